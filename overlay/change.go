@@ -1,0 +1,134 @@
+package overlay
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// Value says what shall become of one field of an image entry. The zero Value
+// keeps the field as it is.
+type Value struct {
+	op   valueOp
+	text string
+}
+
+type valueOp int
+
+const (
+	keep valueOp = iota
+	drop
+	to
+)
+
+// Keep leaves a field as it is.
+func Keep() Value { return Value{} }
+
+// Drop removes a field; where there is none, nothing changes.
+func Drop() Value { return Value{op: drop} }
+
+// To writes a field. To("") is Drop().
+func To(text string) Value {
+	if text == "" {
+		return Drop()
+	}
+	return Value{op: to, text: text}
+}
+
+// apply gives the field's value afterwards.
+func (v Value) apply(old string) string {
+	switch v.op {
+	case keep:
+		return old
+	case drop:
+		return ""
+	}
+	return v.text
+}
+
+// Change says what the entry of one image shall hold.
+type Change struct {
+	// Name is the entry's name. There is no normalisation: "nginx" and
+	// "docker.io/library/nginx" are two names, as they are for kustomize.
+	Name string
+	// NewName, Tag, Digest and TagSuffix are what its fields shall become.
+	NewName, Tag, Digest, TagSuffix Value
+	// Create adds the entry, and the images field, where they are missing.
+	// Without it a missing entry is an error.
+	Create bool
+}
+
+var (
+	tagGrammar    = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
+	digestGrammar = regexp.MustCompile(`^sha256:[0-9a-f]{64}$|^sha512:[0-9a-f]{128}$`)
+	nameGrammar   = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._:/-]*[A-Za-z0-9])?$`)
+)
+
+// check refuses what is no tag, digest or name by the OCI distribution
+// specification. Names may hold upper case: kustomize matches them as written.
+func (c Change) check() error {
+	if !nameGrammar.MatchString(c.Name) {
+		return fmt.Errorf("image name %q is malformed", c.Name)
+	}
+	if v := c.NewName; v.op == to && !nameGrammar.MatchString(v.text) {
+		return fmt.Errorf("new name %q of image %q is malformed", v.text, c.Name)
+	}
+	if v := c.Tag; v.op == to && !tagGrammar.MatchString(v.text) {
+		return fmt.Errorf("tag %q of image %q is malformed: at most 128 letters, digits, '_', '.' and '-', the first no '.' or '-'", v.text, c.Name)
+	}
+	if v := c.Digest; v.op == to && !digestGrammar.MatchString(v.text) {
+		return fmt.Errorf("digest %q of image %q is malformed: sha256: and 64 lower-case hexadecimal digits", v.text, c.Name)
+	}
+	return nil
+}
+
+// ParseArgument reads an argument as `kustomize edit set image` takes it and
+// gives the change that leaves the same meaning behind:
+//
+//	NAME=NEW[:TAG][@DIGEST]    NAME:TAG[@DIGEST]    NAME@DIGEST    NAME=
+//
+// The argument says what the whole entry shall be: a field that it does not
+// name is removed. "*" as NEW, TAG or DIGEST keeps what the entry has. A missing
+// entry is created.
+//
+// Unlike kustomize, a malformed tag, digest or name is an error, and so is an
+// empty name before "=", which is an unset shell variable more often than not.
+func ParseArgument(arg string) (Change, error) {
+	name, value, renamed := strings.Cut(arg, "=")
+	if renamed && name == "" {
+		return Change{}, fmt.Errorf("%q has no image name before \"=\"", arg)
+	}
+	if !renamed {
+		value = arg
+	}
+	repo, tag, digest, ok := splitRef(value, !renamed)
+	if !ok {
+		return Change{}, fmt.Errorf("%q is malformed: want NAME=NEW:TAG@DIGEST, NAME=NEW, NAME:TAG or NAME@DIGEST", arg)
+	}
+	c := Change{Name: repo, NewName: Drop(), TagSuffix: Drop(), Create: true}
+	if renamed {
+		c.Name, c.NewName = name, argument(repo)
+	}
+	c.Tag, c.Digest = argument(tag), argument(digest)
+	return c, c.check()
+}
+
+func argument(text string) Value {
+	if text == "*" {
+		return Keep()
+	}
+	return To(text)
+}
+
+// splitRef cuts a reference at the first ":" and "@" behind its first slash, so
+// that a registry's port is no tag. needPin demands a tag or a digest.
+func splitRef(ref string, needPin bool) (repo, tag, digest string, ok bool) {
+	slash := max(strings.Index(ref, "/"), 0)
+	rest := ref[slash:]
+	rest, digest, hasDigest := strings.Cut(rest, "@")
+	rest, tag, hasTag := strings.Cut(rest, ":")
+	if hasTag && tag == "" || hasDigest && digest == "" {
+		return "", "", "", false
+	}
+	return ref[:slash] + rest, tag, digest, hasTag || hasDigest || !needPin
+}
