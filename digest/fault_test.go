@@ -1,0 +1,412 @@
+package digest_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+
+	"github.com/kubepromote/kubepromote/digest"
+)
+
+// Each fault stays for good: how often it is met, and what is said of it.
+func TestFaults(t *testing.T) {
+	wrong := "sha256:" + strings.Repeat("f", 64)
+	for _, tt := range []struct {
+		name   string
+		ref    string // after the host
+		fault  func(http.ResponseWriter, *http.Request) bool
+		want   string // after the host
+		kind   error
+		status int
+		heads  int
+		gets   int
+	}{
+		{"500", "/a:b", onManifest(status(500)), `tag "b" of "a": server error (500)`, digest.ErrUnknown, 500, 3, 0},
+		{"503", "/a:b", onManifest(status(503)), `tag "b" of "a": server error (503)`, digest.ErrUnknown, 503, 3, 0},
+		{"501", "/a:b", onManifest(status(501)), `tag "b" of "a": server error (501)`, digest.ErrUnknown, 501, 1, 0},
+		// net/http repeats by itself, once, what failed on a reused connection.
+		{"reset", "/a:b", onManifest(reset), `tag "b" of "a": connection closed before the answer was complete`, digest.ErrUnknown, 0, 3 + 1, 0},
+		{"429 for long", "/a:b", onManifest(status(429, "Retry-After", "3600")), `tag "b" of "a": too many requests (429)`, digest.ErrUnknown, 429, 1, 0},
+		{"401", "/a:b", onManifest(status(401)), `tag "b" of "a": unauthorized (401): credentials tried: none`, digest.ErrUnknown, 401, 1, 0},
+		{"403", "/a@" + wrong, onManifest(status(403)), `digest ` + wrong + ` of "a": forbidden (403): credentials tried: none`, digest.ErrUnknown, 403, 1, 0},
+		{"418", "/a:b", onManifest(status(418)), `tag "b" of "a": unexpected answer (418)`, digest.ErrUnknown, 418, 1, 0},
+		{"404", "/a:b", onManifest(status(404)), `tag "b" of "a" not found`, digest.ErrNotFound, 404, 1, 0},
+		{"404 of a proxy", "/a:b", onManifest(status(404, "Content-Type", "text/html")),
+			`tag "b" of "a": does not answer as a registry (404)`, digest.ErrUnknown, 404, 1, 1},
+		{"404 on ping", "/a:b", func(w http.ResponseWriter, _ *http.Request) bool { w.WriteHeader(404); return true },
+			`tag "b" of "a": does not answer as a registry (404)`, digest.ErrUnknown, 404, 0, 0},
+		{"403 with a body", "/a:b", func(w http.ResponseWriter, _ *http.Request) bool {
+			w.WriteHeader(403)
+			w.Write([]byte(`{"errors":[{"code":"DENIED","message":"two\nlines of a token"}]}`))
+			return true
+		}, `tag "b" of "a": forbidden (403 DENIED): credentials tried: none`, digest.ErrUnknown, 403, 0, 0},
+		{"redirects", "/a:b", onManifest(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, 307) }),
+			`tag "b" of "a": answered with more than 10 redirects`, digest.ErrUnknown, 0, 11, 0},
+		{"another digest", "/a@" + someDigest, onManifest(status(200, "Docker-Content-Digest", wrong, "Content-Type", manifestType, "Content-Length", "9")),
+			`digest ` + someDigest + ` of "a": answered with another digest, ` + wrong, digest.ErrUnknown, 0, 1, 0},
+		{"another manifest", "/a@" + someDigest, onManifest(func(w http.ResponseWriter, _ *http.Request) { w.Write(manifest("x")) }),
+			`digest ` + someDigest + ` of "a": answered with another digest, sha256:fd1d0833`, digest.ErrUnknown, 0, 1, 1},
+		{"endless manifest", "/a:b", onManifest(func(w http.ResponseWriter, _ *http.Request) {
+			for range 100 {
+				w.Write(make([]byte, 1<<20))
+			}
+		}), `tag "b" of "a": answered with more than 4 MiB`, digest.ErrUnknown, 0, 1, 1},
+		{"schema 1", "/a:b", onManifest(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/vnd.docker.distribution.manifest.v1+prettyjws")
+			w.Write(manifest("x"))
+		}), `tag "b" of "a": answered with a schema 1 manifest and no digest`, digest.ErrUnknown, 0, 1, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFront(t)
+			f.setFault(tt.fault)
+			_, err := newResolver(t, digest.Options{}).Resolve(t.Context(), f.host+tt.ref)
+			var e *digest.Error
+			if !errors.As(err, &e) || !errors.Is(err, tt.kind) {
+				t.Fatalf("got %v, want %v", err, tt.kind)
+			}
+			if got, want := err.Error(), f.host+": "+tt.want; !strings.HasPrefix(got, want) {
+				t.Errorf("\ngot  %s\nwant %s", got, want)
+			}
+			if e.Status != tt.status {
+				t.Errorf("status %d, want %d", e.Status, tt.status)
+			}
+			if h, g := f.counted("HEAD manifest"), f.counted("GET manifest"); h != tt.heads || g != tt.gets {
+				t.Errorf("%d HEAD and %d GET, want %d and %d", h, g, tt.heads, tt.gets)
+			}
+		})
+	}
+}
+
+// Faults that do not keep the answer from being found.
+func TestRecovers(t *testing.T) {
+	twice := func(answer http.HandlerFunc) func(http.ResponseWriter, *http.Request) bool {
+		var n atomic.Int32
+		return func(w http.ResponseWriter, r *http.Request) bool {
+			if !strings.Contains(r.URL.Path, "/manifests/") || n.Add(1) > 2 {
+				return false
+			}
+			answer(w, r)
+			return true
+		}
+	}
+	head := func(answer http.HandlerFunc) func(http.ResponseWriter, *http.Request) bool {
+		return func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method == http.MethodHead {
+				answer(w, r)
+			}
+			return r.Method == http.MethodHead
+		}
+	}
+	sha512 := "sha512:" + strings.Repeat("f", 128)
+	for _, tt := range []struct {
+		name        string
+		fault       func(http.ResponseWriter, *http.Request) bool
+		heads, gets int
+		atLeast     time.Duration
+	}{
+		{"500 twice", twice(status(500)), 3, 0, 400 * time.Millisecond},
+		{"reset twice", twice(reset), 3, 0, 100 * time.Millisecond}, // see TestFaults
+		{"429 twice", twice(status(429, "Retry-After", "1")), 3, 0, 2 * time.Second},
+		{"429 until now", twice(status(429, "Retry-After", "Mon, 01 Jan 2024 00:00:00 GMT")), 3, 0, 0},
+		{"no HEAD", head(status(405)), 1, 1, 0},
+		{"no digest", head(status(200, "Content-Type", manifestType, "Content-Length", "9")), 1, 1, 0},
+		{"no digest worth the name", head(status(200, "Content-Type", manifestType, "Content-Length", "9", "Docker-Content-Digest", "sha256:12")), 1, 1, 0},
+		{"sha512", head(status(200, "Content-Type", manifestType, "Content-Length", "9", "Docker-Content-Digest", sha512)), 1, 1, 0},
+		{"no type", head(status(200, "Docker-Content-Digest", someDigest)), 1, 1, 0},
+		{"404 of a proxy", head(status(404, "Content-Type", "text/html")), 1, 1, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFront(t)
+			want := f.push(t, "a", "b", "one")
+			f.setFault(tt.fault)
+			start := time.Now()
+			got, err := newResolver(t, digest.Options{}).Resolve(t.Context(), f.host+"/a:b")
+			if err != nil || got.Digest != want || got.MediaType != manifestType {
+				t.Errorf("got %+v, %v, want %s", got, err, want)
+			}
+			if h, g := f.counted("HEAD manifest"), f.counted("GET manifest"); h != tt.heads || g != tt.gets {
+				t.Errorf("%d HEAD and %d GET, want %d and %d", h, g, tt.heads, tt.gets)
+			}
+			if took := time.Since(start); took < tt.atLeast {
+				t.Errorf("took %v, want at least %v", took, tt.atLeast)
+			}
+		})
+	}
+}
+
+// A 404 to GET, where HEAD is not allowed, is as definite as one to HEAD.
+func TestNotFoundByGet(t *testing.T) {
+	f := newFront(t)
+	f.setFault(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodHead {
+			w.WriteHeader(http.StatusMethodNotAllowed)
+		}
+		return r.Method == http.MethodHead
+	})
+	_, err := newResolver(t, digest.Options{}).Resolve(t.Context(), f.host+"/a:b")
+	if !errors.Is(err, digest.ErrNotFound) {
+		t.Errorf("got %v, want ErrNotFound", err)
+	}
+}
+
+func TestUnreachable(t *testing.T) {
+	_, err := newResolver(t, digest.Options{}).Resolve(t.Context(), "127.0.0.1:1/a:b")
+	if want := `127.0.0.1:1: tag "b" of "a": connection refused`; !errors.Is(err, digest.ErrUnknown) || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// What the network reports is said in a line of our own.
+func TestNetworkErrors(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		want string
+	}{
+		{&net.DNSError{Err: "no such host", Name: "r.example", IsNotFound: true}, `no such host "r.example"`},
+		{&net.DNSError{Err: "i/o timeout", Name: "r.example", IsTimeout: true}, "no answer in time"},
+		{&net.OpError{Op: "read", Err: syscall.ECONNRESET}, "connection reset"},
+		{&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}, "certificate not accepted: x509: certificate signed by unknown authority"},
+		{errors.New("odd https://me:hunter2@r.example/?t=1 thing\nhunter2"), "request failed: odd (URL) thing"},
+	} {
+		broken := roundTripFunc(func(*http.Request) (*http.Response, error) { return nil, tt.err })
+		_, err := newResolver(t, digest.Options{Transport: broken}).Resolve(t.Context(), "r.example/a:b")
+		if want := `r.example: tag "b" of "a": ` + tt.want; !errors.Is(err, digest.ErrUnknown) || err.Error() != want {
+			t.Errorf("got  %v\nwant %s", err, want)
+		}
+	}
+}
+
+// Resolve returns at once when its context ends, wherever the registry is slow.
+func TestPrompt(t *testing.T) {
+	slow := func(path string) func(http.ResponseWriter, *http.Request) bool {
+		return func(w http.ResponseWriter, r *http.Request) bool {
+			if strings.Contains(r.URL.Path, path) {
+				<-r.Context().Done()
+				return true
+			}
+			return false
+		}
+	}
+	for name, fault := range map[string]func(http.ResponseWriter, *http.Request) bool{
+		"slow ping":   slow("/v2/"),
+		"slow HEAD":   slow("/manifests/"),
+		"in retries":  onManifest(status(500)),
+		"Retry-After": onManifest(status(429, "Retry-After", "2")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFront(t)
+			f.setFault(fault)
+			before := runtime.NumGoroutine()
+			r := newResolver(t, digest.Options{})
+			ctx, cancel := context.WithCancelCause(t.Context())
+			var ended atomic.Int64
+			time.AfterFunc(150*time.Millisecond, func() {
+				ended.Store(time.Now().UnixNano())
+				cancel(errors.New("a cause of the caller's"))
+			})
+			_, err := r.Resolve(ctx, f.host+"/a:b")
+			late := time.Duration(time.Now().UnixNano() - ended.Load())
+			if !errors.Is(err, digest.ErrUnknown) || !errors.Is(err, context.Canceled) || !strings.HasSuffix(err.Error(), ": cancelled") {
+				t.Errorf("got %v", err)
+			}
+			if late > 100*time.Millisecond {
+				t.Errorf("returned %v after the end of its context", late)
+			}
+			settle(t, before, r)
+		})
+	}
+}
+
+func TestTimeout(t *testing.T) {
+	f := newFront(t)
+	f.setFault(func(_ http.ResponseWriter, r *http.Request) bool { <-r.Context().Done(); return true })
+	r := newResolver(t, digest.Options{Timeout: 100 * time.Millisecond})
+	start := time.Now()
+	_, err := r.Resolve(t.Context(), f.host+"/a:b")
+	if want := f.host + `: tag "b" of "a": no answer in time`; !errors.Is(err, digest.ErrUnknown) || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	if took := time.Since(start); took > 200*time.Millisecond {
+		t.Errorf("took %v for a timeout of 100ms", took)
+	}
+}
+
+// A transport that ignores contexts holds up a goroutine but not the caller.
+func TestPromptWithStuckTransport(t *testing.T) {
+	before := runtime.NumGoroutine()
+	transport := stuck{make(chan struct{})}
+	r := newResolver(t, digest.Options{Transport: transport})
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	for _, res := range r.ResolveAll(ctx, []string{"r.io/a:b", "r.io/a:c", "r.io/b:c"}, nil) {
+		if !errors.Is(res.Err, digest.ErrUnknown) {
+			t.Errorf("%s: %v", res.Ref, res.Err)
+		}
+	}
+	if took := time.Since(start); took > 150*time.Millisecond {
+		t.Errorf("took %v", took)
+	}
+	close(transport.release)
+	settle(t, before, r)
+}
+
+// The first question's handshake serves the second. When the first is
+// cancelled the second must not fail with it.
+func TestSharedHandshakeCancelled(t *testing.T) {
+	f := newFront(t)
+	want := f.push(t, "a", "c", "one")
+	var pings atomic.Int32
+	entered := make(chan struct{})
+	f.setFault(func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/v2/" && pings.Add(1) == 1 {
+			close(entered)
+			<-r.Context().Done()
+			return true
+		}
+		return false
+	})
+	r := newResolver(t, digest.Options{})
+	ctx, cancel := context.WithCancelCause(t.Context())
+	first := make(chan error, 1)
+	go func() {
+		_, err := r.Resolve(ctx, f.host+"/a:b")
+		first <- err
+	}()
+	<-entered
+	time.AfterFunc(50*time.Millisecond, func() { cancel(errors.New("enough")) })
+	got, err := r.Resolve(t.Context(), f.host+"/a:c")
+	if err != nil || got.Digest != want {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if err := <-first; !errors.Is(err, context.Canceled) {
+		t.Errorf("the first: %v", err)
+	}
+}
+
+func TestCredentialsStayOutOfErrors(t *testing.T) {
+	f := newFront(t)
+	for name, fault := range map[string]func(http.ResponseWriter, *http.Request) bool{
+		"HEAD refused":  onManifest(status(403)),
+		"token refused": bearer(f.host, ""), // an empty token is none
+		"realm": func(w http.ResponseWriter, r *http.Request) bool {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="http://me:hunter2@10.0.0.1/token?key=hunter2"`)
+			w.WriteHeader(401)
+			return true
+		},
+	} {
+		f.setFault(fault)
+		_, err := newResolver(t, digest.Options{Keychain: keychainFunc(password)}).Resolve(t.Context(), f.host+"/a:b")
+		if !errors.Is(err, digest.ErrUnknown) || strings.Contains(err.Error(), "hunter2") || strings.ContainsAny(err.Error(), "\r\n") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if strings.HasPrefix(name, "HEAD") && !strings.HasSuffix(err.Error(), ": credentials tried: given keychain") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestDockerConfig(t *testing.T) {
+	f := newFront(t)
+	want := f.push(t, "a", "b", "one")
+	f.setFault(bearer(f.host, "t0ken"))
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	t.Setenv("DOCKER_CONFIG", home)
+	config := filepath.Join(home, "config.json")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	resolve := func() (digest.Resolution, error) {
+		return digest.NewResolver(digest.Options{}).Resolve(t.Context(), f.host+"/a:b")
+	}
+	write(`{"auths":{"` + f.host + `":{"auth":"bWU6aHVudGVyMg=="}}}`) // me:hunter2
+	if got, err := resolve(); err != nil || got.Digest != want {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	write(`{"auths":{"` + f.host + `":{"auth":"bWU6d3Jvbmc="}}}`) // me:wrong
+	if _, err := resolve(); err == nil || !strings.HasSuffix(err.Error(), "unauthorized (401): credentials tried: docker config") {
+		t.Errorf("got %v", err)
+	}
+	write(`{}`)
+	if _, err := resolve(); err == nil || !strings.HasSuffix(err.Error(), "unauthorized (401): credentials tried: none") {
+		t.Errorf("got %v", err)
+	}
+	write(`{"hunter2`)
+	if _, err := resolve(); err == nil || !strings.HasSuffix(err.Error(), ": credentials could not be read from docker config") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A helper that hangs holds up no one beyond their context, and one that failed
+// is asked again.
+func TestKeychain(t *testing.T) {
+	f := newFront(t)
+	f.push(t, "a", "b", "one")
+	release, asked := make(chan struct{}), atomic.Int32{}
+	keys := keychainFunc(func(target authn.Resource) (authn.Authenticator, error) {
+		if target.String() != f.host {
+			t.Errorf("keychain asked about %q", target)
+		}
+		switch asked.Add(1) {
+		case 1:
+			<-release
+			return nil, errors.New("helper: hunter2\nis wrong")
+		default:
+			return authn.Anonymous, nil
+		}
+	})
+	r := newResolver(t, digest.Options{Keychain: keys})
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := r.Resolve(ctx, f.host+"/a:b"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	time.AfterFunc(20*time.Millisecond, func() { close(release) })
+	if _, err := r.Resolve(t.Context(), f.host+"/a:b"); err == nil || !strings.HasSuffix(err.Error(), ": credentials could not be read from given keychain") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := r.Resolve(t.Context(), f.host+"/a:b"); err != nil {
+		t.Error(err)
+	}
+	if n := asked.Load(); n != 2 {
+		t.Errorf("keychain asked %d times, want 2", n)
+	}
+}
+
+func TestErrorText(t *testing.T) {
+	for _, tt := range []struct {
+		err  digest.Error
+		want string
+	}{
+		{digest.Error{}, `reference "": could not be decided`},
+		{digest.Error{Ref: "a:b", Registry: "r.io", Kind: digest.ErrNotFound}, `r.io: "a:b": not found`},
+		{digest.Error{Ref: "a:b", Registry: "r.io", Err: errors.New("two\nlines\x1b[0m")}, `r.io: two lines [0m`},
+	} {
+		if got := tt.err.Error(); got != tt.want {
+			t.Errorf("got %q, want %q", got, tt.want)
+		}
+	}
+	long := digest.Error{Ref: strings.Repeat("ä", 1000), Err: errors.New(strings.Repeat("ä", 1000))}
+	if n := len(long.Error()); n > 410 {
+		t.Errorf("message of %d bytes", n)
+	}
+}

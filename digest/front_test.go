@@ -1,0 +1,165 @@
+package digest_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/registry"
+
+	"github.com/kubepromote/kubepromote/digest"
+)
+
+const manifestType = "application/vnd.oci.image.manifest.v1+json"
+
+// front is a registry with a counter and a fault in front of it.
+type front struct {
+	host    string
+	handler http.Handler
+
+	mu    sync.Mutex
+	fault func(w http.ResponseWriter, r *http.Request) bool // true: answered
+	count map[string]int                                    // by "METHOD kind"
+}
+
+func newFront(t testing.TB) *front {
+	t.Helper()
+	f := &front{
+		handler: registry.New(registry.Logger(log.New(io.Discard, "", 0))),
+		count:   map[string]int{},
+	}
+	s := httptest.NewUnstartedServer(f)
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // HTTPS is tried first
+	s.Start()
+	t.Cleanup(s.Close)
+	f.host = strings.TrimPrefix(s.URL, "http://")
+	return f
+}
+
+func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	kind := "other"
+	switch {
+	case r.URL.Path == "/v2/":
+		kind = "ping"
+	case strings.Contains(r.URL.Path, "/manifests/"):
+		kind = "manifest"
+	case r.URL.Path == "/token":
+		kind = "token"
+	}
+	f.mu.Lock()
+	f.count[r.Method+" "+kind]++
+	fault := f.fault
+	f.mu.Unlock()
+	if fault == nil || !fault(w, r) {
+		f.handler.ServeHTTP(w, r)
+	}
+}
+
+func (f *front) setFault(fault func(http.ResponseWriter, *http.Request) bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fault = fault
+}
+
+func (f *front) counted(what string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.count[what]
+}
+
+// push stores a manifest, different for each text, and returns its digest.
+func (f *front) push(t testing.TB, repo, tag, text string) string {
+	t.Helper()
+	body := manifest(text)
+	req := httptest.NewRequest(http.MethodPut, "/v2/"+repo+"/manifests/"+tag, bytes.NewReader(body))
+	req.Header.Set("Content-Type", manifestType)
+	w := httptest.NewRecorder()
+	f.handler.ServeHTTP(w, req)
+	if w.Code != http.StatusCreated {
+		t.Fatalf("push %s:%s: %d %s", repo, tag, w.Code, w.Body)
+	}
+	return fmt.Sprintf("sha256:%x", sha256.Sum256(body))
+}
+
+func manifest(text string) []byte {
+	return fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"annotations":{"text":%q}}`, manifestType, text)
+}
+
+// onManifest makes a fault of manifest requests only.
+func onManifest(answer http.HandlerFunc) func(http.ResponseWriter, *http.Request) bool {
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.Contains(r.URL.Path, "/manifests/") {
+			return false
+		}
+		answer(w, r)
+		return true
+	}
+}
+
+func status(code int, header ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		for i := 0; i < len(header); i += 2 {
+			w.Header().Set(header[i], header[i+1])
+		}
+		w.WriteHeader(code)
+	}
+}
+
+func reset(w http.ResponseWriter, _ *http.Request) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err == nil {
+		conn.Close()
+	}
+}
+
+// anonymous keeps tests away from the credentials of whoever runs them.
+type anonymous struct{}
+
+func (anonymous) Resolve(authn.Resource) (authn.Authenticator, error) { return authn.Anonymous, nil }
+
+func newResolver(t testing.TB, o digest.Options) *digest.Resolver {
+	t.Helper()
+	if o.Keychain == nil {
+		o.Keychain = anonymous{}
+	}
+	r := digest.NewResolver(o)
+	t.Cleanup(r.CloseIdleConnections)
+	return r
+}
+
+// settle fails the test unless the goroutines started since before are over soon.
+func settle(t *testing.T, before int, r *digest.Resolver) {
+	t.Helper()
+	deadline := time.Now().Add(3 * time.Second)
+	for {
+		r.CloseIdleConnections()
+		now := runtime.NumGoroutine()
+		if now <= before {
+			return
+		}
+		if time.Now().After(deadline) {
+			stacks := make([]byte, 1<<20)
+			t.Fatalf("%d goroutines, %d before:\n%s", now, before, stacks[:runtime.Stack(stacks, true)])
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// stuck is a transport that does not look at contexts.
+type stuck struct{ release chan struct{} }
+
+func (s stuck) RoundTrip(*http.Request) (*http.Response, error) {
+	<-s.release
+	return nil, context.Canceled
+}

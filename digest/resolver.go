@@ -1,0 +1,250 @@
+package digest
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+)
+
+const (
+	defaultConcurrency = 32
+	defaultTimeout     = 30 * time.Second
+	defaultUserAgent   = "kubepromote"
+)
+
+// Options adjust a [Resolver]. The zero value is fit for use.
+type Options struct {
+	// Keychain gives credentials. It is asked once per registry, about the
+	// registry and not a repository, and its answer is kept for the life of
+	// the Resolver. Nil means authn.DefaultKeychain: Docker's configuration
+	// and credential helpers, else Podman's.
+	Keychain authn.Keychain
+	// Transport carries all requests. Nil means a copy of
+	// remote.DefaultTransport of the Resolver's own.
+	Transport http.RoundTripper
+	// Concurrency is how many references ResolveAll asks at a time; 0 or less
+	// means 32.
+	Concurrency int
+	// Timeout bounds each reference, all its requests and retries together;
+	// 0 or less means 30 s. A context that ends earlier wins.
+	Timeout time.Duration
+	// UserAgent is sent with all requests, before that of the library; empty
+	// means "kubepromote".
+	UserAgent string
+}
+
+// Resolver asks registries what references stand for. It keeps connections,
+// credentials and tokens, but no answers: a tag is asked anew each time. It is
+// safe for concurrent use. Make it with [NewResolver].
+type Resolver struct {
+	puller      *remote.Puller
+	keychain    *keychain
+	transport   *roundTripper
+	concurrency int
+	timeout     time.Duration
+}
+
+// Resolution is the answer about one reference.
+type Resolution struct {
+	// Ref is the reference as it was given.
+	Ref string `json:"ref,omitempty"`
+	// Repository is its registry and path as they were given.
+	Repository string `json:"repository,omitempty"`
+	// Tag is the tag of Ref, empty when it has none.
+	Tag string `json:"tag,omitempty"`
+	// Digest is the digest of the manifest Ref stands for, "sha256:…".
+	Digest string `json:"digest,omitempty"`
+	// MediaType is the media type of that manifest: an index, or the image
+	// for one platform. Empty when the registry does not say.
+	MediaType string `json:"mediaType,omitempty"`
+	// Size is the size of that manifest in bytes, not of the image.
+	Size int64 `json:"size,omitempty"`
+	// TagDigest is the digest Tag stands for now, when Ref has both a tag and
+	// a digest. It differs from Digest when the tag has moved, and is empty
+	// when there is no such tag any more or it could not be told.
+	TagDigest string `json:"tagDigest,omitempty"`
+}
+
+// Result is the outcome for one reference of [Resolver.ResolveAll].
+type Result struct {
+	Resolution
+	// Err is nil or an [*Error]. If it is set, Digest, MediaType, Size and
+	// TagDigest are empty.
+	Err error `json:"-"`
+}
+
+// NewResolver makes a Resolver. It asks nothing yet.
+func NewResolver(o Options) *Resolver {
+	keys := &keychain{inner: o.Keychain, source: "given keychain"}
+	if o.Keychain == nil {
+		keys.inner, keys.source = authn.DefaultKeychain, "docker config"
+	}
+	r := &Resolver{
+		keychain:    keys,
+		transport:   &roundTripper{base: o.Transport},
+		concurrency: positive(o.Concurrency, defaultConcurrency),
+		timeout:     positive(o.Timeout, defaultTimeout),
+	}
+	if o.Transport == nil {
+		r.transport.base = newTransport()
+	}
+	if o.UserAgent == "" {
+		o.UserAgent = defaultUserAgent
+	}
+	r.puller = newPuller(r.transport, keys, o.UserAgent)
+	return r
+}
+
+func positive[T int | time.Duration](v, otherwise T) T {
+	if v > 0 {
+		return v
+	}
+	return otherwise
+}
+
+func newTransport() http.RoundTripper {
+	if t, ok := remote.DefaultTransport.(*http.Transport); ok {
+		return t.Clone()
+	}
+	return remote.DefaultTransport // replaced by the program: use its choice
+}
+
+// newPuller turns the library's own retries off: they sleep past the end of
+// the context and do not look at Retry-After.
+func newPuller(t http.RoundTripper, keys authn.Keychain, userAgent string) *remote.Puller {
+	p, err := remote.NewPuller(
+		remote.WithTransport(t),
+		remote.WithAuthFromKeychain(keys),
+		remote.WithUserAgent(userAgent),
+		remote.WithRetryBackoff(remote.Backoff{Steps: 1}),
+		remote.WithRetryPredicate(func(error) bool { return false }),
+		remote.WithRetryStatusCodes(),
+	)
+	if err != nil {
+		// Options fail only when they contradict each other.
+		panic("digest: " + err.Error())
+	}
+	return p
+}
+
+// CloseIdleConnections closes connections that are kept for later requests.
+// The Resolver stays usable.
+func (r *Resolver) CloseIdleConnections() { r.transport.CloseIdleConnections() }
+
+// Resolve asks what ref stands for; see [ParseReference] for its forms. A ref
+// with a digest asks whether the registry has that digest. With a tag as well,
+// the answer is still that about the digest, and TagDigest says what the tag
+// stands for, when that can be told.
+//
+// Resolve returns when ctx ends, whatever the registry does. An error is an
+// [*Error]; the Resolution then has only the parts of ref.
+func (r *Resolver) Resolve(ctx context.Context, ref string) (Resolution, error) {
+	parsed, err := ParseReference(ref)
+	if err != nil {
+		return Resolution{Ref: ref}, err
+	}
+	return r.resolve(ctx, ref, parsed)
+}
+
+func (r *Resolver) resolve(ctx context.Context, given string, ref Reference) (Resolution, error) {
+	res := Resolution{Ref: given, Repository: ref.Repository, Tag: ref.Tag}
+	q, err := newQuestion(ref)
+	if err != nil {
+		return res, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
+	desc, err := r.ask(ctx, q)
+	if err != nil {
+		return res, failure(q, err, r.keychain.tried(q.repo.RegistryStr()))
+	}
+	res.Digest, res.MediaType, res.Size = desc.Digest.String(), string(desc.MediaType), desc.Size
+	if ref.Tag != "" && ref.Digest != "" {
+		q.ref.Digest = ""
+		// The question was about the digest, and it is answered.
+		if tagged, err := r.ask(ctx, q); err == nil {
+			res.TagDigest = tagged.Digest.String()
+		}
+	}
+	return res, nil
+}
+
+// ResolveAll asks for many references, Options.Concurrency at a time. The
+// results are in the order of refs. References that are equal, in whatever
+// spelling, are asked once. When ctx ends, those not yet answered fail with
+// [ErrUnknown].
+//
+// done, unless nil, is called once for each of refs when it is finished, in
+// the order they finish, from one goroutine at a time. It should return soon:
+// others wait for it. All calls are over when ResolveAll returns.
+func (r *Resolver) ResolveAll(ctx context.Context, refs []string, done func(Result)) []Result {
+	results := make([]Result, len(refs))
+	var mu sync.Mutex
+	finish := func(i int, res Result) {
+		mu.Lock()
+		defer mu.Unlock()
+		results[i] = res
+		if done != nil {
+			done(res)
+		}
+	}
+	parsed := make([]Reference, len(refs))
+	alike := make(map[Reference][]int)
+	var order []Reference // of the keys of alike, as they first come in refs
+	for i, s := range refs {
+		ref, err := ParseReference(s)
+		if err != nil {
+			finish(i, Result{Resolution{Ref: s}, err})
+			continue
+		}
+		parsed[i] = ref
+		key := ref.canonical()
+		if alike[key] == nil {
+			order = append(order, key)
+		}
+		alike[key] = append(alike[key], i)
+	}
+	each(order, r.concurrency, func(key Reference) {
+		first := alike[key][0]
+		res, err := r.resolve(ctx, refs[first], parsed[first])
+		for _, i := range alike[key] {
+			finish(i, respell(res, err, refs[i], parsed[i]))
+		}
+	})
+	return results
+}
+
+// respell gives the answer to one spelling of a reference to another.
+func respell(res Resolution, err error, given string, ref Reference) Result {
+	res.Ref, res.Repository = given, ref.Repository
+	var e *Error
+	if errors.As(err, &e) {
+		own := *e
+		own.Ref = given
+		err = &own
+	}
+	return Result{res, err}
+}
+
+// each calls f for all items, from at most n goroutines, and waits for them.
+func each(items []Reference, n int, f func(Reference)) {
+	work := make(chan Reference)
+	var wg sync.WaitGroup
+	for range min(n, len(items)) {
+		wg.Go(func() {
+			for item := range work {
+				f(item)
+			}
+		})
+	}
+	for _, item := range items {
+		work <- item
+	}
+	close(work)
+	wg.Wait()
+}
