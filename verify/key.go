@@ -1,0 +1,127 @@
+package verify
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"fmt"
+	"strings"
+
+	"github.com/sigstore/sigstore/pkg/cryptoutils"
+	"github.com/sigstore/sigstore/pkg/signature"
+)
+
+// maxKeySize bounds a key file. A public key takes less than a kilobyte.
+const maxKeySize = 64 << 10
+
+// publicKey is a key of the policy, ready to verify with.
+type publicKey struct {
+	id string // sha256:<hex> of the DER form
+	// verifiers are alternatives. There is more than one only for the ECDSA
+	// curves P-384 and P-521: signers have used both SHA-256 and the hash that
+	// goes with the curve, and the signature does not say which.
+	verifiers []signature.Verifier
+	ed25519   bool
+}
+
+// keyError says what is wrong with a key, in words for a policy message.
+type keyError struct{ msg, hint string }
+
+func (e *keyError) Error() string { return e.msg }
+
+// parseKey reads one public key in PEM form. The error is a *keyError.
+func parseKey(data []byte) (*publicKey, error) {
+	pub, err := decodeKey(data)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkStrength(pub); err != nil {
+		return nil, err
+	}
+	der, err := x509.MarshalPKIXPublicKey(pub)
+	if err != nil {
+		return nil, &keyError{msg: "key cannot be used: " + oneLine(err.Error())}
+	}
+	sum := sha256.Sum256(der)
+	k := &publicKey{id: "sha256:" + hex.EncodeToString(sum[:])}
+	_, k.ed25519 = pub.(ed25519.PublicKey)
+	for _, h := range hashesFor(pub) {
+		v, err := signature.LoadVerifier(pub, h)
+		if err != nil {
+			return nil, &keyError{msg: "key cannot be used: " + oneLine(err.Error())}
+		}
+		k.verifiers = append(k.verifiers, v)
+	}
+	return k, nil
+}
+
+func decodeKey(data []byte) (crypto.PublicKey, error) {
+	if len(data) > maxKeySize {
+		return nil, &keyError{msg: fmt.Sprintf("key is over %d KiB", maxKeySize>>10)}
+	}
+	const begin = "-----BEGIN PUBLIC KEY-----"
+	block, rest := pem.Decode(data)
+	if block == nil {
+		return nil, &keyError{"key is not in PEM form", "a public key begins with " + begin}
+	}
+	switch {
+	case strings.HasSuffix(block.Type, "PRIVATE KEY"):
+		return nil, &keyError{
+			"key is a private key, and belongs neither here nor in a repository",
+			"cosign public-key --key cosign.key --outfile cosign.pub"}
+	case block.Type == "CERTIFICATE":
+		return nil, &keyError{
+			"key is a certificate, not a public key",
+			"openssl x509 -in certificate.pem -noout -pubkey"}
+	case block.Type != "PUBLIC KEY":
+		return nil, &keyError{
+			fmt.Sprintf("key is a PEM block of type %q, not %q", oneLine(block.Type), "PUBLIC KEY"),
+			"a public key begins with " + begin}
+	}
+	if len(bytes.TrimSpace(rest)) > 0 || bytes.Count(data, []byte("-----BEGIN ")) != 1 {
+		return nil, &keyError{"key has more than one PEM block", "one authority for each key"}
+	}
+	pub, err := x509.ParsePKIXPublicKey(block.Bytes)
+	if err != nil {
+		return nil, &keyError{msg: "key cannot be parsed: " + oneLine(err.Error())}
+	}
+	return pub, nil
+}
+
+func checkStrength(pub crypto.PublicKey) error {
+	const hint = "cosign generate-key-pair makes a key that is supported"
+	if k, ok := pub.(*rsa.PublicKey); ok && k.N.BitLen() < 2048 {
+		return &keyError{fmt.Sprintf("key is weak: RSA with %d bits, at least 2048 are needed", k.N.BitLen()), hint}
+	}
+	if err := cryptoutils.ValidatePubKey(pub); err == nil {
+		return nil
+	}
+	what := fmt.Sprintf("%T", pub)
+	switch k := pub.(type) {
+	case *rsa.PublicKey:
+		what = fmt.Sprintf("RSA with %d bits, not 2048, 3072 or 4096", k.N.BitLen())
+	case *ecdsa.PublicKey:
+		what = fmt.Sprintf("ECDSA on the curve %s", k.Curve.Params().Name)
+	}
+	return &keyError{"key is not supported: " + what, hint}
+}
+
+// hashesFor lists the hashes a signature by this key may have used.
+func hashesFor(pub crypto.PublicKey) []crypto.Hash {
+	if k, ok := pub.(*ecdsa.PublicKey); ok {
+		switch k.Curve {
+		case elliptic.P384():
+			return []crypto.Hash{crypto.SHA256, crypto.SHA384}
+		case elliptic.P521():
+			return []crypto.Hash{crypto.SHA256, crypto.SHA512}
+		}
+	}
+	return []crypto.Hash{crypto.SHA256}
+}

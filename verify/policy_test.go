@@ -1,0 +1,295 @@
+package verify
+
+import (
+	"crypto"
+	"crypto/ecdh"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const head = "apiVersion: kubepromote.dev/v1alpha1\nkind: VerificationPolicy\n"
+
+// testKeys are the key files the policies of these tests name.
+func testKeys(t testing.TB) map[string]string {
+	t.Helper()
+	good := newSigner(t, "p256").pem
+	x25519, err := ecdh.X25519().GenerateKey(rand.Reader)
+	must(t, err)
+	p224, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
+	must(t, err)
+	odd := func(bits uint) crypto.PublicKey {
+		n := new(big.Int).Lsh(big.NewInt(1), bits-1)
+		return &rsa.PublicKey{N: n.SetBit(n, 0, 1), E: 65537}
+	}
+	block := func(kind string) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: []byte("x")}))
+	}
+	return map[string]string{
+		"good.pub":   good,
+		"two.pub":    good + good,
+		"empty.pub":  "",
+		"text.pub":   "hello",
+		"cut.pub":    block("PUBLIC KEY"),
+		"cosign.key": block("ENCRYPTED SIGSTORE PRIVATE KEY"),
+		"old.key":    block("ENCRYPTED COSIGN PRIVATE KEY"),
+		"ec.key":     block("EC PRIVATE KEY"),
+		"rsa.key":    block("RSA PRIVATE KEY"),
+		"pkcs8.key":  block("PRIVATE KEY"),
+		"cert.pem":   block("CERTIFICATE"),
+		"pkcs1.pub":  block("RSA PUBLIC KEY"),
+		"weak.pub":   publicPEM(t, odd(1024)),
+		"odd.pub":    publicPEM(t, odd(2560)),
+		"p224.pub":   publicPEM(t, p224.Public()),
+		"x25519.pub": publicPEM(t, x25519.PublicKey()),
+		"large.pub":  good + strings.Repeat("\n", maxKeySize),
+	}
+}
+
+func readKeys(keys map[string]string) func(string) ([]byte, error) {
+	return func(path string) ([]byte, error) {
+		if k, ok := keys[path]; ok {
+			return []byte(k), nil
+		}
+		return nil, fmt.Errorf("open %s: %w", path, os.ErrNotExist)
+	}
+}
+
+// withKey is a policy that is right but for its key.
+func withKey(key string) string {
+	return head + "spec:\n  unmatched: reject\n  rules:\n    - images: ['**']\n      authorities:\n" +
+		"        - name: release\n          key: " + key + "\n"
+}
+
+// withImage is a policy that is right but for its pattern.
+func withImage(pattern string) string {
+	return strings.Replace(withKey("{file: good.pub}"), "'**'", pattern, 1)
+}
+
+// problem is a policy and the whole text of the error.
+type problem struct{ name, in, want string }
+
+func TestPolicyErrors(t *testing.T) {
+	checkProblems(t, []problem{
+		{"empty", "", "p.yaml:1:1: file is empty, and no policy"},
+		{"comment", "# nothing\n", "p.yaml:1:1: file is empty, and no policy"},
+		{"a list", "- a\n", "p.yaml:1:1: the policy must be a mapping, not a list"},
+		{"syntax", "a: [\n", "p.yaml:1:1: no valid YAML: did not find expected node content"},
+		{"anchor", "a: *b\n", "p.yaml:1:1: no valid YAML: unknown anchor 'b' referenced"},
+		{"too large", strings.Repeat("#", maxPolicySize+1), "p.yaml:1:1: file is over 1 MiB"},
+		{"two documents", withKey("{file: good.pub}") + "---\na: 1\n",
+			"p.yaml:10:1: file has more than one document\nhint: put every policy into a file of its own"},
+		{"aliases", "a: &a x\nb: [" + strings.Repeat("*a, ", 33) + "]\n", "p.yaml:1:1: file has 33 aliases, and 32 are the most"},
+		{"all missing", "{}", "p.yaml:1:1: the policy has no field \"apiVersion\"\nhint: apiVersion: kubepromote.dev/v1alpha1\n" +
+			"p.yaml:1:1: the policy has no field \"kind\"\nhint: kind: VerificationPolicy\n" +
+			"p.yaml:1:1: the policy has no field \"spec\""},
+		{"other kind", "apiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImagePolicy\nspec: {unmatched: allow, rules: x}\n",
+			"p.yaml:1:13: apiVersion \"policy.sigstore.dev/v1beta1\" is not known here\nhint: apiVersion: kubepromote.dev/v1alpha1\n" +
+				"p.yaml:2:7: kind \"ClusterImagePolicy\" is not known here\nhint: kind: VerificationPolicy\n" +
+				"p.yaml:3:33: rules must be a list, not a string"},
+		{"unknown and doubled", head + "kind: VerificationPolicy\nmetadata: {labels: {}, name: 7}\nspec:\n  unmatched: warn\n  rule: []\n  rules: []\n",
+			"p.yaml:3:1: field \"kind\" is in the policy already\n" +
+				"p.yaml:4:12: unknown field \"labels\" in metadata\nhint: known here: name\n" +
+				"p.yaml:4:30: name must be a string, not a number\n" +
+				"p.yaml:6:14: unmatched is \"warn\", and must be reject or allow\n" +
+				"p.yaml:7:3: unknown field \"rule\" in spec\nhint: did you mean \"rules\"?\n" +
+				"p.yaml:8:10: rules is an empty list"},
+		{"no unmatched", head + "spec:\n  rules:\n  - images:\n    authorities: []\n    authority: x\n",
+			"p.yaml:4:3: spec has no field \"unmatched\"\nhint: unmatched: reject\n" +
+				"p.yaml:5:12: images must be a list, not nothing\n" +
+				"p.yaml:6:18: authorities is an empty list\n" +
+				"p.yaml:7:5: unknown field \"authority\" in a rule\nhint: did you mean \"authorities\"?"},
+		{"authorities", head + "spec:\n  unmatched: reject\n  rules:\n  - images: [true, '']\n    authorities:\n" +
+			"    - {name: a, key: {file: good.pub}}\n    - {name: a, keys: {file: good.pub}}\n    - key: {file: good.pub}\n    - x\n",
+			"p.yaml:6:14: a pattern must be a string, not true or false\n" +
+				"p.yaml:6:20: a pattern is empty\n" +
+				"p.yaml:9:7: an authority has no field \"key\"\nhint: key: {file: cosign.pub}\n" +
+				"p.yaml:9:14: authority \"a\" is in this rule already\n" +
+				"p.yaml:9:17: unknown field \"keys\" in an authority\nhint: did you mean \"key\"?\n" +
+				"p.yaml:10:7: an authority has no field \"name\"\n" +
+				"p.yaml:11:7: an authority must be a mapping, not a string"},
+		{"merge", head + "spec: &s\n  unmatched: reject\n  rules: *s\n  <<: *s\n",
+			"p.yaml:5:10: rules must be a list, not a mapping\np.yaml:6:3: unknown field \"<<\" in spec\nhint: known here: unmatched, rules"},
+	})
+}
+
+func TestPolicyKeyErrors(t *testing.T) {
+	checkProblems(t, []problem{
+		{"no key", withKey("{}"), at + "key needs one of file and data\nhint: key: {file: cosign.pub}"},
+		{"both", withKey("{file: a, data: b}"), at + "key needs one of file and data\nhint: key: {file: cosign.pub}"},
+		{"KMS", withKey("{file: awskms://x}"), atFile + "key \"awskms://x\" is not a file\nhint: write the public key to a file and name that"},
+		{"no file", withKey("{file: x.pub}"), atFile + "key file cannot be read: open x.pub: file does not exist"},
+		{"empty key", withKey("{file: empty.pub}"), atFile + noPEM},
+		{"text", withKey("{file: text.pub}"), atFile + noPEM},
+		{"text in place", withKey("{data: text}"), atFile + noPEM},
+		{"cut", withKey("{file: cut.pub}"), atFile + "key cannot be parsed: asn1: syntax error: truncated tag or length"},
+		{"two keys", withKey("{file: two.pub}"), atFile + "key has more than one PEM block\nhint: one authority for each key"},
+		{"sigstore key", withKey("{file: cosign.key}"), atFile + private},
+		{"cosign key", withKey("{file: old.key}"), atFile + private},
+		{"EC key", withKey("{file: ec.key}"), atFile + private},
+		{"RSA key", withKey("{file: rsa.key}"), atFile + private},
+		{"PKCS 8 key", withKey("{file: pkcs8.key}"), atFile + private},
+		{"certificate", withKey("{file: cert.pem}"), atFile + "key is a certificate, not a public key\nhint: openssl x509 -in certificate.pem -noout -pubkey"},
+		{"PKCS 1", withKey("{file: pkcs1.pub}"), atFile + "key is a PEM block of type \"RSA PUBLIC KEY\", not \"PUBLIC KEY\"\n" +
+			"hint: a public key begins with -----BEGIN PUBLIC KEY-----"},
+		{"weak", withKey("{file: weak.pub}"), atFile + "key is weak: RSA with 1024 bits, at least 2048 are needed\n" + makes},
+		{"odd", withKey("{file: odd.pub}"), atFile + "key is not supported: RSA with 2560 bits, not 2048, 3072 or 4096\n" + makes},
+		{"P-224", withKey("{file: p224.pub}"), atFile + "key is not supported: ECDSA on the curve P-224\n" + makes},
+		{"X25519", withKey("{file: x25519.pub}"), atFile + "key is not supported: *ecdh.PublicKey\n" + makes},
+		{"large", withKey("{file: large.pub}"), atFile + "key is over 64 KiB"},
+	})
+}
+
+func TestPolicyPatternErrors(t *testing.T) {
+	checkProblems(t, []problem{
+		{"one star", withImage("'*'"), atImage + "pattern \"*\" names no registry, so it matches nothing\nhint: index.docker.io/library/*"},
+		{"short name", withImage("nginx"), atImage + "pattern \"nginx\" names no registry, so it matches nothing\nhint: index.docker.io/library/nginx"},
+		{"no registry", withImage("shop/cart"), atImage + "pattern \"shop/cart\" names no registry, so it matches nothing\nhint: index.docker.io/shop/cart"},
+		{"three stars", withImage("a.io/***"), atImage + "pattern \"a.io/***\" has more than two stars in a row"},
+		{"tag", withImage("'a.io/x:1'"), atImage + "pattern \"a.io/x:1\" does not name a repository\nhint: leave out tag and digest"},
+		{"digest", withImage("'a.io/x@sha256:0'"), atImage + "pattern \"a.io/x@sha256:0\" does not name a repository\nhint: leave out tag and digest"},
+		{"class", withImage("'a.io/[a-z]'"), atImage + "pattern \"a.io/[a-z]\" has a character that no repository name has\n" +
+			"hint: only * and ** are special, and everything else is taken as it stands"},
+		{"upper case", withImage("a.io/Cart"), atImage + "pattern \"a.io/Cart\" has upper case letters, which no repository name has\nhint: a.io/cart"},
+		{"empty part", withImage("a.io/x/"), atImage + "pattern \"a.io/x/\" has an empty part, so it matches nothing\nhint: a.io/x/**"},
+	})
+}
+
+func checkProblems(t *testing.T, tests []problem) {
+	t.Helper()
+	keys := testKeys(t)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p, err := ParsePolicy("p.yaml", []byte(tt.in), readKeys(keys))
+			if err == nil || p != nil {
+				t.Fatalf("got %v, %v", p, err)
+			}
+			if d := cmp.Diff(tt.want, err.Error()); d != "" {
+				t.Error(d)
+			}
+			if _, ok := errors.AsType[*PolicyError](err); !ok {
+				t.Errorf("%T holds no *PolicyError", err)
+			}
+		})
+	}
+}
+
+// Where withKey and withImage have their variable part.
+const (
+	at      = "p.yaml:9:16: "
+	atFile  = "p.yaml:9:23: "
+	atImage = "p.yaml:6:16: "
+	noPEM   = "key is not in PEM form\nhint: a public key begins with -----BEGIN PUBLIC KEY-----"
+	private = "key is a private key, and belongs neither here nor in a repository\n" +
+		"hint: cosign public-key --key cosign.key --outfile cosign.pub"
+	makes = "hint: cosign generate-key-pair makes a key that is supported"
+)
+
+func TestPolicyWithoutReader(t *testing.T) {
+	_, err := ParsePolicy("p.yaml", []byte(withKey("{file: good.pub}")), nil)
+	if err == nil || err.Error() != atFile+"key files cannot be read here\nhint: key: {data: ...}" {
+		t.Error(err)
+	}
+}
+
+func TestPolicyAliases(t *testing.T) {
+	in := head + "metadata: {name: images}\nspec:\n  unmatched: allow\n  rules:\n" +
+		"  - images: [a.io/x]\n    authorities: &all\n    - &r {name: release, key: {file: good.pub}}\n" +
+		"  - images: [a.io/y]\n    authorities: *all\n  - images: [a.io/z]\n    authorities: [*r]\n"
+	p, err := ParsePolicy("p.yaml", []byte(in), readKeys(testKeys(t)))
+	must(t, err)
+	if p.Name() != "images" || !p.allow || len(p.rules) != 3 {
+		t.Errorf("%+v", p)
+	}
+	for _, r := range p.rules {
+		if len(r.authorities) != 1 || r.authorities[0].name != "release" || r.authorities[0].check == nil {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
+func TestPatterns(t *testing.T) {
+	tests := []struct {
+		pattern string
+		yes, no []string
+	}{
+		{"registry.example.com/shop/**",
+			[]string{"registry.example.com/shop/cart", "registry.example.com/shop/a/b", "REGISTRY.example.com/shop/cart",
+				"registry.example.com:443/shop/cart", "registry.example.com./shop/cart"},
+			[]string{"registry.example.com/shop", "registry.example.com/shopping/cart", "registry.example.com:5000/shop/cart",
+				"registryxexample.com/shop/cart", "evil.com/registry.example.com/shop/cart"}},
+		{"registry.example.com/shop/*", []string{"registry.example.com/shop/cart"}, []string{"registry.example.com/shop/a/b"}},
+		{"Registry.example.com:443/*/cart", []string{"registry.example.com/shop/cart"}, []string{"registry.example.com/cart"}},
+		{"*.example.com/**", []string{"a.example.com/x"}, []string{"example.com/x", "a.example.com.evil.com/x"}},
+		{"**", []string{"nginx", "a.io/b/c"}, nil},
+		{"**/cart", []string{"a.io/b/cart"}, []string{"a.io/b/cart2", "a.io/xcart"}},
+		{"docker.io/nginx", []string{"nginx", "docker.io/library/nginx", "registry-1.docker.io/library/nginx"}, []string{"shop/nginx"}},
+		{"docker.io/*", []string{"nginx"}, []string{"shop/nginx"}},
+		{"index.docker.io/shop/*", []string{"shop/nginx"}, []string{"nginx"}},
+		{"localhost/x", nil, []string{"x"}},
+		{"localhost:5000/x", []string{"localhost:5000/x"}, []string{"localhost:5001/x"}},
+	}
+	for _, tt := range tests {
+		p, err := parsePattern(tt.pattern)
+		if err != nil {
+			t.Errorf("%s: %v", tt.pattern, err)
+			continue
+		}
+		for _, s := range tt.yes {
+			if full := canonicalName(mustRepo(t, s)); !p.match(full) {
+				t.Errorf("%s does not match %s (%s)", tt.pattern, s, full)
+			}
+		}
+		for _, s := range tt.no {
+			if full := canonicalName(mustRepo(t, s)); p.match(full) {
+				t.Errorf("%s matches %s (%s)", tt.pattern, s, full)
+			}
+		}
+	}
+}
+
+// TestWithoutNetwork has the outcomes for which nothing has to be read.
+func TestWithoutNetwork(t *testing.T) {
+	keys := readKeys(testKeys(t))
+	reject, err := ParsePolicy("p.yaml", []byte(withImage("a.io/*")), keys)
+	must(t, err)
+	allow, err := ParsePolicy("p.yaml", []byte(strings.Replace(withImage("a.io/*"), "reject", "allow", 1)), keys)
+	must(t, err)
+	digest := "@" + hashOf(nil).String()
+	tests := []struct {
+		policy  *Policy
+		image   string
+		outcome Outcome
+		reason  string
+	}{
+		{reject, "b.io/x" + digest, Rejected, "no rule of the policy matches"},
+		{allow, "b.io/x:1" + digest, Verified, "no rule of the policy matches, and the policy allows that"},
+		{&Policy{}, "b.io/x" + digest, Rejected, "no rule of the policy matches"},
+		{nil, "b.io/x" + digest, Rejected, "there is no policy"},
+		{allow, "b.io/x:1", Rejected, `"b.io/x:1" is no image with a digest (repository@sha256:...)`},
+		{allow, "b.io/x@sha256:12", Rejected, `"b.io/x@sha256:12" is no image with a digest (repository@sha256:...)`},
+		{allow, "b.io/x@sha512:" + strings.Repeat("a", 128), Rejected, ""},
+		{allow, "a.io/b/../c@" + hashOf(nil).String(), Rejected, ""},
+		{allow, "a.io/b//c@" + hashOf(nil).String(), Rejected, ""},
+		{allow, "\x1b[2J", Rejected, `"[2J" is no image with a digest (repository@sha256:...)`},
+	}
+	for _, tt := range tests {
+		got := New(Options{}).Verify(t.Context(), tt.policy, tt.image)[0]
+		if got.Image != tt.image || got.Outcome != tt.outcome || tt.reason != "" && got.Reason != tt.reason || got.Evidence != nil {
+			t.Errorf("%q: %+v", tt.image, got)
+		}
+	}
+	if got := New(Options{}).Verify(t.Context(), reject); len(got) != 0 {
+		t.Errorf("no images: %v", got)
+	}
+}

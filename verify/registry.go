@@ -1,0 +1,296 @@
+package verify
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+const (
+	maxManifestSize  = 4 << 20
+	maxReferrerPages = 16
+)
+
+// repository reads from one repository. It stands on the authenticated
+// transport of go-containerregistry and makes the requests itself, because the
+// limits on sizes, the meaning of each status and the pages of the referrers
+// list all bear on the outcome.
+type repository struct {
+	name   name.Repository
+	client *http.Client
+}
+
+// statusError is an answer that is not the one asked for.
+type statusError struct {
+	what string
+	code int
+}
+
+func (e *statusError) Error() string {
+	return fmt.Sprintf("cannot read %s: %d %s", e.what, e.code, http.StatusText(e.code))
+}
+
+func isNotFound(err error) bool {
+	e, ok := errors.AsType[*statusError](err)
+	return ok && e.code == http.StatusNotFound
+}
+
+// document is a manifest as it came.
+type document struct {
+	what      string
+	body      []byte
+	mediaType types.MediaType
+	digest    v1.Hash
+}
+
+// image parses the document as the manifest of an image.
+func (d *document) image() (*v1.Manifest, error) {
+	if !d.mediaType.IsImage() {
+		return nil, fmt.Errorf("cannot read %s: it is %s and no image manifest", d.what, quoted(string(d.mediaType)))
+	}
+	m, err := v1.ParseManifest(bytes.NewReader(d.body))
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", d.what, err)
+	}
+	return m, nil
+}
+
+// manifest reads a manifest by tag or digest.
+func (r *repository) manifest(ctx context.Context, id string) (*document, error) {
+	resp, err := r.do(ctx, http.MethodGet, "manifests/"+id)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	d := &document{what: r.what(id), mediaType: mediaType(resp)}
+	if d.body, err = readAll(resp, d.what, maxManifestSize); err != nil {
+		return nil, err
+	}
+	if !strings.Contains(id, ":") {
+		d.digest, _, err = v1.SHA256(bytes.NewReader(d.body))
+		return d, err
+	}
+	if d.digest, err = v1.NewHash(id); err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", d.what, err)
+	}
+	return d, checkDigest(d.what, d.body, d.digest)
+}
+
+// blob reads the blob of a descriptor. What it returns has the descriptor's
+// digest and size.
+func (r *repository) blob(ctx context.Context, d v1.Descriptor, limit int64) ([]byte, error) {
+	what := r.what(d.Digest.String())
+	if d.Size < 0 || d.Size > limit {
+		return nil, fmt.Errorf("cannot read %s: size is %d bytes, the limit is %d", what, d.Size, limit)
+	}
+	resp, err := r.do(ctx, http.MethodGet, "blobs/"+d.Digest.String())
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	b, err := readAll(resp, what, limit)
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(b)) != d.Size {
+		return nil, fmt.Errorf("cannot read %s: it has %d bytes instead of %d", what, len(b), d.Size)
+	}
+	return b, checkDigest(what, b, d.Digest)
+}
+
+// exists asks whether there is a manifest with this digest.
+func (r *repository) exists(ctx context.Context, digest v1.Hash) (bool, error) {
+	resp, err := r.do(ctx, http.MethodHead, "manifests/"+digest.String())
+	if isNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, resp.Body.Close()
+}
+
+// referrers lists what refers to a digest. With an error it returns what came
+// before it.
+func (r *repository) referrers(ctx context.Context, digest v1.Hash) ([]v1.Descriptor, error) {
+	what := "the referrers of " + r.what(digest.String())
+	path := "referrers/" + digest.String()
+	var list []v1.Descriptor
+	for page := 0; ; page++ {
+		if page == maxReferrerPages {
+			return list, fmt.Errorf("cannot read %s: more than %d pages", what, page)
+		}
+		resp, err := r.do(ctx, http.MethodGet, path)
+		if page == 0 && noReferrersAPI(resp, err) {
+			if err == nil {
+				resp.Body.Close()
+			}
+			return r.fallback(ctx, digest)
+		}
+		if err != nil {
+			return list, err
+		}
+		next := nextPage(resp, path)
+		body, err := readAll(resp, what, maxManifestSize)
+		resp.Body.Close()
+		if err != nil {
+			return list, err
+		}
+		more, err := parseList(what, body)
+		list = append(list, more...)
+		if err != nil || next == "" {
+			return list, err
+		}
+		path = next
+	}
+}
+
+// noReferrersAPI is true for the answers of registries that do not know the
+// request, as go-containerregistry and the clients before it have met them.
+func noReferrersAPI(resp *http.Response, err error) bool {
+	if err == nil {
+		return mediaType(resp) != types.OCIImageIndex
+	}
+	e, ok := errors.AsType[*statusError](err)
+	return ok && (e.code == http.StatusNotFound || e.code == http.StatusBadRequest || e.code == http.StatusNotAcceptable)
+}
+
+// fallback reads the list that clients keep under a tag.
+func (r *repository) fallback(ctx context.Context, digest v1.Hash) ([]v1.Descriptor, error) {
+	d, err := r.manifest(ctx, digest.Algorithm+"-"+digest.Hex)
+	if isNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if d.mediaType != types.OCIImageIndex {
+		return nil, fmt.Errorf("cannot read %s: it is %s and no image index", d.what, quoted(string(d.mediaType)))
+	}
+	return parseList(d.what, d.body)
+}
+
+func parseList(what string, body []byte) ([]v1.Descriptor, error) {
+	var index v1.IndexManifest
+	if err := json.Unmarshal(body, &index); err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", what, err)
+	}
+	return index.Manifests, nil
+}
+
+// nextPage finds the path of the next page below the repository. Only the
+// query is taken from the link, so the answer cannot lead anywhere else.
+func nextPage(resp *http.Response, path string) string {
+	for _, link := range strings.Split(resp.Header.Get("Link"), ",") {
+		target, params, ok := strings.Cut(link, ";")
+		target = strings.TrimSpace(target)
+		if !ok || !strings.Contains(strings.ReplaceAll(params, `"`, ""), "rel=next") {
+			continue
+		}
+		u, err := url.Parse(strings.Trim(target, "<>"))
+		if err == nil && u.RawQuery != "" {
+			path, _, _ = strings.Cut(path, "?")
+			return path + "?" + u.RawQuery
+		}
+	}
+	return ""
+}
+
+// do sends a request and returns an answer with status 200.
+func (r *repository) do(ctx context.Context, method, path string) (*http.Response, error) {
+	what := r.what(path[strings.Index(path, "/")+1:])
+	if strings.HasPrefix(path, "referrers/") {
+		what = "the referrers of " + what
+	}
+	target := r.name.Scheme() + "://" + r.name.RegistryStr() + "/v2/" + r.name.RepositoryStr() + "/" + path
+	req, err := http.NewRequestWithContext(ctx, method, target, nil)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", what, bareError(err))
+	}
+	switch {
+	case strings.HasPrefix(path, "manifests/"):
+		req.Header.Set("Accept", strings.Join([]string{
+			string(types.OCIManifestSchema1), string(types.OCIImageIndex),
+			string(types.DockerManifestSchema2), string(types.DockerManifestList)}, ","))
+	case strings.HasPrefix(path, "referrers/"):
+		req.Header.Set("Accept", string(types.OCIImageIndex))
+	}
+	resp, err := r.client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", what, bareError(err))
+	}
+	if resp.StatusCode != http.StatusOK {
+		resp.Body.Close()
+		return nil, &statusError{what, resp.StatusCode}
+	}
+	return resp, nil
+}
+
+// what names a tag or digest of the repository.
+func (r *repository) what(id string) string {
+	id, _, _ = strings.Cut(id, "?")
+	if strings.Contains(id, ":") {
+		return r.name.Name() + "@" + id
+	}
+	return r.name.Name() + ":" + id
+}
+
+func mediaType(resp *http.Response) types.MediaType {
+	t, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	if err != nil {
+		return types.MediaType(resp.Header.Get("Content-Type"))
+	}
+	return types.MediaType(t)
+}
+
+func readAll(resp *http.Response, what string, limit int64) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", what, err)
+	}
+	if int64(len(b)) > limit {
+		return nil, fmt.Errorf("cannot read %s: it has more than %d bytes", what, limit)
+	}
+	return b, nil
+}
+
+func checkDigest(what string, b []byte, want v1.Hash) error {
+	h, err := v1.Hasher(want.Algorithm)
+	if err != nil {
+		return fmt.Errorf("cannot read %s: %w", what, err)
+	}
+	h.Write(b)
+	if got := hex.EncodeToString(h.Sum(nil)); got != want.Hex {
+		return fmt.Errorf("cannot read %s: its content has the digest %s:%s", what, want.Algorithm, got)
+	}
+	return nil
+}
+
+// bareError takes the request out of an error: a redirect can carry a
+// signed URL, and the text a registry sends belongs in no message.
+func bareError(err error) error {
+	if e, ok := errors.AsType[*transport.Error](err); ok {
+		return fmt.Errorf("%d %s", e.StatusCode, http.StatusText(e.StatusCode))
+	}
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return bareError(e.Err)
+	}
+	// What follows on further lines is the answer of a token server.
+	if first, _, more := strings.Cut(err.Error(), "\n"); more {
+		return errors.New(first)
+	}
+	return err
+}

@@ -1,0 +1,257 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+)
+
+// Options says how to reach registries. The zero value is ready for use.
+type Options struct {
+	Keychain    authn.Keychain    // credentials; nil: authn.DefaultKeychain
+	Transport   http.RoundTripper // nil: remote.DefaultTransport
+	Concurrency int               // images read at the same time by one Verify; 0: 16
+	Timeout     time.Duration     // for each image, from the first request on; 0: 30s
+	UserAgent   string            // put before the one of go-containerregistry
+}
+
+// Verifier checks images. It keeps the sessions with registries, so that the
+// second image of a repository costs no second login. It may be used
+// concurrently.
+type Verifier struct {
+	o         Options
+	transport http.RoundTripper
+
+	mu       sync.Mutex
+	sessions map[string]*session // by repository
+}
+
+// New returns a Verifier. It makes no request.
+func New(o Options) *Verifier {
+	if o.Keychain == nil {
+		o.Keychain = authn.DefaultKeychain
+	}
+	if o.Transport == nil {
+		o.Transport = remote.DefaultTransport
+	}
+	if o.Concurrency <= 0 {
+		o.Concurrency = 16
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = 30 * time.Second
+	}
+	return &Verifier{
+		o:         o,
+		transport: transport.NewUserAgent(&retrying{o.Transport}, o.UserAgent),
+		sessions:  map[string]*session{},
+	}
+}
+
+// target is an image to look at, once however often it was asked for.
+type target struct {
+	repo   name.Repository
+	digest v1.Hash
+	places []int // where its result goes
+}
+
+// Verify checks images against a policy. An image is given as
+// repository@sha256:hex; in repository:tag@sha256:hex the tag has no meaning.
+// There is one result for each image, in the same order. Whatever goes wrong,
+// a context that is done included, is the outcome of the images it concerns.
+func (v *Verifier) Verify(ctx context.Context, p *Policy, images ...string) []Result {
+	results := make([]Result, len(images))
+	var targets []*target
+	known := map[string]*target{}
+	for i, image := range images {
+		t, err := parseTarget(image)
+		if err != nil {
+			results[i] = Result{Outcome: Rejected, Reason: err.Error()}
+			continue
+		}
+		key := t.repo.Name() + "@" + t.digest.String()
+		if known[key] == nil {
+			known[key] = t
+			targets = append(targets, t)
+		}
+		known[key].places = append(known[key].places, i)
+	}
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, v.o.Concurrency)
+	for _, t := range targets {
+		wg.Go(func() {
+			r := v.bounded(ctx, p, t, slots)
+			for _, i := range t.places {
+				results[i] = r
+				results[i].Evidence = slices.Clone(r.Evidence)
+			}
+		})
+	}
+	wg.Wait()
+	for i := range results {
+		results[i].Image = images[i]
+	}
+	return results
+}
+
+func parseTarget(image string) (*target, error) {
+	ref, err := name.NewDigest(image)
+	if err == nil {
+		var h v1.Hash
+		if h, err = v1.NewHash(ref.DigestStr()); err == nil && h.Algorithm == "sha256" && isPlain(ref.RepositoryStr()) {
+			return &target{repo: ref.Context(), digest: h}, nil
+		}
+	}
+	return nil, fmt.Errorf("%s is no image with a digest (repository@sha256:...)", quoted(image))
+}
+
+// isPlain is false for paths like shop/../cart, which would be matched as one
+// repository and may be read from another.
+func isPlain(path string) bool {
+	for part := range strings.SplitSeq(path, "/") {
+		if part == "" || part[0] == '.' {
+			return false
+		}
+	}
+	return true
+}
+
+// bounded waits for a slot and ends with the time limit, even if something
+// below, such as a credential helper, does not.
+func (v *Verifier) bounded(ctx context.Context, p *Policy, t *target, slots chan struct{}) Result {
+	if p == nil {
+		return Result{Outcome: Rejected, Reason: "there is no policy"}
+	}
+	rules := p.matching(t.repo)
+	if len(rules) == 0 {
+		if p.allow {
+			return Result{Outcome: Verified, Reason: "no rule of the policy matches, and the policy allows that"}
+		}
+		return Result{Outcome: Rejected, Reason: "no rule of the policy matches"}
+	}
+	select {
+	case slots <- struct{}{}:
+	case <-ctx.Done():
+		return Result{Outcome: Unknown, Reason: interrupted(ctx, 0)}
+	}
+	defer func() { <-slots }()
+	inner, cancel := context.WithTimeout(ctx, v.o.Timeout)
+	defer cancel()
+	found := make(chan Result, 1)
+	go func() { found <- v.examine(inner, t, rules) }()
+	var r Result
+	select {
+	case r = <-found:
+	case <-inner.Done():
+		select {
+		case r = <-found:
+		// What ends in an orderly way does so at once.
+		case <-time.After(50 * time.Millisecond):
+			r.Outcome = Unknown
+		}
+	}
+	if r.Outcome != Verified && inner.Err() != nil {
+		// Whatever error came up, this is where it came from.
+		return Result{Outcome: Unknown, Reason: interrupted(ctx, v.o.Timeout), Ignored: r.Ignored}
+	}
+	return r
+}
+
+func interrupted(ctx context.Context, limit time.Duration) string {
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return "cancelled before everything was read"
+	case ctx.Err() != nil:
+		return "time ran out before everything was read"
+	}
+	return fmt.Sprintf("not everything could be read within %s", limit)
+}
+
+// examine reads no more than it takes to meet every rule.
+func (v *Verifier) examine(ctx context.Context, t *target, rules []*rule) Result {
+	j := newJudge(t.digest, rules)
+	r, err := v.repository(ctx, t.repo)
+	if err != nil {
+		j.missed(err)
+		return j.result()
+	}
+	readTag(ctx, r, j)
+	if !j.done() {
+		readReferrers(ctx, r, j)
+	}
+	if j.nothing() {
+		// No signature is a different thing for an image that is not there.
+		found, err := r.exists(ctx, t.digest)
+		if err != nil {
+			j.missed(err)
+		} else if !found {
+			return Result{Outcome: Rejected, Reason: "no such image in the registry"}
+		}
+	}
+	return j.result()
+}
+
+// session is a repository being opened, or opened.
+type session struct {
+	ready chan struct{} // closed when the rest is set
+	repo  *repository
+	err   error
+}
+
+// repository opens a repository, once for all who ask at the same time. A
+// failure is told to those and then forgotten.
+func (v *Verifier) repository(ctx context.Context, repo name.Repository) (*repository, error) {
+	for {
+		v.mu.Lock()
+		s := v.sessions[repo.Name()]
+		if s == nil {
+			s = &session{ready: make(chan struct{}), err: errors.New("the registry could not be opened")}
+			v.sessions[repo.Name()] = s
+			v.mu.Unlock()
+			v.open(ctx, repo, s)
+			return s.repo, s.err
+		}
+		v.mu.Unlock()
+		select {
+		case <-s.ready:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		// The time of the one who opened it may have run out, and ours not.
+		if !errors.Is(s.err, context.Canceled) && !errors.Is(s.err, context.DeadlineExceeded) || ctx.Err() != nil {
+			return s.repo, s.err
+		}
+	}
+}
+
+func (v *Verifier) open(ctx context.Context, repo name.Repository, s *session) {
+	defer func() {
+		if s.err != nil {
+			v.mu.Lock()
+			delete(v.sessions, repo.Name())
+			v.mu.Unlock()
+		}
+		close(s.ready)
+	}()
+	auth, err := authn.Resolve(ctx, v.o.Keychain, repo)
+	if err != nil {
+		s.err = fmt.Errorf("no credentials for %s: %w", repo.RegistryStr(), err)
+		return
+	}
+	tr, err := transport.NewWithContext(ctx, repo.Registry, auth, v.transport, []string{repo.Scope(transport.PullScope)})
+	if err != nil {
+		s.err = fmt.Errorf("cannot reach the registry %s: %w", strings.TrimSuffix(repo.RegistryStr(), "/"), bareError(err))
+		return
+	}
+	s.repo, s.err = &repository{repo, &http.Client{Transport: tr, CheckRedirect: checkRedirect}}, nil
+}
