@@ -55,14 +55,13 @@ type PolicyError struct {
 	Hint string // what to do or type; may be empty
 }
 
-// Error has the form file:line:col: message, and the hint on a second line.
+// Error has the form file:line:col: message, without the hint.
 func (e *PolicyError) Error() string {
-	s := fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Col, e.Msg)
-	if e.Hint != "" {
-		s += "\nhint: " + e.Hint
-	}
-	return s
+	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Col, e.Msg)
 }
+
+// HintText gives the hint, or "".
+func (e *PolicyError) HintText() string { return e.Hint }
 
 // Name is the name in the metadata of the policy; it may be empty.
 func (p *Policy) Name() string { return p.name }

@@ -174,7 +174,7 @@ func checkProblems(t *testing.T, tests []problem) {
 			if err == nil || p != nil {
 				t.Fatalf("got %v, %v", p, err)
 			}
-			if d := cmp.Diff(tt.want, err.Error()); d != "" {
+			if d := cmp.Diff(tt.want, withHints(err)); d != "" {
 				t.Error(d)
 			}
 			if _, ok := errors.AsType[*PolicyError](err); !ok {
@@ -197,7 +197,7 @@ const (
 
 func TestPolicyWithoutReader(t *testing.T) {
 	_, err := ParsePolicy("p.yaml", []byte(withKey("{file: good.pub}")), nil)
-	if err == nil || err.Error() != atFile+"key files cannot be read here\nhint: key: {data: ...}" {
+	if err == nil || withHints(err) != atFile+"key files cannot be read here\nhint: key: {data: ...}" {
 		t.Error(err)
 	}
 }
@@ -292,4 +292,21 @@ func TestWithoutNetwork(t *testing.T) {
 	if got := New(Options{}).Verify(t.Context(), reject); len(got) != 0 {
 		t.Errorf("no images: %v", got)
 	}
+}
+
+// withHints gives each problem with its hint on a line of its own.
+func withHints(err error) string {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return err.Error()
+	}
+	var lines []string
+	for _, e := range joined.Unwrap() {
+		lines = append(lines, e.Error())
+		var p *PolicyError
+		if errors.As(e, &p) && p.HintText() != "" {
+			lines = append(lines, "hint: "+p.HintText())
+		}
+	}
+	return strings.Join(lines, "\n")
 }

@@ -1,0 +1,21 @@
+// Kubectl-promote moves container images between the environments of a GitOps
+// repository. kubectl runs it as "kubectl promote".
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/kubepromote/kubepromote/plugins/kubectl"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+)
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return kubectl.Run(ctx, os.Args[1:], genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr})
+}

@@ -1,0 +1,199 @@
+package kubectl
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"sync"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/kubepromote/kubepromote/digest"
+	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/git"
+	"github.com/kubepromote/kubepromote/verify"
+)
+
+// userAgent is sent to registries.
+func userAgent() string {
+	return "kubectl-promote/" + buildVersion() + " (" + runtime.GOOS + "; " + runtime.GOARCH + ")"
+}
+
+// open opens the repository and makes a promoter for it. The caller closes the
+// repository.
+func (s *session) open(ctx context.Context) (*promote.Promoter, *git.Repo, error) {
+	repo, err := git.Open(ctx, s.repo)
+	if err != nil {
+		return nil, nil, err
+	}
+	p := &promote.Promoter{Repo: repo, Progress: s.newProgress().show}
+	if p.Pipeline, err = s.loadPipeline(repo); err != nil {
+		return nil, nil, errors.Join(err, repo.Close())
+	}
+	if !s.offline {
+		p.Resolver = &resolver{digest.NewResolver(digest.Options{UserAgent: userAgent()})}
+		p.Verifier = &verifier{session: s, repo: repo, verify: newVerify()}
+	}
+	return p, repo, nil
+}
+
+func newVerify() *verify.Verifier {
+	return verify.New(verify.Options{UserAgent: userAgent(), Keychain: &onceKeychain{inner: authn.DefaultKeychain}})
+}
+
+// loadPipeline reads the pipeline file, or discovers what the repository holds.
+func (s *session) loadPipeline(repo *git.Repo) (*promote.Pipeline, error) {
+	if s.pipeline != "" {
+		data, err := readBounded(s.pipeline)
+		if err != nil {
+			return nil, err
+		}
+		return promote.ParsePipeline(s.pipeline, data)
+	}
+	data, err := repo.ReadFile(promote.PipelineFile)
+	if errors.Is(err, os.ErrNotExist) {
+		return promote.Discover(repo)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return promote.ParsePipeline(promote.PipelineFile, data)
+}
+
+// readBounded reads a small file that the user has named.
+func readBounded(file string) ([]byte, error) {
+	const most = 1 << 20
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fileError(err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	switch {
+	case err != nil:
+		return nil, fileError(err)
+	case len(data) > most:
+		return nil, &promote.Error{Msg: file + " is larger than 1 MiB"}
+	}
+	return data, nil
+}
+
+// fileError says what is wrong with a file the way the other messages do.
+func fileError(err error) error {
+	var p *os.PathError
+	if errors.As(err, &p) {
+		return &promote.Error{Msg: p.Path, Err: p.Err}
+	}
+	return err
+}
+
+// resolver gives digest's answers in the domain's terms.
+type resolver struct{ digest *digest.Resolver }
+
+func (r *resolver) Resolve(ctx context.Context, refs []string, done func()) []promote.Resolution {
+	out := make([]promote.Resolution, len(refs))
+	for i, res := range r.digest.ResolveAll(ctx, refs, func(digest.Result) { done() }) {
+		out[i] = promote.Resolution{Answer: promote.Pass, Digest: res.Digest, TagDigest: res.TagDigest}
+		switch {
+		case errors.Is(res.Err, digest.ErrNotFound), errors.Is(res.Err, digest.ErrMalformed):
+			out[i] = promote.Resolution{Answer: promote.Fail, Reason: res.Err.Error()}
+		case res.Err != nil:
+			out[i] = promote.Resolution{Answer: promote.Undecided, Reason: res.Err.Error()}
+		}
+	}
+	return out
+}
+
+// verifier gives verify's answers in the domain's terms.
+type verifier struct {
+	session *session
+	repo    promote.Tree
+	verify  *verify.Verifier
+}
+
+// verifyBatch is how many images are verified before progress is shown.
+const verifyBatch = 32
+
+func (v *verifier) Verify(ctx context.Context, policy string, images []string, done func()) ([]promote.Verification, error) {
+	p, err := v.session.loadPolicy(v.repo, policy)
+	if err != nil {
+		return nil, err
+	}
+	var out []promote.Verification
+	for start := 0; start < len(images); start += verifyBatch {
+		batch := images[start:min(start+verifyBatch, len(images))]
+		for _, r := range v.verify.Verify(ctx, p, batch...) {
+			out = append(out, verification(r))
+			done()
+		}
+	}
+	return out, nil
+}
+
+func verification(r verify.Result) promote.Verification {
+	v := promote.Verification{Image: r.Image, Answer: promote.Undecided, Reason: r.Reason}
+	switch r.Outcome {
+	case verify.Verified:
+		v.Answer = promote.Pass
+	case verify.Rejected:
+		v.Answer = promote.Fail
+	}
+	for _, e := range r.Evidence {
+		v.Evidence = append(v.Evidence, promote.Evidence{Authority: e.Authority, Kind: e.Kind, KeyID: e.KeyID, Storage: e.Storage, Payload: e.Payload})
+	}
+	return v
+}
+
+// loadPolicy reads the policy that the user has named, or the repository's. Keys
+// are looked for beside the policy and may not leave its directory, or the
+// repository.
+func (s *session) loadPolicy(tree promote.Tree, policy string) (*verify.Policy, error) {
+	if s.verifyPolicy != "" {
+		return loadPolicyFile(s.verifyPolicy)
+	}
+	data, err := tree.ReadFile(policy)
+	if err != nil {
+		return nil, &promote.Error{Msg: "the verification policy " + policy + " cannot be read", Err: err}
+	}
+	return verify.ParsePolicy(policy, data, func(key string) ([]byte, error) {
+		return tree.ReadFile(path.Join(path.Dir(policy), filepath.ToSlash(key)))
+	})
+}
+
+func loadPolicyFile(file string) (*verify.Policy, error) {
+	data, err := readBounded(file)
+	if err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(filepath.Dir(file))
+	if err != nil {
+		return nil, fileError(err)
+	}
+	defer root.Close()
+	return verify.ParsePolicy(file, data, func(key string) ([]byte, error) { return root.ReadFile(key) })
+}
+
+// onceKeychain asks for the credentials of each registry once: a credential
+// helper is a program that takes its time.
+type onceKeychain struct {
+	inner authn.Keychain
+	mu    sync.Mutex
+	known map[string]func() (authn.Authenticator, error)
+}
+
+func (k *onceKeychain) Resolve(r authn.Resource) (authn.Authenticator, error) {
+	k.mu.Lock()
+	if k.known == nil {
+		k.known = make(map[string]func() (authn.Authenticator, error))
+	}
+	ask := k.known[r.RegistryStr()]
+	if ask == nil {
+		ask = sync.OnceValues(func() (authn.Authenticator, error) { return k.inner.Resolve(r) })
+		k.known[r.RegistryStr()] = ask
+	}
+	k.mu.Unlock()
+	return ask()
+}

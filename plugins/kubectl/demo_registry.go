@@ -1,0 +1,115 @@
+package kubectl
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/static"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/sigstore/sigstore/pkg/cryptoutils"
+	"github.com/sigstore/sigstore/pkg/signature"
+	"github.com/sigstore/sigstore/pkg/signature/payload"
+)
+
+// demoRegistry is an OCI registry in memory, on a loopback port.
+type demoRegistry struct {
+	host   string
+	server *http.Server
+}
+
+func startDemoRegistry() (*demoRegistry, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("starting the registry: %w", err)
+	}
+	silent := log.New(io.Discard, "", 0)
+	r := &demoRegistry{host: l.Addr().String(), server: &http.Server{
+		Handler:  registry.New(registry.Logger(silent), registry.WithReferrersSupport(true)),
+		ErrorLog: silent,
+	}}
+	go func() { _ = r.server.Serve(l) }() // ends with stop
+	return r, nil
+}
+
+func (r *demoRegistry) stop() { _ = r.server.Close() }
+
+// demoKey signs as cosign does with a key.
+type demoKey struct {
+	signer signature.Signer
+	public []byte // PEM
+}
+
+func newDemoKey() (*demoKey, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	signer, err := signature.LoadECDSASigner(key, crypto.SHA256)
+	if err != nil {
+		return nil, err
+	}
+	public, err := cryptoutils.MarshalPublicKeyToPEM(key.Public())
+	return &demoKey{signer, public}, err
+}
+
+// pushSigned pushes a small image and its signature.
+func (r *demoRegistry) pushSigned(ctx context.Context, repository, tag string, key *demoKey) error {
+	ref, err := name.NewTag(r.host + "/" + repository + ":" + tag)
+	if err != nil {
+		return err
+	}
+	layer := static.NewLayer([]byte(repository+" "+tag), types.OCIUncompressedLayer)
+	img, err := mutate.Append(mutate.MediaType(empty.Image, types.OCIManifestSchema1), mutate.Addendum{Layer: layer})
+	if err != nil {
+		return err
+	}
+	if err := remote.Write(ref, img, remote.WithContext(ctx)); err != nil {
+		return fmt.Errorf("pushing %s: %w", ref, err)
+	}
+	digest, err := img.Digest()
+	if err != nil {
+		return err
+	}
+	return r.pushSignature(ctx, ref.Context(), digest, key)
+}
+
+// pushSignature stores a signature beside the image, in the tag sha256-….sig.
+func (r *demoRegistry) pushSignature(ctx context.Context, repo name.Repository, digest v1.Hash, key *demoKey) error {
+	body, err := payload.Cosign{Image: repo.Digest(digest.String())}.MarshalJSON()
+	if err != nil {
+		return err
+	}
+	sig, err := key.signer.SignMessage(bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	img, err := mutate.Append(mutate.MediaType(empty.Image, types.OCIManifestSchema1), mutate.Addendum{
+		Layer:       static.NewLayer(body, "application/vnd.dev.cosign.simplesigning.v1+json"),
+		Annotations: map[string]string{"dev.cosignproject.cosign/signature": base64.StdEncoding.EncodeToString(sig)},
+	})
+	if err != nil {
+		return err
+	}
+	tag := repo.Tag(strings.Replace(digest.String(), ":", "-", 1) + ".sig")
+	if err := remote.Write(tag, img, remote.WithContext(ctx)); err != nil {
+		return fmt.Errorf("pushing %s: %w", tag, err)
+	}
+	return nil
+}

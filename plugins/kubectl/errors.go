@@ -1,0 +1,131 @@
+package kubectl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/digest"
+	"github.com/kubepromote/kubepromote/promote"
+)
+
+// The exit statuses. Refused, waiting and unknown are three different things: a
+// script may try the latter two again.
+const (
+	exitDone    = 0
+	exitFailed  = 1
+	exitUsage   = 2
+	exitRefused = 3
+	exitWaiting = 4
+	exitUnknown = 5
+)
+
+// usageError is a fault in the command line.
+type usageError struct{ msg, hint, command string }
+
+func (e *usageError) Error() string { return e.msg }
+
+// HintText gives what to type.
+func (e *usageError) HintText() string {
+	if e.hint == "" && e.command != "" {
+		return e.command + " --help"
+	}
+	return e.hint
+}
+
+// silentError ends a command whose messages are out already.
+type silentError struct{ status int }
+
+func (e *silentError) Error() string { return fmt.Sprintf("exit status %d", e.status) }
+
+// fail prints an error and gives its exit status.
+func (s *session) fail(err error) int {
+	var silent *silentError
+	if errors.As(err, &silent) {
+		return silent.status
+	}
+	s.printError(err)
+	return exitStatus(err)
+}
+
+func exitStatus(err error) int {
+	var usage *usageError
+	var refused *promote.Refused
+	switch {
+	case errors.As(err, &usage), errors.Is(err, promote.ErrUsage):
+		return exitUsage
+	case errors.As(err, &refused):
+		return answerStatus(refused.Answer)
+	case errors.Is(err, digest.ErrNotFound), errors.Is(err, digest.ErrMalformed):
+		return exitFailed
+	case errors.Is(err, digest.ErrUnknown):
+		return exitUnknown
+	}
+	return exitFailed
+}
+
+func answerStatus(a promote.Answer) int {
+	switch a {
+	case promote.Fail:
+		return exitRefused
+	case promote.Wait:
+		return exitWaiting
+	case promote.Undecided:
+		return exitUnknown
+	}
+	return exitDone
+}
+
+// printError writes one fact a line, and a hint below where there is one.
+func (s *session) printError(err error) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range joined.Unwrap() {
+			s.printError(e)
+		}
+		return
+	}
+	if errors.Is(err, context.Canceled) && !strings.Contains(err.Error(), "interrupted") {
+		err = fmt.Errorf("interrupted: %w", err)
+	}
+	fmt.Fprintln(s.ErrOut, clean(err.Error()))
+	if hint := hintOf(err); hint != "" {
+		fmt.Fprintln(s.ErrOut, "hint: "+clean(hint))
+	}
+}
+
+// hintOf finds the hint of an error or of the nearest cause that has one.
+func hintOf(err error) string {
+	for err != nil {
+		if h, ok := err.(interface{ HintText() string }); ok && h.HintText() != "" {
+			return h.HintText()
+		}
+		err = errors.Unwrap(err)
+	}
+	return ""
+}
+
+// clean keeps what comes from files and registries from writing more than a line,
+// or anything that a terminal would obey.
+func clean(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
+			return ' '
+		}
+		return r
+	}, strings.TrimSpace(text))
+}
+
+// warn tells a fact that stops nothing.
+func (s *session) warn(format string, args ...any) {
+	if !s.quiet {
+		fmt.Fprintln(s.ErrOut, "warning: "+clean(fmt.Sprintf(format, args...)))
+	}
+}
+
+// note tells what was found out, where asked to.
+func (s *session) note(format string, args ...any) {
+	if s.verbose {
+		fmt.Fprintln(s.ErrOut, clean(fmt.Sprintf(format, args...)))
+	}
+}

@@ -1,0 +1,76 @@
+package kubectl
+
+import (
+	"fmt"
+
+	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/spf13/cobra"
+)
+
+const imagesExample = `  # the images of this directory's kustomization
+  kubectl promote images
+
+  # the digests in two environments, as JSON
+  kubectl promote images -k apps/web/overlays/staging -k apps/web/overlays/production -o json`
+
+func newImagesCommand(s *session) *cobra.Command {
+	files := &fileOptions{}
+	cmd := &cobra.Command{
+		Use:     "images",
+		Short:   "List the images in kustomization files",
+		Long:    "List the image entries of kustomization files, with the place of each.",
+		Example: imagesExample,
+		GroupID: groupEdit,
+	}
+	files.addFlags(cmd)
+	out := addOutput(cmd)
+	cmd.RunE = func(*cobra.Command, []string) error { return s.images(files, out) }
+	return cmd
+}
+
+// listedImage is an image entry and the file that it stands in.
+type listedImage struct {
+	File string `json:"file"`
+	overlay.Image
+}
+
+func (s *session) images(files *fileOptions, out *output) error {
+	printer, err := out.printer()
+	if err != nil {
+		return err
+	}
+	inputs, err := files.read(s, s.repo)
+	if err != nil {
+		return err
+	}
+	rows := [][]string{{"PLACE", "NAME", "NEW NAME", "TAG", "DIGEST"}}
+	if out.wide() {
+		rows[0] = append(rows[0], "KIND", "TAG SUFFIX")
+	}
+	items := []object{}
+	for _, in := range inputs {
+		for _, i := range in.file.Images() {
+			items = append(items, object{i.Name, listedImage{in.file.Name(), i}})
+			digest := shortDigest(i.Digest)
+			if out.wide() {
+				digest = dash(i.Digest)
+			}
+			row := []string{fmt.Sprintf("%s:%d:%d", in.file.Name(), i.Position.Line, i.Position.Col), i.Name, dash(i.NewName), dash(i.Tag), digest}
+			if out.wide() {
+				row = append(row, string(i.Kind), dash(i.TagSuffix))
+			}
+			rows = append(rows, row)
+		}
+	}
+	if printer != nil {
+		return printList(s.Out, printer, "Image", items)
+	}
+	return table(s.Out, rows)
+}
+
+func dash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}

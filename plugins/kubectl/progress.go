@@ -1,0 +1,74 @@
+package kubectl
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+)
+
+// progress shows how far a long step is: a bar on a terminal, a line now and
+// then elsewhere. Short steps show nothing.
+type progress struct {
+	out      io.Writer
+	terminal bool
+	started  time.Time
+	shown    time.Time
+	step     string
+	drawn    bool
+}
+
+const (
+	barAfter   = 300 * time.Millisecond
+	barEvery   = 100 * time.Millisecond
+	linesAfter = 5 * time.Second
+	linesEvery = 5 * time.Second
+	barWidth   = 30
+)
+
+// newProgress gives nil, which shows nothing, where the user wants quiet.
+func (s *session) newProgress() *progress {
+	if s.quiet {
+		return nil
+	}
+	f, ok := s.ErrOut.(*os.File)
+	return &progress{out: s.ErrOut, terminal: ok && term.IsTerminal(int(f.Fd()))}
+}
+
+// show is called after each finished part of a step.
+func (p *progress) show(step string, done, total int) {
+	if p == nil {
+		return
+	}
+	now := time.Now()
+	if step != p.step {
+		p.clear()
+		p.step, p.started, p.shown = step, now, time.Time{}
+	}
+	after, every := linesAfter, linesEvery
+	if p.terminal {
+		after, every = barAfter, barEvery
+	}
+	if now.Sub(p.started) < after || now.Sub(p.shown) < every {
+		return
+	}
+	p.shown = now
+	if !p.terminal {
+		fmt.Fprintf(p.out, "%s: %d of %d\n", step, done, total)
+		return
+	}
+	full := barWidth * done / max(total, 1)
+	fmt.Fprintf(p.out, "\r%s [%s%s] %d/%d", step, strings.Repeat("#", full), strings.Repeat(".", barWidth-full), done, total)
+	p.drawn = true
+}
+
+// clear removes the bar before other text is printed.
+func (p *progress) clear() {
+	if p != nil && p.drawn {
+		fmt.Fprint(p.out, "\r\x1b[K")
+		p.drawn = false
+	}
+}

@@ -1,0 +1,121 @@
+package kubectl
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+)
+
+// Run carries out one command line, without the program's name, and returns its
+// exit status; see exitStatus for what it means. Cancelling the context stops it.
+func Run(ctx context.Context, args []string, streams genericiooptions.IOStreams) int {
+	s := &session{IOStreams: streams}
+	root := newRoot(s)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	return s.fail(err)
+}
+
+// session is what all commands of one run share.
+type session struct {
+	genericiooptions.IOStreams
+
+	repo         string
+	pipeline     string
+	verifyPolicy string
+	timeout      time.Duration
+	quiet        bool
+	verbose      bool
+	offline      bool
+	cancel       context.CancelFunc
+}
+
+// NewCommand gives the command tree for documentation and embedding.
+func NewCommand(streams genericiooptions.IOStreams) *cobra.Command {
+	return newRoot(&session{IOStreams: streams})
+}
+
+func newRoot(s *session) *cobra.Command {
+	root := newPromoteCommand(s)
+	root.Use = "kubectl-promote SERVICE... --to ENVIRONMENT"
+	root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl promote"}
+	root.Long = rootLong
+	root.SilenceErrors = true
+	root.SilenceUsage = true
+	root.SetIn(s.In)
+	root.SetOut(s.Out)
+	root.SetErr(s.ErrOut)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &usageError{msg: err.Error(), command: cmd.CommandPath()}
+	})
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return s.start(cmd) }
+	root.PersistentPostRun = func(*cobra.Command, []string) { s.cancel() }
+
+	flags := root.PersistentFlags()
+	flags.StringVarP(&s.repo, "repo", "C", ".", "directory of the infrastructure repository, or one inside it")
+	flags.StringVar(&s.pipeline, "pipeline", "", "pipeline file (default: promotion.yaml at the repository's root, if there is one)")
+	flags.StringVar(&s.verifyPolicy, "verify-policy", "", "verification policy file, in place of the pipeline's")
+	flags.DurationVar(&s.timeout, "timeout", 0, "give up after this time, for example 2m (default: no limit)")
+	flags.BoolVarP(&s.quiet, "quiet", "q", false, "print no progress and no warnings")
+	flags.BoolVarP(&s.verbose, "verbose", "v", false, "print what was found out on the way")
+
+	root.AddGroup(&cobra.Group{ID: groupPromote, Title: "Promote:"}, &cobra.Group{ID: groupKnow, Title: "Know:"}, &cobra.Group{ID: groupEdit, Title: "Images:"})
+	root.AddCommand(newRunCommand(s), newPlanCommand(s), newStatusCommand(s), newHistoryCommand(s),
+		newSetCommand(s), newImagesCommand(s), newResolveCommand(s), newVerifyCommand(s),
+		newDemoCommand(s), newVersionCommand(s))
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Args == nil {
+			c.Args = cobra.NoArgs
+		}
+		if args := c.Args; c.Name() != "help" && c.Name() != "completion" {
+			c.Args = func(cmd *cobra.Command, given []string) error {
+				if err := args(cmd, given); err != nil {
+					return &usageError{msg: err.Error(), command: cmd.CommandPath()}
+				}
+				return nil
+			}
+		}
+	}
+	return root
+}
+
+// The groups that help lists commands in.
+const (
+	groupPromote = "promote"
+	groupKnow    = "know"
+	groupEdit    = "edit"
+)
+
+const rootLong = `Move container images between the environments of a GitOps repository.
+
+The image that stands in one environment's overlay is written into the next
+one's: the same digest, and no other byte of the file. A tag is resolved to its
+digest once; that digest is verified, written and recorded.
+
+Overlays are looked for in apps/SERVICE/overlays/ENVIRONMENT, or where the
+repository's promotion.yaml says.
+
+Exit status: 0 done or nothing to do, 1 failed, 2 usage error, 3 refused,
+4 waiting, 5 could not be decided.`
+
+// start prepares a command that has parsed its flags.
+func (s *session) start(cmd *cobra.Command) error {
+	ctx, cancel := cmd.Context(), context.CancelFunc(func() {})
+	if s.timeout > 0 {
+		ctx, cancel = context.WithTimeout(ctx, s.timeout)
+	}
+	s.cancel = cancel
+	cmd.SetContext(ctx)
+	if info, err := os.Stat(s.repo); err != nil || !info.IsDir() {
+		return &usageError{msg: "not a directory: " + s.repo, hint: "give the directory of the infrastructure repository", command: cmd.CommandPath()}
+	}
+	return nil
+}

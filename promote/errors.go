@@ -1,0 +1,41 @@
+package promote
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrUsage marks errors in what was asked for, such as the name of a service
+// that does not exist. Test with errors.Is.
+var ErrUsage = errors.New("usage error")
+
+// Error says what went wrong and what to do about it.
+type Error struct {
+	// Msg is one line, lower case, no full stop.
+	Msg string
+	// Hint, if any, can be typed or done.
+	Hint string
+	// Err is the cause, or ErrUsage.
+	Err error
+}
+
+func (e *Error) Error() string {
+	if e.Err == nil || e.Err == ErrUsage {
+		return e.Msg
+	}
+	return e.Msg + ": " + e.Err.Error()
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// HintText gives the hint, or "".
+func (e *Error) HintText() string { return e.Hint }
+
+func usage(hint, format string, args ...any) *Error {
+	return &Error{Msg: fmt.Sprintf(format, args...), Hint: hint, Err: ErrUsage}
+}
+
+func failure(hint, format string, args ...any) *Error {
+	return &Error{Msg: fmt.Sprintf(format, args...), Hint: hint}
+}

@@ -1,0 +1,150 @@
+package promote
+
+import (
+	"context"
+	"fmt"
+)
+
+// latestTag names no version: what it stands for changes by convention.
+const latestTag = "latest"
+
+// question is a reference to be resolved and the image it is asked for.
+type question struct {
+	c   *candidate
+	i   *candidateImage
+	ref string
+}
+
+// resolve turns every tag into a digest, once, and finds out whether the target
+// can pull it. Images that the target has already are not asked for.
+func (w *planner) resolve(ctx context.Context) error {
+	var questions []question
+	for _, c := range w.candidates {
+		for _, i := range c.images {
+			if i.done {
+				continue
+			}
+			if q, ok := w.ask(c, i); ok {
+				questions = append(questions, q)
+			}
+		}
+	}
+	if err := w.answer(ctx, questions, "resolving", w.takeDigest); err != nil {
+		return err
+	}
+	// Where the target pulls from another registry, the digest must be there.
+	var elsewhere []question
+	for _, c := range w.candidates {
+		for _, i := range c.images {
+			if !i.done && i.digest != "" && i.plan.Repository != i.source.Repository() && w.Resolver != nil {
+				elsewhere = append(elsewhere, question{c, i, i.promotedRef()})
+			}
+		}
+	}
+	return w.answer(ctx, elsewhere, "looking in the target's registry", w.takePresence)
+}
+
+// ask decides whether a registry has to be asked about an image.
+func (w *planner) ask(c *candidate, i *candidateImage) (question, bool) {
+	switch {
+	case i.source.Tag == latestTag && i.source.Digest == "":
+		w.say(c, "pin", Fail, fmt.Sprintf("kubectl promote set %s=*:VERSION -k %s", i.source.Name, w.Pipeline.Spec.Layout.OverlayPath(c.plan.Service, w.from.Name)),
+			"%s:%d:%d: image %q is pinned to the tag latest, which names no version", c.source.Name(), i.source.Position.Line, i.source.Position.Col, i.source.Name)
+		return question{}, false
+	case w.Resolver == nil && i.source.Digest == "" && w.Pipeline.Spec.Pin != PinTag:
+		w.say(c, "resolve", Undecided, "promote without --offline",
+			"%s:%d:%d: image %q is pinned to the tag %s alone, and no registry may be asked for its digest", c.source.Name(), i.source.Position.Line, i.source.Position.Col, i.source.Name, i.source.Tag)
+		return question{}, false
+	case w.Resolver == nil:
+		return question{}, false
+	}
+	return question{c, i, i.source.Ref()}, true
+}
+
+func (w *planner) answer(ctx context.Context, questions []question, step string, take func(question, Resolution)) error {
+	if len(questions) == 0 {
+		return nil
+	}
+	refs := make([]string, len(questions))
+	for n, q := range questions {
+		refs[n] = q.ref
+	}
+	for n, r := range w.Resolver.Resolve(ctx, refs, w.progress(step, len(refs))) {
+		take(questions[n], r)
+	}
+	return nil
+}
+
+// takeDigest notes what a source reference stands for. A recorded digest stays
+// what it is, whatever its tag has become: it is what was tested.
+func (w *planner) takeDigest(q question, r Resolution) {
+	switch {
+	case r.Answer == Pass:
+		q.i.digest = r.Digest
+		if r.TagDigest != "" && r.TagDigest != r.Digest {
+			q.c.plan.Warnings = append(q.c.plan.Warnings, fmt.Sprintf("image %q: the tag %s now stands for %s; the recorded digest %s is promoted",
+				q.i.source.Name, q.i.source.Tag, r.TagDigest, r.Digest))
+		}
+	case r.Answer == Fail:
+		w.say(q.c, "resolve", Fail, "", "image %q: %s", q.i.source.Name, r.Reason)
+	case q.i.source.Digest != "":
+		q.c.plan.Warnings = append(q.c.plan.Warnings, fmt.Sprintf("image %q: the registry could not be asked whether it has the recorded digest: %s", q.i.source.Name, r.Reason))
+	case w.Pipeline.Spec.Pin == PinTag:
+		q.c.plan.Warnings = append(q.c.plan.Warnings, fmt.Sprintf("image %q: the registry could not be asked whether it has the tag: %s", q.i.source.Name, r.Reason))
+	default:
+		w.say(q.c, "resolve", Undecided, "", "image %q: %s", q.i.source.Name, r.Reason)
+	}
+}
+
+// takePresence notes whether the target's registry has the digest.
+func (w *planner) takePresence(q question, r Resolution) {
+	switch r.Answer {
+	case Pass:
+	case Fail:
+		w.say(q.c, "resolve", Fail, "copy the image there first", "image %q: %s", q.i.source.Name, r.Reason)
+	default:
+		w.say(q.c, "resolve", Undecided, "", "image %q: %s", q.i.source.Name, r.Reason)
+	}
+}
+
+// verify asks the target environment's policy about every digest that would be
+// written. One digest in one repository is asked for once.
+func (w *planner) verify(ctx context.Context) error {
+	policy := w.req.Policy
+	if policy == "" && w.to.Verify != nil {
+		policy = w.to.Verify.Policy
+	}
+	if policy == "" {
+		return nil
+	}
+	var questions []question
+	var refs []string
+	for _, c := range w.candidates {
+		for _, i := range c.images {
+			switch {
+			case i.done:
+			case i.digest == "" && w.Pipeline.Spec.Pin == PinTag:
+				w.say(c, "verify", Undecided, "", "image %q: its digest is not known, so nothing can be verified", i.source.Name)
+			case i.digest == "":
+			case w.Verifier == nil:
+				w.say(c, "verify", Undecided, "promote without --offline", "image %q: %s asks for signatures, and no registry may be asked for them", i.source.Name, policy)
+			default:
+				questions = append(questions, question{c, i, i.promotedRef()})
+				refs = append(refs, i.promotedRef())
+			}
+		}
+	}
+	if len(refs) == 0 {
+		return nil
+	}
+	results, err := w.Verifier.Verify(ctx, policy, refs, w.progress("verifying", len(refs)))
+	if err != nil {
+		return err
+	}
+	for n, r := range results {
+		q := questions[n]
+		q.i.plan.Evidence = r.Evidence
+		w.say(q.c, "verify", r.Answer, "", "image %q: %s", q.i.source.Name, r.Reason)
+	}
+	return nil
+}

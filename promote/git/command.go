@@ -1,0 +1,216 @@
+package git
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// literal in front of a pathspec makes git take it as a path. It is used
+// instead of the environment where hooks run, which would inherit that.
+const literal = ":(top,literal)"
+
+// call is one run of git.
+type call struct {
+	// op says what is being done, for errors.
+	op    string
+	args  []string
+	stdin io.Reader
+	env   []string
+}
+
+// reading is the environment of everything that changes nothing: git's
+// messages are in English, and it takes no lock to refresh its index.
+func reading() []string { return []string{"LC_ALL=C", "GIT_OPTIONAL_LOCKS=0"} }
+
+// literally is reading, with every path taken as it is.
+func literally() []string { return append(reading(), "GIT_LITERAL_PATHSPECS=1") }
+
+// grace is how long git and its children may take to end once asked to.
+const grace = 2 * time.Second
+
+// newCommand prepares a run of git in dir. It gets its own group of processes:
+// Ctrl-C at the terminal then reaches this program only, which decides.
+func newCommand(ctx context.Context, dir string, c call) *exec.Cmd {
+	args := append([]string{"-C", dir, "-c", "core.quotePath=false"}, c.args...)
+	cmd := exec.CommandContext(ctx, "git", args...)
+	cmd.Env = append(environment(os.Environ()), "GIT_TERMINAL_PROMPT=0")
+	cmd.Env = append(cmd.Env, c.env...)
+	cmd.Stdin = c.stdin
+	cmd.SysProcAttr = ownGroup()
+	cmd.Cancel = func() error { return endGroup(cmd.Process) }
+	cmd.WaitDelay = grace
+	return cmd
+}
+
+// environment adapts the user's environment to being run with -C: paths in it
+// are relative to the current directory. The switches for pathspecs would
+// change what ours mean.
+func environment(user []string) []string {
+	env := make([]string, 0, len(user)+8)
+	for _, entry := range user {
+		name, value, _ := strings.Cut(entry, "=")
+		switch name {
+		case "GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS":
+			continue
+		case "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY":
+			if abs, err := filepath.Abs(value); err == nil && value != "" {
+				entry = name + "=" + abs
+			}
+		}
+		env = append(env, entry)
+	}
+	return env
+}
+
+// process is a git that runs while its output is read.
+type process struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	op     string
+	cmd    *exec.Cmd
+	out    *bufio.Reader
+	errs   tail
+}
+
+func start(ctx context.Context, dir string, c call) (*process, error) {
+	p := &process{ctx: ctx, op: c.op}
+	inner, cancel := context.WithCancel(ctx)
+	p.cancel = cancel
+	p.cmd = newCommand(inner, dir, c)
+	p.cmd.Stderr = &p.errs
+	out, err := p.cmd.StdoutPipe()
+	if err == nil {
+		err = p.cmd.Start()
+	}
+	if err != nil {
+		cancel()
+		return nil, failure(ctx, c.op, err, "")
+	}
+	p.out = bufio.NewReaderSize(out, 64<<10)
+	return p, nil
+}
+
+// wait ends a process whose output has been read to its end.
+func (p *process) wait() error {
+	defer p.cancel()
+	err := p.cmd.Wait()
+	if err != nil && !(errors.Is(err, exec.ErrWaitDelay) && p.cmd.ProcessState.Success()) {
+		killGroup(p.cmd.Process)
+		return failure(p.ctx, p.op, err, p.errs.String())
+	}
+	return nil
+}
+
+// stop ends a process whose remaining output does not matter.
+func (p *process) stop() {
+	p.cancel()
+	_ = p.cmd.Wait()
+	killGroup(p.cmd.Process)
+}
+
+// runIn runs git in dir and gives its output.
+func runIn(ctx context.Context, dir string, c call) ([]byte, error) {
+	p, err := start(ctx, dir, c)
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	// A broken pipe shows in the exit status.
+	_, _ = p.out.WriteTo(&out)
+	return out.Bytes(), p.wait()
+}
+
+func (r *Repo) run(ctx context.Context, c call) ([]byte, error) { return runIn(ctx, r.top, c) }
+
+// failure says why a run of git failed.
+func failure(ctx context.Context, op string, err error, stderr string) error {
+	if ctx.Err() != nil {
+		return interrupted(op, ctx.Err())
+	}
+	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, exec.ErrDot) {
+		return &Error{Op: op, Msg: "the git program is not in the PATH", Hint: "git --version", Err: err}
+	}
+	if strings.Contains(stderr, "safe.directory") {
+		return dubious(op, stderr, err)
+	}
+	// 129 is git's status for an option that it does not know.
+	if exitCode(err) == 129 {
+		if old := tooOld(ctx); old != "" {
+			return &Error{Op: op, Msg: "git " + old + " is too old, 2.38 or newer is needed", Hint: "git --version", Err: err}
+		}
+	}
+	msg := lastLine(stderr)
+	if msg == "" {
+		msg = clean("git: " + err.Error())
+	}
+	return &Error{Op: op, Msg: msg, Err: err}
+}
+
+// dubious explains git's refusal of a repository that somebody else owns.
+func dubious(op, stderr string, err error) error {
+	e := &Error{Op: op, Msg: "git refuses a repository that another user owns (dubious ownership)", Err: err}
+	for line := range strings.Lines(stderr) {
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, "git config ") {
+			e.Hint = clean(line)
+		}
+	}
+	return e
+}
+
+func exitCode(err error) int {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return exit.ExitCode()
+	}
+	return -1
+}
+
+// tooOld gives git's version if it is older than 2.38, otherwise nothing.
+func tooOld(ctx context.Context) string {
+	out, err := newCommand(ctx, ".", call{args: []string{"version"}, env: reading()}).Output()
+	if err != nil {
+		return ""
+	}
+	fields := strings.Fields(string(out))
+	if len(fields) < 3 {
+		return ""
+	}
+	return older(fields[2])
+}
+
+func older(version string) string {
+	parts := strings.SplitN(version, ".", 3)
+	if len(parts) < 2 {
+		return ""
+	}
+	major, err := strconv.Atoi(parts[0])
+	minor, err2 := strconv.Atoi(parts[1])
+	if err != nil || err2 != nil || major > 2 || major == 2 && minor >= 38 {
+		return ""
+	}
+	return clean(version)
+}
+
+// tail keeps the end of what is written to it.
+type tail struct{ buf []byte }
+
+const maxTail = 32 << 10
+
+func (t *tail) Write(b []byte) (int, error) {
+	t.buf = append(t.buf, b...)
+	if over := len(t.buf) - maxTail; over > 0 {
+		t.buf = append(t.buf[:0], t.buf[over:]...)
+	}
+	return len(b), nil
+}
+
+func (t *tail) String() string { return string(t.buf) }

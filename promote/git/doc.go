@@ -1,0 +1,33 @@
+// Package git is the working copy of an infrastructure repository: it reads and
+// replaces files, tells where the repository stands, commits, and reads the
+// history. It implements [promote.Repo] and [promote.Log].
+//
+// Files are read and written through an [os.Root], so that neither ".." nor a
+// symbolic link leads out of the tree, and nothing below .git is touched.
+// Everything else is asked of the user's own git program, version 2.38 or
+// newer, never of a library: credentials, signing, hooks, partial clones and
+// line endings are then exactly as the user has set them up.
+//
+// A promotion uses it in this order:
+//
+//	repo, err := git.Open(ctx, ".")             // find the repository
+//	state, err := repo.State(ctx, paths)        // is any of these files dirty?
+//	data, err := repo.ReadFile(path)            // read, and decide what to write
+//	err = repo.CheckIdentity(ctx)               // could a commit be made at all?
+//	err = repo.Write(ctx, files)                // replace the files
+//	hash, err := repo.Commit(ctx, paths, text)  // record exactly those
+//
+// # What a crash leaves behind
+//
+// [Repo.Write] first puts all new contents into temporary files next to their
+// targets and makes them durable, then renames them one after the other. Each
+// file is therefore old or new, never half. When the machine stops between two
+// renames, some files are new and some are old; the same call again replaces
+// the rest, and uses and removes the same temporary files.
+//
+// # Errors
+//
+// Every error is an [*Error]: one line that says what was being done to what,
+// and often a command to type next. It wraps its cause, so that errors.Is finds
+// fs.ErrNotExist or context.Canceled.
+package git

@@ -1,0 +1,189 @@
+package git
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Error is what every function of this package fails with.
+type Error struct {
+	// Op is what was being done; empty where Msg says it all.
+	Op string
+	// Msg is one line in lower case.
+	Msg string
+	// Hint is a command to type next, or empty.
+	Hint string
+	// Err is the cause, or nil.
+	Err error
+}
+
+// Error gives the operation and the message.
+func (e *Error) Error() string {
+	if e.Op == "" {
+		return e.Msg
+	}
+	return e.Op + ": " + e.Msg
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// HintText gives the command to type next, or nothing.
+func (e *Error) HintText() string { return e.Hint }
+
+// maxMessage bounds what is quoted of git's output.
+const maxMessage = 300
+
+// fileError wraps an error about a file, without the system call and the path
+// that the standard library puts into it.
+func fileError(op, path string, err error) error {
+	var known *Error
+	if errors.As(err, &known) {
+		return err
+	}
+	if escapes(err) {
+		return leadsOut(path)
+	}
+	if stopped := interrupted(op+" "+path, err); stopped != nil {
+		return stopped
+	}
+	return &Error{Op: op + " " + clean(path), Msg: bare(err), Err: err}
+}
+
+// interrupted translates the errors of a context; nil when err is another one.
+func interrupted(op string, err error) error {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return &Error{Op: clean(op), Msg: "took too long", Err: err}
+	case errors.Is(err, context.Canceled):
+		return &Error{Op: clean(op), Msg: "interrupted", Err: err}
+	}
+	return nil
+}
+
+// bare gives the innermost text of a file system error.
+func bare(err error) string {
+	var path *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &path):
+		err = path.Err
+	case errors.As(err, &link):
+		err = link.Err
+	}
+	return clean(err.Error())
+}
+
+func leadsOut(path string) error {
+	return &Error{Msg: clean(path) + " leads out of the repository"}
+}
+
+// escapes tells whether os.Root refused a path. The standard library does not
+// export that error.
+func escapes(err error) bool {
+	var path *fs.PathError
+	return errors.As(err, &path) && path.Err.Error() == "path escapes from parent"
+}
+
+// lastLine picks the line of git's error output that says why. Git's own last
+// "fatal:" or "error:" line wins over the usage notes that may follow; where
+// "fatal:" only repeats that the step failed, the "error:" before it is added.
+func lastLine(output string) string {
+	var last, reported, before string
+	for line := range strings.Lines(output) {
+		line = strings.TrimSpace(line)
+		if clean(line) == "" || strings.HasPrefix(line, "hint:") || strings.HasPrefix(line, "warning:") {
+			continue
+		}
+		last = line
+		text, fatal := strings.CutPrefix(line, "fatal: ")
+		text, failed := strings.CutPrefix(text, "error: ")
+		switch {
+		case fatal && before != "":
+			reported, before = text+": "+before, ""
+		case fatal || failed:
+			reported = text
+		}
+		if failed {
+			before = text
+		}
+	}
+	if reported != "" {
+		return clean(reported)
+	}
+	return clean(last)
+}
+
+// clean makes foreign text fit to be shown: one line, no control characters, no
+// credentials, not long.
+func clean(s string) string {
+	// Long input is cut early: the result is short anyway.
+	if len(s) > 8*maxMessage {
+		s = s[:8*maxMessage]
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); {
+		if n := escapeSequence(s[i:]); n > 0 {
+			i += n
+			continue
+		}
+		c, n := utf8.DecodeRuneInString(s[i:])
+		i += n
+		switch {
+		case c == '\n' || c == '\t' || c == '\r':
+			b.WriteByte(' ')
+		case unicode.IsControl(c) || unicode.Is(unicode.Cf, c):
+		default:
+			b.WriteRune(c)
+		}
+	}
+	out := strings.TrimSpace(withoutUserinfo(b.String()))
+	out = strings.ReplaceAll(out, literal, "")
+	if len(out) <= maxMessage {
+		return out
+	}
+	cut := maxMessage - len("…")
+	for !utf8.RuneStart(out[cut]) {
+		cut--
+	}
+	return out[:cut] + "…"
+}
+
+// escapeSequence gives the length of the terminal colour sequence at the
+// beginning of s; hooks like to print them.
+func escapeSequence(s string) int {
+	if !strings.HasPrefix(s, "\x1b[") {
+		return 0
+	}
+	for i := 2; i < len(s); i++ {
+		if s[i] >= 0x40 && s[i] <= 0x7e {
+			return i + 1
+		}
+	}
+	return len(s)
+}
+
+// withoutUserinfo removes user and password from every URL in s.
+func withoutUserinfo(s string) string {
+	var b strings.Builder
+	for {
+		i := strings.Index(s, "://")
+		if i < 0 {
+			b.WriteString(s)
+			return b.String()
+		}
+		i += len("://")
+		b.WriteString(s[:i])
+		s = s[i:]
+		end := strings.IndexAny(s, "/ '\"")
+		if end < 0 {
+			end = len(s)
+		}
+		s = s[strings.LastIndexByte(s[:end], '@')+1:]
+	}
+}

@@ -1,0 +1,165 @@
+package git
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubepromote/kubepromote/promote"
+)
+
+// history makes a repository with a merge and gives the hashes, newest first.
+func history(t testing.TB) (*Repo, []string) {
+	t.Helper()
+	r := newRepo(t, map[string]string{"apps/a/x.yaml": "1", "apps/b/x.yaml": "1", "sub/odd \n name": "1"})
+	dir := r.Root()
+	gitIn(t, dir, "checkout", "-q", "-b", "topic")
+	put(t, dir, map[string]string{"apps/b/x.yaml": "2"})
+	gitIn(t, dir, "commit", "-qam", "on the side")
+	gitIn(t, dir, "checkout", "-q", "main")
+	put(t, dir, map[string]string{"sub/odd \n name": "2"})
+	gitIn(t, dir, "commit", "-qam", "second\n\nbody\n\nKey: value")
+	gitIn(t, dir, "merge", "-q", "--no-ff", "-m", "merge", "topic")
+	gitIn(t, dir, "commit", "-q", "--allow-empty", "-m", "empty")
+	gitIn(t, dir, "rm", "-q", "apps/a/x.yaml")
+	gitIn(t, dir, "commit", "-qm", "gone")
+	return r, strings.Fields(gitIn(t, dir, "rev-list", "--first-parent", "HEAD"))
+}
+
+func collect(t testing.TB, r *Repo, pathspecs ...string) []promote.Commit {
+	t.Helper()
+	var all []promote.Commit
+	err := r.Commits(t.Context(), pathspecs, func(c promote.Commit) (bool, error) {
+		all = append(all, c)
+		return true, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func TestCommits(t *testing.T) {
+	t.Parallel()
+	r, hashes := history(t)
+	// Settings that change what git log prints.
+	for _, s := range []string{"log.showSignature=true", "log.showRoot=false", "diff.relative=true", "log.follow=true", "core.abbrev=7", "diff.renames=copies", "log.diffMerges=combined"} {
+		name, value, _ := strings.Cut(s, "=")
+		gitIn(t, r.Root(), "config", name, value)
+	}
+	id := func(rev string) string { return gitIn(t, r.Root(), "rev-parse", rev) }
+	all := collect(t, open(t, r.Root()+"/sub"))
+	var got []string
+	for i, c := range all {
+		if c.Hash != hashes[i] || c.Author != "Ann" || c.Email != "ann@example.com" || time.Since(c.Time) > time.Hour {
+			t.Errorf("%+v", c)
+		}
+		got = append(got, c.Message)
+	}
+	if diff := cmp.Diff([]string{"gone\n", "empty\n", "merge\n", "second\n\nbody\n\nKey: value\n", "first\n"}, got); diff != "" {
+		t.Fatal(diff)
+	}
+	want := []promote.FileVersion{{Path: "apps/b/x.yaml", Old: id(hashes[4] + ":apps/b/x.yaml"), New: id("HEAD:apps/b/x.yaml")}}
+	if diff := cmp.Diff(want, all[2].Files); diff != "" {
+		t.Error(diff)
+	}
+	if f := all[0].Files; len(f) != 1 || f[0].New != "" || f[0].Old == "" || len(all[1].Files) != 0 || len(all[4].Files) != 3 {
+		t.Errorf("%+v", all)
+	}
+	if f := all[3].Files; len(f) != 1 || f[0].Path != "sub/odd \n name" {
+		t.Errorf("%q", f)
+	}
+}
+
+func TestCommitsPathspecs(t *testing.T) {
+	t.Parallel()
+	r, hashes := history(t)
+	specs := []string{":(glob)apps/*/x.yaml"}
+	for range 2 {
+		var got []string
+		for _, c := range collect(t, r, specs...) {
+			got = append(got, c.Hash)
+		}
+		if diff := cmp.Diff([]string{hashes[0], hashes[2], hashes[4]}, got); diff != "" {
+			t.Errorf("%d pathspecs: %s", len(specs), diff)
+		}
+		for i := range 2000 { // too many for arguments
+			specs = append(specs, fmt.Sprintf("absent/directory/%d", i))
+		}
+	}
+	if got := collect(t, newRepo(t, nil), "x"); len(got) != 0 {
+		t.Errorf("unborn: %v", got)
+	}
+}
+
+func TestCommitsStop(t *testing.T) {
+	t.Parallel()
+	r, _ := history(t)
+	n := 0
+	err := r.Commits(t.Context(), nil, func(promote.Commit) (bool, error) { n++; return n < 2, nil })
+	if err != nil || n != 2 {
+		t.Errorf("%d, %v", n, err)
+	}
+	stop := errors.New("stop")
+	if err := r.Commits(t.Context(), nil, func(promote.Commit) (bool, error) { return true, stop }); err != stop {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	err = r.Commits(ctx, nil, func(promote.Commit) (bool, error) { cancel(); return true, nil })
+	if err != nil && !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	wantError(t, r.Commits(t.Context(), []string{":(nonsense)x"}, nil), "git log: ")
+}
+
+func TestLogParserBounds(t *testing.T) {
+	t.Parallel()
+	hash := strings.Repeat("a", 40)
+	long := "\x00" + hash + "\x001\x00n\x00e\x00" + strings.Repeat("m", 2*maxCommitMessage) + "\x00\x00\x00" + hash + "\x002\x00\x00\x00\x00\x00"
+	p := newLogParser(strings.NewReader(long))
+	first, err := p.next()
+	if err != nil || len(first.Message) != maxCommitMessage {
+		t.Errorf("%d, %v", len(first.Message), err)
+	}
+	if second, err := p.next(); err != nil || second.Hash != hash || second.Time.Unix() != 2 {
+		t.Errorf("%+v, %v", second, err)
+	}
+	if _, err := p.next(); err != io.EOF {
+		t.Error(err)
+	}
+	for _, bad := range []string{"zz\x00", "\x00" + hash + "\x001\x00n", "\x00" + hash + "\x00x\x00\x00\x00\x00", hash + "\x001\x00\x00\x00\x00\n:1\x00p\x00"} {
+		_, err := newLogParser(strings.NewReader(bad)).next()
+		wantError(t, err, "unexpected output")
+	}
+}
+
+func FuzzLogParse(f *testing.F) {
+	hash := strings.Repeat("a", 40)
+	f.Add([]byte("\x00" + hash + "\x001\x00n\x00e\x00m\n\x00\x00\n:100644 000000 " + hash + " " + hash + " D\x00a b\x00\x00" + hash + "\x002\x00\x00\x00\x00\x00"))
+	f.Add([]byte(""))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		p := newLogParser(bytes.NewReader(data))
+		for range len(data) + 1 {
+			c, err := p.next()
+			if err != nil {
+				return
+			}
+			if !isHash(c.Hash) {
+				t.Fatalf("hash %q", c.Hash)
+			}
+			for _, file := range c.Files {
+				if file.Path == "" || file.Old == "" && file.New == "" || file.Old != "" && !isHash(file.Old) {
+					t.Fatalf("%+v", file)
+				}
+			}
+		}
+		t.Fatal("no end")
+	})
+}

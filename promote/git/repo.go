@@ -1,0 +1,119 @@
+package git
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/promote"
+)
+
+var (
+	_ promote.Repo = (*Repo)(nil)
+	_ promote.Log  = (*Repo)(nil)
+)
+
+// Repo is a Git repository with a working tree. Its methods may be called
+// concurrently.
+type Repo struct {
+	root *os.Root
+	// top is the work tree, gitDir this work tree's own git directory, common
+	// the one that it shares with other work trees; all of them absolute.
+	top, gitDir, common string
+	prefix              string
+}
+
+// Open finds the repository that dir is in. It is an error if dir is in no
+// repository or only in a bare one, if git refuses the repository because of
+// its owner, or if git is missing or too old.
+func Open(ctx context.Context, dir string) (*Repo, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fileError("open", dir, err)
+	}
+	answer, err := locate(ctx, abs)
+	if err != nil {
+		return nil, err
+	}
+	r := &Repo{
+		top:    filepath.FromSlash(answer[0]),
+		gitDir: filepath.FromSlash(answer[1]),
+		common: filepath.FromSlash(answer[2]),
+		prefix: strings.TrimSuffix(answer[3], "/"),
+	}
+	if r.root, err = os.OpenRoot(r.top); err != nil {
+		return nil, fileError("open", r.top, err)
+	}
+	return r, nil
+}
+
+// locate asks for the work tree, the git directory, the common one and the
+// prefix. Git ends each answer with a newline, so only a path with a newline
+// in it needs a question for each.
+func locate(ctx context.Context, dir string) ([]string, error) {
+	questions := []string{"--show-toplevel", "--git-dir", "--git-common-dir", "--show-prefix"}
+	out, err := revParse(ctx, dir, questions...)
+	if err != nil {
+		return nil, notOpened(ctx, dir, err)
+	}
+	answers := strings.Split(out, "\n")
+	if len(answers) == len(questions) {
+		return answers, nil
+	}
+	if old := tooOld(ctx); old != "" {
+		return nil, &Error{Msg: "git " + old + " is too old, 2.38 or newer is needed", Hint: "git --version"}
+	}
+	answers = nil
+	for _, question := range questions {
+		out, err := revParse(ctx, dir, question)
+		if err != nil {
+			return nil, notOpened(ctx, dir, err)
+		}
+		answers = append(answers, out)
+	}
+	return answers, nil
+}
+
+func revParse(ctx context.Context, dir string, questions ...string) (string, error) {
+	args := append([]string{"rev-parse", "--path-format=absolute"}, questions...)
+	out, err := runIn(ctx, dir, call{op: "open " + clean(dir), args: args, env: reading()})
+	return strings.TrimSuffix(string(out), "\n"), err
+}
+
+// notOpened says why dir is of no use.
+func notOpened(ctx context.Context, dir string, err error) error {
+	var e *Error
+	if !errors.As(err, &e) || ctx.Err() != nil {
+		return err
+	}
+	switch {
+	case strings.HasPrefix(e.Msg, "not a git repository"):
+		return &Error{Msg: clean(dir) + " is not in a git repository", Hint: "git init", Err: err}
+	case strings.Contains(e.Msg, "must be run in a work tree"):
+		return &Error{Msg: clean(dir) + " is in a bare repository or in a git directory, without files to edit",
+			Hint: "git clone " + quote(clean(dir)), Err: err}
+	case strings.HasPrefix(e.Msg, "cannot change to"):
+		return &Error{Msg: clean(dir) + " is not a directory that can be entered", Err: err}
+	}
+	return err
+}
+
+// quote makes a path safe to paste into a shell.
+func quote(s string) string {
+	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-") == "" && !strings.HasPrefix(s, "-") {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// Root gives the absolute path of the work tree.
+func (r *Repo) Root() string { return r.top }
+
+// Prefix gives the directory that Open was called with, relative to the root
+// and with slashes; it is empty at the root.
+func (r *Repo) Prefix() string { return r.prefix }
+
+// Close releases the handle on the work tree.
+func (r *Repo) Close() error { return r.root.Close() }

@@ -1,0 +1,181 @@
+package git
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestOpen(t *testing.T) {
+	t.Parallel()
+	r := newRepo(t, map[string]string{"apps/cart/x.yaml": "x\n"})
+	sub := open(t, filepath.Join(r.Root(), "apps", "cart"))
+	if sub.Root() != r.Root() || sub.Prefix() != "apps/cart" || r.Prefix() != "" {
+		t.Errorf("root %q, prefix %q and %q", sub.Root(), sub.Prefix(), r.Prefix())
+	}
+	tree := filepath.Join(t.TempDir(), "linked")
+	gitIn(t, r.Root(), "worktree", "add", "-q", tree)
+	linked := open(t, tree)
+	if linked.gitDir == linked.common || linked.common != r.common {
+		t.Errorf("git dir %q, common %q", linked.gitDir, linked.common)
+	}
+	odd := filepath.Join(t.TempDir(), "new\nline")
+	gitIn(t, t.TempDir(), "init", "-q", odd)
+	if got := open(t, odd); filepath.Base(got.Root()) != "new\nline" {
+		t.Errorf("root %q", got.Root())
+	}
+}
+
+func TestOpenErrors(t *testing.T) {
+	t.Parallel()
+	empty := t.TempDir()
+	bare := t.TempDir()
+	gitIn(t, bare, "init", "-q", "--bare")
+	for dir, want := range map[string]string{
+		empty:                          "is not in a git repository",
+		bare:                           "bare repository",
+		filepath.Join(empty, "absent"): "is not a directory",
+	} {
+		_, err := Open(t.Context(), dir)
+		wantError(t, err, want)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Open(ctx, bare); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestOpenDubious(t *testing.T) {
+	t.Parallel()
+	if os.Getuid() != 0 {
+		t.Skip("only root can give a directory away")
+	}
+	r := newRepo(t, nil)
+	if err := os.Chown(r.Root(), 12345, 12345); err != nil {
+		t.Skip(err)
+	}
+	_, err := Open(t.Context(), r.Root())
+	wantError(t, err, "dubious ownership")
+	var e *Error
+	if !errors.As(err, &e) || !strings.HasPrefix(e.HintText(), "git config --global --add safe.directory") {
+		t.Errorf("hint %q", e.HintText())
+	}
+}
+
+// A git that is missing or old cannot be tried in parallel: PATH is the process's.
+func TestOpenGitProgram(t *testing.T) {
+	bin := t.TempDir()
+	t.Setenv("PATH", bin)
+	_, err := Open(t.Context(), ".")
+	wantError(t, err, "the git program is not in the PATH")
+	script := "#!/bin/sh\ncase \"$*\" in *version*) echo git version 2.30.1;; *) echo usage >&2; exit 129;; esac\n"
+	if err := os.WriteFile(filepath.Join(bin, "git"), []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Open(t.Context(), ".")
+	wantError(t, err, "git 2.30.1 is too old, 2.38 or newer is needed")
+}
+
+func TestOlder(t *testing.T) {
+	t.Parallel()
+	for version, want := range map[string]bool{"2.37.9": true, "1.9": true, "2.38.0": false, "3.0": false, "2.45.1.windows.1": false, "?": false} {
+		if got := older(version) != ""; got != want {
+			t.Errorf("%s: %v", version, got)
+		}
+	}
+}
+
+func TestReadFile(t *testing.T) {
+	t.Parallel()
+	r := newRepo(t, map[string]string{"a/x": "text", "empty": ""})
+	out := filepath.Join(t.TempDir(), "secret")
+	put(t, filepath.Dir(out), map[string]string{"secret": "s"})
+	symlink(t, out, filepath.Join(r.Root(), "outside"))
+	symlink(t, "../..", filepath.Join(r.Root(), "a", "up"))
+	symlink(t, "a/x", filepath.Join(r.Root(), "inside"))
+	symlink(t, ".git", filepath.Join(r.Root(), "g"))
+	for name, want := range map[string]string{"a/x": "text", "inside": "text", "empty": ""} {
+		if data, err := r.ReadFile(name); err != nil || string(data) != want {
+			t.Errorf("%s: %q, %v", name, data, err)
+		}
+	}
+	for name, want := range map[string]string{
+		"outside": "outside leads out of the repository", "a/up/x": "leads out of the repository",
+		"../x": "leads out of the repository", "a/../../x": "leads out of the repository", "/etc/passwd": "leads out of the repository",
+		".git/config": "belongs to git itself", "a/.GIT/x": "belongs to git itself", "g/config": "belongs to git itself",
+		"": "empty path", "a//x": "is not clean", "a/": "is not clean", ".": "is not clean",
+		"a": "is not a regular file", "x\x00": "zero byte", "absent": "no such file",
+	} {
+		_, err := r.ReadFile(name)
+		wantError(t, err, want)
+		if errors.Is(err, fs.ErrNotExist) != (name == "absent") {
+			t.Errorf("%s: fs.ErrNotExist: %v", name, err)
+		}
+	}
+	if err := os.Truncate(filepath.Join(r.Root(), "empty"), maxFile+1); err != nil {
+		t.Fatal(err)
+	}
+	_, err := r.ReadFile("empty")
+	wantError(t, err, "empty is larger than 64 MiB")
+}
+
+func TestReadDir(t *testing.T) {
+	t.Parallel()
+	r := newRepo(t, map[string]string{"b/x": "", "a": "", "c": ""})
+	for _, name := range []string{"", "."} {
+		entries, err := r.ReadDir(name)
+		if err != nil || len(entries) != 3 || entries[0].Name() != "a" || !entries[1].IsDir() {
+			t.Errorf("%v, %v", entries, err)
+		}
+	}
+	if _, err := r.ReadDir("absent"); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+	_, err := r.ReadDir("a")
+	wantError(t, err, "a is not a directory")
+	_, err = r.ReadDir(".git")
+	wantError(t, err, "belongs to git itself")
+	symlink(t, "/", filepath.Join(r.Root(), "out"))
+	_, err = r.ReadDir("out")
+	wantError(t, err, "leads out of the repository")
+}
+
+func TestClean(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"\x1b[31mred\x1b[0m\x07 a\tb\u202e":               "red a b",
+		"fetch https://ann:se/cret@host/x: no":            "fetch https://ann:se/cret@host/x: no",
+		"fetch https://ann:secret@host/x and ssh://t@o@h": "fetch https://host/x and ssh://h",
+		"pathspec ':(top,literal)x' did not match":        "pathspec 'x' did not match",
+		strings.Repeat("ä", 300):                          strings.Repeat("ä", 148) + "…",
+	} {
+		if got := clean(in); got != want {
+			t.Errorf("%q: %q", in, got)
+		}
+	}
+	for in, want := range map[string]string{
+		"error: gpg failed\nfatal: failed to write commit\n": "failed to write commit: gpg failed",
+		"fatal: bad thing\nUse '--' to separate\n":           "bad thing",
+		"checking\nimages must be pinned\n\n":                "images must be pinned",
+		"hint: x\n":                                          "",
+	} {
+		if got := lastLine(in); got != want {
+			t.Errorf("%q: %q", in, got)
+		}
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	t.Parallel()
+	wd, _ := os.Getwd()
+	got := environment([]string{"GIT_INDEX_FILE=.git/index", "GIT_GLOB_PATHSPECS=1", "A=b"})
+	want := []string{"GIT_INDEX_FILE=" + filepath.Join(wd, ".git", "index"), "A=b"}
+	if strings.Join(got, "|") != strings.Join(want, "|") {
+		t.Errorf("%q", got)
+	}
+}

@@ -1,0 +1,152 @@
+package git
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/promote"
+)
+
+// Few paths are given to git status, which then looks at nothing else. It
+// compares each file with each path, so that many are slower than all files.
+const (
+	fewPaths = 100
+	fewBytes = 16 << 10
+)
+
+// State tells where the repository stands and which of the paths differ from
+// its head. Paths need not exist. A path behind a symbolic link or in another
+// repository, such as a submodule, is an error: git would never see it change.
+func (r *Repo) State(ctx context.Context, paths []string) (promote.State, error) {
+	if err := checkPaths(paths); err != nil {
+		return promote.State{}, err
+	}
+	if err := checkParents(r.root, paths, true); err != nil {
+		return promote.State{}, err
+	}
+	args := []string{"status", "--porcelain=v2", "--branch", "-z", "--no-renames", "--no-ahead-behind",
+		"--ignore-submodules=all"}
+	switch {
+	case len(paths) == 0:
+		// Only the branch is wanted: one path that cannot be there.
+		args = append(args, "--untracked-files=no", "--", ".git/none")
+	case few(paths):
+		args = append(args, "--untracked-files=all", "--ignored=matching", "--")
+		args = append(args, paths...)
+	default:
+		args = append(args, "--untracked-files=all", "--ignored=matching")
+	}
+	out, err := r.run(ctx, call{op: "git status", args: args, env: literally()})
+	if err != nil {
+		return promote.State{}, err
+	}
+	state, all := parseStatus(out)
+	state.Busy = r.busy()
+	state.Dirty = pick(all, paths)
+	return state, nil
+}
+
+func few(paths []string) bool {
+	size := 0
+	for _, p := range paths {
+		size += len(p) + 1
+	}
+	return len(paths) <= fewPaths && size <= fewBytes
+}
+
+// parseStatus reads git's porcelain format, version 2.
+func parseStatus(out []byte) (promote.State, map[string]string) {
+	var state promote.State
+	dirty := map[string]string{}
+	for field := range bytes.SplitSeq(out, []byte{0}) {
+		line := string(field)
+		if len(line) < 2 {
+			continue
+		}
+		rest := line[2:]
+		switch line[0] {
+		case '#':
+			parseBranch(rest, &state)
+		case '1':
+			// XY sub mH mI mW hH hI path
+			if parts := strings.SplitN(rest, " ", 8); len(parts) == 8 && len(parts[0]) == 2 {
+				dirty[parts[7]] = kind(parts[0])
+			}
+		case 'u':
+			// XY sub m1 m2 m3 mW h1 h2 h3 path
+			if parts := strings.SplitN(rest, " ", 10); len(parts) == 10 {
+				dirty[parts[9]] = "conflicted"
+			}
+		case '?', '!':
+			// A file deleted from the index that still exists comes twice.
+			if _, known := dirty[rest]; !known {
+				dirty[rest] = map[byte]string{'?': "untracked", '!': "ignored"}[line[0]]
+			}
+		}
+	}
+	return state, dirty
+}
+
+func parseBranch(line string, state *promote.State) {
+	key, value, _ := strings.Cut(line, " ")
+	switch {
+	case key == "branch.oid" && value != "(initial)":
+		state.Head = value
+	case key == "branch.head" && value != "(detached)":
+		state.Branch = value
+	}
+}
+
+// kind gives the word for the two letters that stand for the index against the
+// head and for the working tree against the index.
+func kind(xy string) string {
+	switch {
+	case xy[0] == 'D' || xy[1] == 'D':
+		return "deleted"
+	case xy[1] == 'M' || xy[1] == 'T':
+		return "modified"
+	}
+	return "staged"
+}
+
+// pick keeps the paths asked for. Git names an ignored directory, or another
+// repository, once and not each file in it.
+func pick(all map[string]string, paths []string) map[string]string {
+	dirty := map[string]string{}
+	if len(all) == 0 {
+		return dirty
+	}
+	for _, p := range paths {
+		if how, ok := all[p]; ok {
+			dirty[p] = how
+			continue
+		}
+		for dir := path.Dir(p); dir != "."; dir = path.Dir(dir) {
+			if how, ok := all[dir+"/"]; ok {
+				dirty[p] = how
+				break
+			}
+		}
+	}
+	return dirty
+}
+
+// busy names an operation that is not finished, by the files git keeps for it.
+func (r *Repo) busy() string {
+	for _, mark := range []struct{ file, name string }{
+		{"rebase-merge", "rebase"},
+		{"rebase-apply", "rebase"},
+		{"MERGE_HEAD", "merge"},
+		{"CHERRY_PICK_HEAD", "cherry-pick"},
+		{"REVERT_HEAD", "revert"},
+	} {
+		if _, err := os.Lstat(filepath.Join(r.gitDir, mark.file)); err == nil {
+			return mark.name
+		}
+	}
+	return ""
+}

@@ -1,0 +1,137 @@
+package git
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestState(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{".gitignore": "ign/\n*.log\n", "mod": "1", "staged": "1", "both": "1", "gone": "1", "rm": "1", "same": "1", "sub/deep": "1"}
+	for _, name := range awkward {
+		files["odd/"+name] = "1"
+	}
+	r := newRepo(t, files)
+	dir := r.Root()
+	put(t, dir, map[string]string{"mod": "2", "staged": "2", "both": "2", "new/file": "1", "ign/a/b": "1", "x.log": "1", "added": "1"})
+	gitIn(t, dir, "add", "staged", "both", "added")
+	put(t, dir, map[string]string{"both": "3"})
+	gitIn(t, dir, "rm", "-q", "--cached", "rm")
+	os.Remove(filepath.Join(dir, "gone"))
+	want := map[string]string{"mod": "modified", "staged": "staged", "both": "modified", "gone": "deleted", "rm": "deleted",
+		"new/file": "untracked", "ign/a/b": "ignored", "x.log": "ignored", "added": "staged"}
+	for _, name := range awkward {
+		put(t, dir, map[string]string{"odd/" + name: "22"})
+		want["odd/"+name] = "modified"
+	}
+	paths := []string{"same", "absent", "sub/deep"}
+	for name := range want {
+		paths = append(paths, name)
+	}
+	many := slices.Clone(paths)
+	for i := range 2 * fewPaths {
+		many = append(many, fmt.Sprintf("absent/%d", i))
+	}
+	from := open(t, filepath.Join(dir, "sub"))
+	for _, asked := range [][]string{paths, many} {
+		state, err := from.State(t.Context(), asked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, state.Dirty); diff != "" {
+			t.Errorf("%d paths: %s", len(asked), diff)
+		}
+		if state.Head != gitIn(t, dir, "rev-parse", "HEAD") || state.Branch != "main" || state.Busy != "" {
+			t.Errorf("%+v", state)
+		}
+	}
+	if state, err := r.State(t.Context(), nil); err != nil || len(state.Dirty) != 0 || state.Branch != "main" {
+		t.Errorf("%+v, %v", state, err)
+	}
+}
+
+func TestStateUnborn(t *testing.T) {
+	t.Parallel()
+	r := newRepo(t, nil)
+	put(t, r.Root(), map[string]string{"x": "1", "y": "1"})
+	gitIn(t, r.Root(), "add", "y")
+	state, err := r.State(t.Context(), []string{"x", "y"})
+	want := map[string]string{"x": "untracked", "y": "staged"}
+	if err != nil || state.Head != "" || state.Branch != "main" || !cmp.Equal(want, state.Dirty) {
+		t.Errorf("%+v, %v", state, err)
+	}
+}
+
+func TestStateBusyDetachedWorktree(t *testing.T) {
+	t.Parallel()
+	r := newRepo(t, map[string]string{"x": "1\n"})
+	dir := r.Root()
+	gitIn(t, dir, "checkout", "-q", "-b", "other")
+	put(t, dir, map[string]string{"x": "2\n"})
+	gitIn(t, dir, "commit", "-qam", "two")
+	gitIn(t, dir, "checkout", "-q", "main")
+	put(t, dir, map[string]string{"x": "3\n"})
+	gitIn(t, dir, "commit", "-qam", "three")
+	tree := filepath.Join(t.TempDir(), "linked")
+	gitIn(t, dir, "worktree", "add", "-q", "--detach", tree, "main")
+	for op, name := range map[string]string{"merge": "merge", "cherry-pick": "cherry-pick", "rebase": "rebase"} {
+		exec.Command("git", "-C", tree, "-c", "user.name=a", "-c", "user.email=a@b", op, "other").Run()
+		linked := open(t, tree)
+		state, err := linked.State(t.Context(), []string{"x"})
+		if err != nil || state.Busy != name || state.Branch != "" || state.Dirty["x"] != "conflicted" {
+			t.Errorf("%s: %+v, %v", op, state, err)
+		}
+		if op == "merge" {
+			_, err = linked.Commit(t.Context(), []string{"x"}, "m")
+			wantError(t, err, "the commit was refused by git: cannot do a partial commit during a merge")
+		}
+		gitIn(t, tree, op, "--abort")
+	}
+	if state, err := r.State(t.Context(), []string{"x"}); err != nil || state.Busy != "" || len(state.Dirty) != 0 {
+		t.Errorf("%+v, %v", state, err)
+	}
+}
+
+func TestStateForeign(t *testing.T) {
+	t.Parallel()
+	r := newRepo(t, map[string]string{"x": "1", "dir/y": "1"})
+	inner := filepath.Join(r.Root(), "inner")
+	gitIn(t, r.Root(), "init", "-q", inner)
+	put(t, inner, map[string]string{"a/z": "1"})
+	symlink(t, "dir", filepath.Join(r.Root(), "link"))
+	for name, want := range map[string]string{
+		"inner/a/z": "belongs to another repository, at inner",
+		"link/y":    "link/y lies behind the symbolic link link",
+		"../x":      "leads out",
+	} {
+		_, err := r.State(t.Context(), []string{name})
+		wantError(t, err, want)
+		wantError(t, r.Write(t.Context(), asFiles(map[string]string{name: "2"})), want)
+	}
+}
+
+// A checkout that turns line endings is clean, and the head's bytes are as stored.
+func TestAutocrlf(t *testing.T) {
+	t.Parallel()
+	r := newRepo(t, map[string]string{"x": "1\n2\n"})
+	gitIn(t, r.Root(), "config", "core.autocrlf", "true")
+	os.Remove(filepath.Join(r.Root(), "x"))
+	gitIn(t, r.Root(), "checkout", "-q", "x")
+	if got := get(t, r.Root(), "x"); got != "1\r\n2\r\n" {
+		t.Fatalf("%q", got)
+	}
+	state, err := r.State(t.Context(), []string{"x"})
+	if err != nil || len(state.Dirty) != 0 {
+		t.Errorf("%+v, %v", state, err)
+	}
+	head, err := r.Committed(t.Context(), []string{"x"})
+	if err != nil || string(head["x"]) != "1\n2\n" {
+		t.Errorf("%q, %v", head, err)
+	}
+}

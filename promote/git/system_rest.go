@@ -1,0 +1,7 @@
+//go:build !unix && !windows
+
+package git
+
+import "syscall"
+
+func processGroup() *syscall.SysProcAttr { return nil }

@@ -1,0 +1,303 @@
+package git
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/kubepromote/kubepromote/promote"
+)
+
+// Write replaces files, all of which exist. Nothing is changed before all
+// contents are on disk; then each file is replaced atomically and keeps its
+// mode. Files that have these bytes already are left alone.
+//
+// Cancelling ctx has an effect until the first file is replaced. Should a later
+// replacement fail, the error says what was replaced, and the same call again
+// completes it.
+func (r *Repo) Write(ctx context.Context, files []promote.File) error {
+	names := make([]string, len(files))
+	for i, f := range files {
+		names[i] = f.Path
+	}
+	if err := checkPaths(names); err != nil {
+		return err
+	}
+	if err := checkParents(r.root, names, true); err != nil {
+		return err
+	}
+	return WriteFiles(ctx, r.root, files)
+}
+
+// WriteFiles is what [Repo.Write] does, for a directory that need not be a Git
+// repository.
+func WriteFiles(ctx context.Context, root *os.Root, files []promote.File) error {
+	w := &writer{root: root, hook: func(string, string) error { return nil }}
+	return w.write(ctx, files)
+}
+
+// writer is one run of WriteFiles.
+type writer struct {
+	root *os.Root
+	jobs []*job
+	// hook is asked before each step that changes something; tests let it fail.
+	hook func(step, path string) error
+}
+
+// job is one file to replace.
+type job struct {
+	path, dir, temp string
+	data            []byte
+	info            fs.FileInfo
+	same            bool
+}
+
+func (w *writer) write(ctx context.Context, files []promote.File) error {
+	if err := w.plan(files); err != nil || len(w.jobs) == 0 {
+		return err
+	}
+	handle, err := w.root.Open(".")
+	if err != nil {
+		return fileError("open", w.root.Name(), err)
+	}
+	// Closing the handle gives the lock back.
+	defer handle.Close()
+	if err := lock(ctx, handle); err != nil {
+		return err
+	}
+	if err := each(ctx, w.jobs, w.check); err != nil {
+		return err
+	}
+	var pending []*job
+	for _, j := range w.jobs {
+		if !j.same {
+			pending = append(pending, j)
+		}
+	}
+	if err := w.prepare(ctx, pending); err != nil {
+		w.discard(pending)
+		return err
+	}
+	return w.replace(pending)
+}
+
+// plan makes a job of each file and checks the paths.
+func (w *writer) plan(files []promote.File) error {
+	names := make([]string, len(files))
+	known := make(map[string]bool, len(files))
+	for i, f := range files {
+		if err := checkPath(f.Path); err != nil {
+			return err
+		}
+		if known[f.Path] {
+			return &Error{Msg: clean(f.Path) + " is to be written twice"}
+		}
+		if strings.HasSuffix(f.Path, tempSuffix) {
+			return &Error{Msg: clean(f.Path) + " has the name of a temporary file"}
+		}
+		known[f.Path] = true
+		names[i] = f.Path
+		dir := path.Dir(f.Path)
+		w.jobs = append(w.jobs, &job{path: f.Path, dir: dir, temp: path.Join(dir, tempName(path.Base(f.Path))), data: f.Data})
+	}
+	return checkParents(w.root, names, false)
+}
+
+const tempSuffix = ".kubepromote"
+
+// tempName is always the same for a file: what a crash has left behind is used
+// and removed by the next run. File names end at 255 bytes.
+func tempName(base string) string {
+	if len(base) > 255-1-len(tempSuffix) {
+		sum := sha256.Sum256([]byte(base))
+		base = hex.EncodeToString(sum[:])
+	}
+	return "." + base + tempSuffix
+}
+
+// lock waits until no other run writes below the directory.
+func lock(ctx context.Context, dir *os.File) error {
+	for {
+		done, err := tryLock(dir)
+		if done || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return &Error{Op: "wait for another promotion that writes here", Msg: bare(ctx.Err()), Err: ctx.Err()}
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// check looks at one target and changes nothing but what a crash has left
+// behind of an earlier run.
+func (w *writer) check(j *job) error {
+	info, err := w.root.Lstat(j.path)
+	if err != nil {
+		return fileError("write", j.path, err)
+	}
+	name := clean(j.path)
+	switch mode := info.Mode(); {
+	case mode&fs.ModeSymlink != 0:
+		return w.isLink(j.path)
+	case !mode.IsRegular():
+		return notRegular(j.path)
+	case mode&0o200 == 0:
+		return &Error{Msg: fmt.Sprintf("%s is read-only (mode %s)", name, mode), Hint: "chmod u+w " + quote(name), Err: fs.ErrPermission}
+	}
+	j.info = info
+	if info.Size() != int64(len(j.data)) {
+		return nil
+	}
+	data, err := readRegular(w.root, j.path)
+	if err != nil {
+		return err
+	}
+	if j.same = bytes.Equal(data, j.data); j.same {
+		return w.clear(j)
+	}
+	return nil
+}
+
+func (w *writer) isLink(name string) error {
+	e := &Error{Msg: clean(name) + " is a symbolic link", Hint: "give the file it points to"}
+	if target, err := w.root.Readlink(name); err == nil && !path.IsAbs(target) {
+		e.Hint = "give the file it points to: " + clean(path.Join(path.Dir(name), target))
+	}
+	return e
+}
+
+// prepare puts all new contents on disk, next to their targets.
+func (w *writer) prepare(ctx context.Context, jobs []*job) error {
+	whole := wholeSync && len(jobs) > fewFiles
+	err := each(ctx, jobs, func(j *job) error {
+		if err := w.fill(j, !whole); err != nil {
+			return writeError(j, err)
+		}
+		return nil
+	})
+	if err == nil && whole {
+		err = w.syncFileSystems(jobs)
+	}
+	if err != nil {
+		return err
+	}
+	if err := w.hook("prepared", ""); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return interrupted("write", ctx.Err())
+	}
+	return nil
+}
+
+// fill writes one temporary file.
+func (w *writer) fill(j *job, durable bool) (err error) {
+	f, err := w.create(j)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if cerr := f.Close(); err == nil {
+			err = cerr
+		}
+	}()
+	if err := w.hook("write", j.path); err != nil {
+		return err
+	}
+	if _, err := f.Write(j.data); err != nil {
+		return err
+	}
+	// The owner comes first, as a change of it takes bits off the mode.
+	keepOwner(f, j.info)
+	if err := f.Chmod(j.info.Mode() & (fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky)); err != nil {
+		return err
+	}
+	if durable {
+		return f.Sync()
+	}
+	return nil
+}
+
+// create makes the temporary file anew, whatever stands there: it may be the
+// rest of an earlier run, or a link that somebody planted.
+func (w *writer) create(j *job) (*os.File, error) {
+	const flags = os.O_WRONLY | os.O_CREATE | os.O_EXCL
+	f, err := w.root.OpenFile(j.temp, flags, 0o600)
+	if err == nil || !os.IsExist(err) {
+		return f, err
+	}
+	if err := w.root.Remove(j.temp); err != nil {
+		return nil, err
+	}
+	return w.root.OpenFile(j.temp, flags, 0o600)
+}
+
+func (w *writer) clear(j *job) error {
+	if err := w.root.Remove(j.temp); err != nil && !notExist(err) {
+		return fileError("remove", j.temp, err)
+	}
+	return nil
+}
+
+// discard removes the temporary files.
+func (w *writer) discard(jobs []*job) {
+	for _, j := range jobs {
+		_ = w.root.Remove(j.temp)
+	}
+}
+
+// replace renames all temporary files and cannot be interrupted.
+func (w *writer) replace(jobs []*job) error {
+	for i, j := range jobs {
+		err := w.hook("rename", j.path)
+		if err == nil {
+			err = w.root.Rename(j.temp, j.path)
+		}
+		if err != nil {
+			w.discard(jobs[i:])
+			return partly(jobs, i, err)
+		}
+	}
+	if err := w.syncDirs(jobs); err != nil {
+		return &Error{Op: "the files are replaced, but may not survive a crash", Msg: bare(err), Err: err}
+	}
+	return nil
+}
+
+// partly is the error of a replacement that failed after n others.
+func partly(jobs []*job, n int, err error) error {
+	failed := fileError("replace", jobs[n].path, err)
+	if n == 0 {
+		return failed
+	}
+	var names []string
+	for _, j := range jobs[:min(n, 10)] {
+		names = append(names, clean(j.path))
+	}
+	if n > len(names) {
+		names = append(names, fmt.Sprintf("%d more", n-len(names)))
+	}
+	return &Error{
+		Msg: fmt.Sprintf("%v; %d of %d files are replaced (%s), the same command again completes it",
+			failed, n, len(jobs), strings.Join(names, ", ")),
+		Err: err,
+	}
+}
+
+// writeError names the target, not the temporary file that could not be written.
+func writeError(j *job, err error) error {
+	err = fileError("write", j.path, err)
+	if e, ok := err.(*Error); ok && noSpace(e.Err) {
+		e.Hint = "df -h " + quote(clean(j.dir))
+	}
+	return err
+}

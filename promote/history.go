@@ -1,0 +1,210 @@
+package promote
+
+import (
+	"context"
+	"time"
+
+	"github.com/kubepromote/kubepromote/overlay"
+)
+
+// maxPathspecs is how many services are named to Git one by one; beyond that
+// all overlays are asked for and the rest is skipped here.
+const maxPathspecs = 100
+
+// Change is one change of a service's pins in one environment, as it stands in
+// the history. The content of the files is the truth; trailers explain it.
+type Change struct {
+	Service     string        `json:"service"`
+	Environment string        `json:"environment"`
+	Images      []ImageChange `json:"images"`
+	Commit      string        `json:"commit"`
+	Time        time.Time     `json:"time"`
+	Author      string        `json:"author"`
+	Email       string        `json:"email"`
+	Subject     string        `json:"subject"`
+	// Record is what the commit's trailers say of this service; nil where the
+	// change was made by other means.
+	Record *Trailers `json:"record,omitempty"`
+	// Mismatch says in what the record and the content disagree.
+	Mismatch string `json:"mismatch,omitempty"`
+}
+
+// ImageChange is one image's pin before and after.
+type ImageChange struct {
+	Name       string `json:"name"`
+	Repository string `json:"repository"`
+	Old        Pin    `json:"old"`
+	New        Pin    `json:"new"`
+}
+
+// HistoryRequest restricts a history.
+type HistoryRequest struct {
+	// Services and Environment restrict it; empty means all.
+	Services    []string
+	Environment string
+}
+
+// History visits the changes of pins in the first-parent history, newest first,
+// until visit returns false. Versions of a file that cannot be parsed count as
+// holding no images.
+func (p *Promoter) History(ctx context.Context, log Log, req HistoryRequest, visit func(Change) bool) error {
+	h := &historian{Promoter: p, ctx: ctx, log: log, req: req, visit: visit, wanted: make(map[string]bool), batch: firstBatch}
+	for _, s := range req.Services {
+		h.wanted[s] = true
+	}
+	if req.Environment != "" {
+		if _, err := p.Pipeline.Environment(req.Environment); err != nil {
+			return err
+		}
+	}
+	if err := log.Commits(ctx, p.Pipeline.Spec.Layout.pathspecs(req.Services), h.commit); err != nil {
+		return err
+	}
+	return h.flush()
+}
+
+// historian gathers commits, so that the blobs of many are read at once.
+type historian struct {
+	*Promoter
+	ctx    context.Context
+	log    Log
+	req    HistoryRequest
+	visit  func(Change) bool
+	wanted map[string]bool
+
+	pending []pendingChange
+	blobs   map[string]bool
+	batch   int
+	stopped bool
+}
+
+type pendingChange struct {
+	change  Change
+	message string
+	file    FileVersion
+}
+
+// Blobs are read for some changes at once: for few at first, because a caller
+// that needs only the newest ones should not wait for old ones, then for more.
+const (
+	firstBatch = 8
+	maxBatch   = 512
+)
+
+func (h *historian) commit(c Commit) (bool, error) {
+	for _, f := range c.Files {
+		service, environment, ok := h.Pipeline.Spec.Layout.Match(f.Path)
+		if !ok || len(h.wanted) > 0 && !h.wanted[service] || h.req.Environment != "" && h.req.Environment != environment {
+			continue
+		}
+		if _, err := h.Pipeline.Environment(environment); err != nil {
+			continue
+		}
+		h.pending = append(h.pending, pendingChange{file: f, message: c.Message, change: Change{
+			Service: service, Environment: environment,
+			Commit: c.Hash, Time: c.Time, Author: c.Author, Email: c.Email, Subject: firstLine(c.Message),
+		}})
+		if h.blobs == nil {
+			h.blobs = make(map[string]bool)
+		}
+		for _, id := range []string{f.Old, f.New} {
+			if id != "" {
+				h.blobs[id] = true
+			}
+		}
+	}
+	if len(h.pending) >= h.batch {
+		h.batch = min(2*h.batch, maxBatch)
+		if err := h.flush(); err != nil {
+			return false, err
+		}
+	}
+	return !h.stopped, nil
+}
+
+// flush reads the blobs and visits what is pending.
+func (h *historian) flush() error {
+	ids := make([]string, 0, len(h.blobs))
+	for id := range h.blobs {
+		ids = append(ids, id)
+	}
+	images := make(map[string][]overlay.Image, len(ids))
+	if len(ids) > 0 {
+		err := h.log.Blobs(h.ctx, ids, func(id string, data []byte) error {
+			if f, err := overlay.Parse("kustomization.yaml", data); err == nil {
+				images[id] = f.Images()
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, c := range h.pending {
+		if h.stopped {
+			break
+		}
+		c.change.Images = imageChanges(images[c.file.Old], images[c.file.New])
+		if len(c.change.Images) == 0 {
+			continue
+		}
+		c.change.addRecord(c.message)
+		h.stopped = !h.visit(c.change)
+	}
+	h.pending, h.blobs = nil, nil
+	return nil
+}
+
+func firstLine(s string) string {
+	for i, r := range s {
+		if r == '\n' || r == '\r' {
+			return s[:i]
+		}
+	}
+	return s
+}
+
+// imageChanges compares the pins of two versions of a file, in the order of the
+// new one; images that are gone come last.
+func imageChanges(old, now []overlay.Image) []ImageChange {
+	before := make(map[string]overlay.Image, len(old))
+	for _, i := range old {
+		before[i.Name] = i
+	}
+	var out []ImageChange
+	for _, i := range now {
+		b := before[i.Name]
+		delete(before, i.Name)
+		oldPin, newPin := Pin{b.Tag, b.Digest}, Pin{i.Tag, i.Digest}
+		if oldPin != newPin || b.Name != "" && b.Repository() != i.Repository() {
+			out = append(out, ImageChange{Name: i.Name, Repository: i.Repository(), Old: oldPin, New: newPin})
+		}
+	}
+	for _, i := range old {
+		if _, gone := before[i.Name]; gone && (i.Tag != "" || i.Digest != "") {
+			out = append(out, ImageChange{Name: i.Name, Repository: i.Repository(), Old: Pin{i.Tag, i.Digest}})
+		}
+	}
+	return out
+}
+
+// addRecord looks for the record of this change and holds it against the
+// content: a record that names another image explains nothing.
+func (c *Change) addRecord(message string) {
+	for _, t := range ParseTrailers(message) {
+		if t.Service != c.Service || t.To != c.Environment {
+			continue
+		}
+		recorded := make(map[string]bool)
+		for _, i := range t.Images {
+			recorded[i] = true
+		}
+		for _, i := range c.Images {
+			if ref := i.New.Ref(i.Repository); !recorded[ref] {
+				c.Mismatch = "the record does not name " + ref
+			}
+		}
+		c.Record = &t
+		return
+	}
+}

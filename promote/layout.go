@@ -1,0 +1,254 @@
+package promote
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"sort"
+	"strings"
+)
+
+// DefaultLayout is the layout that works without a pipeline file.
+const DefaultLayout = "apps/{service}/overlays/{environment}"
+
+// Layout says where the overlays of a repository are.
+type Layout struct {
+	// Path is a template of a directory that holds a kustomization file, or of a
+	// .yaml or .yml file. It holds {service} and {environment}, once each.
+	Path string `yaml:"path" json:"path"`
+}
+
+const (
+	serviceHole     = "{service}"
+	environmentHole = "{environment}"
+)
+
+func (l Layout) check() error {
+	for _, hole := range []string{serviceHole, environmentHole} {
+		if strings.Count(l.Path, hole) != 1 {
+			return fmt.Errorf("%q must hold %s once", l.Path, hole)
+		}
+	}
+	filled := l.OverlayPath("s", "e")
+	if !fs.ValidPath(filled) || strings.ContainsAny(filled, "{}\\") {
+		return fmt.Errorf("%q is not a path inside the repository", l.Path)
+	}
+	for _, segment := range strings.Split(l.Path, "/") {
+		if strings.Count(segment, "{") > 1 {
+			return fmt.Errorf("%q has two placeholders in one path element, which cannot be told apart", l.Path)
+		}
+	}
+	return nil
+}
+
+// OverlayPath fills in the template.
+func (l Layout) OverlayPath(service, environment string) string {
+	return strings.NewReplacer(serviceHole, service, environmentHole, environment).Replace(l.Path)
+}
+
+// isFile tells whether the template names a file rather than a directory.
+func (l Layout) isFile() bool {
+	ext := path.Ext(l.Path)
+	return ext == ".yaml" || ext == ".yml"
+}
+
+// Match takes the path of an overlay's file apart.
+func (l Layout) Match(file string) (service, environment string, ok bool) {
+	if !l.isFile() {
+		if !isKustomizationName(path.Base(file)) {
+			return "", "", false
+		}
+		file = path.Dir(file)
+	}
+	want, got := strings.Split(l.Path, "/"), strings.Split(file, "/")
+	if len(want) != len(got) {
+		return "", "", false
+	}
+	for i := range want {
+		s, e, ok := matchSegment(want[i], got[i])
+		if !ok {
+			return "", "", false
+		}
+		service, environment = service+s, environment+e
+	}
+	return service, environment, nameGrammar.MatchString(service) && nameGrammar.MatchString(environment)
+}
+
+// matchSegment matches one path element against its template.
+func matchSegment(template, name string) (service, environment string, ok bool) {
+	before, after, has := strings.Cut(template, "{")
+	if !has {
+		return "", "", template == name
+	}
+	hole, behind, _ := strings.Cut(after, "}")
+	value, ok := strings.CutPrefix(name, before)
+	if ok {
+		value, ok = strings.CutSuffix(value, behind)
+	}
+	switch {
+	case !ok || value == "":
+		return "", "", false
+	case "{"+hole+"}" == serviceHole:
+		return value, "", true
+	}
+	return "", value, true
+}
+
+// Overlays finds the overlays there are: service → environment → true. Only
+// directories that the template leads through are read.
+func (l Layout) Overlays(tree Tree) (map[string]map[string]bool, error) {
+	found := make(map[string]map[string]bool)
+	err := l.walk(tree, strings.Split(l.Path, "/"), "", "", "", found)
+	return found, err
+}
+
+func (l Layout) walk(tree Tree, template []string, dir, service, environment string, found map[string]map[string]bool) error {
+	if len(template) == 0 {
+		if found[service] == nil {
+			found[service] = make(map[string]bool)
+		}
+		found[service][environment] = true
+		return nil
+	}
+	if !strings.Contains(template[0], "{") && len(template) > 1 {
+		return l.walk(tree, template[1:], path.Join(dir, template[0]), service, environment, found)
+	}
+	entries, err := tree.ReadDir(path.Clean(dir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		s, e, ok := matchSegment(template[0], entry.Name())
+		if !ok || entry.IsDir() == (l.isFile() && len(template) == 1) {
+			continue
+		}
+		if s+e != "" && !nameGrammar.MatchString(s+e) {
+			continue
+		}
+		if err := l.walk(tree, template[1:], path.Join(dir, entry.Name()), service+s, environment+e, found); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pathspecs gives the Git pathspecs of the overlay files of some services; all
+// services' where none is named.
+func (l Layout) pathspecs(services []string) []string {
+	if len(services) == 0 {
+		services = []string{"*"}
+	}
+	var specs []string
+	for _, s := range services {
+		p := ":(glob)" + l.OverlayPath(s, "*")
+		if l.isFile() {
+			specs = append(specs, p)
+			continue
+		}
+		for _, name := range kustomizationNames {
+			specs = append(specs, p+"/"+name)
+		}
+	}
+	return specs
+}
+
+// kustomizationNames are the names that kustomize knows, in its order.
+var kustomizationNames = []string{"kustomization.yaml", "kustomization.yml", "Kustomization"}
+
+func isKustomizationName(name string) bool {
+	for _, n := range kustomizationNames {
+		if n == name {
+			return true
+		}
+	}
+	return false
+}
+
+// knownLayouts are tried, in this order, where there is no pipeline file.
+var knownLayouts = []string{
+	DefaultLayout,
+	"services/{service}/overlays/{environment}",
+	"{service}/overlays/{environment}",
+	"overlays/{environment}/{service}",
+	"environments/{environment}/{service}",
+	"envs/{environment}/{service}",
+	"clusters/{environment}/{service}",
+	"apps/{environment}/{service}",
+	"apps/{service}/{environment}",
+	"{environment}/{service}",
+}
+
+// knownOrder ranks usual names of environments by how far they are from users.
+var knownOrder = [][]string{
+	{"dev", "development"},
+	{"test", "testing", "tst", "int", "integration", "ci"},
+	{"qa"},
+	{"staging", "stage", "stg"},
+	{"uat", "acceptance", "acc"},
+	{"preprod", "pre-prod", "preproduction", "pre-production"},
+	{"production", "prod", "prd", "live"},
+}
+
+func rank(environment string) int {
+	for i, names := range knownOrder {
+		for _, n := range names {
+			if n == environment {
+				return i
+			}
+		}
+	}
+	return -1
+}
+
+// Discover makes the pipeline of a repository that has no pipeline file: the
+// first well-known layout whose folders bear usual names of environments, each
+// environment promoted from the one before it.
+func Discover(tree Tree) (*Pipeline, error) {
+	for _, template := range knownLayouts {
+		layout := Layout{Path: template}
+		overlays, err := layout.Overlays(tree)
+		if err != nil {
+			return nil, err
+		}
+		seen := make(map[string]bool)
+		for _, envs := range overlays {
+			for e := range envs {
+				if rank(e) >= 0 {
+					seen[e] = true
+				}
+			}
+		}
+		if len(seen) >= 2 {
+			return discovered(layout, seen), nil
+		}
+	}
+	return nil, failure("kubectl promote needs apps/SERVICE/overlays/ENVIRONMENT, or a "+PipelineFile+" that says where the overlays are",
+		"no %s, and no folders of at least two environments in a known layout", PipelineFile)
+}
+
+func discovered(layout Layout, seen map[string]bool) *Pipeline {
+	p := &Pipeline{APIVersion: APIVersion, Kind: "Pipeline", Spec: PipelineSpec{Layout: layout}}
+	var names []string
+	for e := range seen {
+		names = append(names, e)
+	}
+	sort.Slice(names, func(i, j int) bool {
+		if a, b := rank(names[i]), rank(names[j]); a != b {
+			return a < b
+		}
+		return names[i] < names[j]
+	})
+	for i, name := range names {
+		e := Environment{Name: name}
+		if i > 0 {
+			e.From = []string{names[i-1]}
+		}
+		p.Spec.Environments = append(p.Spec.Environments, e)
+	}
+	p.setDefaults()
+	return p
+}

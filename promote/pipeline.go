@@ -1,0 +1,256 @@
+package promote
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/overlay"
+)
+
+// APIVersion is the version of the pipeline file and of all printed objects.
+const APIVersion = "kubepromote.dev/v1alpha1"
+
+// PipelineFile is where a repository's pipeline file stands unless told otherwise.
+const PipelineFile = "promotion.yaml"
+
+// Pipeline says which environments there are, in which order images move through
+// them, and under which rules.
+type Pipeline struct {
+	APIVersion string       `yaml:"apiVersion" json:"apiVersion"`
+	Kind       string       `yaml:"kind" json:"kind"`
+	Metadata   Metadata     `yaml:"metadata" json:"metadata"`
+	Spec       PipelineSpec `yaml:"spec" json:"spec"`
+}
+
+// Metadata names an object.
+type Metadata struct {
+	Name string `yaml:"name" json:"name,omitempty"`
+}
+
+// PipelineSpec is the content of a Pipeline.
+type PipelineSpec struct {
+	// Layout says where overlays are.
+	Layout Layout `yaml:"layout" json:"layout"`
+	// Pin says what is written: tag+digest (the default), digest, or tag.
+	Pin PinMode `yaml:"pin" json:"pin,omitempty"`
+	// AllowMutable permits pin: tag, under which what was tested and what runs
+	// may differ.
+	AllowMutable bool `yaml:"allowMutable" json:"allowMutable,omitempty"`
+	// Environments are listed in the order in which they are shown.
+	Environments []Environment `yaml:"environments" json:"environments"`
+}
+
+// Environment is a place that services run in.
+type Environment struct {
+	Name string `yaml:"name" json:"name"`
+	// From lists the environments that images may come from.
+	From []string `yaml:"from" json:"from,omitempty"`
+	// Verify names the policy that an image must meet to come here.
+	Verify *VerifyRule `yaml:"verify" json:"verify,omitempty"`
+	// Deliver says what a promotion does with its edits.
+	Deliver Deliver `yaml:"deliver" json:"deliver"`
+}
+
+// VerifyRule names a verification policy.
+type VerifyRule struct {
+	// Policy is the path of a VerificationPolicy file in the repository.
+	Policy string `yaml:"policy" json:"policy"`
+}
+
+// Deliver says how a promotion is carried out.
+type Deliver struct {
+	// Mode is worktree (the default) or commit.
+	Mode DeliverMode `yaml:"mode" json:"mode,omitempty"`
+}
+
+// DeliverMode is how far a promotion goes.
+type DeliverMode string
+
+// The delivery modes: edit the files and leave them, or commit them too.
+const (
+	DeliverWorktree DeliverMode = "worktree"
+	DeliverCommit   DeliverMode = "commit"
+)
+
+// PinMode says which of tag and digest are written.
+type PinMode string
+
+// The pin modes.
+const (
+	PinTagDigest PinMode = "tag+digest"
+	PinDigest    PinMode = "digest"
+	PinTag       PinMode = "tag"
+)
+
+// nameGrammar is what services and environments may be called: they become path
+// elements and values of trailers.
+var nameGrammar = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+
+// ParsePipeline decodes and checks a pipeline file. The name is used in
+// messages. All faults are reported, each with its place.
+func ParsePipeline(name string, data []byte) (*Pipeline, error) {
+	p := &Pipeline{}
+	if err := decodeStrict(name, data, p); err != nil {
+		return nil, err
+	}
+	c := &pipelineChecker{file: name}
+	c.check(p)
+	if err := errors.Join(c.errs...); err != nil {
+		return nil, err
+	}
+	p.setDefaults()
+	return p, nil
+}
+
+func (p *Pipeline) setDefaults() {
+	if p.Spec.Pin == "" {
+		p.Spec.Pin = PinTagDigest
+	}
+	if p.Spec.Layout.Path == "" {
+		p.Spec.Layout.Path = DefaultLayout
+	}
+	for i := range p.Spec.Environments {
+		if e := &p.Spec.Environments[i]; e.Deliver.Mode == "" {
+			e.Deliver.Mode = DeliverWorktree
+		}
+	}
+}
+
+// Environment finds an environment by its name.
+func (p *Pipeline) Environment(name string) (*Environment, error) {
+	var names []string
+	for i := range p.Spec.Environments {
+		if p.Spec.Environments[i].Name == name {
+			return &p.Spec.Environments[i], nil
+		}
+		names = append(names, p.Spec.Environments[i].Name)
+	}
+	return nil, usage(didYouMean(name, names), "unknown environment %q", name)
+}
+
+// Source gives the environment that images come from: the one asked for, or the
+// only one that the pipeline names.
+func (p *Pipeline) Source(to *Environment, from string) (*Environment, error) {
+	switch {
+	case from == to.Name:
+		return nil, usage("", "source and target are the same environment, %q", from)
+	case from == "" && len(to.From) == 1:
+		from = to.From[0]
+	case from == "" && len(to.From) == 0:
+		return nil, usage("kubectl promote SERVICE --from ENV --to "+to.Name, "nothing is promoted to %q: it is the first environment", to.Name)
+	case from == "":
+		return nil, usage("kubectl promote SERVICE --from "+to.From[0]+" --to "+to.Name,
+			"%q has several sources: %s", to.Name, strings.Join(to.From, ", "))
+	}
+	src, err := p.Environment(from)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range to.From {
+		if f == from {
+			return src, nil
+		}
+	}
+	return nil, usage("kubectl promote SERVICE --from "+strings.Join(to.From, "|")+" --to "+to.Name,
+		"the pipeline does not promote from %q to %q", from, to.Name)
+}
+
+// didYouMean is the hint for a name that is not among those there are.
+func didYouMean(name string, names []string) string {
+	if best := overlay.Nearest(name, names); best != "" {
+		return "did you mean " + best + "?"
+	}
+	const most = 10
+	if len(names) > most {
+		return fmt.Sprintf("known are %s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "known are " + strings.Join(names, ", ")
+}
+
+// pipelineChecker collects what is wrong with a decoded pipeline.
+type pipelineChecker struct {
+	file string
+	errs []error
+}
+
+func (c *pipelineChecker) add(hint, format string, args ...any) {
+	c.errs = append(c.errs, &overlay.Error{File: c.file, Msg: fmt.Sprintf(format, args...), Hint: hint})
+}
+
+func (c *pipelineChecker) check(p *Pipeline) {
+	if p.APIVersion != APIVersion {
+		c.add("apiVersion: "+APIVersion, "apiVersion is %q", p.APIVersion)
+	}
+	if p.Kind != "Pipeline" {
+		c.add("kind: Pipeline", "kind is %q", p.Kind)
+	}
+	if p.Spec.Layout.Path != "" {
+		if err := p.Spec.Layout.check(); err != nil {
+			c.add("path: "+DefaultLayout, "spec.layout.path: %v", err)
+		}
+	}
+	switch p.Spec.Pin {
+	case "", PinTagDigest, PinDigest:
+	case PinTag:
+		if !p.Spec.AllowMutable {
+			c.add("write allowMutable: true beside it, or pin: tag+digest", "spec.pin: tag is mutable")
+		}
+	default:
+		c.add("tag+digest, digest or tag", "spec.pin is %q", p.Spec.Pin)
+	}
+	if len(p.Spec.Environments) == 0 {
+		c.add("list them under spec.environments", "no environments")
+	}
+	c.checkEnvironments(p.Spec.Environments)
+}
+
+func (c *pipelineChecker) checkEnvironments(envs []Environment) {
+	from := make(map[string][]string)
+	var names []string
+	for _, e := range envs {
+		if !nameGrammar.MatchString(e.Name) {
+			c.add("letters, digits, '.', '_' and '-'", "environment name %q is malformed", e.Name)
+		}
+		if _, twice := from[e.Name]; twice {
+			c.add("remove one of them", "environment %q is listed twice", e.Name)
+		}
+		from[e.Name] = e.From
+		names = append(names, e.Name)
+	}
+	for _, e := range envs {
+		for _, f := range e.From {
+			if _, ok := from[f]; !ok {
+				c.add(didYouMean(f, names), "environment %q is promoted from %q, which is not listed", e.Name, f)
+			}
+		}
+		switch e.Deliver.Mode {
+		case "", DeliverWorktree, DeliverCommit:
+		default:
+			c.add("worktree or commit", "environment %q: deliver.mode is %q", e.Name, e.Deliver.Mode)
+		}
+		if e.Verify != nil && e.Verify.Policy == "" {
+			c.add("verify: {policy: policies/images.yaml}", "environment %q: verify names no policy", e.Name)
+		}
+		if reaches(from, e.Name, e.Name, len(from)) {
+			c.add("", "environment %q is promoted from itself, through %s", e.Name, strings.Join(e.From, ", "))
+		}
+	}
+}
+
+// reaches tells whether following From from one environment leads to another.
+func reaches(from map[string][]string, start, goal string, depth int) bool {
+	if depth < 0 {
+		return false
+	}
+	for _, f := range from[start] {
+		if f == goal || reaches(from, f, goal, depth-1) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,409 @@
+package promote
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sort"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/overlay"
+	"golang.org/x/sync/errgroup"
+)
+
+// Plan finds out what a promotion would do, and whether it may. It writes
+// nothing. A refusal is no error: it is in the plan's verdicts. An error means
+// that there is no plan; where several things are wrong, all are reported.
+func (p *Promoter) Plan(ctx context.Context, req Request) (*Plan, error) {
+	to, err := p.Pipeline.Environment(req.To)
+	if err != nil {
+		return nil, err
+	}
+	from, err := p.Pipeline.Source(to, req.From)
+	if err != nil {
+		return nil, err
+	}
+	w := &planner{Promoter: p, req: req, from: from, to: to, plan: &Plan{From: from.Name, To: to.Name, Mode: to.Deliver.Mode}}
+	if req.Mode != "" {
+		w.plan.Mode = req.Mode
+	}
+	for _, step := range []func(context.Context) error{w.chooseServices, w.read, w.chooseImages, w.checkState, w.resolve, w.verify, w.edit} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, &Error{Msg: "planning was interrupted; nothing was changed", Err: context.Cause(ctx)}
+		}
+	}
+	var answers []Answer
+	for _, c := range w.candidates {
+		w.plan.Services = append(w.plan.Services, c.plan)
+		for _, v := range c.plan.Verdicts {
+			answers = append(answers, v.Answer)
+		}
+	}
+	w.plan.Answer = worst(answers...)
+	return w.plan, nil
+}
+
+// planner carries the making of one plan.
+type planner struct {
+	*Promoter
+	req        Request
+	from, to   *Environment
+	plan       *Plan
+	names      []string
+	candidates []*candidate
+}
+
+// candidate is a service on its way into the plan.
+type candidate struct {
+	plan           *ServicePlan
+	source, target *overlay.File
+	// working holds the target's bytes in the working tree where they differ
+	// from the committed ones, which target is then made of.
+	working []byte
+	images  []*candidateImage
+}
+
+type candidateImage struct {
+	source overlay.Image
+	target overlay.Image // zero where the target has no entry
+	create bool
+	digest string // what is promoted, once known
+	done   bool   // the target has this pin already
+	plan   ImagePlan
+}
+
+// promotedRef is the image as the target will pull it.
+func (i *candidateImage) promotedRef() string { return i.plan.Repository + "@" + i.digest }
+
+func (w *planner) say(c *candidate, gate string, a Answer, hint, format string, args ...any) {
+	c.plan.Verdicts = append(c.plan.Verdicts, Verdict{Gate: gate, Answer: a, Reason: fmt.Sprintf(format, args...), Hint: hint})
+}
+
+func (w *planner) progress(step string, total int) func() {
+	n := 0
+	return func() {
+		n++
+		if w.Progress != nil {
+			w.Progress(step, n, total)
+		}
+	}
+}
+
+// chooseServices lists the services asked for.
+func (w *planner) chooseServices(context.Context) error {
+	if !w.req.All {
+		if len(w.req.Services) == 0 {
+			return usage("kubectl promote SERVICE --to "+w.to.Name, "no service named")
+		}
+		seen := make(map[string]bool)
+		for _, s := range w.req.Services {
+			if !nameGrammar.MatchString(s) || strings.Contains(s, "..") {
+				return usage("letters, digits, '.', '_' and '-'", "service name %q is malformed", s)
+			}
+			if !seen[s] {
+				w.names = append(w.names, s)
+			}
+			seen[s] = true
+		}
+		return nil
+	}
+	if len(w.req.Services) > 0 {
+		return usage("", "services are named beside --all")
+	}
+	overlays, err := w.Pipeline.Spec.Layout.Overlays(w.Repo)
+	if err != nil {
+		return err
+	}
+	for s, envs := range overlays {
+		if envs[w.from.Name] && envs[w.to.Name] {
+			w.names = append(w.names, s)
+		}
+	}
+	sort.Strings(w.names)
+	if len(w.names) == 0 {
+		return failure("", "no service has overlays in both %q and %q (%s)", w.from.Name, w.to.Name, w.Pipeline.Spec.Layout.Path)
+	}
+	return nil
+}
+
+// read parses the source and target overlays of all services.
+func (w *planner) read(ctx context.Context) error {
+	w.candidates = make([]*candidate, len(w.names))
+	errs := make([]error, len(w.names))
+	var g errgroup.Group
+	g.SetLimit(2 * runtime.GOMAXPROCS(0))
+	for i, name := range w.names {
+		g.Go(func() error {
+			if ctx.Err() == nil {
+				w.candidates[i], errs[i] = w.readService(name)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // the functions return no errors: all of them are collected
+	return errors.Join(errs...)
+}
+
+func (w *planner) readService(name string) (*candidate, error) {
+	layout := w.Pipeline.Spec.Layout
+	source, err := readOverlay(w.Repo, layout, name, w.from.Name, true)
+	if err != nil && !errors.Is(err, errNoOverlay) {
+		return nil, err
+	}
+	target, terr := readOverlay(w.Repo, layout, name, w.to.Name, true)
+	if terr != nil && !errors.Is(terr, errNoOverlay) {
+		return nil, errors.Join(err, terr)
+	}
+	if err != nil || terr != nil {
+		return nil, w.missing(name, err != nil, terr != nil)
+	}
+	return &candidate{
+		source: source, target: target,
+		plan: &ServicePlan{Service: name, SourceFile: source.Name(), TargetFile: target.Name(), Images: []ImagePlan{}},
+	}, nil
+}
+
+// missing explains that a service has no overlay where it needs one.
+func (w *planner) missing(name string, source, target bool) error {
+	layout := w.Pipeline.Spec.Layout
+	overlays, err := layout.Overlays(w.Repo)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for s := range overlays {
+		names = append(names, s)
+	}
+	sort.Strings(names)
+	switch {
+	case overlays[name] == nil:
+		return usage(didYouMean(name, names), "unknown service %q", name)
+	case source:
+		return failure("", "service %q has no overlay in %s: %s holds no kustomization file", name, w.from.Name, layout.OverlayPath(name, w.from.Name))
+	}
+	return failure("", "service %q has no overlay in %s: %s holds no kustomization file", name, w.to.Name, layout.OverlayPath(name, w.to.Name))
+}
+
+// chooseImages pairs the entries of source and target.
+func (w *planner) chooseImages(context.Context) error {
+	wanted := make(map[string]bool)
+	for _, n := range w.req.Images {
+		wanted[n] = false
+	}
+	var errs []error
+	var kept []*candidate
+	for _, c := range w.candidates {
+		n := 0
+		for _, img := range c.source.Images() {
+			if _, asked := wanted[img.Name]; !asked && len(w.req.Images) > 0 {
+				continue
+			}
+			wanted[img.Name] = true
+			n++
+			if err := w.pairImage(c, img); err != nil {
+				errs = append(errs, err)
+			}
+		}
+		if n == 0 && len(w.req.Images) == 0 {
+			errs = append(errs, failure("kubectl promote set IMAGE:TAG -k "+w.Pipeline.Spec.Layout.OverlayPath(c.plan.Service, w.from.Name),
+				"%s: no image in the source", c.source.Name()))
+		}
+		if n > 0 {
+			kept = append(kept, c)
+		}
+	}
+	for _, n := range w.req.Images {
+		if !wanted[n] {
+			errs = append(errs, usage(didYouMean(n, w.imageNames()), "unknown image %q in %s", n, w.from.Name))
+		}
+	}
+	w.candidates = kept
+	return errors.Join(errs...)
+}
+
+func (w *planner) imageNames() []string {
+	var names []string
+	for _, c := range w.candidates {
+		for _, i := range c.source.Images() {
+			names = append(names, i.Name)
+		}
+	}
+	return names
+}
+
+// pairImage decides what an image's promotion is about, or why it is impossible.
+func (w *planner) pairImage(c *candidate, img overlay.Image) error {
+	at := func(f *overlay.File, i overlay.Image, hint, format string, args ...any) error {
+		return &overlay.Error{File: f.Name(), Line: i.Position.Line, Col: i.Position.Col, Msg: fmt.Sprintf(format, args...), Hint: hint}
+	}
+	if img.TagSuffix != "" {
+		return at(c.source, img, "write newTag in its place", "image %q has a tagSuffix: its tag is not in this file", img.Name)
+	}
+	if img.Tag == "" && img.Digest == "" {
+		c.plan.Warnings = append(c.plan.Warnings, fmt.Sprintf("%s:%d:%d: image %q has neither tag nor digest here and is left out",
+			c.source.Name(), img.Position.Line, img.Position.Col, img.Name))
+		return nil
+	}
+	i := &candidateImage{source: img, digest: img.Digest}
+	target, ok := c.target.Image(img.Name)
+	switch {
+	case ok && target.TagSuffix != "":
+		return at(c.target, target, "remove the tagSuffix", "image %q has a tagSuffix, which cannot stand beside newTag and digest", img.Name)
+	case !ok && img.NewName != "" && !w.req.AddMissing:
+		return &overlay.Error{
+			File: c.target.Name(), Line: 1, Col: 1,
+			Msg:  fmt.Sprintf("image %q has no entry here and %s's uses another registry", img.Name, w.from.Name),
+			Hint: fmt.Sprintf("kubectl promote %s --to %s --add-missing", c.plan.Service, w.to.Name),
+		}
+	}
+	i.target, i.create = target, !ok
+	i.plan = ImagePlan{Name: img.Name, Repository: target.Repository(), Old: Pin{target.Tag, target.Digest}, New: Pin{img.Tag, img.Digest}}
+	if !ok {
+		i.plan.Repository = img.Repository()
+	}
+	i.done = ok && img.Digest != "" && w.pinned(i) == i.plan.Old
+	c.images = append(c.images, i)
+	return nil
+}
+
+// pinned gives the pin that is to be written, as far as it is known.
+func (w *planner) pinned(i *candidateImage) Pin {
+	switch w.Pipeline.Spec.Pin {
+	case PinDigest:
+		return Pin{Digest: i.digest}
+	case PinTag:
+		return Pin{Tag: i.source.Tag}
+	}
+	return Pin{Tag: i.source.Tag, Digest: i.digest}
+}
+
+// checkState refuses to build on files that are not committed. A target that
+// differs from the head is looked at again in edit: it may be what an earlier,
+// interrupted run of the same promotion has written.
+func (w *planner) checkState(ctx context.Context) error {
+	var paths, dirty []string
+	for _, c := range w.candidates {
+		paths = append(paths, c.source.Name(), c.target.Name())
+	}
+	state, err := w.Repo.State(ctx, paths)
+	if err != nil {
+		return err
+	}
+	w.plan.Head, w.plan.Branch = state.Head, state.Branch
+	if w.plan.Mode == DeliverCommit {
+		if err := checkCommittable(state); err != nil {
+			return err
+		}
+	}
+	var errs []error
+	for _, c := range w.candidates {
+		if how := state.Dirty[c.source.Name()]; how != "" {
+			errs = append(errs, uncommitted(c.source.Name(), how))
+		}
+		if how := state.Dirty[c.target.Name()]; how == "modified" || how == "staged" {
+			dirty = append(dirty, c.target.Name())
+		} else if how != "" {
+			errs = append(errs, uncommitted(c.target.Name(), how))
+		}
+	}
+	if len(errs) > 0 || len(dirty) == 0 {
+		return errors.Join(errs...)
+	}
+	return w.useCommitted(ctx, dirty)
+}
+
+func uncommitted(file, how string) error {
+	hint := "git commit " + file + ", or git stash"
+	if how == "untracked" {
+		hint = "git add " + file + " && git commit"
+	}
+	return failure(hint, "%s: has uncommitted changes (%s)", file, how)
+}
+
+func checkCommittable(s State) error {
+	switch {
+	case s.Busy != "":
+		return failure("finish it, or git "+s.Busy+" --abort", "a %s is in progress", s.Busy)
+	case s.Branch == "":
+		return failure("git switch BRANCH, or promote without --commit", "HEAD is detached: a commit would be on no branch")
+	}
+	return nil
+}
+
+// useCommitted plans on the committed content of targets that differ from it.
+func (w *planner) useCommitted(ctx context.Context, dirty []string) error {
+	committed, err := w.Repo.Committed(ctx, dirty)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, c := range w.candidates {
+		data, ok := committed[c.target.Name()]
+		if !ok {
+			continue
+		}
+		c.working = c.target.Bytes()
+		f, err := overlay.Parse(c.target.Name(), data)
+		if err != nil {
+			errs = append(errs, uncommitted(c.target.Name(), "modified"))
+			continue
+		}
+		c.target = f
+		for _, i := range c.images {
+			i.target, _ = f.Image(i.source.Name)
+			i.create = i.target.Name == ""
+			i.plan.Old = Pin{i.target.Tag, i.target.Digest}
+			i.done = !i.create && i.source.Digest != "" && w.pinned(i) == i.plan.Old
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// edit makes the edits of all services that nothing refuses.
+func (w *planner) edit(context.Context) error {
+	var errs []error
+	for _, c := range w.candidates {
+		var changes []overlay.Change
+		for _, i := range c.images {
+			i.plan.New = w.pinned(i)
+			c.plan.Images = append(c.plan.Images, i.plan)
+			if i.digest == "" && w.Pipeline.Spec.Pin != PinTag {
+				continue // a verdict says why
+			}
+			change := overlay.Change{
+				Name: i.source.Name, Create: i.create,
+				Tag: overlay.To(i.plan.New.Tag), Digest: overlay.To(i.plan.New.Digest),
+			}
+			if i.create {
+				change.NewName = overlay.To(i.source.NewName)
+			}
+			changes = append(changes, change)
+		}
+		if err := w.editService(c, changes); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (w *planner) editService(c *candidate, changes []overlay.Change) error {
+	edit, err := c.target.Set(changes...)
+	if err != nil {
+		return err
+	}
+	c.plan.write = c.working == nil
+	if c.working != nil && !bytes.Equal(c.working, edit.After.Bytes()) {
+		if len(c.plan.Verdicts) == 0 {
+			return uncommitted(c.target.Name(), "modified")
+		}
+		return nil // refused anyway
+	}
+	c.plan.edit, c.plan.Changes, c.plan.Diff = edit, edit.Changes, edit.Diff()
+	c.plan.Warnings = append(c.plan.Warnings, edit.Warnings...)
+	return nil
+}

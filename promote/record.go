@@ -1,0 +1,170 @@
+package promote
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"unicode"
+)
+
+// The keys of the trailers that record a promotion in a commit. A set begins
+// with Promotion-Service; there is one set for each service.
+const (
+	TrailerService      = "Promotion-Service"
+	TrailerFrom         = "Promotion-From"
+	TrailerTo           = "Promotion-To"
+	TrailerImage        = "Promotion-Image"
+	TrailerSourceCommit = "Promotion-Source-Commit"
+	TrailerGate         = "Promotion-Gate"
+)
+
+// Trailers are what a commit says about one service's promotion.
+type Trailers struct {
+	Service string `json:"service"`
+	From    string `json:"from,omitempty"`
+	To      string `json:"to,omitempty"`
+	// Images are written as repository[:tag][@digest].
+	Images       []string `json:"images,omitempty"`
+	SourceCommit string   `json:"sourceCommit,omitempty"`
+	// Gates are written as "name=answer; reason".
+	Gates []string `json:"gates,omitempty"`
+}
+
+// Message is the message of the commit that carries the plan out: a subject, a
+// table where several images move, and a set of trailers for each service.
+func (p *Plan) Message() string {
+	services := p.changed()
+	var b strings.Builder
+	fmt.Fprintf(&b, "promote(%s): %s\n\n", p.To, p.subject(services))
+	images := 0
+	for _, s := range services {
+		images += len(s.Images)
+	}
+	if images > 1 {
+		b.WriteString(imageTable(services))
+		b.WriteByte('\n')
+	}
+	for _, s := range services {
+		for _, t := range p.trailers(s) {
+			fmt.Fprintf(&b, "%s: %s\n", t[0], escapeTrailer(t[1]))
+		}
+	}
+	return b.String()
+}
+
+func (p *Plan) subject(services []*ServicePlan) string {
+	if len(services) != 1 {
+		return fmt.Sprintf("%d services from %s", len(services), p.From)
+	}
+	s := services[0]
+	pins := make(map[string]bool)
+	for _, i := range s.Images {
+		pins[i.New.Short()] = true
+	}
+	if len(pins) == 1 {
+		return s.Service + " → " + s.Images[0].New.Short()
+	}
+	return fmt.Sprintf("%s, %d images", s.Service, len(s.Images))
+}
+
+// imageTable lists the images with their old and new pins.
+func imageTable(services []*ServicePlan) string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, s := range services {
+		for _, i := range s.Images {
+			fmt.Fprintf(w, "%s\t%s\t%s → %s\n", s.Service, i.Name, i.Old.Short(), i.New.Short())
+		}
+	}
+	_ = w.Flush() // a strings.Builder does not fail
+	return b.String()
+}
+
+func (p *Plan) trailers(s *ServicePlan) [][2]string {
+	out := [][2]string{{TrailerService, s.Service}, {TrailerFrom, p.From}, {TrailerTo, p.To}}
+	for _, i := range s.Images {
+		out = append(out, [2]string{TrailerImage, i.New.Ref(i.Repository)})
+	}
+	if p.Head != "" {
+		out = append(out, [2]string{TrailerSourceCommit, p.Head})
+	}
+	for _, v := range s.Verdicts {
+		out = append(out, [2]string{TrailerGate, fmt.Sprintf("%s=%s; %s", v.Gate, v.Answer, v.Reason)})
+	}
+	return out
+}
+
+// escapeTrailer keeps a value on its line: line breaks, control characters and
+// the escape character itself are written as in URLs.
+func escapeTrailer(value string) string {
+	var b strings.Builder
+	for _, r := range strings.TrimSpace(value) {
+		if r == '%' || unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+			for _, c := range []byte(string(r)) {
+				fmt.Fprintf(&b, "%%%02X", c)
+			}
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// unescapeTrailer is the reverse; what is no escape stays as it is.
+func unescapeTrailer(value string) string {
+	var b strings.Builder
+	for i := 0; i < len(value); i++ {
+		var c byte
+		if value[i] == '%' && i+2 < len(value) {
+			if _, err := fmt.Sscanf(value[i+1:i+3], "%02X", &c); err == nil {
+				b.WriteByte(c)
+				i += 2
+				continue
+			}
+		}
+		b.WriteByte(value[i])
+	}
+	return b.String()
+}
+
+// ParseTrailers reads the records in a commit's message: those of its last
+// paragraph, as Git has it. Other trailers are skipped.
+func ParseTrailers(message string) []Trailers {
+	message = strings.TrimRight(strings.ReplaceAll(message, "\r\n", "\n"), "\n \t")
+	if i := strings.LastIndex(message, "\n\n"); i >= 0 {
+		message = message[i+2:]
+	} else {
+		return nil // a subject alone has no trailers
+	}
+	var sets []Trailers
+	for _, line := range strings.Split(message, "\n") {
+		key, value, ok := strings.Cut(line, ":")
+		if !ok {
+			continue
+		}
+		value = unescapeTrailer(strings.TrimSpace(value))
+		if key == TrailerService {
+			sets = append(sets, Trailers{Service: value})
+			continue
+		}
+		if len(sets) > 0 {
+			sets[len(sets)-1].add(key, value)
+		}
+	}
+	return sets
+}
+
+func (t *Trailers) add(key, value string) {
+	switch key {
+	case TrailerFrom:
+		t.From = value
+	case TrailerTo:
+		t.To = value
+	case TrailerImage:
+		t.Images = append(t.Images, value)
+	case TrailerSourceCommit:
+		t.SourceCommit = value
+	case TrailerGate:
+		t.Gates = append(t.Gates, value)
+	}
+}

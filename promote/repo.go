@@ -1,0 +1,83 @@
+package promote
+
+import (
+	"context"
+	"io/fs"
+	"time"
+)
+
+// Paths are slash-separated and relative to the repository's root everywhere in
+// this package.
+
+// Tree reads files. An implementation never follows a path or a symbolic link
+// out of the repository: that is an error, not fs.ErrNotExist.
+type Tree interface {
+	// ReadFile gives a file's bytes, or an error that is fs.ErrNotExist.
+	ReadFile(path string) ([]byte, error)
+	// ReadDir lists a directory, or gives an error that is fs.ErrNotExist.
+	ReadDir(path string) ([]fs.DirEntry, error)
+}
+
+// Repo is the working copy of an infrastructure repository.
+type Repo interface {
+	Tree
+	// State tells where the repository stands and which of the paths differ
+	// from its head.
+	State(ctx context.Context, paths []string) (State, error)
+	// Committed gives the bytes that the head has at each path. A path that the
+	// head does not have is left out.
+	Committed(ctx context.Context, paths []string) (map[string][]byte, error)
+	// Write replaces files, all of which exist. All contents are on disk before
+	// the first file is replaced; each replacement is atomic and keeps the
+	// file's mode; when Write returns without an error, all of it is durable.
+	Write(ctx context.Context, files []File) error
+	// Commit records exactly these paths as they are in the working tree, on
+	// top of the head, whatever else is staged, and returns the commit.
+	Commit(ctx context.Context, paths []string, message string) (string, error)
+}
+
+// File is a path and the bytes that shall stand there.
+type File struct {
+	Path string
+	Data []byte
+}
+
+// State is where a repository stands.
+type State struct {
+	// Head is the commit; empty before the first one.
+	Head string
+	// Branch is the branch's name; empty when HEAD is detached.
+	Branch string
+	// Busy names an operation that is not finished: merge, rebase, cherry-pick,
+	// revert; empty when there is none.
+	Busy string
+	// Dirty holds the paths asked for that differ from the head, and how:
+	// modified, staged, untracked, deleted, conflicted, ignored.
+	Dirty map[string]string
+}
+
+// Log reads a repository's history.
+type Log interface {
+	// Commits visits the first-parent history from the head, newest first, as
+	// far as it touches the given Git pathspecs, until visit says no more.
+	Commits(ctx context.Context, pathspecs []string, visit func(Commit) (more bool, err error)) error
+	// Blobs reads blobs by their object names, in the order given.
+	Blobs(ctx context.Context, ids []string, visit func(id string, data []byte) error) error
+}
+
+// Commit is one commit of a first-parent history.
+type Commit struct {
+	Hash          string
+	Author, Email string
+	Time          time.Time // of the commit, not of its authorship
+	Message       string
+	// Files are the files that differ from the first parent.
+	Files []FileVersion
+}
+
+// FileVersion is one file's change in a commit. Old or New is empty where the
+// file was added or deleted.
+type FileVersion struct {
+	Path     string
+	Old, New string // blob object names
+}

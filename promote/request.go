@@ -1,0 +1,189 @@
+package promote
+
+import (
+	"context"
+
+	"github.com/kubepromote/kubepromote/overlay"
+)
+
+// Request asks for services to be promoted.
+type Request struct {
+	// Services are named in the order in which they are to be shown. All asks
+	// for every service that the source environment has.
+	Services []string
+	All      bool
+	// To is the target environment; From may be empty where the pipeline names
+	// one source.
+	From, To string
+	// Images restricts the promotion to these entries; all where empty.
+	Images []string
+	// AddMissing gives the target an entry for an image although the source's
+	// entry renames it, so that the target uses the source's registry.
+	AddMissing bool
+	// Policy, if not empty, is used in place of the pipeline's verification
+	// policy.
+	Policy string
+	// Mode, if not empty, is used in place of the pipeline's delivery mode.
+	Mode DeliverMode
+}
+
+// Resolver finds out what image references stand for.
+type Resolver interface {
+	// Resolve answers for references of the form repository[:tag][@digest], one
+	// answer each, in their order. done is called after each, one at a time.
+	Resolve(ctx context.Context, refs []string, done func()) []Resolution
+}
+
+// Resolution is a resolver's answer for one reference.
+type Resolution struct {
+	// Answer is Pass where the image exists, Fail where the registry says that
+	// it does not, Undecided where it could not be asked.
+	Answer Answer
+	// Digest is what the reference stands for: of a tag and a digest, the digest.
+	Digest string
+	// TagDigest is what the tag stands for now, where both were given and it
+	// could be told.
+	TagDigest string
+	// Reason says why there is no digest.
+	Reason string
+}
+
+// Verifier checks images against a verification policy of the repository.
+type Verifier interface {
+	// Verify answers for images of the form repository@digest, in their order.
+	// An error means that the policy itself cannot be used.
+	Verify(ctx context.Context, policy string, images []string, done func()) ([]Verification, error)
+}
+
+// Verification is a verifier's answer for one image.
+type Verification struct {
+	Image    string     `json:"image"`
+	Answer   Answer     `json:"answer"`
+	Reason   string     `json:"reason,omitempty"`
+	Evidence []Evidence `json:"evidence,omitempty"`
+}
+
+// Evidence is what a verifier found.
+type Evidence struct {
+	// Authority is the policy's name for who signed.
+	Authority string `json:"authority,omitempty"`
+	// Kind is how: key.
+	Kind string `json:"kind,omitempty"`
+	// KeyID is the fingerprint of the key: sha256 and the digest of its DER form.
+	KeyID string `json:"keyID,omitempty"`
+	// Storage is where the signature was found: signature-tag or bundle.
+	Storage string `json:"storage,omitempty"`
+	// Payload is the digest of the signed bytes.
+	Payload string `json:"payload,omitempty"`
+}
+
+// Promoter makes and carries out plans on one repository.
+type Promoter struct {
+	Repo     Repo
+	Pipeline *Pipeline
+	// Resolver is nil where no registry may be asked: then images that are not
+	// pinned by digest cannot be promoted.
+	Resolver Resolver
+	// Verifier is nil where no registry may be asked: then a policy's answer is
+	// unknown.
+	Verifier Verifier
+	// Progress, if not nil, is told how far a long step is. Calls do not overlap.
+	Progress func(step string, done, total int)
+}
+
+// Plan is what a promotion would do.
+type Plan struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+	// Mode is how it would be delivered.
+	Mode DeliverMode `json:"mode"`
+	// Head is the commit that the plan was made on.
+	Head string `json:"head"`
+	// Branch is where a commit would go; empty when HEAD is detached.
+	Branch string `json:"branch,omitempty"`
+	// Answer is the worst of all verdicts.
+	Answer Answer `json:"answer"`
+	// Services are the services in the order asked for.
+	Services []*ServicePlan `json:"services"`
+}
+
+// ServicePlan is the part of a plan that concerns one service.
+type ServicePlan struct {
+	Service string `json:"service"`
+	// SourceFile and TargetFile are the files read and to be written.
+	SourceFile string `json:"sourceFile"`
+	TargetFile string `json:"targetFile"`
+	// Images are the images promoted, in the source's order.
+	Images []ImagePlan `json:"images"`
+	// Verdicts are what gates say. Without one the service may be promoted.
+	Verdicts []Verdict `json:"verdicts,omitempty"`
+	// Warnings are facts that do not stop a promotion.
+	Warnings []string `json:"warnings,omitempty"`
+	// Changes are the values that would be written, Diff their unified diff;
+	// both are empty where the target has them already.
+	Changes []overlay.FieldChange `json:"changes,omitempty"`
+	Diff    string                `json:"diff,omitempty"`
+
+	// write is set where the file is to be written; without it, the file has
+	// the new content already, from a run that was interrupted.
+	edit  *overlay.Edit
+	write bool
+}
+
+// ImagePlan is one image's old and new pin.
+type ImagePlan struct {
+	// Name is the entry's name.
+	Name string `json:"name"`
+	// Repository is where the target pulls it from.
+	Repository string `json:"repository"`
+	Old        Pin    `json:"old"`
+	New        Pin    `json:"new"`
+	// Evidence is what the verifier found.
+	Evidence []Evidence `json:"evidence,omitempty"`
+}
+
+// Pin is a tag and a digest, either of which may be empty.
+type Pin struct {
+	Tag    string `json:"tag,omitempty"`
+	Digest string `json:"digest,omitempty"`
+}
+
+// Ref writes the pin behind a repository: repository[:tag][@digest].
+func (p Pin) Ref(repository string) string {
+	if p.Tag != "" {
+		repository += ":" + p.Tag
+	}
+	if p.Digest != "" {
+		repository += "@" + p.Digest
+	}
+	return repository
+}
+
+// Short is the pin as a person names it: the tag, or the digest's first twelve
+// digits, or "none".
+func (p Pin) Short() string {
+	const prefix, digits = len("sha256:"), 12
+	switch {
+	case p.Tag != "":
+		return p.Tag
+	case len(p.Digest) > prefix+digits:
+		return p.Digest[:prefix+digits]
+	case p.Digest != "":
+		return p.Digest
+	}
+	return "none"
+}
+
+// Changed tells whether anything would be written or committed.
+func (p *Plan) Changed() bool { return len(p.changed()) > 0 }
+
+// changed gives the services whose target differs.
+func (p *Plan) changed() []*ServicePlan {
+	var out []*ServicePlan
+	for _, s := range p.Services {
+		if s.edit != nil && s.edit.Changed() {
+			out = append(out, s)
+		}
+	}
+	return out
+}

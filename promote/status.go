@@ -1,0 +1,207 @@
+package promote
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sort"
+
+	"github.com/kubepromote/kubepromote/overlay"
+	"golang.org/x/sync/errgroup"
+)
+
+// ServiceStatus is what one service is pinned to in each environment.
+type ServiceStatus struct {
+	Service      string              `json:"service"`
+	Environments []EnvironmentStatus `json:"environments"`
+}
+
+// EnvironmentStatus is what a service is pinned to in one environment.
+type EnvironmentStatus struct {
+	Environment string `json:"environment"`
+	// Exists is false where the service has no overlay here.
+	Exists bool          `json:"exists"`
+	File   string        `json:"file,omitempty"`
+	Images []ImageStatus `json:"images,omitempty"`
+	// Error says why the overlay could not be read.
+	Error string `json:"error,omitempty"`
+	// Differs tells that an image differs from every environment it may come
+	// from: there is something to promote.
+	Differs bool `json:"differs,omitempty"`
+	// Last is the newest change of a pin here, where history was asked for.
+	Last *Change `json:"last,omitempty"`
+
+	err error
+}
+
+// ImageStatus is one image's pin.
+type ImageStatus struct {
+	Name       string `json:"name"`
+	Repository string `json:"repository"`
+	Pin
+}
+
+// Status reads the working tree: for each service, in alphabetical order, what
+// stands in each environment. No service named means all. Overlays that cannot
+// be read are in the result, and their errors are returned beside it, joined.
+func (p *Promoter) Status(ctx context.Context, services []string) ([]ServiceStatus, error) {
+	overlays, err := p.Pipeline.Spec.Layout.Overlays(p.Repo)
+	if err != nil {
+		return nil, err
+	}
+	names := services
+	if len(names) == 0 {
+		for s := range overlays {
+			names = append(names, s)
+		}
+	}
+	if err := known(names, overlays); err != nil {
+		return nil, err
+	}
+	names = append([]string(nil), names...)
+	sort.Strings(names)
+	out := make([]ServiceStatus, len(names))
+	var g errgroup.Group
+	g.SetLimit(2 * runtime.GOMAXPROCS(0))
+	for i, name := range names {
+		g.Go(func() error {
+			if ctx.Err() == nil {
+				out[i] = p.serviceStatus(name, overlays[name])
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // the functions return no errors: all of them are collected
+	if err := ctx.Err(); err != nil {
+		return nil, &Error{Msg: "reading the overlays was interrupted", Err: context.Cause(ctx)}
+	}
+	var errs []error
+	for _, s := range out {
+		for _, e := range s.Environments {
+			errs = append(errs, e.err)
+		}
+	}
+	return out, errors.Join(errs...)
+}
+
+// CheckServices gives an error for the first name that is no service of the
+// repository.
+func (p *Promoter) CheckServices(names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	overlays, err := p.Pipeline.Spec.Layout.Overlays(p.Repo)
+	if err != nil {
+		return err
+	}
+	return known(names, overlays)
+}
+
+func known(names []string, overlays map[string]map[string]bool) error {
+	var all []string
+	for s := range overlays {
+		all = append(all, s)
+	}
+	sort.Strings(all)
+	for _, n := range names {
+		if overlays[n] == nil {
+			return usage(didYouMean(n, all), "unknown service %q", n)
+		}
+	}
+	return nil
+}
+
+func (p *Promoter) serviceStatus(name string, has map[string]bool) ServiceStatus {
+	s := ServiceStatus{Service: name}
+	at := make(map[string]EnvironmentStatus)
+	for _, env := range p.Pipeline.Spec.Environments {
+		e := EnvironmentStatus{Environment: env.Name}
+		if has[env.Name] {
+			e = p.environmentStatus(name, env.Name)
+		}
+		for _, from := range env.From {
+			if src := at[from]; len(src.Images) > 0 && e.Exists && e.err == nil {
+				e.Differs = differs(src.Images, e.Images)
+				if !e.Differs {
+					break
+				}
+			}
+		}
+		at[env.Name] = e
+		s.Environments = append(s.Environments, e)
+	}
+	return s
+}
+
+func (p *Promoter) environmentStatus(service, environment string) EnvironmentStatus {
+	e := EnvironmentStatus{Environment: environment}
+	f, err := readOverlay(p.Repo, p.Pipeline.Spec.Layout, service, environment, false)
+	if errors.Is(err, errNoOverlay) {
+		return e
+	}
+	e.Exists = true
+	if err != nil {
+		e.Error, e.err = err.Error(), err
+		return e
+	}
+	e.File = f.Name()
+	e.Images = imageStatuses(f.Images())
+	return e
+}
+
+func imageStatuses(images []overlay.Image) []ImageStatus {
+	out := make([]ImageStatus, 0, len(images))
+	for _, i := range images {
+		out = append(out, ImageStatus{Name: i.Name, Repository: i.Repository(), Pin: Pin{i.Tag, i.Digest}})
+	}
+	return out
+}
+
+// differs tells whether an image that the source pins is pinned otherwise in the
+// target. Digests decide where both sides have one; else the tags do.
+func differs(source, target []ImageStatus) bool {
+	at := make(map[string]Pin, len(target))
+	for _, i := range target {
+		at[i.Name] = i.Pin
+	}
+	for _, i := range source {
+		if i.Pin == (Pin{}) {
+			continue
+		}
+		there := at[i.Name]
+		if i.Digest != "" && there.Digest != "" {
+			if i.Digest != there.Digest {
+				return true
+			}
+		} else if i.Tag != there.Tag {
+			return true
+		}
+	}
+	return false
+}
+
+// AddHistory fills in Last from the repository's history, in one pass that ends
+// when all have been found.
+func (p *Promoter) AddHistory(ctx context.Context, log Log, statuses []ServiceStatus) error {
+	open := make(map[[2]string]*EnvironmentStatus)
+	var services []string
+	for i := range statuses {
+		services = append(services, statuses[i].Service)
+		for j := range statuses[i].Environments {
+			if e := &statuses[i].Environments[j]; e.Exists && e.err == nil {
+				open[[2]string{statuses[i].Service, e.Environment}] = e
+			}
+		}
+	}
+	if len(services) > maxPathspecs {
+		services = nil
+	}
+	return p.History(ctx, log, HistoryRequest{Services: services}, func(c Change) bool {
+		key := [2]string{c.Service, c.Environment}
+		if e := open[key]; e != nil {
+			e.Last = &c
+			delete(open, key)
+		}
+		return len(open) > 0
+	})
+}

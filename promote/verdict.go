@@ -1,0 +1,35 @@
+package promote
+
+// Answer is the outcome of a gate or of a whole plan.
+type Answer string
+
+// The answers. Undecided, written "error", means that it could not be told; it is never taken for
+// one of the others.
+const (
+	Pass      Answer = "pass"
+	Fail      Answer = "fail"
+	Wait      Answer = "wait"
+	Undecided Answer = "error"
+)
+
+// Verdict is what a gate says about one service's promotion, and why.
+type Verdict struct {
+	Gate   string `json:"gate"`
+	Answer Answer `json:"answer"`
+	Reason string `json:"reason,omitempty"`
+	// Hint, if any, can be typed or done.
+	Hint string `json:"hint,omitempty"`
+}
+
+// worst gives the answer that decides: a no stands even where something else is
+// unknown, and what is unknown comes before what only has to wait.
+func worst(answers ...Answer) Answer {
+	for _, a := range []Answer{Fail, Undecided, Wait} {
+		for _, b := range answers {
+			if a == b {
+				return a
+			}
+		}
+	}
+	return Pass
+}
