@@ -111,7 +111,7 @@ func (k *kustomization) readEntry(item *yaml.Node) (entry, error) {
 		return entry{}, k.src.Errorf(item, "write - name: IMAGE", "an entry of images is a %s, not a mapping", syntax.KindName(m))
 	}
 	e := entry{item: item, image: Image{
-		Kind:     Kustomization,
+		Format:   Kustomization,
 		Position: Position{Line: item.Line, Col: item.Column},
 	}}
 	if item.Kind == yaml.MappingNode {

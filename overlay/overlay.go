@@ -19,17 +19,17 @@ type Position struct {
 	Col  int `json:"col"`
 }
 
-// Kind names a format that pins stand in.
-type Kind string
+// Format names a format that pins stand in.
+type Format string
 
 // Kustomization is the images field of a kustomization file, whose kind is
 // Kustomization or Component.
-const Kustomization Kind = "kustomization"
+const Kustomization Format = "kustomization"
 
 // Image is one image entry of a file.
 type Image struct {
-	// Kind is the format of the entry.
-	Kind Kind `json:"kind"`
+	// Format is the format of the entry.
+	Format Format `json:"format"`
 	// Name is the image's name as the manifests below the overlay have it.
 	Name string `json:"name"`
 	// NewName replaces Name, if it is not empty.

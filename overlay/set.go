@@ -264,7 +264,7 @@ func (s *setter) checkMeaning() error {
 			continue
 		}
 		want = Image{
-			Kind: got.Kind, Name: got.Name, Position: got.Position,
+			Format: got.Format, Name: got.Name, Position: got.Position,
 			NewName: c.NewName.apply(want.NewName), TagSuffix: c.TagSuffix.apply(want.TagSuffix),
 			Tag: c.Tag.apply(want.Tag), Digest: c.Digest.apply(want.Digest),
 		}

@@ -1,7 +1,6 @@
 package promote
 
 import (
-	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -92,12 +91,12 @@ var nameGrammar = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 // messages. All faults are reported, each with its place.
 func ParsePipeline(name string, data []byte) (*Pipeline, error) {
 	p := &Pipeline{}
-	if err := decodeStrict(name, data, p); err != nil {
+	d, err := decodeStrict(name, data, p)
+	if err != nil {
 		return nil, err
 	}
-	c := &pipelineChecker{file: name}
-	c.check(p)
-	if err := errors.Join(c.errs...); err != nil {
+	p.check(d)
+	if err := d.err(); err != nil {
 		return nil, err
 	}
 	p.setDefaults()
@@ -172,73 +171,65 @@ func didYouMean(name string, names []string) string {
 	return "known are " + strings.Join(names, ", ")
 }
 
-// pipelineChecker collects what is wrong with a decoded pipeline.
-type pipelineChecker struct {
-	file string
-	errs []error
-}
-
-func (c *pipelineChecker) add(hint, format string, args ...any) {
-	c.errs = append(c.errs, &overlay.Error{File: c.file, Msg: fmt.Sprintf(format, args...), Hint: hint})
-}
-
-func (c *pipelineChecker) check(p *Pipeline) {
+// check finds what is wrong with a decoded pipeline.
+func (p *Pipeline) check(d *strictDecoder) {
 	if p.APIVersion != APIVersion {
-		c.add("apiVersion: "+APIVersion, "apiVersion is %q", p.APIVersion)
+		d.at("apiVersion", "apiVersion: "+APIVersion, "apiVersion is %q", p.APIVersion)
 	}
 	if p.Kind != "Pipeline" {
-		c.add("kind: Pipeline", "kind is %q", p.Kind)
+		d.at("kind", "kind: Pipeline", "kind is %q", p.Kind)
 	}
 	if p.Spec.Layout.Path != "" {
 		if err := p.Spec.Layout.check(); err != nil {
-			c.add("path: "+DefaultLayout, "spec.layout.path: %v", err)
+			d.at("spec.layout.path", "path: "+DefaultLayout, "the layout's path %v", err)
 		}
 	}
 	switch p.Spec.Pin {
 	case "", PinTagDigest, PinDigest:
 	case PinTag:
 		if !p.Spec.AllowMutable {
-			c.add("write allowMutable: true beside it, or pin: tag+digest", "spec.pin: tag is mutable")
+			d.at("spec.pin", "write allowMutable: true beside it, or pin: tag+digest", "pin: tag is mutable")
 		}
 	default:
-		c.add("tag+digest, digest or tag", "spec.pin is %q", p.Spec.Pin)
+		d.at("spec.pin", "tag+digest, digest or tag", "pin is %q", p.Spec.Pin)
 	}
 	if len(p.Spec.Environments) == 0 {
-		c.add("list them under spec.environments", "no environments")
+		d.at("spec.environments", "list them under spec.environments", "no environments")
 	}
-	c.checkEnvironments(p.Spec.Environments)
-}
-
-func (c *pipelineChecker) checkEnvironments(envs []Environment) {
 	from := make(map[string][]string)
 	var names []string
-	for _, e := range envs {
+	for i, e := range p.Spec.Environments {
+		at := fmt.Sprintf("spec.environments[%d].name", i)
 		if !nameGrammar.MatchString(e.Name) {
-			c.add("letters, digits, '.', '_' and '-'", "environment name %q is malformed", e.Name)
+			d.at(at, "letters, digits, '.', '_' and '-'", "environment name %q is malformed", e.Name)
 		}
 		if _, twice := from[e.Name]; twice {
-			c.add("remove one of them", "environment %q is listed twice", e.Name)
+			d.at(at, "remove one of them", "environment %q is listed twice", e.Name)
 		}
 		from[e.Name] = e.From
 		names = append(names, e.Name)
 	}
-	for _, e := range envs {
-		for _, f := range e.From {
-			if _, ok := from[f]; !ok {
-				c.add(didYouMean(f, names), "environment %q is promoted from %q, which is not listed", e.Name, f)
-			}
+	for i, e := range p.Spec.Environments {
+		e.check(d, fmt.Sprintf("spec.environments[%d]", i), from, names)
+	}
+}
+
+func (e *Environment) check(d *strictDecoder, path string, from map[string][]string, names []string) {
+	for i, f := range e.From {
+		if _, ok := from[f]; !ok {
+			d.at(fmt.Sprintf("%s.from[%d]", path, i), didYouMean(f, names), "environment %q is promoted from %q, which is not listed", e.Name, f)
 		}
-		switch e.Deliver.Mode {
-		case "", DeliverWorktree, DeliverCommit:
-		default:
-			c.add("worktree or commit", "environment %q: deliver.mode is %q", e.Name, e.Deliver.Mode)
-		}
-		if e.Verify != nil && e.Verify.Policy == "" {
-			c.add("verify: {policy: policies/images.yaml}", "environment %q: verify names no policy", e.Name)
-		}
-		if reaches(from, e.Name, e.Name, len(from)) {
-			c.add("", "environment %q is promoted from itself, through %s", e.Name, strings.Join(e.From, ", "))
-		}
+	}
+	switch e.Deliver.Mode {
+	case "", DeliverWorktree, DeliverCommit:
+	default:
+		d.at(path+".deliver.mode", "worktree or commit", "deliver.mode is %q", e.Deliver.Mode)
+	}
+	if e.Verify != nil && e.Verify.Policy == "" {
+		d.at(path+".verify", "verify: {policy: policies/images.yaml}", "verify names no policy")
+	}
+	if reaches(from, e.Name, e.Name, len(from)) {
+		d.at(path+".from", "", "environment %q is promoted from itself, through %s", e.Name, strings.Join(e.From, ", "))
 	}
 }
 

@@ -20,17 +20,22 @@ const maxPipelineSize = 1 << 20
 
 // decodeStrict decodes one YAML document. Unknown fields, duplicate keys,
 // aliases, values of a wrong type and further documents are errors with their
-// places; all of them are reported.
-func decodeStrict(file string, data []byte, into any) error {
-	d := &strictDecoder{file: file}
+// places; all of them are reported. The decoder that is returned knows the place
+// of each value.
+func decodeStrict(file string, data []byte, into any) (*strictDecoder, error) {
+	d := &strictDecoder{file: file, places: make(map[string]*yaml.Node)}
+	return d, d.decode(data, into)
+}
+
+func (d *strictDecoder) decode(data []byte, into any) error {
 	if len(data) > maxPipelineSize {
-		return &overlay.Error{File: file, Msg: fmt.Sprintf("is larger than %d KiB", maxPipelineSize>>10)}
+		return &overlay.Error{File: d.file, Msg: fmt.Sprintf("is larger than %d KiB", maxPipelineSize>>10)}
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc yaml.Node
 	switch err := dec.Decode(&doc); {
 	case errors.Is(err, io.EOF):
-		return &overlay.Error{File: file, Msg: "is empty"}
+		return &overlay.Error{File: d.file, Msg: "is empty"}
 	case err != nil:
 		return d.yamlError(err)
 	}
@@ -52,6 +57,18 @@ func decodeStrict(file string, data []byte, into any) error {
 type strictDecoder struct {
 	file string
 	errs []*overlay.Error
+	// places has the node of each value by its path, such as
+	// spec.environments[0].name; the document's own path is empty.
+	places map[string]*yaml.Node
+}
+
+// at notes a fault in the value with a path or, where the file does not have it,
+// in the nearest value around it.
+func (d *strictDecoder) at(path, hint, format string, args ...any) {
+	for d.places[path] == nil && path != "" {
+		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
+	}
+	d.add(d.places[path], hint, format, args...)
 }
 
 func (d *strictDecoder) add(n *yaml.Node, hint, format string, args ...any) {
@@ -76,6 +93,7 @@ func (d *strictDecoder) check(n *yaml.Node, t reflect.Type, path string) {
 		d.add(n, "write the value here", "aliases are not supported in this file")
 		return
 	}
+	d.places[path] = n
 	switch t.Kind() {
 	case reflect.Struct:
 		d.checkStruct(n, t, path)

@@ -103,7 +103,7 @@ func (d *demo) prepare(ctx context.Context) error {
 	}
 	for _, image := range d.images {
 		for _, tag := range []string{"v1.0.0", "v1.1.0"} {
-			if err := d.registry.pushSigned(ctx, image, tag, release); err != nil {
+			if _, err := d.registry.push(ctx, image, tag, release); err != nil {
 				return err
 			}
 		}
@@ -243,7 +243,7 @@ func (d *demo) refused(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := d.registry.pushSigned(ctx, "shop/"+name, "v1.2.0", other); err != nil {
+	if _, err := d.registry.push(ctx, "shop/"+name, "v1.2.0", other); err != nil {
 		return err
 	}
 	if err := d.command(ctx, exitDone, "set", "shop/"+name+"=*:v1.2.0", "-k", filepath.Join(d.dir, "apps", name, "overlays", "dev")); err != nil {

@@ -69,25 +69,25 @@ func newDemoKey() (*demoKey, error) {
 	return &demoKey{signer, public}, err
 }
 
-// pushSigned pushes a small image and its signature.
-func (r *demoRegistry) pushSigned(ctx context.Context, repository, tag string, key *demoKey) error {
+// push pushes a small image and, where a key is given, its signature.
+func (r *demoRegistry) push(ctx context.Context, repository, tag string, key *demoKey) (v1.Hash, error) {
 	ref, err := name.NewTag(r.host + "/" + repository + ":" + tag)
 	if err != nil {
-		return err
+		return v1.Hash{}, err
 	}
 	layer := static.NewLayer([]byte(repository+" "+tag), types.OCIUncompressedLayer)
 	img, err := mutate.Append(mutate.MediaType(empty.Image, types.OCIManifestSchema1), mutate.Addendum{Layer: layer})
 	if err != nil {
-		return err
+		return v1.Hash{}, err
 	}
 	if err := remote.Write(ref, img, remote.WithContext(ctx)); err != nil {
-		return fmt.Errorf("pushing %s: %w", ref, err)
+		return v1.Hash{}, fmt.Errorf("pushing %s: %w", ref, err)
 	}
 	digest, err := img.Digest()
-	if err != nil {
-		return err
+	if err != nil || key == nil {
+		return digest, err
 	}
-	return r.pushSignature(ctx, ref.Context(), digest, key)
+	return digest, r.pushSignature(ctx, ref.Context(), digest, key)
 }
 
 // pushSignature stores a signature beside the image, in the tag sha256-….sig.

@@ -79,8 +79,8 @@ func answerStatus(a promote.Answer) int {
 
 // printError writes one fact a line, and a hint below where there is one.
 func (s *session) printError(err error) {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, e := range joined.Unwrap() {
+	if parts := split(err); parts != nil {
+		for _, e := range parts {
 			s.printError(e)
 		}
 		return
@@ -92,6 +92,23 @@ func (s *session) printError(err error) {
 	if hint := hintOf(err); hint != "" {
 		fmt.Fprintln(s.ErrOut, "hint: "+clean(hint))
 	}
+}
+
+// split takes apart what errors.Join has put together, and only that: other
+// errors with several causes have a message of their own.
+func split(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return nil
+	}
+	var texts []string
+	for _, e := range joined.Unwrap() {
+		texts = append(texts, e.Error())
+	}
+	if strings.Join(texts, "\n") != err.Error() {
+		return nil
+	}
+	return joined.Unwrap()
 }
 
 // hintOf finds the hint of an error or of the nearest cause that has one.

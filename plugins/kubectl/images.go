@@ -57,7 +57,7 @@ func (s *session) images(files *fileOptions, out *output) error {
 			}
 			row := []string{fmt.Sprintf("%s:%d:%d", in.file.Name(), i.Position.Line, i.Position.Col), i.Name, dash(i.NewName), dash(i.Tag), digest}
 			if out.wide() {
-				row = append(row, string(i.Kind), dash(i.TagSuffix))
+				row = append(row, string(i.Format), dash(i.TagSuffix))
 			}
 			rows = append(rows, row)
 		}

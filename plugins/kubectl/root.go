@@ -69,22 +69,24 @@ func newRoot(s *session) *cobra.Command {
 	root.AddCommand(newRunCommand(s), newPlanCommand(s), newStatusCommand(s), newHistoryCommand(s),
 		newSetCommand(s), newImagesCommand(s), newResolveCommand(s), newVerifyCommand(s),
 		newDemoCommand(s), newVersionCommand(s))
-	root.InitDefaultHelpCmd()
-	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
-		if c.Args == nil {
-			c.Args = cobra.NoArgs
-		}
-		if args := c.Args; c.Name() != "help" && c.Name() != "completion" {
-			c.Args = func(cmd *cobra.Command, given []string) error {
-				if err := args(cmd, given); err != nil {
-					return &usageError{msg: err.Error(), command: cmd.CommandPath()}
-				}
-				return nil
-			}
-		}
+		checkArgs(c)
 	}
 	return root
+}
+
+// checkArgs makes a wrong number of arguments a usage error.
+func checkArgs(c *cobra.Command) {
+	check := c.Args
+	if check == nil {
+		check = cobra.NoArgs
+	}
+	c.Args = func(cmd *cobra.Command, given []string) error {
+		if err := check(cmd, given); err != nil {
+			return &usageError{msg: err.Error(), command: cmd.CommandPath()}
+		}
+		return nil
+	}
 }
 
 // The groups that help lists commands in.

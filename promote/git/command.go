@@ -79,10 +79,12 @@ type process struct {
 	cmd    *exec.Cmd
 	out    *bufio.Reader
 	errs   tail
+	// done is closed when the process has ended.
+	done chan struct{}
 }
 
 func start(ctx context.Context, dir string, c call) (*process, error) {
-	p := &process{ctx: ctx, op: c.op}
+	p := &process{ctx: ctx, op: c.op, done: make(chan struct{})}
 	inner, cancel := context.WithCancel(ctx)
 	p.cancel = cancel
 	p.cmd = newCommand(inner, dir, c)
@@ -96,13 +98,25 @@ func start(ctx context.Context, dir string, c call) (*process, error) {
 		return nil, failure(ctx, c.op, err, "")
 	}
 	p.out = bufio.NewReaderSize(out, 64<<10)
+	context.AfterFunc(inner, p.killLate)
 	return p, nil
+}
+
+// killLate ends children that do not heed the request to end: as long as they
+// hold the output open, reading it would not end either.
+func (p *process) killLate() {
+	select {
+	case <-p.done:
+	case <-time.After(grace):
+		killGroup(p.cmd.Process)
+	}
 }
 
 // wait ends a process whose output has been read to its end.
 func (p *process) wait() error {
 	defer p.cancel()
 	err := p.cmd.Wait()
+	close(p.done)
 	if err != nil && !(errors.Is(err, exec.ErrWaitDelay) && p.cmd.ProcessState.Success()) {
 		killGroup(p.cmd.Process)
 		return failure(p.ctx, p.op, err, p.errs.String())
@@ -114,6 +128,7 @@ func (p *process) wait() error {
 func (p *process) stop() {
 	p.cancel()
 	_ = p.cmd.Wait()
+	close(p.done)
 	killGroup(p.cmd.Process)
 }
 

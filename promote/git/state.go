@@ -38,7 +38,7 @@ func (r *Repo) State(ctx context.Context, paths []string) (promote.State, error)
 		args = append(args, "--untracked-files=all", "--ignored=matching", "--")
 		args = append(args, paths...)
 	default:
-		args = append(args, "--untracked-files=all", "--ignored=matching")
+		args = append(args, "--untracked-files=no")
 	}
 	out, err := r.run(ctx, call{op: "git status", args: args, env: literally()})
 	if err != nil {
@@ -47,7 +47,49 @@ func (r *Repo) State(ctx context.Context, paths []string) (promote.State, error)
 	state, all := parseStatus(out)
 	state.Busy = r.busy()
 	state.Dirty = pick(all, paths)
-	return state, nil
+	if !few(paths) {
+		err = r.addUntracked(ctx, paths, state.Dirty)
+	}
+	return state, err
+}
+
+// addUntracked finds the paths that git does not know but that exist. To have
+// git status do that would mean to read every directory of the tree.
+func (r *Repo) addUntracked(ctx context.Context, paths []string, dirty map[string]string) error {
+	out, err := r.run(ctx, call{op: "git ls-files", args: []string{"ls-files", "-z"}, env: literally()})
+	if err != nil {
+		return err
+	}
+	tracked := map[string]bool{}
+	for name := range strings.SplitSeq(string(out), "\x00") {
+		tracked[name] = true
+	}
+	var found []string
+	for _, p := range paths {
+		if tracked[p] || dirty[p] != "" {
+			continue
+		}
+		if info, err := r.root.Lstat(p); err == nil && !info.IsDir() {
+			dirty[p] = "untracked"
+			found = append(found, p)
+		}
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	// This command refuses literal pathspecs; "./" does the same.
+	out, err = r.run(ctx, call{op: "git check-ignore", args: []string{"check-ignore", "-z", "--stdin"},
+		stdin: strings.NewReader("./" + strings.Join(found, "\x00./") + "\x00"), env: reading()})
+	// The status is 1 where nothing is ignored.
+	if err != nil && exitCode(err) != 1 {
+		return err
+	}
+	for name := range strings.SplitSeq(string(out), "\x00") {
+		if name != "" {
+			dirty[strings.TrimPrefix(name, "./")] = "ignored"
+		}
+	}
+	return nil
 }
 
 func few(paths []string) bool {

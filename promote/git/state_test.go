@@ -19,13 +19,13 @@ func TestState(t *testing.T) {
 	}
 	r := newRepo(t, files)
 	dir := r.Root()
-	put(t, dir, map[string]string{"mod": "2", "staged": "2", "both": "2", "new/file": "1", "ign/a/b": "1", "x.log": "1", "added": "1"})
+	put(t, dir, map[string]string{"mod": "2", "staged": "2", "both": "2", "new/file": "1", "ign/a/b": "1", "x.log": "1", ":(glob)*.log": "1", "new/*": "1", "added": "1"})
 	gitIn(t, dir, "add", "staged", "both", "added")
 	put(t, dir, map[string]string{"both": "3"})
 	gitIn(t, dir, "rm", "-q", "--cached", "rm")
 	os.Remove(filepath.Join(dir, "gone"))
 	want := map[string]string{"mod": "modified", "staged": "staged", "both": "modified", "gone": "deleted", "rm": "deleted",
-		"new/file": "untracked", "ign/a/b": "ignored", "x.log": "ignored", "added": "staged"}
+		"new/file": "untracked", "ign/a/b": "ignored", "x.log": "ignored", ":(glob)*.log": "ignored", "new/*": "untracked", "added": "staged"}
 	for _, name := range awkward {
 		put(t, dir, map[string]string{"odd/" + name: "22"})
 		want["odd/"+name] = "modified"
@@ -104,9 +104,16 @@ func TestStateForeign(t *testing.T) {
 	inner := filepath.Join(r.Root(), "inner")
 	gitIn(t, r.Root(), "init", "-q", inner)
 	put(t, inner, map[string]string{"a/z": "1"})
+	gitIn(t, r.Root(), "-c", "protocol.file.allow=always", "submodule", "add", "-q", newRepo(t, map[string]string{"m": "1"}).Root(), "mod")
+	module := open(t, filepath.Join(r.Root(), "mod"))
+	put(t, module.Root(), map[string]string{"m": "2"})
+	if state, err := module.State(t.Context(), []string{"m"}); err != nil || state.Dirty["m"] != "modified" {
+		t.Errorf("%+v, %v", state, err)
+	}
 	symlink(t, "dir", filepath.Join(r.Root(), "link"))
 	for name, want := range map[string]string{
 		"inner/a/z": "belongs to another repository, at inner",
+		"mod/m":     "belongs to another repository, at mod",
 		"link/y":    "link/y lies behind the symbolic link link",
 		"../x":      "leads out",
 	} {

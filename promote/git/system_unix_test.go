@@ -72,7 +72,7 @@ func TestCancelKillsGroup(t *testing.T) {
 		cancel()
 	}()
 	begin := time.Now()
-	alias := "alias.slow=!sleep 60 & echo $! > '" + pidFile + "'; wait"
+	alias := "alias.slow=!trap '' TERM; sleep 60 & echo $! > '" + pidFile + "'; wait"
 	_, err := r.run(ctx, call{op: "wait", args: []string{"-c", alias, "slow"}})
 	if !errors.Is(err, context.Canceled) || time.Since(begin) > 8*time.Second {
 		t.Errorf("%v after %v", err, time.Since(begin))

@@ -23,30 +23,23 @@ import (
 // replacement fail, the error says what was replaced, and the same call again
 // completes it.
 func (r *Repo) Write(ctx context.Context, files []promote.File) error {
-	names := make([]string, len(files))
-	for i, f := range files {
-		names[i] = f.Path
-	}
-	if err := checkPaths(names); err != nil {
-		return err
-	}
-	if err := checkParents(r.root, names, true); err != nil {
-		return err
-	}
-	return WriteFiles(ctx, r.root, files)
+	return (&writer{root: r.root, nested: true, hook: none}).write(ctx, files)
 }
 
 // WriteFiles is what [Repo.Write] does, for a directory that need not be a Git
 // repository.
 func WriteFiles(ctx context.Context, root *os.Root, files []promote.File) error {
-	w := &writer{root: root, hook: func(string, string) error { return nil }}
-	return w.write(ctx, files)
+	return (&writer{root: root, hook: none}).write(ctx, files)
 }
+
+func none(step, path string) error { return nil }
 
 // writer is one run of WriteFiles.
 type writer struct {
 	root *os.Root
 	jobs []*job
+	// nested has files in other repositories below this one refused.
+	nested bool
 	// hook is asked before each step that changes something; tests let it fail.
 	hook func(step, path string) error
 }
@@ -107,7 +100,7 @@ func (w *writer) plan(files []promote.File) error {
 		dir := path.Dir(f.Path)
 		w.jobs = append(w.jobs, &job{path: f.Path, dir: dir, temp: path.Join(dir, tempName(path.Base(f.Path))), data: f.Data})
 	}
-	return checkParents(w.root, names, false)
+	return checkParents(w.root, names, w.nested)
 }
 
 const tempSuffix = ".kubepromote"
@@ -131,7 +124,7 @@ func lock(ctx context.Context, dir *os.File) error {
 		}
 		select {
 		case <-ctx.Done():
-			return &Error{Op: "wait for another promotion that writes here", Msg: bare(ctx.Err()), Err: ctx.Err()}
+			return interrupted("wait for another promotion that writes here", ctx.Err())
 		case <-time.After(50 * time.Millisecond):
 		}
 	}

@@ -1,0 +1,234 @@
+package kubectl
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+)
+
+var update = flag.Bool("update", false, "write what the scripts' commands print now into the scripts")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"kubectl-promote": func() {
+			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+			defer stop()
+			os.Exit(Run(ctx, os.Args[1:], genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}))
+		},
+	})
+}
+
+// TestScript runs the scripts of testdata/script. See scriptCommands for what
+// they can do beyond testscript's own commands.
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup:               setupScript,
+		Cmds:                scriptCommands,
+	})
+}
+
+func setupScript(env *testscript.Env) error {
+	// Git must not find the configuration of whoever runs the tests.
+	home := filepath.Join(env.WorkDir, ".home")
+	if err := os.MkdirAll(home, 0o755); err != nil {
+		return err
+	}
+	env.Setenv("HOME", home)
+	env.Setenv("XDG_CONFIG_HOME", home)
+	env.Setenv("GIT_CONFIG_NOSYSTEM", "1")
+	env.Setenv("DOCKER_CONFIG", home)
+	env.Setenv("GIT_AUTHOR_DATE", "2026-01-02T03:04:05Z")
+	env.Setenv("GIT_COMMITTER_DATE", "2026-01-02T03:04:05Z")
+	env.Values[keysValue] = map[string]*demoKey{}
+	return os.Chmod(env.WorkDir, 0o755)
+}
+
+const keysValue = "keys"
+
+// registries are the ones that scripts have started, by address.
+var registries = struct {
+	sync.Mutex
+	byHost map[string]*demoRegistry
+}{byHost: map[string]*demoRegistry{}}
+
+// scriptCommands are the scripts' own commands.
+var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
+	"repo":     cmdRepo,
+	"registry": cmdRegistry,
+	"image":    cmdImage,
+	"key":      cmdKey,
+	"expand":   cmdExpand,
+	"status":   cmdStatus,
+	"redact":   cmdRedact,
+	"unpriv":   cmdUnpriv,
+}
+
+// repo: make the working directory a Git repository and commit all of it.
+func cmdRepo(ts *testscript.TestScript, neg bool, args []string) {
+	for _, a := range [][]string{
+		{"init", "--quiet", "--initial-branch=main"},
+		{"config", "user.name", "Ada"}, {"config", "user.email", "ada@example.com"},
+		{"add", "--all"}, {"commit", "--quiet", "--message=start"},
+	} {
+		ts.Check(ts.Exec("git", a...))
+	}
+}
+
+// registry start|stop: run an OCI registry on the loopback interface; its
+// address is in $REGISTRY.
+func cmdRegistry(ts *testscript.TestScript, neg bool, args []string) {
+	switch {
+	case len(args) == 1 && args[0] == "start":
+		r, err := startDemoRegistry()
+		ts.Check(err)
+		ts.Defer(r.stop)
+		ts.Setenv("REGISTRY", r.host)
+		registries.Lock()
+		defer registries.Unlock()
+		registries.byHost[r.host] = r
+	case len(args) == 1 && args[0] == "stop":
+		scriptRegistry(ts).stop()
+	default:
+		ts.Fatalf("usage: registry start|stop")
+	}
+}
+
+func scriptRegistry(ts *testscript.TestScript) *demoRegistry {
+	registries.Lock()
+	defer registries.Unlock()
+	r := registries.byHost[ts.Getenv("REGISTRY")]
+	if r == nil {
+		ts.Fatalf("no registry was started")
+	}
+	return r
+}
+
+// image REPOSITORY:TAG [KEY]: push an image, signed with a key if one is named.
+// Its digest is in $DIGEST.
+func cmdImage(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: image REPOSITORY:TAG [KEY]")
+	}
+	repository, tag, _ := strings.Cut(args[0], ":")
+	var key *demoKey
+	if len(args) == 2 {
+		key = scriptKey(ts, args[1])
+	}
+	digest, err := scriptRegistry(ts).push(context.Background(), repository, tag, key)
+	ts.Check(err)
+	ts.Setenv("DIGEST", digest.String())
+}
+
+// key NAME FILE: write the public half of a key; the key is made when it is
+// first named.
+func cmdKey(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: key NAME FILE")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), scriptKey(ts, args[0]).public, 0o644))
+}
+
+func scriptKey(ts *testscript.TestScript, name string) *demoKey {
+	keys := ts.Value(keysValue).(map[string]*demoKey)
+	if keys[name] == nil {
+		k, err := newDemoKey()
+		ts.Check(err)
+		keys[name] = k
+	}
+	return keys[name]
+}
+
+// expand FILE...: replace ${VARIABLE} in files.
+func cmdExpand(ts *testscript.TestScript, neg bool, args []string) {
+	for _, a := range args {
+		text := os.Expand(ts.ReadFile(a), ts.Getenv)
+		ts.Check(os.WriteFile(ts.MkAbs(a), []byte(text), 0o644))
+	}
+}
+
+// status N COMMAND...: run a command and demand an exit status.
+func cmdStatus(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: status N COMMAND...")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	got := 0
+	if err != nil {
+		got = -1
+		if exit, ok := err.(*exec.ExitError); ok {
+			got = exit.ExitCode()
+		}
+	}
+	if want := args[0]; fmt.Sprint(got) != want {
+		ts.Fatalf("exit status %d, want %s", got, want)
+	}
+}
+
+// redact stdout|stderr FILE: write what the last command printed, with what
+// differs from run to run replaced: $WORK, the registry's address, digests of
+// images and the hashes of commits.
+func cmdRedact(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: redact stdout|stderr FILE")
+	}
+	text := ts.ReadFile(args[0])
+	for from, to := range map[string]string{ts.Getenv("WORK"): "$WORK", ts.Getenv("REGISTRY"): "$REGISTRY"} {
+		if from != "" {
+			text = strings.ReplaceAll(text, from, to)
+		}
+	}
+	text = commitHash.ReplaceAllString(text, "COMMIT")
+	text = branchHash.ReplaceAllString(text, "[$1 COMMIT]")
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o644))
+}
+
+var (
+	commitHash = regexp.MustCompile(`\b[0-9a-f]{40}\b`)
+	branchHash = regexp.MustCompile(`\[(\w+) [0-9a-f]{9}\]`)
+)
+
+// unpriv COMMAND...: run a command as a user whom file modes stop; the tests may
+// be run by root, whom they do not.
+func cmdUnpriv(ts *testscript.TestScript, neg bool, args []string) {
+	// The test binary stands in a folder that only its owner may enter.
+	dir := ts.MkAbs("unpriv.bin")
+	ts.Check(os.MkdirAll(dir, 0o755))
+	ts.Check(os.Chmod(filepath.Dir(ts.Getenv("WORK")), 0o755))
+	self, err := os.Executable()
+	ts.Check(err)
+	path := filepath.Join(dir, args[0])
+	ts.Check(os.Link(self, path))
+	c := exec.Command(path, args[1:]...)
+	c.Dir = ts.MkAbs(".")
+	c.Env = []string{"HOME=/nonexistent", "PATH=" + ts.Getenv("PATH")}
+	if os.Getuid() == 0 {
+		const nobody = 65534
+		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	}
+	var out bytes.Buffer
+	c.Stdout, c.Stderr = &out, &out
+	err = c.Run()
+	ts.Check(os.WriteFile(ts.MkAbs("unpriv.out"), out.Bytes(), 0o644))
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) || (err != nil) != neg {
+		ts.Fatalf("%v\n%s", err, out.String())
+	}
+}
