@@ -53,7 +53,9 @@ func TestFaults(t *testing.T) {
 			w.Write([]byte(`{"errors":[{"code":"DENIED","message":"two\nlines of a token"}]}`))
 			return true
 		}, `tag "b" of "a": forbidden (403 DENIED): credentials tried: none`, digest.ErrUnknown, 403, 0, 0},
-		{"redirects", "/a:b", onManifest(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, 307) }),
+		{"redirects", "/a:b", onManifest(func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, r.URL.Path, http.StatusTemporaryRedirect)
+		}),
 			`tag "b" of "a": answered with more than 10 redirects`, digest.ErrUnknown, 0, 11, 0},
 		{"another digest", "/a@" + someDigest, onManifest(status(200, "Docker-Content-Digest", wrong, "Content-Type", manifestType, "Content-Length", "9")),
 			`digest ` + someDigest + ` of "a": answered with another digest, ` + wrong, digest.ErrUnknown, 0, 1, 0},

@@ -12,9 +12,9 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
+	"slices"
 	"strings"
 
-	"github.com/sigstore/sigstore/pkg/cryptoutils"
 	"github.com/sigstore/sigstore/pkg/signature"
 )
 
@@ -100,14 +100,19 @@ func checkStrength(pub crypto.PublicKey) error {
 	if k, ok := pub.(*rsa.PublicKey); ok && k.N.BitLen() < 2048 {
 		return &keyError{fmt.Sprintf("key is weak: RSA with %d bits, at least 2048 are needed", k.N.BitLen()), hint}
 	}
-	if err := cryptoutils.ValidatePubKey(pub); err == nil {
-		return nil
-	}
 	what := fmt.Sprintf("%T", pub)
 	switch k := pub.(type) {
+	case ed25519.PublicKey:
+		return nil
 	case *rsa.PublicKey:
+		if slices.Contains([]int{2048, 3072, 4096}, k.N.BitLen()) {
+			return nil
+		}
 		what = fmt.Sprintf("RSA with %d bits, not 2048, 3072 or 4096", k.N.BitLen())
 	case *ecdsa.PublicKey:
+		if slices.Contains([]elliptic.Curve{elliptic.P256(), elliptic.P384(), elliptic.P521()}, k.Curve) {
+			return nil
+		}
 		what = fmt.Sprintf("ECDSA on the curve %s", k.Curve.Params().Name)
 	}
 	return &keyError{"key is not supported: " + what, hint}

@@ -1,0 +1,59 @@
+# Everything a contributor runs. `make help` lists it.
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+LDFLAGS  = -s -w -X github.com/kubepromote/kubepromote/plugins/kubectl.version=$(VERSION)
+
+# The checkers are pinned here and fetched as Go modules when they are first run.
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+# The race detector needs a C compiler.
+RACE := $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test e2e bench lint fmt check generate fuzz
+
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/kubectl-promote
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/kubectl-promote ./cmd/kubectl-promote
+
+demo: ## do the main job on a fresh repository and registry
+	$(GO) run ./cmd/kubectl-promote demo
+
+test: ## run all unit tests and scripts, with the race detector where there is a C compiler
+	@test -n '$(RACE)' || echo 'no C compiler: the tests run without the race detector'
+	$(GO) test $(RACE) ./...
+
+e2e: ## run the tests against real peers: registry, cosign, kustomize, kubectl, git
+	cd e2e && $(GO) test -count=1 -timeout 20m ./...
+
+bench: ## compare speed and memory with kustomize, as ratios from one run
+	cd e2e && $(GO) run ./cmd/bench
+
+fmt: ## format the code
+	gofmt -w $$(git ls-files '*.go')
+
+generate: ## write docs/reference from the commands
+	$(GO) run ./docs/gen
+
+lint: ## vet, staticcheck, and govulncheck where its database can be reached
+	$(GO) vet ./...
+	cd e2e && $(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	@.ci/govulncheck $(GO) run $(GOVULNCHECK) ./...
+
+check: lint ## lint, and fail where formatting, go.mod or generated files are not up to date
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -d $$(git ls-files '*.go'); exit 1; }
+	$(GO) mod tidy -diff
+	cd e2e && $(GO) mod tidy -diff
+	$(GO) run ./docs/gen -check
+
+FUZZTIME ?= 60s
+fuzz: ## run each fuzz target for FUZZTIME (60s)
+	@set -e; for pkg in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg; \
+	  done; done

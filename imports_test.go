@@ -1,0 +1,120 @@
+package kubepromote_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/kubepromote/kubepromote/"
+
+// mayImport is the rule on which folders may import which: arrows point down
+// only. A folder's own sub-packages are always allowed.
+var mayImport = map[string][]string{
+	"overlay": {},
+	"digest":  {},
+	"verify":  {},
+	"promote": {"overlay"},
+	"plugins/kubectl": {"overlay", "digest", "verify", "promote", "promote/git",
+		"examples/ecommerce"},
+	"promote/git":         {"promote", "overlay"},
+	"cmd/kubectl-promote": {"plugins/kubectl"},
+	"docs/gen":            {"plugins/kubectl"},
+	"examples/ecommerce":  {},
+	"examples/setimage":   {"overlay"},
+}
+
+// mustNotNeed keeps importers of a library from compiling what it has no use for.
+var mustNotNeed = map[string][]string{
+	"overlay": {"k8s.io/", "sigs.k8s.io/", "github.com/google/go-containerregistry", "github.com/sigstore/", "net/http"},
+	"digest":  {"k8s.io/", "sigs.k8s.io/", "github.com/sigstore/"},
+	"promote": {"k8s.io/", "sigs.k8s.io/", "github.com/google/go-containerregistry", "github.com/sigstore/", "net/http"},
+	"verify":  {"k8s.io/client-go/kubernetes/typed", "sigs.k8s.io/kustomize/api"},
+}
+
+type goPackage struct {
+	ImportPath string
+	Imports    []string
+	Deps       []string
+}
+
+func listPackages(t *testing.T) []goPackage {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,Deps", "./...")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var all []goPackage
+	dec := json.NewDecoder(out)
+	for {
+		var p goPackage
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+	if err := cmd.Wait(); err != nil || len(all) == 0 {
+		t.Fatalf("go list: %v, %d packages", err, len(all))
+	}
+	return all
+}
+
+func TestImports(t *testing.T) {
+	for _, p := range listPackages(t) {
+		folder := strings.TrimPrefix(p.ImportPath+"/", module)
+		folder = strings.TrimSuffix(folder, "/")
+		rule, own := ruleOf(folder)
+		if folder == "" {
+			continue // this test
+		}
+		if own == "" {
+			t.Errorf("%s: no rule says what it may import: add one to mayImport", folder)
+			continue
+		}
+		for _, imp := range p.Imports {
+			ours, ok := strings.CutPrefix(imp, module)
+			if ok && !allowed(ours, own, rule) {
+				t.Errorf("%s imports %s", folder, ours)
+			}
+		}
+		for _, bad := range mustNotNeed[folder] {
+			for _, dep := range p.Deps {
+				if dep == bad || strings.HasPrefix(dep, bad) {
+					t.Errorf("%s needs %s", folder, dep)
+					break
+				}
+			}
+		}
+	}
+}
+
+// ruleOf finds the rule of a folder or of the nearest folder around it.
+func ruleOf(folder string) (rule []string, own string) {
+	for own = folder; own != ""; own = own[:max(strings.LastIndex(own, "/"), 0)] {
+		if rule, ok := mayImport[own]; ok {
+			return rule, own
+		}
+	}
+	return nil, ""
+}
+
+func allowed(imported, own string, rule []string) bool {
+	if imported == own || strings.HasPrefix(imported, own+"/") {
+		return own != "promote" // the domain does not know its adapters
+	}
+	for _, r := range rule {
+		if imported == r {
+			return true
+		}
+	}
+	return false
+}

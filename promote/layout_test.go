@@ -1,0 +1,100 @@
+package promote
+
+import (
+	"slices"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestLayoutMatch(t *testing.T) {
+	for _, tc := range []struct{ layout, file, service, environment string }{
+		{DefaultLayout, "apps/cart/overlays/dev/kustomization.yaml", "cart", "dev"},
+		{DefaultLayout, "apps/cart/overlays/dev/Kustomization", "cart", "dev"},
+		{DefaultLayout, "apps/cart/overlays/dev/patch.yaml", "", ""},
+		{DefaultLayout, "apps/cart/base/kustomization.yaml", "", ""},
+		{DefaultLayout, "apps/cart/overlays/dev/sub/kustomization.yaml", "", ""},
+		{"{environment}/{service}", "prod/cart/kustomization.yml", "cart", "prod"},
+		{"clusters/{environment}-eu/app-{service}", "clusters/prod-eu/app-cart/kustomization.yaml", "cart", "prod"},
+		{"clusters/{environment}-eu/app-{service}", "clusters/prod-us/app-cart/kustomization.yaml", "", ""},
+		{"clusters/{environment}-eu/app-{service}", "clusters/-eu/app-cart/kustomization.yaml", "", ""},
+		{"{environment}/{service}.yaml", "prod/cart.yaml", "cart", "prod"},
+		{"{environment}/{service}.yaml", "prod/cart.yml", "", ""},
+		{"{environment}/{service}.yaml", "prod/.yaml", "", ""},
+		{"{environment}/{service}.yaml", "prod/-x.yaml", "", ""},
+	} {
+		l := Layout{Path: tc.layout}
+		if err := l.check(); err != nil {
+			t.Errorf("%s: %v", tc.layout, err)
+		}
+		service, environment, ok := l.Match(tc.file)
+		if ok != (tc.service != "") || ok && (service != tc.service || environment != tc.environment) {
+			t.Errorf("%s in %s: %q, %q, %v", tc.file, tc.layout, service, environment, ok)
+		}
+	}
+}
+
+func TestLayoutCheck(t *testing.T) {
+	for layout, want := range map[string]string{
+		"apps/{service}":                    `"apps/{service}" must hold {environment} once`,
+		"{environment}/{environment}":       `"{environment}/{environment}" must hold {service} once`,
+		"../{service}/{environment}":        `"../{service}/{environment}" is not a path inside the repository`,
+		"/{service}/{environment}":          `"/{service}/{environment}" is not a path inside the repository`,
+		"{service}/{environment}/":          `"{service}/{environment}/" is not a path inside the repository`,
+		"{service}/{environment}/{cluster}": `"{service}/{environment}/{cluster}" is not a path inside the repository`,
+		"{service}-{environment}":           `"{service}-{environment}" has two placeholders in one path element, which cannot be told apart`,
+	} {
+		if err := (Layout{Path: layout}).check(); err == nil || err.Error() != want {
+			t.Errorf("%s:\ngot  %v\nwant %s", layout, err, want)
+		}
+	}
+}
+
+// memory is a tree of files for tests that need no Git.
+type memory struct{ fstest.MapFS }
+
+func tree(files ...string) memory {
+	m := memory{fstest.MapFS{}}
+	for _, f := range files {
+		m.MapFS[f] = &fstest.MapFile{Data: []byte("kind: Kustomization\n")}
+	}
+	return m
+}
+
+func TestDiscover(t *testing.T) {
+	for _, tc := range []struct {
+		name, layout string
+		tree         memory
+		environments []string
+	}{
+		{"default", DefaultLayout, tree("apps/a/overlays/prod/kustomization.yaml", "apps/a/overlays/dev/kustomization.yaml", "apps/b/overlays/qa/kustomization.yaml", "apps/b/overlays/odd/kustomization.yaml"),
+			[]string{"dev", "qa", "prod"}},
+		{"by environment", "environments/{environment}/{service}", tree("environments/staging/a/kustomization.yaml", "environments/production/a/kustomization.yaml"),
+			[]string{"staging", "production"}},
+		{"one environment only", "", tree("apps/a/overlays/prod/kustomization.yaml"), nil},
+		{"none", "", tree("README.md"), nil},
+	} {
+		p, err := Discover(tc.tree)
+		if tc.layout == "" {
+			if err == nil {
+				t.Errorf("%s: found %v", tc.name, p.Spec)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", tc.name, err)
+			continue
+		}
+		var names []string
+		for i, e := range p.Spec.Environments {
+			names = append(names, e.Name)
+			if i > 0 && !slices.Equal(e.From, names[i-1:i]) {
+				t.Errorf("%s: %s comes from %v", tc.name, e.Name, e.From)
+			}
+		}
+		if d := cmp.Diff(tc.environments, names); d != "" || p.Spec.Layout.Path != tc.layout {
+			t.Errorf("%s: %s in %s", tc.name, d, p.Spec.Layout.Path)
+		}
+	}
+}
