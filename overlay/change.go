@@ -51,11 +51,35 @@ type Change struct {
 	// Name is the entry's name. There is no normalisation: "nginx" and
 	// "docker.io/library/nginx" are two names, as they are for kustomize.
 	Name string
+	// Path or Policy, if not empty, name pins in place of Name: one by its path,
+	// or all that have a Flux marker of the policy (namespace:name).
+	Path, Policy string
+	// Type restricts the change to pins of a type; empty means images.
+	Type Type
 	// NewName, Tag, Digest and TagSuffix are what its fields shall become.
 	NewName, Tag, Digest, TagSuffix Value
 	// Create adds the entry, and the images field, where they are missing.
 	// Without it a missing entry is an error.
 	Create bool
+}
+
+// kind gives the type of the pins concerned.
+func (c Change) kind() Type {
+	if c.Type == "" {
+		return TypeImage
+	}
+	return c.Type
+}
+
+// names tells whether the change concerns a pin.
+func (c Change) names(p Pin) bool {
+	switch {
+	case c.Path != "":
+		return p.Path == c.Path
+	case c.Policy != "":
+		return p.Policy == c.Policy
+	}
+	return p.Type == c.kind() && p.Name == c.Name
 }
 
 var (
@@ -67,7 +91,7 @@ var (
 // check refuses what is no tag, digest or name by the OCI distribution
 // specification. Names may hold upper case: kustomize matches them as written.
 func (c Change) check() error {
-	if !nameGrammar.MatchString(c.Name) {
+	if c.Path == "" && c.Policy == "" && !nameGrammar.MatchString(c.Name) {
 		return fmt.Errorf("image name %q is malformed", c.Name)
 	}
 	if v := c.NewName; v.op == to && !nameGrammar.MatchString(v.text) {

@@ -55,7 +55,7 @@ func TestCorpus(t *testing.T) {
 	}
 }
 
-func checkOneTag(t *testing.T, f *overlay.File, img overlay.Image) {
+func checkOneTag(t *testing.T, f *overlay.File, img overlay.Pin) {
 	t.Helper()
 	const tag = "v98.76.54-corpus"
 	edit, err := f.Set(overlay.Change{Name: img.Name, Tag: overlay.To(tag)})

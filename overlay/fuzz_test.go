@@ -54,7 +54,7 @@ func checkEdit(t *testing.T, file *overlay.File, c overlay.Change) {
 	if len(edit.Warnings) > 0 {
 		return // the aliases of an anchor follow: other images may change
 	}
-	before := map[string]overlay.Image{}
+	before := map[string]overlay.Pin{}
 	for _, i := range file.Images() {
 		i.Position = overlay.Position{}
 		before[i.Name] = i

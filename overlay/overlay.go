@@ -19,76 +19,126 @@ type Position struct {
 	Col  int `json:"col"`
 }
 
+// Type is what a pin chooses.
+type Type string
+
+// The types of pins: a container image by tag and digest, a Helm chart by its
+// version, a revision of a Git repository, or files at an OCI artifact's tag.
+const (
+	TypeImage    Type = "image"
+	TypeChart    Type = "chart"
+	TypeRevision Type = "revision"
+)
+
 // Format names a format that pins stand in.
 type Format string
 
-// Kustomization is the images field of a kustomization file, whose kind is
-// Kustomization or Component.
-const Kustomization Format = "kustomization"
+// The formats, by the file or field that the pin stands in.
+const (
+	Kustomization Format = "kustomization" // images, helmCharts and remote resources of a kustomization file
+	Manifest      Format = "manifest"      // a pod's containers, in any kind
+	HelmValues    Format = "helm-values"   // a values file, or values inside another file
+	HelmChart     Format = "helm-chart"    // dependencies of Chart.yaml
+	ArgoCD        Format = "argocd"        // Application, ApplicationSet, .argocd-source files
+	Flux          Format = "flux"          // Kustomization, HelmRelease and sources of Flux
+	FluxMarker    Format = "flux-marker"   // a scalar with an $imagepolicy comment
+	Declared      Format = "declared"      // a scalar at a path that the caller has named
+)
 
-// Image is one image entry of a file.
-type Image struct {
-	// Format is the format of the entry.
+// Pin is one place in a file that says which version of something is used.
+type Pin struct {
+	Type   Type   `json:"type"`
 	Format Format `json:"format"`
-	// Name is the image's name as the manifests below the overlay have it.
+	// Name is what the pin is called by: an image's name as the manifests below
+	// a kustomization have it, or the repository where it stands in the file
+	// itself; the name of a chart; the URL of a repository. Where none of these
+	// stands beside the pin, it is the pin's path.
 	Name string `json:"name"`
-	// NewName replaces Name, if it is not empty.
+	// NewName replaces Name, if it is not empty (kustomizations).
 	NewName string `json:"newName,omitempty"`
-	// Tag and Digest say what runs; one of them or both may be empty.
+	// Tag and Digest say what runs; one of them or both may be empty. A chart's
+	// version and a repository's revision are tags here.
 	Tag    string `json:"tag,omitempty"`
 	Digest string `json:"digest,omitempty"`
 	// TagSuffix is appended to the tag that the manifests have (kustomize).
 	TagSuffix string `json:"tagSuffix,omitempty"`
-	// Position is where the entry begins.
+	// Path is where the pin stands, in the form that set --value takes, with the
+	// document's number in front where a file has several. It is unique.
+	Path string `json:"path"`
+	// Policy is the Flux image policy, as namespace:name, whose marker stands
+	// beside the pin.
+	Policy string `json:"policy,omitempty"`
+	// Position is where the pin begins.
 	Position Position `json:"position"`
 }
 
 // Repository is the image without tag and digest, as it is rendered.
-func (i Image) Repository() string {
-	if i.NewName != "" {
-		return i.NewName
+func (p Pin) Repository() string {
+	if p.NewName != "" {
+		return p.NewName
 	}
-	return i.Name
+	return p.Name
 }
 
 // Ref is the image as it is rendered: repository[:tag][@digest].
-func (i Image) Ref() string {
-	ref := i.Repository()
-	if i.Tag != "" {
-		ref += ":" + i.Tag
+func (p Pin) Ref() string {
+	ref := p.Repository()
+	if p.Tag != "" {
+		ref += ":" + p.Tag
 	}
-	if i.Digest != "" {
-		ref += "@" + i.Digest
+	if p.Digest != "" {
+		ref += "@" + p.Digest
 	}
 	return ref
+}
+
+// Options say more about a file than its content does. The zero value is useful.
+type Options struct {
+	// Images are paths of images that no convention finds, such as a field of a
+	// custom resource; see Path for their form. A path that a file does not have
+	// is no error: one list serves many files.
+	Images []string
 }
 
 // File is a parsed file. It is immutable and safe for concurrent use.
 type File struct {
 	src    *syntax.Source
-	kust   *kustomization
-	images []Image
+	opts   Options
+	found  *finder
+	pins   []Pin
+	images []Pin
 }
 
-// Parse reads a file. The name decides nothing but messages, except that a file
-// named kustomization.yaml, kustomization.yml or Kustomization is taken for one
-// when its content does not say.
+// Parse reads a file of any format that it knows; see Options.Parse.
+func Parse(name string, src []byte) (*File, error) { return Options{}.Parse(name, src) }
+
+// Parse reads a file. Its formats are told by its content, document by document;
+// the name decides where the content is silent: kustomization.yaml,
+// kustomization.yml, Kustomization and .argocd-source-*.yaml.
 //
 // What cannot be edited safely is an error: text that is not UTF-8, malformed
-// YAML, templates, duplicate keys, two entries for one image, a file of another
-// format. All faults found are joined.
-func Parse(name string, src []byte) (*File, error) {
+// YAML, templates, duplicate keys, two entries of a kustomization for one image.
+// All faults found are joined.
+func (o Options) Parse(name string, src []byte) (*File, error) {
 	s, err := syntax.Parse(name, src)
 	if err != nil {
 		return nil, err
 	}
-	k, err := parseKustomization(s)
+	return o.parse(s)
+}
+
+func (o Options) parse(s *syntax.Source) (*File, error) {
+	found, err := find(s, o)
 	if err != nil {
 		return nil, err
 	}
-	f := &File{src: s, kust: k}
-	for _, e := range k.entries {
-		f.images = append(f.images, e.image)
+	f := &File{src: s, opts: o, found: found}
+	for _, st := range found.sites {
+		p := st.pin()
+		f.pins = append(f.pins, p)
+		if p.Type == TypeImage {
+			f.images = append(f.images, p)
+		}
 	}
 	return f, nil
 }
@@ -99,29 +149,33 @@ func (f *File) Name() string { return f.src.Name }
 // Bytes is the file's text. The caller must not change it.
 func (f *File) Bytes() []byte { return f.src.Bytes }
 
-// Images lists the image entries in the file's order. The caller must not
-// change the slice.
-func (f *File) Images() []Image { return f.images }
+// Pins lists all pins in the file's order. The caller must not change the slice.
+func (f *File) Pins() []Pin { return f.pins }
 
-// Image gives the entry with a name.
-func (f *File) Image(name string) (Image, bool) {
-	for _, i := range f.images {
-		if i.Name == name {
-			return i, true
+// Images lists the pins of container images in the file's order. The caller must
+// not change the slice.
+func (f *File) Images() []Pin { return f.images }
+
+// Image gives the first image with a name.
+func (f *File) Image(name string) (Pin, bool) {
+	for _, p := range f.images {
+		if p.Name == name {
+			return p, true
 		}
 	}
-	return Image{}, false
+	return Pin{}, false
 }
 
 // FieldChange is one value that an edit writes, adds or removes.
 type FieldChange struct {
-	// Image is the entry's name, Field its key: newName, newTag, digest, tagSuffix.
+	// Image is the pin's name, Field the key of the value, such as newTag, or
+	// image where name, tag and digest are one value.
 	Image string `json:"image"`
 	Field string `json:"field"`
 	// Old and New are the values; empty where the field is added or removed.
 	Old string `json:"old,omitempty"`
 	New string `json:"new,omitempty"`
-	// Position is where the value or, for a new field, the entry stands before
+	// Position is where the value or, for a new field, the pin stands before
 	// the edit. It is zero for a new entry.
 	Position Position `json:"position"`
 }
@@ -131,7 +185,7 @@ type Edit struct {
 	// Before and After are the file as it was and as it shall be. They are the
 	// same where nothing had to change.
 	Before, After *File
-	// Changes lists what differs, in the order of the entries.
+	// Changes lists what differs, in the order of the pins.
 	Changes []FieldChange
 	// Warnings are facts to be told, such as an anchor whose aliases follow.
 	Warnings []string

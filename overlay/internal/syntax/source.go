@@ -29,7 +29,12 @@ type Source struct {
 	Docs []*yaml.Node
 
 	lines []int // offset of the first byte of each line
+	// Where this text is nested in another, its lines begin at this place there.
+	line, col int
 }
+
+// Place gives where a node stands, in the file as a whole.
+func (s *Source) Place(n *yaml.Node) (line, col int) { return n.Line + s.line, n.Column + s.col }
 
 // Parse reads all documents of a file. What cannot be edited safely is refused
 // with an *Error: binary content, text that is not UTF-8, directives, templates,
@@ -37,28 +42,32 @@ type Source struct {
 // reported, joined.
 func Parse(name string, src []byte) (*Source, error) {
 	s := &Source{Name: name, Bytes: src}
+	return s, s.parse()
+}
+
+func (s *Source) parse() error {
 	if err := s.checkText(); err != nil {
-		return nil, err
+		return err
 	}
-	s.lines = lineStarts(src)
+	s.lines = lineStarts(s.Bytes)
 	if err := s.checkDirectives(); err != nil {
-		return nil, err
+		return err
 	}
 	if err := s.decode(); err != nil {
-		return nil, err
+		return err
 	}
 	var errs []*Error
 	for _, d := range s.Docs {
 		errs = append(errs, s.checkKeys(d)...)
 	}
-	return s, joinSorted(errs)
+	return joinSorted(errs)
 }
 
 // Errorf makes an error that points at a node; a nil node means the whole file.
 func (s *Source) Errorf(n *yaml.Node, hint, format string, args ...any) *Error {
 	e := &Error{File: s.Name, Msg: fmt.Sprintf(format, args...), Hint: hint}
 	if n != nil {
-		e.Line, e.Col = n.Line, n.Column
+		e.Line, e.Col = s.Place(n)
 	}
 	return e
 }

@@ -1,0 +1,191 @@
+package overlay
+
+import (
+	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
+	"go.yaml.in/yaml/v3"
+)
+
+// slot is a part of a pin that has a key of its own in a mapping.
+type slot int
+
+const (
+	slotName slot = iota
+	slotNewName
+	slotTagSuffix
+	slotTag
+	slotDigest
+)
+
+// keys gives the key of each slot that a format has.
+type keys map[slot]string
+
+// slotOrder is the order in which new keys are placed.
+var slotOrder = []slot{slotName, slotNewName, slotTagSuffix, slotTag, slotDigest}
+
+// imageKeys are those of kustomize's images, which Flux uses too.
+var imageKeys = keys{slotName: "name", slotNewName: "newName", slotTagSuffix: "tagSuffix", slotTag: "newTag", slotDigest: "digest"}
+
+// fieldsSite is a mapping whose keys hold the parts of a pin.
+type fieldsSite struct {
+	src  *syntax.Source
+	item *yaml.Node // the mapping, or an alias of it
+	keys keys
+	p    Pin
+	// siblings are the mappings whose quotes new values take.
+	siblings *[]*yaml.Node
+}
+
+func (f *fieldsSite) pin() Pin { return f.p }
+
+func (f *fieldsSite) want(c Change) Pin {
+	p := f.p
+	p.NewName = c.NewName.apply(p.NewName)
+	p.Tag, p.Digest = c.Tag.apply(p.Tag), c.Digest.apply(p.Digest)
+	p.TagSuffix = c.TagSuffix.apply(p.TagSuffix)
+	return p
+}
+
+// wish is one field's old text and what it shall be; touch is false where the
+// change says nothing of it.
+type wish struct {
+	slot      slot
+	old, text string
+	touch     bool
+}
+
+func wishes(p Pin, c Change) []wish {
+	row := func(s slot, old string, v Value) wish { return wish{s, old, v.apply(old), v.op != keep} }
+	return []wish{
+		row(slotNewName, p.NewName, c.NewName),
+		row(slotTagSuffix, p.TagSuffix, c.TagSuffix),
+		row(slotTag, p.Tag, c.Tag),
+		row(slotDigest, p.Digest, c.Digest),
+	}
+}
+
+func (f *fieldsSite) set(s *setter, c Change) error {
+	kept := make(map[string]bool)
+	ws := wishes(f.p, c)
+	for _, w := range ws {
+		kept[f.keys[w.slot]] = w.text != "" || !w.touch
+	}
+	for _, w := range ws {
+		key := f.keys[w.slot]
+		present := f.item.Kind == yaml.MappingNode && keyIndex(f.item, key) >= 0
+		if !w.touch || w.text == w.old && (w.text != "" || !present) {
+			continue
+		}
+		if f.item.Kind != yaml.MappingNode {
+			return f.src.Errorf(f.item, "write the entry here in place of the alias", "the entry of image %q is an alias of &%s", f.p.Name, f.item.Value)
+		}
+		if err := f.setField(s, key, w, kept); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setField writes, adds or removes one field.
+func (f *fieldsSite) setField(s *setter, key string, w wish, kept map[string]bool) error {
+	m, i := f.item, keyIndex(f.item, key)
+	change := FieldChange{Image: f.p.Name, Field: key, Old: w.old, New: w.text, Position: f.p.Position}
+	switch {
+	case w.text == "" && i < 0:
+		return f.src.Errorf(m, "write the entry's fields here in place of <<",
+			"%s of image %q comes from a merge key and cannot be removed", key, f.p.Name)
+	case w.text == "":
+		if a := m.Content[i+1].Anchor; a != "" && aliased(f.src, a) {
+			return f.src.Errorf(m.Content[i], "", "%s of image %q has the anchor &%s, which is used elsewhere", key, f.p.Name, a)
+		}
+		change.Position = position(f.src, m.Content[i])
+		s.changed(change)
+		return s.edit(f.src).RemoveField(m, i)
+	case i < 0:
+		s.changed(change)
+		return s.edit(f.src).InsertField(m, f.neighbour(key, kept), syntax.Field{Key: key, Value: w.text, Like: like(*f.siblings, key)})
+	}
+	return s.setScalar(f.src, m.Content[i+1], f.p, key, w.text)
+}
+
+// neighbour gives the index of the key behind which a new one is placed: the
+// nearest before it in slotOrder that stays, or else the last that stays.
+func (f *fieldsSite) neighbour(key string, kept map[string]bool) int {
+	best := -1
+	for _, s := range slotOrder {
+		name := f.keys[s]
+		if name == key {
+			break
+		}
+		if i := keyIndex(f.item, name); i >= 0 && (s == slotName || kept[name]) {
+			best = i
+		}
+	}
+	if best >= 0 {
+		return best
+	}
+	for i := len(f.item.Content) - 2; i > 0; i -= 2 {
+		if stays, known := kept[f.item.Content[i].Value]; stays || !known {
+			return i
+		}
+	}
+	return 0
+}
+
+// like finds a value of the same key in one of the siblings.
+func like(siblings []*yaml.Node, key string) *yaml.Node {
+	for _, m := range siblings {
+		if i := keyIndex(m, key); i >= 0 && m.Content[i+1].Kind == yaml.ScalarNode {
+			return m.Content[i+1]
+		}
+	}
+	return nil
+}
+
+// imagesHome is a field that lists images in kustomize's form: there, empty,
+// null, or missing from a mapping that is there.
+type imagesHome struct {
+	src      *syntax.Source
+	parent   *yaml.Node // the mapping that has or gets the field
+	path     string     // of the field
+	siblings *[]*yaml.Node
+	format   Format
+}
+
+func (h *imagesHome) add(s *setter, changes []Change) ([]Pin, error) {
+	var pins []Pin
+	var added [][]syntax.Field
+	for _, c := range changes {
+		fields := []syntax.Field{{Key: imageKeys[slotName], Value: c.Name, Like: like(*h.siblings, imageKeys[slotName])}}
+		for _, w := range wishes(Pin{}, c) {
+			if key := imageKeys[w.slot]; w.text != "" {
+				fields = append(fields, syntax.Field{Key: key, Value: w.text, Like: like(*h.siblings, key)})
+				s.changed(FieldChange{Image: c.Name, Field: key, New: w.text})
+			}
+		}
+		if len(fields) == 1 {
+			s.changed(FieldChange{Image: c.Name, Field: imageKeys[slotName], New: c.Name})
+		}
+		added = append(added, fields)
+		pins = append(pins, Pin{
+			Type: TypeImage, Format: h.format, Name: c.Name, NewName: c.NewName.apply(""), TagSuffix: c.TagSuffix.apply(""),
+			Tag: c.Tag.apply(""), Digest: c.Digest.apply(""), Path: imagePath(h.path, c.Name),
+		})
+	}
+	return pins, h.write(s.edit(h.src), added)
+}
+
+func (h *imagesHome) write(e *syntax.Edit, added [][]syntax.Field) error {
+	i := keyIndex(h.parent, "images")
+	if i < 0 {
+		return e.Add(h.parent, "images", added...)
+	}
+	switch list := h.parent.Content[i+1]; {
+	case list.Kind == yaml.AliasNode:
+		return h.src.Errorf(list, "write the list here in place of the alias", "images is an alias of &%s", list.Value)
+	case list.Kind == yaml.SequenceNode && len(list.Content) > 0:
+		return e.Append(list, added...)
+	}
+	return e.Fill(h.parent, i, added...)
+}
+
+func imagePath(path, name string) string { return path + "[name=" + name + "]" }

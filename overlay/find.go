@@ -1,0 +1,103 @@
+package overlay
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"sort"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
+	"go.yaml.in/yaml/v3"
+)
+
+// finder collects the sites of a file, document by document.
+type finder struct {
+	src    *syntax.Source
+	opts   Options
+	doc    int // index of the document at hand, where there are several
+	prefix string
+	sites  []site
+	homes  []home
+	nested []nested
+	errs   []error
+}
+
+// nested is YAML text in a block scalar of a file.
+type nested struct {
+	outer *syntax.Source
+	node  *yaml.Node
+	inner *syntax.Source
+}
+
+// find looks for the pins of all documents of a file.
+func find(s *syntax.Source, opts Options) (*finder, error) {
+	if len(s.Docs) == 0 {
+		return nil, s.Errorf(nil, "", "is empty")
+	}
+	f := &finder{src: s, opts: opts}
+	for i, root := range s.Docs {
+		if len(s.Docs) > 1 {
+			f.prefix = fmt.Sprintf("%d:", i)
+		}
+		f.document(root)
+	}
+	if isKustomization(s.Name, s.Docs[0]) && len(s.Docs) > 1 {
+		f.fail(s.Docs[1], "keep one document", "a second document in a kustomization file")
+	}
+	f.markers()
+	sort.SliceStable(f.sites, func(i, j int) bool {
+		a, b := f.sites[i].pin().Position, f.sites[j].pin().Position
+		return a.Line < b.Line || a.Line == b.Line && a.Col < b.Col
+	})
+	return f, errors.Join(f.errs...)
+}
+
+// path completes the path of something in the document at hand.
+func (f *finder) path(p string) string { return f.prefix + p }
+
+func (f *finder) fail(n *yaml.Node, hint, format string, args ...any) {
+	f.errs = append(f.errs, f.src.Errorf(n, hint, format, args...))
+}
+
+// document finds the pins of one document by what its content says it is. A
+// document that holds none, or that nobody knows, is no fault.
+func (f *finder) document(root *yaml.Node) {
+	named := isKustomizationName(path.Base(f.src.Name))
+	switch {
+	case root.Kind != yaml.MappingNode:
+		if named {
+			f.fail(root, "", "not a kustomization: the document is a %s", syntax.KindName(root))
+		}
+	case isKustomization(f.src.Name, root):
+		f.kustomization(root)
+	case named:
+		f.fail(root, "give the directory of a kustomization, or a kustomization file", "not a kustomization file (%s)", strings.TrimSpace(textOf(value(root, "apiVersion"))+" "+textOf(value(root, "kind"))))
+	case isArgoOverride(f.src.Name):
+		f.argoSource(root, "")
+	default:
+		f.object(root, "")
+	}
+}
+
+// object finds the pins of one API object, or of a values file, which is none.
+func (f *finder) object(root *yaml.Node, path string) {
+	version, kind := textOf(value(root, "apiVersion")), textOf(value(root, "kind"))
+	group, _, _ := strings.Cut(version, "/")
+	switch {
+	case kind == "List" && version == "v1":
+		if items := at(root, "items"); items != nil {
+			for i, it := range resolve(items).Content {
+				f.object(resolve(it), item(join(path, "items"), i))
+			}
+		}
+	case kind == "" && isChart(root):
+		f.chart(root, path)
+	case kind == "" && version == "":
+		f.values(root, path)
+	case group == "argoproj.io" && f.argo(kind, root, path):
+	case strings.HasSuffix(group, ".toolkit.fluxcd.io") && f.flux(kind, root, path):
+	default:
+		f.manifest(root, path)
+	}
+}
