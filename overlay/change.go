@@ -137,6 +137,19 @@ func ParseArgument(arg string) (Change, error) {
 	return c, c.check()
 }
 
+// ParseImagePolicy reads NAMESPACE:NAME=REPOSITORY:TAG[@DIGEST]: what the markers
+// of a Flux image policy stand for. "*" keeps the repository, tag or digest.
+func ParseImagePolicy(arg string) (Change, error) {
+	policy, ref, ok := strings.Cut(arg, "=")
+	repo, tag, digest, sound := splitRef(ref, true)
+	namespace, name, colon := strings.Cut(policy, ":")
+	if !ok || !sound || !colon || !nameGrammar.MatchString(namespace) || !nameGrammar.MatchString(name) || strings.Contains(name, ":") {
+		return Change{}, fmt.Errorf("%q is malformed: want NAMESPACE:NAME=REPOSITORY:TAG[@DIGEST]", arg)
+	}
+	c := Change{Policy: policy, NewName: argument(repo), Tag: argument(tag), Digest: argument(digest)}
+	return c, c.check()
+}
+
 func argument(text string) Value {
 	if text == "*" {
 		return Keep()

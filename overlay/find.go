@@ -38,7 +38,7 @@ func find(s *syntax.Source, opts Options) (*finder, error) {
 	f := &finder{src: s, opts: opts}
 	for i, root := range s.Docs {
 		if len(s.Docs) > 1 {
-			f.prefix = fmt.Sprintf("%d:", i)
+			f.prefix = fmt.Sprintf("doc:%d:", i)
 		}
 		f.document(root)
 	}

@@ -17,11 +17,30 @@ import (
 // it does not say Create; when a value is an alias, a mapping or a list, or
 // stands where it cannot be changed alone; and when the new text, parsed again,
 // differs in anything but the intended values.
-func (f *File) Set(changes ...Change) (*Edit, error) {
-	s := &setter{file: f, edits: make(map[*syntax.Source]*syntax.Edit), result: &Edit{Before: f, After: f}, want: make(map[string]Pin)}
+func (f *File) Set(changes ...Change) (*Edit, error) { return f.Edit(Request{Changes: changes}) }
+
+// Request is several changes that make one edit.
+type Request struct {
+	Changes []Change
+	Values  []ValueChange
+	// FollowAliases edits the value at the anchor where a value is an alias.
+	FollowAliases bool
+}
+
+// Edit makes all changes of a request in one edit, or none; see Set.
+func (f *File) Edit(r Request) (*Edit, error) {
+	s := &setter{
+		file: f, edits: make(map[*syntax.Source]*syntax.Edit), result: &Edit{Before: f, After: f},
+		want: make(map[string]Pin), follow: r.FollowAliases, values: len(r.Values) > 0,
+	}
 	var errs []error
 	var missing []Change
-	for _, c := range lastOfEach(changes) {
+	for _, v := range r.Values {
+		if err := s.setValue(v); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	for _, c := range lastOfEach(r.Changes) {
 		if err := c.check(); err != nil {
 			errs = append(errs, f.src.Errorf(nil, "", "%v", err))
 			continue
@@ -65,6 +84,8 @@ type setter struct {
 	result *Edit
 	want   map[string]Pin // by path: pins that shall differ, as they shall be
 	added  []Pin
+	follow bool // edit the anchor where a value is an alias
+	values bool // scalars are set by path too, and may be parts of pins
 }
 
 // edit gives the edit of the file, or of YAML nested in it.
@@ -81,18 +102,23 @@ func (s *setter) changed(c FieldChange) { s.result.Changes = append(s.result.Cha
 
 // setScalar writes one scalar, unless it is as it shall be.
 func (s *setter) setScalar(src *syntax.Source, n *yaml.Node, p Pin, field, text string) error {
-	if n.Kind != yaml.AliasNode && textOf(n) == text && text != "" {
+	if textOf(n) == text && text != "" {
 		return nil
 	}
-	if n.Kind == yaml.AliasNode && textOf(n) == text {
-		return nil
+	if n.Kind == yaml.AliasNode && s.follow {
+		n = n.Alias
 	}
+	s.warnAliases(src, n)
+	s.changed(FieldChange{Image: p.Name, Field: field, Old: textOf(n), New: text, Position: position(src, n)})
+	return s.edit(src).SetScalar(n, text)
+}
+
+// warnAliases says that other values follow the one that is changed.
+func (s *setter) warnAliases(src *syntax.Source, n *yaml.Node) {
 	if n.Anchor != "" && aliased(src, n.Anchor) {
 		line, col := src.Place(n)
 		s.result.Warnings = append(s.result.Warnings, fmt.Sprintf("%s:%d:%d: the aliases of &%s change as well", s.file.Name(), line, col, n.Anchor))
 	}
-	s.changed(FieldChange{Image: p.Name, Field: field, Old: textOf(n), New: text, Position: position(src, n)})
-	return s.edit(src).SetScalar(n, text)
 }
 
 // change edits all pins that a change names and tells how many there are.
@@ -197,6 +223,9 @@ func (s *setter) apply() (*Edit, error) {
 // intended and the meaning not, as when a removed field uncovers the one of a
 // merge key. Where an anchor was changed, other pins may follow it.
 func (s *setter) checkMeaning() error {
+	if s.values {
+		return nil // a scalar set by its path may be any part of a pin
+	}
 	want := make(map[string]Pin)
 	for _, p := range append(s.file.pins[:len(s.file.pins):len(s.file.pins)], s.added...) {
 		if w, ok := s.want[p.Path]; ok {
