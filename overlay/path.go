@@ -366,3 +366,10 @@ func (s *setter) createValue(root *yaml.Node, p pathExpr, text string) error {
 	}
 	return s.edit(s.file.src).Create(m, names, text, literal)
 }
+
+// CheckPath tells what is wrong with a path, or nil. Paths are what
+// ValueChange.Path and Options.Images take.
+func CheckPath(path string) error {
+	_, err := parsePath(path)
+	return err
+}

@@ -58,16 +58,16 @@ func (p *Promoter) Apply(ctx context.Context, plan *Plan) (*Applied, error) {
 	var files []File
 	var paths []string
 	for _, s := range plan.changed() {
-		paths = append(paths, s.TargetFile)
-		if s.write {
-			files = append(files, File{Path: s.TargetFile, Data: s.edit.After.Bytes()})
-			done.Files = append(done.Files, s.TargetFile)
+		all, write := s.files()
+		paths, files = append(paths, all...), append(files, write...)
+		for _, f := range write {
+			done.Files = append(done.Files, f.Path)
 		}
 	}
 	if len(paths) == 0 {
 		return done, nil
 	}
-	if err := p.unmoved(ctx, plan, paths); err != nil {
+	if err := p.unmoved(ctx, plan, paths, done.Files); err != nil {
 		return nil, err
 	}
 	if len(files) > 0 {
@@ -91,7 +91,7 @@ func (p *Promoter) Apply(ctx context.Context, plan *Plan) (*Applied, error) {
 }
 
 // unmoved makes sure that the repository still is as it was planned on.
-func (p *Promoter) unmoved(ctx context.Context, plan *Plan, paths []string) error {
+func (p *Promoter) unmoved(ctx context.Context, plan *Plan, paths, write []string) error {
 	state, err := p.Repo.State(ctx, paths)
 	if err != nil {
 		return err
@@ -99,9 +99,9 @@ func (p *Promoter) unmoved(ctx context.Context, plan *Plan, paths []string) erro
 	if state.Head != plan.Head {
 		return failure("run the same command again", "the repository has a new commit since the plan was made")
 	}
-	for _, s := range plan.changed() {
-		if how := state.Dirty[s.TargetFile]; how != "" && s.write {
-			return uncommitted(s.TargetFile, how)
+	for _, file := range write {
+		if how := state.Dirty[file]; how != "" {
+			return uncommitted(file, how)
 		}
 	}
 	return nil

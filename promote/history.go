@@ -73,7 +73,7 @@ type historian struct {
 	wanted map[string]bool
 
 	pending []pendingChange
-	blobs   map[string]bool
+	blobs   map[string]string // a path that each blob stood at
 	batch   int
 	stopped bool
 }
@@ -105,11 +105,11 @@ func (h *historian) commit(c Commit) (bool, error) {
 			Commit: c.Hash, Time: c.Time, Author: c.Author, Email: c.Email, Subject: firstLine(c.Message),
 		}})
 		if h.blobs == nil {
-			h.blobs = make(map[string]bool)
+			h.blobs = make(map[string]string)
 		}
 		for _, id := range []string{f.Old, f.New} {
 			if id != "" {
-				h.blobs[id] = true
+				h.blobs[id] = f.Path
 			}
 		}
 	}
@@ -128,10 +128,10 @@ func (h *historian) flush() error {
 	for id := range h.blobs {
 		ids = append(ids, id)
 	}
-	images := make(map[string][]overlay.Image, len(ids))
+	images := make(map[string][]overlay.Pin, len(ids))
 	if len(ids) > 0 {
 		err := h.log.Blobs(h.ctx, ids, func(id string, data []byte) error {
-			if f, err := overlay.Parse("kustomization.yaml", data); err == nil {
+			if f, err := h.Pipeline.Spec.parse(h.blobs[id], data); err == nil {
 				images[id] = f.Images()
 			}
 			return nil
@@ -166,8 +166,8 @@ func firstLine(s string) string {
 
 // imageChanges compares the pins of two versions of a file, in the order of the
 // new one; images that are gone come last.
-func imageChanges(old, now []overlay.Image) []ImageChange {
-	before := make(map[string]overlay.Image, len(old))
+func imageChanges(old, now []overlay.Pin) []ImageChange {
+	before := make(map[string]overlay.Pin, len(old))
 	for _, i := range old {
 		before[i.Name] = i
 	}

@@ -15,10 +15,10 @@ var errNoOverlay = errors.New("no overlay")
 // the layout names, or the kustomization file of the directory. It returns
 // errNoOverlay where there is none. strict refuses a directory that has several
 // kustomization files, as kustomize does.
-func readOverlay(tree Tree, layout Layout, service, environment string, strict bool) (*overlay.File, error) {
-	at := layout.OverlayPath(service, environment)
-	if layout.isFile() {
-		return parseOverlay(tree, at)
+func readOverlay(tree Tree, spec *PipelineSpec, service, environment string, strict bool) (*overlay.File, error) {
+	at := spec.Layout.OverlayPath(service, environment)
+	if spec.Layout.isFile() {
+		return spec.parseOverlay(tree, at)
 	}
 	if strict {
 		if err := checkOneKustomization(tree, at); err != nil {
@@ -26,7 +26,7 @@ func readOverlay(tree Tree, layout Layout, service, environment string, strict b
 		}
 	}
 	for _, name := range kustomizationNames {
-		f, err := parseOverlay(tree, path.Join(at, name))
+		f, err := spec.parseOverlay(tree, path.Join(at, name))
 		if !errors.Is(err, errNoOverlay) {
 			return f, err
 		}
@@ -55,7 +55,7 @@ func checkOneKustomization(tree Tree, dir string) error {
 	return nil
 }
 
-func parseOverlay(tree Tree, file string) (*overlay.File, error) {
+func (s *PipelineSpec) parseOverlay(tree Tree, file string) (*overlay.File, error) {
 	data, err := tree.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errNoOverlay
@@ -63,5 +63,9 @@ func parseOverlay(tree Tree, file string) (*overlay.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return overlay.Parse(file, data)
+	return s.parse(file, data)
+}
+
+func (s *PipelineSpec) parse(file string, data []byte) (*overlay.File, error) {
+	return overlay.Options{Images: s.Images}.Parse(file, data)
 }

@@ -2,6 +2,7 @@ package promote
 
 import (
 	"fmt"
+	"io/fs"
 	"regexp"
 	"strings"
 
@@ -37,6 +38,12 @@ type PipelineSpec struct {
 	// AllowMutable permits pin: tag, under which what was tested and what runs
 	// may differ.
 	AllowMutable bool `yaml:"allowMutable" json:"allowMutable,omitempty"`
+	// Images are paths of images that no convention finds, such as a field of a
+	// custom resource; see overlay.Options.
+	Images []string `yaml:"images" json:"images,omitempty"`
+	// Copy lists files, relative to the overlay's directory, that are promoted as
+	// they are.
+	Copy []string `yaml:"copy" json:"copy,omitempty"`
 	// Environments are listed in the order in which they are shown.
 	Environments []Environment `yaml:"environments" json:"environments"`
 }
@@ -192,6 +199,18 @@ func (p *Pipeline) check(d *strictDecoder) {
 		}
 	default:
 		d.at("spec.pin", "tag+digest, digest or tag", "pin is %q", p.Spec.Pin)
+	}
+	for i, path := range p.Spec.Images {
+		if err := overlay.CheckPath(path); err != nil {
+			d.at(fmt.Sprintf("spec.images[%d]", i), "spec.app.image, or spec.parts[*].image", "%v", err)
+		}
+	}
+	for i, file := range p.Spec.Copy {
+		if at := fmt.Sprintf("spec.copy[%d]", i); p.Spec.Layout.isFile() {
+			d.at(at, "", "the layout's overlays are files, beside which nothing is copied")
+		} else if !fs.ValidPath(file) || file == "." {
+			d.at(at, "config.properties, or config/app.yaml", "%q is not a path inside the overlay", file)
+		}
 	}
 	if len(p.Spec.Environments) == 0 {
 		d.at("spec.environments", "list them under spec.environments", "no environments")

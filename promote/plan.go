@@ -29,7 +29,7 @@ func (p *Promoter) Plan(ctx context.Context, req Request) (*Plan, error) {
 	if req.Mode != "" {
 		w.plan.Mode = req.Mode
 	}
-	for _, step := range []func(context.Context) error{w.chooseServices, w.read, w.chooseImages, w.checkState, w.resolve, w.verify, w.edit} {
+	for _, step := range []func(context.Context) error{w.chooseServices, w.read, w.chooseImages, w.checkState, w.resolve, w.verify, w.edit, w.copies} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -56,6 +56,7 @@ type planner struct {
 	plan       *Plan
 	names      []string
 	candidates []*candidate
+	dirty      map[string]string // files that are not as committed, and how
 }
 
 // candidate is a service on its way into the plan.
@@ -69,8 +70,9 @@ type candidate struct {
 }
 
 type candidateImage struct {
-	source overlay.Image
-	target overlay.Image // zero where the target has no entry
+	source overlay.Pin
+	target overlay.Pin // zero where the target has no entry
+	byPath bool        // the target's pin has another name and is named by its path
 	create bool
 	digest string // what is promoted, once known
 	done   bool   // the target has this pin already
@@ -150,12 +152,12 @@ func (w *planner) read(ctx context.Context) error {
 }
 
 func (w *planner) readService(name string) (*candidate, error) {
-	layout := w.Pipeline.Spec.Layout
-	source, err := readOverlay(w.Repo, layout, name, w.from.Name, true)
+	spec := &w.Pipeline.Spec
+	source, err := readOverlay(w.Repo, spec, name, w.from.Name, true)
 	if err != nil && !errors.Is(err, errNoOverlay) {
 		return nil, err
 	}
-	target, terr := readOverlay(w.Repo, layout, name, w.to.Name, true)
+	target, terr := readOverlay(w.Repo, spec, name, w.to.Name, true)
 	if terr != nil && !errors.Is(terr, errNoOverlay) {
 		return nil, errors.Join(err, terr)
 	}
@@ -237,8 +239,8 @@ func (w *planner) imageNames() []string {
 }
 
 // pairImage decides what an image's promotion is about, or why it is impossible.
-func (w *planner) pairImage(c *candidate, img overlay.Image) error {
-	at := func(f *overlay.File, i overlay.Image, hint, format string, args ...any) error {
+func (w *planner) pairImage(c *candidate, img overlay.Pin) error {
+	at := func(f *overlay.File, i overlay.Pin, hint, format string, args ...any) error {
 		return &overlay.Error{File: f.Name(), Line: i.Position.Line, Col: i.Position.Col, Msg: fmt.Sprintf(format, args...), Hint: hint}
 	}
 	if img.TagSuffix != "" {
@@ -249,8 +251,17 @@ func (w *planner) pairImage(c *candidate, img overlay.Image) error {
 			c.source.Name(), img.Position.Line, img.Position.Col, img.Name))
 		return nil
 	}
+	for _, other := range c.images {
+		if other.source.Name != img.Name {
+			continue
+		}
+		if other.source.Tag != img.Tag || other.source.Digest != img.Digest {
+			return at(c.source, img, "pin them alike, or promote with --image", "image %q is pinned otherwise at line %d", img.Name, other.source.Position.Line)
+		}
+		return nil // one change sets all that have the name
+	}
 	i := &candidateImage{source: img, digest: img.Digest}
-	target, ok := c.target.Image(img.Name)
+	target, ok := counterpart(c.target, img)
 	switch {
 	case ok && target.TagSuffix != "":
 		return at(c.target, target, "remove the tagSuffix", "image %q has a tagSuffix, which cannot stand beside newTag and digest", img.Name)
@@ -261,7 +272,7 @@ func (w *planner) pairImage(c *candidate, img overlay.Image) error {
 			Hint: fmt.Sprintf("kubectl promote %s --to %s --add-missing", c.plan.Service, w.to.Name),
 		}
 	}
-	i.target, i.create = target, !ok
+	i.target, i.create, i.byPath = target, !ok, ok && target.Name != img.Name
 	i.plan = ImagePlan{Name: img.Name, Repository: target.Repository(), Old: Pin{target.Tag, target.Digest}, New: Pin{img.Tag, img.Digest}}
 	if !ok {
 		i.plan.Repository = img.Repository()
@@ -269,6 +280,32 @@ func (w *planner) pairImage(c *candidate, img overlay.Image) error {
 	i.done = ok && img.Digest != "" && w.pinned(i) == i.plan.Old
 	c.images = append(c.images, i)
 	return nil
+}
+
+// counterpart finds the target's pin of an image: by its name, or, where
+// environments pull from repositories of their own, by its place in the file.
+func counterpart(f *overlay.File, img overlay.Pin) (overlay.Pin, bool) {
+	if p, ok := f.Image(img.Name); ok {
+		return p, true
+	}
+	for _, p := range f.Images() {
+		if p.Path == img.Path && p.Format == img.Format && p.Format != overlay.Kustomization {
+			return p, true
+		}
+	}
+	return overlay.Pin{}, false
+}
+
+// change is what the promotion of the image asks of the target's file.
+func (i *candidateImage) change() overlay.Change {
+	c := overlay.Change{Name: i.source.Name, Create: i.create, Tag: overlay.To(i.plan.New.Tag), Digest: overlay.To(i.plan.New.Digest)}
+	switch {
+	case i.byPath:
+		c.Name, c.Path = "", i.target.Path
+	case i.create:
+		c.NewName = overlay.To(i.source.NewName)
+	}
+	return c
 }
 
 // pinned gives the pin that is to be written, as far as it is known.
@@ -289,12 +326,15 @@ func (w *planner) checkState(ctx context.Context) error {
 	var paths, dirty []string
 	for _, c := range w.candidates {
 		paths = append(paths, c.source.Name(), c.target.Name())
+		for _, p := range w.copyPaths(c) {
+			paths = append(paths, p[0], p[1])
+		}
 	}
 	state, err := w.Repo.State(ctx, paths)
 	if err != nil {
 		return err
 	}
-	w.plan.Head, w.plan.Branch = state.Head, state.Branch
+	w.plan.Head, w.plan.Branch, w.dirty = state.Head, state.Branch, state.Dirty
 	if w.plan.Mode == DeliverCommit {
 		if err := checkCommittable(state); err != nil {
 			return err
@@ -304,6 +344,11 @@ func (w *planner) checkState(ctx context.Context) error {
 	for _, c := range w.candidates {
 		if how := state.Dirty[c.source.Name()]; how != "" {
 			errs = append(errs, uncommitted(c.source.Name(), how))
+		}
+		for _, p := range w.copyPaths(c) {
+			if how := state.Dirty[p[0]]; how != "" && how != "deleted" {
+				errs = append(errs, uncommitted(p[0], how))
+			}
 		}
 		if how := state.Dirty[c.target.Name()]; how == "modified" || how == "staged" {
 			dirty = append(dirty, c.target.Name())
@@ -348,15 +393,16 @@ func (w *planner) useCommitted(ctx context.Context, dirty []string) error {
 			continue
 		}
 		c.working = c.target.Bytes()
-		f, err := overlay.Parse(c.target.Name(), data)
+		f, err := w.Pipeline.Spec.parse(c.target.Name(), data)
 		if err != nil {
 			errs = append(errs, uncommitted(c.target.Name(), "modified"))
 			continue
 		}
 		c.target = f
 		for _, i := range c.images {
-			i.target, _ = f.Image(i.source.Name)
-			i.create = i.target.Name == ""
+			var ok bool
+			i.target, ok = counterpart(f, i.source)
+			i.create = !ok
 			i.plan.Old = Pin{i.target.Tag, i.target.Digest}
 			i.done = !i.create && i.source.Digest != "" && w.pinned(i) == i.plan.Old
 		}
@@ -375,14 +421,7 @@ func (w *planner) edit(context.Context) error {
 			if i.digest == "" && w.Pipeline.Spec.Pin != PinTag {
 				continue // a verdict says why
 			}
-			change := overlay.Change{
-				Name: i.source.Name, Create: i.create,
-				Tag: overlay.To(i.plan.New.Tag), Digest: overlay.To(i.plan.New.Digest),
-			}
-			if i.create {
-				change.NewName = overlay.To(i.source.NewName)
-			}
-			changes = append(changes, change)
+			changes = append(changes, i.change())
 		}
 		if err := w.editService(c, changes); err != nil {
 			errs = append(errs, err)

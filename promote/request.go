@@ -123,6 +123,8 @@ type ServicePlan struct {
 	// both are empty where the target has them already.
 	Changes []overlay.FieldChange `json:"changes,omitempty"`
 	Diff    string                `json:"diff,omitempty"`
+	// Copies are the files that are promoted as they are.
+	Copies []CopyPlan `json:"copies,omitempty"`
 
 	// write is set where the file is to be written; without it, the file has
 	// the new content already, from a run that was interrupted.
@@ -181,9 +183,39 @@ func (p *Plan) Changed() bool { return len(p.changed()) > 0 }
 func (p *Plan) changed() []*ServicePlan {
 	var out []*ServicePlan
 	for _, s := range p.Services {
-		if s.edit != nil && s.edit.Changed() {
+		if s.Changed() {
 			out = append(out, s)
 		}
 	}
 	return out
+}
+
+// Changed tells whether anything of the service would be written or committed.
+func (s *ServicePlan) Changed() bool {
+	for _, c := range s.Copies {
+		if c.Changed {
+			return true
+		}
+	}
+	return s.edit != nil && s.edit.Changed()
+}
+
+// files gives the files that differ, and of them those that are to be written:
+// the others have their new content already.
+func (s *ServicePlan) files() (paths []string, write []File) {
+	if s.edit != nil && s.edit.Changed() {
+		paths = append(paths, s.TargetFile)
+		if s.write {
+			write = append(write, File{Path: s.TargetFile, Data: s.edit.After.Bytes()})
+		}
+	}
+	for _, c := range s.Copies {
+		if c.Changed {
+			paths = append(paths, c.Target)
+			if c.write {
+				write = append(write, File{Path: c.Target, Data: c.data})
+			}
+		}
+	}
+	return paths, write
 }

@@ -135,7 +135,7 @@ func (p *Promoter) serviceStatus(name string, has map[string]bool) ServiceStatus
 
 func (p *Promoter) environmentStatus(service, environment string) EnvironmentStatus {
 	e := EnvironmentStatus{Environment: environment}
-	f, err := readOverlay(p.Repo, p.Pipeline.Spec.Layout, service, environment, false)
+	f, err := readOverlay(p.Repo, &p.Pipeline.Spec, service, environment, false)
 	if errors.Is(err, errNoOverlay) {
 		return e
 	}
@@ -149,7 +149,7 @@ func (p *Promoter) environmentStatus(service, environment string) EnvironmentSta
 	return e
 }
 
-func imageStatuses(images []overlay.Image) []ImageStatus {
+func imageStatuses(images []overlay.Pin) []ImageStatus {
 	out := make([]ImageStatus, 0, len(images))
 	for _, i := range images {
 		out = append(out, ImageStatus{Name: i.Name, Repository: i.Repository(), Pin: Pin{i.Tag, i.Digest}})

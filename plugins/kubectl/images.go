@@ -7,6 +7,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
+const imagesLong = `List the images in files, with the place of each: kustomizations, plain manifests,
+Helm values and charts, Argo CD's and Flux's objects. Versions of charts and
+revisions of repositories are listed as well; the kind tells.`
+
 const imagesExample = `  # the images of this directory's kustomization
   kubectl promote images
 
@@ -17,8 +21,8 @@ func newImagesCommand(s *session) *cobra.Command {
 	files := &fileOptions{}
 	cmd := &cobra.Command{
 		Use:     "images",
-		Short:   "List the images in kustomization files",
-		Long:    "List the image entries of kustomization files, with the place of each.",
+		Short:   "List the images in files",
+		Long:    imagesLong,
 		Example: imagesExample,
 		GroupID: groupEdit,
 	}
@@ -31,7 +35,7 @@ func newImagesCommand(s *session) *cobra.Command {
 // listedImage is an image entry and the file that it stands in.
 type listedImage struct {
 	File string `json:"file"`
-	overlay.Image
+	overlay.Pin
 }
 
 func (s *session) images(files *fileOptions, out *output) error {
@@ -43,21 +47,21 @@ func (s *session) images(files *fileOptions, out *output) error {
 	if err != nil {
 		return err
 	}
-	rows := [][]string{{"PLACE", "NAME", "NEW NAME", "TAG", "DIGEST"}}
+	rows := [][]string{{"PLACE", "KIND", "NAME", "NEW NAME", "TAG", "DIGEST"}}
 	if out.wide() {
-		rows[0] = append(rows[0], "KIND", "TAG SUFFIX")
+		rows[0] = append(rows[0], "FORMAT", "PATH", "POLICY", "TAG SUFFIX")
 	}
 	items := []object{}
 	for _, in := range inputs {
-		for _, i := range in.file.Images() {
+		for _, i := range in.file.Pins() {
 			items = append(items, object{i.Name, listedImage{in.file.Name(), i}})
 			digest := shortDigest(i.Digest)
 			if out.wide() {
 				digest = dash(i.Digest)
 			}
-			row := []string{fmt.Sprintf("%s:%d:%d", in.file.Name(), i.Position.Line, i.Position.Col), i.Name, dash(i.NewName), dash(i.Tag), digest}
+			row := []string{fmt.Sprintf("%s:%d:%d", in.file.Name(), i.Position.Line, i.Position.Col), string(i.Type), i.Name, dash(i.NewName), dash(i.Tag), digest}
 			if out.wide() {
-				row = append(row, string(i.Format), dash(i.TagSuffix))
+				row = append(row, string(i.Format), i.Path, dash(i.Policy), dash(i.TagSuffix))
 			}
 			rows = append(rows, row)
 		}

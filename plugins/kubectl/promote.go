@@ -177,7 +177,7 @@ func (o *promoteOptions) objects(plan *promote.Plan, applied *promote.Applied) [
 	for _, s := range plan.Services {
 		out = append(out, object{name: s.Service, content: promotion{
 			From: plan.From, To: plan.To, Mode: plan.Mode, DryRun: o.dryRun, Answer: plan.Answer,
-			Changed: s.Diff != "", Head: plan.Head, Commit: applied.Commit, ServicePlan: s,
+			Changed: s.Changed(), Head: plan.Head, Commit: applied.Commit, ServicePlan: s,
 		}})
 	}
 	return out
@@ -208,6 +208,11 @@ func (o *promoteOptions) printPlan(plan *promote.Plan, applied *promote.Applied)
 		if o.dryRun && s.Diff != "" {
 			fmt.Fprint(o.session.Out, "\n"+s.Diff)
 		}
+		for _, c := range s.Copies {
+			if o.dryRun && c.Changed {
+				fmt.Fprint(o.session.Out, "\n"+c.Diff)
+			}
+		}
 	}
 	if applied.Commit != "" {
 		subject, _, _ := strings.Cut(plan.Message(), "\n")
@@ -229,7 +234,7 @@ func (o *promoteOptions) result(plan *promote.Plan, s *promote.ServicePlan) stri
 		}
 	}
 	switch {
-	case s.Diff == "":
+	case !s.Changed():
 		return "unchanged"
 	case plan.Answer != promote.Pass:
 		return "held back"

@@ -8,19 +8,26 @@ import (
 	"github.com/spf13/cobra"
 )
 
-const setLong = `Set image pins in kustomization files.
+const setLong = `Set image pins, and other values, in files.
 
 An argument has the form and the meaning that kustomize edit set image gives it:
 
   NAME=NEW:TAG@DIGEST   NAME=NEW   NAME:TAG   NAME@DIGEST   NAME=
 
-It says what the image's whole entry shall be: a new name, tag or digest that it
-does not name is removed, and "*" in the place of one keeps it. A missing entry
-is added.
+In a kustomization it says what the image's whole entry shall be: a new name, tag
+or digest that it does not name is removed, and "*" in the place of one keeps it;
+a missing entry is added. In other files NAME is the image's repository, as
+kubectl promote images lists it, and all pins of that name are set.
 
-Every byte that need not change stays as it is. Several arguments and several
-files make one edit: all files are written, or none. A file whose pins are
-already as asked for is not touched.`
+  --image-policy NAMESPACE:NAME=REPOSITORY:TAG[@DIGEST]
+      sets what the markers of a Flux image policy stand for
+  --value PATH=VALUE
+      sets one scalar: dotted keys (\. for a dot in a key), [2], [name=web], [*],
+      with doc:1: or KIND/NAME: in front where a file has several documents
+
+Every byte that need not change stays as it is. All arguments and files make one
+edit: all files are written, or none. A file that is as asked for already is not
+touched.`
 
 const setExample = `  # set a tag in the kustomization of this directory
   kubectl promote set web:v1.2.3
@@ -28,48 +35,91 @@ const setExample = `  # set a tag in the kustomization of this directory
   # set the digest and keep the new name
   kubectl promote set web=*@sha256:0123... -k apps/web/overlays/staging
 
+  # set a value of a Helm values file, with the keys on the way to it
+  kubectl promote set --value web.image.tag=v1.2.3 --create -f values-staging.yaml
+
   # show what would change in two files
   kubectl promote set web:v1.2.3 -f a/kustomization.yaml -f b/kustomization.yaml --dry-run`
 
 func newSetCommand(s *session) *cobra.Command {
-	files, dryRun := &fileOptions{}, false
+	o := &setOptions{session: s}
 	cmd := &cobra.Command{
 		Use:     "set IMAGE...",
-		Short:   "Set image pins in kustomization files",
+		Short:   "Set image pins and other values in files",
 		Long:    setLong,
 		Example: setExample,
 		GroupID: groupEdit,
-		Args:    cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return s.set(cmd, files, args, dryRun)
-		},
+		Args:    cobra.ArbitraryArgs,
+		RunE:    o.run,
 	}
-	files.addFlags(cmd)
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print the diff and change nothing")
+	o.files.addFlags(cmd)
+	f := cmd.Flags()
+	f.BoolVar(&o.dryRun, "dry-run", false, "print the diff and change nothing")
+	f.StringArrayVar(&o.policies, "image-policy", nil, "NAMESPACE:NAME=REPOSITORY:TAG[@DIGEST] of a Flux image policy; can be repeated")
+	f.StringArrayVar(&o.values, "value", nil, "PATH=VALUE of a scalar; can be repeated")
+	f.BoolVar(&o.create, "create", false, "add the keys of a --value that are missing")
+	f.BoolVar(&o.follow, "follow-aliases", false, "where a value is an alias, edit the value at its anchor")
 	return cmd
 }
 
-func (s *session) set(cmd *cobra.Command, files *fileOptions, args []string, dryRun bool) error {
-	var changes []overlay.Change
+// setOptions are the flags of set.
+type setOptions struct {
+	session          *session
+	files            fileOptions
+	policies, values []string
+	create, follow   bool
+	dryRun           bool
+}
+
+// request turns the arguments into an edit; all that are malformed are reported.
+func (o *setOptions) request(cmd *cobra.Command, args []string) (overlay.Request, error) {
+	r := overlay.Request{FollowAliases: o.follow}
 	var errs []error
-	for _, a := range args {
-		c, err := overlay.ParseArgument(a)
+	note := func(err error) {
 		if err != nil {
 			errs = append(errs, &usageError{msg: err.Error(), command: cmd.CommandPath()})
 		}
-		changes = append(changes, c)
 	}
-	if err := errors.Join(errs...); err != nil {
-		return err
+	if len(args)+len(o.policies)+len(o.values) == 0 {
+		note(errors.New("nothing to set: no IMAGE, --image-policy or --value"))
 	}
-	inputs, err := files.read(s, s.repo)
+	if o.create && len(o.values) == 0 {
+		note(errors.New("--create stands without --value"))
+	}
+	for _, a := range args {
+		c, err := overlay.ParseArgument(a)
+		note(err)
+		r.Changes = append(r.Changes, c)
+	}
+	for _, a := range o.policies {
+		c, err := overlay.ParseImagePolicy(a)
+		note(err)
+		r.Changes = append(r.Changes, c)
+	}
+	for _, a := range o.values {
+		v, err := overlay.ParseValue(a)
+		note(err)
+		v.Create = o.create
+		r.Values = append(r.Values, v)
+	}
+	return r, errors.Join(errs...)
+}
+
+func (o *setOptions) run(cmd *cobra.Command, args []string) error {
+	s := o.session
+	request, err := o.request(cmd, args)
 	if err != nil {
 		return err
 	}
+	inputs, err := o.files.read(s, s.repo)
+	if err != nil {
+		return err
+	}
+	var errs []error
 	edits := make([]*overlay.Edit, len(inputs))
 	for i, in := range inputs {
 		var err error
-		if edits[i], err = in.file.Set(changes...); err != nil {
+		if edits[i], err = in.file.Edit(request); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -81,7 +131,7 @@ func (s *session) set(cmd *cobra.Command, files *fileOptions, args []string, dry
 			s.warn("%s", w)
 		}
 	}
-	if dryRun {
+	if o.dryRun {
 		for _, e := range edits {
 			fmt.Fprint(s.Out, e.Diff())
 		}

@@ -50,7 +50,7 @@ func (e *Edit) SetScalar(n *yaml.Node, value string) error {
 	switch {
 	case n.Kind == yaml.AliasNode:
 		return s.Errorf(n, "change the value at the anchor, or write the value here in place of the alias",
-			"this value is an alias of &%s (line %d)", n.Value, n.Alias.Line)
+			"this value is an alias of &%s (line %d)", n.Value, n.Alias.Line+s.line)
 	case n.Kind != yaml.ScalarNode:
 		return s.Errorf(n, "", "this value is a %s, not a string", KindName(n))
 	case n.Style&yaml.TaggedStyle != 0 && n.ShortTag() != "!!str":
@@ -71,6 +71,31 @@ func (e *Edit) SetScalar(n *yaml.Node, value string) error {
 	e.splice(sp.start, sp.end, text)
 	w := e.expect(n)
 	w.Value, w.Tag, w.Style = value, "!!str", style|n.Style&yaml.TaggedStyle
+	return nil
+}
+
+// SetPart replaces the bytes from one offset of a scalar's value to another, and
+// nothing else of it, where the text holds the value as it is. Otherwise the
+// whole value is written, as SetScalar does.
+func (e *Edit) SetPart(n *yaml.Node, from, to int, part string) error {
+	s := e.src
+	if n.Kind != yaml.ScalarNode || n.Style&yaml.TaggedStyle != 0 {
+		return e.SetScalar(n, n.Value[:from]+part+n.Value[to:])
+	}
+	whole := n.Value[:from] + part + n.Value[to:]
+	sp, err := s.scalar(n)
+	if err != nil {
+		return err
+	}
+	start := sp.start
+	if n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0 {
+		start++
+	}
+	if n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 || !bytes.HasPrefix(s.Bytes[start:sp.end], []byte(n.Value)) {
+		return e.SetScalar(n, whole)
+	}
+	e.splice(start+from, start+to, part)
+	e.expect(n).Value = whole
 	return nil
 }
 
@@ -166,6 +191,8 @@ func (e *Edit) fieldSpan(m *yaml.Node, index int) (span, error) {
 			return span{}, s.Errorf(key, "move the comment", "cannot remove %q: a comment stands between it and the next key", key.Value)
 		}
 		return span{start, to}, nil
+	case index == 0:
+		return span{}, s.Errorf(key, "", "cannot remove %q: it is the only key here", key.Value)
 	case m.Style&yaml.FlowStyle != 0:
 		before, err := s.end(m.Content[index-1])
 		return span{before, end}, err
@@ -296,8 +323,9 @@ func (e *Edit) Fill(m *yaml.Node, index int, items ...[]Field) error {
 	return nil
 }
 
-// Add puts a key with a sequence of mappings at the end of a document's root
-// mapping.
+// Add puts a key with a sequence of mappings at the end of a mapping. Comments at
+// the end of a document stay in front of it; those behind an inner mapping may be
+// about what follows, and stay behind it.
 func (e *Edit) Add(root *yaml.Node, key string, items ...[]Field) error {
 	s := e.src
 	if root.Style&yaml.FlowStyle != 0 || len(root.Content) == 0 {
@@ -307,7 +335,10 @@ func (e *Edit) Add(root *yaml.Node, key string, items ...[]Field) error {
 	if err != nil {
 		return err
 	}
-	at := s.endOfText(s.lineEnd(end))
+	at := s.lineEnd(end)
+	if indexOf(s.Docs, root) >= 0 {
+		at = s.endOfText(at)
+	}
 	eol := s.lineBreak(at)
 	text, seq := e.block(root, root.Content[0].Column-1, eol, items)
 	e.splice(at, at, eol+spaces(root.Content[0].Column-1)+key+":"+text)

@@ -1,6 +1,7 @@
 package syntax
 
 import (
+	"sort"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -64,12 +65,13 @@ func (e *Edit) ReplaceNested(n *yaml.Node, inner *Edit) error {
 	firstLine, _ := s.position(first)
 	eol := s.lineBreak(s.lineEnd(first))
 	move := func(off int) int {
-		line, _ := inner.src.position(off)
-		start := s.lines[firstLine-1+line-1]
-		if s.lineEnd(start) == start {
-			return start // a blank line may be indented less
+		line := sort.SearchInts(inner.src.lines, off+1)
+		if firstLine-1+line > len(s.lines) {
+			return len(s.Bytes)
 		}
-		return start + indent + off - inner.src.lines[line-1]
+		start := s.lines[firstLine-1+line-1]
+		// A blank line may be indented less than the text.
+		return min(start+indent+off-inner.src.lines[line-1], s.lineEnd(start))
 	}
 	for _, sp := range inner.splices {
 		text := strings.ReplaceAll(sp.text, "\n", eol+strings.Repeat(" ", indent))

@@ -1,0 +1,94 @@
+package promote
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"path"
+	"unicode/utf8"
+
+	"github.com/rogpeppe/go-internal/diff"
+)
+
+// CopyPlan is a file that is promoted as it is.
+type CopyPlan struct {
+	Source string `json:"source"`
+	Target string `json:"target"`
+	// Changed tells that the target differs; Diff is the unified diff of a text.
+	Changed bool   `json:"changed"`
+	Diff    string `json:"diff,omitempty"`
+
+	data  []byte
+	write bool
+}
+
+// copyPaths gives the source and target of each file to be copied.
+func (w *planner) copyPaths(c *candidate) [][2]string {
+	var out [][2]string
+	for _, file := range w.Pipeline.Spec.Copy {
+		out = append(out, [2]string{path.Join(path.Dir(c.source.Name()), file), path.Join(path.Dir(c.target.Name()), file)})
+	}
+	return out
+}
+
+// copies plans the files that the pipeline has copied. A file that the source
+// does not have is none of this service's; one that the target does not have is
+// refused, because something there would have to refer to it.
+func (w *planner) copies(ctx context.Context) error {
+	var errs []error
+	for _, c := range w.candidates {
+		for _, p := range w.copyPaths(c) {
+			data, err := w.Repo.ReadFile(p[0])
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			old, err := w.Repo.ReadFile(p[1])
+			if errors.Is(err, fs.ErrNotExist) {
+				err = failure("cp "+p[0]+" "+p[1]+", refer to it, and commit both", "%s: is to be copied from %s and is not there yet", p[1], w.from.Name)
+			}
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			plan := CopyPlan{Source: p[0], Target: p[1], data: data, write: !bytes.Equal(old, data)}
+			if err := w.compareCopy(ctx, c, &plan, old); err != nil {
+				errs = append(errs, err)
+			}
+			c.plan.Copies = append(c.plan.Copies, plan)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// compareCopy compares with what is committed: a target that is not may have been
+// written by an earlier, interrupted run of the same promotion, and by nobody else.
+func (w *planner) compareCopy(ctx context.Context, c *candidate, plan *CopyPlan, old []byte) error {
+	if how := w.dirty[plan.Target]; how != "" {
+		if plan.write || how != "modified" && how != "staged" {
+			return uncommitted(plan.Target, how)
+		}
+		committed, err := w.Repo.Committed(ctx, []string{plan.Target})
+		if err != nil {
+			return err
+		}
+		old = committed[plan.Target]
+	}
+	if plan.Changed = !bytes.Equal(old, plan.data); plan.Changed {
+		plan.Diff = unifiedDiff(plan.Target, old, plan.data)
+	}
+	return nil
+}
+
+func unifiedDiff(name string, old, now []byte) string {
+	const most = 1 << 20
+	if len(old)+len(now) > most || !utf8.Valid(old) || !utf8.Valid(now) || bytes.IndexByte(now, 0) >= 0 {
+		return "Binary files a/" + name + " and b/" + name + " differ\n"
+	}
+	d := diff.Diff("a/"+name, old, "b/"+name, now)
+	return string(d[bytes.IndexByte(d, '\n')+1:])
+}
