@@ -1,6 +1,7 @@
 package promote
 
 import (
+	"bytes"
 	"context"
 	"strings"
 )
@@ -55,28 +56,34 @@ func (p *Promoter) Apply(ctx context.Context, plan *Plan) (*Applied, error) {
 		return nil, r
 	}
 	done := &Applied{Files: []string{}}
-	var files []File
+	var all, write []File
 	var paths []string
 	for _, s := range plan.changed() {
-		all, write := s.files()
-		paths, files = append(paths, all...), append(files, write...)
-		for _, f := range write {
-			done.Files = append(done.Files, f.Path)
-		}
+		a, w := s.files()
+		all, write = append(all, a...), append(write, w...)
 	}
-	if len(paths) == 0 {
+	if len(all) == 0 {
 		return done, nil
 	}
-	if err := p.unmoved(ctx, plan, paths, done.Files); err != nil {
+	for _, f := range all {
+		paths = append(paths, f.Path)
+	}
+	if err := p.unmoved(ctx, plan, paths, write); err != nil {
 		return nil, err
 	}
-	if len(files) > 0 {
-		if err := p.Repo.Write(ctx, files); err != nil {
+	if len(write) > 0 {
+		if err := p.Repo.Write(ctx, write); err != nil {
 			return nil, err
 		}
 	}
+	for _, f := range write {
+		done.Files = append(done.Files, f.Path)
+	}
 	if plan.Mode != DeliverCommit {
 		return done, nil
+	}
+	if err := p.asPlanned(all); err != nil {
+		return nil, err
 	}
 	commit, err := p.Repo.Commit(ctx, paths, plan.Message())
 	if err != nil {
@@ -87,11 +94,11 @@ func (p *Promoter) Apply(ctx context.Context, plan *Plan) (*Applied, error) {
 		}
 	}
 	done.Commit = commit
-	return done, nil
+	return done, p.committed(context.WithoutCancel(ctx), all, commit)
 }
 
 // unmoved makes sure that the repository still is as it was planned on.
-func (p *Promoter) unmoved(ctx context.Context, plan *Plan, paths, write []string) error {
+func (p *Promoter) unmoved(ctx context.Context, plan *Plan, paths []string, write []File) error {
 	state, err := p.Repo.State(ctx, paths)
 	if err != nil {
 		return err
@@ -99,13 +106,49 @@ func (p *Promoter) unmoved(ctx context.Context, plan *Plan, paths, write []strin
 	if state.Head != plan.Head {
 		return failure("run the same command again", "the repository has a new commit since the plan was made")
 	}
-	for _, file := range write {
-		if how := state.Dirty[file]; how != "" {
-			return uncommitted(file, how)
+	for _, f := range write {
+		if how := state.Dirty[f.Path]; how != "" {
+			return uncommitted(f.Path, how)
 		}
 	}
 	return nil
 }
+
+// asPlanned makes sure that the files to be committed hold what was planned, and
+// verified: those too that an earlier run has written.
+func (p *Promoter) asPlanned(all []File) error {
+	for _, f := range all {
+		data, err := p.Repo.ReadFile(f.Path)
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(data, f.Data) {
+			return failure("run the same command again", "%s has been changed by somebody else in the meantime; nothing was committed", f.Path)
+		}
+	}
+	return nil
+}
+
+// committed looks once more, at the commit itself: a hook may have rewritten the
+// files. Git may store line endings otherwise than the working tree has them.
+func (p *Promoter) committed(ctx context.Context, all []File, commit string) error {
+	paths := make([]string, len(all))
+	for i, f := range all {
+		paths[i] = f.Path
+	}
+	blobs, err := p.Repo.Committed(ctx, paths)
+	if err != nil {
+		return &Error{Msg: "commit " + commit + " was made and could not be read back", Err: err}
+	}
+	for _, f := range all {
+		if !bytes.Equal(unixLines(blobs[f.Path]), unixLines(f.Data)) {
+			return failure("git show "+commit, "commit %.9s does not hold what was planned for %s", commit, f.Path)
+		}
+	}
+	return nil
+}
+
+func unixLines(b []byte) []byte { return bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n")) }
 
 func firstFew(paths []string) []string {
 	const few = 3

@@ -19,8 +19,8 @@ type CopyPlan struct {
 	Changed bool   `json:"changed"`
 	Diff    string `json:"diff,omitempty"`
 
-	data  []byte
-	write bool
+	data, old []byte
+	write     bool
 }
 
 // copyPaths gives the source and target of each file to be copied.
@@ -55,7 +55,7 @@ func (w *planner) copies(ctx context.Context) error {
 				errs = append(errs, err)
 				continue
 			}
-			plan := CopyPlan{Source: p[0], Target: p[1], data: data, write: !bytes.Equal(old, data)}
+			plan := CopyPlan{Source: p[0], Target: p[1], data: data, old: old, write: !bytes.Equal(old, data)}
 			if err := w.compareCopy(ctx, c, &plan, old); err != nil {
 				errs = append(errs, err)
 			}

@@ -37,11 +37,19 @@ func (w *planner) resolve(ctx context.Context) error {
 	for _, c := range w.candidates {
 		for _, i := range c.images {
 			if !i.done && i.digest != "" && i.plan.Repository != i.source.Repository() && w.Resolver != nil {
-				elsewhere = append(elsewhere, question{c, i, i.promotedRef()})
+				elsewhere = append(elsewhere, question{c, i, w.pulledRef(i)})
 			}
 		}
 	}
 	return w.answer(ctx, elsewhere, "looking in the target's registry", w.takePresence)
+}
+
+// pulledRef is what the target will pull: with its tag, where that decides.
+func (w *planner) pulledRef(i *candidateImage) string {
+	if w.Pipeline.Spec.Pin == PinTag {
+		return Pin{i.source.Tag, i.digest}.Ref(i.plan.Repository)
+	}
+	return i.promotedRef()
 }
 
 // ask decides whether a registry has to be asked about an image.
@@ -81,6 +89,11 @@ func (w *planner) takeDigest(q question, r Resolution) {
 	switch {
 	case r.Answer == Pass:
 		q.i.digest = r.Digest
+		if r.TagDigest != "" && r.TagDigest != r.Digest && w.Pipeline.Spec.Pin == PinTag {
+			w.say(q.c, "resolve", Fail, "pin: tag+digest in the pipeline", "image %q: the tag %s now stands for %s and not for the recorded digest %s, and the pipeline pins by tag",
+				q.i.source.Name, q.i.source.Tag, r.TagDigest, r.Digest)
+			return
+		}
 		if r.TagDigest != "" && r.TagDigest != r.Digest {
 			q.c.plan.Warnings = append(q.c.plan.Warnings, fmt.Sprintf("image %q: the tag %s now stands for %s; the recorded digest %s is promoted",
 				q.i.source.Name, q.i.source.Tag, r.TagDigest, r.Digest))
@@ -100,6 +113,9 @@ func (w *planner) takeDigest(q question, r Resolution) {
 func (w *planner) takePresence(q question, r Resolution) {
 	switch r.Answer {
 	case Pass:
+		if r.TagDigest != "" && r.TagDigest != r.Digest && w.Pipeline.Spec.Pin == PinTag {
+			w.say(q.c, "resolve", Fail, "copy the image there first", "image %q: %s has another digest in the target's registry, %s", q.i.source.Name, q.ref, r.TagDigest)
+		}
 	case Fail:
 		w.say(q.c, "resolve", Fail, "copy the image there first", "image %q: %s", q.i.source.Name, r.Reason)
 	default:

@@ -2,6 +2,7 @@ package promote
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/kubepromote/kubepromote/overlay"
@@ -45,10 +46,10 @@ type HistoryRequest struct {
 }
 
 // History visits the changes of pins in the first-parent history, newest first,
-// until visit returns false. Versions of a file that cannot be parsed count as
-// holding no images.
+// until visit returns false. Versions of a file that cannot be parsed are passed
+// over: the next that can is compared with the last that could.
 func (p *Promoter) History(ctx context.Context, log Log, req HistoryRequest, visit func(Change) bool) error {
-	h := &historian{Promoter: p, ctx: ctx, log: log, req: req, visit: visit, wanted: make(map[string]bool), batch: firstBatch}
+	h := &historian{Promoter: p, ctx: ctx, log: log, req: req, visit: visit, wanted: make(map[string]bool), held: make(map[[2]string]*pendingChange), batch: firstBatch}
 	for _, s := range req.Services {
 		h.wanted[s] = true
 	}
@@ -60,7 +61,16 @@ func (p *Promoter) History(ctx context.Context, log Log, req HistoryRequest, vis
 	if err := log.Commits(ctx, p.Pipeline.Spec.Layout.pathspecs(req.Services), h.commit); err != nil {
 		return err
 	}
-	return h.flush()
+	if err := h.flush(); err != nil {
+		return err
+	}
+	// What is held yet has no older version that can be read.
+	for _, p := range h.held {
+		if !h.stopped {
+			h.emit(p, imageChanges(nil, p.images))
+		}
+	}
+	return nil
 }
 
 // historian gathers commits, so that the blobs of many are read at once.
@@ -72,16 +82,20 @@ type historian struct {
 	visit  func(Change) bool
 	wanted map[string]bool
 
-	pending []pendingChange
+	pending []*pendingChange
 	blobs   map[string]string // a path that each blob stood at
 	batch   int
 	stopped bool
+	// held are changes whose older version cannot be read: what they changed is
+	// told by the next older one that can.
+	held map[[2]string]*pendingChange
 }
 
 type pendingChange struct {
 	change  Change
-	message string
+	records func() map[[2]string]Trailers // those of the commit, read once
 	file    FileVersion
+	images  []overlay.Pin // of the newer version
 }
 
 // Blobs are read for some changes at once: for few at first, because a caller
@@ -92,6 +106,14 @@ const (
 )
 
 func (h *historian) commit(c Commit) (bool, error) {
+	records := sync.OnceValue(func() map[[2]string]Trailers {
+		all := make(map[[2]string]Trailers)
+		for _, t := range ParseTrailers(c.Message) {
+			all[[2]string{t.Service, t.To}] = t
+		}
+		return all
+	})
+	here := make(map[[2]string]*pendingChange)
 	for _, f := range c.Files {
 		service, environment, ok := h.Pipeline.Spec.Layout.Match(f.Path)
 		if !ok || len(h.wanted) > 0 && !h.wanted[service] || h.req.Environment != "" && h.req.Environment != environment {
@@ -100,18 +122,18 @@ func (h *historian) commit(c Commit) (bool, error) {
 		if _, err := h.Pipeline.Environment(environment); err != nil {
 			continue
 		}
-		h.pending = append(h.pending, pendingChange{file: f, message: c.Message, change: Change{
+		h.note(f)
+		key := [2]string{service, environment}
+		if p := here[key]; p != nil {
+			p.rename(f)
+			continue
+		}
+		p := &pendingChange{file: f, records: records, change: Change{
 			Service: service, Environment: environment,
 			Commit: c.Hash, Time: c.Time, Author: c.Author, Email: c.Email, Subject: firstLine(c.Message),
-		}})
-		if h.blobs == nil {
-			h.blobs = make(map[string]string)
-		}
-		for _, id := range []string{f.Old, f.New} {
-			if id != "" {
-				h.blobs[id] = f.Path
-			}
-		}
+		}}
+		here[key] = p
+		h.pending = append(h.pending, p)
 	}
 	if len(h.pending) >= h.batch {
 		h.batch = min(2*h.batch, maxBatch)
@@ -122,17 +144,39 @@ func (h *historian) commit(c Commit) (bool, error) {
 	return !h.stopped, nil
 }
 
+func (h *historian) note(f FileVersion) {
+	if h.blobs == nil {
+		h.blobs = make(map[string]string)
+	}
+	for _, id := range []string{f.Old, f.New} {
+		if id != "" {
+			h.blobs[id] = f.Path
+		}
+	}
+}
+
+// rename joins the removal of a file and the addition of another for the same
+// overlay: kustomization files have three names.
+func (p *pendingChange) rename(f FileVersion) {
+	if p.file.Old == "" {
+		p.file.Old = f.Old
+	}
+	if p.file.New == "" {
+		p.file.New = f.New
+	}
+}
+
 // flush reads the blobs and visits what is pending.
 func (h *historian) flush() error {
 	ids := make([]string, 0, len(h.blobs))
 	for id := range h.blobs {
 		ids = append(ids, id)
 	}
-	images := make(map[string][]overlay.Pin, len(ids))
+	versions := map[string][]overlay.Pin{"": nil}
 	if len(ids) > 0 {
 		err := h.log.Blobs(h.ctx, ids, func(id string, data []byte) error {
 			if f, err := h.Pipeline.Spec.parse(h.blobs[id], data); err == nil {
-				images[id] = f.Images()
+				versions[id] = f.Images()
 			}
 			return nil
 		})
@@ -140,19 +184,43 @@ func (h *historian) flush() error {
 			return err
 		}
 	}
-	for _, c := range h.pending {
+	for _, p := range h.pending {
 		if h.stopped {
 			break
 		}
-		c.change.Images = imageChanges(images[c.file.Old], images[c.file.New])
-		if len(c.change.Images) == 0 {
-			continue
-		}
-		c.change.addRecord(c.message)
-		h.stopped = !h.visit(c.change)
+		h.compare(p, versions)
 	}
 	h.pending, h.blobs = nil, nil
 	return nil
+}
+
+// compare visits a change, or holds it where its older version cannot be read.
+func (h *historian) compare(p *pendingChange, versions map[string][]overlay.Pin) {
+	key := [2]string{p.change.Service, p.change.Environment}
+	now, readable := versions[p.file.New]
+	old, oldReadable := versions[p.file.Old]
+	if held := h.held[key]; held != nil {
+		p, now, readable = held, held.images, true // the held change is told in place of this
+	}
+	if !readable {
+		return // a version that nobody can read changed no pin that anybody could use
+	}
+	if !oldReadable {
+		p.images = now
+		h.held[key] = p
+		return
+	}
+	delete(h.held, key)
+	h.emit(p, imageChanges(old, now))
+}
+
+func (h *historian) emit(p *pendingChange, images []ImageChange) {
+	if len(images) == 0 {
+		return
+	}
+	p.change.Images = images
+	p.change.addRecord(p.records())
+	h.stopped = !h.visit(p.change)
 }
 
 func firstLine(s string) string {
@@ -188,23 +256,21 @@ func imageChanges(old, now []overlay.Pin) []ImageChange {
 	return out
 }
 
-// addRecord looks for the record of this change and holds it against the
-// content: a record that names another image explains nothing.
-func (c *Change) addRecord(message string) {
-	for _, t := range ParseTrailers(message) {
-		if t.Service != c.Service || t.To != c.Environment {
-			continue
-		}
-		recorded := make(map[string]bool)
-		for _, i := range t.Images {
-			recorded[i] = true
-		}
-		for _, i := range c.Images {
-			if ref := i.New.Ref(i.Repository); !recorded[ref] {
-				c.Mismatch = "the record does not name " + ref
-			}
-		}
-		c.Record = &t
+// addRecord takes the record of this change and holds it against the content: a
+// record that names another image explains nothing.
+func (c *Change) addRecord(records map[[2]string]Trailers) {
+	t, ok := records[[2]string{c.Service, c.Environment}]
+	if !ok {
 		return
 	}
+	recorded := make(map[string]bool)
+	for _, i := range t.Images {
+		recorded[i] = true
+	}
+	for _, i := range c.Images {
+		if ref := i.New.Ref(i.Repository); !recorded[ref] {
+			c.Mismatch = "the record does not name " + ref
+		}
+	}
+	c.Record = &t
 }

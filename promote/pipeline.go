@@ -247,19 +247,22 @@ func (e *Environment) check(d *strictDecoder, path string, from map[string][]str
 	if e.Verify != nil && e.Verify.Policy == "" {
 		d.at(path+".verify", "verify: {policy: policies/images.yaml}", "verify names no policy")
 	}
-	if reaches(from, e.Name, e.Name, len(from)) {
+	if reaches(from, e.Name, e.Name, make(map[string]bool)) {
 		d.at(path+".from", "", "environment %q is promoted from itself, through %s", e.Name, strings.Join(e.From, ", "))
 	}
 }
 
 // reaches tells whether following From from one environment leads to another.
-func reaches(from map[string][]string, start, goal string, depth int) bool {
-	if depth < 0 {
-		return false
-	}
+func reaches(from map[string][]string, start, goal string, seen map[string]bool) bool {
 	for _, f := range from[start] {
-		if f == goal || reaches(from, f, goal, depth-1) {
+		if f == goal {
 			return true
+		}
+		if !seen[f] {
+			seen[f] = true
+			if reaches(from, f, goal, seen) {
+				return true
+			}
 		}
 	}
 	return false

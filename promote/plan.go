@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"sort"
 	"strings"
+	"sync"
 
 	"github.com/kubepromote/kubepromote/overlay"
 	"golang.org/x/sync/errgroup"
@@ -26,6 +27,7 @@ func (p *Promoter) Plan(ctx context.Context, req Request) (*Plan, error) {
 		return nil, err
 	}
 	w := &planner{Promoter: p, req: req, from: from, to: to, plan: &Plan{From: from.Name, To: to.Name, Mode: to.Deliver.Mode}}
+	w.overlays = sync.OnceValues(func() (map[string]map[string]bool, error) { return p.Pipeline.Spec.Layout.Overlays(p.Repo) })
 	if req.Mode != "" {
 		w.plan.Mode = req.Mode
 	}
@@ -33,19 +35,35 @@ func (p *Promoter) Plan(ctx context.Context, req Request) (*Plan, error) {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
-		if err := ctx.Err(); err != nil {
-			return nil, &Error{Msg: "planning was interrupted; nothing was changed", Err: context.Cause(ctx)}
+		if err := w.interrupted(ctx); err != nil {
+			return nil, err
 		}
 	}
 	var answers []Answer
 	for _, c := range w.candidates {
 		w.plan.Services = append(w.plan.Services, c.plan)
-		for _, v := range c.plan.Verdicts {
-			answers = append(answers, v.Answer)
-		}
+		answers = append(answers, c.plan.Answer())
 	}
 	w.plan.Answer = worst(answers...)
 	return w.plan, nil
+}
+
+// interrupted gives an error where the plan cannot be finished. A time limit that
+// has run out while registries were asked is in the verdicts: unknown.
+func (w *planner) interrupted(ctx context.Context) error {
+	err := ctx.Err()
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		for _, c := range w.candidates {
+			if c != nil && len(c.plan.Verdicts) > 0 {
+				return nil
+			}
+		}
+		return &Error{Msg: "the time limit ran out before the plan stood; nothing was changed", Hint: "a longer --timeout", Err: err}
+	}
+	return &Error{Msg: "planning was interrupted; nothing was changed", Err: context.Cause(ctx)}
 }
 
 // planner carries the making of one plan.
@@ -57,6 +75,7 @@ type planner struct {
 	names      []string
 	candidates []*candidate
 	dirty      map[string]string // files that are not as committed, and how
+	overlays   func() (map[string]map[string]bool, error)
 }
 
 // candidate is a service on its way into the plan.
@@ -117,7 +136,7 @@ func (w *planner) chooseServices(context.Context) error {
 	if len(w.req.Services) > 0 {
 		return usage("", "services are named beside --all")
 	}
-	overlays, err := w.Pipeline.Spec.Layout.Overlays(w.Repo)
+	overlays, err := w.overlays()
 	if err != nil {
 		return err
 	}
@@ -148,7 +167,33 @@ func (w *planner) read(ctx context.Context) error {
 		})
 	}
 	_ = g.Wait() // the functions return no errors: all of them are collected
+	if w.req.All {
+		w.leaveOut(errs)
+	}
 	return errors.Join(errs...)
+}
+
+// leaveOut drops services that have a folder and no overlay in it: who asks for
+// all services means those that there are.
+func (w *planner) leaveOut(errs []error) {
+	var kept []*candidate
+	for i, c := range w.candidates {
+		var missing *missingOverlay
+		if errors.As(errs[i], &missing) {
+			w.plan.Warnings = append(w.plan.Warnings, errs[i].Error()+"; it is left out")
+			errs[i] = nil
+			continue
+		}
+		kept = append(kept, c)
+	}
+	w.candidates = kept
+}
+
+// missingOverlay says that a service has a folder and no overlay in it.
+type missingOverlay struct{ service, environment, dir string }
+
+func (m *missingOverlay) Error() string {
+	return fmt.Sprintf("service %q has no overlay in %s: %s holds no kustomization file", m.service, m.environment, m.dir)
 }
 
 func (w *planner) readService(name string) (*candidate, error) {
@@ -173,22 +218,23 @@ func (w *planner) readService(name string) (*candidate, error) {
 // missing explains that a service has no overlay where it needs one.
 func (w *planner) missing(name string, source, target bool) error {
 	layout := w.Pipeline.Spec.Layout
-	overlays, err := layout.Overlays(w.Repo)
+	overlays, err := w.overlays()
 	if err != nil {
 		return err
+	}
+	if overlays[name] != nil {
+		at, env := layout.OverlayPath(name, w.to.Name), w.to.Name
+		if source {
+			at, env = layout.OverlayPath(name, w.from.Name), w.from.Name
+		}
+		return &missingOverlay{name, env, at}
 	}
 	var names []string
 	for s := range overlays {
 		names = append(names, s)
 	}
 	sort.Strings(names)
-	switch {
-	case overlays[name] == nil:
-		return usage(didYouMean(name, names), "unknown service %q", name)
-	case source:
-		return failure("", "service %q has no overlay in %s: %s holds no kustomization file", name, w.from.Name, layout.OverlayPath(name, w.from.Name))
-	}
-	return failure("", "service %q has no overlay in %s: %s holds no kustomization file", name, w.to.Name, layout.OverlayPath(name, w.to.Name))
+	return usage(didYouMean(name, names), "unknown service %q", name)
 }
 
 // chooseImages pairs the entries of source and target.
@@ -211,7 +257,12 @@ func (w *planner) chooseImages(context.Context) error {
 				errs = append(errs, err)
 			}
 		}
-		if n == 0 && len(w.req.Images) == 0 {
+		switch {
+		case n == 0 && w.req.All:
+			w.plan.Warnings = append(w.plan.Warnings, fmt.Sprintf("%s: no image to promote; the service is left out", c.source.Name()))
+		case n == 0 && len(w.req.Images) > 0:
+			w.plan.Warnings = append(w.plan.Warnings, fmt.Sprintf("%s: none of the images named; the service is left out", c.source.Name()))
+		case n == 0:
 			errs = append(errs, failure("kubectl promote set IMAGE:TAG -k "+w.Pipeline.Spec.Layout.OverlayPath(c.plan.Service, w.from.Name),
 				"%s: no image in the source", c.source.Name()))
 		}
@@ -250,6 +301,9 @@ func (w *planner) pairImage(c *candidate, img overlay.Pin) error {
 		c.plan.Warnings = append(c.plan.Warnings, fmt.Sprintf("%s:%d:%d: image %q has neither tag nor digest here and is left out",
 			c.source.Name(), img.Position.Line, img.Position.Col, img.Name))
 		return nil
+	}
+	if w.Pipeline.Spec.Pin == PinTag && img.Tag == "" {
+		return at(c.source, img, "write newTag, or pin: tag+digest in the pipeline", "image %q has no tag here, and the pipeline pins by tag", img.Name)
 	}
 	for _, other := range c.images {
 		if other.source.Name != img.Name {
@@ -359,7 +413,7 @@ func (w *planner) checkState(ctx context.Context) error {
 	if len(errs) > 0 || len(dirty) == 0 {
 		return errors.Join(errs...)
 	}
-	return w.useCommitted(ctx, dirty)
+	return w.useCommitted(ctx, state, dirty)
 }
 
 func uncommitted(file, how string) error {
@@ -381,15 +435,20 @@ func checkCommittable(s State) error {
 }
 
 // useCommitted plans on the committed content of targets that differ from it.
-func (w *planner) useCommitted(ctx context.Context, dirty []string) error {
+func (w *planner) useCommitted(ctx context.Context, state State, dirty []string) error {
 	committed, err := w.Repo.Committed(ctx, dirty)
 	if err != nil {
 		return err
 	}
 	var errs []error
 	for _, c := range w.candidates {
+		how := state.Dirty[c.target.Name()]
+		if how == "" {
+			continue
+		}
 		data, ok := committed[c.target.Name()]
 		if !ok {
+			errs = append(errs, uncommitted(c.target.Name(), how+", and not in the head"))
 			continue
 		}
 		c.working = c.target.Bytes()
@@ -435,6 +494,9 @@ func (w *planner) editService(c *candidate, changes []overlay.Change) error {
 	if err != nil {
 		return err
 	}
+	if len(edit.Warnings) > 0 {
+		return failure("write the value in place of the alias", "%s; a promotion changes the images that it names and no others", edit.Warnings[0])
+	}
 	c.plan.write = c.working == nil
 	if c.working != nil && !bytes.Equal(c.working, edit.After.Bytes()) {
 		if len(c.plan.Verdicts) == 0 {
@@ -443,6 +505,5 @@ func (w *planner) editService(c *candidate, changes []overlay.Change) error {
 		return nil // refused anyway
 	}
 	c.plan.edit, c.plan.Changes, c.plan.Diff = edit, edit.Changes, edit.Diff()
-	c.plan.Warnings = append(c.plan.Warnings, edit.Warnings...)
 	return nil
 }

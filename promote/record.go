@@ -62,7 +62,7 @@ func (p *Plan) subject(services []*ServicePlan) string {
 		pins[i.New.Short()] = true
 	}
 	if len(pins) == 1 {
-		return s.Service + " → " + s.Images[0].New.Short()
+		return s.Service + " → " + escapeTrailer(s.Images[0].New.Short())
 	}
 	return fmt.Sprintf("%s, %d images", s.Service, len(s.Images))
 }
@@ -73,7 +73,7 @@ func imageTable(services []*ServicePlan) string {
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, s := range services {
 		for _, i := range s.Images {
-			fmt.Fprintf(w, "%s\t%s\t%s → %s\n", s.Service, i.Name, i.Old.Short(), i.New.Short())
+			fmt.Fprintf(w, "%s\t%s\t%s → %s\n", s.Service, escapeTrailer(i.Name), escapeTrailer(i.Old.Short()), escapeTrailer(i.New.Short()))
 		}
 	}
 	_ = w.Flush() // a strings.Builder does not fail
@@ -83,6 +83,9 @@ func imageTable(services []*ServicePlan) string {
 func (p *Plan) trailers(s *ServicePlan) [][2]string {
 	out := [][2]string{{TrailerService, s.Service}, {TrailerFrom, p.From}, {TrailerTo, p.To}}
 	for _, i := range s.Images {
+		if i.Old == i.New {
+			continue // it was there before, and this promotion has not looked at it
+		}
 		out = append(out, [2]string{TrailerImage, i.New.Ref(i.Repository)})
 	}
 	if p.Head != "" {

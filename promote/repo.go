@@ -40,6 +40,9 @@ type Repo interface {
 type File struct {
 	Path string
 	Data []byte
+	// Old, if not nil, is what the file must hold when it is replaced: a change
+	// that somebody has made in the meantime is an error, and nothing is written.
+	Old []byte
 }
 
 // State is where a repository stands.

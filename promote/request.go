@@ -103,6 +103,8 @@ type Plan struct {
 	Branch string `json:"branch,omitempty"`
 	// Answer is the worst of all verdicts.
 	Answer Answer `json:"answer"`
+	// Warnings are facts that concern no service of the plan.
+	Warnings []string `json:"warnings,omitempty"`
 	// Services are the services in the order asked for.
 	Services []*ServicePlan `json:"services"`
 }
@@ -190,6 +192,15 @@ func (p *Plan) changed() []*ServicePlan {
 	return out
 }
 
+// Answer is the worst of the service's verdicts.
+func (s *ServicePlan) Answer() Answer {
+	var answers []Answer
+	for _, v := range s.Verdicts {
+		answers = append(answers, v.Answer)
+	}
+	return worst(answers...)
+}
+
 // Changed tells whether anything of the service would be written or committed.
 func (s *ServicePlan) Changed() bool {
 	for _, c := range s.Copies {
@@ -200,22 +211,24 @@ func (s *ServicePlan) Changed() bool {
 	return s.edit != nil && s.edit.Changed()
 }
 
-// files gives the files that differ, and of them those that are to be written:
-// the others have their new content already.
-func (s *ServicePlan) files() (paths []string, write []File) {
+// files gives the files that differ, as they shall be, and of them those that are
+// to be written: the others have their new content already.
+func (s *ServicePlan) files() (all, write []File) {
 	if s.edit != nil && s.edit.Changed() {
-		paths = append(paths, s.TargetFile)
+		f := File{Path: s.TargetFile, Data: s.edit.After.Bytes(), Old: s.edit.Before.Bytes()}
+		all = append(all, f)
 		if s.write {
-			write = append(write, File{Path: s.TargetFile, Data: s.edit.After.Bytes()})
+			write = append(write, f)
 		}
 	}
 	for _, c := range s.Copies {
 		if c.Changed {
-			paths = append(paths, c.Target)
+			f := File{Path: c.Target, Data: c.data, Old: c.old}
+			all = append(all, f)
 			if c.write {
-				write = append(write, File{Path: c.Target, Data: c.data})
+				write = append(write, f)
 			}
 		}
 	}
-	return paths, write
+	return all, write
 }

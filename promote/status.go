@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"sort"
+	"time"
 
 	"github.com/kubepromote/kubepromote/overlay"
 	"golang.org/x/sync/errgroup"
@@ -28,8 +30,6 @@ type EnvironmentStatus struct {
 	// Differs tells that an image differs from every environment it may come
 	// from: there is something to promote.
 	Differs bool `json:"differs,omitempty"`
-	// Last is the newest change of a pin here, where history was asked for.
-	Last *Change `json:"last,omitempty"`
 
 	err error
 }
@@ -39,6 +39,19 @@ type ImageStatus struct {
 	Name       string `json:"name"`
 	Repository string `json:"repository"`
 	Pin
+	// Last is the newest change of this pin, where history was asked for.
+	Last *LastChange `json:"last,omitempty"`
+}
+
+// LastChange tells since when a pin is what it is, and by whom.
+type LastChange struct {
+	Commit string    `json:"commit"`
+	Time   time.Time `json:"time"`
+	Author string    `json:"author"`
+	Email  string    `json:"email"`
+	// From is the environment that it was promoted from, by a record that agrees
+	// with the content.
+	From string `json:"from,omitempty"`
 }
 
 // Status reads the working tree: for each service, in alphabetical order, what
@@ -60,6 +73,7 @@ func (p *Promoter) Status(ctx context.Context, services []string) ([]ServiceStat
 	}
 	names = append([]string(nil), names...)
 	sort.Strings(names)
+	names = slices.Compact(names)
 	out := make([]ServiceStatus, len(names))
 	var g errgroup.Group
 	g.SetLimit(2 * runtime.GOMAXPROCS(0))
@@ -119,6 +133,11 @@ func (p *Promoter) serviceStatus(name string, has map[string]bool) ServiceStatus
 		if has[env.Name] {
 			e = p.environmentStatus(name, env.Name)
 		}
+		at[env.Name] = e
+		s.Environments = append(s.Environments, e)
+	}
+	for i, env := range p.Pipeline.Spec.Environments {
+		e := &s.Environments[i]
 		for _, from := range env.From {
 			if src := at[from]; len(src.Images) > 0 && e.Exists && e.err == nil {
 				e.Differs = differs(src.Images, e.Images)
@@ -127,8 +146,6 @@ func (p *Promoter) serviceStatus(name string, has map[string]bool) ServiceStatus
 				}
 			}
 		}
-		at[env.Name] = e
-		s.Environments = append(s.Environments, e)
 	}
 	return s
 }
@@ -183,13 +200,14 @@ func differs(source, target []ImageStatus) bool {
 // AddHistory fills in Last from the repository's history, in one pass that ends
 // when all have been found.
 func (p *Promoter) AddHistory(ctx context.Context, log Log, statuses []ServiceStatus) error {
-	open := make(map[[2]string]*EnvironmentStatus)
+	open := make(map[[3]string]*ImageStatus)
 	var services []string
 	for i := range statuses {
 		services = append(services, statuses[i].Service)
 		for j := range statuses[i].Environments {
-			if e := &statuses[i].Environments[j]; e.Exists && e.err == nil {
-				open[[2]string{statuses[i].Service, e.Environment}] = e
+			e := &statuses[i].Environments[j]
+			for k := range e.Images {
+				open[[3]string{statuses[i].Service, e.Environment, e.Images[k].Name}] = &e.Images[k]
 			}
 		}
 	}
@@ -197,11 +215,21 @@ func (p *Promoter) AddHistory(ctx context.Context, log Log, statuses []ServiceSt
 		services = nil
 	}
 	return p.History(ctx, log, HistoryRequest{Services: services}, func(c Change) bool {
-		key := [2]string{c.Service, c.Environment}
-		if e := open[key]; e != nil {
-			e.Last = &c
-			delete(open, key)
+		for _, changed := range c.Images {
+			key := [3]string{c.Service, c.Environment, changed.Name}
+			if i := open[key]; i != nil {
+				i.Last = c.last()
+				delete(open, key)
+			}
 		}
 		return len(open) > 0
 	})
+}
+
+func (c Change) last() *LastChange {
+	l := &LastChange{Commit: c.Commit, Time: c.Time, Author: c.Author, Email: c.Email}
+	if c.Record != nil && c.Mismatch == "" {
+		l.From = c.Record.From
+	}
+	return l
 }

@@ -106,7 +106,7 @@ func (d *strictDecoder) check(n *yaml.Node, t reflect.Type, path string) {
 			d.check(c, t.Elem(), fmt.Sprintf("%s[%d]", path, i))
 		}
 	default:
-		if n.Kind != yaml.ScalarNode {
+		if n.Kind != yaml.ScalarNode || t.Kind() == reflect.Bool && n.ShortTag() != "!!bool" {
 			d.add(n, "", "%s is a %s, not a %s", path, kindName(n), t.Kind())
 		}
 	}

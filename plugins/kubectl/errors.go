@@ -59,7 +59,7 @@ func exitStatus(err error) int {
 		return answerStatus(refused.Answer)
 	case errors.Is(err, digest.ErrNotFound), errors.Is(err, digest.ErrMalformed):
 		return exitFailed
-	case errors.Is(err, digest.ErrUnknown):
+	case errors.Is(err, digest.ErrUnknown), errors.Is(err, context.DeadlineExceeded):
 		return exitUnknown
 	}
 	return exitFailed

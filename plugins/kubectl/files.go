@@ -35,6 +35,7 @@ const stdin = "-"
 // input is one parsed file.
 type input struct {
 	path string // as given, or the file found in the directory given
+	real string // the same file, absolute and through no linked directory
 	file *overlay.File
 }
 
@@ -56,47 +57,85 @@ func (o *fileOptions) read(s *session, fallback string) ([]input, error) {
 	}
 	var inputs []input
 	for _, p := range append(paths, o.files...) {
-		f, err := parseFile(s, p)
+		in, err := parseFile(s, p)
 		errs = append(errs, err)
-		inputs = append(inputs, input{p, f})
+		inputs = append(inputs, in)
 	}
 	return inputs, errors.Join(errs...)
 }
 
-func parseFile(s *session, path string) (*overlay.File, error) {
-	const most = 64<<20 + 1
+// maxFile is just more than what the overlay package takes.
+const maxFile = 64<<20 + 1
+
+func parseFile(s *session, path string) (input, error) {
 	if path == stdin {
-		data, err := io.ReadAll(io.LimitReader(s.In, most))
+		data, err := io.ReadAll(io.LimitReader(s.In, maxFile))
 		if err != nil {
-			return nil, fileError(err)
+			return input{}, fileError(err)
 		}
-		return overlay.Parse("<stdin>", data)
+		file, err := overlay.Parse("<stdin>", data)
+		return input{path: path, file: file}, err
 	}
-	info, err := os.Stat(path)
+	// Reading follows "link/.." where the link leads; what is written must be the
+	// same file, so its place is found out once, for both.
+	real, err := realPath(path)
 	if err != nil {
-		return nil, fileError(err)
+		return input{}, err
+	}
+	info, err := os.Stat(real)
+	if err != nil {
+		return input{}, renamed(err, path)
 	}
 	if info.IsDir() {
-		return nil, &promote.Error{Msg: path + " is a directory", Hint: "-k " + path}
+		return input{}, &promote.Error{Msg: path + " is a directory", Hint: "-k " + path}
 	}
 	if !info.Mode().IsRegular() {
-		return nil, &promote.Error{Msg: path + " is not a regular file"}
+		return input{}, &promote.Error{Msg: path + " is not a regular file"}
 	}
-	f, err := os.Open(path)
+	f, err := os.Open(real)
 	if err != nil {
-		return nil, fileError(err)
+		return input{}, renamed(err, path)
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, most))
+	data, err := io.ReadAll(io.LimitReader(f, maxFile))
 	if err != nil {
-		return nil, fileError(err)
+		return input{}, renamed(err, path)
 	}
-	return overlay.Parse(filepath.ToSlash(path), data)
+	file, err := overlay.Parse(filepath.ToSlash(path), data)
+	return input{path, real, file}, err
+}
+
+// realPath makes a path absolute and resolves the links that lead to its
+// directory; the file itself may be a link, which is not written through.
+func realPath(path string) (string, error) {
+	if path == "" {
+		return "", &usageError{msg: "a file with an empty name", hint: "an unset variable?"}
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if err != nil {
+		return "", renamed(err, path)
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return "", renamed(err, path)
+	}
+	return filepath.Join(dir, filepath.Base(path)), nil
+}
+
+// renamed gives an error of the file system the name that the user has typed.
+func renamed(err error, path string) error {
+	var p *os.PathError
+	if errors.As(err, &p) {
+		return &promote.Error{Msg: path, Err: p.Err}
+	}
+	return err
 }
 
 // findKustomization gives the kustomization file of a directory, as kustomize
 // finds it: exactly one of three names.
 func findKustomization(dir string) (string, error) {
+	if dir == "" {
+		return "", &usageError{msg: "a directory with an empty name", hint: "an unset variable?"}
+	}
 	info, err := os.Stat(dir)
 	if err != nil {
 		return "", fileError(err)
@@ -107,7 +146,7 @@ func findKustomization(dir string) (string, error) {
 	var found []string
 	for _, name := range []string{"kustomization.yaml", "kustomization.yml", "Kustomization"} {
 		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
-			found = append(found, filepath.Join(dir, name))
+			found = append(found, joinAsGiven(dir, name))
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return "", fileError(err)
 		}
@@ -121,19 +160,20 @@ func findKustomization(dir string) (string, error) {
 	return "", &promote.Error{Msg: dir + " has several kustomization files: " + strings.Join(found, ", "), Hint: "keep one of them"}
 }
 
+// joinAsGiven adds a name to a directory and leaves "link/.." as it is: only the
+// file system knows where that leads.
+func joinAsGiven(dir, name string) string {
+	if filepath.Clean(dir) == "." {
+		return name
+	}
+	return strings.TrimRight(dir, string(filepath.Separator)) + string(filepath.Separator) + name
+}
+
 // writeEdits writes all changed files, or none.
 func writeEdits(ctx context.Context, inputs []input, edits []*overlay.Edit) error {
-	var abs []string
-	for _, in := range inputs {
-		a, err := filepath.Abs(in.path)
-		if err != nil {
-			return fileError(err)
-		}
-		abs = append(abs, a)
-	}
-	base := filepath.Dir(abs[0])
-	for _, a := range abs[1:] {
-		for !strings.HasPrefix(a, strings.TrimSuffix(base, string(filepath.Separator))+string(filepath.Separator)) {
+	base := filepath.Dir(inputs[0].real)
+	for _, in := range inputs[1:] {
+		for !strings.HasPrefix(in.real, strings.TrimSuffix(base, string(filepath.Separator))+string(filepath.Separator)) {
 			base = filepath.Dir(base)
 		}
 	}
@@ -147,11 +187,11 @@ func writeEdits(ctx context.Context, inputs []input, edits []*overlay.Edit) erro
 		if !e.Changed() {
 			continue
 		}
-		rel, err := filepath.Rel(base, abs[i])
+		rel, err := filepath.Rel(base, inputs[i].real)
 		if err != nil {
 			return fileError(err)
 		}
-		files = append(files, promote.File{Path: filepath.ToSlash(rel), Data: e.After.Bytes()})
+		files = append(files, promote.File{Path: filepath.ToSlash(rel), Data: e.After.Bytes(), Old: e.Before.Bytes()})
 	}
 	if len(files) == 0 {
 		return nil

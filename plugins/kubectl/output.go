@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
@@ -44,6 +46,9 @@ func must(err error) {
 
 // wide tells whether the table shall have its further columns.
 func (o *output) wide() bool { return *o.flags.OutputFormat == "wide" }
+
+// names tells whether names alone are printed.
+func (o *output) names() bool { return *o.flags.OutputFormat == "name" }
 
 // printer gives the printer asked for, or nil for a table.
 func (o *output) printer() (printers.ResourcePrinter, error) {
@@ -81,7 +86,7 @@ func printList(w io.Writer, p printers.ResourcePrinter, kind string, items []obj
 	if err != nil {
 		return fmt.Errorf("making a %sList: %w", kind, err)
 	}
-	return p.PrintObj(list, w)
+	return p.PrintObj(list, forTerminal(w))
 }
 
 // printObject prints one versioned object.
@@ -94,7 +99,31 @@ func printObject(w io.Writer, p printers.ResourcePrinter, kind string, item obje
 	if err != nil {
 		return fmt.Errorf("making a %s: %w", kind, err)
 	}
-	return p.PrintObj(obj, w)
+	return p.PrintObj(obj, forTerminal(w))
+}
+
+// forTerminal keeps what stands in files, in commits or in registries from
+// steering a terminal: formats such as jsonpath print it as it is. Elsewhere a
+// program reads it, and gets it whole.
+func forTerminal(w io.Writer) io.Writer {
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return &cleanWriter{f}
+	}
+	return w
+}
+
+// cleanWriter writes control characters, other than line breaks and tabs, as
+// blanks.
+type cleanWriter struct{ w io.Writer }
+
+func (c *cleanWriter) Write(b []byte) (int, error) {
+	_, err := io.WriteString(c.w, strings.Map(func(r rune) rune {
+		if r != '\n' && r != '\t' && (r < ' ' || r >= 0x7f && r < 0xa0) {
+			return ' '
+		}
+		return r
+	}, string(b)))
+	return len(b), err
 }
 
 func writeObject(b *bytes.Buffer, kind string, item object) error {

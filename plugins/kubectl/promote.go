@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/spf13/cobra"
 )
@@ -101,7 +102,7 @@ func (o *promoteOptions) run(cmd *cobra.Command, args []string) error {
 	o.request.Services = args
 	o.request.Policy = o.session.verifyPolicy
 	if o.request.To == "" {
-		return &usageError{msg: "--to is missing", hint: "kubectl promote " + strings.Join(append(args, "--to", "ENVIRONMENT"), " "), command: cmd.CommandPath()}
+		return o.noTarget(cmd, args)
 	}
 	if o.commit {
 		o.request.Mode = promote.DeliverCommit
@@ -137,6 +138,9 @@ func (o *promoteOptions) run(cmd *cobra.Command, args []string) error {
 	} else {
 		err = o.printPlan(plan, applied)
 	}
+	if err != nil && applied.Commit != "" {
+		return &promote.Error{Msg: "the promotion is committed as " + applied.Commit + ", but what it did could not be printed", Err: err}
+	}
 	if err != nil {
 		return err
 	}
@@ -145,6 +149,20 @@ func (o *promoteOptions) run(cmd *cobra.Command, args []string) error {
 		return &silentError{answerStatus(refused.Answer)}
 	}
 	return nil
+}
+
+// noTarget says that --to is missing, or that a command's name is mistyped.
+func (o *promoteOptions) noTarget(cmd *cobra.Command, args []string) error {
+	var commands []string
+	for _, c := range cmd.Root().Commands() {
+		commands = append(commands, c.Name())
+	}
+	if len(args) > 0 && !cmd.HasParent() {
+		if near := overlay.Nearest(args[0], commands); near != "" {
+			return &usageError{msg: fmt.Sprintf("%q is no command, and --to is missing to promote a service of that name", args[0]), hint: "did you mean kubectl promote " + near + "?"}
+		}
+	}
+	return &usageError{msg: "--to is missing", hint: "kubectl promote " + strings.Join(append(args[:len(args):len(args)], "--to", "ENVIRONMENT"), " ")}
 }
 
 // apply carries the plan out. A promotion that has passed the point where it can
@@ -206,11 +224,11 @@ func (o *promoteOptions) printPlan(plan *promote.Plan, applied *promote.Applied)
 			o.session.note("%s: %s: %s: %s", s.Service, v.Gate, v.Answer, v.Reason)
 		}
 		if o.dryRun && s.Diff != "" {
-			fmt.Fprint(o.session.Out, "\n"+s.Diff)
+			fmt.Fprint(forTerminal(o.session.Out), "\n"+s.Diff)
 		}
 		for _, c := range s.Copies {
 			if o.dryRun && c.Changed {
-				fmt.Fprint(o.session.Out, "\n"+c.Diff)
+				fmt.Fprint(forTerminal(o.session.Out), "\n"+c.Diff)
 			}
 		}
 	}
@@ -223,15 +241,13 @@ func (o *promoteOptions) printPlan(plan *promote.Plan, applied *promote.Applied)
 
 // result says in a word what became of a service.
 func (o *promoteOptions) result(plan *promote.Plan, s *promote.ServicePlan) string {
-	for _, v := range s.Verdicts {
-		switch v.Answer {
-		case promote.Fail:
-			return "refused"
-		case promote.Undecided:
-			return "unknown"
-		case promote.Wait:
-			return "waiting"
-		}
+	switch s.Answer() {
+	case promote.Fail:
+		return "refused"
+	case promote.Undecided:
+		return "unknown"
+	case promote.Wait:
+		return "waiting"
 	}
 	switch {
 	case !s.Changed():
@@ -270,6 +286,9 @@ func shortDigest(digest string) string {
 }
 
 func (s *session) printWarnings(plan *promote.Plan) {
+	for _, w := range plan.Warnings {
+		s.warn("%s", w)
+	}
 	for _, sp := range plan.Services {
 		for _, w := range sp.Warnings {
 			s.warn("%s: %s", sp.Service, w)

@@ -133,7 +133,7 @@ func (o *setOptions) run(cmd *cobra.Command, args []string) error {
 	}
 	if o.dryRun {
 		for _, e := range edits {
-			fmt.Fprint(s.Out, e.Diff())
+			fmt.Fprint(forTerminal(s.Out), e.Diff())
 		}
 		return nil
 	}
@@ -168,7 +168,7 @@ func (s *session) writeSet(cmd *cobra.Command, inputs []input, edits []*overlay.
 			fmt.Fprintln(s.ErrOut, clean(fmt.Sprintf("%s%s: image %q: %s", e.Before.Name(), place(c.Position), c.Image, describe(c))))
 		}
 		if len(e.Changes) == 0 {
-			fmt.Fprintf(s.ErrOut, "%s: unchanged\n", e.Before.Name())
+			fmt.Fprintln(s.ErrOut, clean(e.Before.Name())+": unchanged")
 		}
 	}
 	return nil

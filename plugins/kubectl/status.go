@@ -52,7 +52,7 @@ func (s *session) status(cmd *cobra.Command, out *output, services []string) err
 	if statuses == nil && failed != nil {
 		return failed
 	}
-	if out.wide() || printer != nil {
+	if out.wide() || printer != nil && !out.names() {
 		if err := p.AddHistory(cmd.Context(), repo, statuses); err != nil {
 			return err
 		}
@@ -120,17 +120,14 @@ func wideStatus(statuses []promote.ServiceStatus, now time.Time) [][]string {
 	rows := [][]string{{"SERVICE", "ENVIRONMENT", "IMAGE", "TAG", "DIGEST", "SINCE", "BY", "FROM"}}
 	for _, st := range statuses {
 		for _, e := range st.Environments {
-			since, by, from := "-", "-", "-"
-			if c := e.Last; c != nil {
-				since, by = duration.HumanDuration(now.Sub(c.Time)), c.Author
-				if c.Record != nil && c.Mismatch == "" {
-					from = dash(c.Record.From)
-				}
-			}
 			if e.Error != "" {
 				rows = append(rows, []string{st.Service, e.Environment, "error", "-", "-", "-", "-", "-"})
 			}
 			for _, i := range e.Images {
+				since, by, from := "-", "-", "-"
+				if l := i.Last; l != nil {
+					since, by, from = duration.HumanDuration(now.Sub(l.Time)), l.Author, dash(l.From)
+				}
 				rows = append(rows, []string{st.Service, e.Environment, i.Name, dash(i.Tag), shortDigest(i.Digest), since, by, from})
 			}
 		}

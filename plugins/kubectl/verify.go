@@ -42,11 +42,14 @@ func newVerifyCommand(s *session) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		refs, policy, err := s.verifyInput(cmd, files, env, args)
+		refs, unpinned, policy, err := s.verifyInput(cmd, files, env, args)
 		if err != nil {
 			return err
 		}
-		results := s.verifyRefs(cmd, policy, refs)
+		if len(refs)+len(unpinned) == 0 {
+			return &promote.Error{Msg: "no image to verify", Hint: "kubectl promote images lists what there is"}
+		}
+		results := append(s.verifyRefs(cmd, policy, refs), unpinned...)
 		items, worst := []object{}, exitDone
 		for _, r := range results {
 			items = append(items, object{r.Image, r})
@@ -77,59 +80,99 @@ func worse(status int, o verify.Outcome) int {
 	return exitUnknown
 }
 
-// verifyInput gives the references to verify and the policy.
-func (s *session) verifyInput(cmd *cobra.Command, files *fileOptions, env string, args []string) ([]string, *verify.Policy, error) {
-	if env == "" {
-		if s.verifyPolicy == "" {
-			return nil, nil, &usageError{msg: "no policy named", hint: "--verify-policy FILE, or SERVICE --env ENVIRONMENT", command: cmd.CommandPath()}
-		}
-		refs, err := s.refs(cmd, files, args)
-		if err != nil {
-			return nil, nil, err
-		}
-		policy, err := loadPolicyFile(s.verifyPolicy)
-		return refs, policy, err
+// verifyInput gives the references to verify, what cannot be verified because it
+// is pinned to nothing, and the policy.
+func (s *session) verifyInput(cmd *cobra.Command, files *fileOptions, env string, args []string) (refs []string, unpinned []verify.Result, policy *verify.Policy, err error) {
+	if env != "" {
+		return s.verifyServices(cmd, files, env, args)
 	}
+	if s.verifyPolicy == "" {
+		return nil, nil, nil, &usageError{msg: "no policy named", hint: "--verify-policy FILE, or SERVICE --env ENVIRONMENT", command: cmd.CommandPath()}
+	}
+	if len(args) == 0 && !files.given() {
+		return nil, nil, nil, &usageError{msg: "no reference named", command: cmd.CommandPath()}
+	}
+	refs = append(refs, args...)
 	if files.given() {
-		return nil, nil, &usageError{msg: "--env stands beside -k or -f", command: cmd.CommandPath()}
+		inputs, err := files.read(s, s.repo)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		for _, in := range inputs {
+			for _, i := range in.file.Images() {
+				if i.Tag == "" && i.Digest == "" {
+					unpinned = append(unpinned, notPinned(i.Repository()))
+				} else {
+					refs = append(refs, i.Ref())
+				}
+			}
+		}
+	}
+	policy, err = loadPolicyFile(s.verifyPolicy)
+	return refs, unpinned, policy, err
+}
+
+func notPinned(image string) verify.Result {
+	return verify.Result{Image: image, Outcome: verify.Unknown, Reason: "it has neither tag nor digest here"}
+}
+
+// verifyServices is verifyInput for services of an environment.
+func (s *session) verifyServices(cmd *cobra.Command, files *fileOptions, env string, args []string) (refs []string, unpinned []verify.Result, policy *verify.Policy, err error) {
+	if files.given() {
+		return nil, nil, nil, &usageError{msg: "--env stands beside -k or -f", command: cmd.CommandPath()}
 	}
 	s.offline = true
 	p, repo, err := s.open(cmd.Context())
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	defer repo.Close()
 	e, err := p.Pipeline.Environment(env)
 	if err != nil {
-		return nil, nil, err
-	}
-	if e.Verify == nil && s.verifyPolicy == "" {
-		return nil, nil, &usageError{msg: fmt.Sprintf("the pipeline names no policy for %q", env), hint: "--verify-policy FILE", command: cmd.CommandPath()}
+		return nil, nil, nil, err
 	}
 	path := ""
-	if e.Verify != nil {
+	switch {
+	case e.Verify != nil:
 		path = e.Verify.Policy
+	case s.verifyPolicy == "":
+		return nil, nil, nil, &usageError{msg: fmt.Sprintf("the pipeline names no policy for %q", env), hint: "--verify-policy FILE", command: cmd.CommandPath()}
 	}
-	policy, err := s.loadPolicy(repo, path)
-	if err != nil {
-		return nil, nil, err
+	if policy, err = s.loadPolicy(repo, path); err != nil {
+		return nil, nil, nil, err
 	}
 	statuses, err := p.Status(cmd.Context(), args)
-	return imagesOf(statuses, env), policy, err
+	if statuses == nil && err != nil {
+		return nil, nil, nil, err
+	}
+	refs, unpinned, err = imagesOf(statuses, env, len(args) > 0)
+	return refs, unpinned, policy, err
 }
 
-func imagesOf(statuses []promote.ServiceStatus, env string) []string {
-	var refs []string
+// imagesOf gives the images of an environment. Services that are named must be
+// there; what cannot be read in other environments does not matter.
+func imagesOf(statuses []promote.ServiceStatus, env string, named bool) (refs []string, unpinned []verify.Result, err error) {
+	var errs []error
 	for _, st := range statuses {
 		for _, e := range st.Environments {
+			switch {
+			case e.Environment != env:
+				continue
+			case e.Error != "":
+				errs = append(errs, errors.New(e.Error))
+			case !e.Exists && named:
+				errs = append(errs, &promote.Error{Msg: fmt.Sprintf("service %q has no overlay in %s", st.Service, env)})
+			}
 			for _, i := range e.Images {
-				if e.Environment == env && i.Pin != (promote.Pin{}) {
+				if i.Pin == (promote.Pin{}) {
+					unpinned = append(unpinned, notPinned(i.Repository))
+				} else {
 					refs = append(refs, i.Ref(i.Repository))
 				}
 			}
 		}
 	}
-	return refs
+	return refs, unpinned, errors.Join(errs...)
 }
 
 // verifyRefs resolves tags and verifies the digests; what cannot be resolved is

@@ -13,7 +13,7 @@ import (
 
 // Bounds of what one commit may take of the memory.
 const (
-	maxCommitMessage = 1 << 20
+	maxCommitMessage = 16 << 20
 	maxField         = 64 << 10
 	maxCommitFiles   = 1 << 20
 )

@@ -47,7 +47,7 @@ type writer struct {
 // job is one file to replace.
 type job struct {
 	path, dir, temp string
-	data            []byte
+	data, old       []byte
 	info            fs.FileInfo
 	same            bool
 }
@@ -98,7 +98,7 @@ func (w *writer) plan(files []promote.File) error {
 		known[f.Path] = true
 		names[i] = f.Path
 		dir := path.Dir(f.Path)
-		w.jobs = append(w.jobs, &job{path: f.Path, dir: dir, temp: path.Join(dir, tempName(path.Base(f.Path))), data: f.Data})
+		w.jobs = append(w.jobs, &job{path: f.Path, dir: dir, temp: path.Join(dir, tempName(path.Base(f.Path))), data: f.Data, old: f.Old})
 	}
 	return checkParents(w.root, names, w.nested)
 }
@@ -147,12 +147,15 @@ func (w *writer) check(j *job) error {
 		return &Error{Msg: fmt.Sprintf("%s is read-only (mode %s)", name, mode), Hint: "chmod u+w " + quote(name), Err: fs.ErrPermission}
 	}
 	j.info = info
-	if info.Size() != int64(len(j.data)) {
+	if j.old == nil && info.Size() != int64(len(j.data)) {
 		return nil
 	}
 	data, err := readRegular(w.root, j.path)
 	if err != nil {
 		return err
+	}
+	if j.old != nil && !bytes.Equal(data, j.old) && !bytes.Equal(data, j.data) {
+		return &Error{Msg: name + " has been changed by somebody else in the meantime", Hint: "run the same command again"}
 	}
 	if j.same = bytes.Equal(data, j.data); j.same {
 		return w.clear(j)
