@@ -1,0 +1,68 @@
+// The command bench measures kubectl-promote side by side with what its users
+// would do otherwise. Run it in the folder e2e: go run ./cmd/bench.
+//
+// All figures of one run are taken on the same machine in turns, A B A B, and
+// the medians are compared. A missed target is printed and is no failure: this
+// measures, it does not test.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+
+	"github.com/kubepromote/kubepromote/e2e/internal/peers"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// bench is one run of all measurements.
+type bench struct {
+	dir       string // for the repositories, removed afterwards
+	product   string
+	kustomize string
+	rounds    int // of the short measurements
+	long      int // of the long ones
+	small     int // services in the smaller repository
+	large     int
+	results   []result
+}
+
+func run(ctx context.Context) error {
+	b := &bench{}
+	flag.IntVar(&b.rounds, "rounds", 20, "rounds of the short measurements")
+	flag.IntVar(&b.long, "long-rounds", 3, "rounds of the long measurements")
+	flag.IntVar(&b.small, "services", 1000, "services in the smaller repository")
+	flag.IntVar(&b.large, "many-services", 10000, "services in the larger repository")
+	keep := flag.String("keep", "", "an empty folder for the repositories, which are left there to be looked at")
+	flag.Parse()
+	bin, err := peers.Build(ctx, os.Stderr, "kustomize")
+	if err != nil {
+		return err
+	}
+	b.product, b.kustomize = filepath.Join(bin, peers.Product), filepath.Join(bin, "kustomize")
+	if b.dir = *keep; b.dir == "" {
+		if b.dir, err = os.MkdirTemp("", "kubepromote-bench-"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(b.dir)
+	}
+	for _, measure := range []func(context.Context) error{b.startUp, b.oneImage, b.manyImages, b.growth} {
+		if err := measure(ctx); err != nil {
+			return err
+		}
+	}
+	fmt.Println()
+	b.summary(os.Stdout)
+	return nil
+}

@@ -1,0 +1,154 @@
+// Package peers builds the programs that the end-to-end tests run: the project's
+// own binary, and the registry, cosign, crane and kustomize from their published
+// modules, in the versions that e2e/go.mod names.
+package peers
+
+import (
+	"context"
+	"debug/buildinfo"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// Product is the name of the project's own program.
+const Product = "kubectl-promote"
+
+// ProductVariable names a program to be tested in place of what the sources
+// give: a release's.
+const ProductVariable = "E2E_KUBECTL_PROMOTE"
+
+// tools are the packages of the peers by the names of their programs. They are
+// the tool directives of go.mod.
+var tools = []struct{ name, pkg, module string }{
+	{"registry", "github.com/distribution/distribution/v3/cmd/registry", "github.com/distribution/distribution/v3"},
+	{"cosign", "github.com/sigstore/cosign/v2/cmd/cosign", "github.com/sigstore/cosign/v2"},
+	{"crane", "github.com/google/go-containerregistry/cmd/crane", "github.com/google/go-containerregistry"},
+	{"kustomize", "sigs.k8s.io/kustomize/kustomize/v5", "sigs.k8s.io/kustomize/kustomize/v5"},
+}
+
+// buildLimit is how long one build may take; a cold one takes two minutes on two
+// cores.
+const buildLimit = 20 * time.Minute
+
+// Build builds what is missing or out of date into the folder bin of this module
+// and returns that folder. A peer is out of date when go.mod names another
+// version than the one it was built from; the project's own program is built
+// anew each time, which the build cache makes short. What takes long is told to
+// log.
+func Build(ctx context.Context, log io.Writer, names ...string) (string, error) {
+	root, err := moduleRoot(ctx)
+	if err != nil {
+		return "", err
+	}
+	bin := filepath.Join(root, "bin")
+	if err := os.MkdirAll(bin, 0o755); err != nil {
+		return "", err
+	}
+	wanted := make(map[string]bool)
+	for _, n := range names {
+		wanted[n] = true
+	}
+	for _, t := range tools {
+		if len(names) > 0 && !wanted[t.name] {
+			continue
+		}
+		version, err := goCommand(ctx, root, "list", "-m", "-f", "{{.Version}}", t.module)
+		if err != nil {
+			return "", err
+		}
+		target := filepath.Join(bin, exe(t.name))
+		if builtFrom(target, t.module) == version {
+			continue
+		}
+		if err := build(ctx, log, root, t.pkg, target, version); err != nil {
+			return "", err
+		}
+	}
+	target := filepath.Join(bin, exe(Product))
+	if given := os.Getenv(ProductVariable); given != "" {
+		fmt.Fprintf(log, "testing %s\n", given)
+		return bin, replaceWithCopy(given, target)
+	}
+	return bin, build(ctx, log, filepath.Dir(root), "./cmd/"+Product, target, "")
+}
+
+func replaceWithCopy(from, to string) error {
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	temp := fmt.Sprintf("%s.%d.tmp", to, os.Getpid())
+	defer os.Remove(temp)
+	if err := os.WriteFile(temp, data, 0o755); err != nil {
+		return err
+	}
+	return os.Rename(temp, to)
+}
+
+func exe(name string) string {
+	if runtime.GOOS == "windows" {
+		return name + ".exe"
+	}
+	return name
+}
+
+// builtFrom gives the version of the module that a program was built from, or
+// "" when there is no such program.
+func builtFrom(file, module string) string {
+	info, err := buildinfo.ReadFile(file)
+	if err != nil || info.Main.Path != module || info.GoVersion != runtime.Version() {
+		return ""
+	}
+	return info.Main.Version
+}
+
+// build writes the program under another name first, so that an interrupted
+// build leaves no half of a program behind.
+func build(ctx context.Context, log io.Writer, dir, pkg, target, version string) error {
+	ctx, cancel := context.WithTimeout(ctx, buildLimit)
+	defer cancel()
+	name := filepath.Base(target)
+	if version != "" {
+		fmt.Fprintf(log, "building %s %s\n", name, version)
+	}
+	started := time.Now()
+	temp := fmt.Sprintf("%s.%d.tmp", target, os.Getpid())
+	defer os.Remove(temp)
+	if _, err := goCommand(ctx, dir, "build", "-o", temp, pkg); err != nil {
+		return fmt.Errorf("building %s: %w", name, err)
+	}
+	if version != "" || time.Since(started) > 10*time.Second {
+		fmt.Fprintf(log, "built %s in %s\n", name, time.Since(started).Round(time.Second))
+	}
+	return os.Rename(temp, target)
+}
+
+func moduleRoot(ctx context.Context) (string, error) {
+	file, err := goCommand(ctx, "", "env", "GOMOD")
+	if err != nil {
+		return "", err
+	}
+	if file == "" || file == os.DevNull {
+		return "", fmt.Errorf("no go.mod here: run this inside the folder e2e")
+	}
+	return filepath.Dir(file), nil
+}
+
+func goCommand(ctx context.Context, dir string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOWORK=off")
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("go %s: %w\n%s", args[0], err, strings.TrimSpace(stderr.String()))
+	}
+	return strings.TrimSpace(string(out)), nil
+}

@@ -1,0 +1,208 @@
+package e2e
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	ggcr "github.com/google/go-containerregistry/pkg/registry"
+	"github.com/kubepromote/kubepromote/e2e/internal/registry"
+	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/crypto/bcrypt"
+)
+
+// TestScripts runs testdata/script/*.txtar. Beside the usual commands they have
+// those of scriptCommands.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", "script"),
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			vars, err := environment(filepath.Join(env.WorkDir, ".home"))
+			env.Vars = append(env.Vars, vars...)
+			env.Values[registryKey{}] = &runningRegistry{}
+			return err
+		},
+		Condition: scriptCondition,
+		Cmds:      scriptCommands(),
+	})
+}
+
+// scriptCondition adds [has:kubectl] and so on: whether the machine has a program.
+func scriptCondition(name string) (bool, error) {
+	program, ok := strings.CutPrefix(name, "has:")
+	if !ok {
+		return false, errors.New("unknown condition " + name)
+	}
+	_, err := exec.LookPath(program)
+	return err == nil, nil
+}
+
+func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
+	return map[string]func(*testscript.TestScript, bool, []string){
+		"registry": cmdRegistry,
+		"exits":    cmdExits,
+		"image":    cmdImage,
+		"subst":    cmdSubst,
+		"setenv":   cmdSetenv,
+	}
+}
+
+// registryKey finds the script's runningRegistry among its values.
+type registryKey struct{}
+
+type runningRegistry struct{ stop func() }
+
+// cmdRegistry: registry start [referrers | htpasswd USER PASSWORD | token USER
+// PASSWORD], registry stop. It sets $REGISTRY. With "referrers" it is
+// go-containerregistry's, which has the referrers API; distribution has not, so
+// that clients use the fallback tag.
+func cmdRegistry(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: registry start [referrers | htpasswd USER PASSWORD | token USER PASSWORD] | registry stop")
+	}
+	running := ts.Value(registryKey{}).(*runningRegistry)
+	if args[0] == "stop" {
+		if running.stop == nil {
+			ts.Fatalf("no registry runs")
+		}
+		running.stop()
+		return
+	}
+	if len(args) == 2 && args[1] == "referrers" {
+		server := httptest.NewServer(ggcr.New(ggcr.WithReferrersSupport(true), ggcr.Logger(log.New(io.Discard, "", 0))))
+		running.stop = server.Close
+		ts.Setenv("REGISTRY", server.Listener.Addr().String())
+	} else {
+		r, err := registry.Start(context.Background(), registryOptions(ts, args[1:]))
+		ts.Check(err)
+		running.stop = r.Stop
+		ts.Setenv("REGISTRY", r.Host)
+	}
+	ts.Defer(running.stop)
+}
+
+func registryOptions(ts *testscript.TestScript, args []string) registry.Options {
+	dir, err := os.MkdirTemp(ts.Getenv("HOME"), "registry-")
+	ts.Check(err)
+	o := registry.Options{Program: filepath.Join(bin, "registry"), Dir: dir}
+	if len(args) == 0 {
+		return o
+	}
+	if len(args) != 3 {
+		ts.Fatalf("unknown arguments of registry start: %q", args)
+	}
+	switch args[0] {
+	case "htpasswd":
+		o.Auth, err = htpasswd(dir, args[1], args[2])
+	case "token":
+		server, failed := registry.StartTokenServer(args[1], args[2])
+		ts.Check(failed)
+		ts.Defer(server.Close)
+		o.Auth, err = server.Auth(dir)
+	default:
+		ts.Fatalf("unknown kind of registry: %q", args[0])
+	}
+	ts.Check(err)
+	return o
+}
+
+// htpasswd gives the auth section of a registry that knows one user.
+func htpasswd(dir, user, password string) (map[string]any, error) {
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(dir, "htpasswd")
+	section := map[string]any{"htpasswd": map[string]any{"realm": "e2e", "path": file}}
+	return section, os.WriteFile(file, []byte(user+":"+string(hash)+"\n"), 0o600)
+}
+
+// cmdExits: exits STATUS PROGRAM ARG... runs a program that must end with just
+// that status.
+func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits STATUS PROGRAM ARG...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	var exit *exec.ExitError
+	switch err := ts.Exec(args[1], args[2:]...); {
+	case errors.As(err, &exit):
+		got = exit.ExitCode()
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if got != want {
+		ts.Fatalf("exit status %d, want %d", got, want)
+	}
+}
+
+// cmdImage: image REFERENCE... pushes a small image of its own under each name.
+func cmdImage(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: image REFERENCE...")
+	}
+	for _, ref := range args {
+		file := filepath.Join(ts.Getenv("HOME"), "layer.tar")
+		ts.Check(writeLayer(file, ref))
+		ts.Check(ts.Exec("crane", "append", "--oci-empty-base", "--new_layer", file, "--new_tag", ref))
+	}
+}
+
+// writeLayer writes an image layer with one file that holds the text.
+func writeLayer(file, text string) error {
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	err := w.WriteHeader(&tar.Header{Name: "image", Mode: 0o644, Size: int64(len(text))})
+	if err == nil {
+		_, err = io.WriteString(w, text)
+	}
+	if err := errors.Join(err, w.Close()); err != nil {
+		return err
+	}
+	return os.WriteFile(file, b.Bytes(), 0o644)
+}
+
+// exampleRegistry is the registry that files are written for; subst puts the one
+// that runs in its place.
+const exampleRegistry = "registry.example.com"
+
+// cmdSubst: subst FILE... puts the address of the registry into files.
+func cmdSubst(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: subst FILE...")
+	}
+	for _, file := range args {
+		before := ts.ReadFile(file)
+		after := strings.ReplaceAll(before, exampleRegistry, ts.Getenv("REGISTRY"))
+		if after == before {
+			ts.Fatalf("%s does not name %s", file, exampleRegistry)
+		}
+		ts.Check(os.WriteFile(ts.MkAbs(file), []byte(after), 0o644))
+	}
+}
+
+// cmdSetenv: setenv NAME sets a variable to what the last command printed.
+func cmdSetenv(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: setenv NAME")
+	}
+	value := strings.TrimSpace(ts.ReadFile("stdout"))
+	if value == "" {
+		ts.Fatalf("the last command printed nothing")
+	}
+	ts.Setenv(args[0], value)
+}
