@@ -1,13 +1,182 @@
 package overlay
 
-import "go.yaml.in/yaml/v3"
+import (
+	"path"
+	"strings"
 
-// isArgoOverride tells a file of Argo CD's parameter overrides by its name.
-func isArgoOverride(file string) bool { return false }
+	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
+	"go.yaml.in/yaml/v3"
+)
+
+// isArgoOverride tells a file of Argo CD's parameter overrides by its name:
+// .argocd-source.yaml, or .argocd-source-APP.yaml beside the manifests. Its root
+// holds what spec.source of the application holds.
+func isArgoOverride(file string) bool {
+	name := path.Base(file)
+	return name == ".argocd-source.yaml" || strings.HasPrefix(name, ".argocd-source-") && strings.HasSuffix(name, ".yaml")
+}
 
 // argo finds the pins of an Application or ApplicationSet; false where the kind
 // is another.
-func (f *finder) argo(kind string, root *yaml.Node, path string) bool { return false }
+//
+// An ApplicationSet's template is read as an Application, and the elements of its
+// generators for keys that name a version. templatePatch is text that a template
+// engine reads first, and is left out. So is every value with a placeholder.
+func (f *finder) argo(kind string, root *yaml.Node, path string) bool {
+	switch kind {
+	case "Application":
+		f.argoSpec(at(root, "spec"), join(path, "spec"))
+	case "ApplicationSet":
+		spec := join(path, "spec")
+		f.argoSpec(at(root, "spec", "template", "spec"), join(join(spec, "template"), "spec"))
+		f.generators(at(root, "spec", "generators"), join(spec, "generators"), 0)
+	default:
+		return false
+	}
+	return true
+}
+
+// argoSpec finds the pins of an application's one source or several.
+func (f *finder) argoSpec(spec *yaml.Node, path string) {
+	if spec == nil {
+		return
+	}
+	if s := at(spec, "source"); s != nil {
+		f.argoSource(resolve(s), join(path, "source"))
+	}
+	for i, s := range f.items(at(spec, "sources")) {
+		f.argoSource(resolve(s), item(join(path, "sources"), i))
+	}
+}
 
 // argoSource finds the pins of one source of an application.
-func (f *finder) argoSource(source *yaml.Node, path string) {}
+func (f *finder) argoSource(source *yaml.Node, path string) {
+	if !f.once(source) {
+		return
+	}
+	images := join(join(path, "kustomize"), "images")
+	for i, n := range f.items(at(source, "kustomize", "images")) {
+		f.ref(n, ArgoCD, item(images, i), "images", true)
+	}
+	helm := join(path, "helm")
+	f.helmParameters(f.items(at(source, "helm", "parameters")), join(helm, "parameters"))
+	if v := at(source, "helm", "valuesObject"); v != nil && resolve(v).Kind == yaml.MappingNode && f.once(resolve(v)) {
+		f.values(resolve(v), join(helm, "valuesObject"))
+	}
+	f.nestedValues(at(source, "helm", "values"), join(helm, "values"))
+	f.targetRevision(source, path)
+}
+
+// targetRevision finds the version of a source: that of a chart, or the revision
+// of a repository. A branch or HEAD is listed as it is.
+func (f *finder) targetRevision(source *yaml.Node, path string) {
+	p := Pin{Type: TypeRevision, Format: ArgoCD, Name: textOf(at(source, "repoURL"))}
+	if chart := textOf(at(source, "chart")); chart != "" {
+		p.Type, p.Name = TypeChart, chart
+	}
+	f.version(at(source, "targetRevision"), p, join(path, "targetRevision"), "targetRevision")
+}
+
+// ref adds a scalar that holds a whole reference.
+func (f *finder) ref(n *yaml.Node, format Format, path, field string, named bool) {
+	if r, ok := newRefSite(f.src, n, format, f.path(path), field, named); ok {
+		f.sites = append(f.sites, r)
+	}
+}
+
+// version adds a scalar that holds a version, a revision or a tag. One that is
+// empty or a placeholder is no pin.
+func (f *finder) version(n *yaml.Node, p Pin, path, field string) {
+	if !isScalar(n) || textOf(n) == "" || isPlaceholder(textOf(n)) {
+		return
+	}
+	p.Path = f.path(path)
+	if p.Name == "" || isPlaceholder(p.Name) {
+		p.Name = p.Path
+	}
+	f.sites = append(f.sites, newTagSite(f.src, n, p, field, partTag))
+}
+
+// isPlaceholder tells a value that something fills in later: a template of an
+// ApplicationSet, a variable of Flux (postBuild) or of Argo CD's build
+// environment.
+func isPlaceholder(text string) bool {
+	return strings.Contains(text, "{{") || strings.Contains(text, "${") || strings.HasPrefix(text, "$")
+}
+
+// items gives the items of a list; none where the node is no list, or one that
+// was looked at before.
+func (f *finder) items(n *yaml.Node) []*yaml.Node {
+	if n == nil || resolve(n).Kind != yaml.SequenceNode || !f.once(resolve(n)) {
+		return nil
+	}
+	return resolve(n).Content
+}
+
+// once tells whether a node is looked at for the first time. What an anchor holds
+// is listed once, lest aliases in aliases make a small file have millions of pins.
+func (f *finder) once(n *yaml.Node) bool {
+	if f.seen == nil {
+		f.seen = make(map[*yaml.Node]bool)
+	}
+	if f.seen[n] {
+		return false
+	}
+	f.seen[n] = true
+	return true
+}
+
+// nestedValues finds the images of Helm values that stand as text in a scalar.
+// Their paths are the scalar's path, "|", and the path in the text. Text that is
+// no YAML mapping, as templates are not, has none. Text in another style than a
+// literal block (|) is read, and refused when it is to be changed.
+func (f *finder) nestedValues(n *yaml.Node, path string) {
+	if n == nil || n.Kind != yaml.ScalarNode || textOf(n) == "" {
+		return
+	}
+	literal := n.Style&yaml.LiteralStyle != 0
+	var inner *syntax.Source
+	var err error
+	if literal {
+		inner, err = f.src.Nested(n)
+	} else {
+		inner, err = syntax.Parse(f.src.Name, []byte(n.Value))
+	}
+	if err != nil || len(inner.Docs) != 1 || inner.Docs[0].Kind != yaml.MappingNode {
+		return
+	}
+	in := &finder{src: inner, opts: f.opts, prefix: f.path(path) + "|"}
+	in.values(inner.Docs[0], "")
+	if len(in.errs) > 0 {
+		return
+	}
+	if literal {
+		f.sites = append(f.sites, in.sites...)
+		f.nested = append(f.nested, nested{f.src, n, inner})
+		return
+	}
+	for _, st := range in.sites {
+		f.sites = append(f.sites, &quotedSite{site: st, src: f.src, node: n})
+	}
+}
+
+// quotedSite is a pin in YAML text that cannot be edited in place: the text is
+// quoted, folded or plain, so its lines are not lines of the file.
+type quotedSite struct {
+	site
+	src  *syntax.Source
+	node *yaml.Node
+}
+
+func (q *quotedSite) pin() Pin { return q.at(q.site.pin()) }
+
+func (q *quotedSite) want(c Change) Pin { return q.at(q.site.want(c)) }
+
+func (q *quotedSite) at(p Pin) Pin {
+	p.Position = position(q.src, q.node)
+	return p
+}
+
+func (q *quotedSite) set(*setter, Change) error {
+	return q.src.Errorf(q.node, "write it as a block scalar, with |", "image %q stands in YAML text that is quoted or folded", q.pin().Name)
+}

@@ -2,7 +2,6 @@ package overlay
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 )
 
@@ -82,26 +81,38 @@ func (c Change) names(p Pin) bool {
 	return p.Type == c.kind() && p.Name == c.Name
 }
 
-var (
-	tagGrammar    = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
-	digestGrammar = regexp.MustCompile(`^sha256:[0-9a-f]{64}$|^sha512:[0-9a-f]{128}$`)
-	nameGrammar   = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._:/-]*[A-Za-z0-9])?$`)
-)
-
 // check refuses what is no tag, digest or name by the OCI distribution
 // specification. Names may hold upper case: kustomize matches them as written.
 func (c Change) check() error {
-	if c.Path == "" && c.Policy == "" && !nameGrammar.MatchString(c.Name) {
-		return fmt.Errorf("image name %q is malformed", c.Name)
+	named := c.Path == "" && c.Policy == ""
+	if named && !c.kind().isName(c.Name) {
+		return fmt.Errorf("%s name %q is malformed", c.kind(), c.Name)
 	}
-	if v := c.NewName; v.op == to && !nameGrammar.MatchString(v.text) {
+	if v := c.NewName; v.op == to && !isName(v.text) {
 		return fmt.Errorf("new name %q of image %q is malformed", v.text, c.Name)
 	}
-	if v := c.Tag; v.op == to && !tagGrammar.MatchString(v.text) {
-		return fmt.Errorf("tag %q of image %q is malformed: at most 128 letters, digits, '_', '.' and '-', the first no '.' or '-'", v.text, c.Name)
+	// What a path names is of a type that only the file tells; a policy's tags
+	// are those of images.
+	if v := c.Tag; v.op == to && c.Path == "" {
+		if err := checkTag(c.kind(), v.text, c.Name); err != nil {
+			return err
+		}
 	}
-	if v := c.Digest; v.op == to && !digestGrammar.MatchString(v.text) {
+	if v := c.Digest; v.op == to && !isDigest(v.text) {
 		return fmt.Errorf("digest %q of image %q is malformed: sha256: and 64 lower-case hexadecimal digits", v.text, c.Name)
+	}
+	return nil
+}
+
+// checkTag refuses what is no tag by the OCI distribution specification, or, of
+// other types, what no Git reference and no chart version can hold. Revisions may
+// have slashes, versions a plus.
+func checkTag(kind Type, tag, name string) error {
+	if kind == TypeImage && !isTag(tag) {
+		return fmt.Errorf("tag %q of image %q is malformed: at most 128 letters, digits, '_', '.' and '-', the first no '.' or '-'", tag, name)
+	}
+	if kind != TypeImage && !isWord(tag) {
+		return fmt.Errorf("version %q of %s %q is malformed: it has white space or control characters, begins with '-' or is too long", tag, kind, name)
 	}
 	return nil
 }
@@ -143,7 +154,7 @@ func ParseImagePolicy(arg string) (Change, error) {
 	policy, ref, ok := strings.Cut(arg, "=")
 	repo, tag, digest, sound := splitRef(ref, true)
 	namespace, name, colon := strings.Cut(policy, ":")
-	if !ok || !sound || !colon || !nameGrammar.MatchString(namespace) || !nameGrammar.MatchString(name) || strings.Contains(name, ":") {
+	if !ok || !sound || !colon || !isName(namespace) || !isName(name) || strings.Contains(name, ":") {
 		return Change{}, fmt.Errorf("%q is malformed: want NAMESPACE:NAME=REPOSITORY:TAG[@DIGEST]", arg)
 	}
 	c := Change{Policy: policy, NewName: argument(repo), Tag: argument(tag), Digest: argument(digest)}

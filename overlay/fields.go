@@ -1,6 +1,8 @@
 package overlay
 
 import (
+	"strings"
+
 	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
 	"go.yaml.in/yaml/v3"
 )
@@ -65,6 +67,7 @@ func wishes(p Pin, c Change) []wish {
 
 func (f *fieldsSite) set(s *setter, c Change) error {
 	kept := make(map[string]bool)
+	var gone []string
 	ws := wishes(f.p, c)
 	for _, w := range ws {
 		kept[f.keys[w.slot]] = w.text != "" || !w.touch
@@ -72,7 +75,12 @@ func (f *fieldsSite) set(s *setter, c Change) error {
 	for _, w := range ws {
 		key := f.keys[w.slot]
 		present := f.item.Kind == yaml.MappingNode && keyIndex(f.item, key) >= 0
-		if !w.touch || w.text == w.old && (w.text != "" || !present) {
+		same := w.text == w.old && (w.text != "" || !present) && !notString(value(resolve(f.item), key))
+		if !w.touch || same {
+			continue
+		}
+		if present && w.text == "" {
+			gone = append(gone, key)
 			continue
 		}
 		if f.item.Kind != yaml.MappingNode {
@@ -82,10 +90,41 @@ func (f *fieldsSite) set(s *setter, c Change) error {
 			return err
 		}
 	}
-	return nil
+	return f.remove(s, gone)
 }
 
-// setField writes, adds or removes one field.
+// loose tells whether a value that would stay is written as something that is no
+// string, such as a number: kustomize refuses it.
+func (f *fieldsSite) loose(c Change) bool {
+	for _, w := range wishes(f.p, c) {
+		if w.touch && w.text != "" && notString(value(resolve(f.item), f.keys[w.slot])) {
+			return true
+		}
+	}
+	return false
+}
+
+// notString tells whether a scalar is a plain one that some version of YAML reads
+// as a number, a boolean, a date or null.
+func notString(n *yaml.Node) bool {
+	return n != nil && n.Kind == yaml.ScalarNode && n.Style == 0 && n.Value != "" && syntax.Ambiguous(n.Value)
+}
+
+// remove takes fields out of the entry.
+func (f *fieldsSite) remove(s *setter, gone []string) error {
+	var indices []int
+	for _, key := range gone {
+		i := keyIndex(f.item, key)
+		if a := f.item.Content[i+1].Anchor; a != "" && aliased(f.src, a) {
+			return f.src.Errorf(f.item.Content[i], "", "%s of image %q has the anchor &%s, which is used elsewhere", key, f.p.Name, a)
+		}
+		s.changed(FieldChange{Image: f.p.Name, Field: key, Old: lineOf(f.item.Content[i+1]), Position: position(f.src, f.item.Content[i])})
+		indices = append(indices, i)
+	}
+	return s.edit(f.src).RemoveFields(f.item, indices)
+}
+
+// setField writes or adds one field.
 func (f *fieldsSite) setField(s *setter, key string, w wish, kept map[string]bool) error {
 	m, i := f.item, keyIndex(f.item, key)
 	change := FieldChange{Image: f.p.Name, Field: key, Old: w.old, New: w.text, Position: f.p.Position}
@@ -93,13 +132,6 @@ func (f *fieldsSite) setField(s *setter, key string, w wish, kept map[string]boo
 	case w.text == "" && i < 0:
 		return f.src.Errorf(m, "write the entry's fields here in place of <<",
 			"%s of image %q comes from a merge key and cannot be removed", key, f.p.Name)
-	case w.text == "":
-		if a := m.Content[i+1].Anchor; a != "" && aliased(f.src, a) {
-			return f.src.Errorf(m.Content[i], "", "%s of image %q has the anchor &%s, which is used elsewhere", key, f.p.Name, a)
-		}
-		change.Position = position(f.src, m.Content[i])
-		s.changed(change)
-		return s.edit(f.src).RemoveField(m, i)
 	case i < 0:
 		s.changed(change)
 		return s.edit(f.src).InsertField(m, f.neighbour(key, kept), syntax.Field{Key: key, Value: w.text, Like: like(*f.siblings, key)})
@@ -151,6 +183,13 @@ type imagesHome struct {
 	format   Format
 }
 
+func (h *imagesHome) node() *yaml.Node {
+	if i := keyIndex(h.parent, "images"); i >= 0 {
+		return h.parent.Content[i+1]
+	}
+	return h.parent
+}
+
 func (h *imagesHome) add(s *setter, changes []Change) ([]Pin, error) {
 	var pins []Pin
 	var added [][]syntax.Field
@@ -188,4 +227,6 @@ func (h *imagesHome) write(e *syntax.Edit, added [][]syntax.Field) error {
 	return e.Fill(h.parent, i, added...)
 }
 
-func imagePath(path, name string) string { return path + "[name=" + name + "]" }
+func imagePath(path, name string) string {
+	return path + "[name=" + strings.NewReplacer(`\`, `\\`, "]", `\]`, ":", `\:`).Replace(name) + "]"
+}

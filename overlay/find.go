@@ -21,6 +21,10 @@ type finder struct {
 	homes  []home
 	nested []nested
 	errs   []error
+	// marked tells what of a pin has a marker of its policy.
+	marked   map[site]map[form]bool
+	warnings []string
+	seen     map[*yaml.Node]bool // see once
 }
 
 // nested is YAML text in a block scalar of a file.
@@ -37,10 +41,10 @@ func find(s *syntax.Source, opts Options) (*finder, error) {
 	}
 	f := &finder{src: s, opts: opts}
 	for i, root := range s.Docs {
-		if len(s.Docs) > 1 {
-			f.prefix = fmt.Sprintf("doc:%d:", i)
-		}
+		f.enter(i)
+		before := len(f.sites)
 		f.document(root)
+		f.declared(i, root, before)
 	}
 	if isKustomization(s.Name, s.Docs[0]) && len(s.Docs) > 1 {
 		f.fail(s.Docs[1], "keep one document", "a second document in a kustomization file")
@@ -51,6 +55,13 @@ func find(s *syntax.Source, opts Options) (*finder, error) {
 		return a.Line < b.Line || a.Line == b.Line && a.Col < b.Col
 	})
 	return f, errors.Join(f.errs...)
+}
+
+// enter turns to a document.
+func (f *finder) enter(i int) {
+	if len(f.src.Docs) > 1 {
+		f.prefix = fmt.Sprintf("doc:%d:", i)
+	}
 }
 
 // path completes the path of something in the document at hand.
@@ -88,7 +99,9 @@ func (f *finder) object(root *yaml.Node, path string) {
 	case kind == "List" && version == "v1":
 		if items := at(root, "items"); items != nil {
 			for i, it := range resolve(items).Content {
-				f.object(resolve(it), item(join(path, "items"), i))
+				if it.Kind != yaml.AliasNode { // it is looked at where it is anchored
+					f.object(it, item(join(path, "items"), i))
+				}
 			}
 		}
 	case kind == "" && isChart(root):

@@ -1,10 +1,129 @@
 package overlay
 
-import "go.yaml.in/yaml/v3"
+import (
+	"strings"
 
-// flux finds the pins of Flux's objects; false where the kind is another.
-func (f *finder) flux(kind string, root *yaml.Node, path string) bool { return false }
+	"go.yaml.in/yaml/v3"
+)
 
-// markers finds scalars with an $imagepolicy comment. A pin that is found already
-// gets the policy; other scalars become pins of their own.
-func (f *finder) markers() {}
+// flux finds the pins of Flux's objects; false where the kind is another. Field
+// names are those of the APIs kustomize., helm. and source.toolkit.fluxcd.io; an
+// ImagePolicy or ImageUpdateAutomation pins nothing.
+func (f *finder) flux(kind string, root *yaml.Node, path string) bool {
+	spec := at(root, "spec")
+	if spec == nil || resolve(spec).Kind != yaml.MappingNode {
+		return fluxKinds[kind]
+	}
+	spec, path = resolve(spec), join(path, "spec")
+	switch kind {
+	case "Kustomization":
+		f.images(Flux, spec, join(path, "images"))
+	case "HelmRelease":
+		f.helmRelease(spec, path)
+	case "HelmChart":
+		f.chartVersion(spec, path)
+	case "OCIRepository":
+		f.ociRepository(spec, path)
+	case "GitRepository":
+		f.gitRepository(spec, path)
+	}
+	return fluxKinds[kind]
+}
+
+// fluxKinds are the kinds that are read, or known to hold nothing: in none of
+// them is there a pod.
+var fluxKinds = map[string]bool{
+	"Kustomization": true, "HelmRelease": true, "HelmChart": true, "OCIRepository": true, "GitRepository": true,
+	"HelmRepository": true, "Bucket": true, "ImageRepository": true, "ImagePolicy": true, "ImageUpdateAutomation": true,
+}
+
+// helmRelease finds the values of a release, the version of its chart, and the
+// images of a post-renderer.
+func (f *finder) helmRelease(spec *yaml.Node, path string) {
+	if c := at(spec, "chart", "spec"); c != nil {
+		f.chartVersion(resolve(c), join(join(path, "chart"), "spec"))
+	}
+	if v := at(spec, "values"); v != nil && resolve(v).Kind == yaml.MappingNode {
+		f.values(resolve(v), join(path, "values"))
+	}
+	for i, r := range f.items(at(spec, "postRenderers")) {
+		k := at(r, "kustomize")
+		if at(k, "images") == nil {
+			continue
+		}
+		homes := len(f.homes)
+		f.images(Flux, resolve(k), join(join(item(join(path, "postRenderers"), i), "kustomize"), "images"))
+		f.homes = f.homes[:homes] // a new image is not looked for in a post-renderer
+	}
+}
+
+// chartVersion finds the version of a chart. A range is listed as it is.
+func (f *finder) chartVersion(spec *yaml.Node, path string) {
+	p := Pin{Type: TypeChart, Format: Flux, Name: textOf(at(spec, "chart"))}
+	f.version(at(spec, "version"), p, join(path, "version"), "version")
+}
+
+// ociRepository finds the tag and the digest of an OCI artifact, which are pinned
+// as those of an image are: the name is the URL without oci://. A range (semver)
+// takes precedence over a tag and chooses at run time: then nothing is pinned but
+// by a digest.
+func (f *finder) ociRepository(spec *yaml.Node, path string) {
+	ref := at(spec, "ref")
+	if ref == nil || resolve(ref).Kind != yaml.MappingNode {
+		return
+	}
+	keys := keys{slotTag: "tag", slotDigest: "digest"}
+	if at(ref, "semver") != nil {
+		keys = map[slot]string{slotDigest: "digest"}
+	}
+	p := Pin{Type: TypeImage, Format: Flux, Path: f.path(join(path, "ref")), Position: position(f.src, ref)}
+	for s, text := range map[slot]*string{slotTag: &p.Tag, slotDigest: &p.Digest} {
+		if v := at(ref, keys[s]); keys[s] != "" && isScalar(v) {
+			*text = textOf(v)
+		}
+	}
+	if p.Tag == "" && p.Digest == "" || isPlaceholder(p.Tag+p.Digest) {
+		return
+	}
+	p.Name = strings.TrimPrefix(textOf(at(spec, "url")), "oci://")
+	if p.Name == "" || isPlaceholder(p.Name) {
+		p.Name = p.Path
+	}
+	f.sites = append(f.sites, &ociSite{fieldsSite{src: f.src, item: ref, keys: keys, siblings: &[]*yaml.Node{}, p: p}})
+}
+
+// ociSite is the reference of an OCIRepository. The URL stands elsewhere.
+type ociSite struct{ fieldsSite }
+
+func (o *ociSite) want(c Change) Pin {
+	c.NewName, c.TagSuffix = Keep(), Keep()
+	return o.fieldsSite.want(c)
+}
+
+func (o *ociSite) set(s *setter, c Change) error {
+	w := o.want(c)
+	switch {
+	case c.NewName.op == to && c.NewName.text != o.p.Name || c.TagSuffix.op == to:
+		return o.src.Errorf(o.item, "change spec.url by hand", "an OCIRepository's ref holds a tag and a digest alone")
+	case w.Tag == "" && w.Digest == "":
+		return o.src.Errorf(o.item, "give a tag or a digest", "the ref of %q cannot be left empty", o.p.Name)
+	case w.Tag != o.p.Tag && o.keys[slotTag] == "":
+		return o.src.Errorf(o.item, "remove semver first", "the ref of %q has semver, which takes precedence over a tag", o.p.Name)
+	}
+	c.NewName, c.TagSuffix = Keep(), Keep()
+	return o.fieldsSite.set(s, c)
+}
+
+// gitRefs are the keys of a GitRepository's ref, the one that counts first.
+var gitRefs = []string{"commit", "name", "semver", "tag", "branch"}
+
+// gitRepository finds the one key of a ref that decides what is checked out.
+func (f *finder) gitRepository(spec *yaml.Node, path string) {
+	for _, key := range gitRefs {
+		if v := at(spec, "ref", key); textOf(v) != "" {
+			p := Pin{Type: TypeRevision, Format: Flux, Name: textOf(at(spec, "url"))}
+			f.version(v, p, join(join(path, "ref"), key), key)
+			return
+		}
+	}
+}

@@ -3,6 +3,7 @@ package overlay
 import (
 	"path"
 	"strings"
+	"unicode"
 
 	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
 	"go.yaml.in/yaml/v3"
@@ -31,11 +32,13 @@ func isKustomizationName(name string) bool {
 // kustomization finds the images of a kustomization, its Helm charts and its
 // remote resources.
 func (f *finder) kustomization(root *yaml.Node) {
+	f.checkCase(root, "apiVersion", "kind", "images", "imageTags", "resources", "components", "bases", "helmCharts")
 	if i := keyIndex(root, "imageTags"); i >= 0 {
 		f.fail(root.Content[i], "kustomize edit fix", "imageTags is a field of kustomize 1 and no longer read")
 		return
 	}
 	f.images(Kustomization, root, "images")
+	f.remotes(root)
 }
 
 // images finds the entries of a field that lists images in kustomize's form.
@@ -75,6 +78,22 @@ func (f *finder) images(format Format, parent *yaml.Node, path string) {
 	}
 }
 
+// checkCase refuses keys that are known but for the case of their letters.
+// Kustomize reads them, since it decodes by way of JSON; to write beside one
+// would have no effect, or another one than it seems.
+func (f *finder) checkCase(m *yaml.Node, known ...string) bool {
+	sound := true
+	for i := 0; i+1 < len(m.Content); i += 2 {
+		for _, k := range known {
+			if key := m.Content[i]; key.Kind == yaml.ScalarNode && key.Value != k && strings.EqualFold(key.Value, k) {
+				f.fail(key, "write "+k, "%q is read as %s by kustomize and by nobody else", key.Value, k)
+				sound = false
+			}
+		}
+	}
+	return sound
+}
+
 // imageEntry reads one entry; nil where it is none, which is noted.
 func (f *finder) imageEntry(format Format, it *yaml.Node, siblings *[]*yaml.Node) *fieldsSite {
 	m := resolve(it)
@@ -84,7 +103,7 @@ func (f *finder) imageEntry(format Format, it *yaml.Node, siblings *[]*yaml.Node
 	}
 	e := &fieldsSite{src: f.src, item: it, keys: imageKeys, siblings: siblings, p: Pin{Type: TypeImage, Format: format, Position: position(f.src, it)}}
 	parts := map[slot]*string{slotName: &e.p.Name, slotNewName: &e.p.NewName, slotTagSuffix: &e.p.TagSuffix, slotTag: &e.p.Tag, slotDigest: &e.p.Digest}
-	sound := true
+	sound := f.checkCase(m, "name", "newName", "newTag", "digest", "tagSuffix")
 	for _, s := range slotOrder {
 		v := value(m, imageKeys[s])
 		if v == nil {
@@ -94,8 +113,12 @@ func (f *finder) imageEntry(format Format, it *yaml.Node, siblings *[]*yaml.Node
 			f.fail(v, "", "%s of an image is a %s, not a string", imageKeys[s], syntax.KindName(r))
 			sound = false
 			continue
+		} else if strings.ContainsFunc(lineOf(r), unicode.IsControl) {
+			f.fail(v, "", "%s of an image has a control character", imageKeys[s])
+			sound = false
+			continue
 		}
-		*parts[s] = textOf(v)
+		*parts[s] = lineOf(v)
 	}
 	if e.p.Name == "" && sound {
 		f.fail(it, "add name: IMAGE", "an entry of images has no name")

@@ -31,7 +31,7 @@ type Request struct {
 func (f *File) Edit(r Request) (*Edit, error) {
 	s := &setter{
 		file: f, edits: make(map[*syntax.Source]*syntax.Edit), result: &Edit{Before: f, After: f},
-		want: make(map[string]Pin), follow: r.FollowAliases, values: len(r.Values) > 0,
+		want: make(map[string]Pin), written: make(map[*yaml.Node]string), follow: r.FollowAliases, values: len(r.Values) > 0,
 	}
 	var errs []error
 	var missing []Change
@@ -86,6 +86,10 @@ type setter struct {
 	added  []Pin
 	follow bool // edit the anchor where a value is an alias
 	values bool // scalars are set by path too, and may be parts of pins
+	// written holds what scalars are given. A pin whose text stands in one of
+	// them, by an alias or a merge key, follows.
+	written map[*yaml.Node]string
+	byName  map[string][]int // indices of the pins
 }
 
 // edit gives the edit of the file, or of YAML nested in it.
@@ -102,12 +106,16 @@ func (s *setter) changed(c FieldChange) { s.result.Changes = append(s.result.Cha
 
 // setScalar writes one scalar, unless it is as it shall be.
 func (s *setter) setScalar(src *syntax.Source, n *yaml.Node, p Pin, field, text string) error {
-	if textOf(n) == text && text != "" {
+	if textOf(n) == text && text != "" && !notString(n) {
+		return nil
+	}
+	if now, ok := s.written[resolve(n)]; ok && now == text {
 		return nil
 	}
 	if n.Kind == yaml.AliasNode && s.follow {
 		n = n.Alias
 	}
+	s.written[n] = text
 	s.warnAliases(src, n)
 	s.changed(FieldChange{Image: p.Name, Field: field, Old: textOf(n), New: text, Position: position(src, n)})
 	return s.edit(src).SetScalar(n, text)
@@ -125,13 +133,16 @@ func (s *setter) warnAliases(src *syntax.Source, n *yaml.Node) {
 func (s *setter) change(c Change) (int, error) {
 	n := 0
 	var errs []error
-	for i, st := range s.file.found.sites {
-		if !c.names(s.file.pins[i]) {
+	for _, i := range s.sites(c) {
+		st := s.file.found.sites[i]
+		n++
+		c, err := s.meaning(st, c)
+		if err != nil {
+			errs = append(errs, err)
 			continue
 		}
-		n++
 		want := st.want(c)
-		if want == s.file.pins[i] {
+		if l, ok := st.(interface{ loose(Change) bool }); want == s.file.pins[i] && (!ok || !l.loose(c)) {
 			continue
 		}
 		s.want[want.Path] = want
@@ -142,12 +153,54 @@ func (s *setter) change(c Change) (int, error) {
 	return n, errors.Join(errs...)
 }
 
+// sites gives the indices of the pins that a change names.
+func (s *setter) sites(c Change) []int {
+	if s.byName == nil {
+		s.byName = make(map[string][]int)
+		for i, p := range s.file.pins {
+			s.byName[p.Name] = append(s.byName[p.Name], i)
+		}
+	}
+	var out []int
+	if c.Path == "" && c.Policy == "" {
+		for _, i := range s.byName[c.Name] {
+			if c.names(s.file.pins[i]) {
+				out = append(out, i)
+			}
+		}
+		return out
+	}
+	for i, p := range s.file.pins {
+		if c.names(p) {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// meaning gives what a change means for one site, where it names pins that may be
+// of any type.
+func (s *setter) meaning(st site, c Change) (Change, error) {
+	if c.Path == "" && c.Policy == "" {
+		return c, nil
+	}
+	if p := st.pin(); c.Tag.op == to {
+		if err := checkTag(p.Type, c.Tag.text, p.Name); err != nil {
+			return c, &Error{File: s.file.Name(), Line: p.Position.Line, Col: p.Position.Col, Msg: err.Error()}
+		}
+	}
+	if c.Policy == "" {
+		return c, nil
+	}
+	return s.file.found.byPolicy(st, c)
+}
+
 // create adds entries for what is not there, or says that it is missing.
 func (s *setter) create(missing []Change) error {
 	var creatable []Change
 	var errs []error
 	for _, c := range missing {
-		if c.Create && c.Name != "" && len(s.file.found.homes) > 0 {
+		if c.Create && c.Name != "" && len(s.file.found.homes) == 1 {
 			creatable = append(creatable, c)
 		} else {
 			errs = append(errs, s.missing(c))
@@ -176,7 +229,7 @@ func (s *setter) missing(c Change) error {
 			names = append(names, p.Name)
 		}
 	}
-	what, name := "image", c.Name
+	what, name := string(c.kind()), c.Name
 	switch {
 	case c.Path != "":
 		what, name = "path", c.Path
@@ -187,7 +240,11 @@ func (s *setter) missing(c Change) error {
 	if best := Nearest(name, names); best != "" {
 		near = fmt.Sprintf("; did you mean %q?", best)
 	}
-	return s.file.src.Errorf(s.file.src.Docs[0], "", "%s %q has no entry here%s", what, name, near)
+	at := s.file.src.Docs[0]
+	if homes := s.file.found.homes; len(homes) > 0 {
+		at = homes[0].node()
+	}
+	return s.file.src.Errorf(at, "", "%s %q has no entry here%s", what, name, near)
 }
 
 // apply makes the edits of nested YAML first, then those of the file around it.
@@ -198,6 +255,7 @@ func (s *setter) apply() (*Edit, error) {
 		if inner == nil {
 			continue
 		}
+		s.warnAliases(n.outer, n.node)
 		if err := s.edit(n.outer).ReplaceNested(n.node, inner); err != nil {
 			return nil, err
 		}

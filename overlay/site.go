@@ -23,6 +23,8 @@ type site interface {
 type home interface {
 	// add plans the edits that add entries, and gives their pins.
 	add(s *setter, changes []Change) ([]Pin, error)
+	// node is where the entries stand, or would.
+	node() *yaml.Node
 }
 
 // refSite is a scalar that holds a whole reference, repository[:tag][@digest],
@@ -37,13 +39,13 @@ type refSite struct {
 
 // newRefSite reads a reference; ok is false where the text is none.
 func newRefSite(src *syntax.Source, n *yaml.Node, format Format, path, field string, named bool) (*refSite, bool) {
-	text := textOf(n)
+	text := lineOf(n)
 	name, ref, renamed := strings.Cut(text, "=")
 	if !named || !renamed {
 		name, ref, renamed = "", text, false
 	}
 	repo, tag, digest, ok := splitRef(ref, false)
-	if !ok || !nameGrammar.MatchString(repo) || tag != "" && !tagGrammar.MatchString(tag) || digest != "" && !digestGrammar.MatchString(digest) {
+	if !ok || !isName(repo) || tag != "" && !isTag(tag) || digest != "" && !isDigest(digest) {
 		return nil, false
 	}
 	p := Pin{Type: TypeImage, Format: format, Name: repo, Tag: tag, Digest: digest, Path: path, Position: position(src, n)}
@@ -59,7 +61,7 @@ func (r *refSite) want(c Change) Pin {
 	p := r.p
 	p.Tag, p.Digest = c.Tag.apply(p.Tag), c.Digest.apply(p.Digest)
 	switch {
-	case r.named:
+	case r.named && (c.Policy == "" || p.NewName != ""):
 		p.NewName = c.NewName.apply(p.NewName)
 	case c.NewName.op == to:
 		p.Name = c.NewName.text
@@ -97,7 +99,7 @@ const (
 
 func newTagSite(src *syntax.Source, n *yaml.Node, p Pin, field string, what part) *tagSite {
 	p.Position = position(src, n)
-	text := textOf(n)
+	text := lineOf(n)
 	switch what {
 	case partTag:
 		p.Tag, p.Digest, _ = strings.Cut(text, "@")
@@ -176,6 +178,15 @@ func textOf(n *yaml.Node) string {
 	return n.Value
 }
 
+// lineOf gives a scalar's text without the line break that a block scalar has at
+// its end.
+func lineOf(n *yaml.Node) string {
+	if n != nil && resolve(n).Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
+		return strings.TrimRight(textOf(n), "\n")
+	}
+	return textOf(n)
+}
+
 // isScalar tells whether a node is there and holds a text or a number.
 func isScalar(n *yaml.Node) bool {
 	return n != nil && resolve(n).Kind == yaml.ScalarNode && resolve(n).ShortTag() != "!!null"
@@ -194,25 +205,29 @@ func keyIndex(m *yaml.Node, key string) int {
 	return -1
 }
 
-// value finds a key's value, looking through merge keys (<<) one level deep: a
-// merged mapping's own merges are rare enough to be an error of their user's.
-func value(m *yaml.Node, key string) *yaml.Node {
+// value finds a key's value, looking through merge keys (<<).
+func value(m *yaml.Node, key string) *yaml.Node { return merged(m, key, 0) }
+
+// maxMerges bounds how deep merge keys are followed: anchors can be nested in
+// ways that would take for ever.
+const maxMerges = 8
+
+func merged(m *yaml.Node, key string, depth int) *yaml.Node {
 	if i := keyIndex(m, key); i >= 0 {
 		return m.Content[i+1]
 	}
 	i := keyIndex(m, "<<")
-	if i < 0 {
+	if i < 0 || depth == maxMerges {
 		return nil
 	}
-	merged := resolve(m.Content[i+1])
-	sources := []*yaml.Node{merged}
-	if merged.Kind == yaml.SequenceNode {
-		sources = merged.Content
+	from := resolve(m.Content[i+1])
+	sources := []*yaml.Node{from}
+	if from.Kind == yaml.SequenceNode {
+		sources = from.Content
 	}
 	for _, src := range sources {
-		src = resolve(src)
-		if i := keyIndex(src, key); i >= 0 {
-			return src.Content[i+1]
+		if v := merged(resolve(src), key, depth+1); v != nil {
+			return v
 		}
 	}
 	return nil
@@ -229,9 +244,11 @@ func at(n *yaml.Node, keys ...string) *yaml.Node {
 	return n
 }
 
+var escapeKey = strings.NewReplacer(`\`, `\\`, ".", `\.`, "[", `\[`, ":", `\:`)
+
 // join adds a key to a path, with dots in it escaped.
 func join(path, key string) string {
-	key = strings.NewReplacer(`\`, `\\`, ".", `\.`, "[", `\[`).Replace(key)
+	key = escapeKey.Replace(key)
 	if path == "" {
 		return key
 	}

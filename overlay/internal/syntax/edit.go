@@ -3,6 +3,7 @@ package syntax
 import (
 	"bytes"
 	"sort"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -62,6 +63,9 @@ func (e *Edit) SetScalar(n *yaml.Node, value string) error {
 	}
 	block := n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0
 	if block && bytes.ContainsRune(s.Bytes[sp.start:s.lineEnd(sp.start)], '#') {
+		if e.setLine(n, value) {
+			return nil
+		}
 		return s.Errorf(n, "write the value on one line", "a comment on a block scalar's first line would be lost")
 	}
 	text, style := render(value, n.Style)
@@ -74,15 +78,32 @@ func (e *Edit) SetScalar(n *yaml.Node, value string) error {
 	return nil
 }
 
+// setLine gives a literal block scalar of one line another line, so that its
+// header stays; false where that is not how it stands.
+func (e *Edit) setLine(n *yaml.Node, value string) bool {
+	s := e.src
+	first, indent, err := s.blockStart(n)
+	old := strings.TrimRight(n.Value, "\n")
+	if err != nil || n.Style&yaml.LiteralStyle == 0 || value == "" || value[0] == ' ' || !printable(old+value) {
+		return false
+	}
+	e.splice(first+indent, s.lineEnd(first), value)
+	e.expect(n).Value = value + n.Value[len(old):]
+	return true
+}
+
 // SetPart replaces the bytes from one offset of a scalar's value to another, and
 // nothing else of it, where the text holds the value as it is. Otherwise the
 // whole value is written, as SetScalar does.
 func (e *Edit) SetPart(n *yaml.Node, from, to int, part string) error {
 	s := e.src
-	if n.Kind != yaml.ScalarNode || n.Style&yaml.TaggedStyle != 0 {
-		return e.SetScalar(n, n.Value[:from]+part+n.Value[to:])
+	if n.Kind != yaml.ScalarNode {
+		return e.SetScalar(n, part)
 	}
 	whole := n.Value[:from] + part + n.Value[to:]
+	if n.Style&yaml.TaggedStyle != 0 {
+		return e.SetScalar(n, whole)
+	}
 	sp, err := s.scalar(n)
 	if err != nil {
 		return err
@@ -141,7 +162,10 @@ func (e *Edit) InsertField(m *yaml.Node, index int, f Field) error {
 		e.splice(at, at, e.src.lineBreak(at)+indent+text)
 	}
 	w := e.expect(m)
-	at := indexOf(w.Content, m.Content[index]) + 2
+	at := 0 // where the key itself is gone by now
+	if i := indexOf(w.Content, m.Content[index]); i >= 0 {
+		at = i + 2
+	}
 	for at < len(w.Content) && w.Content[at].Line == 0 {
 		at += 2 // behind what this edit has inserted here before
 	}
@@ -149,17 +173,87 @@ func (e *Edit) InsertField(m *yaml.Node, index int, f Field) error {
 	return nil
 }
 
-// RemoveField takes the key at Content[index] out of a mapping, with the line it
-// stands on. It may not be the mapping's only one.
-func (e *Edit) RemoveField(m *yaml.Node, index int) error {
-	sp, err := e.fieldSpan(m, index)
-	if err != nil {
+// RemoveFields takes the keys at some indices of Content out of a mapping, with
+// the lines that they stand on. At least one key must stay.
+func (e *Edit) RemoveFields(m *yaml.Node, indices []int) error {
+	gone := make(map[int]bool)
+	for _, i := range indices {
+		gone[i] = true
+	}
+	// The first key may share its line with a dash. It, and those behind it that
+	// go as well, give their place to the first that stays.
+	first := 0
+	for gone[first] {
+		first += 2
+	}
+	switch {
+	case first >= len(m.Content) && e.ownLines(m):
+		first = -1 // whole lines go; the edit puts something else there, or is refused
+	case first > 0:
+		if err := e.removeFirst(m, first); err != nil {
+			return err
+		}
+	}
+	w := e.expect(m)
+	for _, i := range indices {
+		if i > first {
+			sp, err := e.fieldSpan(m, i)
+			if err != nil {
+				return err
+			}
+			e.splice(sp.start, sp.end, "")
+		}
+		at := indexOf(w.Content, m.Content[i])
+		w.Content = append(w.Content[:at:at], w.Content[at+2:]...)
+	}
+	return nil
+}
+
+// ownLines tells whether a mapping's first key is alone on its line, without a
+// dash or a bracket.
+func (e *Edit) ownLines(m *yaml.Node) bool {
+	off := e.src.offset(m.Content[0].Line, m.Content[0].Column)
+	before := e.src.Bytes[e.src.lineStart(off):off]
+	return m.Style&yaml.FlowStyle == 0 && len(bytes.TrimLeft(before, " ")) == 0 && e.src.lineStart(off) > 0
+}
+
+// removeFirst removes the keys before the one at an index.
+func (e *Edit) removeFirst(m *yaml.Node, index int) error {
+	s := e.src
+	key := m.Content[0]
+	if index >= len(m.Content) {
+		return s.Errorf(key, "", "cannot remove %q: no other key would be left", key.Value)
+	}
+	next := m.Content[index]
+	start, to := s.offset(key.Line, key.Column), s.offset(next.Line, next.Column)
+	if err := e.noComments(m, key, start, to, index); err != nil {
 		return err
 	}
-	e.splice(sp.start, sp.end, "")
-	w := e.expect(m)
-	i := indexOf(w.Content, m.Content[index])
-	w.Content = append(w.Content[:i:i], w.Content[i+2:]...)
+	e.splice(start, to, "")
+	return nil
+}
+
+// noComments refuses to remove bytes that hold a comment of something else: in
+// block style one on a line of its own, in flow style any.
+func (e *Edit) noComments(m, key *yaml.Node, start, to, index int) error {
+	s := e.src
+	refuse := s.Errorf(key, "move the comment", "cannot remove %q: a comment beside it would lose its place", key.Value)
+	if m.Style&yaml.FlowStyle != 0 {
+		if bytes.IndexByte(s.Bytes[start:to], '#') >= 0 {
+			return refuse
+		}
+		return nil
+	}
+	for i := 0; i < index; i += 2 {
+		end, err := s.end(m.Content[i+1])
+		if err != nil {
+			return err
+		}
+		next := m.Content[i+2]
+		if bytes.IndexByte(s.Bytes[s.lineEnd(end):max(s.lineEnd(end), s.offset(next.Line, next.Column))], '#') >= 0 {
+			return refuse
+		}
+	}
 	return nil
 }
 
@@ -172,9 +266,8 @@ func indexOf(nodes []*yaml.Node, n *yaml.Node) int {
 	return -1
 }
 
-// fieldSpan gives the bytes that go with a field: in flow style up to the
-// neighbour, in block style whole lines — except for the first key, which may
-// share its line with a dash and gives its place to the next key.
+// fieldSpan gives the bytes that go with a key that is not the first: in flow
+// style from the value before it on, in block style whole lines.
 func (e *Edit) fieldSpan(m *yaml.Node, index int) (span, error) {
 	s := e.src
 	key := m.Content[index]
@@ -183,19 +276,15 @@ func (e *Edit) fieldSpan(m *yaml.Node, index int) (span, error) {
 	if err != nil {
 		return span{}, err
 	}
-	switch {
-	case index == 0 && len(m.Content) > 2:
-		next := m.Content[2]
-		to := s.offset(next.Line, next.Column)
-		if m.Style&yaml.FlowStyle == 0 && bytes.ContainsRune(s.Bytes[s.lineEnd(end):to], '#') {
-			return span{}, s.Errorf(key, "move the comment", "cannot remove %q: a comment stands between it and the next key", key.Value)
-		}
-		return span{start, to}, nil
-	case index == 0:
-		return span{}, s.Errorf(key, "", "cannot remove %q: it is the only key here", key.Value)
-	case m.Style&yaml.FlowStyle != 0:
+	if m.Style&yaml.FlowStyle != 0 {
 		before, err := s.end(m.Content[index-1])
-		return span{before, end}, err
+		if err != nil {
+			return span{}, err
+		}
+		if bytes.IndexByte(s.Bytes[before:s.lineEnd(end)], '#') >= 0 && s.lineStart(end) != s.lineStart(s.offset(m.Line, m.Column)) {
+			return span{}, s.Errorf(key, "move the comment", "cannot remove %q: a comment beside it would lose its place", key.Value)
+		}
+		return span{before, end}, nil
 	}
 	// The line break before the line goes rather than the one behind it: a text
 	// that ends without one still does, and what an edit inserts at the end of
@@ -313,6 +402,9 @@ func (e *Edit) Fill(m *yaml.Node, index int, items ...[]Field) error {
 		return s.Errorf(key, "", "cannot tell where the value of %q begins", key.Value)
 	}
 	if end > colon+1 {
+		if bytes.IndexByte(s.Bytes[colon:end], '#') >= 0 {
+			return s.Errorf(value, "move the comment", "cannot fill %q: a comment in it would be lost", key.Value)
+		}
 		e.splice(colon+1, end, "")
 	}
 	at := s.lineEnd(end)

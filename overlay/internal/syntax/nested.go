@@ -1,6 +1,7 @@
 package syntax
 
 import (
+	"bytes"
 	"sort"
 	"strings"
 
@@ -77,6 +78,11 @@ func (e *Edit) ReplaceNested(n *yaml.Node, inner *Edit) error {
 		text := strings.ReplaceAll(sp.text, "\n", eol+strings.Repeat(" ", indent))
 		e.splice(move(sp.start), move(sp.end), text)
 	}
-	e.expect(n).Value = string(after.Bytes)
+	text := string(after.Bytes)
+	if !bytes.ContainsRune(s.Bytes[s.skipProperties(s.offset(n.Line, n.Column)):first], '+') {
+		// Line breaks at the end do not count: the value has none, or one.
+		text = strings.TrimRight(text, "\n") + n.Value[len(strings.TrimRight(n.Value, "\n")):]
+	}
+	e.expect(n).Value = text
 	return nil
 }

@@ -3,35 +3,54 @@ package syntax
 import (
 	"regexp"
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// plainText is what may stand unquoted in block and in flow context as far as
+// plainText tells what may stand unquoted in block and in flow context as far as
 // its characters go: it begins with none of YAML's indicators and holds nothing
 // that ends or splits a scalar. Deliberately narrower than YAML.
-var plainText = regexp.MustCompile(`^[A-Za-z0-9_./+^$(][A-Za-z0-9_./@:+~^$*%()=;<>!?&|\\ -]*$`)
+func plainText(s string) bool {
+	const first, others = "_./+^$(", "_./@:+~^$*%()=;<>!?&|\\ -"
+	for i := 0; i < len(s); i++ {
+		c, also := s[i], others
+		if i == 0 {
+			also = first
+		}
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && strings.IndexByte(also, c) < 0 {
+			return false
+		}
+	}
+	return s != ""
+}
 
 // notString lists the plain scalars that YAML 1.1 or YAML 1.2 reads as something
 // other than a string.
-var notString = regexp.MustCompile(`(?i)^(` + strings.Join([]string{
-	`~|null|y|yes|n|no|on|off|true|false|=|<<`,
-	`[-+]?[0-9][0-9_]*`,                            // decimal, and octal in 1.1
-	`[-+]?0b[01_]+|[-+]?0o?[0-7_]+`,                // binary, octal
-	`[-+]?0x[0-9a-f_]+`,                            // hexadecimal
-	`[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?`, // sexagesimal
-	`[-+]?(\.[0-9_]+|[0-9][0-9_]*(\.[0-9_]*)?)(e[-+]?[0-9]+)?`,
-	`[-+]?\.inf|\.nan`,
-	`[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt \t].*)?`, // date and time
-}, "|") + `)$`)
+var notString = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)^(` + strings.Join([]string{
+		`~|null|y|yes|n|no|on|off|true|false|=|<<`,
+		`[-+]?[0-9][0-9_]*`,                            // decimal, and octal in 1.1
+		`[-+]?0b[01_]+|[-+]?0o?[0-7_]+`,                // binary, octal
+		`[-+]?0x[0-9a-f_]+`,                            // hexadecimal
+		`[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?`, // sexagesimal
+		`[-+]?(\.[0-9_]+|[0-9][0-9_]*(\.[0-9_]*)?)(e[-+]?[0-9]+)?`,
+		`[-+]?\.inf|\.nan`,
+		`[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt \t].*)?`, // date and time
+	}, "|") + `)$`)
+})
+
+// Ambiguous tells whether a plain scalar of this text is something other than a
+// string in YAML 1.1 or in YAML 1.2.
+func Ambiguous(text string) bool { return text == "" || notString().MatchString(text) }
 
 // PlainSafe tells whether a value means the same string in every YAML version
 // and in every context when it is written without quotes.
 func PlainSafe(value string) bool {
-	return plainText.MatchString(value) &&
+	return plainText(value) &&
 		!strings.HasSuffix(value, " ") && !strings.HasSuffix(value, ":") &&
 		!strings.Contains(value, ": ") && !strings.HasPrefix(value, "...") &&
-		!notString.MatchString(value)
+		!Ambiguous(value)
 }
 
 // render writes a value in the style of the one it stands beside or replaces:

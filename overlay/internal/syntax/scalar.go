@@ -136,6 +136,9 @@ func (s *Source) endOfBlock(start int, value string) int {
 		return -1
 	}
 	end := s.lineEnd(start)
+	if len(bytes.Trim([]byte(value), " \n")) == 0 {
+		return end // what follows belongs to something else
+	}
 	indent := -1
 	for off := end; off < len(s.Bytes); {
 		lineStart := off + breakLen(s.Bytes, off)

@@ -9,6 +9,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
@@ -152,21 +153,32 @@ func isEmpty(n *yaml.Node) bool {
 	return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" && n.Value == "" && n.Anchor == ""
 }
 
-var lineInError = regexp.MustCompile(`^line (\d+): `)
+var lineInError = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^line (\d+): `) })
 
 // parseError turns the parser's message into one that has a place.
 func (s *Source) parseError(err error) error {
 	msg := strings.ReplaceAll(strings.TrimPrefix(err.Error(), "yaml: "), "\n", " ")
 	e := &Error{File: s.Name, Line: 1, Col: 1, Msg: msg}
-	if m := lineInError.FindStringSubmatch(msg); m != nil {
+	if m := lineInError().FindStringSubmatch(msg); m != nil {
 		e.Line, _ = strconv.Atoi(m[1])
 		e.Msg = msg[len(m[0]):]
 	}
-	if i := bytes.Index(s.Bytes, []byte("{{")); i >= 0 {
+	if i := s.template(); i >= 0 {
 		return s.templateError(i)
 	}
 	e.Msg = "not valid YAML: " + e.Msg
 	return e
+}
+
+// template gives the offset of the first "{{" that is in no comment line, or -1.
+func (s *Source) template() int {
+	for _, start := range s.lines {
+		line := s.Bytes[start:s.lineEnd(start)]
+		if i := bytes.Index(line, []byte("{{")); i >= 0 && !bytes.HasPrefix(bytes.TrimLeft(line, " \t"), []byte("#")) {
+			return start + i
+		}
+	}
+	return -1
 }
 
 func (s *Source) templateError(off int) *Error {

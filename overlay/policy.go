@@ -1,0 +1,100 @@
+package overlay
+
+import "go.yaml.in/yaml/v3"
+
+// byPolicy gives what a change by policy means for one site: each marker sets
+// what its form stands for, as in Flux, and nothing else of the pin.
+//
+// Two things that Flux would write are refused, since the image that runs would
+// not be the one asked for: a new tag beside a digest that stays, and a digest's
+// marker when no digest is given.
+func (f *finder) byPolicy(st site, c Change) (Change, error) {
+	forms, p := f.marked[st], st.pin()
+	fail := func(hint, format string, args ...any) (Change, error) {
+		e := &Error{File: f.src.Name, Line: p.Position.Line, Col: p.Position.Col}
+		e.Msg, e.Hint = f.src.Errorf(nil, "", format, args...).Msg, hint
+		return c, e
+	}
+	c.TagSuffix = Keep()
+	if !forms[formRef] {
+		if !forms[formName] {
+			c.NewName = Keep()
+		}
+		if !forms[formTag] {
+			c.Tag = Keep()
+		}
+		given := c.Digest
+		switch h, ok := st.(interface{ holdsBoth() bool }); {
+		case forms[formDigest] && given.op != to:
+			return fail("give the digest as well", "a marker of %s asks for a digest, and none is given", c.Policy)
+		case forms[formDigest]:
+		case ok && h.holdsBoth() && forms[formTag]:
+			c.Digest = Drop() // it stands in the same scalar, which holds the tag alone
+		case given.op == to && given.text == p.Digest:
+		default:
+			c.Digest = Keep()
+		}
+	}
+	hint := "mark the digest with " + c.Policy + ":digest, or remove it"
+	if forms[formRef] {
+		hint = "give the new digest, or drop the old one"
+	}
+	if p.Digest != "" && c.Digest.op == keep && c.Tag.apply(p.Tag) != p.Tag {
+		return fail(hint, "image %q has a digest that this change of its tag would leave, and the digest decides what runs", p.Name)
+	}
+	return c, nil
+}
+
+func (r *refSite) parts() map[*yaml.Node]form { return map[*yaml.Node]form{r.node: formRef} }
+
+func (r *refSite) setPolicy(policy string) { r.p.Policy = policy }
+
+func (t *tagSite) parts() map[*yaml.Node]form {
+	return map[*yaml.Node]form{t.node: map[part]form{partTag: formTag, partName: formName, partDigest: formDigest}[t.part]}
+}
+
+func (t *tagSite) setPolicy(policy string) { t.p.Policy = policy }
+
+func (t *tagSite) holdsBoth() bool { return t.part == partTag }
+
+// parts leaves out what stands in an alias or comes from a merge key.
+func (f *fieldsSite) parts() map[*yaml.Node]form {
+	out := make(map[*yaml.Node]form)
+	forms := map[slot]form{slotNewName: formName, slotTag: formTag, slotDigest: formDigest}
+	for s, key := range f.keys {
+		if i := keyIndex(f.item, key); i >= 0 && f.item.Content[i+1].Kind == yaml.ScalarNode {
+			out[f.item.Content[i+1]] = forms[s]
+		}
+	}
+	return out
+}
+
+func (f *fieldsSite) setPolicy(policy string) { f.p.Policy = policy }
+
+func (v *valuesSite) parts() map[*yaml.Node]form {
+	out := make(map[*yaml.Node]form)
+	for key, form := range map[string]form{v.keys.registry: formNone, v.keys.name: formName, v.keys.tag: formTag, v.keys.digest: formDigest} {
+		if i := keyIndex(v.item, key); key != "" && i >= 0 && v.item.Content[i+1].Kind == yaml.ScalarNode {
+			out[v.item.Content[i+1]] = form
+		}
+	}
+	return out
+}
+
+func (v *valuesSite) setPolicy(policy string) { v.p.Policy = policy }
+
+func (v *valuesSite) holdsBoth() bool { return v.behind }
+
+func (s *parameterSite) parts() map[*yaml.Node]form {
+	out := make(map[*yaml.Node]form)
+	for n, form := range map[*yaml.Node]form{s.g.repo.node: formName, s.g.tag.node: formTag, s.g.digest.node: formDigest} {
+		if n != nil && n.Kind == yaml.ScalarNode {
+			out[n] = form
+		}
+	}
+	return out
+}
+
+func (s *parameterSite) setPolicy(policy string) { s.p.Policy = policy }
+
+func (s *parameterSite) holdsBoth() bool { return s.g.digest.node == nil }

@@ -1,0 +1,81 @@
+package overlay
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
+	"go.yaml.in/yaml/v3"
+)
+
+// remotes finds what a kustomization pins apart from images: the revisions of
+// remote resources, and the versions of the Helm charts that it inflates.
+func (f *finder) remotes(root *yaml.Node) {
+	for _, field := range []string{"resources", "components", "bases"} {
+		for i, n := range f.items(at(root, field)) {
+			if u, ok := newURLSite(f.src, n, f.path(item(field, i))); ok {
+				f.sites = append(f.sites, u)
+			}
+		}
+	}
+	for i, c := range f.items(at(root, "helmCharts")) {
+		p := Pin{Type: TypeChart, Format: Kustomization, Name: textOf(at(c, "name"))}
+		f.version(at(c, "version"), p, join(item("helmCharts", i), "version"), "version")
+	}
+}
+
+// urlSite is the revision in a URL's query, as kustomize reads it: ref, or else
+// version. Nothing else of the URL is touched.
+type urlSite struct {
+	src      *syntax.Source
+	node     *yaml.Node
+	p        Pin
+	from, to int // of the revision in the scalar's text
+}
+
+// newURLSite reads the URL of a remote resource; ok is false where it pins no
+// revision.
+func newURLSite(src *syntax.Source, n *yaml.Node, path string) (*urlSite, bool) {
+	text := textOf(n)
+	base, query, ok := strings.Cut(text, "?")
+	if !ok || base == "" || isPlaceholder(text) {
+		return nil, false
+	}
+	for _, key := range []string{"ref=", "version="} {
+		from := len(base) + 1
+		for part := range strings.SplitSeq(query, "&") {
+			raw, found := strings.CutPrefix(part, key)
+			if revision, err := url.QueryUnescape(raw); found && raw != "" && err == nil {
+				p := Pin{Type: TypeRevision, Format: Kustomization, Name: base, Tag: revision, Path: path, Position: position(src, n)}
+				return &urlSite{src: src, node: n, p: p, from: from + len(key), to: from + len(part)}, true
+			}
+			from += len(part) + 1
+		}
+	}
+	return nil, false
+}
+
+func (u *urlSite) pin() Pin { return u.p }
+
+func (u *urlSite) want(c Change) Pin {
+	p := u.p
+	p.Tag = c.Tag.apply(p.Tag)
+	return p
+}
+
+func (u *urlSite) set(s *setter, c Change) error {
+	w := u.want(c)
+	if w.Tag == "" {
+		return u.src.Errorf(u.node, "give a revision", "the ref of %q cannot be left empty", u.p.Name)
+	}
+	if strings.ContainsAny(w.Tag, "&#?") {
+		return u.src.Errorf(u.node, "", "revision %q of %q is malformed: it cannot stand in a URL", w.Tag, u.p.Name)
+	}
+	if n := u.node; n.Kind == yaml.ScalarNode && n.Anchor != "" {
+		s.warnAliases(u.src, n)
+	}
+	s.changed(FieldChange{Image: u.p.Name, Field: "ref", Old: u.p.Tag, New: w.Tag, Position: u.p.Position})
+	// In a query, a plus means a space and a percent sign begins an escape.
+	raw := strings.NewReplacer("%", "%25", "+", "%2B").Replace(w.Tag)
+	return s.edit(u.src).SetPart(u.node, u.from, u.to, raw)
+}

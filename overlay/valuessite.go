@@ -1,0 +1,224 @@
+package overlay
+
+import (
+	"strings"
+
+	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
+	"go.yaml.in/yaml/v3"
+)
+
+// valuesSite is an image of Helm values whose parts stand under keys of one
+// mapping. A part is changed where it stands; a digest goes
+//
+//   - to the key digest (or sha), where there is one, empty or not; when it is
+//     dropped the key stays with "", since charts have it with a default;
+//   - behind the tag otherwise, as tag: v1@sha256:…, which is how charts without
+//     such a key are pinned, for example by Renovate.
+//
+// A tag that is dropped becomes "" likewise. A key that is missing or comes from
+// a merge key is written into the mapping itself.
+type valuesSite struct {
+	src  *syntax.Source
+	item *yaml.Node // the mapping, or an alias of it
+	keys valueKeys
+	p    Pin
+	// registry stands in front of the repository in the pin's name.
+	registry string
+	// behind says that the digest stands behind the tag.
+	behind bool
+}
+
+// valuesImage reads the pin under keys of a mapping, whose fields get gives; false where it is none.
+// named says that the place alone tells that it is an image: then a name that
+// cannot be told does not matter, and the pin is called by its path.
+func (f *finder) valuesImage(item *yaml.Node, k valueKeys, get func(key string) *yaml.Node, path string, format Format, named bool) (*valuesSite, bool) {
+	v := &valuesSite{src: f.src, item: item, keys: k}
+	v.p = Pin{Type: TypeImage, Format: format, Path: path, Position: position(f.src, item)}
+	for _, key := range []string{k.tag, k.digest} {
+		if n := get(key); n != nil && resolve(n).Kind != yaml.ScalarNode {
+			return nil, false
+		}
+	}
+	if !v.readVersion(get) {
+		return nil, false
+	}
+	repository, ok := repositoryOf(get(k.name))
+	v.registry = strings.TrimSuffix(textOf(get(k.registry)), "/")
+	if k.base != "" && strings.HasPrefix(repository, "/") {
+		v.registry = strings.TrimSuffix(k.base, "/")
+	}
+	name := repository
+	if v.registry != "" {
+		name = v.registry + "/" + strings.TrimPrefix(repository, "/")
+	}
+	if k.name == "" || repository == "" || !isName(name) {
+		if !ok || !named && k.base == "" && !strings.HasPrefix(repository, "/") {
+			return nil, false
+		}
+		v.keys.name, name = "", path
+	}
+	v.p.Name = name
+	return v, true
+}
+
+// repositoryOf reads a repository without tag and digest; "" where a value is
+// none. ok is false where the value is surely no image: a URL, or no scalar.
+func repositoryOf(n *yaml.Node) (repository string, ok bool) {
+	switch {
+	case n == nil:
+		return "", true
+	case resolve(n).Kind != yaml.ScalarNode:
+		return "", false
+	}
+	text := textOf(n)
+	if strings.Contains(text, "://") {
+		return "", false
+	}
+	repo, tag, digest, ok := splitRef(text, false)
+	if !ok || tag != "" || digest != "" || !isName(strings.TrimPrefix(repo, "/")) {
+		return "", true
+	}
+	return repo, true
+}
+
+// readVersion reads tag and digest; false where one of them is malformed, as a
+// variable is.
+func (v *valuesSite) readVersion(get func(key string) *yaml.Node) bool {
+	tag, behind, cut := strings.Cut(textOf(get(v.keys.tag)), "@")
+	digest := textOf(get(v.keys.digest))
+	if v.bare() && isHexDigest(digest) {
+		digest = "sha256:" + digest
+	}
+	v.behind = v.keys.digest == "" || cut && digest == ""
+	if digest == "" {
+		digest = behind
+	}
+	v.p.Tag, v.p.Digest = tag, digest
+	return (tag == "" || isTag(tag)) && (digest == "" || isDigest(digest)) &&
+		(!cut || tag != "" && isDigest(behind))
+}
+
+// bare tells whether the digest's key holds hexadecimal digits alone.
+func (v *valuesSite) bare() bool { return v.keys.digest == "sha" }
+
+func (v *valuesSite) pin() Pin { return v.p }
+
+func (v *valuesSite) want(c Change) Pin {
+	p := v.p
+	p.Tag, p.Digest = c.Tag.apply(p.Tag), c.Digest.apply(p.Digest)
+	if c.NewName.op == to {
+		p.Name = c.NewName.text
+	}
+	return p
+}
+
+func (v *valuesSite) set(s *setter, c Change) error {
+	w := v.want(c)
+	if v.item.Kind == yaml.AliasNode {
+		return v.setAlias(s, c)
+	}
+	if w.Name != v.p.Name {
+		if err := v.setName(s, w.Name); err != nil {
+			return err
+		}
+	}
+	tag, digest := w.Tag, w.Digest
+	switch {
+	case v.behind && tag == "" && digest != "":
+		return v.src.Errorf(v.item, `give a tag as well, or add digest: "" to the block if the chart knows it`,
+			"image %q has no key for a digest, and no tag that one could stand behind", v.p.Name)
+	case v.behind && digest != "":
+		tag, digest = tag+"@"+digest, ""
+	case v.bare() && digest != "":
+		var ok bool
+		if digest, ok = strings.CutPrefix(digest, "sha256:"); !ok {
+			return v.src.Errorf(v.item, "give a sha256 digest", "sha of image %q holds a sha256 digest alone", v.p.Name)
+		}
+	}
+	if err := v.write(s, v.keys.tag, tag); err != nil {
+		return err
+	}
+	if v.keys.digest != "" {
+		if err := v.write(s, v.keys.digest, digest); err != nil {
+			return err
+		}
+	}
+	s.written[v.item] = w.Ref()
+	return nil
+}
+
+// setAlias sees to a block that is an alias: it follows its anchor.
+func (v *valuesSite) setAlias(s *setter, c Change) error {
+	if s.written[resolve(v.item)] == v.want(c).Ref() {
+		return nil // the block at the anchor gets the same
+	}
+	if !s.follow {
+		return refuseAlias(v.src, v.item, v.p)
+	}
+	s.warnAliases(v.src, v.item.Alias)
+	anchored := *v
+	anchored.item = resolve(v.item)
+	return anchored.set(s, c)
+}
+
+// setName replaces the repository, and the registry where it stands apart.
+func (v *valuesSite) setName(s *setter, name string) error {
+	if v.keys.name == "" {
+		return v.src.Errorf(v.item, "edit the file by hand", "image %q has no repository of its own that could be replaced", v.p.Name)
+	}
+	old := textOf(value(resolve(v.item), v.keys.name))
+	slash := old[:len(old)-len(strings.TrimPrefix(old, "/"))]
+	if v.registry == "" {
+		return v.write(s, v.keys.name, name)
+	}
+	if rest, ok := strings.CutPrefix(name, v.registry+"/"); ok {
+		return v.write(s, v.keys.name, slash+rest)
+	}
+	host, rest, ok := strings.Cut(name, "/")
+	if !ok || !strings.ContainsAny(host, ".:") && host != "localhost" {
+		return v.src.Errorf(v.item, "give the new name with its registry, such as "+v.registry+"/"+name,
+			"image %q has its registry under a key of its own, and %q has none", v.p.Name, name)
+	}
+	if slash != "" {
+		return v.src.Errorf(v.item, "edit the file by hand", "registry %s of image %q is that of other images too", v.registry, v.p.Name)
+	}
+	if err := v.write(s, v.keys.registry, host); err != nil {
+		return err
+	}
+	return v.write(s, v.keys.name, rest)
+}
+
+// write gives a key of the mapping a value, and adds the key where it is missing.
+func (v *valuesSite) write(s *setter, key, text string) error {
+	m := v.item
+	n := value(m, key)
+	if textOf(n) == text && (n == nil || text == "" || isText(n)) {
+		return nil
+	}
+	i := keyIndex(m, key)
+	if i >= 0 {
+		return s.setScalar(v.src, n, v.p, key, text)
+	}
+	like := value(m, v.keys.name)
+	if n != nil {
+		if now, ok := s.written[resolve(n)]; ok && now == text {
+			return nil // the block that it is merged from gets the same
+		}
+		like = n
+	}
+	if like != nil {
+		like = resolve(like)
+	}
+	s.changed(FieldChange{Image: v.p.Name, Field: key, Old: textOf(n), New: text, Position: v.p.Position})
+	return s.edit(v.src).InsertField(m, v.neighbour(), syntax.Field{Key: key, Value: text, Like: like})
+}
+
+// neighbour gives the index of the key behind which a new one is placed.
+func (v *valuesSite) neighbour() int {
+	for _, key := range []string{v.keys.tag, v.keys.name, v.keys.registry, "<<"} {
+		if i := keyIndex(v.item, key); i >= 0 {
+			return i
+		}
+	}
+	return len(v.item.Content) - 2
+}
