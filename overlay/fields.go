@@ -227,6 +227,11 @@ func (h *imagesHome) write(e *syntax.Edit, added [][]syntax.Field) error {
 	return e.Fill(h.parent, i, added...)
 }
 
+var nameEscapes = strings.NewReplacer(`\`, `\\`, "]", `\]`, ":", `\:`)
+
 func imagePath(path, name string) string {
-	return path + "[name=" + strings.NewReplacer(`\`, `\\`, "]", `\]`, ":", `\:`).Replace(name) + "]"
+	if strings.ContainsAny(name, `\]:`) {
+		name = nameEscapes.Replace(name)
+	}
+	return path + "[name=" + name + "]"
 }

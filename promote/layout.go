@@ -44,7 +44,7 @@ func (l Layout) check() error {
 
 // OverlayPath fills in the template.
 func (l Layout) OverlayPath(service, environment string) string {
-	return strings.NewReplacer(serviceHole, service, environmentHole, environment).Replace(l.Path)
+	return strings.Replace(strings.Replace(l.Path, serviceHole, service, 1), environmentHole, environment, 1)
 }
 
 // isFile tells whether the template names a file rather than a directory.
@@ -72,7 +72,7 @@ func (l Layout) Match(file string) (service, environment string, ok bool) {
 		}
 		service, environment = service+s, environment+e
 	}
-	return service, environment, nameGrammar.MatchString(service) && nameGrammar.MatchString(environment)
+	return service, environment, isName(service) && isName(environment)
 }
 
 // matchSegment matches one path element against its template.
@@ -126,7 +126,7 @@ func (l Layout) walk(tree Tree, template []string, dir, service, environment str
 		if !ok || entry.IsDir() == (l.isFile() && len(template) == 1) {
 			continue
 		}
-		if s+e != "" && !nameGrammar.MatchString(s+e) {
+		if s+e != "" && !isName(s+e) {
 			continue
 		}
 		if err := l.walk(tree, template[1:], path.Join(dir, entry.Name()), service+s, environment+e, found); err != nil {

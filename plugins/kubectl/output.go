@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -14,26 +15,25 @@ import (
 	"golang.org/x/term"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/printers"
 )
 
-// output is the -o flag: cli-runtime's formats, and wide.
+// output is the -o flag: the formats of cli-runtime's PrintFlags, and wide.
+// PrintFlags itself is not used: it links every Kubernetes type there is and
+// doubles the time that the program takes to start. The printers are the same.
 type output struct {
-	flags *genericclioptions.PrintFlags
+	format   string
+	template string
 }
 
+// formats are the values of -o; those that end in "=" are followed by a template.
+var formats = []string{"wide", "json", "yaml", "name", "jsonpath=", "jsonpath-as-json=", "jsonpath-file=", "go-template=", "go-template-file="}
+
 func addOutput(cmd *cobra.Command) *output {
-	o := &output{flags: genericclioptions.NewPrintFlags("")}
-	o.flags.AddFlags(cmd)
-	f := cmd.Flags().Lookup("output")
-	f.Usage = strings.Replace(f.Usage, "One of: (", "One of: (wide, ", 1)
-	f.Usage = strings.ToLower(f.Usage[:1]) + strings.TrimSuffix(f.Usage[1:], ".")
-	cmd.Flags().Lookup("template").Usage = "template string or path to a template file for -o go-template and -o go-template-file"
-	for _, hidden := range []string{"show-managed-fields", "allow-missing-template-keys"} {
-		cmd.Flags().Lookup(hidden).Hidden = true
-	}
-	must(cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(append([]string{"wide"}, o.flags.AllowedFormats()...), cobra.ShellCompDirectiveNoFileComp)))
+	o := &output{}
+	cmd.Flags().StringVarP(&o.format, "output", "o", "", "output format. One of: ("+strings.ReplaceAll(strings.Join(formats, ", "), "=", "")+")")
+	cmd.Flags().StringVar(&o.template, "template", "", "template string or path to a template file for -o go-template and -o go-template-file")
+	must(cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace)))
 	return o
 }
 
@@ -45,19 +45,64 @@ func must(err error) {
 }
 
 // wide tells whether the table shall have its further columns.
-func (o *output) wide() bool { return *o.flags.OutputFormat == "wide" }
+func (o *output) wide() bool { return o.format == "wide" }
 
 // names tells whether names alone are printed.
-func (o *output) names() bool { return *o.flags.OutputFormat == "name" }
+func (o *output) names() bool { return o.format == "name" }
 
 // printer gives the printer asked for, or nil for a table.
 func (o *output) printer() (printers.ResourcePrinter, error) {
-	if f := *o.flags.OutputFormat; (f == "" || f == "wide") && *o.flags.TemplatePrinterFlags.TemplateArgument == "" {
-		return nil, nil
+	format, template, given := strings.Cut(o.format, "=")
+	if !given {
+		template = o.template
 	}
-	p, err := o.flags.ToPrinter()
+	if format == "" && o.template != "" {
+		format = "go-template"
+	}
+	switch format {
+	case "", "wide":
+		return nil, nil
+	case "json":
+		return &printers.JSONPrinter{}, nil
+	case "yaml":
+		return &printers.YAMLPrinter{}, nil
+	case "name":
+		return &printers.NamePrinter{ShortOutput: true}, nil
+	}
+	text, isFile := strings.CutSuffix(format, "-file")
+	if isFile {
+		data, err := readBounded(template)
+		if err != nil {
+			return nil, err
+		}
+		format, template = text, string(data)
+	}
+	return templatePrinter(o.format, format, template)
+}
+
+// templatePrinter gives a printer for a template or for a path.
+func templatePrinter(asked, format, template string) (printers.ResourcePrinter, error) {
+	known := format == "jsonpath" || format == "jsonpath-as-json" || format == "go-template"
+	if known && template == "" {
+		return nil, &usageError{msg: "output format " + strconv.Quote(asked) + " has no template", hint: "-o " + format + "='{.items[*].metadata.name}'"}
+	}
+	var p printers.ResourcePrinter
+	var err error
+	switch format {
+	case "go-template":
+		p, err = printers.NewGoTemplatePrinter([]byte(template))
+	case "jsonpath", "jsonpath-as-json":
+		var path *printers.JSONPathPrinter
+		if path, err = printers.NewJSONPathPrinter(template); err == nil {
+			path.EnableJSONOutput(format == "jsonpath-as-json")
+			path.AllowMissingKeys(true)
+			p = path
+		}
+	default:
+		return nil, &usageError{msg: "unknown output format " + strconv.Quote(asked), hint: "-o wide, json, yaml, name, jsonpath=… or go-template=…"}
+	}
 	if err != nil {
-		return nil, &usageError{msg: err.Error(), hint: "-o wide, json, yaml, name, jsonpath=… or go-template=…"}
+		return nil, &usageError{msg: "the template of -o " + format + " is malformed: " + err.Error(), hint: "-o " + format + "='{.items[*].metadata.name}'"}
 	}
 	return p, nil
 }
