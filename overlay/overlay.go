@@ -166,10 +166,14 @@ func (f *File) Image(name string) (Pin, bool) {
 	return Pin{}, false
 }
 
+// FieldValue is the field of a change of a scalar that was named by its path.
+const FieldValue = "value"
+
 // FieldChange is one value that an edit writes, adds or removes.
 type FieldChange struct {
 	// Image is the pin's name, Field the key of the value, such as newTag, or
-	// image where name, tag and digest are one value.
+	// image where name, tag and digest are one value. For a scalar that was named
+	// by its path, Image is that path and Field is FieldValue.
 	Image string `json:"image"`
 	Field string `json:"field"`
 	// Old and New are the values; empty where the field is added or removed.

@@ -280,11 +280,11 @@ func (s *setter) setText(m pathMatch, text string) error {
 		if n.Value == text {
 			return nil
 		}
-		s.changed(FieldChange{Image: p.Name, Field: "value", Old: n.Value, New: text, Position: position(s.file.src, n)})
+		s.changed(FieldChange{Image: p.Name, Field: FieldValue, Old: n.Value, New: text, Position: position(s.file.src, n)})
 		s.warnAliases(s.file.src, n)
 		return s.edit(s.file.src).SetPlain(n, text)
 	}
-	return s.setScalar(s.file.src, n, p, "value", text)
+	return s.setScalar(s.file.src, n, p, FieldValue, text)
 }
 
 // unquote takes the double quotes off a text that is in them.
@@ -360,7 +360,7 @@ func (s *setter) createValue(root *yaml.Node, p pathExpr, text string) error {
 		return s.nothingAt([]*yaml.Node{root}, p)
 	}
 	text, literal := unquote(text)
-	s.changed(FieldChange{Image: p.text, Field: "value", New: text})
+	s.changed(FieldChange{Image: p.text, Field: FieldValue, New: text})
 	if empty {
 		return s.file.src.Errorf(m, "write {} there", "%s has no value that keys can be added to", p.text)
 	}

@@ -165,7 +165,7 @@ func (s *session) writeSet(cmd *cobra.Command, inputs []input, edits []*overlay.
 	}
 	for _, e := range namedEdits {
 		for _, c := range e.Changes {
-			fmt.Fprintln(s.ErrOut, clean(fmt.Sprintf("%s%s: image %q: %s", e.Before.Name(), place(c.Position), c.Image, describe(c))))
+			fmt.Fprintln(s.ErrOut, clean(fmt.Sprintf("%s%s: %s", e.Before.Name(), place(c.Position), describe(c))))
 		}
 		if len(e.Changes) == 0 {
 			fmt.Fprintln(s.ErrOut, clean(e.Before.Name())+": unchanged")
@@ -181,12 +181,18 @@ func place(p overlay.Position) string {
 	return fmt.Sprintf(":%d:%d", p.Line, p.Col)
 }
 
+// describe says what became of a value: of a pin, by the pin's name and the key,
+// or of any other scalar, by its path.
 func describe(c overlay.FieldChange) string {
+	what := fmt.Sprintf("%q: %s", c.Image, c.Field)
+	if c.Field == overlay.FieldValue {
+		what = c.Image
+	}
 	switch {
 	case c.New == "":
-		return fmt.Sprintf("%s %s removed", c.Field, c.Old)
+		return fmt.Sprintf("%s %s removed", what, c.Old)
 	case c.Old == "":
-		return fmt.Sprintf("%s %s added", c.Field, c.New)
+		return fmt.Sprintf("%s %s added", what, c.New)
 	}
-	return fmt.Sprintf("%s %s → %s", c.Field, c.Old, c.New)
+	return fmt.Sprintf("%s %s → %s", what, c.Old, c.New)
 }
