@@ -3,7 +3,6 @@ package promote
 import (
 	"fmt"
 	"io/fs"
-	"regexp"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/overlay"
@@ -90,9 +89,17 @@ const (
 	PinTag       PinMode = "tag"
 )
 
-// nameGrammar is what services and environments may be called: they become path
+// isName tells what services and environments may be called: they become path
 // elements and values of trailers.
-var nameGrammar = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+func isName(s string) bool {
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && (i == 0 || strings.IndexByte("._-", c) < 0) {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 128
+}
 
 // ParsePipeline decodes and checks a pipeline file. The name is used in
 // messages. All faults are reported, each with its place.
@@ -219,7 +226,7 @@ func (p *Pipeline) check(d *strictDecoder) {
 	var names []string
 	for i, e := range p.Spec.Environments {
 		at := fmt.Sprintf("spec.environments[%d].name", i)
-		if !nameGrammar.MatchString(e.Name) {
+		if !isName(e.Name) {
 			d.at(at, "letters, digits, '.', '_' and '-'", "environment name %q is malformed", e.Name)
 		}
 		if _, twice := from[e.Name]; twice {

@@ -123,7 +123,7 @@ func (w *planner) chooseServices(context.Context) error {
 		}
 		seen := make(map[string]bool)
 		for _, s := range w.req.Services {
-			if !nameGrammar.MatchString(s) || strings.Contains(s, "..") {
+			if !isName(s) || strings.Contains(s, "..") {
 				return usage("letters, digits, '.', '_' and '-'", "service name %q is malformed", s)
 			}
 			if !seen[s] {

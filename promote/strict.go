@@ -10,6 +10,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/kubepromote/kubepromote/overlay"
 	"go.yaml.in/yaml/v3"
@@ -162,13 +163,15 @@ func kindName(n *yaml.Node) string {
 	return strings.TrimPrefix(n.ShortTag(), "!!")
 }
 
-var yamlLine = regexp.MustCompile(`^(?:yaml: )?(?:unmarshal errors:\s*)?line (\d+): `)
+var yamlLine = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?:yaml: )?(?:unmarshal errors:\s*)?line (\d+): `)
+})
 
 // yamlError gives the parser's message a place.
 func (d *strictDecoder) yamlError(err error) error {
 	msg := strings.ReplaceAll(err.Error(), "\n", " ")
 	e := &overlay.Error{File: d.file, Line: 1, Col: 1, Msg: "not valid YAML: " + strings.TrimPrefix(msg, "yaml: ")}
-	if m := yamlLine.FindStringSubmatch(msg); m != nil {
+	if m := yamlLine().FindStringSubmatch(msg); m != nil {
 		e.Line, _ = strconv.Atoi(m[1])
 		e.Msg = "not valid: " + msg[len(m[0]):]
 	}
