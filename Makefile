@@ -6,7 +6,7 @@ LDFLAGS  = -s -w -X github.com/kubepromote/kubepromote/plugins/kubectl.version=$
 
 # The checkers are pinned here and fetched as Go modules when they are first run.
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
-GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.9.0
+GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.8.0
 
 # The race detector needs a C compiler.
 RACE := $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)

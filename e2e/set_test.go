@@ -43,7 +43,10 @@ func meaning(file string) (images map[string]types.Image, twice string, err erro
 // deviation tells why `set` refuses arguments that kustomize takes: it is more
 // careful there on purpose, and its documentation says so. Empty when it may not
 // refuse.
-func deviation(args []string, twice string) string {
+func deviation(text string, args []string, twice string) string {
+	if strings.TrimSpace(comments.ReplaceAllString(text, "")) == "" {
+		return "an empty file"
+	}
 	for _, a := range args {
 		name, value, renamed := strings.Cut(a, "=")
 		if renamed && name == "" {
@@ -63,6 +66,7 @@ func deviation(args []string, twice string) string {
 }
 
 var (
+	comments   = regexp.MustCompile(`(?m)^#.*$`)
 	goodName   = regexp.MustCompile(`^(\*|[A-Za-z0-9]([A-Za-z0-9._:/-]*[A-Za-z0-9])?)?$`)
 	goodTag    = regexp.MustCompile(`^(\*|[A-Za-z0-9_][A-Za-z0-9._-]{0,127})$`)
 	goodDigest = regexp.MustCompile(`^(\*|sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$`)
@@ -105,7 +109,7 @@ func (d *differential) compare(text string, args ...string) {
 	status, _, stderr := d.try("kubectl-promote", append([]string{"set", "-f", ours}, args...)...)
 
 	input := fmt.Sprintf("set %q in\n%s", args, text)
-	reason := deviation(args, twice)
+	reason := deviation(text, args, twice)
 	switch {
 	case reason != "":
 		d.refused[reason]++

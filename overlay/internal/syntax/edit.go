@@ -420,7 +420,10 @@ func (e *Edit) Fill(m *yaml.Node, index int, items ...[]Field) error {
 // about what follows, and stay behind it.
 func (e *Edit) Add(root *yaml.Node, key string, items ...[]Field) error {
 	s := e.src
-	if root.Style&yaml.FlowStyle != 0 || len(root.Content) == 0 {
+	if root.Style&yaml.FlowStyle != 0 {
+		return e.addFlow(root, key, items)
+	}
+	if len(root.Content) == 0 {
 		return s.Errorf(root, "write the file in block style", "cannot add %q here", key)
 	}
 	end, err := s.end(root)
@@ -436,6 +439,29 @@ func (e *Edit) Add(root *yaml.Node, key string, items ...[]Field) error {
 	e.splice(at, at, eol+spaces(root.Content[0].Column-1)+key+":"+text)
 	w := e.expect(root)
 	w.Content = append(w.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: key}, seq)
+	return nil
+}
+
+// addFlow adds a key with a sequence to a flow mapping, as in JSON.
+func (e *Edit) addFlow(root *yaml.Node, key string, items [][]Field) error {
+	at, err := e.src.lastInFlow(root)
+	if err != nil {
+		return err
+	}
+	seq := &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq", Style: yaml.FlowStyle}
+	var texts []string
+	for _, item := range items {
+		text, node := flowItem(item, root)
+		texts, seq.Content = append(texts, text), append(seq.Content, node)
+	}
+	name, style := render(key, quotesOf(root))
+	text := name + ": [" + strings.Join(texts, ", ") + "]"
+	if len(root.Content) > 0 {
+		text = ", " + text
+	}
+	e.splice(at, at, text)
+	w := e.expect(root)
+	w.Content = append(w.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: key, Style: style}, seq)
 	return nil
 }
 

@@ -177,7 +177,7 @@ func TestAddInner(t *testing.T) {
 		"v:\r\n  a: 1\r\nz: 1\r\n":      "v:\r\n  a: 1\r\n  l:\r\n  - name: x\r\nz: 1\r\n",
 		"v:\n  a:\nz: 1\n":              "v:\n  a:\n  l:\n  - name: x\nz: 1\n",
 		"v:\n  a: |+\n    t\n\nz: 1\n":  "refused",
-		"v: {a: 1}\nz: 1\n":             "refused",
+		"v: {a: 1}\nz: 1\n":             "v: {a: 1, l: [{name: x}]}\nz: 1\n",
 	} {
 		s, err := Parse("f.yaml", []byte(text))
 		if err != nil {
