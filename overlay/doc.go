@@ -6,9 +6,10 @@
 // image the environment gets. Moving an image from one environment to the next
 // means writing one overlay's pin into another's.
 //
-// [Parse] turns a file's bytes into a [File], which lists its [Image] entries
-// with their positions. [File.Set] takes [Change] values and gives an [Edit]:
-// the new bytes, what changed where, and a diff. The package does no I/O and
+// [Parse] turns a file's bytes into a [File], which lists its pins, each a [Pin]
+// with its position. [File.Set] takes [Change] values and gives an [Edit]: the
+// new bytes, what changed where, and a diff. [File.Edit] sets other scalars by
+// their paths too. The package does no I/O and
 // knows no network: bytes in, bytes out.
 //
 // The edit is made on the text: comments, blank lines, order, indentation,
@@ -17,5 +18,8 @@
 // anything but the intended values differs, the edit is refused with an error;
 // see [Error] for its form.
 //
-// This version understands kustomization files (Kustomization and Component).
+// Formats are told by content: kustomizations, plain manifests of any kind, Helm
+// values and charts, Argo CD's Applications and ApplicationSets, Flux's objects
+// and its $imagepolicy markers. In any YAML or JSON file a scalar can be set by
+// its path.
 package overlay

@@ -15,7 +15,6 @@ import (
 type finder struct {
 	src    *syntax.Source
 	opts   Options
-	doc    int // index of the document at hand, where there are several
 	prefix string
 	sites  []site
 	homes  []home
