@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-const interruptServices = 150
+const interruptServices = 60
 
 // TestStoppedAtAnyMoment ends a promotion of many services at various moments,
 // politely and not, and runs the same command again. Whatever the moment: the
@@ -22,9 +22,9 @@ const interruptServices = 150
 func TestStoppedAtAnyMoment(t *testing.T) {
 	took := promoteInterrupted(t, 0, nil)
 	for i, sig := range []os.Signal{os.Interrupt, syscall.SIGKILL} {
-		for n := 1; n <= 8; n++ {
-			after := took * time.Duration(2*n+i) / 18
-			t.Run(fmt.Sprintf("%v after %d ninths", sig, n), func(t *testing.T) {
+		for n := 1; n <= 5; n++ {
+			after := took * time.Duration(2*n+i) / 12
+			t.Run(fmt.Sprintf("%v after %d sixths", sig, n), func(t *testing.T) {
 				promoteInterrupted(t, after, sig)
 			})
 		}
