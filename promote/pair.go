@@ -1,0 +1,145 @@
+package promote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/kubepromote/kubepromote/overlay"
+)
+
+// chooseImages pairs the entries of source and target.
+func (w *planner) chooseImages(context.Context) error {
+	wanted := make(map[string]bool)
+	for _, n := range w.req.Images {
+		wanted[n] = false
+	}
+	var errs []error
+	var kept []*candidate
+	for _, c := range w.candidates {
+		n := 0
+		for _, img := range c.source.Images() {
+			if _, asked := wanted[img.Name]; !asked && len(w.req.Images) > 0 {
+				continue
+			}
+			wanted[img.Name] = true
+			n++
+			if err := w.pairImage(c, img); err != nil {
+				errs = append(errs, err)
+			}
+		}
+		switch {
+		case n == 0 && w.req.All:
+			w.plan.Warnings = append(w.plan.Warnings, fmt.Sprintf("%s: no image to promote; the service is left out", c.source.Name()))
+		case n == 0 && len(w.req.Images) > 0:
+			w.plan.Warnings = append(w.plan.Warnings, fmt.Sprintf("%s: none of the images named; the service is left out", c.source.Name()))
+		case n == 0:
+			errs = append(errs, failure("kubectl promote set IMAGE:TAG -k "+w.Pipeline.Spec.Layout.OverlayPath(c.plan.Service, w.from.Name),
+				"%s: no image in the source", c.source.Name()))
+		}
+		if n > 0 {
+			kept = append(kept, c)
+		}
+	}
+	for _, n := range w.req.Images {
+		if !wanted[n] {
+			errs = append(errs, usage(didYouMean(n, w.imageNames()), "unknown image %q in %s", n, w.from.Name))
+		}
+	}
+	w.candidates = kept
+	return errors.Join(errs...)
+}
+
+func (w *planner) imageNames() []string {
+	var names []string
+	for _, c := range w.candidates {
+		for _, i := range c.source.Images() {
+			names = append(names, i.Name)
+		}
+	}
+	return names
+}
+
+// pairImage decides what an image's promotion is about, or why it is impossible.
+func (w *planner) pairImage(c *candidate, img overlay.Pin) error {
+	at := func(f *overlay.File, i overlay.Pin, hint, format string, args ...any) error {
+		return &overlay.Error{File: f.Name(), Line: i.Position.Line, Col: i.Position.Col, Msg: fmt.Sprintf(format, args...), Hint: hint}
+	}
+	if img.TagSuffix != "" {
+		return at(c.source, img, "write newTag in its place", "image %q has a tagSuffix: its tag is not in this file", img.Name)
+	}
+	if img.Tag == "" && img.Digest == "" {
+		c.plan.Warnings = append(c.plan.Warnings, fmt.Sprintf("%s:%d:%d: image %q has neither tag nor digest here and is left out",
+			c.source.Name(), img.Position.Line, img.Position.Col, img.Name))
+		return nil
+	}
+	if w.Pipeline.Spec.Pin == PinTag && img.Tag == "" {
+		return at(c.source, img, "write newTag, or pin: tag+digest in the pipeline", "image %q has no tag here, and the pipeline pins by tag", img.Name)
+	}
+	for _, other := range c.images {
+		if other.source.Name != img.Name {
+			continue
+		}
+		if other.source.Tag != img.Tag || other.source.Digest != img.Digest {
+			return at(c.source, img, "pin them alike, or promote with --image", "image %q is pinned otherwise at line %d", img.Name, other.source.Position.Line)
+		}
+		return nil // one change sets all that have the name
+	}
+	i := &candidateImage{source: img, digest: img.Digest}
+	target, ok := counterpart(c.target, img)
+	switch {
+	case ok && target.TagSuffix != "":
+		return at(c.target, target, "remove the tagSuffix", "image %q has a tagSuffix, which cannot stand beside newTag and digest", img.Name)
+	case !ok && img.NewName != "" && !w.req.AddMissing:
+		return &overlay.Error{
+			File: c.target.Name(), Line: 1, Col: 1,
+			Msg:  fmt.Sprintf("image %q has no entry here and %s's uses another registry", img.Name, w.from.Name),
+			Hint: fmt.Sprintf("kubectl promote %s --to %s --add-missing", c.plan.Service, w.to.Name),
+		}
+	}
+	i.target, i.create, i.byPath = target, !ok, ok && target.Name != img.Name
+	i.plan = ImagePlan{Name: img.Name, Repository: target.Repository(), Old: Pin{target.Tag, target.Digest}, New: Pin{img.Tag, img.Digest}}
+	if !ok {
+		i.plan.Repository = img.Repository()
+	}
+	i.done = ok && img.Digest != "" && w.pinned(i) == i.plan.Old
+	c.images = append(c.images, i)
+	return nil
+}
+
+// counterpart finds the target's pin of an image: by its name, or, where
+// environments pull from repositories of their own, by its place in the file.
+func counterpart(f *overlay.File, img overlay.Pin) (overlay.Pin, bool) {
+	if p, ok := f.Image(img.Name); ok {
+		return p, true
+	}
+	for _, p := range f.Images() {
+		if p.Path == img.Path && p.Format == img.Format && p.Format != overlay.Kustomization {
+			return p, true
+		}
+	}
+	return overlay.Pin{}, false
+}
+
+// change is what the promotion of the image asks of the target's file.
+func (i *candidateImage) change() overlay.Change {
+	c := overlay.Change{Name: i.source.Name, Create: i.create, Tag: overlay.To(i.plan.New.Tag), Digest: overlay.To(i.plan.New.Digest)}
+	switch {
+	case i.byPath:
+		c.Name, c.Path = "", i.target.Path
+	case i.create:
+		c.NewName = overlay.To(i.source.NewName)
+	}
+	return c
+}
+
+// pinned gives the pin that is to be written, as far as it is known.
+func (w *planner) pinned(i *candidateImage) Pin {
+	switch w.Pipeline.Spec.Pin {
+	case PinDigest:
+		return Pin{Digest: i.digest}
+	case PinTag:
+		return Pin{Tag: i.source.Tag}
+	}
+	return Pin{Tag: i.source.Tag, Digest: i.digest}
+}
