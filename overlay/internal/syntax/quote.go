@@ -42,7 +42,10 @@ var notString = sync.OnceValue(func() *regexp.Regexp {
 
 // Ambiguous tells whether a plain scalar of this text is something other than a
 // string in YAML 1.1 or in YAML 1.2.
-func Ambiguous(text string) bool { return text == "" || notString().MatchString(text) }
+func Ambiguous(text string) bool {
+	// In a number, underscores may stand anywhere; the parser drops them first.
+	return text == "" || notString().MatchString(text) || notString().MatchString(strings.ReplaceAll(text, "_", ""))
+}
 
 // PlainSafe tells whether a value means the same string in every YAML version
 // and in every context when it is written without quotes.
