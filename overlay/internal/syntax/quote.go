@@ -43,8 +43,10 @@ var notString = sync.OnceValue(func() *regexp.Regexp {
 // Ambiguous tells whether a plain scalar of this text is something other than a
 // string in YAML 1.1 or in YAML 1.2.
 func Ambiguous(text string) bool {
-	// In a number, underscores may stand anywhere; the parser drops them first.
-	return text == "" || notString().MatchString(text) || notString().MatchString(strings.ReplaceAll(text, "_", ""))
+	// In a number, underscores may stand anywhere; the parser drops them first. It
+	// also has forms of its own, such as 0b-1, so it is asked as well.
+	return text == "" || notString().MatchString(text) || notString().MatchString(strings.ReplaceAll(text, "_", "")) ||
+		(&yaml.Node{Kind: yaml.ScalarNode, Value: text}).ShortTag() != "!!str"
 }
 
 // PlainSafe tells whether a value means the same string in every YAML version
