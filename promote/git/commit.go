@@ -53,7 +53,17 @@ func (r *Repo) Commit(ctx context.Context, paths []string, message string) (stri
 	defer os.Remove(list)
 	sheltered, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
 	defer cancel()
-	args := append(durableObjects(), "commit", "--quiet", "--only", "--pathspec-from-file="+list,
+	args := durableObjects()
+	if len(paths) >= manyPaths {
+		r.prewrite(sheltered, paths)
+		if err := ctx.Err(); err != nil {
+			return "", interrupted("git commit", err)
+		}
+		// To look at the files' times ahead, git would compare each file of the
+		// repository with each path once more.
+		args = append(args, "-c", "core.preloadIndex=false")
+	}
+	args = append(args, "commit", "--quiet", "--only", "--pathspec-from-file="+list,
 		"--pathspec-file-nul", "-F", "-", "--cleanup=whitespace")
 	if _, err := r.run(sheltered, call{op: "git commit", args: args, stdin: strings.NewReader(message)}); err != nil {
 		return "", r.refused(sheltered, paths, err)

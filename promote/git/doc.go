@@ -25,6 +25,12 @@
 // renames, some files are new and some are old; the same call again replaces
 // the rest, and uses and removes the same temporary files.
 //
+// [Repo.Commit] of many files first has git fast-import write their blobs and
+// trees as one pack, because git commit would write a file for each. No reference
+// is ever made for that. If the machine stops in between, the pack, or a part of
+// it, is garbage that git removes in time, as it does the commit of no reference
+// that the pack holds.
+//
 // # Errors
 //
 // Every error is an [*Error]: one line that says what was being done to what,

@@ -8,18 +8,21 @@ import (
 	"sync/atomic"
 )
 
-// fewFiles is up to how many files are made durable one by one, and how many
-// are worked on at a time.
-const fewFiles = 8
+// fewFiles is up to how many files are made durable one by one. Of more files,
+// manyAtOnce are worked on at a time.
+const (
+	fewFiles   = 8
+	manyAtOnce = 8
+)
 
-// each runs fn on all items, some at a time, and gives the error of the first
+// each runs fn on all items, some at a time but begun in their order, and gives the error of the first
 // of them that failed. After an error or the end of ctx nothing is begun.
-func each[T any](ctx context.Context, items []T, fn func(T) error) error {
+func each[T any](ctx context.Context, atOnce int, items []T, fn func(T) error) error {
 	errs := make([]error, len(items))
 	var next atomic.Int64
 	var failed atomic.Bool
 	var wait sync.WaitGroup
-	for range min(fewFiles, len(items)) {
+	for range min(atOnce, len(items)) {
 		wait.Go(func() {
 			for ctx.Err() == nil && !failed.Load() {
 				i := int(next.Add(1)) - 1
@@ -57,7 +60,7 @@ func (w *writer) syncDirs(jobs []*job) error {
 			dirs = append(dirs, j.dir)
 		}
 	}
-	return each(context.Background(), dirs, func(dir string) error { return w.withDir(dir, syncDir) })
+	return each(context.Background(), manyAtOnce, dirs, func(dir string) error { return w.withDir(dir, syncDir) })
 }
 
 // syncFileSystems makes all file systems durable that the files are on: parts

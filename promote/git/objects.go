@@ -51,10 +51,10 @@ func (r *Repo) headNames(ctx context.Context, paths []string) (names, have []str
 		}
 		return names, paths, nil
 	}
-	if r.unborn(ctx) {
+	out, err := r.run(ctx, call{op: "git ls-tree", args: []string{"ls-tree", "-r", "-z", "--full-tree", "HEAD"}, env: reading()})
+	if err != nil && r.unborn(ctx) {
 		return nil, nil, nil
 	}
-	out, err := r.run(ctx, call{op: "git ls-tree", args: []string{"ls-tree", "-r", "-z", "--full-tree", "HEAD"}, env: reading()})
 	if err != nil {
 		return nil, nil, err
 	}

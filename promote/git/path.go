@@ -1,11 +1,13 @@
 package git
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -54,24 +56,28 @@ func isGit(elem string) bool {
 
 // checkParents refuses paths that git does not see where they seem to be:
 // behind a symbolic link and, if nested, in another repository inside this one.
-func checkParents(root *os.Root, names []string, nested bool) error {
+func checkParents(root *tree, names []string, nested bool) error {
+	type parent struct{ name, dir string }
+	var parents []parent
 	seen := map[string]bool{".": true}
 	for _, name := range names {
-		var fresh []string
+		first := len(parents)
 		for dir := path.Dir(name); !seen[dir]; dir = path.Dir(dir) {
 			seen[dir] = true
-			fresh = append(fresh, dir)
+			parents = append(parents, parent{name, dir})
 		}
-		for i := len(fresh) - 1; i >= 0; i-- {
-			if err := checkParent(root, name, fresh[i], nested); err != nil {
-				return err
-			}
-		}
+		// The outermost is the one to be named.
+		slices.Reverse(parents[first:])
 	}
-	return nil
+	return each(context.Background(), manyAtOnce, parents, func(p parent) error {
+		return checkParent(root, p.name, p.dir, nested)
+	})
 }
 
-func checkParent(root *os.Root, name, dir string, nested bool) error {
+func checkParent(root *tree, name, dir string, nested bool) error {
+	if root.ordinaryPlain(dir) {
+		return nil
+	}
 	info, err := root.Lstat(dir)
 	switch {
 	case escapes(err):

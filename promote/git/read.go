@@ -19,10 +19,13 @@ func (r *Repo) ReadFile(name string) ([]byte, error) {
 	if err := checkPath(name); err != nil {
 		return nil, err
 	}
+	if data, _, ok := r.root.readPlain(name); ok {
+		return data, nil
+	}
 	if r.reachesGit(name) {
 		return nil, &Error{Msg: clean(name) + " belongs to git itself"}
 	}
-	return readRegular(r.root, name)
+	return readRegular(r.root.Root, name)
 }
 
 // readRegular reads a regular file. It never waits for the other end of a pipe.
@@ -81,17 +84,12 @@ func (r *Repo) ReadDir(name string) ([]fs.DirEntry, error) {
 		name = "."
 	} else if err := checkPath(name); err != nil {
 		return nil, err
-	} else if r.reachesGit(name) {
-		return nil, &Error{Msg: clean(name) + " belongs to git itself"}
 	}
-	f, err := r.root.OpenFile(name, os.O_RDONLY|openFlags, 0)
+	f, err := r.openDir(name)
 	if err != nil {
-		return nil, fileError("read", name, err)
+		return nil, err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err == nil && !info.IsDir() {
-		return nil, &Error{Msg: clean(name) + " is not a directory"}
-	}
 	entries, err := f.ReadDir(-1)
 	if err != nil {
 		return nil, fileError("read", name, err)
@@ -99,4 +97,23 @@ func (r *Repo) ReadDir(name string) ([]fs.DirEntry, error) {
 	entries = slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return isGit(e.Name()) })
 	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return cmp.Compare(a.Name(), b.Name()) })
 	return entries, nil
+}
+
+// openDir opens a directory, but none of git's own.
+func (r *Repo) openDir(name string) (*os.File, error) {
+	if f, ok := r.root.openDirPlain(name); ok {
+		return f, nil
+	}
+	if r.reachesGit(name) {
+		return nil, &Error{Msg: clean(name) + " belongs to git itself"}
+	}
+	f, err := r.root.OpenFile(name, os.O_RDONLY|openFlags, 0)
+	if err != nil {
+		return nil, fileError("read", name, err)
+	}
+	if info, err := f.Stat(); err == nil && !info.IsDir() {
+		_ = f.Close()
+		return nil, &Error{Msg: clean(name) + " is not a directory"}
+	}
+	return f, nil
 }

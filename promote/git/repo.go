@@ -18,11 +18,13 @@ var (
 // Repo is a Git repository with a working tree. Its methods may be called
 // concurrently.
 type Repo struct {
-	root *os.Root
+	root *tree
 	// top is the work tree, gitDir this work tree's own git directory, common
 	// the one that it shares with other work trees; all of them absolute.
 	top, gitDir, common string
 	prefix              string
+	// sha256 tells which object names the repository has; the others are SHA-1.
+	sha256 bool
 }
 
 // Open finds the repository that dir is in. It is an error if dir is in no
@@ -42,18 +44,24 @@ func Open(ctx context.Context, dir string) (*Repo, error) {
 		gitDir: filepath.FromSlash(answer[1]),
 		common: filepath.FromSlash(answer[2]),
 		prefix: strings.TrimSuffix(answer[3], "/"),
+		sha256: answer[4] == "sha256",
 	}
-	if r.root, err = os.OpenRoot(r.top); err != nil {
+	root, err := os.OpenRoot(r.top)
+	if err != nil {
 		return nil, fileError("open", r.top, err)
+	}
+	if r.root, err = newTree(root); err != nil {
+		_ = root.Close()
+		return nil, err
 	}
 	return r, nil
 }
 
-// locate asks for the work tree, the git directory, the common one and the
-// prefix. Git ends each answer with a newline, so only a path with a newline
+// locate asks for the work tree, the git directory, the common one, the prefix
+// and the format of object names. Git ends each answer with a newline, so only a path with a newline
 // in it needs a question for each.
 func locate(ctx context.Context, dir string) ([]string, error) {
-	questions := []string{"--show-toplevel", "--git-dir", "--git-common-dir", "--show-prefix"}
+	questions := []string{"--show-toplevel", "--git-dir", "--git-common-dir", "--show-prefix", "--show-object-format"}
 	out, err := revParse(ctx, dir, questions...)
 	if err != nil {
 		return nil, notOpened(ctx, dir, err)
@@ -115,5 +123,5 @@ func (r *Repo) Root() string { return r.top }
 // and with slashes; it is empty at the root.
 func (r *Repo) Prefix() string { return r.prefix }
 
-// Close releases the handle on the work tree.
+// Close releases the handles on the work tree.
 func (r *Repo) Close() error { return r.root.Close() }

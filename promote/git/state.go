@@ -2,6 +2,7 @@ package git
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"os"
 	"path"
@@ -40,30 +41,52 @@ func (r *Repo) State(ctx context.Context, paths []string) (promote.State, error)
 	default:
 		args = append(args, "--untracked-files=no")
 	}
-	out, err := r.run(ctx, call{op: "git status", args: args, env: literally()})
-	if err != nil {
+	env := literally()
+	tracked := func() (map[string]bool, error) { return nil, nil }
+	if !few(paths) {
+		// A few patterns, and git need not look at the other files.
+		specs := covering(paths)
+		args, env = append(append(args, "--"), specs...), reading()
+		tracked = r.listTracked(ctx, specs)
+	}
+	out, err := r.run(ctx, call{op: "git status", args: args, env: env})
+	known, lerr := tracked()
+	if err = cmp.Or(err, lerr); err != nil {
 		return promote.State{}, err
 	}
 	state, all := parseStatus(out)
 	state.Busy = r.busy()
 	state.Dirty = pick(all, paths)
 	if !few(paths) {
-		err = r.addUntracked(ctx, paths, state.Dirty)
+		err = r.addUntracked(ctx, paths, known, state.Dirty)
 	}
 	return state, err
 }
 
+// listTracked begins to list the paths that git knows, of those that the
+// pathspecs match. The function that it returns waits for the list.
+func (r *Repo) listTracked(ctx context.Context, specs []string) func() (map[string]bool, error) {
+	var out []byte
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		args := append([]string{"ls-files", "-z", "--"}, specs...)
+		out, err = r.run(ctx, call{op: "git ls-files", args: args, env: reading()})
+	}()
+	return func() (map[string]bool, error) {
+		<-done
+		tracked := map[string]bool{}
+		for name := range strings.SplitSeq(string(out), "\x00") {
+			tracked[name] = true
+		}
+		return tracked, err
+	}
+}
+
 // addUntracked finds the paths that git does not know but that exist. To have
 // git status do that would mean to read every directory of the tree.
-func (r *Repo) addUntracked(ctx context.Context, paths []string, dirty map[string]string) error {
-	out, err := r.run(ctx, call{op: "git ls-files", args: []string{"ls-files", "-z"}, env: literally()})
-	if err != nil {
-		return err
-	}
-	tracked := map[string]bool{}
-	for name := range strings.SplitSeq(string(out), "\x00") {
-		tracked[name] = true
-	}
+func (r *Repo) addUntracked(ctx context.Context, paths []string, tracked map[string]bool, dirty map[string]string) error {
 	var found []string
 	for _, p := range paths {
 		if tracked[p] || dirty[p] != "" {
@@ -78,7 +101,7 @@ func (r *Repo) addUntracked(ctx context.Context, paths []string, dirty map[strin
 		return nil
 	}
 	// This command refuses literal pathspecs; "./" does the same.
-	out, err = r.run(ctx, call{op: "git check-ignore", args: []string{"check-ignore", "-z", "--stdin"},
+	out, err := r.run(ctx, call{op: "git check-ignore", args: []string{"check-ignore", "-z", "--stdin"},
 		stdin: strings.NewReader("./" + strings.Join(found, "\x00./") + "\x00"), env: reading()})
 	// The status is 1 where nothing is ignored.
 	if err != nil && exitCode(err) != 1 {

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -140,5 +141,47 @@ func TestAutocrlf(t *testing.T) {
 	head, err := r.Committed(t.Context(), []string{"x"})
 	if err != nil || string(head["x"]) != "1\n2\n" {
 		t.Errorf("%q, %v", head, err)
+	}
+}
+
+// The pathspecs for many paths match all of these, whatever is in their names.
+func TestCovering(t *testing.T) {
+	t.Parallel()
+	for want, paths := range map[string][]string{
+		":(top,glob)apps/*/overlays/*/k.yaml": {"apps/a/overlays/dev/k.yaml", "apps/b/overlays/prod/k.yaml"},
+		":(top,glob)a/x :(top,glob)x":         {"x", "a/x"},
+		`:(top,glob)*/\*\?\[\\ :(top,glob)y`:  {`a/*?[\`, `b/*?[\`, "y"},
+	} {
+		if got := strings.Join(covering(paths), " "); got != want {
+			t.Errorf("%q: %q, want %q", paths, got, want)
+		}
+	}
+	many := map[string]string{}
+	for i := range 300 {
+		many[fmt.Sprintf("f%d", i)] = "1"
+		many[fmt.Sprintf("apps/[%d]*?\\/overlays/pro\"d/k.yaml", i)] = "1"
+	}
+	for _, name := range awkward {
+		many["odd/"+name+"/x.yaml"] = "1"
+	}
+	all := names(many)
+	for _, only := range []string{"yaml", ""} {
+		paths := slices.DeleteFunc(slices.Clone(all), func(p string) bool { return !strings.HasSuffix(p, only) })
+		if specs := covering(paths); (specs == nil) != (only == "") {
+			t.Fatalf("%q", specs)
+		}
+		r := newRepo(t, many)
+		for _, p := range paths {
+			put(t, r.Root(), map[string]string{p: "22"})
+		}
+		state, err := r.State(t.Context(), paths)
+		if err != nil || len(state.Dirty) != len(paths) {
+			t.Errorf("%d of %d, %v", len(state.Dirty), len(paths), err)
+		}
+		for p, how := range state.Dirty {
+			if how != "modified" {
+				t.Errorf("%q is %s", p, how)
+			}
+		}
 	}
 }

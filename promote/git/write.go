@@ -29,14 +29,19 @@ func (r *Repo) Write(ctx context.Context, files []promote.File) error {
 // WriteFiles is what [Repo.Write] does, for a directory that need not be a Git
 // repository.
 func WriteFiles(ctx context.Context, root *os.Root, files []promote.File) error {
-	return (&writer{root: root, hook: none}).write(ctx, files)
+	t, err := newTree(root)
+	if err != nil {
+		return err
+	}
+	defer t.handle.Close()
+	return (&writer{root: t, hook: none}).write(ctx, files)
 }
 
 func none(step, path string) error { return nil }
 
 // writer is one run of WriteFiles.
 type writer struct {
-	root *os.Root
+	root *tree
 	jobs []*job
 	// nested has files in other repositories below this one refused.
 	nested bool
@@ -49,7 +54,7 @@ type job struct {
 	path, dir, temp string
 	data, old       []byte
 	info            fs.FileInfo
-	same            bool
+	same, replaced  bool
 }
 
 func (w *writer) write(ctx context.Context, files []promote.File) error {
@@ -65,7 +70,7 @@ func (w *writer) write(ctx context.Context, files []promote.File) error {
 	if err := lock(ctx, handle); err != nil {
 		return err
 	}
-	if err := each(ctx, w.jobs, w.check); err != nil {
+	if err := each(ctx, manyAtOnce, w.jobs, w.check); err != nil {
 		return err
 	}
 	var pending []*job
@@ -133,9 +138,12 @@ func lock(ctx context.Context, dir *os.File) error {
 // check looks at one target and changes nothing but what a crash has left
 // behind of an earlier run.
 func (w *writer) check(j *job) error {
-	info, err := w.root.Lstat(j.path)
-	if err != nil {
-		return fileError("write", j.path, err)
+	info, ok := w.root.lstatPlain(j.path)
+	if !ok {
+		var err error
+		if info, err = w.root.Lstat(j.path); err != nil {
+			return fileError("write", j.path, err)
+		}
 	}
 	name := clean(j.path)
 	switch mode := info.Mode(); {
@@ -150,9 +158,12 @@ func (w *writer) check(j *job) error {
 	if j.old == nil && info.Size() != int64(len(j.data)) {
 		return nil
 	}
-	data, err := readRegular(w.root, j.path)
-	if err != nil {
-		return err
+	data, _, ok := w.root.readPlain(j.path)
+	if !ok {
+		var err error
+		if data, err = readRegular(w.root.Root, j.path); err != nil {
+			return err
+		}
 	}
 	if j.old != nil && !bytes.Equal(data, j.old) && !bytes.Equal(data, j.data) {
 		return &Error{Msg: name + " has been changed by somebody else in the meantime", Hint: "run the same command again"}
@@ -174,7 +185,7 @@ func (w *writer) isLink(name string) error {
 // prepare puts all new contents on disk, next to their targets.
 func (w *writer) prepare(ctx context.Context, jobs []*job) error {
 	whole := wholeSync && len(jobs) > fewFiles
-	err := each(ctx, jobs, func(j *job) error {
+	err := each(ctx, manyAtOnce, jobs, func(j *job) error {
 		if err := w.fill(j, !whole); err != nil {
 			return writeError(j, err)
 		}
@@ -226,6 +237,9 @@ func (w *writer) fill(j *job, durable bool) (err error) {
 // create makes the temporary file anew, whatever stands there: it may be the
 // rest of an earlier run, or a link that somebody planted.
 func (w *writer) create(j *job) (*os.File, error) {
+	if f, ok := w.root.createPlain(j.temp); ok {
+		return f, nil
+	}
 	const flags = os.O_WRONLY | os.O_CREATE | os.O_EXCL
 	f, err := w.root.OpenFile(j.temp, flags, 0o600)
 	if err == nil || !os.IsExist(err) {
@@ -251,17 +265,15 @@ func (w *writer) discard(jobs []*job) {
 	}
 }
 
-// replace renames all temporary files and cannot be interrupted.
+// replace renames all temporary files, few of them in their order, and cannot
+// be interrupted.
 func (w *writer) replace(jobs []*job) error {
-	for i, j := range jobs {
-		err := w.hook("rename", j.path)
-		if err == nil {
-			err = w.root.Rename(j.temp, j.path)
-		}
-		if err != nil {
-			w.discard(jobs[i:])
-			return partly(jobs, i, err)
-		}
+	atOnce := 1
+	if len(jobs) > fewFiles {
+		atOnce = manyAtOnce
+	}
+	if err := each(context.Background(), atOnce, jobs, w.rename); err != nil {
+		return w.partly(jobs, err)
 	}
 	if err := w.syncDirs(jobs); err != nil {
 		return &Error{Op: "the files are replaced, but may not survive a crash", Msg: bare(err), Err: err}
@@ -269,23 +281,43 @@ func (w *writer) replace(jobs []*job) error {
 	return nil
 }
 
-// partly is the error of a replacement that failed after n others.
-func partly(jobs []*job, n int, err error) error {
-	failed := fileError("replace", jobs[n].path, err)
+func (w *writer) rename(j *job) error {
+	err := w.hook("rename", j.path)
+	if err == nil && !w.root.renamePlain(j.temp, j.path) {
+		err = w.root.Rename(j.temp, j.path)
+	}
+	if err != nil {
+		return fileError("replace", j.path, err)
+	}
+	j.replaced = true
+	return nil
+}
+
+// partly removes what is left of a replacement that failed, and gives the error
+// for it.
+func (w *writer) partly(jobs []*job, failed error) error {
+	var left []*job
+	var names []string
+	for _, j := range jobs {
+		if j.replaced {
+			names = append(names, clean(j.path))
+		} else {
+			left = append(left, j)
+		}
+	}
+	w.discard(left)
+	n := len(names)
 	if n == 0 {
 		return failed
 	}
-	var names []string
-	for _, j := range jobs[:min(n, 10)] {
-		names = append(names, clean(j.path))
-	}
-	if n > len(names) {
-		names = append(names, fmt.Sprintf("%d more", n-len(names)))
+	const most = 10
+	if n > most {
+		names = append(names[:most], fmt.Sprintf("%d more", n-most))
 	}
 	return &Error{
 		Msg: fmt.Sprintf("%v; %d of %d files are replaced (%s), the same command again completes it",
 			failed, n, len(jobs), strings.Join(names, ", ")),
-		Err: err,
+		Err: failed,
 	}
 }
 

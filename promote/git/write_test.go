@@ -208,3 +208,44 @@ func BenchmarkWrite1000(b *testing.B) {
 		}
 	}
 }
+
+// Of many files, those that are replaced already are told, and the rest is
+// replaced by the same call again.
+func TestWriteManyFailsWhileReplacing(t *testing.T) {
+	t.Parallel()
+	files, changed := map[string]string{}, map[string]string{}
+	for i := range 100 {
+		name := fmt.Sprintf("d%d/x", i)
+		files[name], changed[name] = "1", "2"
+	}
+	r := newRepo(t, files)
+	err := testWriter(t, r, func(step, path string) error {
+		if step == "rename" && path == "d50/x" {
+			return fs.ErrPermission
+		}
+		return nil
+	}).write(t.Context(), asFiles(changed))
+	wantError(t, err, "replace d50/x: permission denied")
+	if !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("%#v", err)
+	}
+	noLitter(t, r.Root())
+	replaced := 0
+	for name := range files {
+		if get(t, r.Root(), name) == "2" {
+			replaced++
+		}
+	}
+	if replaced == 0 || replaced > 99 {
+		t.Fatalf("%d files are replaced", replaced)
+	}
+	wantError(t, err, fmt.Sprintf("; %d of 100 files are replaced (", replaced))
+	if err := r.Write(t.Context(), asFiles(changed)); err != nil {
+		t.Fatal(err)
+	}
+	for name := range files {
+		if got := get(t, r.Root(), name); got != "2" {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}

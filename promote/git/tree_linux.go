@@ -1,0 +1,105 @@
+package git
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+
+	"golang.org/x/sys/unix"
+)
+
+// openPlain opens a path that stays below the tree and has no symbolic link in
+// it: the kernel sees to that, so that nobody can
+// exchange a directory in between. The call is newer than the oldest kernels
+// that Go serves, and containers may forbid it; every error means only that the
+// path is not served here.
+func (t *tree) openPlain(name string, flags int, mode uint32) (int, error) {
+	conn, err := t.handle.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	fd := -1
+	cerr := conn.Control(func(dir uintptr) {
+		fd, err = unix.Openat2(int(dir), name, &unix.OpenHow{
+			Flags:   uint64(flags | unix.O_CLOEXEC | unix.O_LARGEFILE | unix.O_NOFOLLOW),
+			Mode:    uint64(mode),
+			Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
+		})
+	})
+	if cerr != nil {
+		return -1, cerr
+	}
+	return fd, err
+}
+
+// readPlain reads a regular file and tells its permissions.
+func (t *tree) readPlain(name string) ([]byte, fs.FileMode, bool) {
+	fd, err := t.openPlain(name, unix.O_RDONLY|openFlags, 0)
+	if err != nil {
+		return nil, 0, false
+	}
+	defer unix.Close(fd)
+	var stat unix.Stat_t
+	if unix.Fstat(fd, &stat) != nil || stat.Mode&unix.S_IFMT != unix.S_IFREG || stat.Size > maxFile {
+		return nil, 0, false
+	}
+	// One byte more than there should be shows whether this is all.
+	data := make([]byte, stat.Size+1)
+	n, err := unix.Read(fd, data)
+	if err != nil || int64(n) != stat.Size {
+		return nil, 0, false
+	}
+	return data[:n:n], fs.FileMode(stat.Mode) & fs.ModePerm, true
+}
+
+// openDirPlain opens a directory for reading.
+func (t *tree) openDirPlain(name string) (*os.File, bool) {
+	fd, err := t.openPlain(name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, false
+	}
+	return os.NewFile(uintptr(fd), name), true
+}
+
+// lstatPlain tells about a file or a directory.
+func (t *tree) lstatPlain(name string) (fs.FileInfo, bool) {
+	fd, err := t.openPlain(name, unix.O_PATH, 0)
+	if err != nil {
+		return nil, false
+	}
+	f := os.NewFile(uintptr(fd), name)
+	defer f.Close()
+	info, err := f.Stat()
+	// Here a link can be opened, if it is the last element.
+	return info, err == nil && info.Mode()&fs.ModeSymlink == 0
+}
+
+// createPlain makes a file that does not exist yet.
+func (t *tree) createPlain(name string) (*os.File, bool) {
+	fd, err := t.openPlain(name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o600)
+	if err != nil {
+		return nil, false
+	}
+	return os.NewFile(uintptr(fd), name), true
+}
+
+// renamePlain renames a file within its directory.
+func (t *tree) renamePlain(from, to string) bool {
+	dir, err := t.openPlain(path.Dir(to), unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(dir)
+	return unix.Renameat(dir, path.Base(from), dir, path.Base(to)) == nil
+}
+
+// ordinaryPlain tells whether a directory is reached without a symbolic link and
+// is no other repository's, or does not exist.
+func (t *tree) ordinaryPlain(dir string) bool {
+	fd, err := t.openPlain(path.Join(dir, ".git"), unix.O_PATH, 0)
+	if err == nil {
+		unix.Close(fd)
+	}
+	return errors.Is(err, fs.ErrNotExist)
+}
