@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 
 	"github.com/kubepromote/kubepromote/overlay"
+	"golang.org/x/sync/errgroup"
 )
 
 // Plan finds out what a promotion would do, and whether it may. It writes
@@ -207,24 +209,35 @@ func (w *planner) useCommitted(ctx context.Context, state State, dirty []string)
 	return errors.Join(errs...)
 }
 
-// edit makes the edits of all services that nothing refuses.
-func (w *planner) edit(context.Context) error {
-	var errs []error
-	for _, c := range w.candidates {
-		var changes []overlay.Change
-		for _, i := range c.images {
-			i.plan.New = w.pinned(i)
-			c.plan.Images = append(c.plan.Images, i.plan)
-			if i.digest == "" && w.Pipeline.Spec.Pin != PinTag {
-				continue // a verdict says why
+// edit makes the edits of all services that nothing refuses, side by side: each
+// is a parse and a proof.
+func (w *planner) edit(ctx context.Context) error {
+	errs := make([]error, len(w.candidates))
+	var g errgroup.Group
+	g.SetLimit(2 * runtime.GOMAXPROCS(0))
+	for n, c := range w.candidates {
+		g.Go(func() error {
+			if ctx.Err() == nil {
+				errs[n] = w.editService(c, w.changes(c))
 			}
+			return nil
+		})
+	}
+	_ = g.Wait() // the functions return no errors: all of them are collected
+	return errors.Join(errs...)
+}
+
+// changes says what a service's promotion asks of its target's file.
+func (w *planner) changes(c *candidate) []overlay.Change {
+	var changes []overlay.Change
+	for _, i := range c.images {
+		i.plan.New = w.pinned(i)
+		c.plan.Images = append(c.plan.Images, i.plan)
+		if i.digest != "" || w.Pipeline.Spec.Pin == PinTag { // else a verdict says why
 			changes = append(changes, i.change())
 		}
-		if err := w.editService(c, changes); err != nil {
-			errs = append(errs, err)
-		}
 	}
-	return errors.Join(errs...)
+	return changes
 }
 
 func (w *planner) editService(c *candidate, changes []overlay.Change) error {
