@@ -1,7 +1,11 @@
 package promote
 
 import (
+	"cmp"
 	"context"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -65,7 +69,11 @@ func (p *Promoter) History(ctx context.Context, log Log, req HistoryRequest, vis
 		return err
 	}
 	// What is held yet has no older version that can be read.
-	for _, p := range h.held {
+	held := slices.Collect(maps.Values(h.held))
+	slices.SortFunc(held, func(a, b *pendingChange) int {
+		return cmp.Or(b.change.Time.Compare(a.change.Time), strings.Compare(a.file.Path, b.file.Path))
+	})
+	for _, p := range held {
 		if !h.stopped {
 			h.emit(p, imageChanges(nil, p.images))
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sort"
 	"strings"
 
@@ -107,7 +108,7 @@ func (w *planner) readService(name string) (*candidate, error) {
 	}
 	return &candidate{
 		source: source, target: target,
-		plan: &ServicePlan{Service: name, SourceFile: source.Name(), TargetFile: target.Name(), Images: []ImagePlan{}},
+		plan: &ServicePlan{Service: name, SourceFile: source.Name(), TargetFile: target.Name(), Images: []ImagePlan{}, Warnings: slices.Clone(target.Warnings())},
 	}, nil
 }
 

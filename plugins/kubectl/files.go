@@ -60,6 +60,11 @@ func (o *fileOptions) read(s *session, fallback string) ([]input, error) {
 		in, err := parseFile(s, p)
 		errs = append(errs, err)
 		inputs = append(inputs, in)
+		if err == nil {
+			for _, w := range in.file.Warnings() {
+				s.warn("%s", w)
+			}
+		}
 	}
 	return inputs, errors.Join(errs...)
 }
