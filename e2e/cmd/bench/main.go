@@ -20,7 +20,11 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx); err != nil {
+	done, err := part(ctx, os.Args)
+	if !done {
+		err = run(ctx)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -31,6 +35,9 @@ type bench struct {
 	dir       string // for the repositories, removed afterwards
 	product   string
 	kustomize string
+	registry  string
+	crane     string
+	cosign    string
 	rounds    int // of the short measurements
 	long      int // of the long ones
 	small     int // services in the smaller repository
@@ -44,21 +51,32 @@ func run(ctx context.Context) error {
 	flag.IntVar(&b.long, "long-rounds", 3, "rounds of the long measurements")
 	flag.IntVar(&b.small, "services", 1000, "services in the smaller repository")
 	flag.IntVar(&b.large, "many-services", 10000, "services in the larger repository")
+	only := flag.String("only", "", "one measurement: start-up, one-image, many-images, growth (after many-images), resolve or verify")
 	keep := flag.String("keep", "", "an empty folder for the repositories, which are left there to be looked at")
 	flag.Parse()
-	bin, err := peers.Build(ctx, os.Stderr, "kustomize")
+	bin, err := peers.Build(ctx, os.Stderr, "kustomize", "registry", "crane", "cosign")
 	if err != nil {
 		return err
 	}
 	b.product, b.kustomize = filepath.Join(bin, peers.Product), filepath.Join(bin, "kustomize")
+	b.registry, b.crane, b.cosign = filepath.Join(bin, "registry"), filepath.Join(bin, "crane"), filepath.Join(bin, "cosign")
 	if b.dir = *keep; b.dir == "" {
 		if b.dir, err = os.MkdirTemp("", "kubepromote-bench-"); err != nil {
 			return err
 		}
 		defer os.RemoveAll(b.dir)
 	}
-	for _, measure := range []func(context.Context) error{b.startUp, b.oneImage, b.manyImages, b.growth} {
-		if err := measure(ctx); err != nil {
+	for _, m := range []struct {
+		name    string
+		measure func(context.Context) error
+	}{
+		{"start-up", b.startUp}, {"one-image", b.oneImage}, {"many-images", b.manyImages}, {"growth", b.growth},
+		{"resolve", b.resolve}, {"verify", b.verify},
+	} {
+		if *only != "" && m.name != *only {
+			continue
+		}
+		if err := m.measure(ctx); err != nil {
 			return err
 		}
 	}

@@ -20,6 +20,7 @@ type command struct {
 	dir     string
 	name    string
 	args    []string
+	env     []string
 	prepare func() error
 }
 
@@ -45,7 +46,7 @@ func (c command) run(ctx context.Context) (cost, error) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, c.name, c.args...)
 	cmd.Dir = c.dir
-	cmd.Env = append(os.Environ(), gitEnvironment...)
+	cmd.Env = append(append(os.Environ(), gitEnvironment...), c.env...)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	started := time.Now()
@@ -82,26 +83,35 @@ func (c costs) memory() int64 {
 	return most
 }
 
-// inTurns measures two contenders A B A B …, after one round each that does not
-// count: it warms the caches of both.
+// inTurns measures two contenders A B A B …
 func inTurns(ctx context.Context, rounds int, a, b func(context.Context) (cost, error)) (as, bs costs, err error) {
-	for i := range rounds + 1 {
-		if i == 0 && rounds <= 3 {
-			continue // too long to be done for nothing; the median leaves it out
-		}
-		x, err := a(ctx)
-		if err != nil {
-			return nil, nil, err
-		}
-		y, err := b(ctx)
-		if err != nil {
-			return nil, nil, err
-		}
-		if i > 0 {
-			as, bs = append(as, x), append(bs, y)
+	all, err := allInTurns(ctx, rounds, a, b)
+	if err != nil {
+		return nil, nil, err
+	}
+	return all[0], all[1], nil
+}
+
+// allInTurns measures any number of contenders in turns, after one round that
+// does not count: it warms the caches of all.
+func allInTurns(ctx context.Context, rounds int, runs ...func(context.Context) (cost, error)) ([]costs, error) {
+	all := make([]costs, len(runs))
+	first := 0
+	if rounds <= 3 {
+		first = 1 // too long to be done for nothing; the median leaves it out
+	}
+	for i := first; i <= rounds; i++ {
+		for n, run := range runs {
+			c, err := run(ctx)
+			if err != nil {
+				return nil, err
+			}
+			if i > 0 {
+				all[n] = append(all[n], c)
+			}
 		}
 	}
-	return as, bs, nil
+	return all, nil
 }
 
 // result is one line of the summary.

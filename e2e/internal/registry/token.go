@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -27,7 +28,11 @@ type TokenServer struct {
 	user, password string
 	signer         jose.Signer
 	keys           jose.JSONWebKeySet
+	requests       atomic.Int64
 }
+
+// Requests gives how many tokens were asked for since the last call.
+func (s *TokenServer) Requests() int { return int(s.requests.Swap(0)) }
 
 // StartTokenServer starts one on a loopback port. The caller closes it.
 func StartTokenServer(user, password string) (*TokenServer, error) {
@@ -68,6 +73,7 @@ type access struct {
 
 // ServeHTTP grants all that is asked for to the one user there is.
 func (s *TokenServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.requests.Add(1)
 	user, password, _ := r.BasicAuth()
 	if user != s.user || password != s.password {
 		http.Error(w, `{"errors":[{"code":"UNAUTHORIZED"}]}`, http.StatusUnauthorized)
