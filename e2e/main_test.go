@@ -117,6 +117,17 @@ func (s *shell) try(name string, args ...string) (status int, stdout, stderr str
 	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
+// start starts a program, whose end the test has to wait for.
+func (s *shell) start(name string, args ...string) *exec.Cmd {
+	s.Helper()
+	cmd := exec.CommandContext(s.Context(), program(name), args...)
+	cmd.Dir, cmd.Env = s.dir, s.env
+	if err := cmd.Start(); err != nil {
+		s.Fatal(err)
+	}
+	return cmd
+}
+
 // program prefers what was built here to what the machine has.
 func program(name string) string {
 	if built := filepath.Join(bin, name); isFile(built) {

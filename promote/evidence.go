@@ -124,7 +124,7 @@ func (w *planner) takePresence(q question, r Resolution) {
 }
 
 // verify asks the target environment's policy about every digest that would be
-// written. One digest in one repository is asked for once.
+// written.
 func (w *planner) verify(ctx context.Context) error {
 	policy := w.req.Policy
 	if policy == "" && w.to.Verify != nil {
@@ -133,34 +133,42 @@ func (w *planner) verify(ctx context.Context) error {
 	if policy == "" {
 		return nil
 	}
+	return w.verifyBy(ctx, gateVerify, VerifyRequest{Policy: policy})
+}
+
+// verifyBy asks the verifier on behalf of a gate. One digest in one repository is
+// asked for once.
+func (w *planner) verifyBy(ctx context.Context, gate string, req VerifyRequest) error {
 	var questions []question
-	var refs []string
 	for _, c := range w.candidates {
 		for _, i := range c.images {
 			switch {
 			case i.done:
 			case i.digest == "" && w.Pipeline.Spec.Pin == PinTag:
-				w.say(c, "verify", Undecided, "", "image %q: its digest is not known, so nothing can be verified", i.source.Name)
+				w.say(c, gate, Undecided, "", "image %q: its digest is not known, so nothing can be verified", i.source.Name)
 			case i.digest == "":
 			case w.Verifier == nil:
-				w.say(c, "verify", Undecided, "promote without --offline", "image %q: %s asks for signatures, and no registry may be asked for them", i.source.Name, policy)
+				w.say(c, gate, Undecided, "promote without --offline", "image %q: %s asks for signatures, and no registry may be asked for them", i.source.Name, req.Policy)
 			default:
 				questions = append(questions, question{c, i, i.promotedRef()})
-				refs = append(refs, i.promotedRef())
+				req.Images = append(req.Images, i.promotedRef())
 			}
 		}
 	}
-	if len(refs) == 0 {
+	if len(req.Images) == 0 {
 		return nil
 	}
-	results, err := w.Verifier.Verify(ctx, policy, refs, w.progress("verifying", len(refs)))
+	results, err := w.Verifier.Verify(ctx, req, w.progress("verifying", len(req.Images)))
 	if err != nil {
 		return err
 	}
 	for n, r := range results {
 		q := questions[n]
-		q.i.plan.Evidence = r.Evidence
-		w.say(q.c, "verify", r.Answer, "", "image %q: %s", q.i.source.Name, r.Reason)
+		q.i.plan.Evidence = append(q.i.plan.Evidence, r.Evidence...)
+		for _, warning := range r.Warnings {
+			q.c.plan.Warnings = append(q.c.plan.Warnings, fmt.Sprintf("image %q: %s", q.i.source.Name, warning))
+		}
+		w.say(q.c, gate, r.Answer, "", "image %q: %s", q.i.source.Name, r.Reason)
 	}
 	return nil
 }

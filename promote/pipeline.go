@@ -54,6 +54,8 @@ type Environment struct {
 	From []string `yaml:"from" json:"from,omitempty"`
 	// Verify names the policy that an image must meet to come here.
 	Verify *VerifyRule `yaml:"verify" json:"verify,omitempty"`
+	// Gates are what else an image must pass to come here; all of them.
+	Gates []Gate `yaml:"gates" json:"gates,omitempty"`
 	// Deliver says what a promotion does with its edits.
 	Deliver Deliver `yaml:"deliver" json:"deliver"`
 }
@@ -250,6 +252,9 @@ func (e *Environment) check(d *strictDecoder, path string, from map[string][]str
 	case "", DeliverWorktree, DeliverCommit:
 	default:
 		d.at(path+".deliver.mode", "worktree or commit", "deliver.mode is %q", e.Deliver.Mode)
+	}
+	for i, g := range e.Gates {
+		g.check(d, fmt.Sprintf("%s.gates[%d]", path, i), e.Name, names)
 	}
 	if e.Verify != nil && e.Verify.Policy == "" {
 		d.at(path+".verify", "verify: {policy: policies/images.yaml}", "verify names no policy")

@@ -50,9 +50,20 @@ type Resolution struct {
 
 // Verifier checks images against a verification policy of the repository.
 type Verifier interface {
-	// Verify answers for images of the form repository@digest, in their order.
-	// An error means that the policy itself cannot be used.
-	Verify(ctx context.Context, policy string, images []string, done func()) ([]Verification, error)
+	// Verify answers for the images asked about, in their order. An error means
+	// that the policy itself cannot be used.
+	Verify(ctx context.Context, req VerifyRequest, done func()) ([]Verification, error)
+}
+
+// VerifyRequest asks a Verifier about images.
+type VerifyRequest struct {
+	// Policy is the path of a VerificationPolicy file in the repository.
+	Policy string
+	// Images are of the form repository@digest.
+	Images []string
+	// Promoted, if not empty, asks for something else than the policy does: that
+	// the policy's authorities have attested a promotion to this environment.
+	Promoted string
 }
 
 // Verification is a verifier's answer for one image.
@@ -61,6 +72,8 @@ type Verification struct {
 	Answer   Answer     `json:"answer"`
 	Reason   string     `json:"reason,omitempty"`
 	Evidence []Evidence `json:"evidence,omitempty"`
+	// Warnings are what the policy says does not stop the image.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // Evidence is what a verifier found.

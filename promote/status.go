@@ -52,6 +52,8 @@ type LastChange struct {
 	// From is the environment that it was promoted from, by a record that agrees
 	// with the content.
 	From string `json:"from,omitempty"`
+	// Gates are the verdicts under which it came, as that record has them.
+	Gates []string `json:"gates,omitempty"`
 }
 
 // Status reads the working tree: for each service, in alphabetical order, what
@@ -229,7 +231,7 @@ func (p *Promoter) AddHistory(ctx context.Context, log Log, statuses []ServiceSt
 func (c Change) last() *LastChange {
 	l := &LastChange{Commit: c.Commit, Time: c.Time, Author: c.Author, Email: c.Email}
 	if c.Record != nil && c.Mismatch == "" {
-		l.From = c.Record.From
+		l.From, l.Gates = c.Record.From, c.Record.Gates
 	}
 	return l
 }

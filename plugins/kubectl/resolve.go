@@ -1,101 +1,292 @@
 package kubectl
 
 import (
+	"bufio"
 	"errors"
+	"fmt"
+	"io"
+	"strings"
 
 	"github.com/kubepromote/kubepromote/digest"
+	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/spf13/cobra"
 )
+
+const resolveLong = `Find out which digest each reference stands for now.
+
+A reference is REPOSITORY:TAG, REPOSITORY@DIGEST or REPOSITORY:TAG@DIGEST, or
+oci:DIRECTORY[:REF] and docker-archive:FILE[:REF] for images on disk. The images
+of files are named by -k and -f, and "-" reads references from the standard
+input, one a line.
+
+With --lock, what the lock file has is taken from it, and the rest is asked of
+registries and added; --update asks for everything again, and without references
+for all that the file has; --locked asks for nothing. A file that is an
+ImagesLock of kbld, or a new one named *.yaml or *.yml, is read and written as
+such. --pin writes the digests into the files named by -k and -f where there is
+none; with --update, digests follow their tags.
+
+With --newest, the arguments are repositories, and the answer is the newest tag
+by a rule, with the reason. Rules: ` + "`semver:RANGE`" + `, numeric:asc or desc,
+alphabetical:asc or desc, created, each also behind ` + "`regexp:PATTERN`" + ` with
+a named group.`
 
 const resolveExample = `  # the digest that a tag stands for now
   kubectl promote resolve registry.example.com/shop/cart:v1.2.3
 
-  # the digests of all images of an overlay
-  kubectl promote resolve -k apps/cart/overlays/dev`
+  # pin all images of an overlay
+  kubectl promote resolve -k apps/cart/overlays/dev --pin
+
+  # write a lock file, and later use nothing else
+  kubectl promote resolve -k apps/cart/overlays/dev --lock images.lock
+  kubectl promote resolve -k apps/cart/overlays/dev --lock images.lock --locked
+
+  # the newest version below 2, and why it is that
+  kubectl promote resolve --newest 'semver:>=1.0 <2' registry.example.com/shop/cart
+
+  # fail where an image is not for both platforms
+  kubectl promote resolve --require-platform linux/amd64,linux/arm64 -k apps/cart/overlays/dev`
 
 func newResolveCommand(s *session) *cobra.Command {
-	files := &fileOptions{}
+	o := &resolveOptions{session: s}
 	cmd := &cobra.Command{
-		Use:     "resolve [REF...]",
+		Use:     "resolve [REF...|-]",
 		Short:   "Find out which digests tags stand for",
-		Long:    "Ask registries which digest each reference stands for now. A reference is\nREPOSITORY:TAG, REPOSITORY@DIGEST or REPOSITORY:TAG@DIGEST.",
+		Long:    resolveLong,
 		Example: resolveExample,
 		GroupID: groupEdit,
 		Args:    cobra.ArbitraryArgs,
+		RunE:    o.run,
 	}
-	files.addFlags(cmd)
-	out := addOutput(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error { return s.resolve(cmd, files, out, args) }
+	o.files.addFlags(cmd)
+	f := cmd.Flags()
+	f.StringVar(&o.lock, "lock", "", "lock file to answer from and to keep up to date")
+	f.BoolVar(&o.locked, "locked", false, "use the lock file and ask no registry")
+	f.BoolVar(&o.update, "update", false, "ask again for what is locked or pinned")
+	f.BoolVar(&o.pin, "pin", false, "write the digests into the files named by -k and -f")
+	f.BoolVar(&o.dryRun, "dry-run", false, "with --pin, print the diff and change nothing")
+	f.StringVar(&o.platform, "platform", "", "of an index, give the digest for this platform, for example linux/amd64")
+	f.StringSliceVar(&o.require, "require-platform", nil, "refuse what is not for all of these platforms")
+	f.StringVar(&o.newest, "newest", "", "the arguments are repositories; choose the newest tag by this rule")
+	cmd.MarkFlagsMutuallyExclusive("locked", "update")
+	cmd.MarkFlagsMutuallyExclusive("platform", "require-platform")
+	o.output = addOutput(cmd)
 	return cmd
 }
 
-// resolvedRef is the answer for one reference.
-type resolvedRef struct {
-	digest.Resolution
-	Error string `json:"error,omitempty"`
+// resolveOptions are the flags of resolve.
+type resolveOptions struct {
+	session             *session
+	files               fileOptions
+	lock                string
+	locked, update, pin bool
+	dryRun              bool
+	platform, newest    string
+	require             []string
+	output              *output
 }
 
-func (s *session) resolve(cmd *cobra.Command, files *fileOptions, out *output, refs []string) error {
-	printer, err := out.printer()
+// check finds flags that do not go together.
+func (o *resolveOptions) check(cmd *cobra.Command) error {
+	wrong := func(msg, hint string) error {
+		return &usageError{msg: msg, hint: hint, command: cmd.CommandPath()}
+	}
+	switch {
+	case o.locked && o.lock == "":
+		return wrong("--locked stands without --lock", "--lock images.lock --locked")
+	case o.update && o.lock == "" && !o.pin:
+		return wrong("--update stands without --lock or --pin", "--lock images.lock --update")
+	case o.pin && !o.files.given():
+		return wrong("--pin stands without -k or -f", "--pin -k DIR")
+	case o.dryRun && !o.pin:
+		return wrong("--dry-run stands without --pin", "")
+	case o.newest != "" && (o.files.given() || o.lock != "" || o.pin || o.platform != "" || len(o.require) > 0):
+		return wrong("--newest stands beside -k, -f, --lock, --pin or a platform", "")
+	}
+	return nil
+}
+
+func (o *resolveOptions) run(cmd *cobra.Command, args []string) error {
+	s := o.session
+	printer, err := o.output.printer()
 	if err != nil {
 		return err
 	}
-	if refs, err = s.refs(cmd, files, refs); err != nil {
+	if err := o.check(cmd); err != nil {
 		return err
 	}
-	bar, n := s.newProgress(), 0
-	results := digest.NewResolver(digest.Options{UserAgent: userAgent()}).ResolveAll(cmd.Context(), refs, func(digest.Result) {
-		n++
-		bar.show("resolving", n, len(refs))
-	})
-	bar.clear()
-	rows := [][]string{{"REFERENCE", "DIGEST"}}
-	if out.wide() {
-		rows[0] = append(rows[0], "MEDIA TYPE", "TAG'S DIGEST")
+	args, err = s.expandStdin(args)
+	if err != nil {
+		return err
 	}
-	items, errs := []object{}, []error{}
+	if o.newest != "" {
+		return o.runNewest(cmd, printer, args)
+	}
+	var lock *lockFile
+	if o.lock != "" {
+		if lock, err = openLock(o.lock, !o.locked); err != nil {
+			return err
+		}
+	}
+	inputs, refs, err := o.refs(cmd, lock, args)
+	if err != nil {
+		return err
+	}
+	results := o.resolve(cmd, lock, refs)
+	var errs []error
 	for _, r := range results {
-		item := resolvedRef{Resolution: r.Resolution}
-		if r.Err != nil {
-			item.Error = r.Err.Error()
-			errs = append(errs, r.Err)
-		}
-		items = append(items, object{r.Ref, item})
-		row := []string{r.Ref, dash(r.Digest)}
-		if out.wide() {
-			row = append(row, dash(r.MediaType), dash(r.TagDigest))
-		}
-		rows = append(rows, row)
+		errs = append(errs, r.Err)
 	}
-	if printer != nil {
-		err = printList(s.Out, printer, "Resolution", items)
-	} else {
-		err = table(s.Out, rows)
+	failed := errors.Join(errs...)
+	if failed == nil && lock != nil && !o.locked {
+		if err := s.saveLock(cmd, lock); err != nil {
+			return err
+		}
 	}
-	return errors.Join(append([]error{err}, errs...)...)
+	if o.pin {
+		if failed != nil {
+			return failed // all files are written, or none
+		}
+		return o.writePins(cmd, inputs, results)
+	}
+	return errors.Join(o.print(printer, results), failed)
 }
 
-// refs gives the references named, and those in the files named.
-func (s *session) refs(cmd *cobra.Command, files *fileOptions, refs []string) ([]string, error) {
-	if len(refs) == 0 && !files.given() {
-		return nil, &usageError{msg: "no reference named", command: cmd.CommandPath()}
+// expandStdin puts the lines of the standard input in the place of "-".
+func (s *session) expandStdin(args []string) ([]string, error) {
+	var out []string
+	for _, a := range args {
+		if a != stdin {
+			out = append(out, a)
+			continue
+		}
+		lines := bufio.NewScanner(io.LimitReader(s.In, maxLockFile))
+		for lines.Scan() {
+			if line := strings.TrimSpace(lines.Text()); line != "" && !strings.HasPrefix(line, "#") {
+				out = append(out, line)
+			}
+		}
+		if err := lines.Err(); err != nil {
+			return nil, fmt.Errorf("reading the standard input: %w", err)
+		}
 	}
-	if !files.given() {
-		return refs, nil
+	return out, nil
+}
+
+// pinRef is a reference and, where it is a file's, the pin that it comes from.
+type pinRef struct {
+	ref  string
+	file int // index among the inputs; -1 for a reference that was typed
+	pin  overlay.Pin
+}
+
+// refs gives the references named, those in the files named, and, where there
+// are neither, those of the lock.
+func (o *resolveOptions) refs(cmd *cobra.Command, lock *lockFile, args []string) ([]input, []pinRef, error) {
+	var refs []pinRef
+	for _, a := range args {
+		refs = append(refs, pinRef{ref: a, file: -1})
 	}
-	inputs, err := files.read(s, s.repo)
+	if !o.files.given() {
+		if len(refs) == 0 && lock != nil && (o.update || o.locked) {
+			for _, r := range lock.lock.Refs() {
+				refs = append(refs, pinRef{ref: r, file: -1})
+			}
+		} else if len(refs) == 0 {
+			return nil, nil, &usageError{msg: "no reference named", command: cmd.CommandPath()}
+		}
+		return nil, refs, nil
+	}
+	s := o.session
+	inputs, err := o.files.read(s, s.repo)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	refs = append([]string(nil), refs...)
-	for _, in := range inputs {
+	for n, in := range inputs {
 		for _, i := range in.file.Images() {
 			if i.Tag == "" && i.Digest == "" {
 				s.warn("%s:%d:%d: image %q has neither tag nor digest here", in.file.Name(), i.Position.Line, i.Position.Col, i.Name)
 				continue
 			}
-			refs = append(refs, i.Ref())
+			ref := i.Ref()
+			if o.pin && o.update && i.Tag != "" {
+				ref = i.Repository() + ":" + i.Tag // its digest is what is asked for anew
+			}
+			refs = append(refs, pinRef{ref, n, i})
 		}
 	}
-	return refs, nil
+	return inputs, refs, nil
+}
+
+// resolved is the answer for one reference.
+type resolved struct {
+	pinRef
+	digest.Result
+	platforms []string
+}
+
+// resolve asks the lock and registries for all references.
+func (o *resolveOptions) resolve(cmd *cobra.Command, lock *lockFile, refs []pinRef) []resolved {
+	s := o.session
+	var resolver digest.BatchResolver
+	if !o.locked {
+		resolver = s.newResolver(digest.Options{Platform: o.platform, RequirePlatforms: o.require})
+	}
+	if lock != nil {
+		resolver = &digest.LockedResolver{Lock: lock.lock, Next: resolver, Update: o.update}
+	}
+	texts := make([]string, len(refs))
+	for i, r := range refs {
+		texts[i] = r.ref
+	}
+	bar, n := s.newProgress(), 0
+	results := resolver.ResolveAll(cmd.Context(), texts, func(digest.Result) {
+		n++
+		bar.show("resolving", n, len(texts))
+	})
+	bar.clear()
+	out := make([]resolved, len(refs))
+	for i, r := range results {
+		out[i] = resolved{pinRef: refs[i], Result: r}
+	}
+	return out
+}
+
+func (s *session) saveLock(cmd *cobra.Command, lock *lockFile) error {
+	changed, err := lock.save(cmd.Context())
+	if err == nil && !s.quiet {
+		word := "unchanged"
+		if changed {
+			word = fmt.Sprintf("%d images locked", len(lock.lock.Refs()))
+		}
+		fmt.Fprintln(s.ErrOut, clean(lock.path+": "+word))
+	}
+	return err
+}
+
+// writePins writes the digests into the files that the references come from.
+func (o *resolveOptions) writePins(cmd *cobra.Command, inputs []input, results []resolved) error {
+	requests := make([]overlay.Request, len(inputs))
+	for _, r := range results {
+		if r.file >= 0 && r.pin.Digest != r.Digest {
+			requests[r.file].Changes = append(requests[r.file].Changes, overlay.Change{Path: r.pin.Path, Digest: overlay.To(r.Digest)})
+		}
+	}
+	edits := make([]*overlay.Edit, len(inputs))
+	var errs []error
+	for i, in := range inputs {
+		edit, err := in.file.Edit(requests[i])
+		errs = append(errs, err)
+		edits[i] = edit
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return o.session.finishEdits(cmd, inputs, edits, o.dryRun)
+}
+
+// resolvedRef is the answer for one reference, as an API object.
+type resolvedRef struct {
+	digest.Resolution
+	Error string `json:"error,omitempty"`
 }

@@ -1,0 +1,88 @@
+package kubectl
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/kubepromote/kubepromote/digest"
+	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/git"
+)
+
+// lockFile is a lock on disk: ours, or an ImagesLock as kbld writes it.
+type lockFile struct {
+	path string
+	lock *digest.Lock
+	data []byte // nil where there is no such file yet
+	kbld bool
+}
+
+// maxLockFile is just more than what the digest package takes.
+const maxLockFile = 16<<20 + 1
+
+// openLock reads a lock file. One that is missing is empty if it may be.
+func openLock(path string, mayBeMissing bool) (*lockFile, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if !mayBeMissing {
+			return nil, &promote.Error{Msg: path, Err: fs.ErrNotExist, Hint: "kubectl promote resolve REF... --lock " + path}
+		}
+		ext := filepath.Ext(path)
+		return &lockFile{path: path, lock: &digest.Lock{}, kbld: ext == ".yaml" || ext == ".yml"}, nil
+	}
+	if err != nil {
+		return nil, fileError(err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxLockFile))
+	if err != nil {
+		return nil, fileError(err)
+	}
+	l := &lockFile{path: path, data: data, kbld: digest.IsImagesLock(data)}
+	if l.kbld {
+		l.lock, err = digest.ParseImagesLock(filepath.ToSlash(path), data)
+	} else {
+		l.lock, err = digest.ParseLock(filepath.ToSlash(path), data)
+	}
+	return l, err
+}
+
+// save writes the lock where it has changed, as a whole or not at all.
+func (l *lockFile) save(ctx context.Context) (changed bool, err error) {
+	data := l.lock.Bytes()
+	if l.kbld {
+		if data, err = l.lock.ImagesLock(); err != nil {
+			return false, err
+		}
+	}
+	if bytes.Equal(data, l.data) {
+		return false, nil
+	}
+	if l.data == nil {
+		return true, createFile(l.path, data)
+	}
+	root, err := os.OpenRoot(filepath.Dir(l.path))
+	if err != nil {
+		return false, fileError(err)
+	}
+	defer root.Close()
+	return true, git.WriteFiles(ctx, root, []promote.File{{Path: filepath.Base(l.path), Data: data, Old: l.data}})
+}
+
+// createFile writes a new file, durably; it never replaces one.
+func createFile(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return fileError(err)
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(fileError(err), os.Remove(path))
+	}
+	return nil
+}
