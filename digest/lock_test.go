@@ -114,7 +114,7 @@ func TestParseLockFaults(t *testing.T) {
 		"no equals":     {lockFile("a:1 {D} - linux/amd64"), `images.lock:2:90: no "=" and digest behind the platform`},
 		"platform hash": {lockFile("a:1 {D} - linux/amd64=x"), `images.lock:2:91: digest does not start with "sha256:"`},
 		"platform x2":   {lockFile("a:1 {D} - l/a={D} l/a={D}"), `images.lock:2:155: platform "l/a" stands twice`},
-		"platforms":     {lockFile("a:1 {D} -" + manyPlatforms(65)), `images.lock:2:5582: more than 64 platforms`},
+		"platforms":     {lockFile("a:1 {D} -" + manyPlatforms(65)), `images.lock:2:5327: more than 64 platforms`},
 		"control":       {lockFile("# äöü\x1b[0m"), `images.lock:2:6: character "\x1b"`},
 		"not UTF-8":     {lockFile("# ä\xff"), `images.lock:2:4: character "\xff"`},
 		"merge": {
