@@ -2,9 +2,13 @@ package digest
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/url"
+	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -36,107 +40,154 @@ func (q question) String() string {
 	return fmt.Sprintf("tag %q of %q", q.ref.Tag, q.ref.Path())
 }
 
-// target is the reference to hand to the library. A digest goes as if it were a
-// tag: the URL is the same, and the comparison of asked and answered digest
-// stays here, where its outcome is more than a text.
-func (q question) target() name.Reference {
+// identifier is the last part of the URL.
+func (q question) identifier() string {
 	if q.ref.Digest != "" {
-		return q.repo.Tag(q.ref.Digest)
+		return q.ref.Digest
 	}
-	return q.repo.Tag(q.ref.Tag)
+	return q.ref.Tag
 }
 
-// ask returns when there is an answer or when ctx ends, whichever is first. The
-// library may be held up by a transport or a keychain that does not look at
-// ctx, or by another question's handshake with the same repository; its
-// goroutine then ends with that.
-func (r *Resolver) ask(ctx context.Context, q question) (v1.Descriptor, error) {
+// manifestTypes are the manifests that are asked for. A registry converts one
+// that is not accepted, or denies having it.
+const manifestTypes = string(types.OCIManifestSchema1) + ", " + string(types.OCIImageIndex) + ", " +
+	string(types.DockerManifestSchema2) + ", " + string(types.DockerManifestList) + ", " +
+	string(types.DockerManifestSchema1Signed) + ", " + string(types.DockerManifestSchema1)
+
+// promptly returns when ask does or when ctx ends, whichever is first. A
+// transport or a keychain of the caller's need not look at ctx; the goroutine
+// then ends with that.
+func promptly[T any](ctx context.Context, ask func(context.Context) (T, error)) (T, error) {
+	var none T
 	if err := ctx.Err(); err != nil {
-		return v1.Descriptor{}, err
+		return none, err
 	}
 	type answer struct {
-		desc v1.Descriptor
-		err  error
+		value T
+		err   error
 	}
 	answers := make(chan answer, 1)
 	go func() {
-		desc, err := r.patientManifest(ctx, q)
-		answers <- answer{desc, err}
+		value, err := ask(ctx)
+		answers <- answer{value, err}
 	}()
 	select {
 	case a := <-answers:
-		return a.desc, a.err
+		return a.value, a.err
 	case <-ctx.Done():
-		return v1.Descriptor{}, ctx.Err()
+		return none, ctx.Err()
 	}
 }
 
-// patientManifest asks again when someone else's handshake was cancelled. The
-// puller shares the first handshake with a repository among all who want it,
-// under the context of whoever came first.
-func (r *Resolver) patientManifest(ctx context.Context, q question) (v1.Descriptor, error) {
-	for {
-		desc, err := r.manifest(ctx, q)
-		var ended *endedError
-		if !errors.As(err, &ended) || ctx.Err() != nil {
-			return desc, err
+// ask finds the descriptor of a manifest by HEAD and, where that cannot tell, by GET.
+func (r *Resolver) ask(ctx context.Context, q question) (v1.Descriptor, error) {
+	return promptly(ctx, func(ctx context.Context) (v1.Descriptor, error) {
+		desc, conclusive, err := r.head(ctx, q)
+		if !conclusive {
+			_, desc, err = r.get(ctx, q)
 		}
-		// Whoever was cancelled is gone, so this comes to an end.
-	}
+		if err == nil && q.ref.Digest != "" && desc.Digest.String() != q.ref.Digest {
+			err = fault("answered with another digest, " + desc.Digest.String())
+		}
+		return desc, err
+	})
 }
 
-// manifest asks by HEAD and, where that cannot tell, by GET.
-func (r *Resolver) manifest(ctx context.Context, q question) (v1.Descriptor, error) {
-	seen := &sighting{}
-	ctx = context.WithValue(ctx, sightingKey{}, seen)
-	desc, err := r.puller.Head(ctx, q.target())
-	if err == nil {
-		if _, why := checkDigest(desc.Digest.String()); why == "" {
-			return *desc, q.check(desc)
-		}
-	} else if !seen.inconclusive() {
-		return v1.Descriptor{}, verdict(err, seen)
-	}
-	got, err := r.puller.Get(ctx, q.target())
+// request sends a request about a repository, and makes an error of every
+// status but 200. The caller closes the body.
+func (r *Resolver) request(ctx context.Context, method string, repo name.Repository, path, accept string) (*http.Response, error) {
+	u := url.URL{Scheme: "https", Host: repo.RegistryStr(), Path: "/v2/" + repo.RepositoryStr() + path}
+	return r.requestURL(ctx, method, &u, accept)
+}
+
+func (r *Resolver) requestURL(ctx context.Context, method string, u *url.URL, accept string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
 	if err != nil {
-		return v1.Descriptor{}, verdict(err, seen)
+		return nil, fault("not a URL that can be asked")
 	}
-	if got.MediaType == types.DockerManifestSchema1Signed {
+	req.Header.Set("Accept", accept)
+	resp, err := r.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	return resp, nil
+}
+
+// head is conclusive unless a GET can better the answer: one without a usable
+// digest, one not allowed, and a 404 as a web page, which comes from a proxy
+// as likely as from the registry.
+func (r *Resolver) head(ctx context.Context, q question) (desc v1.Descriptor, conclusive bool, err error) {
+	resp, err := r.request(ctx, http.MethodHead, q.repo, "/manifests/"+q.identifier(), manifestTypes)
+	if err != nil {
+		return desc, true, err
+	}
+	defer resp.Body.Close()
+	switch status := resp.StatusCode; {
+	case status == http.StatusMethodNotAllowed, status == http.StatusNotFound && isHTML(resp):
+		return desc, false, nil
+	case status != http.StatusOK:
+		return desc, true, verdict(resp)
+	}
+	given := resp.Header.Get("Docker-Content-Digest")
+	_, why := checkDigest(given)
+	if why != "" || resp.ContentLength < 0 || resp.Header.Get("Content-Type") == "" {
+		return desc, false, nil
+	}
+	hash, err := v1.NewHash(given)
+	return v1.Descriptor{Digest: hash, MediaType: mediaType(resp), Size: resp.ContentLength}, true, err
+}
+
+// get fetches a manifest, and finds its digest from its bytes.
+func (r *Resolver) get(ctx context.Context, q question) ([]byte, v1.Descriptor, error) {
+	var desc v1.Descriptor
+	resp, err := r.request(ctx, http.MethodGet, q.repo, "/manifests/"+q.identifier(), manifestTypes)
+	if err != nil {
+		return nil, desc, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, desc, verdict(resp)
+	}
+	data, err := io.ReadAll(resp.Body) // bounded by the Transport
+	if err != nil {
+		return nil, desc, err
+	}
+	desc = v1.Descriptor{Digest: hashOf(data), MediaType: mediaType(resp), Size: int64(len(data))}
+	given := resp.Header.Get("Docker-Content-Digest")
+	_, why := checkDigest(given)
+	switch {
+	case desc.MediaType == types.DockerManifestSchema1Signed:
 		// The digest of such a manifest is not that of its bytes.
-		return v1.Descriptor{}, fault("answered with a schema 1 manifest and no digest")
+		return nil, desc, fault("answered with a schema 1 manifest and no digest")
+	case q.ref.Digest != "" && desc.Digest.String() != q.ref.Digest:
+		return nil, desc, fault("answered with another digest, " + desc.Digest.String())
+	case why == "" && given != desc.Digest.String():
+		return nil, desc, fault("answered with a manifest that does not hash to the digest given with it, " + given)
 	}
-	return got.Descriptor, q.check(&got.Descriptor)
+	return data, desc, nil
 }
 
-// check compares the digest that was asked for with the one that was answered.
-func (q question) check(desc *v1.Descriptor) error {
-	if q.ref.Digest != "" && desc.Digest.String() != q.ref.Digest {
-		return fault("answered with another digest, " + desc.Digest.String())
-	}
-	return nil
+func hashOf(data []byte) v1.Hash {
+	return v1.Hash{Algorithm: "sha256", Hex: fmt.Sprintf("%x", sha256.Sum256(data))}
 }
 
-// inconclusive tells a HEAD whose answer a GET can better: one without a usable
-// digest, one not allowed, and a 404 as a web page, which comes from a proxy as
-// likely as from the registry.
-func (s *sighting) inconclusive() bool {
-	if s.method != http.MethodHead {
-		return false
-	}
-	return s.status == http.StatusOK || s.status == http.StatusMethodNotAllowed ||
-		s.status == http.StatusNotFound && s.html
+func mediaType(resp *http.Response) types.MediaType {
+	given, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
+	return types.MediaType(strings.TrimSpace(given))
 }
 
-// verdict adds ErrNotFound to an error that is a definite no.
-func verdict(err error, seen *sighting) error {
+func isHTML(resp *http.Response) bool {
+	return strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html")
+}
+
+// verdict makes an error of an answer, with ErrNotFound if it is a definite no.
+func verdict(resp *http.Response) error {
+	err := transport.CheckError(resp)
 	var answered *transport.Error
-	if !errors.As(err, &answered) || answered.StatusCode != http.StatusNotFound {
+	if resp.StatusCode != http.StatusNotFound || !errors.As(err, &answered) {
 		return err
 	}
-	if answered.Request == nil || !isManifestRequest(answered.Request) {
-		return err
-	}
-	if seen.html && !saysUnknown(answered) {
+	if isHTML(resp) && !saysUnknown(answered) {
 		return err
 	}
 	return errors.Join(ErrNotFound, err)

@@ -98,49 +98,80 @@ func (c *cause) Error() string { return c.text }
 func (c *cause) Unwrap() error { return c.err }
 
 // credentialsError is a keychain that failed, as opposed to one that found none.
-type credentialsError struct{ err error }
+type credentialsError struct {
+	source string
+	err    error
+}
 
-func (e *credentialsError) Error() string { return "credentials could not be read" }
+// Error leaves the text of a helper out: it may hold anything.
+func (e *credentialsError) Error() string { return "credentials could not be read from " + e.source }
 func (e *credentialsError) Unwrap() error { return e.err }
+
+// refusal is an answer that ends a question before it is asked: to the
+// greeting of a registry, or to a request for a token.
+type refusal struct {
+	from   string // who refused, where that is not the registry itself
+	status int
+	code   string // of the distribution protocol, or empty
+}
+
+func (e *refusal) Error() string { return e.describe("") }
+
+func (e *refusal) describe(tried string) string {
+	text := describeStatus(e.status, e.code, tried)
+	if e.from != "" {
+		return e.from + ": " + text
+	}
+	return text
+}
 
 // describe says what went wrong in the words of this package, and the HTTP
 // status if that is what went wrong. tried names the credentials in use.
 func describe(err error, tried string) (status int, text string) {
 	var answered *transport.Error
+	var refused *refusal
 	var own fault
 	var creds *credentialsError
 	switch {
 	case errors.As(err, &own):
 		return 0, own.Error()
 	case errors.As(err, &creds):
-		// A helper's output may hold anything, so its text stays out.
-		return 0, "credentials could not be read from " + tried
+		return 0, creds.Error()
+	case errors.As(err, &refused):
+		return refused.status, refused.describe(tried)
 	case errors.As(err, &answered):
-		return answered.StatusCode, describeStatus(answered, tried)
+		return answered.StatusCode, describeStatus(answered.StatusCode, firstCode(answered), tried)
 	}
 	return 0, describeNetwork(err)
 }
 
-func describeStatus(e *transport.Error, tried string) string {
+func firstCode(e *transport.Error) string {
+	if len(e.Errors) > 0 {
+		return string(e.Errors[0].Code)
+	}
+	return ""
+}
+
+func describeStatus(status int, code, tried string) string {
 	text := "unexpected answer"
-	switch code := e.StatusCode; {
-	case code == http.StatusUnauthorized:
+	switch {
+	case status == http.StatusUnauthorized:
 		text = "unauthorized"
-	case code == http.StatusForbidden:
+	case status == http.StatusForbidden:
 		text = "forbidden"
-	case code == http.StatusTooManyRequests:
+	case status == http.StatusTooManyRequests:
 		text = "too many requests"
-	case code == http.StatusNotFound:
+	case status == http.StatusNotFound:
 		text = "does not answer as a registry"
-	case code >= 500:
+	case status >= 500:
 		text = "server error"
 	}
-	text += " (" + strconv.Itoa(e.StatusCode)
-	if len(e.Errors) > 0 && isErrorCode(string(e.Errors[0].Code)) {
-		text += " " + string(e.Errors[0].Code)
+	text += " (" + strconv.Itoa(status)
+	if isErrorCode(code) {
+		text += " " + code
 	}
 	text += ")"
-	if e.StatusCode == http.StatusUnauthorized || e.StatusCode == http.StatusForbidden {
+	if tried != "" && (status == http.StatusUnauthorized || status == http.StatusForbidden) {
 		text += ": credentials tried: " + tried
 	}
 	return text
@@ -176,9 +207,10 @@ func describeNetwork(err error) string {
 		return "certificate not accepted: " + oneLine(cert.Err.Error())
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return "no answer in time"
-	case errors.As(err, &in):
-		// The text of a url.Error has the URL, whose query may hold a token.
-		return "request failed: " + withoutURLs(in.Err.Error())
+	}
+	// The text of a url.Error has the URL, whose query may hold a token.
+	for errors.As(err, &in) {
+		err = in.Err
 	}
 	return "request failed: " + withoutURLs(err.Error())
 }

@@ -4,37 +4,36 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
 const (
-	defaultConcurrency = 32
+	defaultConcurrency = 64
 	defaultTimeout     = 30 * time.Second
 	defaultUserAgent   = "kubepromote"
 )
 
 // Options adjust a [Resolver]. The zero value is fit for use.
 type Options struct {
-	// Keychain gives credentials. It is asked once per registry, about the
-	// registry and not a repository, and its answer is kept for the life of
-	// the Resolver. Nil means authn.DefaultKeychain: Docker's configuration
-	// and credential helpers, else Podman's.
-	Keychain authn.Keychain
-	// Transport carries all requests. Nil means a copy of
-	// remote.DefaultTransport of the Resolver's own.
+	// Transport carries all requests. A [*Transport] is used as it is, with its
+	// own keychain and user agent, and may be shared with others. Anything else
+	// is the Base of one; nil means connections of the Resolver's own.
 	Transport http.RoundTripper
+	// Keychain gives credentials; see TransportOptions.
+	Keychain authn.Keychain
 	// Concurrency is how many references ResolveAll asks at a time; 0 or less
-	// means 32.
+	// means 64.
 	Concurrency int
+	// PerRegistry is how many of those are of one registry; 0 or less means 32.
+	PerRegistry int
 	// Timeout bounds each reference, all its requests and retries together;
 	// 0 or less means 30 s. A context that ends earlier wins.
 	Timeout time.Duration
-	// UserAgent is sent with all requests, before that of the library; empty
-	// means "kubepromote".
+	// UserAgent is sent with all requests; empty means "kubepromote".
 	UserAgent string
 }
 
@@ -42,10 +41,10 @@ type Options struct {
 // credentials and tokens, but no answers: a tag is asked anew each time. It is
 // safe for concurrent use. Make it with [NewResolver].
 type Resolver struct {
-	puller      *remote.Puller
-	keychain    *keychain
-	transport   *roundTripper
+	transport   *Transport
+	client      http.Client
 	concurrency int
+	perRegistry int
 	timeout     time.Duration
 }
 
@@ -80,24 +79,23 @@ type Result struct {
 
 // NewResolver makes a Resolver. It asks nothing yet.
 func NewResolver(o Options) *Resolver {
-	keys := &keychain{inner: o.Keychain, source: "given keychain"}
-	if o.Keychain == nil {
-		keys.inner, keys.source = authn.DefaultKeychain, "docker config"
+	t, ok := o.Transport.(*Transport)
+	if !ok {
+		t = NewTransport(TransportOptions{
+			Keychain:    o.Keychain,
+			Base:        o.Transport,
+			PerRegistry: o.PerRegistry,
+			UserAgent:   o.UserAgent,
+		})
 	}
-	r := &Resolver{
-		keychain:    keys,
-		transport:   &roundTripper{base: o.Transport},
+	return &Resolver{
+		transport: t,
+		// The Transport counts redirects itself.
+		client:      http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return nil }},
 		concurrency: positive(o.Concurrency, defaultConcurrency),
+		perRegistry: positive(o.PerRegistry, defaultPerRegistry),
 		timeout:     positive(o.Timeout, defaultTimeout),
 	}
-	if o.Transport == nil {
-		r.transport.base = newTransport()
-	}
-	if o.UserAgent == "" {
-		o.UserAgent = defaultUserAgent
-	}
-	r.puller = newPuller(r.transport, keys, o.UserAgent)
-	return r
 }
 
 func positive[T int | time.Duration](v, otherwise T) T {
@@ -105,31 +103,6 @@ func positive[T int | time.Duration](v, otherwise T) T {
 		return v
 	}
 	return otherwise
-}
-
-func newTransport() http.RoundTripper {
-	if t, ok := remote.DefaultTransport.(*http.Transport); ok {
-		return t.Clone()
-	}
-	return remote.DefaultTransport // replaced by the program: use its choice
-}
-
-// newPuller turns the library's own retries off: they sleep past the end of
-// the context and do not look at Retry-After.
-func newPuller(t http.RoundTripper, keys authn.Keychain, userAgent string) *remote.Puller {
-	p, err := remote.NewPuller(
-		remote.WithTransport(t),
-		remote.WithAuthFromKeychain(keys),
-		remote.WithUserAgent(userAgent),
-		remote.WithRetryBackoff(remote.Backoff{Steps: 1}),
-		remote.WithRetryPredicate(func(error) bool { return false }),
-		remote.WithRetryStatusCodes(),
-	)
-	if err != nil {
-		// Options fail only when they contradict each other.
-		panic("digest: " + err.Error())
-	}
-	return p
 }
 
 // CloseIdleConnections closes connections that are kept for later requests.
@@ -161,7 +134,7 @@ func (r *Resolver) resolve(ctx context.Context, given string, ref Reference) (Re
 	defer cancel()
 	desc, err := r.ask(ctx, q)
 	if err != nil {
-		return res, failure(q, err, r.keychain.tried(q.repo.RegistryStr()))
+		return res, failure(q, err, r.transport.Tried(q.repo))
 	}
 	res.Digest, res.MediaType, res.Size = desc.Digest.String(), string(desc.MediaType), desc.Size
 	if ref.Tag != "" && ref.Digest != "" {
@@ -174,8 +147,9 @@ func (r *Resolver) resolve(ctx context.Context, given string, ref Reference) (Re
 	return res, nil
 }
 
-// ResolveAll asks for many references, Options.Concurrency at a time. The
-// results are in the order of refs. References that are equal, in whatever
+// ResolveAll asks for many references, Options.Concurrency at a time and
+// Options.PerRegistry of each registry, so that one that is slow does not hold
+// up the others. The results are in the order of refs. References that are equal, in whatever
 // spelling, are asked once. When ctx ends, those not yet answered fail with
 // [ErrUnknown].
 //
@@ -209,7 +183,8 @@ func (r *Resolver) ResolveAll(ctx context.Context, refs []string, done func(Resu
 		}
 		alike[key] = append(alike[key], i)
 	}
-	each(order, r.concurrency, func(key Reference) {
+	r.announce(order)
+	newSchedule(order, r.concurrency, r.perRegistry).run(func(key Reference) {
 		first := alike[key][0]
 		res, err := r.resolve(ctx, refs[first], parsed[first])
 		for _, i := range alike[key] {
@@ -217,6 +192,21 @@ func (r *Resolver) ResolveAll(ctx context.Context, refs []string, done func(Resu
 		}
 	})
 	return results
+}
+
+// announce tells the Transport which repositories will be asked about.
+func (r *Resolver) announce(refs []Reference) {
+	repos := make(map[string][]string) // by registry, in the order of refs
+	for _, ref := range refs {
+		if q, err := newQuestion(ref); err == nil {
+			host := q.repo.RegistryStr()
+			repos[host] = append(repos[host], q.repo.RepositoryStr())
+		}
+	}
+	for host, paths := range repos {
+		slices.Sort(paths)
+		r.transport.Announce(host, slices.Compact(paths)...)
+	}
 }
 
 // respell gives the answer to one spelling of a reference to another.
@@ -229,22 +219,4 @@ func respell(res Resolution, err error, given string, ref Reference) Result {
 		err = &own
 	}
 	return Result{res, err}
-}
-
-// each calls f for all items, from at most n goroutines, and waits for them.
-func each(items []Reference, n int, f func(Reference)) {
-	work := make(chan Reference)
-	var wg sync.WaitGroup
-	for range min(n, len(items)) {
-		wg.Go(func() {
-			for item := range work {
-				f(item)
-			}
-		})
-	}
-	for _, item := range items {
-		work <- item
-	}
-	close(work)
-	wg.Wait()
 }

@@ -1,214 +1,211 @@
 package digest
 
 import (
-	"context"
-	"errors"
-	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
-	"strconv"
-	"strings"
-	"sync/atomic"
-	"syscall"
-	"time"
+	"net/url"
+	"sync"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+
+	"github.com/kubepromote/kubepromote/digest/internal/address"
+	"github.com/kubepromote/kubepromote/digest/internal/flight"
 )
 
 const (
-	maxTries     = 3
-	firstBackoff = 100 * time.Millisecond // then three times as long each time
-	maxRedirects = 10
-	// maxBody bounds each response: the limit of the distribution protocol
-	// for manifests. Tokens and error bodies are far smaller.
-	maxBody = 4 << 20
-	// maxDrain is what is read of an answer that is thrown away, so that its
-	// connection can be used again.
-	maxDrain = 64 << 10
+	defaultPerRegistry = 32
+	defaultCertsDir    = "/etc/docker/certs.d"
+	maxRedirects       = 10
 )
 
-// endedError is the end of a request's context. It has a type of its own because
-// a dialer's timeout also calls itself context.DeadlineExceeded, and because a
-// cancelled context may make net/http return any error as the cause.
-type endedError struct{ err error }
-
-func (e *endedError) Error() string { return e.err.Error() }
-func (e *endedError) Unwrap() error { return e.err }
-
-const (
-	errTooLarge  fault = "answered with more than 4 MiB"
-	errRedirects fault = "answered with more than 10 redirects"
-)
-
-// roundTripper is the one way to the network. It repeats requests that failed
-// for the moment, bounds answers and redirects, and takes note of the answer to
-// a manifest request. Each wait ends with the request's context.
-type roundTripper struct {
-	base http.RoundTripper
+// TransportOptions adjust a [Transport]. The zero value is fit for use.
+type TransportOptions struct {
+	// Keychain gives credentials. Nil means [NewKeychain] with its defaults. A
+	// keychain that is not a [*Keychain] is asked once per registry, about the
+	// registry and not a repository, and its answer is kept.
+	Keychain authn.Keychain
+	// Base carries all requests. Nil means connections of the Transport's own
+	// with all checks. With a Base of the caller's, addresses are checked only
+	// where a URL has one in place of a name, and CertsDir is not read.
+	Base http.RoundTripper
+	// PerRegistry is how many requests may wait for the answer of one host;
+	// 0 or less means 32.
+	PerRegistry int
+	// Rate is how many requests a second go to one host; 0 or less means no limit.
+	Rate float64
+	// AllowLinkLocal allows link-local addresses, those of clouds' metadata
+	// services, multicast and unspecified ones.
+	AllowLinkLocal bool
+	// Registries has mirrors and blocked registries; nil means none.
+	Registries *Registries
+	// UserAgent is sent with all requests, before what a request has itself;
+	// empty means "kubepromote".
+	UserAgent string
+	// CertsDir has a directory per registry with its certificates, as Docker's
+	// has: *.crt for its authorities, *.cert and *.key for the client. Empty
+	// means /etc/docker/certs.d.
+	CertsDir string
 }
 
-// RoundTrip implements [http.RoundTripper].
-func (t *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
-	ctx := req.Context()
-	for try := 1; ; try++ {
-		resp, err := t.base.RoundTrip(req)
-		if ctx.Err() != nil {
-			discard(resp)
-			return nil, &endedError{ctx.Err()}
-		}
-		if try == maxTries || !repeatable(req) || !passing(resp, err) {
-			return t.finish(req, resp, err)
-		}
-		wait := backoff(try, resp)
-		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait {
-			return t.finish(req, resp, err)
-		}
-		discard(resp)
-		if err := sleep(ctx, wait); err != nil {
-			return nil, err
+// Transport is an [http.RoundTripper] for registries. It authenticates by
+// itself, so a client sends plain requests for "https://HOST/v2/…"; with
+// go-containerregistry that is remote.WithTransport(t) and no authenticator.
+// It is safe for concurrent use. Make it with [NewTransport].
+//
+// Requests that are needed beside those of the caller are shared by all: one
+// greeting, GET /v2/, per registry, which tells the scheme and how to
+// authenticate; one token per repository and action, or per 50 repositories
+// announced by [Transport.Announce]; each for as long as it is valid. A GET
+// /v2/ of the caller is answered without the network.
+//
+// The scheme of a request to a registry does not matter: it is HTTPS, or plain
+// HTTP where that fails on a loopback or private address or the registries
+// configuration allows it.
+//
+// A request that fails for the moment (reset connection, an answer cut short,
+// 408, 429, 500, 502, 503, 504) is sent up to three times if it can be
+// repeated, after 0.1 s and 0.3 s or what Retry-After asks for, as long as that
+// ends before the context does. A 429 with Retry-After holds back all requests
+// to that host. More than ten redirects are an error. Answers other than
+// blobs are read to their end before RoundTrip returns, and are an error when
+// they have more than 4 MiB; of an error's body the first 64 KiB are kept.
+//
+// What a registry points to, by a redirect or as its token server, is not
+// trusted: it is reached by HTTPS, unless the registry itself is not; it is not
+// on a private or loopback address, unless the registry itself is; it gets
+// none of the registry's tokens.
+type Transport struct {
+	keys       *Keychain
+	net        *network
+	registries *Registries
+	userAgent  string
+	perHost    int
+	rate       float64
+
+	hosts     sync.Map // name (string) → *host
+	guests    sync.Map // name (string) → *host that a registry redirected to
+	gates     sync.Map // host and port (string) → *gate
+	uploads   uploads
+	greetings flight.Group[*host, *greeting]
+	tokens    flight.Group[tokenKey, *token]
+	batches   flight.Group[*batch, struct{}]
+}
+
+// NewTransport makes a Transport. It asks nothing yet.
+func NewTransport(o TransportOptions) *Transport {
+	t := &Transport{
+		keys:       asKeychain(o.Keychain),
+		registries: o.Registries,
+		userAgent:  o.UserAgent,
+		perHost:    positive(o.PerRegistry, defaultPerRegistry),
+		rate:       o.Rate,
+	}
+	if t.userAgent == "" {
+		t.userAgent = defaultUserAgent
+	}
+	t.net = newNetwork(o)
+	return t
+}
+
+// CloseIdleConnections closes connections that are kept for later requests. The
+// Transport stays usable.
+func (t *Transport) CloseIdleConnections() { t.net.closeIdle() }
+
+// Tried says which credentials are in use for a repository, such as "docker
+// config", never their value; see [Keychain.Tried].
+func (t *Transport) Tried(target authn.Resource) string { return t.keys.Tried(target) }
+
+// RoundTrip implements [http.RoundTripper]. It returns when the context of req
+// ends, provided that Base does.
+func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	out := &outgoing{in: req}
+	defer out.closeUnsent()
+	if err := req.Context().Err(); err != nil {
+		return nil, &endedError{err}
+	}
+	if req.Response != nil {
+		return t.redirected(out)
+	}
+	e := parseEndpoint(req.Method, req.URL.Path)
+	switch e.kind {
+	case kindGreeting:
+		return greetingAnswer(req), nil
+	case kindOther:
+		var known bool
+		if e, known = t.uploads.get(req.URL); !known {
+			return t.foreign(out, e, &host{name: req.URL.Host}, &greeting{scheme: req.URL.Scheme, private: address.OfHost(req.URL.Host) == address.Private})
 		}
 	}
+	return t.routed(out, e)
 }
 
-func (t *roundTripper) finish(req *http.Request, resp *http.Response, err error) (*http.Response, error) {
+// redirected carries a request that a client makes because an earlier one was
+// redirected. On the host of the first one it is a request like any other.
+func (t *Transport) redirected(out *outgoing) (*http.Response, error) {
+	first, hops := origin(out.in)
+	if hops > maxRedirects {
+		return nil, errRedirects
+	}
+	e := parseEndpoint(first.Method, first.URL.Path)
+	h := t.host(first.URL.Host)
+	g := h.greeting.Load()
+	if g == nil {
+		g = &greeting{scheme: first.URL.Scheme, private: address.OfHost(h.name) == address.Private}
+	}
+	if sameHost(out.in.URL, first.URL) {
+		own := parseEndpoint(out.in.Method, out.in.URL.Path)
+		if own.kind == kindOther || own.kind == kindGreeting {
+			own = e // the same question, answered elsewhere on the registry
+		}
+		return t.ask(out, h, own, out.in.URL)
+	}
+	return t.foreign(out, e, h, g)
+}
+
+// foreign carries a request to where a registry has pointed, without that
+// registry's credentials. Where another registry asks for a token there, one
+// is got without credentials.
+func (t *Transport) foreign(out *outgoing, e endpoint, from *host, g *greeting) (*http.Response, error) {
+	pool, err := t.target(out.in.URL, from, g)
 	if err != nil {
 		return nil, err
 	}
-	if seen, ok := req.Context().Value(sightingKey{}).(*sighting); ok {
-		if err := seen.note(req, resp); err != nil {
-			discard(resp)
-			return nil, err
-		}
+	r := route{url: out.in.URL, pool: pool, limit: e.limit()}
+	resp, err := t.deliver(out, r, "")
+	if err != nil || resp.StatusCode != http.StatusUnauthorized || !out.repeatable() {
+		return resp, err
 	}
-	resp.Body = &boundedBody{ReadCloser: resp.Body, left: maxBody}
-	return resp, nil
+	there := parseEndpoint(out.in.Method, out.in.URL.Path)
+	if there.kind == kindOther || there.kind == kindGreeting || there.write {
+		return resp, nil
+	}
+	guest := t.guest(out.in.URL.Host)
+	authorization, err := t.guestAuthorization(out.in.Context(), guest, there, g, resp)
+	if err != nil || authorization == "" {
+		return resp, nil // the refusal says more than a failure to get past it
+	}
+	return t.deliver(out, r, authorization)
 }
 
-// CloseIdleConnections lets [http.Client] close what the base keeps open.
-func (t *roundTripper) CloseIdleConnections() {
-	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
-		c.CloseIdleConnections()
+// origin is the first request of a chain of redirects, and the length of the chain.
+func origin(req *http.Request) (*http.Request, int) {
+	hops := 0
+	for req.Response != nil && req.Response.Request != nil && hops <= maxRedirects {
+		req = req.Response.Request
+		hops++
 	}
+	return req, hops
 }
 
-// repeatable leaves out the POST that exchanges a refresh token.
-func repeatable(req *http.Request) bool {
-	return req.Method == http.MethodHead || req.Method == http.MethodGet
+// sameHost compares hosts with their ports, whatever the scheme: that of a
+// registry is decided once, and not by a redirect.
+func sameHost(a, b *url.URL) bool {
+	return a.Hostname() == b.Hostname() && (a.Port() == b.Port() || hostPort(a) == hostPort(b))
 }
 
-// passing tells failures that may be gone in a moment. A refused connection or
-// an unknown host is not one: whoever asks wants to know at once.
-func passing(resp *http.Response, err error) bool {
-	if err != nil {
-		var timeout net.Error
-		return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-			errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
-			errors.Is(err, net.ErrClosed) ||
-			errors.As(err, &timeout) && timeout.Timeout()
+func hostPort(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
 	}
-	switch resp.StatusCode {
-	case http.StatusRequestTimeout, http.StatusTooManyRequests,
-		http.StatusInternalServerError, http.StatusBadGateway,
-		http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return true
-	}
-	return false
-}
-
-// backoff is the time to wait after a failed try: what the registry asks for,
-// or 0.1 s and 0.3 s, spread by a fifth so that requests do not return at once.
-func backoff(try int, resp *http.Response) time.Duration {
-	if resp != nil {
-		if wait, ok := retryAfter(resp.Header.Get("Retry-After"), time.Now()); ok {
-			return wait
-		}
-	}
-	wait := firstBackoff
-	for range try - 1 {
-		wait *= 3
-	}
-	return wait + time.Duration(rand.Int64N(int64(wait)/5))
-}
-
-// retryAfter reads both forms of the header: seconds, or a date.
-func retryAfter(header string, now time.Time) (time.Duration, bool) {
-	// 32 bits of seconds do not overflow a Duration.
-	if seconds, err := strconv.ParseUint(header, 10, 32); err == nil {
-		return time.Duration(seconds) * time.Second, true
-	}
-	if at, err := http.ParseTime(header); err == nil {
-		return max(0, at.Sub(now)), true
-	}
-	return 0, false
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return &endedError{ctx.Err()}
-	case <-timer.C:
-		return nil
-	}
-}
-
-func discard(resp *http.Response) {
-	if resp != nil {
-		io.CopyN(io.Discard, resp.Body, maxDrain)
-		resp.Body.Close()
-	}
-}
-
-// boundedBody fails rather than ends when there is more than is allowed: a
-// body cut short would have another digest.
-type boundedBody struct {
-	io.ReadCloser
-	left int64
-}
-
-// Read implements [io.Reader].
-func (b *boundedBody) Read(p []byte) (int, error) {
-	if b.left < 0 {
-		return 0, errTooLarge
-	}
-	// One byte more than is allowed tells an end from an excess.
-	if int64(len(p)) > b.left+1 {
-		p = p[:b.left+1]
-	}
-	n, err := b.ReadCloser.Read(p)
-	b.left -= int64(n)
-	if b.left < 0 {
-		return n - 1, errTooLarge
-	}
-	return n, err
-}
-
-// sighting is what a question saw of the answer to its manifest request. The
-// library reports an unusable answer as text only, and the question has to
-// tell it from one that never came.
-type sighting struct {
-	method    string
-	status    int
-	html      bool
-	redirects atomic.Int32 // the two schemes of a ping run at the same time
-}
-
-type sightingKey struct{}
-
-func (s *sighting) note(req *http.Request, resp *http.Response) error {
-	if resp.StatusCode/100 == 3 && s.redirects.Add(1) > maxRedirects {
-		return errRedirects
-	}
-	if isManifestRequest(req) {
-		s.method, s.status = req.Method, resp.StatusCode
-		s.html = strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html")
-	}
-	return nil
-}
-
-// isManifestRequest leaves out pings and token requests, whose 404 says nothing
-// about an image. Only manifests are asked for by HEAD.
-func isManifestRequest(req *http.Request) bool {
-	return req.Method == http.MethodHead ||
-		strings.HasPrefix(req.URL.Path, "/v2/") && strings.Contains(req.URL.Path, "/manifests/")
+	return u.Hostname() + ":" + port
 }

@@ -1,0 +1,190 @@
+package digest
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+)
+
+const (
+	// maxBatch and maxBatchBytes bound a request for a token for many
+	// repositories. The scopes are in its URL, and in the token that comes
+	// back, which is part of a header of at most 8 KiB on many servers.
+	maxBatch      = 50
+	maxBatchBytes = 3000
+)
+
+// batch is a set of repositories whose tokens are asked for in one request.
+type batch struct {
+	namespace string
+	repos     []string
+}
+
+// Announce says that repositories of a registry will be read from, so that one
+// token can be asked for many of them. The registry and the repositories are
+// as in URLs: "index.docker.io", "library/nginx". Announcing does not ask
+// anything yet, and again is the same as once.
+func (t *Transport) Announce(registry string, repositories ...string) {
+	h := t.host(registry)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.unbatched || len(repositories) < 2 {
+		return
+	}
+	if h.announced == nil {
+		h.announced = make(map[string]*batch)
+	}
+	for _, repo := range repositories {
+		if _, known := h.announced[repo]; !known {
+			h.announced[repo] = nil
+			h.pending = append(h.pending, repo)
+		}
+	}
+}
+
+// unbatch has the token for a repository asked for alone from now on.
+func (h *host) unbatch(repo string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.announced, repo)
+}
+
+// batchOf gives the batch of a repository, and forms it if there is none yet
+// from others that were announced and have the same credentials.
+func (h *host) batchOf(repo, namespace string, namespaceOf func(string) string) *batch {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	b, announced := h.announced[repo]
+	if !announced || b != nil || h.unbatched {
+		return b
+	}
+	b = &batch{namespace: namespace, repos: []string{repo}}
+	size := len(scope(repo, false))
+	rest := h.pending[:0]
+	for i, other := range h.pending {
+		if len(b.repos) >= maxBatch || size >= maxBatchBytes {
+			rest = append(rest, h.pending[i:]...)
+			break
+		}
+		known, announced := h.announced[other]
+		switch {
+		case !announced, known != nil, other == repo:
+			// no longer waiting for a batch
+		case namespaceOf(other) != namespace || size+len(scope(other, false)) > maxBatchBytes:
+			rest = append(rest, other)
+		default:
+			b.repos = append(b.repos, other)
+			size += len(scope(other, false))
+		}
+	}
+	h.pending = rest
+	if len(b.repos) == 1 {
+		delete(h.announced, repo)
+		return nil
+	}
+	for _, r := range b.repos {
+		h.announced[r] = b
+	}
+	return b
+}
+
+// withBatch gets the token of a repository's batch, if it has one. A realm that
+// refuses the batch may still grant its parts, so that is no failure.
+func (t *Transport) withBatch(ctx context.Context, g *greeting, key tokenKey, repo string) error {
+	h := key.host
+	b := h.batchOf(repo, key.namespace, func(other string) string { return t.namespace(h, other) })
+	if b == nil {
+		return nil
+	}
+	_, err := t.batches.Do(ctx, b, func(ctx context.Context) (struct{}, error) {
+		if h.token(key) != nil {
+			return struct{}{}, nil
+		}
+		return struct{}{}, t.fetchBatch(ctx, h, g, b)
+	})
+	var refused *refusal
+	switch {
+	case ctx.Err() != nil:
+		return &endedError{ctx.Err()}
+	case errors.As(err, &refused) && refused.status/100 == 4:
+		h.withoutBatches()
+		return nil
+	}
+	return err
+}
+
+// withoutBatches is for a realm that has refused or not understood a batch.
+func (h *host) withoutBatches() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.unbatched, h.announced, h.pending = true, nil, nil
+}
+
+func (t *Transport) fetchBatch(ctx context.Context, h *host, g *greeting, b *batch) error {
+	repos := h.stillIn(b)
+	scopes := make([]string, len(repos))
+	for i, repo := range repos {
+		scopes[i] = scope(repo, false)
+	}
+	k, err := t.fetch(ctx, h, g, b.repos[0], scopes)
+	if err != nil {
+		return err
+	}
+	k.batched = true
+	granted := grantedBy(k.value)
+	n := 0
+	for i, repo := range repos {
+		if granted != nil && !granted[scopes[i]] {
+			h.unbatch(repo)
+			continue
+		}
+		n++
+		h.keep(tokenKey{h, b.namespace, scopes[i]}, k)
+	}
+	if n <= 1 && len(repos) > 1 {
+		// Realms that look at the first scope only would do so again.
+		h.withoutBatches()
+	}
+	return nil
+}
+
+// stillIn leaves out the repositories that were refused a token with the batch.
+func (h *host) stillIn(b *batch) []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(b.repos), func(repo string) bool { return h.announced[repo] != b })
+}
+
+// grantedBy reads what a token allows to pull, if it is a JSON web token with
+// the claims of the token specification; nil if that cannot be told. The
+// signature is the registry's business: here the claims only save requests.
+func grantedBy(value string) map[string]bool {
+	parts := strings.Split(value, ".")
+	if len(parts) != 3 {
+		return nil
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
+	if err != nil {
+		return nil
+	}
+	var claims struct {
+		Access *[]struct {
+			Type    string   `json:"type"`
+			Name    string   `json:"name"`
+			Actions []string `json:"actions"`
+		} `json:"access"`
+	}
+	if json.Unmarshal(payload, &claims) != nil || claims.Access == nil {
+		return nil
+	}
+	granted := make(map[string]bool)
+	for _, a := range *claims.Access {
+		if a.Type == "repository" && (slices.Contains(a.Actions, "pull") || slices.Contains(a.Actions, "*")) {
+			granted[scope(a.Name, false)] = true
+		}
+	}
+	return granted
+}

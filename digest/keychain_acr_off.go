@@ -1,0 +1,5 @@
+//go:build !acr
+
+package digest
+
+func acrSources() []source { return nil }

@@ -1,0 +1,5 @@
+//go:build !ecr
+
+package digest
+
+func ecrSources() []source { return nil }

@@ -1,0 +1,173 @@
+package digest
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+)
+
+// maxAuthFile bounds a file with credentials.
+const maxAuthFile = 1 << 20
+
+// authEntry is one entry of "auths": credentials for a registry, or for the
+// repositories below a path of it.
+type authEntry struct {
+	host string // may have labels with "*" where globs is set
+	path string // without slashes at its ends; empty for the whole registry
+	auth authn.AuthConfig
+}
+
+// newAuthEntry reads the forms of keys that are in use: "quay.io",
+// "quay.io/org", "https://index.docker.io/v1/".
+func newAuthEntry(key string, auth authn.AuthConfig) authEntry {
+	for _, scheme := range []string{"https://", "http://"} {
+		key = strings.TrimPrefix(key, scheme)
+	}
+	host, path, _ := strings.Cut(key, "/")
+	path = strings.Trim(path, "/")
+	if path == "v1" || path == "v2" {
+		path = "" // the version of the protocol, not a repository
+	}
+	return authEntry{host: registryHost(host), path: path, auth: auth}
+}
+
+// registryHost gives Docker Hub one name: the one it is asked by.
+func registryHost(host string) string {
+	switch host {
+	case defaultRegistry, "registry-1.docker.io":
+		return name.DefaultRegistry
+	}
+	return host
+}
+
+// covers tells whether the entry is for a repository, or for a whole registry
+// when path is empty.
+func (e authEntry) covers(host, path string) bool {
+	if !matchHost(e.host, host) {
+		return false
+	}
+	return e.path == "" || e.path == path || strings.HasPrefix(path, e.path+"/")
+}
+
+// matchHost compares label by label, as the kubelet does: a "*" stands for any
+// part of one label. Ports have to be equal.
+func matchHost(pattern, host string) bool {
+	if !strings.Contains(pattern, "*") {
+		return pattern == host
+	}
+	pattern, patternPort, _ := strings.Cut(pattern, ":")
+	host, hostPort, _ := strings.Cut(host, ":")
+	want, have := strings.Split(pattern, "."), strings.Split(host, ".")
+	if patternPort != hostPort || len(want) != len(have) {
+		return false
+	}
+	for i := range want {
+		if ok, err := filepath.Match(want[i], have[i]); err != nil || !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// longest is the entry with the longest path that covers a repository. Among
+// equals a host that is spelt out goes before one with "*", then the first.
+func longest(entries []authEntry, host, path string) *authEntry {
+	var best *authEntry
+	for i := range entries {
+		e := &entries[i]
+		if !e.covers(host, path) {
+			continue
+		}
+		if best == nil || len(e.path) > len(best.path) ||
+			len(e.path) == len(best.path) && strings.Contains(best.host, "*") && !strings.Contains(e.host, "*") {
+			best = e
+		}
+	}
+	return best
+}
+
+// parseAuths reads the "auths" of a Docker configuration. Its error has nothing
+// of the file in it.
+func parseAuths(data []byte) ([]authEntry, error) {
+	var config struct {
+		Auths map[string]json.RawMessage `json:"auths"`
+	}
+	if err := json.Unmarshal(data, &config); err != nil {
+		return nil, fault("not a JSON object with \"auths\"")
+	}
+	return readAuths(config.Auths)
+}
+
+func readAuths(auths map[string]json.RawMessage) ([]authEntry, error) {
+	var entries []authEntry
+	for key, raw := range auths {
+		var auth authn.AuthConfig
+		if err := json.Unmarshal(raw, &auth); err != nil {
+			return nil, fault("entry with a value that is not credentials")
+		}
+		if auth == (authn.AuthConfig{}) {
+			continue // "docker login" leaves these where a helper has the credentials
+		}
+		entries = append(entries, newAuthEntry(key, auth))
+	}
+	// The order in a JSON object means nothing.
+	slices.SortFunc(entries, func(a, b authEntry) int {
+		return strings.Compare(a.host+"/"+a.path, b.host+"/"+b.path)
+	})
+	return entries, nil
+}
+
+// podmanEntries reads the auth.json of Podman, Buildah and Skopeo
+// (containers-auth.json(5)).
+func podmanEntries() ([]authEntry, error) {
+	for _, file := range podmanFiles() {
+		data, err := readAuthFile(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return parseAuths(data)
+	}
+	return nil, nil
+}
+
+func podmanFiles() []string {
+	if file := os.Getenv("REGISTRY_AUTH_FILE"); file != "" {
+		return []string{file}
+	}
+	var files []string
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
+		files = append(files, filepath.Join(dir, "containers", "auth.json"))
+	}
+	config := os.Getenv("XDG_CONFIG_HOME")
+	if home, err := os.UserHomeDir(); config == "" && err == nil {
+		config = filepath.Join(home, ".config")
+	}
+	if config != "" {
+		files = append(files, filepath.Join(config, "containers", "auth.json"))
+	}
+	return files
+}
+
+func readAuthFile(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxAuthFile+1))
+	if err == nil && len(data) > maxAuthFile {
+		err = fault("larger than 1 MiB")
+	}
+	return data, err
+}

@@ -1,0 +1,5 @@
+//go:build !gcr
+
+package digest
+
+func gcrSources() []source { return nil }

@@ -1,0 +1,5 @@
+//go:build !ghcr
+
+package digest
+
+func ghcrSources() []source { return nil }

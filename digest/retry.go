@@ -1,0 +1,336 @@
+package digest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+const (
+	maxTries     = 3
+	firstBackoff = 100 * time.Millisecond // then three times as long each time
+	// maxWait is the longest Retry-After that is waited for. Limits by the hour
+	// or day are told to the user instead.
+	maxWait = time.Minute
+	// maxHold bounds how long a registry is believed to be closed to us.
+	maxHold = time.Hour
+	// maxBody bounds an answer: the limit of the distribution protocol for
+	// manifests.
+	maxBody = 4 << 20
+	// maxErrorBody bounds what is kept of an error's body, and other answers of
+	// which little is expected.
+	maxErrorBody = 64 << 10
+)
+
+// endedError is the end of a request's context. It has a type of its own because
+// a dialer's timeout also calls itself context.DeadlineExceeded, and because a
+// cancelled context may make net/http return any error as the cause.
+type endedError struct{ err error }
+
+func (e *endedError) Error() string { return e.err.Error() }
+func (e *endedError) Unwrap() error { return e.err }
+
+const (
+	errTooLarge  fault = "answered with more than 4 MiB"
+	errRedirects fault = "answered with more than 10 redirects"
+)
+
+// outgoing is a request of a caller's on its way, and what of it is used up.
+type outgoing struct {
+	in   *http.Request
+	sent bool // its body was handed on, to be closed by whoever got it
+}
+
+func (o *outgoing) hasBody() bool { return o.in.Body != nil && o.in.Body != http.NoBody }
+
+// repeatable tells whether the request can be sent again: its body is there
+// again, and doing it twice is as good as once. A POST or PATCH whose body can
+// be had again is meant to be repeated.
+func (o *outgoing) repeatable() bool { return !o.hasBody() || o.in.GetBody != nil }
+
+func (o *outgoing) closeUnsent() {
+	if o.hasBody() && !o.sent {
+		o.in.Body.Close()
+	}
+}
+
+// to makes the request that is sent. The caller's stays as it is.
+func (o *outgoing) to(u *url.URL, authorization, userAgent string) (*http.Request, error) {
+	req := o.in.Clone(o.in.Context())
+	req.URL, req.Host = u, ""
+	if o.hasBody() && o.sent {
+		body, err := o.in.GetBody()
+		if err != nil {
+			return nil, err
+		}
+		req.Body = body
+	}
+	o.sent = true
+	if authorization != "" {
+		req.Header.Set("Authorization", authorization)
+	}
+	if own := req.Header.Get("User-Agent"); own != "" {
+		userAgent += " " + own
+	}
+	req.Header.Set("User-Agent", userAgent)
+	return req, nil
+}
+
+// route is where a request goes and how its answer is taken.
+type route struct {
+	url   *url.URL
+	pool  http.RoundTripper
+	limit int64 // see endpoint.limit
+	once  bool  // no further tries where there was no answer
+}
+
+// deliver sends a request, again where that may help, and reads the answer as
+// far as it is bounded.
+func (t *Transport) deliver(out *outgoing, r route, authorization string) (*http.Response, error) {
+	ctx := out.in.Context()
+	g := t.gate(hostPort(r.url))
+	for try := 1; ; try++ {
+		if wait, err := g.enter(ctx); err != nil {
+			return nil, err
+		} else if wait > 0 {
+			return heldAnswer(out.in, wait), nil
+		}
+		resp, err := t.attempt(out, r, authorization)
+		g.leave()
+		if ctx.Err() != nil {
+			closeBody(resp)
+			return nil, &endedError{ctx.Err()}
+		}
+		wait := g.backoff(try, resp)
+		deadline, hasDeadline := ctx.Deadline()
+		switch {
+		case try == maxTries, !out.repeatable(), !passing(resp, err), r.once && err != nil,
+			wait > maxWait, hasDeadline && time.Until(deadline) <= wait:
+			return resp, err
+		}
+		closeBody(resp)
+		if err := sleep(ctx, wait); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (t *Transport) attempt(out *outgoing, r route, authorization string) (*http.Response, error) {
+	req, err := out.to(r.url, authorization, t.userAgent)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := r.pool.RoundTrip(req)
+	if err != nil {
+		return nil, err
+	}
+	resp.Request = out.in
+	if err := settle(resp, out.in.Method, r.limit); err != nil {
+		return nil, err
+	}
+	return resp, nil
+}
+
+// settle reads an answer that is bounded, so that one cut short is found out
+// while it can be asked for again.
+func settle(resp *http.Response, method string, limit int64) error {
+	failed := resp.StatusCode >= 300
+	switch {
+	case method == http.MethodHead, resp.StatusCode == http.StatusSwitchingProtocols:
+		return nil
+	case failed:
+		limit = maxErrorBody
+	case limit == 0:
+		return nil
+	}
+	defer resp.Body.Close()
+	if resp.ContentLength > limit && !failed {
+		return tooLarge(limit)
+	}
+	data, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	switch {
+	case err != nil && !failed:
+		return err
+	case int64(len(data)) > limit && !failed:
+		return tooLarge(limit)
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(data[:min(int64(len(data)), limit)]))
+	return nil
+}
+
+func tooLarge(limit int64) error {
+	if limit == maxBody {
+		return errTooLarge
+	}
+	return fault(fmt.Sprintf("answered with more than %d KiB", limit>>10))
+}
+
+// passing tells failures that may be gone in a moment. A refused connection or
+// an unknown host is not one: whoever asks wants to know at once.
+func passing(resp *http.Response, err error) bool {
+	if err != nil {
+		var timeout net.Error
+		return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+			errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
+			errors.Is(err, net.ErrClosed) ||
+			errors.As(err, &timeout) && timeout.Timeout()
+	}
+	switch resp.StatusCode {
+	case http.StatusRequestTimeout, http.StatusTooManyRequests,
+		http.StatusInternalServerError, http.StatusBadGateway,
+		http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
+}
+
+// gate is what all requests to one host go through: so many at a time, so many
+// a second, and none while the host has asked for a pause.
+type gate struct {
+	slots chan struct{}
+	pace  *rate.Limiter // nil for no limit
+
+	mu   sync.Mutex
+	held time.Time // until when
+}
+
+func (t *Transport) gate(host string) *gate {
+	if g, ok := t.gates.Load(host); ok {
+		return g.(*gate)
+	}
+	g := &gate{slots: make(chan struct{}, t.perHost)}
+	if t.rate > 0 {
+		g.pace = rate.NewLimiter(rate.Limit(t.rate), 1)
+	}
+	first, _ := t.gates.LoadOrStore(host, g)
+	return first.(*gate)
+}
+
+// enter waits for a turn; leave gives it back. A pause that the context does not
+// allow for is not waited for but returned.
+func (g *gate) enter(ctx context.Context) (time.Duration, error) {
+	for {
+		select {
+		case g.slots <- struct{}{}:
+		case <-ctx.Done():
+			return 0, &endedError{ctx.Err()}
+		}
+		wait := g.pause()
+		if wait <= 0 {
+			break
+		}
+		g.leave()
+		if deadline, ok := ctx.Deadline(); wait > maxWait || ok && time.Until(deadline) <= wait {
+			return wait, nil
+		}
+		if err := sleep(ctx, wait); err != nil {
+			return 0, err
+		}
+	}
+	if g.pace == nil {
+		return 0, nil
+	}
+	if err := g.pace.Wait(ctx); err != nil {
+		g.leave()
+		if ctx.Err() != nil {
+			return 0, &endedError{ctx.Err()}
+		}
+		return 0, fault("not asked: the limit of requests a second leaves no time for it")
+	}
+	return 0, nil
+}
+
+func (g *gate) leave() { <-g.slots }
+
+func (g *gate) pause() time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return time.Until(g.held)
+}
+
+// hold never makes an earlier pause shorter.
+func (g *gate) hold(wait time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if until := time.Now().Add(min(wait, maxHold)); until.After(g.held) {
+		g.held = until
+	}
+}
+
+// backoff is the time to wait after a failed try: what the registry asks for,
+// or 0.1 s and 0.3 s, spread by a fifth so that requests do not return at once.
+func (g *gate) backoff(try int, resp *http.Response) time.Duration {
+	if resp != nil && resp.StatusCode != http.StatusOK {
+		if wait, ok := retryAfter(resp.Header.Get("Retry-After"), time.Now()); ok {
+			if resp.StatusCode == http.StatusTooManyRequests {
+				g.hold(wait)
+			}
+			return wait
+		}
+	}
+	wait := firstBackoff
+	for range try - 1 {
+		wait *= 3
+	}
+	return wait + time.Duration(rand.Int64N(int64(wait)/5))
+}
+
+// retryAfter reads both forms of the header: seconds, or a date.
+func retryAfter(header string, now time.Time) (time.Duration, bool) {
+	// 32 bits of seconds do not overflow a Duration.
+	if seconds, err := strconv.ParseUint(header, 10, 32); err == nil {
+		return time.Duration(seconds) * time.Second, true
+	}
+	if at, err := http.ParseTime(header); err == nil {
+		return max(0, at.Sub(now)), true
+	}
+	return 0, false
+}
+
+// heldAnswer is what the registry has said already, to a request that it has
+// asked not to be sent yet.
+func heldAnswer(req *http.Request, wait time.Duration) *http.Response {
+	resp := emptyAnswer(req, http.StatusTooManyRequests)
+	resp.Header.Set("Retry-After", strconv.Itoa(int(wait/time.Second)+1))
+	return resp
+}
+
+func emptyAnswer(req *http.Request, status int) *http.Response {
+	return &http.Response{
+		Status:     fmt.Sprintf("%d %s", status, http.StatusText(status)),
+		StatusCode: status,
+		Proto:      "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header:  http.Header{},
+		Body:    http.NoBody,
+		Request: req,
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return &endedError{ctx.Err()}
+	case <-timer.C:
+		return nil
+	}
+}
+
+func closeBody(resp *http.Response) {
+	if resp != nil {
+		resp.Body.Close()
+	}
+}
