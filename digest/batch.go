@@ -53,15 +53,30 @@ func (h *host) unbatch(repo string) {
 }
 
 // batchOf gives the batch of a repository, and forms it if there is none yet
-// from others that were announced and have the same credentials.
-func (h *host) batchOf(repo, namespace string, namespaceOf func(string) string) *batch {
+// from others that were announced and have the same credentials. next is the
+// batch to ask for now: the first of the host as long as it has no token.
+func (h *host) batchOf(repo, namespace string, namespaceOf func(string) string) (own, next *batch) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	b, announced := h.announced[repo]
-	if !announced || b != nil || h.unbatched {
-		return b
+	if announced && b == nil {
+		b = h.formBatch(repo, namespace, namespaceOf)
 	}
-	b = &batch{namespace: namespace, repos: []string{repo}}
+	switch {
+	case b == nil:
+		return nil, nil
+	case h.first == nil:
+		h.first = b
+	}
+	if !h.batches {
+		return b, h.first
+	}
+	return b, b
+}
+
+// formBatch is called with h.mu held.
+func (h *host) formBatch(repo, namespace string, namespaceOf func(string) string) *batch {
+	b := &batch{namespace: namespace, repos: []string{repo}}
 	size := len(scope(repo, false))
 	rest := h.pending[:0]
 	for i, other := range h.pending {
@@ -92,28 +107,50 @@ func (h *host) batchOf(repo, namespace string, namespaceOf func(string) string) 
 }
 
 // withBatch gets the token of a repository's batch, if it has one. A realm that
-// refuses the batch may still grant its parts, so that is no failure.
+// refuses the batch may still grant its parts, so that is no failure. The first
+// batch shows whether the realm grants any: the others wait for that.
 func (t *Transport) withBatch(ctx context.Context, g *greeting, key tokenKey, repo string) error {
 	h := key.host
-	b := h.batchOf(repo, key.namespace, func(other string) string { return t.namespace(h, other) })
-	if b == nil {
-		return nil
-	}
-	_, err := t.batches.Do(ctx, b, func(ctx context.Context) (struct{}, error) {
-		if h.token(key) != nil {
-			return struct{}{}, nil
+	for {
+		b, next := h.batchOf(repo, key.namespace, func(other string) string { return t.namespace(h, other) })
+		if b == nil {
+			return nil
 		}
-		return struct{}{}, t.fetchBatch(ctx, h, g, b)
-	})
-	var refused *refusal
-	switch {
-	case ctx.Err() != nil:
-		return &endedError{ctx.Err()}
-	case errors.As(err, &refused) && refused.status/100 == 4:
-		h.withoutBatches()
-		return nil
+		_, err := t.batches.Do(ctx, next, func(ctx context.Context) (struct{}, error) {
+			if h.hasToken(next) {
+				return struct{}{}, nil
+			}
+			return struct{}{}, t.fetchBatch(ctx, h, g, next)
+		})
+		var refused *refusal
+		switch {
+		case ctx.Err() != nil:
+			return &endedError{ctx.Err()}
+		case errors.As(err, &refused) && refused.status/100 == 4:
+			h.withoutBatches()
+			return nil
+		case err != nil || b == next:
+			return err
+		}
+		h.firstDone()
 	}
-	return err
+}
+
+// firstDone lets the other batches go ahead.
+func (h *host) firstDone() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.batches = true
+}
+
+// hasToken tells whether a batch has a token for all of its repositories.
+func (h *host) hasToken(b *batch) bool {
+	for _, repo := range h.stillIn(b) {
+		if h.token(tokenKey{h, b.namespace, scope(repo, false)}) == nil {
+			return false
+		}
+	}
+	return true
 }
 
 // withoutBatches is for a realm that has refused or not understood a batch.
@@ -135,6 +172,7 @@ func (t *Transport) fetchBatch(ctx context.Context, h *host, g *greeting, b *bat
 	}
 	k.batched = true
 	granted := grantedBy(k.value)
+	k.granted = granted != nil
 	n := 0
 	for i, repo := range repos {
 		if granted != nil && !granted[scopes[i]] {

@@ -36,7 +36,9 @@ type host struct {
 	tokens    map[string]*token
 	announced map[string]*batch // by repository; nil until a batch is formed
 	pending   []string          // announced repositories without a batch, in order
-	unbatched bool              // the realm does not grant many scopes at once
+	first     *batch            // the first that was formed
+	batches   bool              // the first was asked for
+	unbatched bool              // batches are not granted
 }
 
 // greeting is how a registry wants to be spoken to.

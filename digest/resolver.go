@@ -67,6 +67,9 @@ type Resolution struct {
 	// a digest. It differs from Digest when the tag has moved, and is empty
 	// when there is no such tag any more or it could not be told.
 	TagDigest string `json:"tagDigest,omitempty"`
+	// Index is the digest of the index that Digest was taken from, when a
+	// platform was asked for; see [Resolver.ResolvePlatform].
+	Index string `json:"index,omitempty"`
 }
 
 // Result is the outcome for one reference of [Resolver.ResolveAll].

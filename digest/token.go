@@ -34,6 +34,7 @@ type token struct {
 	value   string
 	renew   time.Time // when it is given up, zero for never
 	batched bool      // asked for together with other scopes
+	granted bool      // it says itself what it is good for
 }
 
 func (k *token) fresh() bool {
@@ -210,10 +211,10 @@ func (t *Transport) reauthorize(ctx context.Context, h *host, g *greeting, e end
 	key := tokenKey{h, t.namespace(h, e.repo), strings.Join(e.scopes, " ")}
 	wanted := strings.Fields(c.Scope)
 	switch {
+	case used.held && (used.token.granted || !used.token.batched) && resp.StatusCode == http.StatusUnauthorized:
+		h.drop(key, used.token) // given up by the registry before its time
 	case used.token.batched:
 		h.unbatch(e.repo)
-		h.drop(key, used.token)
-	case used.held:
 		h.drop(key, used.token)
 	case len(wanted) > 0 && len(wanted) <= len(e.scopes)+1 && !slices.Equal(wanted, e.scopes):
 		e.scopes = wanted // the registry knows better than the path what is needed

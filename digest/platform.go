@@ -1,0 +1,317 @@
+package digest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+// maxManifests bounds the entries of an index.
+const maxManifests = 1000
+
+// Platform is what an image runs on, in the terms of the OCI image index: the
+// values of GOOS and GOARCH, and for some architectures a variant.
+type Platform struct {
+	OS           string `json:"os"`
+	Architecture string `json:"architecture"`
+	Variant      string `json:"variant,omitempty"`
+	// OSVersion is the build of Windows; other systems have none.
+	OSVersion string `json:"osVersion,omitempty"`
+}
+
+// ParsePlatform parses "linux/amd64", "linux/arm64/v8", or, for Windows, with
+// the version: "windows/amd64:10.0.17763.1879".
+func ParsePlatform(s string) (Platform, error) {
+	text, version, _ := strings.Cut(s, ":")
+	parts := strings.Split(text, "/")
+	bad := len(s) > maxTagLen || len(parts) < 2 || len(parts) > 3 || strings.HasSuffix(s, ":")
+	for _, part := range parts {
+		bad = bad || part == "" || span(part, isTagByte) < len(part)
+	}
+	if bad || span(version, isTagByte) < len(version) {
+		return Platform{}, fault("platform " + strconv.Quote(shorten(s)) + ": write OS/ARCHITECTURE or OS/ARCHITECTURE/VARIANT, such as linux/amd64")
+	}
+	p := Platform{OS: parts[0], Architecture: parts[1], OSVersion: version}
+	if len(parts) == 3 {
+		p.Variant = parts[2]
+	}
+	return p, nil
+}
+
+// String is the form that [ParsePlatform] reads.
+func (p Platform) String() string {
+	s := p.OS + "/" + p.Architecture
+	if p.Variant != "" {
+		s += "/" + p.Variant
+	}
+	if p.OSVersion != "" {
+		s += ":" + p.OSVersion
+	}
+	return s
+}
+
+// normal writes the spellings of one platform as one, as containerd does.
+func (p Platform) normal() Platform {
+	p.OS, p.Architecture, p.Variant = strings.ToLower(p.OS), strings.ToLower(p.Architecture), strings.ToLower(p.Variant)
+	switch p.Architecture {
+	case "x86_64", "x86-64":
+		p.Architecture = "amd64"
+	case "aarch64":
+		p.Architecture = "arm64"
+	case "i386":
+		p.Architecture = "386"
+	}
+	switch {
+	case p.Architecture == "arm64" && (p.Variant == "8" || p.Variant == "v8"),
+		p.Architecture == "amd64" && p.Variant == "v1":
+		p.Variant = ""
+	case p.Architecture == "arm" && p.Variant != "" && p.Variant[0] != 'v':
+		p.Variant = "v" + p.Variant
+	}
+	return p
+}
+
+// Serves tells whether an image for p is the one for want: operating system and
+// architecture are equal, and variant and version where want has them. "arm64"
+// and "arm64/v8" are equal, and so are "amd64" and "amd64/v1".
+func (p Platform) Serves(want Platform) bool {
+	a, b := p.normal(), want.normal()
+	return a.OS == b.OS && a.Architecture == b.Architecture &&
+		(want.Variant == "" || a.Variant == b.Variant) &&
+		(b.OSVersion == "" || a.OSVersion == b.OSVersion)
+}
+
+// PlatformManifest is the image for one platform.
+type PlatformManifest struct {
+	Platform  Platform `json:"platform"`
+	Digest    string   `json:"digest"`
+	MediaType string   `json:"mediaType"`
+	Size      int64    `json:"size"` // of the manifest, in bytes
+}
+
+// manifestFields are those of an image or an index that say which one it is.
+type manifestFields struct {
+	Manifests *[]v1.Descriptor `json:"manifests"`
+	Config    *v1.Descriptor   `json:"config"`
+}
+
+// platforms are what a reference has, and the digest of its index if it is one.
+type platforms struct {
+	list []PlatformManifest
+	// nested is whether there is an index in the index: it was not looked at,
+	// so that what is missing here may be there.
+	nested bool
+	index  string
+}
+
+// Platforms lists what ref is for: the images of an index, in its order, or a
+// single image with the platform of its configuration. An artifact that is no
+// image is for no platform. Entries of an index that are no images to run, such
+// as build attestations, are left out, and so is an index in an index.
+//
+// The manifest must hash to the digest, and the configuration to that in the
+// manifest. An error is an [*Error], as of [Resolver.Resolve].
+func (r *Resolver) Platforms(ctx context.Context, ref string) ([]PlatformManifest, error) {
+	_, p, err := r.platforms(ctx, ref)
+	return p.list, err
+}
+
+// ResolvePlatform asks what ref stands for on one platform. Digest is that of
+// the image for it, and Index that of the index it was taken from. Where an
+// index has several that serve, the first is taken. That there is none is
+// [ErrNotFound].
+func (r *Resolver) ResolvePlatform(ctx context.Context, ref string, want Platform) (Resolution, error) {
+	q, p, err := r.platforms(ctx, ref)
+	res := Resolution{Ref: ref, Repository: q.ref.Repository, Tag: q.ref.Tag}
+	if err != nil {
+		return res, err
+	}
+	for _, m := range p.list {
+		if m.Platform.Serves(want) {
+			res.Digest, res.MediaType, res.Size, res.Index = m.Digest, m.MediaType, m.Size, p.index
+			return res, nil
+		}
+	}
+	return res, p.lacks(q, []Platform{want})
+}
+
+// MissingPlatforms tells which of the platforms that ref must have it does not
+// have. None missing is a yes; some are a definite no; an error says that
+// neither is known, unless it is [ErrNotFound]: then there is no such image.
+func (r *Resolver) MissingPlatforms(ctx context.Context, ref string, want []Platform) ([]Platform, error) {
+	q, p, err := r.platforms(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	var missing []Platform
+	for _, w := range want {
+		if !slices.ContainsFunc(p.list, func(m PlatformManifest) bool { return m.Platform.Serves(w) }) {
+			missing = append(missing, w)
+		}
+	}
+	if len(missing) > 0 && p.nested {
+		return nil, p.lacks(q, missing)
+	}
+	return missing, nil
+}
+
+// lacks is the error about platforms that were not found.
+func (p *platforms) lacks(q question, missing []Platform) *Error {
+	e := &Error{Ref: q.ref.String(), Registry: q.ref.Registry(), Kind: ErrNotFound}
+	text := fmt.Sprintf("%s has no image for %s, it has %s", q, joinPlatforms(missing), joinPlatforms(listed(p.list)))
+	if p.nested {
+		e.Kind = ErrUnknown
+		text += " and an index that was not looked into"
+	}
+	e.Err = fault(text)
+	return e
+}
+
+func listed(list []PlatformManifest) []Platform {
+	all := make([]Platform, len(list))
+	for i, m := range list {
+		all[i] = m.Platform
+	}
+	return all
+}
+
+func joinPlatforms(list []Platform) string {
+	if len(list) == 0 {
+		return "none"
+	}
+	texts := make([]string, len(list))
+	for i, p := range list {
+		texts[i] = p.String()
+	}
+	return strings.Join(texts, ", ")
+}
+
+func (r *Resolver) platforms(ctx context.Context, ref string) (question, platforms, error) {
+	parsed, err := ParseReference(ref)
+	if err != nil {
+		return question{}, platforms{}, err
+	}
+	q, err := newQuestion(parsed)
+	if err != nil {
+		return q, platforms{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
+	p, err := promptly(ctx, func(ctx context.Context) (platforms, error) {
+		data, desc, err := r.get(ctx, q)
+		if err != nil {
+			return platforms{}, err
+		}
+		return r.readPlatforms(ctx, q, data, desc)
+	})
+	if err != nil {
+		return q, platforms{}, failure(q, err, r.transport.Tried(q.repo))
+	}
+	return q, p, nil
+}
+
+// readPlatforms looks at what a manifest is rather than what it is called: the
+// two may differ, and one with the fields of both is neither.
+func (r *Resolver) readPlatforms(ctx context.Context, q question, data []byte, desc v1.Descriptor) (platforms, error) {
+	var m manifestFields
+	if err := json.Unmarshal(data, &m); err != nil {
+		return platforms{}, fault("answered with a manifest that is not JSON of its kind")
+	}
+	switch {
+	case m.Manifests != nil && m.Config != nil:
+		return platforms{}, fault("answered with a manifest that is both an index and an image")
+	case m.Manifests != nil:
+		p, why := indexPlatforms(*m.Manifests)
+		p.index = desc.Digest.String()
+		if why != "" {
+			return platforms{}, fault("answered with an index " + why)
+		}
+		return p, nil
+	case m.Config == nil:
+		return platforms{}, nil
+	}
+	if t := m.Config.MediaType; t != types.DockerConfigJSON && t != types.OCIConfigJSON {
+		return platforms{}, nil
+	}
+	platform, err := r.configPlatform(ctx, q.repo, *m.Config)
+	if err != nil || platform.OS == "" || platform.Architecture == "" {
+		return platforms{}, err
+	}
+	return platforms{list: []PlatformManifest{{
+		Platform: platform, Digest: desc.Digest.String(), MediaType: string(desc.MediaType), Size: desc.Size,
+	}}}, nil
+}
+
+func indexPlatforms(list []v1.Descriptor) (p platforms, why string) {
+	if len(list) > maxManifests {
+		return p, fmt.Sprintf("of more than %d manifests", maxManifests)
+	}
+	for _, d := range list {
+		if _, why := checkDigest(d.Digest.String()); why != "" {
+			return p, "with a digest that is not sha256"
+		}
+		switch {
+		case d.MediaType.IsIndex():
+			p.nested = true
+		case d.Platform == nil, d.Platform.OS == "unknown", d.Platform.OS == "":
+			// an attestation, or something else that does not run
+		default:
+			p.list = append(p.list, PlatformManifest{
+				Platform:  Platform{OS: d.Platform.OS, Architecture: d.Platform.Architecture, Variant: d.Platform.Variant, OSVersion: d.Platform.OSVersion},
+				Digest:    d.Digest.String(),
+				MediaType: string(d.MediaType),
+				Size:      d.Size,
+			})
+		}
+	}
+	return p, ""
+}
+
+// configPlatform reads the platform of a single image.
+func (r *Resolver) configPlatform(ctx context.Context, repo name.Repository, config v1.Descriptor) (Platform, error) {
+	var p Platform
+	if _, why := checkDigest(config.Digest.String()); why != "" {
+		return p, fault("answered with a manifest whose configuration is not sha256")
+	}
+	resp, err := r.request(ctx, http.MethodGet, repo, "/blobs/"+config.Digest.String(), "*/*")
+	if err != nil {
+		return p, err
+	}
+	defer resp.Body.Close()
+	switch resp.StatusCode {
+	case http.StatusOK:
+	case http.StatusNotFound:
+		// The image is there, so this is not the no that a 404 is elsewhere.
+		return p, fault("has the manifest and not the configuration it names")
+	default:
+		return p, refused("configuration of the image", resp)
+	}
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	switch {
+	case err != nil:
+		return p, err
+	case len(data) > maxBody:
+		return p, errTooLarge
+	case hashOf(data) != config.Digest:
+		return p, fault("answered with a configuration that does not hash to its digest")
+	}
+	var fields struct {
+		OS           string `json:"os"`
+		Architecture string `json:"architecture"`
+		Variant      string `json:"variant"`
+		OSVersion    string `json:"os.version"`
+	}
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return p, fault("answered with a configuration that is not JSON of its kind")
+	}
+	return Platform(fields), nil
+}

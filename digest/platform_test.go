@@ -1,0 +1,244 @@
+package digest_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubepromote/kubepromote/digest"
+)
+
+const (
+	indexType  = "application/vnd.oci.image.index.v1+json"
+	configType = "application/vnd.oci.image.config.v1+json"
+)
+
+// put stores a manifest of any kind and returns its digest.
+func (f *front) put(t testing.TB, repo, ref, mediaType string, body []byte) string {
+	t.Helper()
+	req := httptest.NewRequest(http.MethodPut, "/v2/"+repo+"/manifests/"+ref, bytes.NewReader(body))
+	req.Header.Set("Content-Type", mediaType)
+	w := httptest.NewRecorder()
+	f.handler.ServeHTTP(w, req)
+	if w.Code != http.StatusCreated {
+		t.Fatalf("put %s:%s: %d %s", repo, ref, w.Code, w.Body)
+	}
+	return sha(body)
+}
+
+// blob stores a blob and returns its digest.
+func (f *front) blob(t testing.TB, repo string, body []byte) string {
+	t.Helper()
+	req := httptest.NewRequest(http.MethodPost, "/v2/"+repo+"/blobs/uploads/?digest="+sha(body), bytes.NewReader(body))
+	w := httptest.NewRecorder()
+	f.handler.ServeHTTP(w, req)
+	if w.Code != http.StatusCreated {
+		t.Fatalf("blob of %s: %d %s", repo, w.Code, w.Body)
+	}
+	return sha(body)
+}
+
+func sha(body []byte) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(body)) }
+
+// image stores an image for one platform under a tag.
+func (f *front) image(t testing.TB, repo, tag, platform string) string {
+	t.Helper()
+	p, err := digest.ParsePlatform(platform)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := fmt.Appendf(nil, `{"os":%q,"architecture":%q,"variant":%q}`, p.OS, p.Architecture, p.Variant)
+	return f.put(t, repo, tag, manifestType, fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"config":{"mediaType":%q,"digest":%q,"size":%d},"layers":[]}`,
+		manifestType, configType, f.blob(t, repo, config), len(config)))
+}
+
+// index stores an index of images, each a platform, under a tag.
+func (f *front) index(t testing.TB, repo, tag string, platforms ...string) (index string, images []string) {
+	t.Helper()
+	type descriptor struct {
+		MediaType string            `json:"mediaType"`
+		Digest    string            `json:"digest"`
+		Size      int               `json:"size"`
+		Platform  map[string]string `json:"platform,omitempty"`
+	}
+	var list []descriptor
+	for i, text := range platforms {
+		d := descriptor{MediaType: manifestType, Size: 7}
+		if text == "index" {
+			d.MediaType, d.Digest = indexType, f.put(t, repo, "nested", indexType, []byte(`{"schemaVersion":2,"manifests":[]}`))
+		} else {
+			p, err := digest.ParsePlatform(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.Platform = map[string]string{"os": p.OS, "architecture": p.Architecture, "variant": p.Variant, "os.version": p.OSVersion}
+			d.Digest = f.push(t, repo, fmt.Sprintf("%s-%d", tag, i), text)
+		}
+		images = append(images, d.Digest)
+		list = append(list, d)
+	}
+	body, err := json.Marshal(map[string]any{"schemaVersion": 2, "mediaType": indexType, "manifests": list})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f.put(t, repo, tag, indexType, body), images
+}
+
+func TestPlatformText(t *testing.T) {
+	for _, s := range []string{"linux/amd64", "linux/arm/v7", "windows/amd64:10.0.17763.1879"} {
+		if p, err := digest.ParsePlatform(s); err != nil || p.String() != s {
+			t.Errorf("ParsePlatform(%q) = %q, %v", s, p, err)
+		}
+	}
+	for _, s := range []string{"", "linux", "linux/", "/amd64", "linux/arm/v7/x", "linux/amd64:", "linux/am d64", "linux/" + strings.Repeat("a", 200)} {
+		if p, err := digest.ParsePlatform(s); err == nil || strings.Contains(err.Error(), "\n") {
+			t.Errorf("ParsePlatform(%q) = %q, %v", s, p, err)
+		}
+	}
+}
+
+func TestServes(t *testing.T) {
+	for _, tt := range []struct {
+		have, want string
+		serves     bool
+	}{
+		{"linux/amd64", "linux/amd64", true},
+		{"linux/amd64", "linux/x86_64", true},
+		{"linux/amd64", "linux/amd64/v1", true},
+		{"linux/amd64", "linux/amd64/v3", false},
+		{"linux/amd64/v3", "linux/amd64/v1", false},
+		{"linux/amd64", "linux/arm64", false},
+		{"linux/arm64/v8", "linux/arm64", true},
+		{"linux/arm64", "linux/aarch64/v8", true},
+		{"linux/arm/v7", "linux/arm", true},
+		{"linux/arm/7", "linux/arm/v7", true},
+		{"linux/arm/v6", "linux/arm/v7", false},
+		{"windows/amd64:10.0.1", "windows/amd64", true},
+		{"windows/amd64:10.0.1", "windows/amd64:10.0.2", false},
+		{"windows/amd64", "linux/amd64", false},
+	} {
+		have, err := digest.ParsePlatform(tt.have)
+		want, err2 := digest.ParsePlatform(tt.want)
+		if err != nil || err2 != nil || have.Serves(want) != tt.serves {
+			t.Errorf("%s serves %s: %v, %v, %v", tt.have, tt.want, have.Serves(want), err, err2)
+		}
+	}
+}
+
+func TestPlatforms(t *testing.T) {
+	f := newFront(t)
+	index, images := f.index(t, "shop/cart", "multi", "linux/amd64", "linux/arm64/v8", "unknown/unknown")
+	f.index(t, "shop/cart", "nesting", "linux/amd64", "index")
+	single := f.image(t, "shop/cart", "single", "linux/arm64")
+	f.push(t, "shop/cart", "artifact", "no image")
+	r := newResolver(t, digest.Options{})
+	names := func(list []digest.PlatformManifest) (all []string) {
+		for _, m := range list {
+			all = append(all, m.Platform.String()+" "+m.Digest)
+		}
+		return all
+	}
+	for tag, want := range map[string][]string{
+		"multi":    {"linux/amd64 " + images[0], "linux/arm64/v8 " + images[1]},
+		"single":   {"linux/arm64 " + single},
+		"artifact": nil,
+	} {
+		got, err := r.Platforms(t.Context(), f.host+"/shop/cart:"+tag)
+		if err != nil {
+			t.Errorf("%s: %v", tag, err)
+		}
+		if diff := cmp.Diff(want, names(got)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tag, diff)
+		}
+	}
+	for _, tt := range []struct {
+		tag, platform, digest, index string
+		kind                         error
+		says                         string
+	}{
+		{"multi", "linux/arm64", images[1], index, nil, ""},
+		{"single", "linux/arm64", single, "", nil, ""},
+		{"multi", "linux/s390x", "", "", digest.ErrNotFound, `tag "multi" of "shop/cart" has no image for linux/s390x, it has linux/amd64, linux/arm64/v8`},
+		{"artifact", "linux/amd64", "", "", digest.ErrNotFound, `has no image for linux/amd64, it has none`},
+		{"nesting", "linux/s390x", "", "", digest.ErrUnknown, `it has linux/amd64 and an index that was not looked into`},
+		{"gone", "linux/amd64", "", "", digest.ErrNotFound, `tag "gone" of "shop/cart" not found`},
+	} {
+		want, _ := digest.ParsePlatform(tt.platform)
+		got, err := r.ResolvePlatform(t.Context(), f.host+"/shop/cart:"+tt.tag, want)
+		if got.Digest != tt.digest || got.Index != tt.index || !errors.Is(err, tt.kind) || err != nil && !strings.HasSuffix(err.Error(), tt.says) {
+			t.Errorf("%s for %s: %+v, %v", tt.tag, tt.platform, got, err)
+		}
+	}
+}
+
+func TestMissingPlatforms(t *testing.T) {
+	f := newFront(t)
+	f.index(t, "shop/cart", "multi", "linux/amd64", "linux/arm64")
+	f.index(t, "shop/cart", "nesting", "linux/amd64", "index")
+	amd, arm, z := digest.Platform{OS: "linux", Architecture: "amd64"}, digest.Platform{OS: "linux", Architecture: "arm64"}, digest.Platform{OS: "linux", Architecture: "s390x"}
+	r := newResolver(t, digest.Options{})
+	for _, tt := range []struct {
+		tag           string
+		want, missing []digest.Platform
+		kind          error
+	}{
+		{"multi", []digest.Platform{amd, arm}, nil, nil},
+		{"multi", []digest.Platform{z, amd}, []digest.Platform{z}, nil},
+		{"nesting", []digest.Platform{amd}, nil, nil},
+		{"nesting", []digest.Platform{z}, nil, digest.ErrUnknown},
+		{"gone", []digest.Platform{amd}, nil, digest.ErrNotFound},
+	} {
+		missing, err := r.MissingPlatforms(t.Context(), f.host+"/shop/cart:"+tt.tag, tt.want)
+		if diff := cmp.Diff(tt.missing, missing); diff != "" || !errors.Is(err, tt.kind) {
+			t.Errorf("%s must have %v: %v, %v", tt.tag, tt.want, missing, err)
+		}
+	}
+}
+
+// Manifests and configurations that are not what they are called.
+func TestPlatformsHostile(t *testing.T) {
+	f := newFront(t)
+	single := f.image(t, "a", "single", "linux/amd64")
+	f.put(t, "a", "both", indexType, []byte(`{"manifests":[],"config":{}}`))
+	f.put(t, "a", "text", manifestType, []byte(`{"manifests":"text"}`))
+	f.put(t, "a", "sha512", indexType, fmt.Appendf(nil, `{"manifests":[{"digest":"sha512:%0128d"}]}`, 0))
+	f.put(t, "a", "many", indexType, []byte(`{"manifests":[`+strings.Repeat(`{"digest":"`+single+`"},`, 1000)+`{"digest":"`+single+`"}]}`))
+	f.setFault(func(w http.ResponseWriter, r *http.Request) bool {
+		if strings.Contains(r.URL.Path, "/blobs/") {
+			w.Write([]byte(`{"os":"linux","architecture":"s390x"}`))
+			return true
+		}
+		return false
+	})
+	r := newResolver(t, digest.Options{})
+	for tag, want := range map[string]string{
+		"single": "answered with a configuration that does not hash to its digest",
+		"both":   "answered with a manifest that is both an index and an image",
+		"text":   "answered with a manifest that is not JSON of its kind",
+		"sha512": "answered with an index with a digest that is not sha256",
+		"many":   "answered with an index of more than 1000 manifests",
+	} {
+		_, err := r.Platforms(t.Context(), f.host+"/a:"+tag)
+		if full := f.host + `: tag "` + tag + `" of "a": ` + want; !errors.Is(err, digest.ErrUnknown) || err.Error() != full {
+			t.Errorf("got  %v\nwant %s", err, full)
+		}
+	}
+	f.setFault(func(w http.ResponseWriter, r *http.Request) bool {
+		if strings.Contains(r.URL.Path, "/blobs/") {
+			w.WriteHeader(http.StatusNotFound)
+			return true
+		}
+		return false
+	})
+	if _, err := r.Platforms(t.Context(), f.host+"/a:single"); !errors.Is(err, digest.ErrUnknown) {
+		t.Errorf("a configuration that is not there: %v", err)
+	}
+}

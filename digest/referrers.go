@@ -1,0 +1,177 @@
+package digest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+const (
+	maxReferrerPages = 100
+	maxReferrers     = 10_000
+)
+
+// Referrer is a manifest that says it is about another: a signature, an
+// attestation, an SBOM. What it says is not checked here.
+type Referrer struct {
+	Digest       string            `json:"digest"`
+	MediaType    string            `json:"mediaType"`
+	ArtifactType string            `json:"artifactType,omitempty"`
+	Size         int64             `json:"size"` // of the manifest, in bytes
+	Annotations  map[string]string `json:"annotations,omitempty"`
+}
+
+// Referrers lists the manifests that refer to what ref stands for, all pages of
+// them. artifactType leaves out those of other types; empty means all. A
+// registry without the referrers API is asked for the tag "sha256-…" in its
+// place (OCI distribution specification, "Referrers Tag Schema").
+//
+// No referrers is an empty list. More than 10,000 or more than 100 pages are an
+// error. An error is an [*Error], as of [Resolver.Resolve].
+func (r *Resolver) Referrers(ctx context.Context, ref, artifactType string) ([]Referrer, error) {
+	res, err := r.Resolve(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	q, err := newQuestion(Reference{Repository: res.Repository, Digest: res.Digest})
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
+	list, err := promptly(ctx, func(ctx context.Context) ([]Referrer, error) { return r.referrers(ctx, q, artifactType) })
+	if err != nil {
+		e := failure(q, err, r.transport.Tried(q.repo))
+		e.Ref = ref
+		return nil, e
+	}
+	return list, nil
+}
+
+func (r *Resolver) referrers(ctx context.Context, q question, artifactType string) ([]Referrer, error) {
+	next := &url.URL{Scheme: "https", Host: q.repo.RegistryStr(), Path: "/v2/" + q.repo.RepositoryStr() + "/referrers/" + q.ref.Digest}
+	if artifactType != "" {
+		next.RawQuery = url.Values{"artifactType": {artifactType}}.Encode()
+	}
+	var all []Referrer
+	for range maxReferrerPages {
+		page, after, err := r.referrersPage(ctx, next)
+		if errors.Is(err, errNoReferrersAPI) && len(all) == 0 {
+			return r.referrersByTag(ctx, q, artifactType)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if all, err = addReferrers(all, page, artifactType); err != nil || after == nil {
+			return all, err
+		}
+		next = after
+	}
+	return nil, fault(fmt.Sprintf("answered with more than %d pages of referrers", maxReferrerPages))
+}
+
+const errNoReferrersAPI fault = "does not list referrers"
+
+// referrersPage gets one page and the URL of the next.
+func (r *Resolver) referrersPage(ctx context.Context, at *url.URL) ([]byte, *url.URL, error) {
+	resp, err := r.requestURL(ctx, http.MethodGet, at, string(types.OCIImageIndex))
+	if err != nil {
+		return nil, nil, err
+	}
+	defer resp.Body.Close()
+	switch resp.StatusCode {
+	case http.StatusOK:
+	case http.StatusNotFound, http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotAcceptable:
+		return nil, nil, errNoReferrersAPI
+	default:
+		return nil, nil, verdict(resp)
+	}
+	if mediaType(resp) != types.OCIImageIndex {
+		return nil, nil, errNoReferrersAPI
+	}
+	data, err := io.ReadAll(resp.Body) // bounded by the Transport
+	if err != nil {
+		return nil, nil, err
+	}
+	next, err := nextPage(at, resp.Header)
+	return data, next, err
+}
+
+// nextPage reads the Link header (RFC 8288). The next page has to be one of the
+// same list.
+func nextPage(at *url.URL, h http.Header) (*url.URL, error) {
+	for _, header := range h.Values("Link") {
+		for link := range strings.SplitSeq(header, ",") {
+			target, params, ok := strings.Cut(strings.TrimSpace(link), ">")
+			if !ok || !strings.HasPrefix(target, "<") || !isNext(params) {
+				continue
+			}
+			next, err := at.Parse(target[1:])
+			if err != nil || next.Host != at.Host || next.Path != at.Path || next.User != nil {
+				return nil, fault("answered with a next page that is not of the same list")
+			}
+			if next.RawQuery == at.RawQuery {
+				return nil, fault("answered with a next page that is the same page")
+			}
+			return next, nil
+		}
+	}
+	return nil, nil
+}
+
+func isNext(params string) bool {
+	for param := range strings.SplitSeq(params, ";") {
+		name, value, _ := strings.Cut(strings.TrimSpace(param), "=")
+		if strings.EqualFold(name, "rel") && strings.EqualFold(strings.Trim(value, `"`), "next") {
+			return true
+		}
+	}
+	return false
+}
+
+// referrersByTag reads the index that clients keep on registries without the
+// API. That there is none means that no one has attached anything.
+func (r *Resolver) referrersByTag(ctx context.Context, q question, artifactType string) ([]Referrer, error) {
+	tag := strings.Replace(q.ref.Digest, ":", "-", 1)
+	data, _, err := r.get(ctx, question{ref: Reference{Repository: q.ref.Repository, Tag: tag}, repo: q.repo})
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return addReferrers(nil, data, artifactType)
+}
+
+func addReferrers(all []Referrer, page []byte, artifactType string) ([]Referrer, error) {
+	var index struct {
+		Manifests []v1.Descriptor `json:"manifests"`
+	}
+	if err := json.Unmarshal(page, &index); err != nil {
+		return nil, fault("answered with a list of referrers that is not an index")
+	}
+	if len(all)+len(index.Manifests) > maxReferrers {
+		return nil, fault(fmt.Sprintf("answered with more than %d referrers", maxReferrers))
+	}
+	for _, d := range index.Manifests {
+		if artifactType != "" && d.ArtifactType != artifactType {
+			continue
+		}
+		if _, why := checkDigest(d.Digest.String()); why != "" {
+			return nil, fault("answered with a referrer whose digest is not sha256")
+		}
+		all = append(all, Referrer{
+			Digest: d.Digest.String(), MediaType: string(d.MediaType), ArtifactType: d.ArtifactType,
+			Size: d.Size, Annotations: d.Annotations,
+		})
+	}
+	return all, nil
+}
