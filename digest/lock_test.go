@@ -17,7 +17,6 @@ import (
 
 const (
 	otherDigest = "sha256:fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
-	indexType   = "application/vnd.oci.image.index.v1+json"
 )
 
 // lockFile writes a lock file with D and E for two digests and I for the media

@@ -278,40 +278,45 @@ func indexPlatforms(list []v1.Descriptor) (p platforms, why string) {
 
 // configPlatform reads the platform of a single image.
 func (r *Resolver) configPlatform(ctx context.Context, repo name.Repository, config v1.Descriptor) (Platform, error) {
-	var p Platform
-	if _, why := checkDigest(config.Digest.String()); why != "" {
-		return p, fault("answered with a manifest whose configuration is not sha256")
-	}
-	resp, err := r.request(ctx, http.MethodGet, repo, "/blobs/"+config.Digest.String(), "*/*")
-	if err != nil {
-		return p, err
-	}
-	defer resp.Body.Close()
-	switch resp.StatusCode {
-	case http.StatusOK:
-	case http.StatusNotFound:
-		// The image is there, so this is not the no that a 404 is elsewhere.
-		return p, fault("has the manifest and not the configuration it names")
-	default:
-		return p, refused("configuration of the image", resp)
-	}
-	data, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
-	switch {
-	case err != nil:
-		return p, err
-	case len(data) > maxBody:
-		return p, errTooLarge
-	case hashOf(data) != config.Digest:
-		return p, fault("answered with a configuration that does not hash to its digest")
-	}
 	var fields struct {
 		OS           string `json:"os"`
 		Architecture string `json:"architecture"`
 		Variant      string `json:"variant"`
 		OSVersion    string `json:"os.version"`
 	}
-	if err := json.Unmarshal(data, &fields); err != nil {
-		return p, fault("answered with a configuration that is not JSON of its kind")
+	err := r.readConfig(ctx, repo, config, &fields)
+	return Platform(fields), err
+}
+
+// readConfig decodes the configuration that an image's manifest names.
+func (r *Resolver) readConfig(ctx context.Context, repo name.Repository, config v1.Descriptor, into any) error {
+	if _, why := checkDigest(config.Digest.String()); why != "" {
+		return fault("answered with a manifest whose configuration is not sha256")
 	}
-	return Platform(fields), nil
+	resp, err := r.request(ctx, http.MethodGet, repo, "/blobs/"+config.Digest.String(), "*/*")
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	switch resp.StatusCode {
+	case http.StatusOK:
+	case http.StatusNotFound:
+		// The image is there, so this is not the no that a 404 is elsewhere.
+		return fault("has the manifest and not the configuration it names")
+	default:
+		return refused("configuration of the image", resp)
+	}
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	switch {
+	case err != nil:
+		return err
+	case len(data) > maxBody:
+		return errTooLarge
+	case hashOf(data) != config.Digest:
+		return fault("answered with a configuration that does not hash to its digest")
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return fault("answered with a configuration that is not JSON of its kind")
+	}
+	return nil
 }

@@ -101,40 +101,8 @@ func (r *Resolver) referrersPage(ctx context.Context, at *url.URL) ([]byte, *url
 	if err != nil {
 		return nil, nil, err
 	}
-	next, err := nextPage(at, resp.Header)
+	next, err := nextPage(at, resp.Header.Values("Link"))
 	return data, next, err
-}
-
-// nextPage reads the Link header (RFC 8288). The next page has to be one of the
-// same list.
-func nextPage(at *url.URL, h http.Header) (*url.URL, error) {
-	for _, header := range h.Values("Link") {
-		for link := range strings.SplitSeq(header, ",") {
-			target, params, ok := strings.Cut(strings.TrimSpace(link), ">")
-			if !ok || !strings.HasPrefix(target, "<") || !isNext(params) {
-				continue
-			}
-			next, err := at.Parse(target[1:])
-			if err != nil || next.Host != at.Host || next.Path != at.Path || next.User != nil {
-				return nil, fault("answered with a next page that is not of the same list")
-			}
-			if next.RawQuery == at.RawQuery {
-				return nil, fault("answered with a next page that is the same page")
-			}
-			return next, nil
-		}
-	}
-	return nil, nil
-}
-
-func isNext(params string) bool {
-	for param := range strings.SplitSeq(params, ";") {
-		name, value, _ := strings.Cut(strings.TrimSpace(param), "=")
-		if strings.EqualFold(name, "rel") && strings.EqualFold(strings.Trim(value, `"`), "next") {
-			return true
-		}
-	}
-	return false
 }
 
 // referrersByTag reads the index that clients keep on registries without the

@@ -12,35 +12,20 @@ import (
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
 const (
 	tagsPerPage = 1000
 	maxTagPages = 2000
-	// maxTagPage bounds the body of one page: 1,000 tags of 128 bytes are far
-	// below, and some registries send all tags at once.
-	maxTagPage = 16 << 20
 )
 
 // ListTags lists the tags of a repository, "registry.example.com/shop/cart" or
 // "nginx", in the order in which the registry has them. It follows the pages of
 // the distribution protocol, as long as they stay at the same place of the same
-// registry, up to 100,000 tags. rt carries the requests: it authenticates them,
-// and retries where that is wanted. ctx bounds all of it.
+// registry, up to 100,000 tags, within the Resolver's timeout.
 //
 // Errors are of the kinds of [Resolver.Resolve]: a repository that is not there
 // is [ErrNotFound], a repository without tags is an empty list.
-func ListTags(ctx context.Context, rt http.RoundTripper, repository string) ([]string, error) {
-	repo, err := parseRepository(repository)
-	if err != nil {
-		return nil, err
-	}
-	return listTags(ctx, rt, repo, repository, "those of the given transport")
-}
-
-// ListTags lists the tags of a repository with the credentials of the Resolver,
-// within its timeout; see [ListTags].
 func (r *Resolver) ListTags(ctx context.Context, repository string) ([]string, error) {
 	repo, err := parseRepository(repository)
 	if err != nil {
@@ -48,22 +33,11 @@ func (r *Resolver) ListTags(ctx context.Context, repository string) ([]string, e
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	rt, err := r.authenticated(ctx, repo)
-	tried := r.keychain.tried(repo.RegistryStr())
+	tags, err := promptly(ctx, func(ctx context.Context) ([]string, error) { return r.tags(ctx, repo) })
 	if err != nil {
-		return nil, tagsFailure(repo, repository, err, tried)
+		return nil, tagsFailure(repo, repository, err, r.transport.Tried(repo))
 	}
-	return listTags(ctx, rt, repo, repository, tried)
-}
-
-// authenticated makes a transport for pulling from one repository.
-func (r *Resolver) authenticated(ctx context.Context, repo name.Repository) (http.RoundTripper, error) {
-	auth, err := r.keychain.ResolveContext(ctx, repo)
-	if err != nil {
-		return nil, err
-	}
-	base := transport.NewUserAgent(r.transport, defaultUserAgent)
-	return transport.NewWithContext(ctx, repo.Registry, auth, base, []string{repo.Scope(transport.PullScope)})
+	return tags, nil
 }
 
 func parseRepository(s string) (name.Repository, error) {
@@ -87,71 +61,41 @@ func parseRepository(s string) (name.Repository, error) {
 	return repo, nil
 }
 
-func listTags(ctx context.Context, rt http.RoundTripper, repo name.Repository, given, tried string) ([]string, error) {
-	first := &url.URL{
-		Scheme: repo.Scheme(), Host: repo.RegistryStr(),
-		Path:     "/v2/" + repo.RepositoryStr() + "/tags/list",
+// tags reads all pages.
+func (r *Resolver) tags(ctx context.Context, repo name.Repository) ([]string, error) {
+	page := &url.URL{
+		Scheme: "https", Host: repo.RegistryStr(), Path: "/v2/" + repo.RepositoryStr() + "/tags/list",
 		RawQuery: "n=" + strconv.Itoa(tagsPerPage),
 	}
-	client := &http.Client{Transport: rt, CheckRedirect: sameHost}
 	tags := []string{}
-	for page, pages := first, 1; page != nil; pages++ {
-		if pages > maxTagPages {
-			return nil, tagsFailure(repo, given, fault(fmt.Sprintf("answered with more than %d pages", maxTagPages)), tried)
-		}
-		more, next, err := tagPage(ctx, client, page)
+	for range maxTagPages {
+		more, next, err := r.tagPage(ctx, page)
 		if err != nil {
-			return nil, tagsFailure(repo, given, err, tried)
+			return nil, err
 		}
 		if tags = append(tags, more...); len(tags) > maxTags {
-			return nil, tagsFailure(repo, given, fault(fmt.Sprintf("answered with more than %d tags", maxTags)), tried)
+			return nil, fault(fmt.Sprintf("answered with more than %d tags", maxTags))
+		}
+		if next == nil {
+			return tags, nil
 		}
 		page = next
 	}
-	return tags, nil
+	return nil, fault(fmt.Sprintf("answered with more than %d pages", maxTagPages))
 }
 
-// sameHost keeps a registry from sending this program elsewhere: lists of tags
-// come from the registry itself.
-func sameHost(req *http.Request, via []*http.Request) error {
-	switch {
-	case len(via) > maxRedirects:
-		return errRedirects
-	case req.URL.Host != via[0].URL.Host:
-		return fault("redirected to another host")
-	case via[0].URL.Scheme == "https" && req.URL.Scheme != "https":
-		return fault("redirected from https to " + req.URL.Scheme)
-	}
-	return nil
-}
-
-func tagPage(ctx context.Context, client *http.Client, page *url.URL) (tags []string, next *url.URL, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, page.String(), nil)
+func (r *Resolver) tagPage(ctx context.Context, page *url.URL) (tags []string, next *url.URL, err error) {
+	resp, err := r.requestURL(ctx, http.MethodGet, page, "application/json")
 	if err != nil {
 		return nil, nil, err
 	}
-	req.Header.Set("Accept", "application/json")
-	resp, err := client.Do(req)
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, nil, verdict(resp)
+	}
+	data, err := io.ReadAll(resp.Body) // bounded by the Transport
 	if err != nil {
-		if ctx.Err() != nil {
-			err = ctx.Err()
-		}
 		return nil, nil, err
-	}
-	defer discard(resp)
-	resp.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.LimitReader(resp.Body, maxTagPage+1), resp.Body}
-	if err := transport.CheckError(resp, http.StatusOK); err != nil {
-		return nil, nil, tagsVerdict(err, resp)
-	}
-	data, err := io.ReadAll(resp.Body)
-	switch {
-	case err != nil:
-		return nil, nil, err
-	case len(data) > maxTagPage:
-		return nil, nil, fault(fmt.Sprintf("answered with more than %d MiB", maxTagPage>>20))
 	}
 	var list struct {
 		Name *string  `json:"name"`
@@ -162,67 +106,6 @@ func tagPage(ctx context.Context, client *http.Client, page *url.URL) (tags []st
 	}
 	next, err = nextPage(page, resp.Header.Values("Link"))
 	return list.Tags, next, err
-}
-
-// nextPage reads RFC 8288 links for the one with rel "next", or without a rel.
-// Only its query is used: a registry behind a proxy may not know its own scheme.
-func nextPage(page *url.URL, headers []string) (*url.URL, error) {
-	for _, header := range headers {
-		for header != "" {
-			_, rest, ok := strings.Cut(header, "<")
-			target, rest, closed := strings.Cut(rest, ">")
-			if !ok || !closed {
-				return nil, fault("answered with a malformed link to the next page")
-			}
-			params, after, _ := strings.Cut(rest, ",")
-			header = strings.TrimSpace(after)
-			if !isNext(params) {
-				continue
-			}
-			u, err := page.Parse(target)
-			switch {
-			case err != nil:
-				return nil, fault("answered with a malformed link to the next page")
-			case u.Host != page.Host || u.Path != page.Path:
-				return nil, fault("answered with a next page at another place")
-			case u.RawQuery == page.RawQuery:
-				return nil, fault("answered with the same page as the next one")
-			}
-			next := *page
-			next.RawQuery = u.RawQuery
-			return &next, nil
-		}
-	}
-	return nil, nil
-}
-
-func isNext(params string) bool {
-	hasRel := false
-	for param := range strings.SplitSeq(params, ";") {
-		key, value, _ := strings.Cut(strings.TrimSpace(param), "=")
-		if strings.EqualFold(key, "rel") {
-			hasRel = true
-			for rel := range strings.FieldsSeq(strings.Trim(value, `"`)) {
-				if strings.EqualFold(rel, "next") {
-					return true
-				}
-			}
-		}
-	}
-	return !hasRel
-}
-
-// tagsVerdict adds ErrNotFound where the registry says that there is no such
-// repository. A web page that is not found may come from a proxy.
-func tagsVerdict(err error, resp *http.Response) error {
-	var answered *transport.Error
-	if !errors.As(err, &answered) || answered.StatusCode != http.StatusNotFound {
-		return err
-	}
-	if strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") && !saysUnknown(answered) {
-		return err
-	}
-	return errors.Join(ErrNotFound, err)
 }
 
 func tagsFailure(repo name.Repository, given string, err error, tried string) *Error {

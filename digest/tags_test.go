@@ -26,10 +26,6 @@ func TestListTags(t *testing.T) {
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
-	got, err = digest.ListTags(t.Context(), http.DefaultTransport, f.host+"/shop/cart")
-	if diff := cmp.Diff(want, got); err != nil || diff != "" {
-		t.Errorf("given transport: %v (-want +got):\n%s", err, diff)
-	}
 	_, err = r.ListTags(t.Context(), f.host+"/shop/nothing")
 	if !errors.Is(err, digest.ErrNotFound) || err.Error() != f.host+`: repository "shop/nothing" not found` {
 		t.Errorf("not found: %v", err)
@@ -99,9 +95,6 @@ func TestListTagsUnknown(t *testing.T) {
 		w.Header().Set("Content-Type", "text/html")
 		w.WriteHeader(http.StatusNotFound)
 	}
-	redirect := func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, "http://localhost:1/", http.StatusFound)
-	}
 	one := `{"name":"shop/cart","tags":["v1"]}`
 	for name, tt := range map[string]struct {
 		answer http.HandlerFunc
@@ -115,14 +108,13 @@ func TestListTagsUnknown(t *testing.T) {
 		"reset":          {reset, `tags of "shop/cart": connection closed before the answer was complete`},
 		"no JSON":        {body("", "<html>"), `tags of "shop/cart": answered with something else than a list of tags`},
 		"another object": {body("", `{"errors":[]}`), `tags of "shop/cart": answered with something else than a list of tags`},
-		"another host":   {body("<http://localhost:1/v2/shop/cart/tags/list?last=a>", one), `tags of "shop/cart": answered with a next page at another place`},
-		"another path":   {body("</v2/shop/other/tags/list?last=a>", one), `tags of "shop/cart": answered with a next page at another place`},
-		"no path":        {body("<../../..?last=a>", one), `tags of "shop/cart": answered with a next page at another place`},
-		"same page":      {body("<?n=1000>", one), `tags of "shop/cart": answered with the same page as the next one`},
+		"another host":   {body("<http://localhost:1/v2/shop/cart/tags/list?last=a>", one), `tags of "shop/cart": answered with a next page that is not of the same list`},
+		"another path":   {body("</v2/shop/other/tags/list?last=a>", one), `tags of "shop/cart": answered with a next page that is not of the same list`},
+		"no path":        {body("<../../..?last=a>", one), `tags of "shop/cart": answered with a next page that is not of the same list`},
+		"same page":      {body("<?n=1000>", one), `tags of "shop/cart": answered with a next page that is the same page`},
 		"malformed":      {body("next", one), `tags of "shop/cart": answered with a malformed link to the next page`},
 		"malformed URL":  {body("<%zz>", one), `tags of "shop/cart": answered with a malformed link to the next page`},
 		"endless":        {endless, `tags of "shop/cart": answered with more than 2000 pages`},
-		"redirect":       {redirect, `tags of "shop/cart": redirected to another host`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFront(t)
@@ -153,12 +145,12 @@ func TestListTagsBounds(t *testing.T) {
 	}
 	large := strings.Repeat(" ", 1<<20)
 	f.setFault(onTags(func(w http.ResponseWriter, _ *http.Request) {
-		for range 17 {
+		for range 5 {
 			fmt.Fprint(w, large)
 		}
 	}))
-	_, err := digest.ListTags(t.Context(), http.DefaultTransport, f.host+"/shop/cart")
-	if !errors.Is(err, digest.ErrUnknown) || !strings.HasSuffix(err.Error(), "answered with more than 16 MiB") {
+	_, err := r.ListTags(t.Context(), f.host+"/shop/cart")
+	if !errors.Is(err, digest.ErrUnknown) || !strings.HasSuffix(err.Error(), "answered with more than 4 MiB") {
 		t.Errorf("large page: %v", err)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
-	"sync"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/kubepromote/kubepromote/digest"
@@ -34,15 +33,40 @@ func (s *session) open(ctx context.Context) (*promote.Promoter, *git.Repo, error
 		return nil, nil, errors.Join(err, repo.Close())
 	}
 	if !s.offline {
-		p.Resolver = &resolver{digest.NewResolver(digest.Options{UserAgent: userAgent()})}
-		p.Verifier = &verifier{session: s, repo: repo, verify: newVerify()}
+		if err := s.reachRegistries(p, repo); err != nil {
+			return nil, nil, errors.Join(err, repo.Close())
+		}
 	}
 	return p, repo, nil
 }
 
-func newVerify() *verify.Verifier {
-	return verify.New(verify.Options{UserAgent: userAgent(), Keychain: &onceKeychain{inner: authn.DefaultKeychain}})
+// reachRegistries lets a promoter ask registries, all over one transport.
+func (s *session) reachRegistries(p *promote.Promoter, repo *git.Repo) error {
+	r, err := s.newResolver()
+	if err != nil {
+		return err
+	}
+	v, err := s.newVerifier()
+	if err != nil {
+		return err
+	}
+	p.Resolver = &resolver{r}
+	p.Verifier = &verifier{session: s, repo: repo, verify: v}
+	return nil
 }
+
+func (s *session) newVerifier() (*verify.Verifier, error) {
+	t, err := s.registries.open()
+	if err != nil {
+		return nil, err
+	}
+	return verify.New(verify.Options{Transport: t, Keychain: anonymous{}}), nil
+}
+
+// anonymous has no credentials: the transport has them.
+type anonymous struct{}
+
+func (anonymous) Resolve(authn.Resource) (authn.Authenticator, error) { return authn.Anonymous, nil }
 
 // loadPipeline reads the pipeline file, or discovers what the repository holds.
 func (s *session) loadPipeline(repo *git.Repo) (*promote.Pipeline, error) {
@@ -117,14 +141,14 @@ type verifier struct {
 // verifyBatch is how many images are verified before progress is shown.
 const verifyBatch = 32
 
-func (v *verifier) Verify(ctx context.Context, policy string, images []string, done func()) ([]promote.Verification, error) {
-	p, err := v.session.loadPolicy(v.repo, policy)
+func (v *verifier) Verify(ctx context.Context, req promote.VerifyRequest, done func()) ([]promote.Verification, error) {
+	p, err := v.session.loadPolicy(v.repo, req.Policy)
 	if err != nil {
 		return nil, err
 	}
 	var out []promote.Verification
-	for start := 0; start < len(images); start += verifyBatch {
-		batch := images[start:min(start+verifyBatch, len(images))]
+	for start := 0; start < len(req.Images); start += verifyBatch {
+		batch := req.Images[start:min(start+verifyBatch, len(req.Images))]
 		for _, r := range v.verify.Verify(ctx, p, batch...) {
 			out = append(out, verification(r))
 			done()
@@ -174,26 +198,4 @@ func loadPolicyFile(file string) (*verify.Policy, error) {
 	}
 	defer root.Close()
 	return verify.ParsePolicy(file, data, func(key string) ([]byte, error) { return root.ReadFile(key) })
-}
-
-// onceKeychain asks for the credentials of each registry once: a credential
-// helper is a program that takes its time.
-type onceKeychain struct {
-	inner authn.Keychain
-	mu    sync.Mutex
-	known map[string]func() (authn.Authenticator, error)
-}
-
-func (k *onceKeychain) Resolve(r authn.Resource) (authn.Authenticator, error) {
-	k.mu.Lock()
-	if k.known == nil {
-		k.known = make(map[string]func() (authn.Authenticator, error))
-	}
-	ask := k.known[r.RegistryStr()]
-	if ask == nil {
-		ask = sync.OnceValues(func() (authn.Authenticator, error) { return k.inner.Resolve(r) })
-		k.known[r.RegistryStr()] = ask
-	}
-	k.mu.Unlock()
-	return ask()
 }

@@ -20,6 +20,9 @@ type lockFile struct {
 	lock *digest.Lock
 	data []byte // nil where there is no such file yet
 	kbld bool
+	// unnamed are the images of an ImagesLock that do not say which reference
+	// they were resolved from, so that nothing can be answered from them.
+	unnamed []string
 }
 
 // maxLockFile is just more than what the digest package takes.
@@ -43,12 +46,16 @@ func openLock(path string, mayBeMissing bool) (*lockFile, error) {
 	if err != nil {
 		return nil, fileError(err)
 	}
-	l := &lockFile{path: path, data: data, kbld: digest.IsImagesLock(data)}
-	if l.kbld {
-		l.lock, err = digest.ParseImagesLock(filepath.ToSlash(path), data)
-	} else {
+	l := &lockFile{path: path, data: data, kbld: bytes.Contains(data, []byte("ImagesLock"))}
+	if !l.kbld {
 		l.lock, err = digest.ParseLock(filepath.ToSlash(path), data)
+		return l, err
 	}
+	images, err := digest.ParseImagesLock(filepath.ToSlash(path), data)
+	if err != nil {
+		return nil, err
+	}
+	l.lock, l.unnamed, err = images.Lock()
 	return l, err
 }
 
@@ -56,7 +63,7 @@ func openLock(path string, mayBeMissing bool) (*lockFile, error) {
 func (l *lockFile) save(ctx context.Context) (changed bool, err error) {
 	data := l.lock.Bytes()
 	if l.kbld {
-		if data, err = l.lock.ImagesLock(); err != nil {
+		if data, err = l.lock.ImagesLock().Bytes(); err != nil {
 			return false, err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/printers"
 )
 
 const resolveLong = `Find out which digest each reference stands for now.
@@ -68,8 +69,6 @@ func newResolveCommand(s *session) *cobra.Command {
 	f.StringVar(&o.platform, "platform", "", "of an index, give the digest for this platform, for example linux/amd64")
 	f.StringSliceVar(&o.require, "require-platform", nil, "refuse what is not for all of these platforms")
 	f.StringVar(&o.newest, "newest", "", "the arguments are repositories; choose the newest tag by this rule")
-	cmd.MarkFlagsMutuallyExclusive("locked", "update")
-	cmd.MarkFlagsMutuallyExclusive("platform", "require-platform")
 	o.output = addOutput(cmd)
 	return cmd
 }
@@ -94,6 +93,10 @@ func (o *resolveOptions) check(cmd *cobra.Command) error {
 	switch {
 	case o.locked && o.lock == "":
 		return wrong("--locked stands without --lock", "--lock images.lock --locked")
+	case o.locked && o.update:
+		return wrong("--locked stands beside --update", "one of the two")
+	case o.platform != "" && len(o.require) > 0:
+		return wrong("--platform stands beside --require-platform", "one of the two")
 	case o.update && o.lock == "" && !o.pin:
 		return wrong("--update stands without --lock or --pin", "--lock images.lock --update")
 	case o.pin && !o.files.given():
@@ -127,12 +130,18 @@ func (o *resolveOptions) run(cmd *cobra.Command, args []string) error {
 		if lock, err = openLock(o.lock, !o.locked); err != nil {
 			return err
 		}
+		for _, image := range lock.unnamed {
+			s.warn("%s: %s does not say what it was resolved from, and is not used", o.lock, image)
+		}
 	}
 	inputs, refs, err := o.refs(cmd, lock, args)
 	if err != nil {
 		return err
 	}
-	results := o.resolve(cmd, lock, refs)
+	results, err := o.resolve(cmd, lock, refs)
+	if err != nil {
+		return err
+	}
 	var errs []error
 	for _, r := range results {
 		errs = append(errs, r.Err)
@@ -222,24 +231,42 @@ func (o *resolveOptions) refs(cmd *cobra.Command, lock *lockFile, args []string)
 type resolved struct {
 	pinRef
 	digest.Result
-	platforms []string
+}
+
+// resolver gives what answers: registries, the lock, or the one behind the other.
+func (o *resolveOptions) resolver(cmd *cobra.Command, lock *lockFile) (digest.BatchResolver, error) {
+	var next digest.BatchResolver
+	if !o.locked {
+		r, err := o.session.newResolver()
+		if err != nil {
+			return nil, err
+		}
+		next = &sourceResolver{r}
+		if o.platform != "" || len(o.require) > 0 {
+			p := &platformResolver{Resolver: r}
+			if err := p.parse(o.platform, o.require); err != nil {
+				return nil, &usageError{msg: err.Error(), command: cmd.CommandPath()}
+			}
+			next = p
+		}
+	}
+	if lock == nil {
+		return next, nil
+	}
+	return &digest.LockedResolver{Lock: lock.lock, Next: next, Update: o.update}, nil
 }
 
 // resolve asks the lock and registries for all references.
-func (o *resolveOptions) resolve(cmd *cobra.Command, lock *lockFile, refs []pinRef) []resolved {
-	s := o.session
-	var resolver digest.BatchResolver
-	if !o.locked {
-		resolver = s.newResolver(digest.Options{Platform: o.platform, RequirePlatforms: o.require})
-	}
-	if lock != nil {
-		resolver = &digest.LockedResolver{Lock: lock.lock, Next: resolver, Update: o.update}
+func (o *resolveOptions) resolve(cmd *cobra.Command, lock *lockFile, refs []pinRef) ([]resolved, error) {
+	resolver, err := o.resolver(cmd, lock)
+	if err != nil {
+		return nil, err
 	}
 	texts := make([]string, len(refs))
 	for i, r := range refs {
 		texts[i] = r.ref
 	}
-	bar, n := s.newProgress(), 0
+	bar, n := o.session.newProgress(), 0
 	results := resolver.ResolveAll(cmd.Context(), texts, func(digest.Result) {
 		n++
 		bar.show("resolving", n, len(texts))
@@ -249,7 +276,7 @@ func (o *resolveOptions) resolve(cmd *cobra.Command, lock *lockFile, refs []pinR
 	for i, r := range results {
 		out[i] = resolved{pinRef: refs[i], Result: r}
 	}
-	return out
+	return out, nil
 }
 
 func (s *session) saveLock(cmd *cobra.Command, lock *lockFile) error {
@@ -289,4 +316,29 @@ func (o *resolveOptions) writePins(cmd *cobra.Command, inputs []input, results [
 type resolvedRef struct {
 	digest.Resolution
 	Error string `json:"error,omitempty"`
+}
+
+func (o *resolveOptions) print(printer printers.ResourcePrinter, results []resolved) error {
+	s := o.session
+	rows := [][]string{{"REFERENCE", "DIGEST"}}
+	if o.output.wide() {
+		rows[0] = append(rows[0], "MEDIA TYPE", "TAG'S DIGEST")
+	}
+	items := []object{}
+	for _, r := range results {
+		item := resolvedRef{Resolution: r.Resolution}
+		if r.Err != nil {
+			item.Error = r.Err.Error()
+		}
+		items = append(items, object{r.Ref, item})
+		row := []string{r.Ref, dash(r.Digest)}
+		if o.output.wide() {
+			row = append(row, dash(r.MediaType), dash(r.TagDigest))
+		}
+		rows = append(rows, row)
+	}
+	if printer != nil {
+		return printList(s.Out, printer, "Resolution", items)
+	}
+	return table(s.Out, rows)
 }

@@ -33,6 +33,7 @@ type session struct {
 	quiet        bool
 	verbose      bool
 	offline      bool
+	registries   registryOptions
 	cancel       context.CancelFunc
 }
 
@@ -62,6 +63,7 @@ func newRoot(s *session) *cobra.Command {
 	flags.StringVar(&s.pipeline, "pipeline", "", "pipeline file (default: promotion.yaml at the repository's root, if there is one)")
 	flags.StringVar(&s.verifyPolicy, "verify-policy", "", "verification policy file, in place of the pipeline's")
 	flags.DurationVar(&s.timeout, "timeout", 0, "give up after this time, for example 2m (default: no limit)")
+	s.registries.addFlags(root)
 	flags.BoolVarP(&s.quiet, "quiet", "q", false, "print no progress and no warnings")
 	flags.BoolVarP(&s.verbose, "verbose", "v", false, "print what was found out on the way")
 

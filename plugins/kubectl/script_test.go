@@ -16,6 +16,11 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/rogpeppe/go-internal/testscript"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 )
@@ -74,6 +79,8 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"repo":     cmdRepo,
 	"registry": cmdRegistry,
 	"image":    cmdImage,
+	"index":    cmdIndex,
+	"retag":    cmdRetag,
 	"key":      cmdKey,
 	"expand":   cmdExpand,
 	"status":   cmdStatus,
@@ -133,6 +140,43 @@ func cmdImage(ts *testscript.TestScript, neg bool, args []string) {
 		key = scriptKey(ts, args[1])
 	}
 	digest, err := scriptRegistry(ts).push(context.Background(), repository, tag, key)
+	ts.Check(err)
+	ts.Setenv("DIGEST", digest.String())
+}
+
+// retag REPOSITORY:TAG REPOSITORY:TAG: let the second stand for what the first does.
+func cmdRetag(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: retag REPOSITORY:TAG REPOSITORY:TAG")
+	}
+	host := scriptRegistry(ts).host + "/"
+	from, err := name.ParseReference(host + args[0])
+	ts.Check(err)
+	to, err := name.NewTag(host + args[1])
+	ts.Check(err)
+	desc, err := remote.Get(from)
+	ts.Check(err)
+	ts.Check(remote.Tag(to, desc))
+}
+
+// index REPOSITORY:TAG OS/ARCHITECTURE...: push an index with an image for each
+// platform. Its digest is in $DIGEST.
+func cmdIndex(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: index REPOSITORY:TAG OS/ARCHITECTURE...")
+	}
+	var index v1.ImageIndex = empty.Index
+	for _, text := range args[1:] {
+		platform, err := v1.ParsePlatform(text)
+		ts.Check(err)
+		img, err := mutate.ConfigFile(empty.Image, &v1.ConfigFile{OS: platform.OS, Architecture: platform.Architecture, Variant: platform.Variant})
+		ts.Check(err)
+		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: platform}})
+	}
+	ref, err := name.ParseReference(scriptRegistry(ts).host + "/" + args[0])
+	ts.Check(err)
+	ts.Check(remote.WriteIndex(ref, index))
+	digest, err := index.Digest()
 	ts.Check(err)
 	ts.Setenv("DIGEST", digest.String())
 }

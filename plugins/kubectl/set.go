@@ -131,13 +131,18 @@ func (o *setOptions) run(cmd *cobra.Command, args []string) error {
 			s.warn("%s", w)
 		}
 	}
-	if o.dryRun {
-		for _, e := range edits {
-			fmt.Fprint(forTerminal(s.Out), e.Diff())
-		}
-		return nil
+	return s.finishEdits(cmd, inputs, edits, o.dryRun)
+}
+
+// finishEdits writes the edits, or shows what they would do.
+func (s *session) finishEdits(cmd *cobra.Command, inputs []input, edits []*overlay.Edit, dryRun bool) error {
+	if !dryRun {
+		return s.writeSet(cmd, inputs, edits)
 	}
-	return s.writeSet(cmd, inputs, edits)
+	for _, e := range edits {
+		fmt.Fprint(forTerminal(s.Out), e.Diff())
+	}
+	return nil
 }
 
 // writeSet writes the edits and says what became of each value. What came from

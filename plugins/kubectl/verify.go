@@ -49,7 +49,11 @@ func newVerifyCommand(s *session) *cobra.Command {
 		if len(refs)+len(unpinned) == 0 {
 			return &promote.Error{Msg: "no image to verify", Hint: "kubectl promote images lists what there is"}
 		}
-		results := append(s.verifyRefs(cmd, policy, refs), unpinned...)
+		results, err := s.verifyRefs(cmd, policy, refs)
+		if err != nil {
+			return err
+		}
+		results = append(results, unpinned...)
 		items, worst := []object{}, exitDone
 		for _, r := range results {
 			items = append(items, object{r.Image, r})
@@ -177,9 +181,17 @@ func imagesOf(statuses []promote.ServiceStatus, env string, named bool) (refs []
 
 // verifyRefs resolves tags and verifies the digests; what cannot be resolved is
 // unknown, or rejected where the registry says that there is no such image.
-func (s *session) verifyRefs(cmd *cobra.Command, policy *verify.Policy, refs []string) []verify.Result {
+func (s *session) verifyRefs(cmd *cobra.Command, policy *verify.Policy, refs []string) ([]verify.Result, error) {
+	resolver, err := s.newResolver()
+	if err != nil {
+		return nil, err
+	}
+	v, err := s.newVerifier()
+	if err != nil {
+		return nil, err
+	}
 	bar, n := s.newProgress(), 0
-	resolved := digest.NewResolver(digest.Options{UserAgent: userAgent()}).ResolveAll(cmd.Context(), refs, func(digest.Result) {
+	resolved := resolver.ResolveAll(cmd.Context(), refs, func(digest.Result) {
 		n++
 		bar.show("resolving", n, len(refs))
 	})
@@ -196,7 +208,6 @@ func (s *session) verifyRefs(cmd *cobra.Command, policy *verify.Policy, refs []s
 			results[i] = verify.Result{Image: r.Ref, Outcome: verify.Rejected, Reason: r.Err.Error()}
 		}
 	}
-	v := newVerify()
 	for start := 0; start < len(images); start += verifyBatch {
 		end := min(start+verifyBatch, len(images))
 		for i, r := range v.Verify(cmd.Context(), policy, images[start:end]...) {
@@ -205,7 +216,7 @@ func (s *session) verifyRefs(cmd *cobra.Command, policy *verify.Policy, refs []s
 		bar.show("verifying", end, len(images))
 	}
 	bar.clear()
-	return results
+	return results, nil
 }
 
 func (s *session) printVerified(out *output, results []verify.Result) error {

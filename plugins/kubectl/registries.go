@@ -1,0 +1,83 @@
+package kubectl
+
+import (
+	"errors"
+	"path/filepath"
+	"sync"
+
+	"github.com/kubepromote/kubepromote/digest"
+	"github.com/spf13/cobra"
+)
+
+// registryOptions say how registries are reached. All commands of one run share
+// one transport, so that what one of them has been let in for serves the others.
+type registryOptions struct {
+	pullSecrets []string
+	configs     []string
+
+	once      sync.Once
+	transport *digest.Transport
+	err       error
+}
+
+func (o *registryOptions) addFlags(cmd *cobra.Command) {
+	f := cmd.PersistentFlags()
+	f.StringArrayVar(&o.pullSecrets, "pull-secret", nil, "file with a Kubernetes image pull secret, used before Docker's and Podman's credentials; can be repeated")
+	f.StringArrayVar(&o.configs, "registries-conf", nil, "registries.conf with mirrors and blocked registries (default: none; the machine's is not read); can be repeated")
+}
+
+// open makes the transport, once.
+func (o *registryOptions) open() (*digest.Transport, error) {
+	o.once.Do(func() {
+		options := digest.TransportOptions{UserAgent: userAgent()}
+		options.Registries, o.err = o.registries()
+		secrets, err := o.secrets()
+		if o.err = errors.Join(o.err, err); o.err == nil {
+			options.Keychain = digest.NewKeychain(digest.KeychainOptions{PullSecrets: secrets})
+			o.transport = digest.NewTransport(options)
+		}
+	})
+	return o.transport, o.err
+}
+
+func (o *registryOptions) registries() (*digest.Registries, error) {
+	var all *digest.Registries
+	var errs []error
+	for _, file := range o.configs {
+		data, err := readBounded(file)
+		if err == nil {
+			var one *digest.Registries
+			if one, err = digest.ParseRegistries(filepath.ToSlash(file), data); all == nil {
+				all = one
+			} else {
+				all = all.Join(one)
+			}
+		}
+		errs = append(errs, err)
+	}
+	return all, errors.Join(errs...)
+}
+
+func (o *registryOptions) secrets() ([]*digest.PullSecret, error) {
+	var all []*digest.PullSecret
+	var errs []error
+	for _, file := range o.pullSecrets {
+		data, err := readBounded(file)
+		if err == nil {
+			var one *digest.PullSecret
+			one, err = digest.ParsePullSecret(filepath.ToSlash(file), data)
+			all = append(all, one)
+		}
+		errs = append(errs, err)
+	}
+	return all, errors.Join(errs...)
+}
+
+// newResolver makes a resolver on the shared transport.
+func (s *session) newResolver() (*digest.Resolver, error) {
+	t, err := s.registries.open()
+	if err != nil {
+		return nil, err
+	}
+	return digest.NewResolver(digest.Options{Transport: t}), nil
+}
