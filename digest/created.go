@@ -61,19 +61,26 @@ func (r *Resolver) created(ctx context.Context, q question) (time.Time, error) {
 		}
 		return at, nil
 	}
-	if got.MediaType.IsIndex() {
-		desc, ok := firstImage(manifest.Manifests)
-		if !ok {
-			return time.Time{}, nil
-		}
-		q.ref.Digest = desc.Digest.String()
-		if got, err = r.fetch(ctx, q); errors.Is(err, ErrNotFound) {
-			// What ref stands for is there, so this is no answer about it.
-			return time.Time{}, fault("answered with an index whose image " + q.ref.Digest + " is not there")
-		} else if err != nil {
-			return time.Time{}, err
-		}
+	if !got.MediaType.IsIndex() {
+		return configCreated(got)
 	}
+	desc, ok := firstImage(manifest.Manifests)
+	if !ok {
+		return time.Time{}, nil
+	}
+	q.ref.Digest = desc.Digest.String()
+	got, err = r.fetch(ctx, q)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		// What ref stands for is there, so this is no answer about it.
+		return time.Time{}, fault("answered with an index whose image " + q.ref.Digest + " is not there")
+	case err != nil:
+		return time.Time{}, err
+	}
+	return configCreated(got)
+}
+
+func configCreated(got *remote.Descriptor) (time.Time, error) {
 	if !got.MediaType.IsImage() {
 		return time.Time{}, nil
 	}

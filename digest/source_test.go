@@ -184,6 +184,63 @@ func TestSourcePlatforms(t *testing.T) {
 	}
 }
 
+func TestSourcePlatformsFaults(t *testing.T) {
+	dir := newLayout(t)
+	deep := indexOf(t, map[string]v1.Image{"linux/amd64": randomImage(t)})
+	for range 4 {
+		deep = indexOf(t, nil, deep)
+	}
+	many := map[string]v1.Image{}
+	for i := range 65 {
+		many[fmt.Sprintf("linux/a%d", i)] = randomImage(t)
+	}
+	dir.add(t, deep, "deep")
+	dir.add(t, indexOf(t, many), "many")
+	dir.add(t, platformImage(t, "linux", "amd 64"), "odd")
+	for name, want := range map[string]string{
+		"deep": "indexes are nested more than 4 deep",
+		"many": "more than 64 platforms",
+		"odd":  `byte 10 of platform "linux/amd 64": character " " in the platform`,
+	} {
+		ref := "oci:" + dir.path + ":" + name
+		s, err := digest.OpenSource(t.Context(), ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		got, err := s.Platforms()
+		var e *digest.Error
+		if !errors.As(err, &e) || !errors.Is(err, digest.ErrUnknown) || e.Err.Error() != want || e.Ref != ref {
+			t.Errorf("%s: %v, %v, want %s", name, got, err, want)
+		}
+	}
+}
+
+// A configuration that is damaged is found when it is read.
+func TestSourceConfigDamaged(t *testing.T) {
+	dir := newLayout(t)
+	img := platformImage(t, "linux", "arm64")
+	dir.add(t, img, "v1")
+	h, err := img.ConfigName()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir.path, "blobs", "sha256", h.Hex)
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, file, strings.Replace(string(data), "arm64", "amd64", 1))
+	s, err := digest.OpenSource(t.Context(), "oci:"+dir.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if got, err := s.Platforms(); !errors.Is(err, digest.ErrUnknown) || !strings.Contains(err.Error(), h.Hex+" does not hash to its name") {
+		t.Errorf("got %v, %v", got, err)
+	}
+}
+
 // Reading ends with the context, also when it ends later.
 func TestSourceEnds(t *testing.T) {
 	for name, ref := range sources(t) {
