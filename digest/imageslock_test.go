@@ -77,6 +77,8 @@ func TestParseImagesLockFaults(t *testing.T) {
 		"empty":        {"", "l.yml: is empty"},
 		"large":        {strings.Repeat("#", 4<<20+1), "l.yml: is larger than 4 MiB"},
 		"not YAML":     {"a: b: c\n", "l.yml:1:1: not valid YAML: mapping values are not allowed in this context"},
+		"not YAML 3":   {imagesLockHead + "---\n- ]\n", "l.yml:3:1: not valid YAML: did not find expected node content"},
+		"many notes":   {item + "- image: a@" + someDigest + "\n  annotations: {" + strings.Repeat("a: b, ", 257) + "}\n", `l.yml:5:16: images[0].annotations has more than 256 annotations`},
 		"a list":       {"- a\n", "l.yml:1:1: the document is not a mapping"},
 		"another kind": {"apiVersion: v1\nkind: List\n", `l.yml:1:1: kind "List" of apiVersion "v1" is not ImagesLock of imgpkg.carvel.dev/v1alpha1`},
 		"no kind":      {"images: []\n", `l.yml:1:1: kind "" of apiVersion "" is not ImagesLock of imgpkg.carvel.dev/v1alpha1`},

@@ -227,7 +227,7 @@ func readBlob(store fileStore, desc v1.Descriptor) ([]byte, error) {
 // blobName is the path of a blob. Nothing of it is taken over unchecked.
 func blobName(desc v1.Descriptor) (string, error) {
 	if _, why := checkDigest(desc.Digest.String()); why != "" {
-		return "", fault(fmt.Sprintf("%s: %s", shorten(desc.Digest.String()), why))
+		return "", fault(fmt.Sprintf("blob %q: %s", shorten(desc.Digest.String()), why))
 	}
 	if desc.Size < 0 {
 		return "", fault("negative size of " + desc.Digest.String())

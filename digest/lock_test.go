@@ -114,6 +114,8 @@ func TestParseLockFaults(t *testing.T) {
 		"platform hash": {lockFile("a:1 {D} - linux/amd64=x"), `images.lock:2:91: digest does not start with "sha256:"`},
 		"platform x2":   {lockFile("a:1 {D} - l/a={D} l/a={D}"), `images.lock:2:155: platform "l/a" stands twice`},
 		"platforms":     {lockFile("a:1 {D} -" + manyPlatforms(65)), `images.lock:2:5327: more than 64 platforms`},
+		"long type":     {lockFile("a:1 {D} a/" + strings.Repeat("b", 254)), `images.lock:2:332: media type longer than 255 bytes`},
+		"long platform": {lockFile("a:1 {D} - linux/" + strings.Repeat("b", 123) + "={D}"), `images.lock:2:207: platform longer than 128 bytes`},
 		"control":       {lockFile("# äöü\x1b[0m"), `images.lock:2:6: character "\x1b"`},
 		"not UTF-8":     {lockFile("# ä\xff"), `images.lock:2:4: character "\xff"`},
 		"merge": {
@@ -231,6 +233,26 @@ func TestLockSet(t *testing.T) {
 	}
 }
 
+func TestLockBounds(t *testing.T) {
+	var text strings.Builder
+	text.WriteString(lockFile())
+	for i := range 100_000 {
+		fmt.Fprintf(&text, "a:%d %s -\n", i, someDigest)
+	}
+	l := parseLock(t, text.String())
+	err := l.Set(digest.Locked{Ref: "b:1", Digest: someDigest})
+	if !errors.Is(err, digest.ErrMalformed) || !strings.HasSuffix(err.Error(), "more than 100000 images") {
+		t.Errorf("Set: %v", err)
+	}
+	if err := l.Set(digest.Locked{Ref: "a:1", Digest: otherDigest}); err != nil {
+		t.Errorf("Set of one that is there: %v", err)
+	}
+	text.WriteString("b:1 " + someDigest + " -\n")
+	if _, err := digest.ParseLock("images.lock", []byte(text.String())); err == nil || err.Error() != "images.lock:100002:1: more than 100000 images" {
+		t.Errorf("ParseLock: %v", err)
+	}
+}
+
 func TestLockSetFaults(t *testing.T) {
 	platforms := func(ps ...digest.LockedPlatform) digest.Locked {
 		return digest.Locked{Ref: "a:1", Digest: someDigest, Platforms: ps}
@@ -273,18 +295,23 @@ func TestLockMerge(t *testing.T) {
 	against := lockFile("b:1 {D} -", "m:1 "+digestOf('c')+" -", "q:1 {D} -", "x:1 {D} -")
 	for name, tt := range map[string]struct {
 		ours, theirs string
-		union        bool
+		union, fresh bool     // fresh: there was no lock file before
 		want         []string // digests of a, aa, b, m, q, x, y; or the error
 		fault        string
 	}{
 		"apart":            {ours: ours, theirs: theirs, want: []string{"a:1 D", "b:1 D", "m:1 E", "q:1 D", "x:1 E", "y:1 D"}},
 		"side by side":     {ours: ours, theirs: beside, fault: "conflict marker of a merge"},
+		"both new":         {ours: lockFile("a:1 {D} -"), theirs: lockFile("b:1 {E} -"), union: true, fresh: true, want: []string{"a:1 D", "b:1 E"}},
 		"with union":       {ours: ours, theirs: beside, union: true, want: []string{"a:1 D", "aa:1 D", "b:1 D", "m:1 E", "q:1 D", "x:1 D"}},
 		"the same changed": {ours: ours, theirs: against, union: true, fault: `image "m:1" is ` + digestOf('c') + ` here and ` + otherDigest + ` at images.lock:`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			args := []string{"merge-file", "-p"}
+			base := base
+			if tt.fresh {
+				base = ""
+			}
 			if tt.union {
 				args = append(args, "--union")
 			}

@@ -239,7 +239,7 @@ func (r *Resolver) readPlatforms(ctx context.Context, q question, data []byte, d
 	case m.Config == nil:
 		return platforms{}, nil
 	}
-	if t := m.Config.MediaType; t != types.DockerConfigJSON && t != types.OCIConfigJSON {
+	if !isImageConfig(m.Config.MediaType) {
 		return platforms{}, nil
 	}
 	platform, err := r.configPlatform(ctx, q.repo, *m.Config)
@@ -249,6 +249,11 @@ func (r *Resolver) readPlatforms(ctx context.Context, q question, data []byte, d
 	return platforms{list: []PlatformManifest{{
 		Platform: platform, Digest: desc.Digest.String(), MediaType: string(desc.MediaType), Size: desc.Size,
 	}}}, nil
+}
+
+// isImageConfig tells the configuration of an image from an artifact's.
+func isImageConfig(t types.MediaType) bool {
+	return t == types.DockerConfigJSON || t == types.OCIConfigJSON
 }
 
 func indexPlatforms(list []v1.Descriptor) (p platforms, why string) {

@@ -95,6 +95,7 @@ func TestListTagsUnknown(t *testing.T) {
 		w.Header().Set("Content-Type", "text/html")
 		w.WriteHeader(http.StatusNotFound)
 	}
+	loop := func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }
 	one := `{"name":"shop/cart","tags":["v1"]}`
 	for name, tt := range map[string]struct {
 		answer http.HandlerFunc
@@ -115,6 +116,7 @@ func TestListTagsUnknown(t *testing.T) {
 		"malformed":      {body("next", one), `tags of "shop/cart": answered with a malformed link to the next page`},
 		"malformed URL":  {body("<%zz>", one), `tags of "shop/cart": answered with a malformed link to the next page`},
 		"endless":        {endless, `tags of "shop/cart": answered with more than 2000 pages`},
+		"loop":           {loop, `tags of "shop/cart": answered with more than 10 redirects`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFront(t)
