@@ -26,9 +26,9 @@ type KeychainOptions struct {
 // its time. It is safe for concurrent use. Make it with [NewKeychain].
 //
 // The sources, in order: the pull secrets given; Docker's configuration and
-// credential helpers, or Podman's where Docker has no configuration; Podman's
-// auth.json (REGISTRY_AUTH_FILE, else containers/auth.json below
-// XDG_RUNTIME_DIR, else below XDG_CONFIG_HOME or ~/.config); the helpers of
+// credential helpers; Podman's auth.json (REGISTRY_AUTH_FILE, else
+// containers/auth.json below XDG_RUNTIME_DIR, else below XDG_CONFIG_HOME or
+// ~/.config), and its helpers where Docker has no configuration; the helpers of
 // clouds, where the program is built with the tags "ecr", "acr", "gcr" or
 // "ghcr"; the keychains given. An entry of a pull secret or of auth.json for a
 // path, such as "quay.io/org", is for the repositories below it and goes
@@ -62,10 +62,7 @@ func NewKeychain(o KeychainOptions) *Keychain {
 		k.sources = append(k.sources, source{title: "pull secret " + s.name, entries: s.all})
 	}
 	if !o.WithoutDefault {
-		k.sources = append(k.sources,
-			source{title: "docker config", registry: authn.DefaultKeychain},
-			source{title: "podman auth.json", entries: sync.OnceValues(podmanEntries)},
-		)
+		k.sources = append(k.sources, defaultSources()...)
 		k.sources = append(k.sources, cloudSources()...)
 	}
 	for _, other := range o.Keychains {

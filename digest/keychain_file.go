@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -20,7 +21,7 @@ const maxAuthFile = 1 << 20
 // authEntry is one entry of "auths": credentials for a registry, or for the
 // repositories below a path of it.
 type authEntry struct {
-	host string // may have labels with "*" where globs is set
+	host string // may have labels with "*"
 	path string // without slashes at its ends; empty for the whole registry
 	auth authn.AuthConfig
 }
@@ -125,20 +126,82 @@ func readAuths(auths map[string]json.RawMessage) ([]authEntry, error) {
 	return entries, nil
 }
 
-// podmanEntries reads the auth.json of Podman, Buildah and Skopeo
-// (containers-auth.json(5)).
-func podmanEntries() ([]authEntry, error) {
+// podman is the auth.json of Podman, Buildah and Skopeo (containers-auth.json(5)).
+type podman struct {
+	entries []authEntry
+	helpers map[string]string
+}
+
+func readPodman() (podman, error) {
 	for _, file := range podmanFiles() {
 		data, err := readAuthFile(file)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return podman{}, err
 		}
-		return parseAuths(data)
+		entries, err := parseAuths(data)
+		if err != nil {
+			return podman{}, err
+		}
+		var config struct {
+			Helpers map[string]string `json:"credHelpers"`
+		}
+		if json.Unmarshal(data, &config) != nil {
+			return podman{}, fault("\"credHelpers\" is not an object of texts")
+		}
+		return podman{entries, config.Helpers}, nil
 	}
-	return nil, nil
+	return podman{}, nil
+}
+
+// defaultSources are Docker's and Podman's files. The library reads Podman's
+// where Docker has none, but gives the credentials for one path of a registry to
+// all of it; so it is asked about Docker's only, and to start Podman's helpers.
+func defaultSources() []source {
+	read := sync.OnceValues(readPodman)
+	return []source{
+		{title: "docker config", registry: keychainOf(func(target authn.Resource) (authn.Authenticator, error) {
+			if !hasDockerConfig() {
+				return authn.Anonymous, nil
+			}
+			return authn.DefaultKeychain.Resolve(target)
+		})},
+		{title: "podman auth.json", entries: func() ([]authEntry, error) {
+			p, err := read()
+			return p.entries, err
+		}, registry: keychainOf(func(target authn.Resource) (authn.Authenticator, error) {
+			p, err := read()
+			if err != nil || hasDockerConfig() || p.helpers[target.RegistryStr()] == "" {
+				return authn.Anonymous, err
+			}
+			return authn.DefaultKeychain.Resolve(target)
+		})},
+	}
+}
+
+// keychainOf makes a keychain of a function.
+type keychainOf func(authn.Resource) (authn.Authenticator, error)
+
+// Resolve implements [authn.Keychain].
+func (f keychainOf) Resolve(target authn.Resource) (authn.Authenticator, error) { return f(target) }
+
+// hasDockerConfig looks where the library does.
+func hasDockerConfig() bool {
+	var dirs []string
+	if home, err := os.UserHomeDir(); err == nil {
+		dirs = append(dirs, filepath.Join(home, ".docker"))
+	}
+	if dir := os.Getenv("DOCKER_CONFIG"); dir != "" {
+		dirs = append(dirs, dir)
+	}
+	for _, dir := range dirs {
+		if info, err := os.Stat(filepath.Join(dir, "config.json")); err == nil && !info.IsDir() {
+			return true
+		}
+	}
+	return false
 }
 
 func podmanFiles() []string {

@@ -144,7 +144,15 @@ func tomlFault(name string, err error) error {
 	if errors.As(err, &parse) {
 		return fault(fmt.Sprintf("%s:%d:%d: %s", name, parse.Position.Line, max(parse.Position.Col, 1), oneLine(parse.Message)))
 	}
-	return fault(name + ": " + oneLine(strings.TrimPrefix(err.Error(), "toml: ")))
+	// A value of the wrong type comes as text: toml: line 2 (last key "k"): what
+	text := strings.TrimPrefix(err.Error(), "toml: ")
+	var line int
+	if _, scanErr := fmt.Sscanf(text, "line %d (", &line); scanErr == nil {
+		if _, what, ok := strings.Cut(text, "): "); ok {
+			return fault(fmt.Sprintf("%s:%d: %s", name, line, oneLine(what)))
+		}
+	}
+	return fault(name + ": " + oneLine(text))
 }
 
 // lineOf finds the first line that sets a key. The library does not say where a
