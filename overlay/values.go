@@ -95,7 +95,7 @@ func (w *valuesWalk) scalar(t *trail, parent *yaml.Node) {
 		return
 	}
 	text := textOf(t.node)
-	if strings.Contains(text, "://") {
+	if strings.Contains(text, "://") || isDigest(text) { // "sha256" is no repository
 		return
 	}
 	path := w.f.path(t.path())
