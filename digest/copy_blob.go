@@ -124,8 +124,9 @@ func (t *transfer) stream(ctx context.Context, d v1.Descriptor, place *url.URL) 
 		return nil
 	}
 	t.bar.add(digest, -body.sent, false)
+	var unopened *Error
 	var refused *refusal
-	if body.failed != nil && !errors.As(err, &refused) {
+	if errors.As(body.failed, &unopened) || body.failed != nil && !errors.As(err, &refused) {
 		return t.sourceFault(digest, body.failed)
 	}
 	return t.dst.unwritten("blob "+digest, err)

@@ -22,7 +22,8 @@ import (
 	"github.com/kubepromote/kubepromote/digest"
 )
 
-// uploads makes a fault of the nth PATCH and all after it, or of one method.
+// onMethod makes a fault of the requests of a method whose path has the text,
+// from one to another, counted from 1; to 0 means all that follow.
 func onMethod(method, path string, from, to int32, answer http.HandlerFunc) func(http.ResponseWriter, *http.Request) bool {
 	var n atomic.Int32
 	return func(w http.ResponseWriter, r *http.Request) bool {
@@ -245,12 +246,23 @@ func TestCopyStaysAway(t *testing.T) {
 	src, dst := newDepot(t, true), newDepot(t, true)
 	img := randomImage(t, 100, 1)
 	write(t, src.host+"/a:v1", img)
-	src.setFault(onMethod(http.MethodGet, "/blobs/", 1, 0, func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, away.URL+"/v2/a/blobs/x", http.StatusTemporaryRedirect)
-	}))
+	var known atomic.Int32
+	src.setFault(func(w http.ResponseWriter, r *http.Request) bool {
+		switch _, password, _ := r.BasicAuth(); {
+		case password != "hunter2":
+			w.Header().Set("WWW-Authenticate", `Basic realm="here"`)
+			w.WriteHeader(http.StatusUnauthorized)
+		case strings.Contains(r.URL.Path, "/blobs/"):
+			http.Redirect(w, r, away.URL+"/v2/a/blobs/x", http.StatusTemporaryRedirect)
+		default:
+			known.Add(1)
+			return false
+		}
+		return true
+	})
 	c := newCopier(t, digest.CopierOptions{Keychain: basicAuth{}})
 	_, err := c.Copy(t.Context(), src.host+"/a:v1", dst.host+"/a:v1", digest.CopyOptions{})
-	if !errors.Is(err, digest.ErrNotFound) || asked.Load() == 0 || sawSecret.Load() {
+	if !errors.Is(err, digest.ErrNotFound) || asked.Load() == 0 || known.Load() == 0 || sawSecret.Load() {
 		t.Errorf("got %v, asked %d times, with credentials: %v", err, asked.Load(), sawSecret.Load())
 	}
 }
@@ -267,39 +279,34 @@ func TestCopyCancelled(t *testing.T) {
 	img := randomImage(t, 300_000, 4)
 	write(t, src.host+"/a:v1", img)
 	c := newCopier(t, digest.CopierOptions{})
-	for name, fault := range map[string]func(http.ResponseWriter, *http.Request) bool{
-		"upload hangs": onMethod(http.MethodPatch, "", 1, 0, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }),
-		"upload read": onMethod(http.MethodPatch, "", 1, 0, func(_ http.ResponseWriter, r *http.Request) {
-			io.Copy(io.Discard, r.Body)
-			<-r.Context().Done()
-		}),
-		"head hangs":     onMethod(http.MethodHead, "/blobs/", 1, 0, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }),
-		"manifest hangs": onMethod(http.MethodPut, "/manifests/", 1, 0, func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body); <-r.Context().Done() }),
+	for _, tt := range []struct {
+		name, method, path string
+		read               bool
+	}{
+		{"upload hangs", http.MethodPatch, "", false},
+		{"upload read", http.MethodPatch, "", true},
+		{"head hangs", http.MethodHead, "/blobs/", false},
+		{"manifest hangs", http.MethodPut, "/manifests/", true},
 	} {
 		before := runtime.NumGoroutine()
 		ctx, cancel := context.WithCancel(t.Context())
-		var once sync.Once
-		dst.setFault(func(w http.ResponseWriter, r *http.Request) bool {
-			done := fault(w, withHook(r, func() { once.Do(func() { time.AfterFunc(50*time.Millisecond, cancel) }) }))
-			return done
-		})
-		time.AfterFunc(20*time.Second, cancel)
+		over := make(chan struct{})
+		dst.setFault(onMethod(tt.method, tt.path, 1, 0, func(_ http.ResponseWriter, r *http.Request) {
+			if tt.read {
+				io.Copy(io.Discard, r.Body)
+			}
+			time.AfterFunc(50*time.Millisecond, cancel)
+			<-over // a server does not notice by itself while there is a body to read
+		}))
 		_, err := c.Copy(ctx, src.host+"/a:v1", dst.host+"/a:v1", digest.CopyOptions{})
+		close(over)
 		var e *digest.Error
 		if !errors.Is(err, context.Canceled) || !errors.As(err, &e) || !strings.Contains(err.Error(), "cancelled") {
-			t.Errorf("%s: got %v", name, err)
+			t.Errorf("%s: got %v", tt.name, err)
 		}
 		cancel()
 		settleCopier(t, before, c)
 	}
-}
-
-// withHook calls f for a request, and gives it back.
-func withHook(r *http.Request, f func()) *http.Request {
-	if r.Method != http.MethodGet {
-		f()
-	}
-	return r
 }
 
 func settleCopier(t *testing.T, before int, c *digest.Copier) {
@@ -321,24 +328,25 @@ func settleCopier(t *testing.T, before int, c *digest.Copier) {
 
 // A blob that does not move is given up, on either side, and not repeated for ever.
 func TestCopyStalls(t *testing.T) {
-	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
-	drip := func(w http.ResponseWriter, r *http.Request) {
-		w.Write([]byte("x"))
-		w.(http.Flusher).Flush()
-		<-r.Context().Done()
-	}
-	for name, faults := range map[string][2]func(http.ResponseWriter, *http.Request) bool{
-		"source":      {onMethod(http.MethodGet, "/blobs/", 1, 0, drip), nil},
-		"destination": {nil, onMethod(http.MethodPatch, "", 1, 0, hang)},
-	} {
-		t.Run(name, func(t *testing.T) {
+	for _, side := range []string{"source", "destination"} {
+		t.Run(side, func(t *testing.T) {
 			t.Parallel()
 			src, dst := newDepot(t, true), newDepot(t, true)
 			img := randomImage(t, 300_000, 1)
 			write(t, src.host+"/a:v1", img)
-			src.setFault(faults[0])
-			dst.setFault(faults[1])
-			at := map[string]string{"source": src.host, "destination": dst.host}[name]
+			over := make(chan struct{})
+			t.Cleanup(func() { close(over) }) // before the servers are closed
+			at := src.host
+			if side == "source" {
+				src.setFault(onMethod(http.MethodGet, "/blobs/", 1, 0, func(w http.ResponseWriter, _ *http.Request) {
+					w.Write([]byte("x"))
+					w.(http.Flusher).Flush()
+					<-over
+				}))
+			} else {
+				at = dst.host
+				dst.setFault(onMethod(http.MethodPatch, "", 1, 0, func(http.ResponseWriter, *http.Request) { <-over }))
+			}
 			c := newCopier(t, digest.CopierOptions{Timeout: 300 * time.Millisecond, Concurrency: 1})
 			_, err := c.Copy(t.Context(), src.host+"/a:v1", dst.host+"/a:v1", digest.CopyOptions{})
 			if err == nil || !strings.HasPrefix(err.Error(), at) || !strings.Contains(err.Error(), "no answer in time") {
