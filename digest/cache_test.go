@@ -253,13 +253,13 @@ func TestCacheShared(t *testing.T) {
 
 func TestCacheTransport(t *testing.T) {
 	d := newDepot(t, true)
-	img := randomImage(t, 100, 1)
+	img := sampleImage(t, 100, 1)
 	write(t, d.host+"/a:v1", img)
 	m, err := img.Manifest()
 	if err != nil {
 		t.Fatal(err)
 	}
-	manifestPath, blobPath := "/v2/a/manifests/"+digestOf(t, img), "/v2/a/blobs/"+m.Config.Digest.String()
+	manifestPath, blobPath := "/v2/a/manifests/"+idOf(t, img), "/v2/a/blobs/"+m.Config.Digest.String()
 	base := "http://" + d.host
 	client := &http.Client{Transport: &digest.CacheTransport{Cache: openCache(t, t.TempDir(), 0)}}
 	defer client.CloseIdleConnections()

@@ -68,14 +68,7 @@ func (t *CacheTransport) cacheable(req *http.Request) string {
 		strings.Contains(req.Header.Get("Cache-Control"), "no-cache") {
 		return ""
 	}
-	first := req
-	for range maxRedirects {
-		if first.Response == nil || first.Response.Request == nil {
-			break
-		}
-		first = first.Response.Request
-	}
-	return contentDigest(first.URL.Path)
+	return contentDigest(chosenBy(req).URL.Path)
 }
 
 // contentDigest finds the digest in "/v2/NAME/manifests/sha256:…" and

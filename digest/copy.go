@@ -196,7 +196,7 @@ func (c *Copier) Copy(ctx context.Context, src, dst string, o CopyOptions) (Copy
 	if err != nil {
 		return CopyResult{}, err
 	}
-	at, err := c.newEndpoint(to)
+	at, err := c.newCopyRepo(to)
 	if err != nil {
 		return CopyResult{}, err
 	}
@@ -240,7 +240,7 @@ func (c *Copier) source(src string) (from copySource, tagOrDigest string, done f
 	if err != nil {
 		return nil, "", nil, err
 	}
-	at, err := c.newEndpoint(ref)
+	at, err := c.newCopyRepo(ref)
 	if err != nil {
 		return nil, "", nil, err
 	}

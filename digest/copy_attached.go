@@ -1,7 +1,6 @@
 package digest
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -237,20 +236,13 @@ func addDiffIDs(config []byte, diffIDs []string) ([]byte, error) {
 }
 
 // upload stores a small blob.
-func (e *endpoint) upload(ctx context.Context, digest string, content []byte) error {
+func (e *copyRepo) upload(ctx context.Context, digest string, content []byte) error {
 	err := e.copier.again(ctx, func() error {
 		place, err := e.open(ctx, nil)
 		if err != nil {
 			return err
 		}
-		query := place.Query()
-		query.Set("digest", digest)
-		place.RawQuery = query.Encode()
-		_, _, err = e.brief(ctx, message{
-			method: http.MethodPut, url: place, contentType: "application/octet-stream",
-			body: bytes.NewReader(content), length: int64(len(content)),
-		}, http.StatusCreated, http.StatusNoContent)
-		return err
+		return e.commit(ctx, digest, place, content)
 	})
 	if err != nil {
 		return e.unwritten("blob "+digest, err)

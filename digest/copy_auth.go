@@ -36,7 +36,7 @@ type handshake struct {
 // RoundTrip implements [http.RoundTripper].
 func (h *handshakes) RoundTrip(req *http.Request) (*http.Response, error) {
 	path, ok := repositoryOf(req.URL.Path)
-	if !ok || req.Context().Value(awayKey{}) != nil {
+	if !ok || chosenBy(req).URL.Host != req.URL.Host {
 		return h.base.RoundTrip(req)
 	}
 	t, err := h.transport(req.Context(), handshakeKey{

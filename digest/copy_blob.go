@@ -1,6 +1,7 @@
 package digest
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -66,7 +67,7 @@ func (t *transfer) copyBlob(ctx context.Context, d v1.Descriptor, dry bool) erro
 		}
 		return nil
 	}
-	var place *url.URL
+	var place *uploadPlace
 	if mount {
 		if place, err = t.dst.open(ctx, mountQuery(digest, from)); err == nil && place == nil {
 			t.arrived(&t.result.Mounted, d)
@@ -89,7 +90,7 @@ func (t *transfer) copyBlob(ctx context.Context, d v1.Descriptor, dry bool) erro
 // taken the blob over from the repository that query names.
 //
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#mounting-a-blob-from-another-repository
-func (e *endpoint) open(ctx context.Context, query url.Values) (*url.URL, error) {
+func (e *copyRepo) open(ctx context.Context, query url.Values) (*uploadPlace, error) {
 	at := e.url("blobs/uploads/", query)
 	resp, _, err := e.brief(ctx, message{method: http.MethodPost, url: at}, http.StatusCreated, http.StatusAccepted)
 	if err != nil {
@@ -101,22 +102,46 @@ func (e *endpoint) open(ctx context.Context, query url.Values) (*url.URL, error)
 	return e.place(at, resp)
 }
 
-func (e *endpoint) place(from *url.URL, resp *http.Response) (*url.URL, error) {
+// uploadPlace is where an upload goes on, and the answer that said so.
+type uploadPlace struct {
+	url   *url.URL
+	after *http.Response
+}
+
+func (e *copyRepo) place(from *url.URL, resp *http.Response) (*uploadPlace, error) {
 	location := resp.Header.Get("Location")
 	if location == "" {
 		return nil, errNoUpload
 	}
-	return e.resolve(from, location)
+	at, err := e.resolve(from, location)
+	if err != nil {
+		return nil, err
+	}
+	return &uploadPlace{url: at, after: resp}, nil
+}
+
+// commit ends an upload: what was sent, and content, is the blob of a digest.
+func (e *copyRepo) commit(ctx context.Context, digest string, place *uploadPlace, content []byte) error {
+	at := *place.url
+	query := at.Query()
+	query.Set("digest", digest)
+	at.RawQuery = query.Encode()
+	m := message{method: http.MethodPut, url: &at, after: place.after, contentType: "application/octet-stream"}
+	if len(content) > 0 {
+		m.body, m.length = bytes.NewReader(content), int64(len(content))
+	}
+	_, _, err := e.brief(ctx, m, http.StatusCreated, http.StatusNoContent)
+	return err
 }
 
 // stream sends a blob without holding it, and has it committed only when all
 // its bytes went past and are the right ones.
-func (t *transfer) stream(ctx context.Context, d v1.Descriptor, place *url.URL) error {
+func (t *transfer) stream(ctx context.Context, d v1.Descriptor, place *uploadPlace) error {
 	digest := d.Digest.String()
 	body := &blobBody{hash: sha256.New(), want: d, left: d.Size}
 	place, err := t.sendBytes(ctx, d, body, place)
 	if err == nil {
-		err = t.commit(ctx, digest, place)
+		err = t.dst.commit(ctx, digest, place, nil)
 	}
 	if err == nil {
 		t.count(&t.result.Sent, CopyCount{Blobs: 1, Bytes: d.Size})
@@ -125,7 +150,7 @@ func (t *transfer) stream(ctx context.Context, d v1.Descriptor, place *url.URL) 
 	}
 	t.bar.add(digest, -body.sent, false)
 	var unopened *Error
-	var refused *refusal
+	var refused *refusedAnswer
 	if errors.As(body.failed, &unopened) || body.failed != nil && !errors.As(err, &refused) {
 		return t.sourceFault(digest, body.failed)
 	}
@@ -134,7 +159,7 @@ func (t *transfer) stream(ctx context.Context, d v1.Descriptor, place *url.URL) 
 
 // sendBytes reads from the source and writes to place. It gives back where the
 // upload goes on. Nothing touches body after it has returned.
-func (t *transfer) sendBytes(ctx context.Context, d v1.Descriptor, body *blobBody, place *url.URL) (*url.URL, error) {
+func (t *transfer) sendBytes(ctx context.Context, d v1.Descriptor, body *blobBody, place *uploadPlace) (*uploadPlace, error) {
 	ctx, patience, done := t.copier.withPatience(ctx)
 	defer done()
 	content, err := t.src.blob(ctx, d.Digest.String())
@@ -155,30 +180,20 @@ func (t *transfer) sendBytes(ctx context.Context, d v1.Descriptor, body *blobBod
 		return place, err
 	}
 	resp, err := t.dst.send(ctx, message{
-		method: http.MethodPatch, url: place, body: body, length: d.Size, contentType: "application/octet-stream",
+		method: http.MethodPatch, url: place.url, after: place.after, body: body, length: d.Size,
+		contentType: "application/octet-stream",
 	}, http.StatusAccepted, http.StatusCreated, http.StatusNoContent)
 	if err != nil {
 		return nil, err
 	}
-	discard(resp)
+	finishBody(resp)
 	if !body.complete() {
 		return nil, fault("answered before it had the whole blob")
 	}
 	if resp.Header.Get("Location") == "" {
 		return place, nil
 	}
-	return t.dst.place(place, resp)
-}
-
-func (t *transfer) commit(ctx context.Context, digest string, place *url.URL) error {
-	at := *place
-	query := at.Query()
-	query.Set("digest", digest)
-	at.RawQuery = query.Encode()
-	_, _, err := t.dst.brief(ctx, message{
-		method: http.MethodPut, url: &at, contentType: "application/octet-stream",
-	}, http.StatusCreated, http.StatusNoContent)
-	return err
+	return t.dst.place(place.url, resp)
 }
 
 // blobBody is a blob on its way. Its last bytes come out only if all of them

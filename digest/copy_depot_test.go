@@ -200,7 +200,7 @@ func write(t testing.TB, ref string, what remote.Taggable) {
 
 type digested interface{ Digest() (v1.Hash, error) }
 
-func digestOf(t testing.TB, what digested) string {
+func idOf(t testing.TB, what digested) string {
 	t.Helper()
 	h, err := what.Digest()
 	if err != nil {
@@ -209,7 +209,7 @@ func digestOf(t testing.TB, what digested) string {
 	return h.String()
 }
 
-func randomImage(t testing.TB, size, layers int64) v1.Image {
+func sampleImage(t testing.TB, size, layers int64) v1.Image {
 	t.Helper()
 	img, err := random.Image(size, layers)
 	if err != nil {
@@ -294,4 +294,37 @@ func newCopier(t testing.TB, o digest.CopierOptions) *digest.Copier {
 	c := digest.NewCopier(o)
 	t.Cleanup(c.CloseIdleConnections)
 	return c
+}
+
+// put stores a manifest as it is, and get reads one.
+func (d *depot) put(t testing.TB, path, mediaType, body string) string {
+	t.Helper()
+	req := httptest.NewRequest(http.MethodPut, path, strings.NewReader(body))
+	req.Header.Set("Content-Type", mediaType)
+	w := httptest.NewRecorder()
+	if d.handler.ServeHTTP(w, req); w.Code != http.StatusCreated {
+		t.Fatalf("PUT %s: %d %s", path, w.Code, w.Body)
+	}
+	return body
+}
+
+func (d *depot) get(t testing.TB, path string) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	if d.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil)); w.Code != http.StatusOK {
+		t.Fatalf("GET %s: %d %s", path, w.Code, w.Body)
+	}
+	return w.Body.String()
+}
+
+// answerTag makes a fault that gives a tag another manifest.
+func answerTag(tag, mediaType, body string) func(http.ResponseWriter, *http.Request) bool {
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodGet || !strings.HasSuffix(r.URL.Path, "/manifests/"+tag) {
+			return false
+		}
+		w.Header().Set("Content-Type", mediaType)
+		io.WriteString(w, body)
+		return true
+	}
 }

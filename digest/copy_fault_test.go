@@ -42,7 +42,7 @@ func onMethod(method, path string, from, to int32, answer http.HandlerFunc) func
 // next one sends the rest only.
 func TestCopyResumes(t *testing.T) {
 	src, dst := newDepot(t, true), newDepot(t, true)
-	img := randomImage(t, 20_000, 6)
+	img := sampleImage(t, 20_000, 6)
 	write(t, src.host+"/a:v1", img)
 	c := newCopier(t, digest.CopierOptions{Concurrency: 1})
 	dst.setFault(onMethod(http.MethodPatch, "", 4, 0, status(http.StatusInsufficientStorage)))
@@ -84,7 +84,7 @@ func TestCopyRepeats(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			src, dst := newDepot(t, true), newDepot(t, true)
-			img := randomImage(t, 100_000, 1)
+			img := sampleImage(t, 100_000, 1)
 			write(t, src.host+"/a:v1", img)
 			dst.setFault(fault)
 			var last digest.CopyEvent
@@ -138,11 +138,11 @@ func TestCopyFaults(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			src, dst := newDepot(t, true), newDepot(t, true)
-			img := randomImage(t, 5000, 1)
+			img := sampleImage(t, 5000, 1)
 			write(t, src.host+"/a:v1", img)
 			src.setFault(tt.src)
 			dst.setFault(tt.dst)
-			_, err := newCopier(t, digest.CopierOptions{}).Copy(t.Context(), src.host+"/a@"+digestOf(t, img), dst.host+"/a:v1", digest.CopyOptions{})
+			_, err := newCopier(t, digest.CopierOptions{}).Copy(t.Context(), src.host+"/a@"+idOf(t, img), dst.host+"/a:v1", digest.CopyOptions{})
 			var e *digest.Error
 			if !errors.As(err, &e) || e.Kind != tt.kind || e.Status != tt.status || !strings.Contains(err.Error(), tt.text) {
 				t.Fatalf("got %v (%+v), want %v, %d, %q", err, e, tt.kind, tt.status, tt.text)
@@ -166,7 +166,7 @@ func TestCopyFaults(t *testing.T) {
 // committed, whatever the destination would do with it.
 func TestCopyForgedBlob(t *testing.T) {
 	src, dst := newDepot(t, true), newDepot(t, true)
-	img := randomImage(t, 5000, 1)
+	img := sampleImage(t, 5000, 1)
 	write(t, src.host+"/a:v1", img)
 	m, err := img.Manifest()
 	if err != nil {
@@ -192,12 +192,12 @@ func TestCopyForgedBlob(t *testing.T) {
 // left out.
 func TestCopyListsThatLie(t *testing.T) {
 	src, dst := newDepot(t, true), newDepot(t, true)
-	img, other := randomImage(t, 100, 1), randomImage(t, 100, 1)
+	img, other := sampleImage(t, 100, 1), sampleImage(t, 100, 1)
 	write(t, src.host+"/a:v1", img)
 	write(t, src.host+"/a:v2", other)
 	real := referrer(t, descriptorOf(t, img), "real")
-	write(t, src.host+"/a@"+digestOf(t, real), real)
-	subject := digestOf(t, img)
+	write(t, src.host+"/a@"+idOf(t, real), real)
+	subject := idOf(t, img)
 	gone := descriptorOf(t, other)
 	gone.Digest.Hex = strings.Repeat("0", 64)
 	long := gone
@@ -220,7 +220,7 @@ func TestCopyListsThatLie(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Attached) != 1 || got.Attached[0].Digest != digestOf(t, real) || got.Attached[0].Subject != subject {
+	if len(got.Attached) != 1 || got.Attached[0].Digest != idOf(t, real) || got.Attached[0].Subject != subject {
 		t.Errorf("attached: %+v", got.Attached)
 	}
 	notes := strings.Join(got.Notes, "\n")
@@ -244,7 +244,7 @@ func TestCopyStaysAway(t *testing.T) {
 	}))
 	defer away.Close()
 	src, dst := newDepot(t, true), newDepot(t, true)
-	img := randomImage(t, 100, 1)
+	img := sampleImage(t, 100, 1)
 	write(t, src.host+"/a:v1", img)
 	var known atomic.Int32
 	src.setFault(func(w http.ResponseWriter, r *http.Request) bool {
@@ -276,7 +276,7 @@ func (basicAuth) Resolve(authn.Resource) (authn.Authenticator, error) {
 // When the context ends, Copy returns and nothing goes on.
 func TestCopyCancelled(t *testing.T) {
 	src, dst := newDepot(t, true), newDepot(t, true)
-	img := randomImage(t, 300_000, 4)
+	img := sampleImage(t, 300_000, 4)
 	write(t, src.host+"/a:v1", img)
 	c := newCopier(t, digest.CopierOptions{})
 	for _, tt := range []struct {
@@ -332,7 +332,7 @@ func TestCopyStalls(t *testing.T) {
 		t.Run(side, func(t *testing.T) {
 			t.Parallel()
 			src, dst := newDepot(t, true), newDepot(t, true)
-			img := randomImage(t, 300_000, 1)
+			img := sampleImage(t, 300_000, 1)
 			write(t, src.host+"/a:v1", img)
 			over := make(chan struct{})
 			t.Cleanup(func() { close(over) }) // before the servers are closed

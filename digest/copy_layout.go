@@ -165,11 +165,12 @@ func (l *layoutSource) read(path string) ([]byte, error) {
 	return readBounded(f)
 }
 
+// readBounded fails rather than ends when there is more than is allowed.
 func readBounded(r io.ReadCloser) ([]byte, error) {
 	defer r.Close()
 	body, err := io.ReadAll(io.LimitReader(r, maxBody+1))
 	if len(body) > maxBody {
-		return nil, fault("more than 4 MiB")
+		return nil, errTooLarge
 	}
 	return body, err
 }

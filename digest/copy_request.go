@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -17,16 +18,16 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
-// endpoint is one repository of one registry, to be read or written. Its
+// copyRepo is one repository of one registry, to be read or written. Its
 // requests go out once: what is to be repeated is said by [Copier.again], for a
 // whole step rather than a request, because half an upload cannot be.
-type endpoint struct {
+type copyRepo struct {
 	copier *Copier
 	ref    Reference // of which only the repository counts
 	repo   name.Repository
 }
 
-// message is one request to an endpoint.
+// message is one request to an copyRepo.
 type message struct {
 	method      string
 	url         *url.URL
@@ -34,11 +35,11 @@ type message struct {
 	contentType string
 	body        io.Reader
 	length      int64
+	// after is the answer that named url, in a redirect or as the place of an
+	// upload. By it a transport tells a request whose host a registry has
+	// chosen, and gives it no credentials; net/http does the same.
+	after *http.Response
 }
-
-// awayKey marks the context of a request to a host that a registry has named
-// in a redirect or as the place of an upload: no credentials go there.
-type awayKey struct{}
 
 const (
 	errStalled   fault = "no answer in time"
@@ -47,16 +48,16 @@ const (
 	errNotOne    fault = "does not answer as a registry (404)"
 )
 
-func (c *Copier) newEndpoint(ref Reference) (*endpoint, error) {
+func (c *Copier) newCopyRepo(ref Reference) (*copyRepo, error) {
 	repo, err := name.NewRepository(ref.Repository)
 	if err != nil {
 		return nil, &Error{Ref: ref.String(), Kind: ErrMalformed, Err: fault("repository not accepted")}
 	}
-	return &endpoint{copier: c, ref: ref, repo: repo}, nil
+	return &copyRepo{copier: c, ref: ref, repo: repo}, nil
 }
 
 // url is that of something in the repository: "manifests/v1".
-func (e *endpoint) url(rest string, query url.Values) *url.URL {
+func (e *copyRepo) url(rest string, query url.Values) *url.URL {
 	return &url.URL{
 		Scheme:   e.repo.Scheme(),
 		Host:     e.repo.RegistryStr(),
@@ -67,7 +68,7 @@ func (e *endpoint) url(rest string, query url.Values) *url.URL {
 
 // send sends m and gives back an answer with one of the wanted statuses; any
 // other is an error. Redirects of GET and HEAD are followed.
-func (e *endpoint) send(ctx context.Context, m message, wanted ...int) (*http.Response, error) {
+func (e *copyRepo) send(ctx context.Context, m message, wanted ...int) (*http.Response, error) {
 	for range maxRedirects + 1 {
 		resp, err := e.once(ctx, m)
 		if err != nil {
@@ -75,10 +76,11 @@ func (e *endpoint) send(ctx context.Context, m message, wanted ...int) (*http.Re
 		}
 		reading := m.method == http.MethodGet || m.method == http.MethodHead
 		if location := resp.Header.Get("Location"); reading && isRedirect(resp.StatusCode) && location != "" {
-			discard(resp)
+			finishBody(resp)
 			if m.url, err = e.resolve(m.url, location); err != nil {
 				return nil, err
 			}
+			m.after = resp
 			continue
 		}
 		return e.check(resp, wanted)
@@ -86,10 +88,7 @@ func (e *endpoint) send(ctx context.Context, m message, wanted ...int) (*http.Re
 	return nil, errRedirects
 }
 
-func (e *endpoint) once(ctx context.Context, m message) (*http.Response, error) {
-	if m.url.Host != e.repo.RegistryStr() {
-		ctx = context.WithValue(ctx, awayKey{}, true)
-	}
+func (e *copyRepo) once(ctx context.Context, m message) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, m.method, m.url.String(), m.body)
 	if err != nil {
 		return nil, err
@@ -97,6 +96,7 @@ func (e *endpoint) once(ctx context.Context, m message) (*http.Response, error) 
 	if m.length > 0 {
 		req.ContentLength = m.length
 	}
+	req.Response = m.after
 	req.Header.Set("User-Agent", e.copier.userAgent)
 	if m.accept != "" {
 		req.Header.Set("Accept", m.accept)
@@ -106,6 +106,7 @@ func (e *endpoint) once(ctx context.Context, m message) (*http.Response, error) 
 	}
 	resp, err := e.copier.transport.RoundTrip(req)
 	if err == nil {
+		resp.Request = req
 		return resp, nil
 	}
 	var own fault
@@ -118,7 +119,7 @@ func (e *endpoint) once(ctx context.Context, m message) (*http.Response, error) 
 	return nil, err
 }
 
-func (e *endpoint) check(resp *http.Response, wanted []int) (*http.Response, error) {
+func (e *copyRepo) check(resp *http.Response, wanted []int) (*http.Response, error) {
 	if err := transport.CheckError(resp, wanted...); err != nil {
 		defer resp.Body.Close()
 		var answered *transport.Error
@@ -128,21 +129,39 @@ func (e *endpoint) check(resp *http.Response, wanted []int) (*http.Response, err
 				return nil, errNotOne
 			}
 			wait, _ := retryAfter(resp.Header.Get("Retry-After"), time.Now())
-			return nil, &refusal{answer: answered, wait: wait}
+			return nil, &refusedAnswer{answer: answered, wait: wait}
 		}
 		return nil, err
 	}
 	return resp, nil
 }
 
-// refusal is an answer with another status than was hoped for.
-type refusal struct {
+// refusedAnswer is an answer with another status than was hoped for.
+type refusedAnswer struct {
 	answer *transport.Error
 	wait   time.Duration // what Retry-After asks for, else 0
 }
 
-func (r *refusal) Error() string { return r.answer.Error() }
-func (r *refusal) Unwrap() error { return r.answer }
+func (r *refusedAnswer) Error() string { return r.answer.Error() }
+func (r *refusedAnswer) Unwrap() error { return r.answer }
+
+// finishBody reads what little is left of an answer, so that its connection can
+// be used again.
+func finishBody(resp *http.Response) {
+	io.CopyN(io.Discard, resp.Body, 64<<10)
+	resp.Body.Close()
+}
+
+// chosenBy is the first request of a chain: the one whose host the caller chose.
+func chosenBy(req *http.Request) *http.Request {
+	for range maxRedirects + 2 { // and the place of an upload
+		if req.Response == nil || req.Response.Request == nil {
+			break
+		}
+		req = req.Response.Request
+	}
+	return req
+}
 
 func isRedirect(status int) bool {
 	switch status {
@@ -156,7 +175,7 @@ func isRedirect(status int) bool {
 // resolve finds where a Location header leads. A registry may send us to its
 // storage, but not back from HTTPS to HTTP, and not to an address inside the
 // network of whoever copies, unless it is there itself.
-func (e *endpoint) resolve(from *url.URL, location string) (*url.URL, error) {
+func (e *copyRepo) resolve(from *url.URL, location string) (*url.URL, error) {
 	to, err := from.Parse(location)
 	if err != nil || to.Host == "" || to.User != nil {
 		return nil, errBadTarget
@@ -164,19 +183,19 @@ func (e *endpoint) resolve(from *url.URL, location string) (*url.URL, error) {
 	if to.Scheme != "https" && (to.Scheme != "http" || from.Scheme != "http") {
 		return nil, errBadTarget
 	}
-	if to.Hostname() != e.hostname() && isInside(to.Hostname()) && !isInside(e.hostname()) {
+	if to.Hostname() != e.hostname() && insideAddress(to.Hostname()) && !insideAddress(e.hostname()) {
 		return nil, errBadTarget
 	}
 	return to, nil
 }
 
-func (e *endpoint) hostname() string {
+func (e *copyRepo) hostname() string {
 	return (&url.URL{Host: e.repo.RegistryStr()}).Hostname()
 }
 
-// isInside tells names and addresses that mean another machine, or this one,
+// insideAddress tells names and addresses that mean another machine, or this one,
 // depending on where they are used.
-func isInside(host string) bool {
+func insideAddress(host string) bool {
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return true
 	}
@@ -195,7 +214,7 @@ func statusOf(err error) int {
 }
 
 // unread is the error of something that could not be read.
-func (e *endpoint) unread(what string, err error) error {
+func (e *copyRepo) unread(what string, err error) error {
 	out := &Error{Ref: e.ref.String(), Registry: e.ref.Registry(), Kind: ErrUnknown}
 	if statusOf(err) == http.StatusNotFound {
 		out.Kind, out.Status = ErrNotFound, http.StatusNotFound
@@ -208,7 +227,7 @@ func (e *endpoint) unread(what string, err error) error {
 }
 
 // unwritten is the error of something that could not be written.
-func (e *endpoint) unwritten(what string, err error) error {
+func (e *copyRepo) unwritten(what string, err error) error {
 	status, text := describe(err, e.tried())
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden:
@@ -228,11 +247,11 @@ func (e *endpoint) unwritten(what string, err error) error {
 	}
 }
 
-func (e *endpoint) subject(what string) string {
+func (e *copyRepo) subject(what string) string {
 	return fmt.Sprintf("%s of %q", what, e.ref.Path())
 }
 
-func (e *endpoint) tried() string {
+func (e *copyRepo) tried() string {
 	if e.copier.keys == nil {
 		return "those of the given transport"
 	}
@@ -248,8 +267,8 @@ func (c *Copier) again(ctx context.Context, f func() error) error {
 		if err == nil || try == maxTries || ctx.Err() != nil || !mayPass(err) {
 			return err
 		}
-		wait := backoff(try, nil)
-		var refused *refusal
+		wait := copyBackoff(try)
+		var refused *refusedAnswer
 		if errors.As(err, &refused) && refused.wait > 0 {
 			wait = refused.wait
 		}
@@ -262,12 +281,21 @@ func (c *Copier) again(ctx context.Context, f func() error) error {
 	}
 }
 
+// copyBackoff is 0.1 s and then 0.3 s, spread by a fifth.
+func copyBackoff(try int) time.Duration {
+	wait := firstBackoff
+	for range try - 1 {
+		wait *= 3
+	}
+	return wait + time.Duration(rand.Int64N(int64(wait)/5))
+}
+
 // mayPass tells failures of a step that repeating it may mend. Unlike a
 // resolver's question, a copy is long and has half its work behind it, so any
 // trouble on the way counts except one that is known to stay.
 func mayPass(err error) bool {
 	var own fault
-	var refused *refusal
+	var refused *refusedAnswer
 	var creds *credentialsError
 	switch {
 	case errors.As(err, &refused):
@@ -301,15 +329,14 @@ func (c *Copier) withPatience(ctx context.Context) (context.Context, *patience, 
 func (p *patience) moved() { p.timer.Reset(p.limit) }
 
 // brief sends m and reads the whole answer, at most 4 MiB.
-func (e *endpoint) brief(ctx context.Context, m message, wanted ...int) (*http.Response, []byte, error) {
+func (e *copyRepo) brief(ctx context.Context, m message, wanted ...int) (*http.Response, []byte, error) {
 	ctx, _, done := e.copier.withPatience(ctx)
 	defer done()
 	resp, err := e.send(ctx, m, wanted...)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(&boundedBody{ReadCloser: resp.Body, left: maxBody})
+	answer, err := readBounded(resp.Body)
 	if err != nil && errors.Is(context.Cause(ctx), errStalled) {
 		err = errStalled
 	}
@@ -317,7 +344,7 @@ func (e *endpoint) brief(ctx context.Context, m message, wanted ...int) (*http.R
 }
 
 // quick is brief, again if it fails for the moment.
-func (e *endpoint) quick(ctx context.Context, m message, body []byte, wanted ...int) (*http.Response, []byte, error) {
+func (e *copyRepo) quick(ctx context.Context, m message, body []byte, wanted ...int) (*http.Response, []byte, error) {
 	var resp *http.Response
 	var answer []byte
 	err := e.copier.again(ctx, func() (err error) {

@@ -22,8 +22,8 @@ const (
 	artifactManifest types.MediaType = "application/vnd.oci.artifact.manifest.v1+json"
 	// maxPages bounds a paginated list.
 	maxPages = 100
-	// maxReferrers bounds the referrers of one manifest.
-	maxReferrers = 5000
+	// maxListed bounds the referrers of one manifest.
+	maxListed = 5000
 )
 
 const errForged fault = "content has another digest, "
@@ -54,7 +54,7 @@ type copySource interface {
 }
 
 // repositorySource reads from a registry.
-type repositorySource struct{ *endpoint }
+type repositorySource struct{ *copyRepo }
 
 func (s repositorySource) String() string { return s.ref.Repository }
 
@@ -80,7 +80,7 @@ func manifestName(tagOrDigest string) string {
 
 // fetch gets a manifest. A registry's word on the digest of a tag is not
 // needed: the digest of what it sends is what is copied.
-func (e *endpoint) fetch(ctx context.Context, tagOrDigest string) (v1.Descriptor, []byte, error) {
+func (e *copyRepo) fetch(ctx context.Context, tagOrDigest string) (v1.Descriptor, []byte, error) {
 	resp, body, err := e.quick(ctx, message{
 		method: http.MethodGet, url: e.url("manifests/"+tagOrDigest, nil), accept: acceptManifests,
 	}, nil, http.StatusOK)
@@ -113,7 +113,7 @@ func (s repositorySource) tagged(ctx context.Context, tag string) (string, error
 }
 
 // head gives the digest of a manifest by HEAD, empty when there is none.
-func (e *endpoint) head(ctx context.Context, tagOrDigest string) (string, error) {
+func (e *copyRepo) head(ctx context.Context, tagOrDigest string) (string, error) {
 	resp, _, err := e.quick(ctx, message{
 		method: http.MethodHead, url: e.url("manifests/"+tagOrDigest, nil), accept: acceptManifests,
 	}, nil, http.StatusOK)
@@ -155,15 +155,15 @@ func (s repositorySource) referrers(ctx context.Context, digest string) ([]v1.De
 // registry does not have this request, which is then asked no more.
 //
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers
-func (e *endpoint) referrersAPI(ctx context.Context, digest string) (all []v1.Descriptor, known bool, err error) {
+func (e *copyRepo) referrersAPI(ctx context.Context, digest string) (all []v1.Descriptor, known bool, err error) {
 	next := e.url("referrers/"+digest, nil)
 	for range maxPages {
 		resp, body, err := e.quick(ctx, message{
 			method: http.MethodGet, url: next, accept: string(types.OCIImageIndex),
 		}, nil, http.StatusOK)
 		switch status := statusOf(err); {
-		case status == http.StatusNotFound, status == http.StatusBadRequest, status == http.StatusNotAcceptable,
-			errors.Is(err, errNotOne):
+		case status == http.StatusNotFound, status == http.StatusBadRequest,
+			status == http.StatusMethodNotAllowed, status == http.StatusNotAcceptable, errors.Is(err, errNotOne):
 			return nil, false, nil
 		case err != nil:
 			return nil, false, err
@@ -174,10 +174,10 @@ func (e *endpoint) referrersAPI(ctx context.Context, digest string) (all []v1.De
 		if err != nil {
 			return nil, true, err
 		}
-		if all = append(all, page...); len(all) > maxReferrers {
-			return nil, true, fault("more than " + strconv.Itoa(maxReferrers) + " referrers")
+		if all = append(all, page...); len(all) > maxListed {
+			return nil, true, fault("more than " + strconv.Itoa(maxListed) + " referrers")
 		}
-		link := nextPage(resp.Header.Values("Link"))
+		link := nextLink(resp.Header.Values("Link"))
 		if link == "" {
 			return all, true, nil
 		}
@@ -192,7 +192,7 @@ func (e *endpoint) referrersAPI(ctx context.Context, digest string) (all []v1.De
 // does not keep it.
 //
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#referrers-tag-schema
-func (e *endpoint) referrersTag(ctx context.Context, digest string) ([]v1.Descriptor, error) {
+func (e *copyRepo) referrersTag(ctx context.Context, digest string) ([]v1.Descriptor, error) {
 	desc, body, err := e.fetch(ctx, tagOf(digest))
 	if statusOf(err) == http.StatusNotFound || err == nil && desc.MediaType != types.OCIImageIndex {
 		return nil, nil
@@ -201,8 +201,8 @@ func (e *endpoint) referrersTag(ctx context.Context, digest string) ([]v1.Descri
 		return nil, err
 	}
 	list, err := parseReferrers(body)
-	if len(list) > maxReferrers {
-		return nil, fault("more than " + strconv.Itoa(maxReferrers) + " referrers")
+	if len(list) > maxListed {
+		return nil, fault("more than " + strconv.Itoa(maxListed) + " referrers")
 	}
 	return list, err
 }
@@ -220,8 +220,8 @@ func parseReferrers(body []byte) ([]v1.Descriptor, error) {
 	return list.Manifests, nil
 }
 
-// nextPage finds the URL of rel="next" in Link headers, RFC 8288.
-func nextPage(links []string) string {
+// nextLink finds the URL of rel="next" in Link headers, RFC 8288.
+func nextLink(links []string) string {
 	for _, link := range strings.Split(strings.Join(links, ","), ",") {
 		target, params, _ := strings.Cut(strings.TrimSpace(link), ";")
 		if !strings.HasPrefix(target, "<") || !strings.HasSuffix(target, ">") {

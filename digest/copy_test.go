@@ -29,20 +29,20 @@ type fleet struct {
 
 func pushFleet(t *testing.T, repo string) fleet {
 	t.Helper()
-	images := []v1.Image{randomImage(t, 3000, 2), randomImage(t, 2000, 1)}
+	images := []v1.Image{sampleImage(t, 3000, 2), sampleImage(t, 2000, 1)}
 	f := fleet{index: platforms(t, images)}
 	child := images[0]
 	write(t, repo+":v1", f.index)
-	root := digestOf(t, f.index)
+	root := idOf(t, f.index)
 	f.signature = signature(t, "payload", "one")
 	write(t, repo+":"+tagOf(root)+".sig", f.signature)
-	write(t, repo+":"+tagOf(digestOf(t, child))+".att", signature(t, "statement", "two"))
+	write(t, repo+":"+tagOf(idOf(t, child))+".att", signature(t, "statement", "two"))
 	f.childProof = referrer(t, descriptorOf(t, child), "child")
-	write(t, repo+"@"+digestOf(t, f.childProof), f.childProof)
+	write(t, repo+"@"+idOf(t, f.childProof), f.childProof)
 	f.sbom = referrer(t, descriptorOf(t, f.index), "sbom")
-	write(t, repo+"@"+digestOf(t, f.sbom), f.sbom)
+	write(t, repo+"@"+idOf(t, f.sbom), f.sbom)
 	f.sbomProof = referrer(t, descriptorOf(t, f.sbom), "of the sbom")
-	write(t, repo+"@"+digestOf(t, f.sbomProof), f.sbomProof)
+	write(t, repo+"@"+idOf(t, f.sbomProof), f.sbomProof)
 	return f
 }
 
@@ -104,7 +104,7 @@ func TestCopyAll(t *testing.T) {
 				t.Fatal(err)
 			}
 			checkFleet(t, f, to)
-			if got.Digest != digestOf(t, f.index) || got.Destination != to+":v2@"+got.Digest || got.Source != from+"@"+got.Digest {
+			if got.Digest != idOf(t, f.index) || got.Destination != to+":v2@"+got.Digest || got.Source != from+"@"+got.Digest {
 				t.Errorf("got %+v", got)
 			}
 			if len(got.Attached) != 5 || got.Sent.Manifests != 8 || got.Mounted.Blobs != 0 || len(got.Notes) != 0 {
@@ -130,11 +130,11 @@ func TestCopyAll(t *testing.T) {
 
 func checkFleet(t *testing.T, f fleet, to string) {
 	t.Helper()
-	root := digestOf(t, f.index)
+	root := idOf(t, f.index)
 	if got := head(t, to+":v2"); got != root {
 		t.Errorf("tag v2 is %q, want %s", got, root)
 	}
-	if got, want := head(t, to+":"+tagOf(root)+".sig"), digestOf(t, f.signature); got != want {
+	if got, want := head(t, to+":"+tagOf(root)+".sig"), idOf(t, f.signature); got != want {
 		t.Errorf("signature is %q, want %s", got, want)
 	}
 	m, err := f.index.IndexManifest()
@@ -145,8 +145,8 @@ func checkFleet(t *testing.T, f fleet, to string) {
 	if head(t, to+":"+tagOf(child)+".att") == "" {
 		t.Error("the attestation of a platform is not there")
 	}
-	for subject, want := range map[string]v1.Image{child: f.childProof, root: f.sbom, digestOf(t, f.sbom): f.sbomProof} {
-		if list := referrersOf(t, to, subject); len(list) != 1 || !list[digestOf(t, want)] {
+	for subject, want := range map[string]v1.Image{child: f.childProof, root: f.sbom, idOf(t, f.sbom): f.sbomProof} {
+		if list := referrersOf(t, to, subject); len(list) != 1 || !list[idOf(t, want)] {
 			t.Errorf("referrers of %s are %v", subject, list)
 		}
 	}
@@ -165,11 +165,11 @@ func checkFleet(t *testing.T, f fleet, to string) {
 
 func TestCopyMounts(t *testing.T) {
 	d := newDepot(t, true)
-	img := randomImage(t, 5000, 3)
+	img := sampleImage(t, 5000, 3)
 	write(t, d.host+"/dev/cart:v1", img)
 	d.forget()
 	c := newCopier(t, digest.CopierOptions{})
-	from, to := d.host+"/dev/cart@"+digestOf(t, img), d.host+"/prod/cart"
+	from, to := d.host+"/dev/cart@"+idOf(t, img), d.host+"/prod/cart"
 	plan, err := c.Copy(t.Context(), from, to, digest.CopyOptions{DryRun: true})
 	if err != nil {
 		t.Fatal(err)
@@ -203,7 +203,7 @@ func TestCopyMounts(t *testing.T) {
 func TestCopyMountRefused(t *testing.T) {
 	for _, answer := range []int{http.StatusAccepted, http.StatusForbidden, http.StatusNotFound} {
 		d := newDepot(t, true)
-		img := randomImage(t, 500, 1)
+		img := sampleImage(t, 500, 1)
 		write(t, d.host+"/dev/cart:v1", img)
 		d.setFault(func(w http.ResponseWriter, r *http.Request) bool {
 			if r.URL.Query().Get("mount") == "" {
@@ -225,15 +225,15 @@ func TestCopyMountRefused(t *testing.T) {
 // Entries of others in a list of referrers stay, as they are.
 func TestCopyExtendsList(t *testing.T) {
 	src, dst := newDepot(t, true), newDepot(t, false)
-	img := randomImage(t, 100, 1)
+	img := sampleImage(t, 100, 1)
 	from, to := src.host+"/a", dst.host+"/a"
 	write(t, from+":v1", img)
 	ours := referrer(t, descriptorOf(t, img), "ours")
-	write(t, from+"@"+digestOf(t, ours), ours)
+	write(t, from+"@"+idOf(t, ours), ours)
 	theirs := referrer(t, descriptorOf(t, img), "theirs")
-	write(t, to+"@"+digestOf(t, theirs), theirs)
+	write(t, to+"@"+idOf(t, theirs), theirs)
 	// Another writer puts the list back to what it was, once.
-	tag := tagOf(digestOf(t, img))
+	tag := tagOf(idOf(t, img))
 	var once sync.Once
 	before := head(t, to+":"+tag)
 	dst.setFault(func(w http.ResponseWriter, r *http.Request) bool {
@@ -247,8 +247,8 @@ func TestCopyExtendsList(t *testing.T) {
 	if _, err := newCopier(t, digest.CopierOptions{}).Copy(t.Context(), from+":v1", to+":v1", digest.CopyOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	list := referrersOf(t, to, digestOf(t, img))
-	if len(list) != 2 || !list[digestOf(t, ours)] || !list[digestOf(t, theirs)] {
+	list := referrersOf(t, to, idOf(t, img))
+	if len(list) != 2 || !list[idOf(t, ours)] || !list[idOf(t, theirs)] {
 		t.Errorf("referrers are %v", list)
 	}
 	if before == "" || before == head(t, to+":"+tag) {
@@ -259,9 +259,9 @@ func TestCopyExtendsList(t *testing.T) {
 // Signatures under cosign's tag that only the destination has are kept.
 func TestCopyJoinsSignatures(t *testing.T) {
 	src, dst := newDepot(t, true), newDepot(t, true)
-	img := randomImage(t, 100, 1)
+	img := sampleImage(t, 100, 1)
 	from, to := src.host+"/a", dst.host+"/a"
-	tag := ":" + tagOf(digestOf(t, img)) + ".sig"
+	tag := ":" + tagOf(idOf(t, img)) + ".sig"
 	write(t, from+":v1", img)
 	shared := signature(t, "payload", "shared")
 	write(t, from+tag, sign(t, shared, "payload", "ours"))
@@ -315,7 +315,7 @@ func TestCopyWithoutSignatures(t *testing.T) {
 	src.forget()
 	got, err := newCopier(t, digest.CopierOptions{}).Copy(t.Context(), src.host+"/a:v1", dst.host+"/a:v1",
 		digest.CopyOptions{WithoutSignatures: true})
-	if err != nil || len(got.Attached) != 0 || got.Sent.Manifests != 3 || got.Digest != digestOf(t, f.index) {
+	if err != nil || len(got.Attached) != 0 || got.Sent.Manifests != 3 || got.Digest != idOf(t, f.index) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	if n := len(src.requests("GET HEAD", "/referrers/")); n != 0 {
@@ -326,7 +326,7 @@ func TestCopyWithoutSignatures(t *testing.T) {
 // Layers that registries do not keep stay where they are.
 func TestCopyForeignLayer(t *testing.T) {
 	src, dst := newDepot(t, true), newDepot(t, true)
-	img, err := mutate.Append(randomImage(t, 100, 1), mutate.Addendum{
+	img, err := mutate.Append(sampleImage(t, 100, 1), mutate.Addendum{
 		Layer: static.NewLayer([]byte("licensed"), types.DockerForeignLayer), MediaType: types.DockerForeignLayer,
 		URLs: []string{"https://example.com/layer"},
 	})
@@ -342,7 +342,7 @@ func TestCopyForeignLayer(t *testing.T) {
 
 func TestCopyReferences(t *testing.T) {
 	src, dst := newDepot(t, true), newDepot(t, true)
-	img := randomImage(t, 100, 1)
+	img := sampleImage(t, 100, 1)
 	write(t, src.host+"/a:v1", img)
 	c := newCopier(t, digest.CopierOptions{})
 	for _, tt := range []struct {
@@ -367,8 +367,8 @@ func TestCopyReferences(t *testing.T) {
 	if n := dst.blobs.has("a"); n != 0 {
 		t.Errorf("%d blobs sent by copies that failed at once", n)
 	}
-	got, err := c.Copy(t.Context(), src.host+"/a:v1", dst.host+"/a:v1@"+digestOf(t, img), digest.CopyOptions{})
-	if err != nil || got.Digest != digestOf(t, img) {
+	got, err := c.Copy(t.Context(), src.host+"/a:v1", dst.host+"/a:v1@"+idOf(t, img), digest.CopyOptions{})
+	if err != nil || got.Digest != idOf(t, img) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }

@@ -15,7 +15,7 @@ import (
 type transfer struct {
 	copier *Copier
 	src    copySource
-	dst    *endpoint
+	dst    *copyRepo
 	plan   *copyPlan
 	bar    *copyBar
 
@@ -23,7 +23,7 @@ type transfer struct {
 	result CopyResult
 }
 
-func newTransfer(c *Copier, src copySource, dst *endpoint, p *copyPlan, given string) *transfer {
+func newTransfer(c *Copier, src copySource, dst *copyRepo, p *copyPlan, given string) *transfer {
 	at := Reference{Repository: dst.ref.Repository, Tag: dst.ref.Tag, Digest: p.root.digest()}
 	t := &transfer{copier: c, src: src, dst: dst, plan: p, result: CopyResult{
 		Source:      src.String() + "@" + p.root.digest(),
@@ -195,7 +195,7 @@ func (t *transfer) putManifest(ctx context.Context, n *copyNode) error {
 }
 
 // put stores a manifest under a tag or its digest.
-func (e *endpoint) put(ctx context.Context, tagOrDigest string, desc v1.Descriptor, body []byte) error {
+func (e *copyRepo) put(ctx context.Context, tagOrDigest string, desc v1.Descriptor, body []byte) error {
 	resp, _, err := e.quick(ctx, message{
 		method: http.MethodPut, url: e.url("manifests/"+tagOrDigest, nil), contentType: string(desc.MediaType),
 	}, body, http.StatusCreated, http.StatusOK, http.StatusAccepted)
