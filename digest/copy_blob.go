@@ -138,7 +138,7 @@ func (e *copyRepo) commit(ctx context.Context, digest string, place *uploadPlace
 // its bytes went past and are the right ones.
 func (t *transfer) stream(ctx context.Context, d v1.Descriptor, place *uploadPlace) error {
 	digest := d.Digest.String()
-	body := &blobBody{hash: sha256.New(), want: d, left: d.Size}
+	body := newBlobBody(d)
 	place, err := t.sendBytes(ctx, d, body, place)
 	if err == nil {
 		err = t.dst.commit(ctx, digest, place, nil)
@@ -210,6 +210,10 @@ type blobBody struct {
 	done    bool
 	stopped bool
 	failed  error // of the source
+}
+
+func newBlobBody(d v1.Descriptor) *blobBody {
+	return &blobBody{hash: sha256.New(), want: d, left: d.Size}
 }
 
 // Read implements [io.Reader].
