@@ -1,0 +1,265 @@
+package digest
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+)
+
+const (
+	defaultCopyConcurrency = 6
+	defaultCopyTimeout     = 60 * time.Second
+)
+
+// ErrNotWritten is the kind of an [*Error] of a [Copier]: the destination did
+// not take what was sent, because pushing there is denied (401, 403), or the
+// repository does not exist, or for any other reason. The tag that was asked
+// for is not moved, unless moving it is what failed. What has arrived stays,
+// and the next copy starts from there.
+var ErrNotWritten = errors.New("could not be written")
+
+// CopierOptions adjust a [Copier]. The zero value is fit for use.
+type CopierOptions struct {
+	// Transport carries all requests and authenticates them. Requests to a
+	// host that a registry redirects to go through it too. Nil means a
+	// transport of the Copier's own, with credentials from Keychain.
+	Transport http.RoundTripper
+	// Keychain gives credentials when Transport is nil. Nil means
+	// authn.DefaultKeychain, as for [Options].
+	Keychain authn.Keychain
+	// Concurrency is how many blobs are sent, or manifests asked for, at a
+	// time; 0 or less means 6. A blob in flight takes about 100 kB of memory,
+	// whatever its size.
+	Concurrency int
+	// Timeout is how long nothing may move: it bounds the answer to a small
+	// request, and each pause in a large one. 0 or less means 60 s. It does
+	// not bound the copy, which ends when its context does.
+	Timeout time.Duration
+	// Progress, unless nil, is called as bytes are sent, at most about ten
+	// times a second and at the end of each blob and manifest, from one
+	// goroutine at a time.
+	Progress func(CopyEvent)
+	// UserAgent is sent with all requests; empty means "kubepromote".
+	UserAgent string
+}
+
+// CopyEvent is how far a copy has come.
+type CopyEvent struct {
+	// Ref is the destination as it was given.
+	Ref string
+	// Digest is that of the blob or manifest that moved last.
+	Digest string
+	// Done counts the bytes that are at the destination, sent by this copy or
+	// there before. It goes back when a blob has to be sent again.
+	Done int64
+	// Total is what Done is in the end. It is the same in all events of a copy.
+	Total int64
+}
+
+// Copier copies images between registries. It keeps connections, credentials
+// and tokens. It is safe for concurrent use. Make it with [NewCopier].
+type Copier struct {
+	transport   http.RoundTripper
+	keys        *keychain // nil when the transport was given
+	concurrency int
+	timeout     time.Duration
+	progress    func(CopyEvent)
+	userAgent   string
+}
+
+// CopyOptions adjust one copy. The zero value copies all there is.
+//
+// There is no choice of platforms: an index with fewer of them has another
+// digest, and is not what was tested and signed.
+type CopyOptions struct {
+	// DryRun asks both sides and sends nothing. The result says what would
+	// be sent.
+	DryRun bool
+	// WithoutSignatures leaves behind everything that is attached to the
+	// image: signatures, attestations, SBOMs and all other referrers. The
+	// copy then passes no verification at its destination.
+	WithoutSignatures bool
+}
+
+// CopyCount is a number of blobs and manifests, and their size.
+type CopyCount struct {
+	Blobs     int   `json:"blobs"`
+	Manifests int   `json:"manifests"`
+	Bytes     int64 `json:"bytes"`
+}
+
+// CopyResult is what was copied, or would be. Equal blobs count once.
+type CopyResult struct {
+	// Source is what was copied, by its digest.
+	Source string `json:"source"`
+	// Destination is where it is now, by its tag if one was given and its digest.
+	Destination string `json:"destination"`
+	// Digest and MediaType are of the manifest at both ends.
+	Digest    string `json:"digest"`
+	MediaType string `json:"mediaType"`
+	// Attached are the manifests that belong to the image: signatures,
+	// attestations, SBOMs and other referrers.
+	Attached []Attachment `json:"attached,omitempty"`
+	// Sent went through this machine. Mounted was taken over by the registry
+	// from another of its repositories; in a dry run it is what the registry
+	// will be asked to take over. Present was there before.
+	Sent    CopyCount `json:"sent"`
+	Mounted CopyCount `json:"mounted"`
+	Present CopyCount `json:"present"`
+	// Notes are things to know about the copy, such as layers that are not
+	// kept in registries.
+	Notes []string `json:"notes,omitempty"`
+}
+
+// Attachment is a manifest that belongs to another.
+type Attachment struct {
+	Digest string `json:"digest"`
+	// Subject is the digest of the manifest it belongs to.
+	Subject string `json:"subject"`
+	// Tag is where cosign looks for it, "sha256-….sig"; empty for a referrer.
+	Tag string `json:"tag,omitempty"`
+	// ArtifactType is what a referrer says it is.
+	ArtifactType string `json:"artifactType,omitempty"`
+}
+
+// NewCopier makes a Copier. It asks nothing yet.
+func NewCopier(o CopierOptions) *Copier {
+	c := &Copier{
+		transport:   o.Transport,
+		concurrency: positive(o.Concurrency, defaultCopyConcurrency),
+		timeout:     positive(o.Timeout, defaultCopyTimeout),
+		progress:    o.Progress,
+		userAgent:   o.UserAgent,
+	}
+	if c.userAgent == "" {
+		c.userAgent = defaultUserAgent
+	}
+	if c.transport == nil {
+		c.keys = &keychain{inner: o.Keychain, source: "given keychain"}
+		if o.Keychain == nil {
+			c.keys.inner, c.keys.source = authn.DefaultKeychain, "docker config"
+		}
+		c.transport = &handshakes{base: newTransport(), keys: c.keys, made: map[handshakeKey]*handshake{}}
+	}
+	return c
+}
+
+// CloseIdleConnections closes connections that are kept for later requests.
+// The Copier stays usable.
+func (c *Copier) CloseIdleConnections() {
+	if t, ok := c.transport.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
+	}
+}
+
+// Copy copies the image, index or artifact that src stands for to the
+// repository dst, on the same registry or another, byte for byte: it has the
+// same digest there, which is asked back at the end.
+//
+// src is a reference with a tag or a digest, see [ParseReference], or an OCI
+// layout, "oci:DIR", "oci:DIR:TAG" or "oci:DIR@sha256:…". dst is a reference
+// with a tag, or a repository alone: the copy then has no tag there, only its
+// digest. If dst has a digest, it must be the one that src stands for.
+//
+// With the image goes what belongs to it and to each of its platforms, and to
+// that in turn: cosign's tags sha256-….sig, .att and .sbom, and all referrers
+// (OCI distribution specification 1.1). Where the destination keeps no list of
+// referrers, the list under the tag sha256-… is added to; entries of others
+// stay. Signatures and attestations under cosign's tags that are only at the
+// destination stay too. Such lists cannot be changed in one step: what another
+// writer adds at that very moment may be lost, as with every client.
+//
+// Blobs that the destination has are not sent again. Others are taken over by
+// the registry itself if both repositories are on one, or else streamed and
+// checked on the way. A manifest comes after everything it names, and the tag
+// last, so that a copy that was broken off has changed nothing that anybody
+// sees, and can be repeated: it sends what is missing. Manifests that the
+// destination has are trusted to be complete.
+//
+// Layers that must not be distributed are left out, as every client does, with
+// a note. Copy repeats what fails for the moment up to three times. It returns
+// when ctx ends.
+//
+// An error is an [*Error]: [ErrNotFound], [ErrUnknown] and [ErrMalformed] are
+// about what was to be read, [ErrNotWritten] about the destination.
+func (c *Copier) Copy(ctx context.Context, src, dst string, o CopyOptions) (CopyResult, error) {
+	from, wanted, closeSource, err := c.source(src)
+	if err != nil {
+		return CopyResult{}, err
+	}
+	defer closeSource()
+	to, err := parseDestination(dst)
+	if err != nil {
+		return CopyResult{}, err
+	}
+	at, err := c.newCopyRepo(to)
+	if err != nil {
+		return CopyResult{}, err
+	}
+	p, err := c.plan(ctx, from, wanted, o)
+	if err != nil {
+		return CopyResult{}, ended(ctx, src, err)
+	}
+	if to.Digest != "" && to.Digest != p.root.digest() {
+		return CopyResult{}, &Error{Ref: dst, Kind: ErrMalformed,
+			Err: fault("the source is " + p.root.digest() + ", which is not the digest of the destination")}
+	}
+	job := newTransfer(c, from, at, p, dst)
+	if err := job.run(ctx, o.DryRun); err != nil {
+		return job.result, ended(ctx, dst, err)
+	}
+	return job.result, nil
+}
+
+// ended makes an *Error of the bare end of a context.
+func ended(ctx context.Context, ref string, err error) error {
+	var e *Error
+	if errors.As(err, &e) {
+		return err
+	}
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	return &Error{Ref: ref, Kind: ErrUnknown, Err: &cause{text: describeNetwork(err), err: err}}
+}
+
+// source finds what to read from, and the tag or digest to start at.
+func (c *Copier) source(src string) (from copySource, tagOrDigest string, done func(), err error) {
+	if rest, ok := strings.CutPrefix(src, layoutPrefix); ok {
+		l, tagOrDigest, err := openLayoutSource(src, rest)
+		if err != nil {
+			return nil, "", nil, err
+		}
+		return l, tagOrDigest, l.close, nil
+	}
+	ref, err := ParseReference(src)
+	if err != nil {
+		return nil, "", nil, err
+	}
+	at, err := c.newCopyRepo(ref)
+	if err != nil {
+		return nil, "", nil, err
+	}
+	tagOrDigest = ref.Digest
+	if tagOrDigest == "" {
+		tagOrDigest = ref.Tag
+	}
+	return repositorySource{at}, tagOrDigest, func() {}, nil
+}
+
+// parseDestination also takes a repository with neither tag nor digest.
+func parseDestination(dst string) (Reference, error) {
+	ref, err := ParseReference(dst)
+	if err == nil {
+		return ref, nil
+	}
+	anyDigest := digestPrefix + strings.Repeat("0", digestHexLen)
+	if bare, bareErr := ParseReference(dst + "@" + anyDigest); bareErr == nil {
+		return Reference{Repository: bare.Repository}, nil
+	}
+	return Reference{}, err
+}

@@ -1,0 +1,199 @@
+package digest_test
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/match"
+
+	"github.com/kubepromote/kubepromote/digest"
+)
+
+func newLayoutDir(t *testing.T, dir string) layout.Path {
+	t.Helper()
+	l, err := layout.Write(dir, empty.Index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// add appends an image to a layout, with annotations in its index.
+func add(t *testing.T, l layout.Path, img v1.Image, annotations ...string) {
+	t.Helper()
+	all := map[string]string{}
+	for i := 0; i < len(annotations); i += 2 {
+		all[annotations[i]] = annotations[i+1]
+	}
+	if err := l.ReplaceImage(img, match.Digests(), layout.WithAnnotations(all)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+const refName = "org.opencontainers.image.ref.name"
+
+func TestCopyFromLayout(t *testing.T) {
+	const kind = "kind"
+	img, other := sampleImage(t, 3000, 2), sampleImage(t, 100, 1)
+	id := idOf(t, img)
+	proof := referrer(t, descriptorOf(t, img), "proof")
+	sig := signature(t, "payload", "text")
+	tags := newLayoutDir(t, filepath.Join(t.TempDir(), "tags"))
+	add(t, tags, img, refName, "v1")
+	add(t, tags, other, refName, "v2")
+	add(t, tags, sig, refName, tagOf(id)+".sig")
+	add(t, tags, proof)
+	saved := newLayoutDir(t, filepath.Join(t.TempDir(), "with:colon"))
+	add(t, saved, img, kind, "dev.cosignproject.cosign/image")
+	add(t, saved, sig, kind, "dev.cosignproject.cosign/sigs")
+
+	for _, tt := range []struct {
+		src      string
+		attached int
+	}{
+		{"oci:" + string(tags) + ":v1", 2},
+		{"oci:" + string(tags) + "@" + id, 2},
+		{"oci:" + string(saved), 1},
+	} {
+		dst := newDepot(t, false)
+		to := dst.host + "/a:v1"
+		c := newCopier(t, digest.CopierOptions{})
+		got, err := c.Copy(t.Context(), tt.src, to, digest.CopyOptions{})
+		if err != nil || got.Digest != id || len(got.Attached) != tt.attached {
+			t.Errorf("Copy(%s): %+v, %v", tt.src, got, err)
+			continue
+		}
+		if head(t, to) != id || head(t, dst.host+"/a:"+tagOf(id)+".sig") != idOf(t, sig) {
+			t.Errorf("Copy(%s): not all of it is there", tt.src)
+		}
+		if list := referrersOf(t, dst.host+"/a", id); len(list) != tt.attached-1 {
+			t.Errorf("Copy(%s): referrers are %v", tt.src, list)
+		}
+		if again, err := c.Copy(t.Context(), tt.src, to, digest.CopyOptions{}); err != nil || again.Sent.Blobs+again.Sent.Manifests != 0 {
+			t.Errorf("Copy(%s) again: %+v, %v", tt.src, again, err)
+		}
+	}
+}
+
+func TestCopyFromBadLayout(t *testing.T) {
+	img := sampleImage(t, 500, 1)
+	m, err := img.Manifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	blob := func(dir string, d v1.Hash) string { return filepath.Join(dir, "blobs", "sha256", d.Hex) }
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte("hunter2"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	id := descriptorOf(t, img).Digest
+	for _, tt := range []struct {
+		name, suffix string
+		damage       func(dir string) error
+		kind         error
+		text         string
+	}{
+		{"no folder", "/gone", nil, digest.ErrNotFound, "in the layout"},
+		{"no tag", ":v9", nil, digest.ErrNotFound, `no tag "v9" in the layout`},
+		{"bad digest", "@sha256:ab", nil, digest.ErrMalformed, "2 hexadecimal digits"},
+		{"two images", "", func(dir string) error {
+			l, err := layout.FromPath(dir)
+			if err == nil {
+				err = l.AppendImage(sampleImage(t, 1, 1))
+			}
+			return err
+		}, digest.ErrMalformed, "2 images that this could mean"},
+		{"no index", "", func(dir string) error { return os.Remove(filepath.Join(dir, "index.json")) }, digest.ErrNotFound, `no "index.json"`},
+		{"bad index", "", func(dir string) error { return os.WriteFile(filepath.Join(dir, "index.json"), []byte("["), 0o600) }, digest.ErrUnknown, "not an index"},
+		{"blob gone", "", func(dir string) error { return os.Remove(blob(dir, m.Layers[0].Digest)) }, digest.ErrNotFound, m.Layers[0].Digest.Hex},
+		{"blob changed", "", func(dir string) error {
+			return os.WriteFile(blob(dir, m.Layers[0].Digest), make([]byte, m.Layers[0].Size), 0o600)
+		}, digest.ErrUnknown, "content has another digest"},
+		{"blob is a link out of it", "", func(dir string) error {
+			os.Remove(blob(dir, m.Config.Digest))
+			return os.Symlink(secret, blob(dir, m.Config.Digest))
+		}, digest.ErrUnknown, "not a regular file"},
+		{"manifest changed", "", func(dir string) error { return os.WriteFile(blob(dir, id), manifest("x"), 0o600) }, digest.ErrUnknown, "content has another digest"},
+		{"manifest is a link", "", func(dir string) error {
+			os.Remove(blob(dir, id))
+			return os.Symlink(secret, blob(dir, id))
+		}, digest.ErrUnknown, "not a regular file"},
+	} {
+		dst := newDepot(t, true)
+		dir := filepath.Join(t.TempDir(), "layout")
+		add(t, newLayoutDir(t, dir), img)
+		if tt.damage != nil {
+			if err := tt.damage(dir); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err := newCopier(t, digest.CopierOptions{}).Copy(t.Context(), "oci:"+dir+tt.suffix, dst.host+"/a:v1", digest.CopyOptions{})
+		var e *digest.Error
+		if !errors.As(err, &e) || e.Kind != tt.kind || !strings.Contains(err.Error(), tt.text) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: got %v, want %v, %q", tt.name, err, tt.kind, tt.text)
+		}
+		if head(t, dst.host+"/a:v1") != "" {
+			t.Fatalf("%s: the tag was set", tt.name)
+		}
+	}
+}
+
+// Manifests are what anyone may write. Those that cannot be copied as they are
+// are refused with a reason.
+func TestCopyBadManifests(t *testing.T) {
+	for name, tt := range map[string]struct{ body, mediaType, text string }{
+		"no JSON":      {"x", manifestType, "not a manifest that can be read"},
+		"schema 1":     {`{"schemaVersion":1}`, "application/vnd.docker.distribution.manifest.v1+prettyjws", "schema 1"},
+		"other type":   {`{"mediaType":"application/vnd.oci.image.index.v1+json"}`, manifestType, "another media type than it names"},
+		"no type":      {`{}`, "text/plain", `media type "text/plain"`},
+		"sha512":       {`{"layers":[{"digest":"sha512:` + strings.Repeat("a", 128) + `","size":1}]}`, manifestType, "another kind of digest"},
+		"no digest":    {`{"layers":[{"size":1}]}`, manifestType, "another kind of digest"},
+		"bad digest":   {`{"layers":[{"digest":"sha256:../../x","size":1}]}`, manifestType, "not a manifest that can be read"},
+		"huge":         {`{"layers":[{"digest":"` + someDigest + `","size":9223372036854775807}]}`, manifestType, "claims a size that cannot be"},
+		"less than 0":  {`{"layers":[{"digest":"` + someDigest + `","size":-1}]}`, manifestType, "claims a size that cannot be"},
+		"no child":     {`{"manifests":[{"digest":"` + someDigest + `","mediaType":"` + manifestType + `"}]}`, "application/vnd.oci.image.index.v1+json", "manifest " + someDigest},
+		"child itself": {`{"manifests":{}}`, "application/vnd.oci.image.index.v1+json", "not a manifest that can be read"},
+	} {
+		src, dst := newDepot(t, true), newDepot(t, true)
+		write(t, src.host+"/a:v1", sampleImage(t, 1, 1))
+		body, mediaType := tt.body, tt.mediaType
+		src.setFault(answerTag("v1", mediaType, body))
+		_, err := newCopier(t, digest.CopierOptions{}).Copy(t.Context(), src.host+"/a:v1", dst.host+"/a:v1", digest.CopyOptions{})
+		if err == nil || !strings.Contains(err.Error(), tt.text) || errors.Is(err, digest.ErrNotWritten) {
+			t.Errorf("%s: got %v, want %q", name, err, tt.text)
+		}
+	}
+}
+
+// A list of referrers keeps what it holds that is not known here.
+func TestCopyKeepsUnknownFields(t *testing.T) {
+	src, dst := newDepot(t, true), newDepot(t, false)
+	img := sampleImage(t, 100, 1)
+	write(t, src.host+"/a:v1", img)
+	ours := referrer(t, descriptorOf(t, img), "ours")
+	write(t, src.host+"/a@"+idOf(t, ours), ours)
+	list := `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[],"x-theirs":{"a":1}}`
+	tag := "/v2/a/manifests/" + tagOf(idOf(t, img))
+	put := dst.put(t, tag, "application/vnd.oci.image.index.v1+json", list)
+	if _, err := newCopier(t, digest.CopierOptions{}).Copy(t.Context(), src.host+"/a:v1", dst.host+"/a:v1", digest.CopyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]json.RawMessage
+	body := dst.get(t, tag)
+	if err := json.Unmarshal([]byte(body), &got); err != nil || string(got["x-theirs"]) != `{"a":1}` || !strings.Contains(body, idOf(t, ours)) {
+		t.Errorf("the list was %s and is %s, %v", put, body, err)
+	}
+	// What is no list under that tag is not written over.
+	other := dst.put(t, tag, manifestType, string(manifest("x")))
+	_, err := newCopier(t, digest.CopierOptions{}).Copy(t.Context(), src.host+"/a:v1", dst.host+"/a:v1", digest.CopyOptions{})
+	if !errors.Is(err, digest.ErrNotWritten) || !strings.Contains(err.Error(), "something else under the tag") || dst.get(t, tag) != other {
+		t.Errorf("got %v", err)
+	}
+}

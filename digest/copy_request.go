@@ -1,0 +1,358 @@
+package digest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+)
+
+// copyRepo is one repository of one registry, to be read or written. Its
+// requests go out once: what is to be repeated is said by [Copier.again], for a
+// whole step rather than a request, because half an upload cannot be.
+type copyRepo struct {
+	copier *Copier
+	ref    Reference // of which only the repository counts
+	repo   name.Repository
+}
+
+// message is one request to an copyRepo.
+type message struct {
+	method      string
+	url         *url.URL
+	accept      string
+	contentType string
+	body        io.Reader
+	length      int64
+	// after is the answer that named url, in a redirect or as the place of an
+	// upload. By it a transport tells a request whose host a registry has
+	// chosen, and gives it no credentials; net/http does the same.
+	after *http.Response
+}
+
+const (
+	errStalled   fault = "no answer in time"
+	errNoUpload  fault = "answered without a place to upload to"
+	errBadTarget fault = "redirects to an address that is not allowed"
+	errNotOne    fault = "does not answer as a registry (404)"
+)
+
+func (c *Copier) newCopyRepo(ref Reference) (*copyRepo, error) {
+	repo, err := name.NewRepository(ref.Repository)
+	if err != nil {
+		return nil, &Error{Ref: ref.String(), Kind: ErrMalformed, Err: fault("repository not accepted")}
+	}
+	return &copyRepo{copier: c, ref: ref, repo: repo}, nil
+}
+
+// url is that of something in the repository: "manifests/v1".
+func (e *copyRepo) url(rest string, query url.Values) *url.URL {
+	return &url.URL{
+		Scheme:   e.repo.Scheme(),
+		Host:     e.repo.RegistryStr(),
+		Path:     "/v2/" + e.repo.RepositoryStr() + "/" + rest,
+		RawQuery: query.Encode(),
+	}
+}
+
+// send sends m and gives back an answer with one of the wanted statuses; any
+// other is an error. Redirects of GET and HEAD are followed.
+func (e *copyRepo) send(ctx context.Context, m message, wanted ...int) (*http.Response, error) {
+	for range maxRedirects + 1 {
+		resp, err := e.once(ctx, m)
+		if err != nil {
+			return nil, err
+		}
+		reading := m.method == http.MethodGet || m.method == http.MethodHead
+		if location := resp.Header.Get("Location"); reading && isRedirect(resp.StatusCode) && location != "" {
+			finishBody(resp)
+			if m.url, err = e.resolve(m.url, location); err != nil {
+				return nil, err
+			}
+			m.after = resp
+			continue
+		}
+		return e.check(resp, wanted)
+	}
+	return nil, errRedirects
+}
+
+func (e *copyRepo) once(ctx context.Context, m message) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, m.method, m.url.String(), m.body)
+	if err != nil {
+		return nil, err
+	}
+	if m.length > 0 {
+		req.ContentLength = m.length
+	}
+	req.Response = m.after
+	req.Header.Set("User-Agent", e.copier.userAgent)
+	if m.accept != "" {
+		req.Header.Set("Accept", m.accept)
+	}
+	if m.contentType != "" {
+		req.Header.Set("Content-Type", m.contentType)
+	}
+	resp, err := e.copier.transport.RoundTrip(req)
+	if err == nil {
+		resp.Request = req
+		return resp, nil
+	}
+	var own fault
+	switch cause := context.Cause(ctx); {
+	case errors.As(cause, &own):
+		return nil, own
+	case cause != nil:
+		return nil, &endedError{cause}
+	}
+	return nil, err
+}
+
+func (e *copyRepo) check(resp *http.Response, wanted []int) (*http.Response, error) {
+	if err := transport.CheckError(resp, wanted...); err != nil {
+		defer resp.Body.Close()
+		var answered *transport.Error
+		if errors.As(err, &answered) {
+			html := strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html")
+			if answered.StatusCode == http.StatusNotFound && html && !saysUnknown(answered) {
+				return nil, errNotOne
+			}
+			wait, _ := retryAfter(resp.Header.Get("Retry-After"), time.Now())
+			return nil, &refusedAnswer{answer: answered, wait: wait}
+		}
+		return nil, err
+	}
+	return resp, nil
+}
+
+// refusedAnswer is an answer with another status than was hoped for.
+type refusedAnswer struct {
+	answer *transport.Error
+	wait   time.Duration // what Retry-After asks for, else 0
+}
+
+func (r *refusedAnswer) Error() string { return r.answer.Error() }
+func (r *refusedAnswer) Unwrap() error { return r.answer }
+
+// finishBody reads what little is left of an answer, so that its connection can
+// be used again.
+func finishBody(resp *http.Response) {
+	io.CopyN(io.Discard, resp.Body, 64<<10)
+	resp.Body.Close()
+}
+
+// chosenBy is the first request of a chain: the one whose host the caller chose.
+func chosenBy(req *http.Request) *http.Request {
+	for range maxRedirects + 2 { // and the place of an upload
+		if req.Response == nil || req.Response.Request == nil {
+			break
+		}
+		req = req.Response.Request
+	}
+	return req
+}
+
+func isRedirect(status int) bool {
+	switch status {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
+		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return true
+	}
+	return false
+}
+
+// resolve finds where a Location header leads. A registry may send us to its
+// storage, but not back from HTTPS to HTTP, and not to an address inside the
+// network of whoever copies, unless it is there itself.
+func (e *copyRepo) resolve(from *url.URL, location string) (*url.URL, error) {
+	to, err := from.Parse(location)
+	if err != nil || to.Host == "" || to.User != nil {
+		return nil, errBadTarget
+	}
+	if to.Scheme != "https" && (to.Scheme != "http" || from.Scheme != "http") {
+		return nil, errBadTarget
+	}
+	if to.Hostname() != e.hostname() && insideAddress(to.Hostname()) && !insideAddress(e.hostname()) {
+		return nil, errBadTarget
+	}
+	return to, nil
+}
+
+func (e *copyRepo) hostname() string {
+	return (&url.URL{Host: e.repo.RegistryStr()}).Hostname()
+}
+
+// insideAddress tells names and addresses that mean another machine, or this one,
+// depending on where they are used.
+func insideAddress(host string) bool {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	a = a.Unmap()
+	return err == nil && (a.IsLoopback() || a.IsPrivate() || a.IsLinkLocalUnicast() || a.IsUnspecified())
+}
+
+// statusOf is that of the registry's answer in err, or 0.
+func statusOf(err error) int {
+	var answered *transport.Error
+	if errors.As(err, &answered) {
+		return answered.StatusCode
+	}
+	return 0
+}
+
+// unread is the error of something that could not be read.
+func (e *copyRepo) unread(what string, err error) error {
+	out := &Error{Ref: e.ref.String(), Registry: e.ref.Registry(), Kind: ErrUnknown}
+	if statusOf(err) == http.StatusNotFound {
+		out.Kind, out.Status = ErrNotFound, http.StatusNotFound
+		out.Err = &cause{text: e.subject(what) + " not found", err: err}
+		return out
+	}
+	status, text := describe(err, e.tried())
+	out.Status, out.Err = status, &cause{text: e.subject(what) + ": " + text, err: err}
+	return out
+}
+
+// unwritten is the error of something that could not be written.
+func (e *copyRepo) unwritten(what string, err error) error {
+	status, text := describe(err, e.tried())
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		text = "denied to push: " + text
+	case http.StatusNotFound:
+		text = "no such repository to push to (404)"
+	case http.StatusMethodNotAllowed:
+		text = "takes no pushes (405)"
+	case http.StatusBadRequest:
+		text = "refused as invalid" + strings.TrimPrefix(text, "unexpected answer")
+	case http.StatusRequestEntityTooLarge:
+		text = "refused as too large (413)"
+	}
+	return &Error{
+		Ref: e.ref.String(), Registry: e.ref.Registry(), Kind: ErrNotWritten, Status: status,
+		Err: &cause{text: e.subject(what) + " not written: " + text, err: err},
+	}
+}
+
+func (e *copyRepo) subject(what string) string {
+	return fmt.Sprintf("%s of %q", what, e.ref.Path())
+}
+
+func (e *copyRepo) tried() string {
+	if e.copier.keys == nil {
+		return "those of the given transport"
+	}
+	return e.copier.keys.tried(e.repo.RegistryStr())
+}
+
+// again calls f up to three times, as long as it fails in a way that may be
+// gone in a moment. A registry that asks for a longer wait than the Copier's
+// timeout is not waited for.
+func (c *Copier) again(ctx context.Context, f func() error) error {
+	for try := 1; ; try++ {
+		err := f()
+		if err == nil || try == maxTries || ctx.Err() != nil || !mayPass(err) {
+			return err
+		}
+		wait := copyBackoff(try)
+		var refused *refusedAnswer
+		if errors.As(err, &refused) && refused.wait > 0 {
+			wait = refused.wait
+		}
+		if deadline, ok := ctx.Deadline(); wait > c.timeout || ok && time.Until(deadline) <= wait {
+			return err
+		}
+		if err := sleep(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+// copyBackoff is 0.1 s and then 0.3 s, spread by a fifth.
+func copyBackoff(try int) time.Duration {
+	wait := firstBackoff
+	for range try - 1 {
+		wait *= 3
+	}
+	return wait + time.Duration(rand.Int64N(int64(wait)/5))
+}
+
+// mayPass tells failures of a step that repeating it may mend. Unlike a
+// resolver's question, a copy is long and has half its work behind it, so any
+// trouble on the way counts except one that is known to stay.
+func mayPass(err error) bool {
+	var own fault
+	var refused *refusedAnswer
+	var creds *credentialsError
+	switch {
+	case errors.As(err, &refused):
+		return passing(&http.Response{StatusCode: refused.answer.StatusCode}, nil)
+	case errors.Is(err, errStalled):
+		return true
+	case errors.As(err, &own), errors.As(err, &creds), errors.Is(err, syscall.ECONNREFUSED):
+		return false
+	}
+	return !strings.HasPrefix(describeNetwork(err), "no such host") &&
+		!strings.HasPrefix(describeNetwork(err), "certificate")
+}
+
+// patience cancels a step in which nothing has moved for some time.
+type patience struct {
+	timer *time.Timer
+	limit time.Duration
+}
+
+func (c *Copier) withPatience(ctx context.Context) (context.Context, *patience, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	p := &patience{limit: c.timeout}
+	p.timer = time.AfterFunc(c.timeout, func() { cancel(errStalled) })
+	return ctx, p, func() {
+		p.timer.Stop()
+		cancel(context.Canceled)
+	}
+}
+
+// moved starts the wait anew.
+func (p *patience) moved() { p.timer.Reset(p.limit) }
+
+// brief sends m and reads the whole answer, at most 4 MiB.
+func (e *copyRepo) brief(ctx context.Context, m message, wanted ...int) (*http.Response, []byte, error) {
+	ctx, _, done := e.copier.withPatience(ctx)
+	defer done()
+	resp, err := e.send(ctx, m, wanted...)
+	if err != nil {
+		return nil, nil, err
+	}
+	answer, err := readBounded(resp.Body)
+	if err != nil && errors.Is(context.Cause(ctx), errStalled) {
+		err = errStalled
+	}
+	return resp, answer, err
+}
+
+// quick is brief, again if it fails for the moment.
+func (e *copyRepo) quick(ctx context.Context, m message, body []byte, wanted ...int) (*http.Response, []byte, error) {
+	var resp *http.Response
+	var answer []byte
+	err := e.copier.again(ctx, func() (err error) {
+		if body != nil {
+			m.body, m.length = bytes.NewReader(body), int64(len(body))
+		}
+		resp, answer, err = e.brief(ctx, m, wanted...)
+		return err
+	})
+	return resp, answer, err
+}
