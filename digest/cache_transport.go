@@ -68,7 +68,8 @@ func (t *CacheTransport) cacheable(req *http.Request) string {
 		strings.Contains(req.Header.Get("Cache-Control"), "no-cache") {
 		return ""
 	}
-	return contentDigest(chosenBy(req).URL.Path)
+	first, _ := origin(req)
+	return contentDigest(first.URL.Path)
 }
 
 // contentDigest finds the digest in "/v2/NAME/manifests/sha256:…" and

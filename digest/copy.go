@@ -24,12 +24,9 @@ var ErrNotWritten = errors.New("could not be written")
 
 // CopierOptions adjust a [Copier]. The zero value is fit for use.
 type CopierOptions struct {
-	// Transport carries all requests and authenticates them. Requests to a
-	// host that a registry redirects to go through it too. Nil means a
-	// transport of the Copier's own, with credentials from Keychain.
+	// Transport carries all requests; see [Options].
 	Transport http.RoundTripper
-	// Keychain gives credentials when Transport is nil. Nil means
-	// authn.DefaultKeychain, as for [Options].
+	// Keychain gives credentials; see [TransportOptions].
 	Keychain authn.Keychain
 	// Concurrency is how many blobs are sent, or manifests asked for, at a
 	// time; 0 or less means 6. A blob in flight takes about 100 kB of memory,
@@ -63,12 +60,10 @@ type CopyEvent struct {
 // Copier copies images between registries. It keeps connections, credentials
 // and tokens. It is safe for concurrent use. Make it with [NewCopier].
 type Copier struct {
-	transport   http.RoundTripper
-	keys        *keychain // nil when the transport was given
+	transport   *Transport
 	concurrency int
 	timeout     time.Duration
 	progress    func(CopyEvent)
-	userAgent   string
 }
 
 // CopyOptions adjust one copy. The zero value copies all there is.
@@ -128,33 +123,17 @@ type Attachment struct {
 
 // NewCopier makes a Copier. It asks nothing yet.
 func NewCopier(o CopierOptions) *Copier {
-	c := &Copier{
-		transport:   o.Transport,
+	return &Copier{
+		transport:   asTransport(o.Transport, TransportOptions{Keychain: o.Keychain, UserAgent: o.UserAgent}),
 		concurrency: positive(o.Concurrency, defaultCopyConcurrency),
 		timeout:     positive(o.Timeout, defaultCopyTimeout),
 		progress:    o.Progress,
-		userAgent:   o.UserAgent,
 	}
-	if c.userAgent == "" {
-		c.userAgent = defaultUserAgent
-	}
-	if c.transport == nil {
-		c.keys = &keychain{inner: o.Keychain, source: "given keychain"}
-		if o.Keychain == nil {
-			c.keys.inner, c.keys.source = authn.DefaultKeychain, "docker config"
-		}
-		c.transport = &handshakes{base: newTransport(), keys: c.keys, made: map[handshakeKey]*handshake{}}
-	}
-	return c
 }
 
 // CloseIdleConnections closes connections that are kept for later requests.
 // The Copier stays usable.
-func (c *Copier) CloseIdleConnections() {
-	if t, ok := c.transport.(interface{ CloseIdleConnections() }); ok {
-		t.CloseIdleConnections()
-	}
-}
+func (c *Copier) CloseIdleConnections() { c.transport.CloseIdleConnections() }
 
 // Copy copies the image, index or artifact that src stands for to the
 // repository dst, on the same registry or another, byte for byte: it has the

@@ -22,7 +22,7 @@ func withTokens(d *depot, mayPush string) {
 					granted = append(granted, scope)
 				}
 			}
-			json.NewEncoder(w).Encode(map[string]string{"token": base64.RawURLEncoding.EncodeToString([]byte("granted "+strings.Join(granted, " ")))})
+			json.NewEncoder(w).Encode(map[string]string{"token": base64.RawURLEncoding.EncodeToString([]byte("granted " + strings.Join(granted, " ")))})
 			return true
 		}
 		granted, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
@@ -45,7 +45,7 @@ func allows(granted string, r *http.Request) bool {
 			return strings.Contains(granted, "repository:"+repo+":")
 		}
 		from := r.URL.Query().Get("from")
-		return strings.Contains(granted, "repository:"+repo+":push,pull") && (from == "" || strings.Contains(granted, "repository:"+from+":pull"))
+		return strings.Contains(granted, "repository:"+repo+":pull,push") && (from == "" || strings.Contains(granted, "repository:"+from+":pull"))
 	}
 	return false
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"testing"
 
@@ -162,19 +161,5 @@ func TestBlobBody(t *testing.T) {
 		if n, err := body.Read(make([]byte, 1)); n != 0 || err == nil {
 			t.Errorf("read %d bytes after the end, %v", n, err)
 		}
-	}
-}
-
-func TestChosenBy(t *testing.T) {
-	first := &http.Request{URL: &url.URL{Host: "a"}}
-	req := first
-	for range maxRedirects {
-		req = &http.Request{URL: &url.URL{Host: "b"}, Response: &http.Response{Request: req}}
-	}
-	if got := chosenBy(req); got != first {
-		t.Errorf("got a request to %s", got.URL.Host)
-	}
-	if got := chosenBy(first); got != first {
-		t.Errorf("got a request to %s", got.URL.Host)
 	}
 }

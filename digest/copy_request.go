@@ -97,7 +97,6 @@ func (e *copyRepo) once(ctx context.Context, m message) (*http.Response, error) 
 		req.ContentLength = m.length
 	}
 	req.Response = m.after
-	req.Header.Set("User-Agent", e.copier.userAgent)
 	if m.accept != "" {
 		req.Header.Set("Accept", m.accept)
 	}
@@ -150,17 +149,6 @@ func (r *refusedAnswer) Unwrap() error { return r.answer }
 func finishBody(resp *http.Response) {
 	io.CopyN(io.Discard, resp.Body, 64<<10)
 	resp.Body.Close()
-}
-
-// chosenBy is the first request of a chain: the one whose host the caller chose.
-func chosenBy(req *http.Request) *http.Request {
-	for range maxRedirects + 2 { // and the place of an upload
-		if req.Response == nil || req.Response.Request == nil {
-			break
-		}
-		req = req.Response.Request
-	}
-	return req
 }
 
 func isRedirect(status int) bool {
@@ -251,12 +239,7 @@ func (e *copyRepo) subject(what string) string {
 	return fmt.Sprintf("%s of %q", what, e.ref.Path())
 }
 
-func (e *copyRepo) tried() string {
-	if e.copier.keys == nil {
-		return "those of the given transport"
-	}
-	return e.copier.keys.tried(e.repo.RegistryStr())
-}
+func (e *copyRepo) tried() string { return e.copier.transport.Tried(e.repo) }
 
 // again calls f up to three times, as long as it fails in a way that may be
 // gone in a moment. A registry that asks for a longer wait than the Copier's

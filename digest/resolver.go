@@ -82,15 +82,7 @@ type Result struct {
 
 // NewResolver makes a Resolver. It asks nothing yet.
 func NewResolver(o Options) *Resolver {
-	t, ok := o.Transport.(*Transport)
-	if !ok {
-		t = NewTransport(TransportOptions{
-			Keychain:    o.Keychain,
-			Base:        o.Transport,
-			PerRegistry: o.PerRegistry,
-			UserAgent:   o.UserAgent,
-		})
-	}
+	t := asTransport(o.Transport, TransportOptions{Keychain: o.Keychain, PerRegistry: o.PerRegistry, UserAgent: o.UserAgent})
 	return &Resolver{
 		transport: t,
 		// The Transport counts redirects itself.

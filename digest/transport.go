@@ -106,6 +106,15 @@ func NewTransport(o TransportOptions) *Transport {
 	return t
 }
 
+// asTransport is given if it is a Transport; else it is the Base of one.
+func asTransport(given http.RoundTripper, o TransportOptions) *Transport {
+	if t, ok := given.(*Transport); ok {
+		return t
+	}
+	o.Base = given
+	return NewTransport(o)
+}
+
 // CloseIdleConnections closes connections that are kept for later requests. The
 // Transport stays usable.
 func (t *Transport) CloseIdleConnections() { t.net.closeIdle() }
