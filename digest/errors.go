@@ -132,7 +132,10 @@ func describe(err error, tried string) (status int, text string) {
 	var refused *refusal
 	var own fault
 	var creds *credentialsError
+	var said *cause
 	switch {
+	case errors.As(err, &said):
+		return 0, said.Error()
 	case errors.As(err, &own):
 		return 0, own.Error()
 	case errors.As(err, &creds):

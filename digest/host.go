@@ -283,7 +283,7 @@ func (v *visit) RoundTrip(req *http.Request) (*http.Response, error) {
 // target checks where a registry points to and gives the connections to use.
 func (t *Transport) target(u *url.URL, from *host, g *greeting) (http.RoundTripper, error) {
 	switch {
-	case u.Scheme != "https" && u.Scheme != "http":
+	case u.Scheme != "https" && u.Scheme != "http", u.Hostname() == "":
 		return nil, fault("points to a URL that is not https")
 	case u.User != nil:
 		return nil, fault("points to a URL with credentials in it")
