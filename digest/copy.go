@@ -24,9 +24,11 @@ var ErrNotWritten = errors.New("could not be written")
 
 // CopierOptions adjust a [Copier]. The zero value is fit for use.
 type CopierOptions struct {
-	// Transport carries all requests and authenticates them. Requests to a
-	// host that a registry redirects to go through it too. Nil means a
-	// transport of the Copier's own, with credentials from Keychain.
+	// Transport carries all requests and authenticates them. A request to a
+	// host that a registry has named, in a redirect or as the place of an
+	// upload, goes through it too and has its Response field set, as with
+	// net/http; it should get no credentials. Nil means a transport of the
+	// Copier's own, with credentials from Keychain.
 	Transport http.RoundTripper
 	// Keychain gives credentials when Transport is nil. Nil means
 	// authn.DefaultKeychain, as for [Options].
@@ -64,7 +66,6 @@ type CopyEvent struct {
 // and tokens. It is safe for concurrent use. Make it with [NewCopier].
 type Copier struct {
 	transport   http.RoundTripper
-	keys        *keychain // nil when the transport was given
 	concurrency int
 	timeout     time.Duration
 	progress    func(CopyEvent)
@@ -139,11 +140,7 @@ func NewCopier(o CopierOptions) *Copier {
 		c.userAgent = defaultUserAgent
 	}
 	if c.transport == nil {
-		c.keys = &keychain{inner: o.Keychain, source: "given keychain"}
-		if o.Keychain == nil {
-			c.keys.inner, c.keys.source = authn.DefaultKeychain, "docker config"
-		}
-		c.transport = &handshakes{base: newTransport(), keys: c.keys, made: map[handshakeKey]*handshake{}}
+		c.transport = newHandshakes(o.Keychain)
 	}
 	return c
 }

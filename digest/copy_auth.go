@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
@@ -31,6 +32,23 @@ type handshakeKey struct {
 type handshake struct {
 	turn      chan struct{}
 	transport http.RoundTripper
+}
+
+func newHandshakes(keys authn.Keychain) *handshakes {
+	h := &handshakes{
+		base: newTransport(),
+		keys: &keychain{inner: keys, source: "given keychain"},
+		made: map[handshakeKey]*handshake{},
+	}
+	if keys == nil {
+		h.keys.inner, h.keys.source = authn.DefaultKeychain, "docker config"
+	}
+	return h
+}
+
+// Tried says which credentials are in use for a registry, never their value.
+func (h *handshakes) Tried(target authn.Resource) string {
+	return h.keys.tried(target.RegistryStr())
 }
 
 // RoundTrip implements [http.RoundTripper].

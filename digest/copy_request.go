@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
@@ -251,11 +252,12 @@ func (e *copyRepo) subject(what string) string {
 	return fmt.Sprintf("%s of %q", what, e.ref.Path())
 }
 
+// tried says which credentials are in use, if the transport knows.
 func (e *copyRepo) tried() string {
-	if e.copier.keys == nil {
-		return "those of the given transport"
+	if t, ok := e.copier.transport.(interface{ Tried(authn.Resource) string }); ok {
+		return t.Tried(e.repo)
 	}
-	return e.copier.keys.tried(e.repo.RegistryStr())
+	return "those of the given transport"
 }
 
 // again calls f up to three times, as long as it fails in a way that may be
