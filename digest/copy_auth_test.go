@@ -22,7 +22,7 @@ func withTokens(d *depot, mayPush string) {
 					granted = append(granted, scope)
 				}
 			}
-			json.NewEncoder(w).Encode(map[string]string{"token": base64.RawURLEncoding.EncodeToString([]byte("granted "+strings.Join(granted, " ")))})
+			json.NewEncoder(w).Encode(map[string]string{"token": base64.RawURLEncoding.EncodeToString([]byte("granted " + strings.Join(granted, " ")))})
 			return true
 		}
 		granted, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
