@@ -45,7 +45,8 @@ func allows(granted string, r *http.Request) bool {
 			return strings.Contains(granted, "repository:"+repo+":")
 		}
 		from := r.URL.Query().Get("from")
-		return strings.Contains(granted, "repository:"+repo+":pull,push") && (from == "" || strings.Contains(granted, "repository:"+from+":pull"))
+		mayPush := strings.Contains(granted, "repository:"+repo+":push,pull") || strings.Contains(granted, "repository:"+repo+":pull,push")
+		return mayPush && (from == "" || strings.Contains(granted, "repository:"+from+":pull"))
 	}
 	return false
 }

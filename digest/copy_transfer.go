@@ -178,7 +178,7 @@ func (t *transfer) findManifest(ctx context.Context, n *copyNode) error {
 
 // hidden tells answers that a destination may give about what it does not have.
 func hidden(err error) bool {
-	status := statusOf(err)
+	status, _ := describe(err, "")
 	return status == http.StatusUnauthorized || status == http.StatusForbidden
 }
 
