@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"golang.org/x/term"
 )
 
@@ -40,6 +42,15 @@ func (s *session) newProgress() *progress {
 
 // show is called after each finished part of a step.
 func (p *progress) show(step string, done, total int) {
+	p.draw(step, int64(done), int64(total), func(n int64) string { return strconv.FormatInt(n, 10) })
+}
+
+// showBytes is show for a step whose parts are bytes.
+func (p *progress) showBytes(step string, done, total int64) {
+	p.draw(step, done, total, func(n int64) string { return humanize.IBytes(uint64(max(n, 0))) })
+}
+
+func (p *progress) draw(step string, done, total int64, text func(int64) string) {
 	if p == nil {
 		return
 	}
@@ -57,11 +68,11 @@ func (p *progress) show(step string, done, total int) {
 	}
 	p.shown = now
 	if !p.terminal {
-		fmt.Fprintf(p.out, "%s: %d of %d\n", step, done, total)
+		fmt.Fprintf(p.out, "%s: %s of %s\n", step, text(done), text(total))
 		return
 	}
-	full := barWidth * done / max(total, 1)
-	fmt.Fprintf(p.out, "\r%s [%s%s] %d/%d", step, strings.Repeat("#", full), strings.Repeat(".", barWidth-full), done, total)
+	full := int(min(barWidth, barWidth*done/max(total, 1)))
+	fmt.Fprintf(p.out, "\r%s [%s%s] %s/%s", step, strings.Repeat("#", full), strings.Repeat(".", barWidth-full), text(done), text(total))
 	p.drawn = true
 }
 
