@@ -396,3 +396,23 @@ func FuzzParseLock(f *testing.F) {
 		}
 	})
 }
+
+func ExampleParseLock() {
+	lock, err := digest.ParseLock("images.lock", []byte("images.lock v1\n"+
+		"nginx:1.27 "+someDigest+" -\n"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	entry, ok := lock.Lookup("docker.io/library/nginx:1.27")
+	fmt.Println(entry.Ref, entry.Digest, ok)
+
+	// Both sides of a merge have moved the image.
+	_, err = digest.ParseLock("images.lock", []byte("images.lock v1\n"+
+		"nginx:1.27 "+someDigest+" -\n"+
+		"nginx:1.27 "+otherDigest+" -\n"))
+	fmt.Println(err)
+	// Output:
+	// nginx:1.27 sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef true
+	// images.lock:3:1: image "nginx:1.27" is sha256:fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210 here and sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef at images.lock:2:1
+}

@@ -307,3 +307,28 @@ func ExampleParseSource() {
 	// oci build/cart v1 <nil>
 	// reference "oci:build/cart:v1+": byte 19: part of the name is empty or ends with a separator
 }
+
+func ExampleOpenSource() {
+	s, err := digest.OpenSource(context.Background(), "oci:testdata/layout:v1")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer s.Close()
+	fmt.Println(s.Resolution().Digest)
+	platforms, err := s.Platforms()
+	for _, p := range platforms {
+		fmt.Println(p.Platform, p.Digest)
+	}
+	if err != nil {
+		fmt.Println(err)
+	}
+
+	_, err = digest.ResolveSource(context.Background(), "oci:testdata/layout:v2")
+	fmt.Println(err, errors.Is(err, digest.ErrNotFound))
+	// Output:
+	// sha256:7863d89ec1a350c0f53f23abb010fbb11c3c30ea9e1bdb642b8599e63ffb4df6
+	// linux/amd64 sha256:c5c3090c78a69c23565353b874b43eda3ad7c4cfcb855e839f3908ac5a11a9e6
+	// linux/arm64 sha256:eb4874989f45db2087a7338159e45235bbbd0bca92287f3968d0ad6043101696
+	// reference "oci:testdata/layout:v2": index.json has no image named "v2" true
+}
