@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	otherDigest = "sha256:fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
-	indexType   = "application/vnd.oci.image.index.v1+json"
+	otherDigest  = "sha256:fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
+	ociIndexType = "application/vnd.oci.image.index.v1+json"
 )
 
 // lockFile writes a lock file with D and E for two digests and I for the media
@@ -27,7 +27,7 @@ func lockFile(lines ...string) string {
 	for _, line := range lines {
 		text += line + "\n"
 	}
-	return strings.NewReplacer("{D}", someDigest, "{E}", otherDigest, "{I}", indexType).Replace(text)
+	return strings.NewReplacer("{D}", someDigest, "{E}", otherDigest, "{I}", ociIndexType).Replace(text)
 }
 
 func parseLock(t testing.TB, text string) *digest.Lock {
@@ -130,7 +130,7 @@ func TestParseLockFaults(t *testing.T) {
 		},
 		"two types": {
 			lockFile("a:1 {D} -", "a:1 {D} {I}"),
-			`images.lock:3:1: image "a:1" is "` + indexType + `" here and "" at images.lock:2:1`,
+			`images.lock:3:1: image "a:1" is "` + ociIndexType + `" here and "" at images.lock:2:1`,
 		},
 		"two platforms": {
 			lockFile("a:1 {D} -", "a:1 {D} - linux/amd64={D}"),
@@ -207,7 +207,7 @@ func TestLockSet(t *testing.T) {
 	var l digest.Lock
 	set := func(ref, dgst string, platforms ...string) {
 		t.Helper()
-		e := digest.Locked{Ref: ref, Digest: dgst, MediaType: indexType}
+		e := digest.Locked{Ref: ref, Digest: dgst, MediaType: ociIndexType}
 		for _, p := range platforms {
 			e.Platforms = append(e.Platforms, digest.LockedPlatform{Platform: p, Digest: otherDigest})
 		}

@@ -25,7 +25,7 @@ func (s *Source) Platforms() ([]LockedPlatform, error) {
 
 func (s *Source) platforms() ([]LockedPlatform, error) {
 	if s.index != nil {
-		return indexPlatforms(s.index, 1)
+		return nestedPlatforms(s.index, 1)
 	}
 	config, err := s.image.ConfigFile()
 	if err != nil {
@@ -38,7 +38,7 @@ func (s *Source) platforms() ([]LockedPlatform, error) {
 	return addPlatform(nil, config.Platform(), s.manifest.desc.Digest)
 }
 
-func indexPlatforms(index v1.ImageIndex, depth int) ([]LockedPlatform, error) {
+func nestedPlatforms(index v1.ImageIndex, depth int) ([]LockedPlatform, error) {
 	if depth > maxIndexDepth {
 		return nil, fault(fmt.Sprintf("indexes are nested more than %d deep", maxIndexDepth))
 	}
@@ -53,7 +53,7 @@ func indexPlatforms(index v1.ImageIndex, depth int) ([]LockedPlatform, error) {
 			if err != nil {
 				return nil, err
 			}
-			more, err := indexPlatforms(inner, depth+1)
+			more, err := nestedPlatforms(inner, depth+1)
 			if err != nil {
 				return nil, err
 			}

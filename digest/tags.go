@@ -93,7 +93,7 @@ func listTags(ctx context.Context, rt http.RoundTripper, repo name.Repository, g
 		Path:     "/v2/" + repo.RepositoryStr() + "/tags/list",
 		RawQuery: "n=" + strconv.Itoa(tagsPerPage),
 	}
-	client := &http.Client{Transport: rt, CheckRedirect: sameHost}
+	client := &http.Client{Transport: rt, CheckRedirect: stayOnHost}
 	tags := []string{}
 	for page, pages := first, 1; page != nil; pages++ {
 		if pages > maxTagPages {
@@ -111,9 +111,9 @@ func listTags(ctx context.Context, rt http.RoundTripper, repo name.Repository, g
 	return tags, nil
 }
 
-// sameHost keeps a registry from sending this program elsewhere: lists of tags
+// stayOnHost keeps a registry from sending this program elsewhere: lists of tags
 // come from the registry itself.
-func sameHost(req *http.Request, via []*http.Request) error {
+func stayOnHost(req *http.Request, via []*http.Request) error {
 	switch {
 	case len(via) > maxRedirects:
 		return errRedirects
@@ -138,7 +138,7 @@ func tagPage(ctx context.Context, client *http.Client, page *url.URL) (tags []st
 		}
 		return nil, nil, err
 	}
-	defer discard(resp)
+	defer resp.Body.Close()
 	resp.Body = struct {
 		io.Reader
 		io.Closer
@@ -160,13 +160,13 @@ func tagPage(ctx context.Context, client *http.Client, page *url.URL) (tags []st
 	if err := json.Unmarshal(data, &list); err != nil || list.Name == nil && list.Tags == nil {
 		return nil, nil, fault("answered with something else than a list of tags")
 	}
-	next, err = nextPage(page, resp.Header.Values("Link"))
+	next, err = nextTagPage(page, resp.Header.Values("Link"))
 	return list.Tags, next, err
 }
 
-// nextPage reads RFC 8288 links for the one with rel "next", or without a rel.
+// nextTagPage reads RFC 8288 links for the one with rel "next", or without a rel.
 // Only its query is used: a registry behind a proxy may not know its own scheme.
-func nextPage(page *url.URL, headers []string) (*url.URL, error) {
+func nextTagPage(page *url.URL, headers []string) (*url.URL, error) {
 	for _, header := range headers {
 		for header != "" {
 			_, rest, ok := strings.Cut(header, "<")
@@ -176,7 +176,7 @@ func nextPage(page *url.URL, headers []string) (*url.URL, error) {
 			}
 			params, after, _ := strings.Cut(rest, ",")
 			header = strings.TrimSpace(after)
-			if !isNext(params) {
+			if !isNextPage(params) {
 				continue
 			}
 			u, err := page.Parse(target)
@@ -196,7 +196,7 @@ func nextPage(page *url.URL, headers []string) (*url.URL, error) {
 	return nil, nil
 }
 
-func isNext(params string) bool {
+func isNextPage(params string) bool {
 	hasRel := false
 	for param := range strings.SplitSeq(params, ";") {
 		key, value, _ := strings.Cut(strings.TrimSpace(param), "=")
