@@ -48,22 +48,24 @@ func (r *Resolver) ListTags(ctx context.Context, repository string) ([]string, e
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	rt, err := r.authenticated(ctx, repo)
-	tried := r.keychain.tried(repo.RegistryStr())
+	rt, tried, err := r.authenticated(ctx, repo)
 	if err != nil {
 		return nil, tagsFailure(repo, repository, err, tried)
 	}
 	return listTags(ctx, rt, repo, repository, tried)
 }
 
-// authenticated makes a transport for pulling from one repository.
-func (r *Resolver) authenticated(ctx context.Context, repo name.Repository) (http.RoundTripper, error) {
+// authenticated makes a transport for pulling from one repository, and names the
+// credentials that it uses.
+func (r *Resolver) authenticated(ctx context.Context, repo name.Repository) (rt http.RoundTripper, tried string, err error) {
 	auth, err := r.keychain.ResolveContext(ctx, repo)
+	tried = r.keychain.tried(repo.RegistryStr())
 	if err != nil {
-		return nil, err
+		return nil, tried, err
 	}
 	base := transport.NewUserAgent(r.transport, defaultUserAgent)
-	return transport.NewWithContext(ctx, repo.Registry, auth, base, []string{repo.Scope(transport.PullScope)})
+	rt, err = transport.NewWithContext(ctx, repo.Registry, auth, base, []string{repo.Scope(transport.PullScope)})
+	return rt, tried, err
 }
 
 func parseRepository(s string) (name.Repository, error) {
@@ -126,11 +128,29 @@ func stayOnHost(req *http.Request, via []*http.Request) error {
 }
 
 func tagPage(ctx context.Context, client *http.Client, page *url.URL) (tags []string, next *url.URL, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, page.String(), nil)
+	data, resp, err := fetchURL(ctx, client, page, "application/json", maxTagPage)
 	if err != nil {
 		return nil, nil, err
 	}
-	req.Header.Set("Accept", "application/json")
+	var list struct {
+		Name *string  `json:"name"`
+		Tags []string `json:"tags"`
+	}
+	if err := json.Unmarshal(data, &list); err != nil || list.Name == nil && list.Tags == nil {
+		return nil, nil, fault("answered with something else than a list of tags")
+	}
+	next, err = nextTagPage(page, resp.Header.Values("Link"))
+	return list.Tags, next, err
+}
+
+// fetchURL reads an answer whole, if it has no more than limit bytes. Every
+// status but 200 is an error, with ErrNotFound where it is a definite no.
+func fetchURL(ctx context.Context, client *http.Client, u *url.URL, accept string, limit int64) ([]byte, *http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	req.Header.Set("Accept", accept)
 	resp, err := client.Do(req)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -142,26 +162,18 @@ func tagPage(ctx context.Context, client *http.Client, page *url.URL) (tags []st
 	resp.Body = struct {
 		io.Reader
 		io.Closer
-	}{io.LimitReader(resp.Body, maxTagPage+1), resp.Body}
+	}{io.LimitReader(resp.Body, limit+1), resp.Body}
 	if err := transport.CheckError(resp, http.StatusOK); err != nil {
-		return nil, nil, tagsVerdict(err, resp)
+		return nil, nil, notFoundOr(err, resp)
 	}
 	data, err := io.ReadAll(resp.Body)
 	switch {
 	case err != nil:
 		return nil, nil, err
-	case len(data) > maxTagPage:
-		return nil, nil, fault(fmt.Sprintf("answered with more than %d MiB", maxTagPage>>20))
+	case int64(len(data)) > limit:
+		return nil, nil, fault(fmt.Sprintf("answered with more than %d MiB", limit>>20))
 	}
-	var list struct {
-		Name *string  `json:"name"`
-		Tags []string `json:"tags"`
-	}
-	if err := json.Unmarshal(data, &list); err != nil || list.Name == nil && list.Tags == nil {
-		return nil, nil, fault("answered with something else than a list of tags")
-	}
-	next, err = nextTagPage(page, resp.Header.Values("Link"))
-	return list.Tags, next, err
+	return data, resp, nil
 }
 
 // nextTagPage reads RFC 8288 links for the one with rel "next", or without a rel.
@@ -212,9 +224,9 @@ func isNextPage(params string) bool {
 	return !hasRel
 }
 
-// tagsVerdict adds ErrNotFound where the registry says that there is no such
-// repository. A web page that is not found may come from a proxy.
-func tagsVerdict(err error, resp *http.Response) error {
+// notFoundOr adds ErrNotFound where the registry says that there is no such
+// thing. A web page that is not found may come from a proxy.
+func notFoundOr(err error, resp *http.Response) error {
 	var answered *transport.Error
 	if !errors.As(err, &answered) || answered.StatusCode != http.StatusNotFound {
 		return err
