@@ -147,7 +147,7 @@ func (a *archive) open(name string) (io.ReadCloser, int64, error) {
 	entry, ok := a.files[name]
 	switch {
 	case !ok:
-		return nil, 0, fault("there is no " + name)
+		return nil, 0, missing(name)
 	case entry.link != "":
 		return nil, 0, fault(name + " is not a regular file")
 	}

@@ -61,7 +61,7 @@ func (r *Resolver) created(ctx context.Context, q question) (time.Time, error) {
 		q.ref.Digest = desc.Digest.String()
 		if m, err = r.dated(ctx, q); errors.Is(err, ErrNotFound) {
 			// What ref stands for is there, so this is no answer about it.
-			return time.Time{}, fault("answered with an index whose image " + q.ref.Digest + " is not there")
+			return time.Time{}, fault("has the manifest and not the image " + q.ref.Digest + " that it names")
 		} else if err != nil {
 			return time.Time{}, err
 		}
@@ -89,7 +89,7 @@ func (r *Resolver) dated(ctx context.Context, q question) (m datedManifest, err 
 		return m, fault("answered with another digest, " + desc.Digest.String())
 	}
 	if err := json.Unmarshal(data, &m); err != nil {
-		return m, fault("answered with a manifest that is not JSON")
+		return m, fault("answered with a manifest that is not JSON of its kind")
 	}
 	return m, nil
 }

@@ -89,13 +89,29 @@ func TestCreated(t *testing.T) {
 		w.WriteHeader(http.StatusNotFound)
 		return true
 	})
-	if _, err := r.Created(t.Context(), f.host+"/shop/cart:multi"); !errors.Is(err, digest.ErrUnknown) || !strings.HasSuffix(err.Error(), "is not there") {
+	if _, err := r.Created(t.Context(), f.host+"/shop/cart:multi"); !errors.Is(err, digest.ErrUnknown) || !strings.Contains(err.Error(), `tag "multi" of "shop/cart": has the manifest and not the image sha256:`) {
 		t.Errorf("index without its image: %v", err)
+	}
+	for want, fault := range map[string]func(http.ResponseWriter, *http.Request) bool{
+		"has the manifest and not the configuration it names":            onPath("/blobs/", status(http.StatusNotFound)),
+		"answered with a configuration that does not hash to its digest": onPath("/blobs/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "{}") }),
+		"server error (501)":                                         onPath("/blobs/", status(http.StatusNotImplemented)),
+		"answered with a manifest that is not JSON":                  onManifest(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<") }),
+		`answered with a manifest whose configuration is not sha256`: onManifest(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, configOf("sha512:"+someHex+someHex)) }),
+	} {
+		f.setFault(fault)
+		if _, err := r.Created(t.Context(), f.host+"/shop/cart:v1"); !errors.Is(err, digest.ErrUnknown) || errors.Is(err, digest.ErrNotFound) || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
 	}
 	f.setFault(onManifest(status(http.StatusForbidden)))
 	if _, err := r.Created(t.Context(), f.host+"/shop/cart:v1"); !errors.Is(err, digest.ErrUnknown) || errors.Is(err, digest.ErrNotFound) {
 		t.Errorf("forbidden: %v", err)
 	}
+}
+
+func configOf(dgst string) string {
+	return fmt.Sprintf(`{"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":%q}}`, dgst)
 }
 
 // The newest image of a repository by the time it was built.

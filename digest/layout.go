@@ -64,10 +64,12 @@ type openFile struct {
 	io.Closer
 }
 
+func missing(name string) fault { return fault("there is no " + name) }
+
 // storeFault leaves out of an error all but its cause.
 func storeFault(name string, err error) error {
 	if os.IsNotExist(err) {
-		return fault("there is no " + name)
+		return missing(name)
 	}
 	return &cause{text: name + ": " + withoutURLs(bareError(err).Error()), err: err}
 }
@@ -125,7 +127,12 @@ func (s *Source) openLayout(ctx context.Context) error {
 	if err != nil {
 		return fault("index.json is not an image index")
 	}
-	desc, err := choose(top.Manifests, s.ref.Name)
+	var desc v1.Descriptor
+	if s.ref.Digest != "" {
+		desc, err = byDigest(store, top.Manifests, s.ref.Digest)
+	} else {
+		desc, err = choose(top.Manifests, s.ref.Name)
+	}
 	if err != nil {
 		return err
 	}
@@ -154,7 +161,8 @@ func openStore(ctx context.Context, ref SourceRef) (fileStore, error) {
 	return &dirStore{ctx, root}, nil
 }
 
-// choose finds the descriptor with a name, or the only one.
+// choose finds the descriptor with a name, or the only one. What "cosign save"
+// puts beside an image is not an image to be found without a name.
 func choose(descs []v1.Descriptor, name string) (v1.Descriptor, error) {
 	var found []v1.Descriptor
 	var names []string
@@ -165,7 +173,7 @@ func choose(descs []v1.Descriptor, name string) (v1.Descriptor, error) {
 		}
 		// A name that stands twice for one manifest is no question.
 		same := slices.ContainsFunc(found, func(f v1.Descriptor) bool { return f.Digest == d.Digest })
-		if (name == "" || own == name) && !same {
+		if (name == "" && !isAttached(d) || name != "" && own == name) && !same {
 			found = append(found, d)
 		}
 	}
@@ -185,6 +193,42 @@ func choose(descs []v1.Descriptor, name string) (v1.Descriptor, error) {
 		return v1.Descriptor{}, &absent{hintedFault{"index.json has no image", ""}}
 	}
 	return v1.Descriptor{}, &absent{hintedFault{fault(fmt.Sprintf("index.json has no image named %q", name)), hint}}
+}
+
+// byDigest describes a manifest in a layout, also one that is only in an index.
+func byDigest(store fileStore, descs []v1.Descriptor, digest string) (v1.Descriptor, error) {
+	hash, err := v1.NewHash(digest)
+	if err != nil {
+		return v1.Descriptor{}, err
+	}
+	for _, d := range descs {
+		if d.Digest == hash {
+			return d, nil
+		}
+	}
+	name, err := blobName(v1.Descriptor{Digest: hash})
+	if err != nil {
+		return v1.Descriptor{}, err
+	}
+	data, err := readSmall(store, name)
+	if err == missing(name) {
+		return v1.Descriptor{}, &absent{hintedFault{fault("the layout has no manifest " + digest), ""}}
+	} else if err != nil {
+		return v1.Descriptor{}, err
+	}
+	var own v1.Descriptor
+	if err := json.Unmarshal(data, &own); err != nil || own.MediaType == "" {
+		return v1.Descriptor{}, fault(name + " does not say which kind of manifest it is")
+	}
+	return v1.Descriptor{MediaType: own.MediaType, Digest: hash, Size: int64(len(data))}, nil
+}
+
+// isAttached knows signatures and attestations by cosign's annotation and by the
+// tags that they have in a registry.
+func isAttached(d v1.Descriptor) bool {
+	kind := d.Annotations["kind"]
+	return kind == "dev.cosignproject.cosign/sigs" || kind == "dev.cosignproject.cosign/atts" ||
+		strings.HasPrefix(d.Annotations[annotationRefName], "sha256-")
 }
 
 // readManifest reads a manifest and compares it with what its descriptor says.

@@ -165,6 +165,52 @@ func TestResolveLayout(t *testing.T) {
 	}
 }
 
+func TestResolveLayoutDigest(t *testing.T) {
+	l := newLayout(t)
+	one := randomImage(t)
+	index := indexOf(t, map[string]v1.Image{"linux/amd64": one})
+	l.add(t, index, "v1")
+	whole, err := index.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{whole.String(), digestOfImage(t, one)} {
+		if got, err := digest.ResolveSource(t.Context(), "oci:"+l.path+"@"+want); err != nil || got.Digest != want {
+			t.Errorf("%s: %+v, %v", want, got, err)
+		}
+	}
+	config, err := one.ConfigName()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for dgst, want := range map[string]struct {
+		kind error
+		text string
+	}{
+		someDigest:      {digest.ErrNotFound, "the layout has no manifest " + someDigest},
+		config.String(): {digest.ErrUnknown, "blobs/sha256/" + config.Hex + " does not say which kind of manifest it is"},
+	} {
+		_, err := digest.ResolveSource(t.Context(), "oci:"+l.path+"@"+dgst)
+		if !errors.Is(err, want.kind) || !strings.HasSuffix(err.Error(), want.text) {
+			t.Errorf("%s: %v, want %s", dgst, err, want.text)
+		}
+	}
+}
+
+// "cosign save" puts signatures beside the image: it is still the only one.
+func TestResolveLayoutSigned(t *testing.T) {
+	l := newLayout(t)
+	one := randomImage(t)
+	signature := layout.WithAnnotations(map[string]string{"kind": "dev.cosignproject.cosign/sigs"})
+	if err := errors.Join(l.dir.AppendImage(one), l.dir.AppendImage(randomImage(t), signature)); err != nil {
+		t.Fatal(err)
+	}
+	l.add(t, randomImage(t), "sha256-"+someHex+".att")
+	if got, err := digest.ResolveSource(t.Context(), "oci:"+l.path); err != nil || got.Digest != digestOfImage(t, one) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 // descriptor of an index.json of one manifest.
 func indexJSON(mediaType, dgst string, size int) string {
 	return fmt.Sprintf(`{"schemaVersion":2,"manifests":[{"mediaType":%q,"digest":%q,"size":%d}]}`, mediaType, dgst, size)
@@ -195,7 +241,7 @@ func TestLayoutDamaged(t *testing.T) {
 		"another blob":    {blob(image), strings.Replace(image, "one", "two", 1), blob(image) + " does not hash to its name, but to " + hashOf(strings.Replace(image, "one", "two", 1))},
 		"longer blob":     {blob(image), image + " ", fmt.Sprintf("%s has %d bytes, not %d", blob(image), len(image)+1, len(image))},
 		"no media type":   {"index.json", indexJSON("", hashOf(image), len(image)), `manifest ` + hashOf(image) + ` says it is "` + manifestType + `", and what refers to it ""`},
-		"other type":      {"index.json", indexJSON(indexType, hashOf(image), len(image)), `manifest ` + hashOf(image) + ` says it is "` + manifestType + `", and what refers to it "` + indexType + `"`},
+		"other type":      {"index.json", indexJSON(ociIndexType, hashOf(image), len(image)), `manifest ` + hashOf(image) + ` says it is "` + manifestType + `", and what refers to it "` + ociIndexType + `"`},
 		"negative":        {"index.json", indexJSON(manifestType, hashOf(image), -1), "negative size of " + hashOf(image)},
 		"another hash":    {"index.json", indexJSON(manifestType, "sha512:"+someHex+someHex, 1), `blob "sha512:` + someHex + someHex + `": digest does not start with "sha256:"`},
 		"path for a hash": {"index.json", indexJSON(manifestType, "sha256:../../../../etc/passwd", 1), "index.json is not an image index"},
@@ -364,7 +410,7 @@ func FuzzLayoutIndex(f *testing.F) {
 	f.Add(data)
 	f.Add([]byte(`{"manifests":[{"digest":"sha256:` + hashOf("secret") + `","size":6}]}`))
 	f.Add([]byte(indexJSON(manifestType, "sha256:../../../secret", 6)))
-	f.Add([]byte(indexJSON(indexType, someDigest, 1<<40)))
+	f.Add([]byte(indexJSON(ociIndexType, someDigest, 1<<40)))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if err := os.WriteFile(filepath.Join(l.path, "index.json"), data, 0o644); err != nil {
 			t.Fatal(err)

@@ -16,7 +16,8 @@ import (
 )
 
 const (
-	otherDigest = "sha256:fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
+	otherDigest  = "sha256:fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
+	ociIndexType = "application/vnd.oci.image.index.v1+json"
 )
 
 // lockFile writes a lock file with D and E for two digests and I for the media
@@ -26,7 +27,7 @@ func lockFile(lines ...string) string {
 	for _, line := range lines {
 		text += line + "\n"
 	}
-	return strings.NewReplacer("{D}", someDigest, "{E}", otherDigest, "{I}", indexType).Replace(text)
+	return strings.NewReplacer("{D}", someDigest, "{E}", otherDigest, "{I}", ociIndexType).Replace(text)
 }
 
 func parseLock(t testing.TB, text string) *digest.Lock {
@@ -129,7 +130,7 @@ func TestParseLockFaults(t *testing.T) {
 		},
 		"two types": {
 			lockFile("a:1 {D} -", "a:1 {D} {I}"),
-			`images.lock:3:1: image "a:1" is "` + indexType + `" here and "" at images.lock:2:1`,
+			`images.lock:3:1: image "a:1" is "` + ociIndexType + `" here and "" at images.lock:2:1`,
 		},
 		"two platforms": {
 			lockFile("a:1 {D} -", "a:1 {D} - linux/amd64={D}"),
@@ -206,7 +207,7 @@ func TestLockSet(t *testing.T) {
 	var l digest.Lock
 	set := func(ref, dgst string, platforms ...string) {
 		t.Helper()
-		e := digest.Locked{Ref: ref, Digest: dgst, MediaType: indexType}
+		e := digest.Locked{Ref: ref, Digest: dgst, MediaType: ociIndexType}
 		for _, p := range platforms {
 			e.Platforms = append(e.Platforms, digest.LockedPlatform{Platform: p, Digest: otherDigest})
 		}
@@ -394,4 +395,24 @@ func FuzzParseLock(f *testing.F) {
 			}
 		}
 	})
+}
+
+func ExampleParseLock() {
+	lock, err := digest.ParseLock("images.lock", []byte("images.lock v1\n"+
+		"nginx:1.27 "+someDigest+" -\n"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	entry, ok := lock.Lookup("docker.io/library/nginx:1.27")
+	fmt.Println(entry.Ref, entry.Digest, ok)
+
+	// Both sides of a merge have moved the image.
+	_, err = digest.ParseLock("images.lock", []byte("images.lock v1\n"+
+		"nginx:1.27 "+someDigest+" -\n"+
+		"nginx:1.27 "+otherDigest+" -\n"))
+	fmt.Println(err)
+	// Output:
+	// nginx:1.27 sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef true
+	// images.lock:3:1: image "nginx:1.27" is sha256:fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210 here and sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef at images.lock:2:1
 }

@@ -9,13 +9,15 @@ import (
 	"time"
 
 	"github.com/Masterminds/semver/v3"
+	"golang.org/x/sync/errgroup"
 )
 
 const (
 	maxTags = 100_000
 	// maxCreated bounds the tags whose creation time is asked for: each costs
 	// requests, and Docker Hub counts them.
-	maxCreated = 256
+	maxCreated     = 256
+	createdAtATime = 8
 )
 
 // ErrNoTag means that no tag of a repository is one that a [Selector] admits: a
@@ -84,8 +86,9 @@ func (s *Selector) Select(tags []string) (Selection, error) {
 }
 
 // SelectCreated is Select with a way to ask when the image of a tag was created,
-// for a selector that orders by that; others do not ask. created is called for
-// one tag after the other.
+// such as [Resolver.Created], for a selector that orders by that; others do not
+// ask. created is called from up to eight goroutines at a time, all of which are
+// over when SelectCreated returns.
 //
 // It is the last resort: it costs requests for each tag, builds that can be
 // reproduced have no time in them, and an image that was tagged again is as old
@@ -104,25 +107,46 @@ func (s *Selector) SelectCreated(ctx context.Context, tags []string, created fun
 	if len(admitted) > maxCreated {
 		return Selection{}, &selectError{fmt.Sprintf("selector %q has %d tags to ask for their creation time, more than %d: put regexp:PATTERN before it", s.text, len(admitted), maxCreated), nil}
 	}
-	timed := admitted[:0]
-	for _, c := range admitted {
-		if err := ctx.Err(); err != nil {
-			return Selection{}, &selectError{fmt.Sprintf("creation time of tag %q: %s", c.tag, describeNetwork(err)), errors.Join(ErrUnknown, err)}
+	reasons, err := askCreated(ctx, admitted, created)
+	if err != nil {
+		return Selection{}, err
+	}
+	var timed []candidate
+	for i, c := range admitted {
+		if reasons[i] != "" {
+			rejected[reasons[i]] = append(rejected[reasons[i]], c.tag)
+			continue
 		}
-		at, err := created(ctx, c.tag)
-		switch {
-		case errors.Is(err, ErrNotFound):
-			rejected[gone] = append(rejected[gone], c.tag)
-		case err != nil:
-			return Selection{}, &selectError{fmt.Sprintf("creation time of tag %q: %v", c.tag, err), err}
-		case at.Year() <= 1980:
-			rejected[noTime] = append(rejected[noTime], c.tag)
-		default:
-			c.created = at
-			timed = append(timed, c)
-		}
+		timed = append(timed, c)
 	}
 	return s.choose(timed, rejected)
+}
+
+// askCreated fills in the times, or says why a tag has none.
+func askCreated(ctx context.Context, tags []candidate, created func(context.Context, string) (time.Time, error)) ([]string, error) {
+	reasons := make([]string, len(tags))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(createdAtATime)
+	for i := range tags {
+		group.Go(func() error {
+			tag := &tags[i]
+			if err := ctx.Err(); err != nil {
+				return &selectError{fmt.Sprintf("creation time of tag %q: %s", tag.tag, describeNetwork(err)), errors.Join(ErrUnknown, err)}
+			}
+			at, err := created(ctx, tag.tag)
+			switch {
+			case errors.Is(err, ErrNotFound):
+				reasons[i] = gone
+			case err != nil:
+				return &selectError{fmt.Sprintf("creation time of tag %q: %v", tag.tag, err), err}
+			case at.Year() <= 1980:
+				reasons[i] = noTime
+			}
+			tag.created = at
+			return nil
+		})
+	}
+	return reasons, group.Wait()
 }
 
 // selectError is a selection that failed: its text is fit for printing.

@@ -271,3 +271,16 @@ func ExampleSelector_Select() {
 	// 1.4.2: highest of 2 tags in >=1.0 <2; not considered: 1 no version, 1 outside the range, 1 prerelease <nil>
 	// selector "semver:>=1.0 <<2": byte 14: not a range of versions from "<<2" on
 }
+
+// Tags that a build makes from its branch, commit and number.
+func ExampleParseSelector() {
+	sel, err := digest.ParseSelector(`regexp:^main-[0-9a-f]+-(?P<n>\d+)$ numeric:n`)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	newest, err := sel.Select([]string{"main-4f2a9c1-99", "main-b81d0e7-100", "dev-77c0a31-101", "latest"})
+	fmt.Println(newest.Why, err)
+	// Output:
+	// main-b81d0e7-100: largest of 2 tags; not considered: 2 not matching the pattern <nil>
+}

@@ -34,6 +34,9 @@ type SourceRef struct {
 	Path string
 	// Name chooses one of several images, or is empty.
 	Name string
+	// Digest chooses a manifest in a layout, or is empty. It is not there
+	// together with a Name.
+	Digest string
 }
 
 // String prints the reference back as it was parsed.
@@ -41,6 +44,9 @@ func (r SourceRef) String() string {
 	s := r.Kind + ":" + r.Path
 	if r.Name != "" {
 		s += ":" + r.Name
+	}
+	if r.Digest != "" {
+		s += "@" + r.Digest
 	}
 	return s
 }
@@ -53,8 +59,9 @@ func IsSource(s string) bool {
 }
 
 // ParseSource parses "oci:DIR[:NAME]", "oci-archive:FILE[:NAME]" and
-// "docker-archive:FILE[:REFERENCE]", as skopeo spells them. The path ends at
-// the first colon; on Windows one behind a drive letter belongs to it.
+// "docker-archive:FILE[:REFERENCE]", as skopeo spells them, and for layouts
+// "oci:DIR@sha256:…" as well. The path ends at the first colon; on Windows one
+// behind a drive letter belongs to it.
 //
 // NAME is what the annotation org.opencontainers.image.ref.name of a layout may
 // hold: letters and digits, joined by single ones of "-._:@+" or by "--", in
@@ -98,6 +105,13 @@ func parseSource(s string) (SourceRef, int, string) {
 		return SourceRef{}, offset + maxSourcePath, fmt.Sprintf("path longer than %d bytes", maxSourcePath)
 	case colon < 0:
 		return ref, 0, ""
+	}
+	if dir, ok := strings.CutSuffix(ref.Path, "@sha256"); ok && kind != sourceDocker {
+		if dir == "" {
+			return SourceRef{}, offset, "empty path"
+		}
+		at, why := checkDigest(digestPrefix + ref.Name)
+		return SourceRef{Kind: kind, Path: dir, Digest: digestPrefix + ref.Name}, offset + len(dir) + 1 + at, why
 	}
 	check := checkLayoutName
 	if kind == sourceDocker {

@@ -24,6 +24,7 @@ func TestParseSource(t *testing.T) {
 		"oci:dir":                              {Kind: "oci", Path: "dir"},
 		"oci:/a b/ü:v1":                        {Kind: "oci", Path: "/a b/ü", Name: "v1"},
 		"oci:dir:r.io/shop/cart:v1@x+y":        {Kind: "oci", Path: "dir", Name: "r.io/shop/cart:v1@x+y"},
+		"oci:dir@" + someDigest:                {Kind: "oci", Path: "dir", Digest: someDigest},
 		"oci:dir:a--b":                         {Kind: "oci", Path: "dir", Name: "a--b"},
 		"oci-archive:../cart.tar:V1_2":         {Kind: "oci-archive", Path: "../cart.tar", Name: "V1_2"},
 		"docker-archive:cart.tar":              {Kind: "docker-archive", Path: "cart.tar"},
@@ -53,6 +54,8 @@ func TestParseSourceFaults(t *testing.T) {
 		"oci:dir:a..b":                        `byte 11: character "." in the name where a letter or digit belongs`,
 		"oci:dir:a b":                         `byte 10: character " " in the name`,
 		"oci:dir:" + strings.Repeat("a", 513): `byte 521: name longer than 512 bytes`,
+		"oci:dir@sha256:0":                    `byte 17: digest has 1 hexadecimal digits, not 64`,
+		"oci:@" + someDigest:                  `byte 5: empty path`,
 		"docker-archive:f:@0":                 `byte 18: position in the archive is not supported, name the image by its reference`,
 		"docker-archive:f:cart":               `byte 22: neither tag nor digest, "latest" is not assumed: write cart:TAG or cart@sha256:…`,
 		"docker-archive:f:a:1@" + someDigest:  `byte 21: digest, an archive has images by tag`,
@@ -306,4 +309,29 @@ func ExampleParseSource() {
 	// Output:
 	// oci build/cart v1 <nil>
 	// reference "oci:build/cart:v1+": byte 19: part of the name is empty or ends with a separator
+}
+
+func ExampleOpenSource() {
+	s, err := digest.OpenSource(context.Background(), "oci:testdata/layout:v1")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer s.Close()
+	fmt.Println(s.Resolution().Digest)
+	platforms, err := s.Platforms()
+	for _, p := range platforms {
+		fmt.Println(p.Platform, p.Digest)
+	}
+	if err != nil {
+		fmt.Println(err)
+	}
+
+	_, err = digest.ResolveSource(context.Background(), "oci:testdata/layout:v2")
+	fmt.Println(err, errors.Is(err, digest.ErrNotFound))
+	// Output:
+	// sha256:7863d89ec1a350c0f53f23abb010fbb11c3c30ea9e1bdb642b8599e63ffb4df6
+	// linux/amd64 sha256:c5c3090c78a69c23565353b874b43eda3ad7c4cfcb855e839f3908ac5a11a9e6
+	// linux/arm64 sha256:eb4874989f45db2087a7338159e45235bbbd0bca92287f3968d0ad6043101696
+	// reference "oci:testdata/layout:v2": index.json has no image named "v2" true
 }

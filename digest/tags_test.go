@@ -32,15 +32,19 @@ func TestListTags(t *testing.T) {
 	}
 }
 
-// onTags makes a fault of requests for tags only.
-func onTags(answer http.HandlerFunc) func(http.ResponseWriter, *http.Request) bool {
+// onPath makes a fault of requests whose paths have a part.
+func onPath(part string, answer http.HandlerFunc) func(http.ResponseWriter, *http.Request) bool {
 	return func(w http.ResponseWriter, r *http.Request) bool {
-		if !strings.HasSuffix(r.URL.Path, "/tags/list") {
+		if !strings.Contains(r.URL.Path, part) {
 			return false
 		}
 		answer(w, r)
 		return true
 	}
+}
+
+func onTags(answer http.HandlerFunc) func(http.ResponseWriter, *http.Request) bool {
+	return onPath("/tags/list", answer)
 }
 
 // paged answers with one tag a page, and with links as link makes them.
