@@ -1,0 +1,3 @@
+package verify
+
+const approvalPredicateType = "https://kubepromote.dev/approval/v1"

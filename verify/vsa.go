@@ -1,0 +1,3 @@
+package verify
+
+const vsaPredicateType = "https://slsa.dev/verification_summary/v1"
