@@ -113,21 +113,22 @@ func TestPolicyErrors(t *testing.T) {
 			"    - {name: a, key: {file: good.pub}}\n    - {name: a, keys: {file: good.pub}}\n    - key: {file: good.pub}\n    - x\n",
 			"p.yaml:6:14: a pattern must be a string, not true or false\n" +
 				"p.yaml:6:20: a pattern is empty\n" +
-				"p.yaml:9:7: an authority has no field \"key\"\nhint: key: {file: cosign.pub}\n" +
 				"p.yaml:9:14: authority \"a\" is in this rule already\n" +
-				"p.yaml:9:17: unknown field \"keys\" in an authority\nhint: did you mean \"key\"?\n" +
+				"p.yaml:9:23: keys must be a list, not a mapping\n" +
 				"p.yaml:10:7: an authority has no field \"name\"\n" +
 				"p.yaml:11:7: an authority must be a mapping, not a string"},
 		{"merge", head + "spec: &s\n  unmatched: reject\n  rules: *s\n  <<: *s\n",
-			"p.yaml:5:10: rules must be a list, not a mapping\np.yaml:6:3: unknown field \"<<\" in spec\nhint: known here: unmatched, rules"},
+			"p.yaml:5:10: rules must be a list, not a mapping\np.yaml:6:3: unknown field \"<<\" in spec\nhint: known here: mode, unmatched, trustedRoot, rules"},
 	})
 }
 
 func TestPolicyKeyErrors(t *testing.T) {
 	checkProblems(t, []problem{
-		{"no key", withKey("{}"), at + "key needs one of file and data\nhint: key: {file: cosign.pub}"},
-		{"both", withKey("{file: a, data: b}"), at + "key needs one of file and data\nhint: key: {file: cosign.pub}"},
-		{"KMS", withKey("{file: awskms://x}"), atFile + "key \"awskms://x\" is not a file\nhint: write the public key to a file and name that"},
+		{"no key", withKey("{}"), at + "key needs one of file, data and kms\nhint: key: {file: cosign.pub}"},
+		{"both", withKey("{file: a, data: b}"), at + "key needs one of file, data and kms\nhint: key: {file: cosign.pub}"},
+		{"KMS", withKey("{file: awskms://x}"), atFile + "key \"awskms://x\" is not a file\nhint: key: {kms: awskms://x}, or write the public key to a file"},
+		{"KMS without support", withKey("{kms: awskms:///alias/x}"), "p.yaml:9:22: this program is built without support for key services such as \"awskms\"\n" +
+			"hint: go build -tags kms, or write the public key to a file"},
 		{"no file", withKey("{file: x.pub}"), atFile + "key file cannot be read: open x.pub: file does not exist"},
 		{"empty key", withKey("{file: empty.pub}"), atFile + noPEM},
 		{"text", withKey("{file: text.pub}"), atFile + noPEM},
@@ -212,7 +213,7 @@ func TestPolicyAliases(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 	for _, r := range p.rules {
-		if len(r.authorities) != 1 || r.authorities[0].name != "release" || r.authorities[0].check == nil {
+		if len(r.authorities) != 1 || r.authorities[0].name != "release" || len(r.authorities[0].parties) == 0 {
 			t.Errorf("%+v", r)
 		}
 	}
