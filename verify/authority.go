@@ -12,9 +12,9 @@ import (
 type authority struct {
 	name         string
 	parties      []party // any of them
-	trust        *trust   // of logs, timestamps and identities; may be nil
-	logs         int      // distinct logs demanded; 0: none
-	timestamps   int      // distinct timestamp authorities demanded; 0: none
+	trust        *trust  // of logs, timestamps and identities; may be nil
+	logs         int     // distinct logs demanded; 0: none
+	timestamps   int     // distinct timestamp authorities demanded; 0: none
 	annotations  map[string]string
 	attestations []*attestationRule // demanded in place of a signature
 	sources      []place            // where its signatures are; none: beside the image
