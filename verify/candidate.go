@@ -6,9 +6,11 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"slices"
 
 	intoto "github.com/in-toto/attestation/go/v1"
+	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
 	"github.com/sigstore/sigstore-go/pkg/bundle"
 )
 
@@ -32,8 +34,9 @@ type candidate struct {
 	text *signedText
 	// statement is what a DSSE envelope states; nil for a signed message.
 	statement *intoto.Statement
-	payload   []byte // of the envelope
-	message   bool   // the image itself is signed, not a text about it
+	payload   []byte        // of the envelope
+	message   bool          // the image itself is signed, not a text about it
+	artifact  io.ReadSeeker // what is signed, where more than its digest is at hand
 	// chain gives certificates that came along, none of which is trusted.
 	chain func() []*x509.Certificate
 }
@@ -125,7 +128,7 @@ func (c *candidate) isFor(predicateType string) error {
 	return nil
 }
 
-// digests lists the SHA-256 digests a candidate is made for.
+// digests lists the digests a candidate is made for.
 func (c *candidate) digests() []string {
 	switch {
 	case c.text != nil:
@@ -139,11 +142,32 @@ func (c *candidate) digests() []string {
 	}
 	var all []string
 	for _, s := range c.statement.GetSubject() {
-		if d := s.GetDigest()["sha256"]; d != "" {
-			all = append(all, "sha256:"+d)
+		for _, algorithm := range []string{"sha256", "sha512"} {
+			if d := s.GetDigest()[algorithm]; d != "" {
+				all = append(all, algorithm+":"+d)
+			}
 		}
 	}
 	return all
+}
+
+// isAbout says whether a candidate can be about a digest. Where the artifact is at
+// hand the library compares it, by whatever digest there is.
+func (c *candidate) isAbout(digest string) error {
+	if c.artifact == nil && !slices.Contains(c.digests(), digest) {
+		return errOtherDigest
+	}
+	return nil
+}
+
+// checkMessage says whether a signed message can be verified with its SHA-256
+// digest alone.
+func (c *candidate) checkMessage(b *bundle.Bundle) error {
+	if c.message && c.artifact == nil &&
+		b.GetMessageSignature().GetMessageDigest().GetAlgorithm() != protocommon.HashAlgorithm_SHA2_256 {
+		return malformed("message digest is not SHA-256")
+	}
+	return nil
 }
 
 // names lists the repositories a candidate says it is made for.

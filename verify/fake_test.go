@@ -304,3 +304,11 @@ func (noCredentials) Resolve(authn.Resource) (authn.Authenticator, error) {
 func newVerifier(w *wire, timeout time.Duration) *Verifier {
 	return New(Options{Keychain: noCredentials{}, Transport: w.server.Client().Transport, Timeout: timeout})
 }
+
+// failingKeychain is for what must not look up credentials.
+type failingKeychain struct{ t *testing.T }
+
+func (k failingKeychain) Resolve(authn.Resource) (authn.Authenticator, error) {
+	k.t.Error("credentials were looked up")
+	return authn.Anonymous, nil
+}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -217,17 +216,7 @@ func (j *judge) unmet(t *trial) string {
 	if j.seen == 0 {
 		return "no " + what + " found"
 	}
-	var names []string
-	for i, a := range t.rule.authorities {
-		if !t.metBy(i) || t.rule.require > 1 {
-			names = append(names, fmt.Sprintf("%q", a.name))
-		}
-	}
-	s := fmt.Sprintf("%s, none by authority %s", count(j.seen, what), strings.Join(names, " or "))
-	if have := t.have(); len(have) > 0 {
-		s = fmt.Sprintf("%s, signed by %s, and more are needed by authority %s",
-			count(j.seen, what), strings.Join(have, ", "), strings.Join(names, " or "))
-	}
+	s := count(j.seen, what) + ", " + t.shortfall()
 	// A rule may be open although every candidate was good for another one.
 	if t.why != nil {
 		s += ": " + t.why.text

@@ -5,11 +5,12 @@ import (
 	"crypto"
 	"crypto/x509"
 	"encoding/hex"
+	"errors"
+	"io"
 	"slices"
 	"strings"
 	"time"
 
-	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
 	"github.com/sigstore/sigstore-go/pkg/bundle"
 	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
 	"github.com/sigstore/sigstore-go/pkg/root"
@@ -66,17 +67,25 @@ type keyParty struct{ key *publicKey }
 
 func (s *keyParty) only() string { return s.key.id }
 
-// check tries the verifiers of the key in turn.
+// check tries the verifiers of the key in turn. The one that came furthest says
+// why not.
 func (s *keyParty) check(c *candidate, digest string, d demand) (*proof, error) {
-	err := error(errOtherKey)
+	best := errOtherKey
 	for _, v := range s.key.verifiers {
-		var p *proof
-		if p, err = s.try(c, digest, v, d); err == nil {
+		p, err := s.try(c, digest, v, d)
+		if err == nil {
 			p.id, p.kind, p.keyID = s.key.id, KindKey, s.key.id
 			return p, nil
 		}
+		m, ok := errors.AsType[*mismatch](err)
+		if !ok {
+			return nil, err
+		}
+		if m.rank > best.rank || len(s.key.verifiers) == 1 {
+			best = m
+		}
 	}
-	return nil, err
+	return nil, best
 }
 
 func (s *keyParty) try(c *candidate, digest string, v keyVerifier, d demand) (*proof, error) {
@@ -87,23 +96,24 @@ func (s *keyParty) try(c *candidate, digest string, v keyVerifier, d demand) (*p
 	if b.GetVerificationMaterial().GetPublicKey() == nil {
 		return nil, &mismatch{rankOtherKey, "made with a certificate, not with a key"}
 	}
-	if c.message {
-		if b.GetMessageSignature().GetMessageDigest().GetAlgorithm() != protocommon.HashAlgorithm_SHA2_256 {
-			return nil, malformed("message digest is not SHA-256")
-		}
-		if v.isEd25519() {
-			// Ed25519 signs the message itself, and only its digest is at hand.
-			// The library does not see that through root.ExpiringKey.
-			return nil, &mismatch{rankOtherKey, "message signature that no Ed25519 key can make"}
-		}
+	if err := c.checkMessage(b); err != nil {
+		return nil, err
 	}
-	if !slices.Contains(c.digests(), digest) {
-		return nil, errOtherDigest
+	if c.message && c.artifact == nil && v.isEd25519() {
+		// Ed25519 signs the message itself, and only its digest is at hand. The
+		// library does not see that through root.ExpiringKey.
+		return nil, &mismatch{rankOtherKey, "message signature that no Ed25519 key can make"}
+	}
+	if err := c.isAbout(digest); err != nil {
+		return nil, err
 	}
 	m := &trusted{trust: d.trust, key: root.NewExpiringKey(v.Verifier, time.Time{}, time.Time{})}
 	// The signature comes first: a log entry of somebody else's signature says
 	// nothing that the reader of a message would want to know.
 	if err := verifySignature(c, b, m, digest, verify.WithNoObserverTimestamps()); err != nil {
+		if !slices.Contains(c.digests(), digest) {
+			return nil, errOtherDigest
+		}
 		return nil, errOtherKey
 	}
 	return witness(b, m, d)
@@ -116,14 +126,21 @@ func verifySignature(c *candidate, b *bundle.Bundle, m root.TrustedMaterial, dig
 		return err
 	}
 	var artifact verify.ArtifactPolicyOption
-	if c.text != nil {
+	switch {
+	case c.text != nil:
 		artifact = verify.WithArtifact(bytes.NewReader(c.text.payload))
-	} else {
-		raw, err := hex.DecodeString(strings.TrimPrefix(digest, "sha256:"))
+	case c.artifact != nil:
+		if _, err := c.artifact.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		artifact = verify.WithArtifact(c.artifact)
+	default:
+		algorithm, text, _ := strings.Cut(digest, ":")
+		raw, err := hex.DecodeString(text)
 		if err != nil {
 			return err
 		}
-		artifact = verify.WithArtifactDigest("sha256", raw)
+		artifact = verify.WithArtifactDigest(algorithm, raw)
 	}
 	// Who it was is for the callers to compare.
 	policy := verify.NewPolicy(artifact, verify.WithoutIdentitiesUnsafe())
@@ -215,14 +232,14 @@ func checkCertificate(c *candidate, digest string, d demand, m *trusted, p *proo
 	if leaf == nil {
 		return nil, &mismatch{rankOtherKey, "made with a key, not with a certificate"}
 	}
-	if c.message && b.GetMessageSignature().GetMessageDigest().GetAlgorithm() != protocommon.HashAlgorithm_SHA2_256 {
-		return nil, malformed("message digest is not SHA-256")
+	if err := c.checkMessage(b); err != nil {
+		return nil, err
 	}
 	if err := match(leaf); err != nil {
 		return nil, err
 	}
-	if !slices.Contains(c.digests(), digest) {
-		return nil, errOtherDigest
+	if err := c.isAbout(digest); err != nil {
+		return nil, err
 	}
 	w, err := witness(b, m, d)
 	if err != nil {
@@ -234,6 +251,9 @@ func checkCertificate(c *candidate, digest string, d demand, m *trusted, p *proo
 		return nil, &mismatch{rankNoTime, "nothing says when it was made"}
 	}
 	if err := verifySignature(c, b, m, digest, options...); err != nil {
+		if !slices.Contains(c.digests(), digest) {
+			return nil, errOtherDigest
+		}
 		return nil, explainCertificate(leaf, m, times, err)
 	}
 	return p, nil

@@ -94,9 +94,7 @@ func (s *instance) trustedRoot(t testing.TB) []byte {
 	logs := map[string]*root.TransparencyLog{}
 	for _, vs := range s.logs {
 		for k, l := range vs.RekorLogs() {
-			var err error
-			l.ID, err = hex.DecodeString(string(l.ID))
-			must(t, err)
+			l.ID = rawID(t, k)
 			logs[k] = l
 		}
 	}
@@ -406,4 +404,11 @@ func compact(t testing.TB, b []byte) []byte {
 	var w bytes.Buffer
 	must(t, json.Compact(&w, b))
 	return w.Bytes()
+}
+
+func rawID(t testing.TB, id string) []byte {
+	t.Helper()
+	raw, err := hex.DecodeString(id)
+	must(t, err)
+	return raw
 }

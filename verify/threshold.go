@@ -116,13 +116,31 @@ func (t *trial) asks(i int) string {
 	return strings.Join(types, " ")
 }
 
-// have names the authorities for which something was found.
-func (t *trial) have() []string {
-	var names []string
+// shortfall says how far a rule is from being met.
+func (t *trial) shortfall() string {
+	var met, open, all []string
+	signers := map[string]bool{}
 	for i, a := range t.rule.authorities {
-		if t.metBy(i) {
-			names = append(names, fmt.Sprintf("%q", a.name))
+		name := fmt.Sprintf("%q", a.name)
+		all = append(all, name)
+		if !t.metBy(i) {
+			open = append(open, name)
+			continue
+		}
+		met = append(met, name)
+		for _, f := range t.found[i][0] {
+			if t.signedAll(i, f.id) {
+				signers[f.id] = true
+			}
 		}
 	}
-	return names
+	switch {
+	case len(met) == 0:
+		return "none by authority " + strings.Join(all, " or ")
+	case t.rule.require != requireAll:
+		return fmt.Sprintf("by %s of the %d needed of authority %s", count(len(signers), "signer"), t.rule.require, strings.Join(all, " or "))
+	case len(open) == 0:
+		return "one signer stands for more than one of authority " + strings.Join(all, ", ")
+	}
+	return "by authority " + strings.Join(met, ", ") + " and not by " + strings.Join(open, ", ")
 }
