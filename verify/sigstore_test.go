@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -12,7 +11,6 @@ import (
 	"encoding/asn1"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"math/big"
@@ -354,10 +352,7 @@ func (s *instance) annotations(t testing.TB, l leaf, o signing, signed, sig []by
 		chainAnnotation:       string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.middle.Raw})),
 	}
 	for _, e := range m.TlogEntries {
-		a[logAnnotation] = string(marshal(t, map[string]any{
-			"SignedEntryTimestamp": e.GetInclusionPromise().GetSignedEntryTimestamp(),
-			"Payload": map[string]any{"body": e.CanonicalizedBody, "integratedTime": e.IntegratedTime,
-				"logIndex": e.LogIndex, "logID": hex.EncodeToString(e.LogId.KeyId)}}))
+		a[logAnnotation] = logText(t, e)
 	}
 	for _, stamp := range m.GetTimestampVerificationData().GetRfc3161Timestamps() {
 		a[timestampAnnotation] = string(marshal(t, map[string]any{"SignedRFC3161Timestamp": stamp.SignedTimestamp}))
@@ -398,12 +393,13 @@ func parseRule(t testing.TB, rule, authorities string, trusted []byte) *Policy {
 	return p
 }
 
-// compact is JSON without the spaces that protojson varies.
-func compact(t testing.TB, b []byte) []byte {
+// logText is a log entry as cosign keeps it.
+func logText(t testing.TB, e *protorekor.TransparencyLogEntry) string {
 	t.Helper()
-	var w bytes.Buffer
-	must(t, json.Compact(&w, b))
-	return w.Bytes()
+	return string(marshal(t, map[string]any{
+		"SignedEntryTimestamp": e.GetInclusionPromise().GetSignedEntryTimestamp(),
+		"Payload": map[string]any{"body": e.CanonicalizedBody, "integratedTime": e.IntegratedTime,
+			"logIndex": e.LogIndex, "logID": hex.EncodeToString(e.LogId.KeyId)}}))
 }
 
 func rawID(t testing.TB, id string) []byte {
