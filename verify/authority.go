@@ -19,6 +19,7 @@ type authority struct {
 	attestations []*attestationRule // demanded in place of a signature
 	sources      []place            // where its signatures are; none: beside the image
 	always       bool               // met by every image, as a ClusterImagePolicy can say
+	never        string             // why it is met by none
 }
 
 // place is where signatures are kept: a repository, or that of the image if it

@@ -51,6 +51,9 @@ func newJudge(digest v1.Hash, repository string, now time.Time, rules []*rule) *
 			if a.always {
 				found[0] = []finding{{"", Evidence{Authority: a.name, Kind: KindStatic}}}
 			}
+			if a.never != "" {
+				t.why = &mismatch{rankCondition, a.never}
+			}
 			t.found = append(t.found, found)
 		}
 		j.trials = append(j.trials, t)
@@ -214,7 +217,11 @@ func (j *judge) unmet(t *trial) string {
 		what = "attestation"
 	}
 	if j.seen == 0 {
-		return "no " + what + " found"
+		s := "no " + what + " found"
+		if t.why != nil {
+			s = t.why.text
+		}
+		return s
 	}
 	s := count(j.seen, what) + ", " + t.shortfall()
 	// A rule may be open although every candidate was good for another one.

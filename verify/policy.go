@@ -112,7 +112,9 @@ func JoinPolicies(policies ...*Policy) *Policy {
 }
 
 // ParsePolicy reads a policy file strictly: whatever it does not understand
-// completely is an error. name is the file's name for messages. readFile reads
+// completely is an error. The file holds one VerificationPolicy, or what the
+// policy-controller of Sigstore has in a cluster: ClusterImagePolicies, and the
+// TrustRoots they name. name is the file's name for messages. readFile reads
 // a key file that the policy names; it gets the path as it is written there,
 // and the caller decides relative to what, and whether, it may be read. With a
 // nil readFile a policy that names key files is an error.
@@ -122,8 +124,15 @@ func JoinPolicies(policies ...*Policy) *Policy {
 func ParsePolicy(name string, data []byte, readFile func(path string) ([]byte, error)) (*Policy, error) {
 	d := &decoder{file: name, readFile: readFile, now: time.Now()}
 	p := &Policy{}
-	if root := d.document(data); root != nil {
-		d.policy(p, root)
+	switch documents := d.documents(data); {
+	case len(documents) == 0:
+	case isCluster(documents[0]):
+		d.clusterPolicy(p, documents)
+	case len(documents) > 1:
+		d.fail(documents[1], "put every policy into a file of its own", "file has more than one document")
+		fallthrough
+	default:
+		d.policy(p, documents[0])
 	}
 	if err := d.err(); err != nil {
 		return nil, err
@@ -132,36 +141,56 @@ func ParsePolicy(name string, data []byte, readFile func(path string) ([]byte, e
 	return p, nil
 }
 
-// document finds the one document of the file.
-func (d *decoder) document(data []byte) *yaml.Node {
+// maxDocuments bounds the documents in a file.
+const maxDocuments = 64
+
+// documents finds the documents of the file. It returns none if there was a
+// problem, which it reports.
+func (d *decoder) documents(data []byte) []*yaml.Node {
 	start := &yaml.Node{Line: 1, Column: 1}
 	if len(data) > maxPolicySize {
 		d.fail(start, "", "file is over %d MiB", maxPolicySize>>20)
 		return nil
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
-	var doc, more yaml.Node
-	switch err := dec.Decode(&doc); {
-	case errors.Is(err, io.EOF) || err == nil && len(doc.Content) == 0:
-		d.fail(start, "", "file is empty, and no policy")
-		return nil
-	case err != nil:
-		d.syntax(err)
-		return nil
+	var all []*yaml.Node
+	for {
+		doc := &yaml.Node{}
+		err := dec.Decode(doc)
+		switch {
+		case errors.Is(err, io.EOF):
+			if len(all) == 0 {
+				d.fail(start, "", "file is empty, and no policy")
+			}
+			return all
+		case err != nil:
+			d.syntax(err)
+			return nil
+		case len(doc.Content) == 0:
+			continue
+		}
+		if n := countAliases(doc); n > maxAliases {
+			d.fail(doc, "", "file has %d aliases, and %d are the most", n, maxAliases)
+			return nil
+		}
+		if all = append(all, doc.Content[0]); len(all) > maxDocuments {
+			d.fail(doc, "", "file has more than %d documents", maxDocuments)
+			return nil
+		}
 	}
-	switch err := dec.Decode(&more); {
-	case errors.Is(err, io.EOF):
-	case err != nil:
-		d.syntax(err)
-		return nil
-	default:
-		d.fail(&more, "put every policy into a file of its own", "file has more than one document")
+}
+
+// isCluster says whether a document is a resource of the policy-controller.
+func isCluster(n *yaml.Node) bool {
+	if n = resolve(n); n.Kind != yaml.MappingNode {
+		return false
 	}
-	if n := countAliases(&doc); n > maxAliases {
-		d.fail(&doc, "", "file has %d aliases, and %d are the most", n, maxAliases)
-		return nil
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if resolve(n.Content[i]).Value == "apiVersion" {
+			return strings.HasPrefix(resolve(n.Content[i+1]).Value, "policy.sigstore.dev/")
+		}
 	}
-	return doc.Content[0]
+	return false
 }
 
 // syntax reports an error of the YAML parser, which gives at most the line.

@@ -88,14 +88,14 @@ func TestPolicyErrors(t *testing.T) {
 		{"anchor", "a: *b\n", "p.yaml:1:1: no valid YAML: unknown anchor 'b' referenced"},
 		{"too large", strings.Repeat("#", maxPolicySize+1), "p.yaml:1:1: file is over 1 MiB"},
 		{"two documents", withKey("{file: good.pub}") + "---\na: 1\n",
-			"p.yaml:10:1: file has more than one document\nhint: put every policy into a file of its own"},
+			"p.yaml:11:1: file has more than one document\nhint: put every policy into a file of its own"},
 		{"aliases", "a: &a x\nb: [" + strings.Repeat("*a, ", 33) + "]\n", "p.yaml:1:1: file has 33 aliases, and 32 are the most"},
 		{"all missing", "{}", "p.yaml:1:1: the policy has no field \"apiVersion\"\nhint: apiVersion: kubepromote.dev/v1alpha1\n" +
 			"p.yaml:1:1: the policy has no field \"kind\"\nhint: kind: VerificationPolicy\n" +
 			"p.yaml:1:1: the policy has no field \"spec\""},
-		{"other kind", "apiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImagePolicy\nspec: {unmatched: allow, rules: x}\n",
-			"p.yaml:1:13: apiVersion \"policy.sigstore.dev/v1beta1\" is not known here\nhint: apiVersion: kubepromote.dev/v1alpha1\n" +
-				"p.yaml:2:7: kind \"ClusterImagePolicy\" is not known here\nhint: kind: VerificationPolicy\n" +
+		{"other kind", "apiVersion: example.com/v1\nkind: ImagePolicy\nspec: {unmatched: allow, rules: x}\n",
+			"p.yaml:1:13: apiVersion \"example.com/v1\" is not known here\nhint: apiVersion: kubepromote.dev/v1alpha1\n" +
+				"p.yaml:2:7: kind \"ImagePolicy\" is not known here\nhint: kind: VerificationPolicy\n" +
 				"p.yaml:3:33: rules must be a list, not a string"},
 		{"unknown and doubled", head + "kind: VerificationPolicy\nmetadata: {labels: {}, name: 7}\nspec:\n  unmatched: warn\n  rule: []\n  rules: []\n",
 			"p.yaml:3:1: field \"kind\" is in the policy already\n" +
