@@ -196,10 +196,13 @@ func claim(digest v1.Hash) []byte {
 func (w *wire) layer(t testing.TB, s signer, payload []byte) v1.Descriptor {
 	t.Helper()
 	d := w.blob(t, simpleSigning, payload)
-	d.Annotations = map[string]string{
-		"dev.cosignproject.cosign/signature": base64.StdEncoding.EncodeToString(s.sign(t, crypto.SHA256, payload)),
-	}
+	d.Annotations = map[string]string{signatureAnnotation: signText(t, s, payload)}
 	return d
+}
+
+func signText(t testing.TB, s signer, payload []byte) string {
+	t.Helper()
+	return base64.StdEncoding.EncodeToString(s.sign(t, crypto.SHA256, payload))
 }
 
 // tag puts layers under the signature tag of an image.

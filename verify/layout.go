@@ -48,6 +48,11 @@ type layoutError struct{ msg string }
 
 func (e *layoutError) Error() string { return e.msg }
 
+// absentError is something that a layout does not have.
+type absentError struct{ what string }
+
+func (e *absentError) Error() string { return "cannot read " + e.what + ": it is not there" }
+
 // openLayout finds the image that DIR, DIR:REF or DIR@sha256:hex means. The
 // directory is not left, whatever links are in it.
 func openLayout(s string) (*layout, v1.Hash, error) {
@@ -166,7 +171,7 @@ func (l *layout) content(digest v1.Hash, limit int64) ([]byte, error) {
 	}
 	b, err := l.read(path.Join("blobs", digest.Algorithm, digest.Hex), limit)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &statusError{what, 404}
+		return nil, &absentError{what}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read %s: %s", what, bareFile(err))
@@ -188,7 +193,7 @@ func (l *layout) manifest(_ context.Context, id string) (*document, error) {
 	} else if d, ok := l.tagged(id); ok {
 		digest = d.Digest
 	} else {
-		return nil, &statusError{l.what(id), 404}
+		return nil, &absentError{l.what(id)}
 	}
 	b, err := l.content(digest, maxManifestSize)
 	if err != nil {

@@ -60,6 +60,9 @@ func (e *statusError) Error() string {
 }
 
 func isNotFound(err error) bool {
+	if _, ok := errors.AsType[*absentError](err); ok {
+		return true
+	}
 	e, ok := errors.AsType[*statusError](err)
 	return ok && e.code == http.StatusNotFound
 }
