@@ -166,7 +166,7 @@ func bareFile(err error) string {
 // content reads the blob with a digest.
 func (l *layout) content(digest v1.Hash, limit int64) ([]byte, error) {
 	what := l.what(digest.String())
-	if !isHex(digest.Hex) || digest.Algorithm != "sha256" {
+	if !isHex(digest.Hex, 64) || digest.Algorithm != "sha256" {
 		return nil, fmt.Errorf("cannot read %s: its digest is not SHA-256", what)
 	}
 	b, err := l.read(path.Join("blobs", digest.Algorithm, digest.Hex), limit)
@@ -177,10 +177,6 @@ func (l *layout) content(digest v1.Hash, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("cannot read %s: %s", what, bareFile(err))
 	}
 	return b, checkDigest(what, b, digest)
-}
-
-func isHex(s string) bool {
-	return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == ""
 }
 
 func (l *layout) manifest(_ context.Context, id string) (*document, error) {

@@ -17,7 +17,6 @@ import (
 	"testing"
 	"time"
 
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/sigstore/cosign/v2/pkg/cosign"
 	"github.com/sigstore/sigstore-go/pkg/bundle"
 	"github.com/sigstore/sigstore-go/pkg/root"
@@ -127,11 +126,14 @@ func TestAttestWithKey(t *testing.T) {
 				if b.GetMediaType() != bundleV03 || b.GetVerificationMaterial().GetPublicKey().GetHint() == "" {
 					t.Errorf("%s, %+v", b.GetMediaType(), b.GetVerificationMaterial())
 				}
-				// Our own check gets as far as the kind of statement.
-				c := &keyChecker{authority: "x", key: mustKey(t, key.pem)}
-				_, err = c.check(candidate{bundle: b}, v1.Hash{Algorithm: "sha256", Hex: someHex})
-				if m, ok := errors.AsType[*mismatch](err); !ok || m.rank != rankOtherStatement {
+				// Our own check accepts it, and not as a signature of the image.
+				c, err := fromBundle(b)
+				must(t, err)
+				if _, err := (&keyParty{mustKey(t, key.pem)}).check(c, "sha256:"+someHex, demand{}); err != nil {
 					t.Error(err)
+				}
+				if m, ok := errors.AsType[*mismatch](c.isFor(signPredicateType)); !ok || m.rank != rankOtherStatement {
+					t.Error("it is taken for a signature")
 				}
 			})
 		}

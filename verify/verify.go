@@ -149,6 +149,11 @@ func (v *Verifier) target(image string) (*target, error) {
 		}
 		return t, nil
 	}
+	return parseTarget(image)
+}
+
+// parseTarget reads repository@sha256:hex.
+func parseTarget(image string) (*target, error) {
 	ref, err := name.NewDigest(image)
 	if err == nil {
 		var h v1.Hash

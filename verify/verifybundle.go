@@ -104,14 +104,11 @@ func (r BundleRequest) prepare(now time.Time) (party, demand, error) {
 // digest is sha256:<hex> of the artifact.
 func (r BundleRequest) digest() (string, error) {
 	if r.Artifact == nil {
-		h, ok := strings.CutPrefix(r.Digest, "sha256:")
-		if h512, is := strings.CutPrefix(r.Digest, "sha512:"); is && len(h512) == 128 {
-			h, ok = h512[:64], isHex(h512[64:])
+		algorithm, h, _ := strings.Cut(r.Digest, ":")
+		if algorithm == "sha256" && isHex(h, 64) || algorithm == "sha512" && isHex(h, 128) {
+			return r.Digest, nil
 		}
-		if !ok || !isHex(h) {
-			return "", fmt.Errorf("digest %s is not sha256:<hex>", quoted(r.Digest))
-		}
-		return r.Digest, nil
+		return "", fmt.Errorf("digest %s is not sha256:<hex>", quoted(r.Digest))
 	}
 	w := sha256.New()
 	_, err := r.Artifact.Seek(0, io.SeekStart)
