@@ -136,7 +136,7 @@ func (d *decoder) demand(n *yaml.Node, what string) int {
 		}
 	}
 	d.fail(n, what+": required", "%s must be required, optional or a number", what)
-	return 0
+	return 1
 }
 
 // checkTrust says what the demands of an authority lack. A demand that nothing
@@ -168,7 +168,11 @@ func (d *decoder) checkTrust(a *authority, f *fieldSet) {
 	case keyless && len(t.FulcioCertificateAuthorities()) == 0:
 		d.fail(f.get("keyless"), hint, "the trusted root has no certificate authority")
 	case a.logs > len(t.RekorLogs()):
-		d.fail(f.node, hint, "%s demanded, and the trusted root has %d", count(a.logs, "log"), len(t.RekorLogs()))
+		at := f.get("transparencyLog")
+		if at == nil {
+			at = f.node
+		}
+		d.fail(at, hint, "%s demanded, and the trusted root has %d", count(a.logs, "log"), len(t.RekorLogs()))
 	case a.timestamps > len(t.TimestampingAuthorities()):
 		d.fail(f.get("timestamp"), hint, "%s demanded, and the trusted root has %d",
 			count(a.timestamps, "timestamp"), len(t.TimestampingAuthorities()))
