@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"crypto"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/sigstore/cosign/v2/pkg/cosign"
 	ociremote "github.com/sigstore/cosign/v2/pkg/oci/remote"
+	"github.com/sigstore/sigstore-go/pkg/testing/ca"
 	"github.com/sigstore/sigstore/pkg/signature"
 )
 
@@ -175,6 +177,48 @@ func TestStoreTogether(t *testing.T) {
 	}
 }
 
+// cosignOptions are what cosign verify-attestation --key sets, and no network
+// but the registry.
+func cosignOptions(t testing.TB, w *wire, s signer) *cosign.CheckOpts {
+	t.Helper()
+	verifier, err := signature.LoadVerifier(s.key.Public(), crypto.SHA256)
+	must(t, err)
+	return &cosign.CheckOpts{
+		SigVerifier: verifier, ClaimVerifier: cosign.IntotoSubjectClaimVerifier, IgnoreTlog: true, IgnoreSCT: true, Offline: true,
+		RegistryClientOpts: []ociremote.Option{ociremote.WithRemoteOptions(remote.WithTransport(w.server.Client().Transport))},
+	}
+}
+
+// The library behind the cosign CLI finds and accepts what is stored.
+func TestStoreForCosign(t *testing.T) {
+	virtual, err := ca.NewVirtualSigstore()
+	must(t, err)
+	for _, kind := range []string{"p256", "rsa", "ed25519"} {
+		for _, referrers := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, referrers %v", kind, referrers), func(t *testing.T) {
+				w := newWire(t, referrers)
+				image := w.image(t, "a")
+				key := newSigner(t, kind)
+				_, err := newStorer(w, StoreOptions{}).Store(t.Context(), w.ref(image), attested(t, w, image, key, "staging"))
+				must(t, err)
+				ref, err := name.NewDigest(w.ref(image))
+				must(t, err)
+				o := cosignOptions(t, w, key)
+				o.NewBundleFormat, o.TrustedMaterial = true, virtual
+				found, _, err := cosign.VerifyImageAttestations(t.Context(), ref, o)
+				must(t, err)
+				if len(found) != 1 {
+					t.Errorf("%d attestations", len(found))
+				}
+				o.SigVerifier = cosignOptions(t, w, newSigner(t, kind)).SigVerifier
+				if _, _, err := cosign.VerifyImageAttestations(t.Context(), ref, o); err == nil {
+					t.Error("accepted with another key")
+				}
+			})
+		}
+	}
+}
+
 // The older form is readable and verifiable by cosign.
 func TestStoreLegacy(t *testing.T) {
 	w := newWire(t, true)
@@ -193,12 +237,7 @@ func TestStoreLegacy(t *testing.T) {
 	}
 	ref, err := name.NewDigest(w.ref(image))
 	must(t, err)
-	verifier, err := signature.LoadDefaultVerifier(key.key.Public())
-	must(t, err)
-	found, _, err := cosign.VerifyImageAttestations(t.Context(), ref, &cosign.CheckOpts{
-		SigVerifier: verifier, ClaimVerifier: cosign.IntotoSubjectClaimVerifier, IgnoreTlog: true, IgnoreSCT: true, Offline: true,
-		RegistryClientOpts: []ociremote.Option{ociremote.WithRemoteOptions(remote.WithTransport(w.server.Client().Transport))},
-	})
+	found, _, err := cosign.VerifyImageAttestations(t.Context(), ref, cosignOptions(t, w, key))
 	must(t, err)
 	if len(found) != 2 || !strings.HasPrefix(last.Location, w.host+"/"+repo+"@sha256:") {
 		t.Errorf("%d attestations, %+v", len(found), last)
