@@ -37,8 +37,8 @@ func TestStoreHostile(t *testing.T) {
 		"bad location":         {"POST", "/blobs/uploads/", place("http://[::1"), "names no place"},
 		"private location":     {"POST", "/blobs/uploads/", place("http://10.0.0.1/x"), "redirect to the private address"},
 		"other scheme":         {"POST", "/blobs/uploads/", place("file:///etc/passwd"), "unsupported protocol"},
-		"upload taken as done": {"POST", "/blobs/uploads/", status(http.StatusOK), "200 OK"},
-		"manifest not created": {"PUT", "/manifests/", status(http.StatusOK), "200 OK"},
+		"upload taken as done": {"POST", "/blobs/uploads/", status(http.StatusOK), "names no place"},
+		"manifest not created": {"PUT", "/manifests/", status(http.StatusNoContent), "204 No Content"},
 		"list of another kind": {"GET", "/manifests/sha256-", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", string(types.OCIManifestSchema1))
 			fmt.Fprint(w, "{}")

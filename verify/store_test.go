@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -151,22 +153,18 @@ func TestStoreKeepsTheList(t *testing.T) {
 	}
 }
 
-// Writers that know nothing of each other lose nothing.
+// Bundles that are stored at the same time are all listed.
 func TestStoreTogether(t *testing.T) {
 	key := newSigner(t, "p256")
 	w := newWire(t, false)
 	image := w.image(t, "a")
+	s := newStorer(w, StoreOptions{})
 	const writers = 6
-	bundles := make([][]byte, writers)
-	for i := range bundles {
-		bundles[i] = attested(t, w, image, key, fmt.Sprint("env", i))
-	}
 	var wg sync.WaitGroup
 	for i := range writers {
+		data := attested(t, w, image, key, fmt.Sprint("env", i))
 		wg.Go(func() {
-			s := newStorer(w, StoreOptions{})
-			s.pause = 200 * time.Millisecond
-			if _, err := s.Store(t.Context(), w.ref(image), bundles[i]); err != nil {
+			if _, err := s.Store(t.Context(), w.ref(image), data); err != nil {
 				t.Error(err)
 			}
 		})
@@ -175,6 +173,66 @@ func TestStoreTogether(t *testing.T) {
 	if all := kept(t, w, image); len(all) != writers {
 		t.Errorf("%d bundles", len(all))
 	}
+}
+
+// Another program reads the list before we write it, and writes it after us:
+// what we have added is gone, and has to be added once more.
+func TestStoreIsOvertaken(t *testing.T) {
+	for _, legacy := range []bool{false, true} {
+		t.Run(fmt.Sprintf("legacy %v", legacy), func(t *testing.T) {
+			key := newSigner(t, "p256")
+			w := newWire(t, false)
+			image := w.image(t, "a")
+			tag := "sha256-" + image.Digest.Hex
+			if legacy {
+				tag += ".att"
+			}
+			s := newStorer(w, StoreOptions{Legacy: legacy})
+			theirs, ours := attested(t, w, image, key, "staging"), attested(t, w, image, key, "production")
+			_, err := s.Store(t.Context(), w.ref(image), theirs)
+			must(t, err)
+			ref, err := name.NewDigest(w.ref(image))
+			must(t, err)
+			r, err := newVerifier(w, 0).repository(t.Context(), ref.Context())
+			must(t, err)
+			stale, err := r.manifest(t.Context(), tag)
+			must(t, err)
+			var writes atomic.Int64
+			f := func(rw http.ResponseWriter, req *http.Request) bool {
+				mine := req.Method == http.MethodPut && strings.HasSuffix(req.URL.Path, "/"+tag) && writes.Add(1) <= 2
+				if mine { // it counts for nothing: what the other has read is there again
+					_, _ = io.Copy(io.Discard, req.Body)
+					rw.WriteHeader(http.StatusCreated)
+				}
+				return mine
+			}
+			w.answer.Store(&f)
+			stored, err := s.Store(t.Context(), w.ref(image), ours)
+			must(t, err)
+			if !stored.Written || writes.Load() != 3 {
+				t.Errorf("%+v, %d writes", stored, writes.Load())
+			}
+			now, err := r.manifest(t.Context(), tag)
+			must(t, err)
+			before, err := parseEntries(stale.body)
+			must(t, err)
+			after, err := parseEntries(now.body)
+			must(t, err)
+			if len(before) != 1 || len(after) != 2 || after[0] != before[0] {
+				t.Errorf("%v, then %v", before, after)
+			}
+		})
+	}
+}
+
+// parseEntries lists the digests in an index, or in the layers of an image.
+func parseEntries(body []byte) (digests []string, err error) {
+	var m struct{ Manifests, Layers []v1.Descriptor }
+	err = json.Unmarshal(body, &m)
+	for _, d := range append(m.Manifests, m.Layers...) {
+		digests = append(digests, d.Digest.String())
+	}
+	return digests, err
 }
 
 // cosignOptions are what cosign verify-attestation --key sets, and no network
