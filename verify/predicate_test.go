@@ -217,6 +217,20 @@ func TestRegoErrors(t *testing.T) {
 	}
 }
 
+func TestCompilePolicy(t *testing.T) {
+	r, err := compilePolicy("rego", "package sigstore\nisCompliant { input.predicate.level == 3 }")
+	must(t, err)
+	expectRule(t, r, inputFor(t, provenance), "")
+	for kind, want := range map[string]string{
+		"cue": "policies in CUE cannot be evaluated here", "": `policy type "" is not known`, "Rego": `policy type "Rego" is not known`,
+	} {
+		_, err := compilePolicy(kind, "predicateType: string")
+		if e, ok := errors.AsType[*ruleError](err); !ok || e.Error() != want || e.HintText() == "" {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+}
+
 // Neither language may take long over a predicate that was made to be large.
 func TestHostilePredicates(t *testing.T) {
 	wrap := func(predicate string) string {

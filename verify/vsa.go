@@ -79,6 +79,10 @@ func (v *VSA) predicate() (map[string]any, error) {
 	if err := v.check(); err != nil {
 		return nil, err
 	}
+	t, err := parseTarget(v.Image)
+	if err != nil {
+		return nil, err
+	}
 	policy, err := v.Policy.descriptor()
 	if err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
@@ -104,9 +108,17 @@ func (v *VSA) predicate() (map[string]any, error) {
 		p["verificationResult"] = passed
 	}
 	if v.Resource == "" {
-		p["resourceUri"] = "oci://" + v.Image
+		p["resourceUri"] = "oci://" + t.repo.Name() + "@" + t.digest.String()
 	}
-	inputs := []resourceDescriptor{}
+	inputs, err := v.inputs()
+	if len(inputs) > 0 {
+		p["inputAttestations"] = inputs
+	}
+	return p, err
+}
+
+func (v *VSA) inputs() ([]resourceDescriptor, error) {
+	var inputs []resourceDescriptor
 	for i, r := range v.Inputs {
 		d, err := r.descriptor()
 		if err != nil || d.Digest == nil {
@@ -114,10 +126,7 @@ func (v *VSA) predicate() (map[string]any, error) {
 		}
 		inputs = append(inputs, d)
 	}
-	if len(inputs) > 0 {
-		p["inputAttestations"] = inputs
-	}
-	return p, nil
+	return inputs, nil
 }
 
 func (v *VSA) check() error {
