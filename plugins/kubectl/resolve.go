@@ -22,6 +22,8 @@ func newResolveCommand(s *session) *cobra.Command {
 		Example: resolveExample,
 		GroupID: groupEdit,
 		Args:    cobra.ArbitraryArgs,
+
+		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	files.addFlags(cmd)
 	out := addOutput(cmd)
