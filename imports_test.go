@@ -22,6 +22,7 @@ var mayImport = map[string][]string{
 		"examples/ecommerce"},
 	"promote/git":         {"promote", "overlay"},
 	"cmd/kubectl-promote": {"plugins/kubectl"},
+	"cmd/release":         {},
 	"docs/gen":            {"plugins/kubectl"},
 	"examples/ecommerce":  {},
 	"examples/setimage":   {"overlay"},
