@@ -147,8 +147,10 @@ func packTar(entries []entry) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = writeTar(z, entries)
-	return b.Bytes(), errors.Join(err, z.Close())
+	if err := errors.Join(writeTar(z, entries), z.Close()); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
 }
 
 // writeTar writes the files as root's, in the oldest format that does.
@@ -181,7 +183,10 @@ func packZip(entries []entry) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return b.Bytes(), z.Close()
+	if err := z.Close(); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
 }
 
 // writeChecksums writes the hashes of files in a folder, as sha256sum does.

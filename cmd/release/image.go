@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
@@ -33,7 +34,11 @@ func (r *releaser) image(ctx context.Context) error {
 		return err
 	}
 	var index v1.ImageIndex = mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
-	for _, p := range imagePlatforms {
+	platforms := slices.DeleteFunc(slices.Clone(imagePlatforms), func(p platform) bool { return !slices.Contains(r.platforms, p) })
+	if len(platforms) == 0 {
+		return fmt.Errorf("the image is made for none of %v\nhint: -platforms linux/amd64", r.platforms)
+	}
+	for _, p := range platforms {
 		img, err := r.platformImage(ctx, p, common)
 		if err != nil {
 			return err
