@@ -33,7 +33,7 @@ func (r *releaser) image(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var index v1.ImageIndex = mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
+	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	platforms := slices.DeleteFunc(slices.Clone(imagePlatforms), func(p platform) bool { return !slices.Contains(r.platforms, p) })
 	if len(platforms) == 0 {
 		return fmt.Errorf("the image is made for none of %v\nhint: -platforms linux/amd64", r.platforms)
