@@ -7,15 +7,23 @@ LDFLAGS  = -s -w -X github.com/kubepromote/kubepromote/plugins/kubectl.version=$
 # The checkers are pinned here and fetched as Go modules when they are first run.
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.8.0
+APIDIFF     = golang.org/x/exp/cmd/apidiff@v0.0.0-20260908205506-85c1c2202aba
+
+# A release is made with the Go release that VERSION names, which Go fetches where
+# it is another one: the same sources give the same bytes.
+RELEASE = GOTOOLCHAIN=$$(sed -n 2p VERSION) $(GO) run ./cmd/release
+
+# OS/ARCH pairs for the targets that take them; empty means all.
+PLATFORMS ?=
 
 # The race detector needs a C compiler.
 RACE := $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test e2e bench lint fmt check generate fuzz
+.PHONY: help build demo test e2e bench lint fmt check generate fuzz api platforms size release krew krew-manifest image
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/kubectl-promote
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/kubectl-promote ./cmd/kubectl-promote
@@ -36,7 +44,7 @@ bench: ## compare speed and memory with kustomize, as ratios from one run
 fmt: ## format the code
 	gofmt -w $$(git ls-files '*.go')
 
-generate: ## write docs/reference from the commands
+generate: ## write docs/reference from the commands, and docs/api from the packages
 	$(GO) run ./docs/gen
 
 lint: ## vet, staticcheck, and govulncheck where its database can be reached
@@ -50,6 +58,30 @@ check: lint ## lint, and fail where formatting, go.mod or generated files are no
 	$(GO) mod tidy -diff
 	cd e2e && $(GO) mod tidy -diff
 	$(GO) run ./docs/gen -check
+	@.ci/apidiff $(GO) run $(APIDIFF)
+	$(RELEASE) check
+
+api: ## compare the packages' API with the last tag's
+	@.ci/apidiff $(GO) run $(APIDIFF)
+
+platforms: ## compile everything for PLATFORMS (all that a release is made for)
+	@set -e; for p in $(or $(PLATFORMS),linux/386 linux/amd64 linux/arm linux/arm64 linux/ppc64le darwin/amd64 darwin/arm64 windows/386 windows/amd64 windows/arm64); do \
+	  echo "$$p"; CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -trimpath ./...; done
+
+release: ## make dist/: archives, checksums, SBOMs, krew manifest, image; signed with COSIGN_KEY
+	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} $(RELEASE) -platforms '$(PLATFORMS)' release
+
+krew: ## make the archives for PLATFORMS (all) and dist/krew-manifest.yaml
+	$(RELEASE) -platforms '$(PLATFORMS)' krew
+
+krew-manifest: ## write the root krew-manifest.yaml; the last step before a change lands
+	$(RELEASE) -root krew
+
+image: ## make dist/image, an OCI layout of promote-fn's container image, for PLATFORMS (all)
+	$(RELEASE) -platforms '$(PLATFORMS)' image
+
+size: ## list what costs most in the program
+	@$(RELEASE) size
 
 FUZZTIME ?= 60s
 fuzz: ## run each fuzz target for FUZZTIME (60s)

@@ -22,9 +22,11 @@ var mayImport = map[string][]string{
 		"examples/ecommerce"},
 	"promote/git":         {"promote", "overlay"},
 	"cmd/kubectl-promote": {"plugins/kubectl"},
+	"cmd/release":         {},
 	"docs/gen":            {"plugins/kubectl"},
 	"examples/ecommerce":  {},
 	"examples/setimage":   {"overlay"},
+	"examples/pindigest":  {"overlay", "digest"},
 }
 
 // mustNotNeed keeps importers of a library from compiling what it has no use for.
@@ -32,7 +34,9 @@ var mustNotNeed = map[string][]string{
 	"overlay": {"k8s.io/", "sigs.k8s.io/", "github.com/google/go-containerregistry", "github.com/sigstore/", "net/http"},
 	"digest":  {"k8s.io/", "sigs.k8s.io/", "github.com/sigstore/"},
 	"promote": {"k8s.io/", "sigs.k8s.io/", "github.com/google/go-containerregistry", "github.com/sigstore/", "net/http"},
-	"verify":  {"k8s.io/client-go/kubernetes/typed", "sigs.k8s.io/kustomize/api"},
+	// Who imports the two libraries alone gets nothing else with them.
+	"examples/pindigest": {"k8s.io/", "sigs.k8s.io/", "github.com/sigstore/", "github.com/open-policy-agent/"},
+	"verify":             {"k8s.io/client-go/kubernetes/typed", "sigs.k8s.io/kustomize/api"},
 }
 
 type goPackage struct {

@@ -1,5 +1,7 @@
-// Gen writes the command reference in docs/reference from the commands
-// themselves. With -check it fails where the files differ from that.
+// Gen writes what is documented from the sources themselves: the command
+// reference in docs/reference, and the libraries' API in docs/api. With -check it
+// fails where the files differ from that. With -man DIR it writes the commands'
+// manual pages to a folder, and nothing else.
 package main
 
 import (
@@ -9,52 +11,76 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl"
+	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 )
 
-const reference = "docs/reference"
+// generated are the folders that are written, each by one function.
+var generated = map[string]func(dir string) error{
+	"docs/reference": writeReference,
+	"docs/api":       writeAPI,
+}
 
 func main() {
 	log.SetFlags(0)
 	check := flag.Bool("check", false, "fail where the files are not up to date")
+	man := flag.String("man", "", "write the manual pages to this folder, and nothing else")
 	flag.Parse()
-	fresh, err := os.MkdirTemp("", "reference-")
-	if err != nil {
-		log.Fatal(err)
+	if *man != "" {
+		if err := writeManual(*man); err != nil {
+			log.Fatal(err)
+		}
+		return
 	}
-	err = run(fresh, *check)
-	if rmErr := os.RemoveAll(fresh); err == nil {
-		err = rmErr
+	failed := false
+	for dir, write := range generated {
+		if err := run(dir, write, *check); err != nil {
+			log.Print(err)
+			failed = true
+		}
 	}
-	if err != nil {
-		log.Fatal(err)
+	if failed {
+		os.Exit(1)
 	}
 }
 
-func run(fresh string, check bool) error {
-	root := kubectl.NewCommand(genericiooptions.NewTestIOStreamsDiscard())
-	root.DisableAutoGenTag = true
-	if err := doc.GenMarkdownTree(root, fresh); err != nil {
+// run writes a folder anew, or compares it with what would be written.
+func run(dir string, write func(string) error, check bool) error {
+	fresh, err := os.MkdirTemp("", "gen-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(fresh)
+	if err := write(fresh); err != nil {
 		return err
 	}
 	if check {
-		return compare(fresh)
+		return compare(dir, fresh)
 	}
-	if err := os.RemoveAll(reference); err != nil {
+	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}
-	return os.CopyFS(reference, os.DirFS(fresh))
+	return os.CopyFS(dir, os.DirFS(fresh))
 }
 
-// compare tells which files of the reference are not as they would be written.
-func compare(fresh string) error {
+func commands() *cobra.Command {
+	root := kubectl.NewCommand(genericiooptions.NewTestIOStreamsDiscard())
+	root.DisableAutoGenTag = true
+	return root
+}
+
+func writeReference(dir string) error { return doc.GenMarkdownTree(commands(), dir) }
+
+// compare tells which files of a folder are not as they would be written.
+func compare(dir, fresh string) error {
 	names := map[string]bool{}
-	for _, dir := range []string{fresh, reference} {
-		entries, err := os.ReadDir(dir)
+	for _, d := range []string{fresh, dir} {
+		entries, err := os.ReadDir(d)
 		if err != nil {
 			return err
 		}
@@ -65,13 +91,14 @@ func compare(fresh string) error {
 	var stale []string
 	for name := range names {
 		want, err := os.ReadFile(filepath.Join(fresh, name))
-		got, gotErr := os.ReadFile(filepath.Join(reference, name))
+		got, gotErr := os.ReadFile(filepath.Join(dir, name))
 		if err != nil || gotErr != nil || !bytes.Equal(want, got) {
 			stale = append(stale, name)
 		}
 	}
 	if len(stale) > 0 {
-		return fmt.Errorf("not up to date in %s: %s\nhint: make generate", reference, strings.Join(stale, ", "))
+		slices.Sort(stale)
+		return fmt.Errorf("not up to date in %s: %s\nhint: make generate", dir, strings.Join(stale, ", "))
 	}
 	return nil
 }

@@ -1,17 +1,24 @@
 package kubectl
 
 import (
+	"context"
 	"sort"
 	"strings"
+	"time"
 
+	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/spf13/cobra"
 )
 
+// completionLimit is how long a completion may look for names: a shell waits for
+// it. What takes longer offers nothing.
+const completionLimit = 2 * time.Second
+
 // completeServices offers the services of the repository at hand.
 func (s *session) completeServices(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 	var names []string
-	s.forCompletion(cmd, func(p *promote.Promoter) {
+	s.forCompletion(cmd, func(_ context.Context, p *promote.Promoter) {
 		overlays, err := p.Pipeline.Spec.Layout.Overlays(p.Repo)
 		if err != nil {
 			return
@@ -27,7 +34,7 @@ func (s *session) completeServices(cmd *cobra.Command, args []string, word strin
 // completeEnvironments offers the environments of the pipeline, in its order.
 func (s *session) completeEnvironments(cmd *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
 	var names []string
-	s.forCompletion(cmd, func(p *promote.Promoter) {
+	s.forCompletion(cmd, func(_ context.Context, p *promote.Promoter) {
 		for _, e := range p.Pipeline.Spec.Environments {
 			names = append(names, e.Name)
 		}
@@ -35,16 +42,70 @@ func (s *session) completeEnvironments(cmd *cobra.Command, _ []string, word stri
 	return offer(names, nil, word)
 }
 
+// completeImages offers the images of the services named, or of all where none
+// is named.
+func (s *session) completeImages(cmd *cobra.Command, services []string, word string) ([]string, cobra.ShellCompDirective) {
+	seen := make(map[string]bool)
+	s.forCompletion(cmd, func(ctx context.Context, p *promote.Promoter) {
+		// What could be read is there even where something else could not.
+		statuses, _ := p.Status(ctx, services)
+		for _, service := range statuses {
+			for _, e := range service.Environments {
+				for _, i := range e.Images {
+					seen[i.Name] = true
+				}
+			}
+		}
+	})
+	return offer(sorted(seen), nil, word)
+}
+
+// completePins offers the images in the files named, for `set`: what they shall
+// become is typed behind the name.
+func (o *fileOptions) completePins(s *session, args []string, word string) ([]string, cobra.ShellCompDirective) {
+	s.quiet = true
+	for _, f := range o.files {
+		if f == stdin {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+	}
+	inputs, err := o.read(s, s.repo)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	seen := make(map[string]bool)
+	for _, in := range inputs {
+		for _, pin := range in.file.Pins() {
+			if pin.Type == overlay.TypeImage {
+				seen[pin.Name] = true
+			}
+		}
+	}
+	names, directive := offer(sorted(seen), args, word)
+	return names, directive | cobra.ShellCompDirectiveNoSpace
+}
+
 // forCompletion opens the repository; where it cannot be opened there is nothing
 // to offer, and a shell's completion is no place to say so.
-func (s *session) forCompletion(cmd *cobra.Command, use func(*promote.Promoter)) {
+func (s *session) forCompletion(cmd *cobra.Command, use func(context.Context, *promote.Promoter)) {
+	ctx, cancel := context.WithTimeout(cmd.Context(), completionLimit)
+	defer cancel()
 	s.offline, s.quiet = true, true
-	p, repo, err := s.open(cmd.Context())
+	p, repo, err := s.open(ctx)
 	if err != nil {
 		return
 	}
 	defer repo.Close()
-	use(p)
+	use(ctx, p)
+}
+
+func sorted(names map[string]bool) []string {
+	var out []string
+	for n := range names {
+		out = append(out, n)
+	}
+	sort.Strings(out)
+	return out
 }
 
 func offer(names, used []string, word string) ([]string, cobra.ShellCompDirective) {
@@ -54,7 +115,8 @@ func offer(names, used []string, word string) ([]string, cobra.ShellCompDirectiv
 	}
 	var out []string
 	for _, n := range names {
-		if strings.HasPrefix(n, word) && !taken[n] {
+		// A line break or a tab would be the end of the name, or of its line.
+		if strings.HasPrefix(n, word) && !taken[n] && n == clean(n) {
 			out = append(out, n)
 		}
 	}

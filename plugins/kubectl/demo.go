@@ -35,6 +35,7 @@ func newDemoCommand(s *session) *cobra.Command {
 		Short:   "Show the main job on a fresh repository and registry",
 		Long:    demoLong,
 		Example: "  # the whole job, in a new temporary folder\n  kubectl promote demo\n\n  # with more services, in a folder of your choice\n  kubectl promote demo --services 50 --dir /tmp/shop",
+		GroupID: groupOther,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return d.run(cmd.Context())
 		},

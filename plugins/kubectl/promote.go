@@ -62,6 +62,7 @@ func (o *promoteOptions) addFlags(cmd *cobra.Command) {
 	for _, flag := range []string{"to", "from"} {
 		must(cmd.RegisterFlagCompletionFunc(flag, o.session.completeEnvironments))
 	}
+	must(cmd.RegisterFlagCompletionFunc("image", o.session.completeImages))
 }
 
 // newRunCommand is the root's promotion for services whose names are commands.

@@ -58,6 +58,8 @@ func newResolveCommand(s *session) *cobra.Command {
 		GroupID: groupEdit,
 		Args:    cobra.ArbitraryArgs,
 		RunE:    o.run,
+
+		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	o.files.addFlags(cmd)
 	f := cmd.Flags()

@@ -2,7 +2,10 @@ package kubectl
 
 import (
 	"context"
+	"io"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,6 +23,22 @@ func Run(ctx context.Context, args []string, streams genericiooptions.IOStreams)
 		return exitDone
 	}
 	return s.fail(err)
+}
+
+// RunAs is Run for a whole argument vector, the program's name included. Under
+// the name that kubectl calls for completion it prints what could follow the
+// arguments on the standard output, a choice a line and a directive last, and no
+// messages: they would end up in the user's prompt.
+func RunAs(ctx context.Context, argv []string, streams genericiooptions.IOStreams) int {
+	if len(argv) == 0 {
+		return Run(ctx, nil, streams)
+	}
+	name := strings.TrimSuffix(strings.ToLower(filepath.Base(argv[0])), ".exe")
+	if name != completer {
+		return Run(ctx, argv[1:], streams)
+	}
+	streams.ErrOut = io.Discard
+	return Run(ctx, append([]string{cobra.ShellCompRequestCmd}, argv[1:]...), streams)
 }
 
 // session is what all commands of one run share.
@@ -67,21 +86,51 @@ func newRoot(s *session) *cobra.Command {
 	flags.BoolVarP(&s.quiet, "quiet", "q", false, "print no progress and no warnings")
 	flags.BoolVarP(&s.verbose, "verbose", "v", false, "print what was found out on the way")
 
-	root.AddGroup(&cobra.Group{ID: groupPromote, Title: "Promote:"}, &cobra.Group{ID: groupKnow, Title: "Know:"}, &cobra.Group{ID: groupEdit, Title: "Images:"})
+	must(root.MarkPersistentFlagDirname("repo"))
+	must(root.RegisterFlagCompletionFunc("timeout", cobra.NoFileCompletions))
+
+	root.AddGroup(&cobra.Group{ID: groupPromote, Title: "Promote:"}, &cobra.Group{ID: groupKnow, Title: "Know:"},
+		&cobra.Group{ID: groupEdit, Title: "Images:"}, &cobra.Group{ID: groupOther, Title: "Other:"})
 	root.AddCommand(newRunCommand(s), newPlanCommand(s), newStatusCommand(s), newHistoryCommand(s),
 		newSetCommand(s), newImagesCommand(s), newResolveCommand(s), newVerifyCommand(s), newCopyCommand(s),
-		newDemoCommand(s), newVersionCommand(s))
+		newDemoCommand(s), newOptionsCommand(s), newVersionCommand(s))
+	addStandardCommands(root, s)
+	root.SetUsageTemplate(usageTemplate(root.UsageTemplate()))
 	for _, c := range root.Commands() {
 		checkArgs(c)
 	}
 	return root
 }
 
+// addStandardCommands adds the commands that cobra brings, so that they have
+// examples, a group and a page in the reference like the others.
+func addStandardCommands(root *cobra.Command, s *session) {
+	root.SetHelpCommandGroupID(groupOther)
+	root.SetCompletionCommandGroupID(groupOther)
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "help":
+			c.Args = cobra.ArbitraryArgs
+			c.Example = "  # what set does\n  kubectl promote help set"
+		case "completion":
+			completeCompletion(c, s)
+		}
+	}
+}
+
 // checkArgs makes a wrong number of arguments a usage error.
 func checkArgs(c *cobra.Command) {
+	for _, child := range c.Commands() {
+		checkArgs(child)
+	}
 	check := c.Args
 	if check == nil {
 		check = cobra.NoArgs
+		if c.ValidArgsFunction == nil {
+			c.ValidArgsFunction = cobra.NoFileCompletions
+		}
 	}
 	c.Args = func(cmd *cobra.Command, given []string) error {
 		if err := check(cmd, given); err != nil {
@@ -96,6 +145,7 @@ const (
 	groupPromote = "promote"
 	groupKnow    = "know"
 	groupEdit    = "edit"
+	groupOther   = "other"
 )
 
 const rootLong = `Move container images between the environments of a GitOps repository.
@@ -118,6 +168,9 @@ func (s *session) start(cmd *cobra.Command) error {
 	}
 	s.cancel = cancel
 	cmd.SetContext(ctx)
+	if cmd.Name() == cobra.ShellCompRequestCmd {
+		return nil // the flags are not parsed yet
+	}
 	if info, err := os.Stat(s.repo); err != nil || !info.IsDir() {
 		return &usageError{msg: "not a directory: " + s.repo, hint: "give the directory of the infrastructure repository", command: cmd.CommandPath()}
 	}

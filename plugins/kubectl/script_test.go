@@ -28,13 +28,12 @@ import (
 var update = flag.Bool("update", false, "write what the scripts' commands print now into the scripts")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"kubectl-promote": func() {
-			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-			defer stop()
-			os.Exit(Run(ctx, os.Args[1:], genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}))
-		},
-	})
+	run := func() {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+		defer stop()
+		os.Exit(RunAs(ctx, os.Args, genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}))
+	}
+	testscript.Main(m, map[string]func(){"kubectl-promote": run, completer: run})
 }
 
 // TestScript runs the scripts of testdata/script. See scriptCommands for what
@@ -62,6 +61,11 @@ func setupScript(env *testscript.Env) error {
 	env.Setenv("DOCKER_CONFIG", home)
 	env.Setenv("GIT_AUTHOR_DATE", "2026-01-02T03:04:05Z")
 	env.Setenv("GIT_COMMITTER_DATE", "2026-01-02T03:04:05Z")
+	program, err := exec.LookPath(plugin)
+	if err != nil {
+		return err
+	}
+	env.Setenv("KUBECTL_PROMOTE", program)
 	env.Values[keysValue] = map[string]*demoKey{}
 	return os.Chmod(env.WorkDir, 0o755)
 }

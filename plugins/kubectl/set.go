@@ -51,6 +51,9 @@ func newSetCommand(s *session) *cobra.Command {
 		GroupID: groupEdit,
 		Args:    cobra.ArbitraryArgs,
 		RunE:    o.run,
+		ValidArgsFunction: func(_ *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+			return o.files.completePins(s, args, word)
+		},
 	}
 	o.files.addFlags(cmd)
 	f := cmd.Flags()

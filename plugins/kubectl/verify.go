@@ -32,6 +32,12 @@ func newVerifyCommand(s *session) *cobra.Command {
 		Example: verifyExample,
 		GroupID: groupEdit,
 		Args:    cobra.ArbitraryArgs,
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+			if env == "" {
+				return nil, cobra.ShellCompDirectiveNoFileComp // references cannot be guessed
+			}
+			return s.completeServices(cmd, args, word)
+		},
 	}
 	files.addFlags(cmd)
 	cmd.Flags().StringVar(&env, "env", "", "the arguments are services; verify what this environment runs")

@@ -1,6 +1,6 @@
 // Package peers builds the programs that the end-to-end tests run: the project's
-// own binary, and the registry, cosign, crane and kustomize from their published
-// modules, in the versions that e2e/go.mod names.
+// own binary, and the registry, cosign, crane, krew and kustomize from their
+// published modules, in the versions that e2e/go.mod names.
 package peers
 
 import (
@@ -29,6 +29,8 @@ var tools = []struct{ name, pkg, module string }{
 	{"registry", "github.com/distribution/distribution/v3/cmd/registry", "github.com/distribution/distribution/v3"},
 	{"cosign", "github.com/sigstore/cosign/v2/cmd/cosign", "github.com/sigstore/cosign/v2"},
 	{"crane", "github.com/google/go-containerregistry/cmd/crane", "github.com/google/go-containerregistry"},
+	{"kubectl-krew", "sigs.k8s.io/krew/cmd/krew", "sigs.k8s.io/krew"},
+	{"validate-krew-manifest", "sigs.k8s.io/krew/cmd/validate-krew-manifest", "sigs.k8s.io/krew"},
 	{"kustomize", "sigs.k8s.io/kustomize/kustomize/v5", "sigs.k8s.io/kustomize/kustomize/v5"},
 }
 
