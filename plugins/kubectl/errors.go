@@ -52,11 +52,14 @@ func (s *session) fail(err error) int {
 func exitStatus(err error) int {
 	var usage *usageError
 	var refused *promote.Refused
+	var function *functionError
 	switch {
 	case errors.As(err, &usage), errors.Is(err, promote.ErrUsage):
 		return exitUsage
 	case errors.As(err, &refused):
 		return answerStatus(refused.Answer)
+	case errors.As(err, &function):
+		return function.status()
 	case errors.Is(err, digest.ErrNotFound), errors.Is(err, digest.ErrMalformed):
 		return exitFailed
 	case errors.Is(err, digest.ErrUnknown), errors.Is(err, context.DeadlineExceeded):

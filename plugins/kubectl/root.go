@@ -68,7 +68,7 @@ func newRoot(s *session) *cobra.Command {
 	root.AddGroup(&cobra.Group{ID: groupPromote, Title: "Promote:"}, &cobra.Group{ID: groupKnow, Title: "Know:"}, &cobra.Group{ID: groupEdit, Title: "Images:"})
 	root.AddCommand(newRunCommand(s), newPlanCommand(s), newStatusCommand(s), newHistoryCommand(s),
 		newSetCommand(s), newImagesCommand(s), newResolveCommand(s), newVerifyCommand(s),
-		newDemoCommand(s), newVersionCommand(s))
+		newBuildCommand(s), newLintCommand(s), newDemoCommand(s), newVersionCommand(s))
 	for _, c := range root.Commands() {
 		checkArgs(c)
 	}
