@@ -191,4 +191,3 @@ func (e *functionError) status() int {
 	}
 	return exitFailed
 }
-

@@ -213,4 +213,3 @@ func (l *linter) file(path string) {
 		}
 	}
 }
-
