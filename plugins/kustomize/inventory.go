@@ -121,23 +121,19 @@ func (m *ImageInventory) Filter(items []*yaml.RNode) ([]*yaml.RNode, error) {
 	return append(items, object), nil
 }
 
+// configMap makes the object, with its keys in the order that kustomize writes.
 func (m *ImageInventory) configMap(list string) (*yaml.RNode, error) {
-	object := yaml.NewMapRNode(nil)
-	steps := []yaml.Filter{
-		yaml.SetField("apiVersion", yaml.NewStringRNode("v1")),
-		yaml.SetField("kind", yaml.NewStringRNode("ConfigMap")),
-		yaml.SetK8sName(m.Spec.Name),
-	}
+	metadata := map[string]any{"annotations": map[string]any{inventoryMark: KindImageInventory}, "name": m.Spec.Name}
 	if m.Spec.Namespace != "" {
-		steps = append(steps, yaml.SetK8sNamespace(m.Spec.Namespace))
+		metadata["namespace"] = m.Spec.Namespace
 	}
-	steps = append(steps, yaml.SetAnnotation(inventoryMark, KindImageInventory))
-	for _, s := range steps {
-		if err := object.PipeE(s); err != nil {
-			return nil, fmt.Errorf("making the ConfigMap: %w", err)
-		}
+	text, err := yaml.Marshal(map[string]any{
+		"apiVersion": "v1", "data": map[string]any{InventoryKey: list}, "kind": "ConfigMap", "metadata": metadata,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("making the ConfigMap: %w", err)
 	}
-	return object, object.LoadMapIntoConfigMapData(map[string]string{InventoryKey: list})
+	return yaml.Parse(string(text))
 }
 
 // inventory lists images: the same text for the same images.
