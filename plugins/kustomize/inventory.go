@@ -136,6 +136,10 @@ func (m *ImageInventory) configMap(list string) (*yaml.RNode, error) {
 	return yaml.Parse(string(text))
 }
 
+func (e InventoryEntry) key() []string {
+	return []string{e.Kind, e.Namespace, e.Name, e.APIVersion, e.Field}
+}
+
 // inventory lists images: the same text for the same images.
 func inventory(images []*image) (string, error) {
 	entries := []InventoryEntry{}
@@ -144,7 +148,7 @@ func inventory(images []*image) (string, error) {
 		entries = append(entries, InventoryEntry{ref.APIVersion, ref.Kind, ref.Namespace, ref.Name, i.path, i.text, i.ref().digest})
 	}
 	slices.SortStableFunc(entries, func(a, b InventoryEntry) int {
-		return slices.Compare([]string{a.Kind, a.Namespace, a.Name, a.APIVersion}, []string{b.Kind, b.Namespace, b.Name, b.APIVersion})
+		return slices.Compare(a.key(), b.key())
 	})
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/kubepromote/kubepromote/overlay"
+	validation "k8s.io/kube-openapi/pkg/validation/errors"
 	"sigs.k8s.io/kustomize/kyaml/fn/framework"
 	"sigs.k8s.io/kustomize/kyaml/kio"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
@@ -137,10 +138,17 @@ func checkItems(items []*yaml.RNode) error {
 // configResults makes a result of each error that is about the configuration or
 // the list as a whole.
 func configResults(config *yaml.RNode, err error) framework.Results {
+	var composite *validation.CompositeError // what the framework makes of several
 	var joined interface{ Unwrap() []error }
-	if errors.As(err, &joined) {
+	var parts []error
+	if errors.As(err, &composite) {
+		parts = composite.Errors
+	} else if errors.As(err, &joined) {
+		parts = joined.Unwrap()
+	}
+	if len(parts) > 0 {
 		var all framework.Results
-		for _, e := range joined.Unwrap() {
+		for _, e := range parts {
 			all = append(all, configResults(config, e)...)
 		}
 		return all
