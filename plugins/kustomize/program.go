@@ -89,6 +89,7 @@ type program struct {
 	read      bytes.Buffer // what came from the standard input
 	out, err  bytes.Buffer
 	results   framework.Results
+	called    bool // a function was
 }
 
 // arguments adds the standard input to those of an older plugin of kustomize,
@@ -195,6 +196,7 @@ func (l *lazyReader) Read(b []byte) (int, error) {
 }
 
 func (p *program) process(list *framework.ResourceList) error {
+	p.called = true
 	err := p.processor.Process(list)
 	p.results = list.Results
 	return err
@@ -249,7 +251,7 @@ func (p *program) report(err error) {
 // its results.
 func (p *program) output(err error) ([]byte, error) {
 	switch {
-	case p.show != "" || err == nil && p.processor.Changed():
+	case err == nil && (!p.called || p.processor.Changed()): // a definition, help
 		return p.out.Bytes(), nil
 	case len(p.args) > 0 && err != nil:
 		return nil, nil
