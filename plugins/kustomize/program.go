@@ -85,6 +85,7 @@ type program struct {
 	host      Host
 	show      string   // a kind whose definition is printed
 	args      []string // files
+	texts     [][]byte // what is in those behind the first
 	in        io.Reader
 	read      bytes.Buffer // what came from the standard input
 	out, err  bytes.Buffer
@@ -122,6 +123,12 @@ func (p *program) command(ctx context.Context) *cobra.Command {
 		}
 		if err := checkSizes(args); err != nil {
 			return err
+		}
+		if len(args) > 1 {
+			if err := p.load(args[1:]); err != nil {
+				return err
+			}
+			args = []string{args[0], "-"}
 		}
 		return guarded(func() error { return run(cmd, args) })
 	}
@@ -172,6 +179,26 @@ func checkSizes(files []string) error {
 	return nil
 }
 
+// load reads the files with objects. The framework would put one directly behind
+// the other, and take an object for more fields of the one before it.
+func (p *program) load(files []string) error {
+	for _, file := range files {
+		var text []byte
+		var err error
+		if file == "-" {
+			text, err = io.ReadAll(io.LimitReader(p.streams.In, maxInput+1))
+		} else {
+			text, err = os.ReadFile(file)
+		}
+		if err != nil {
+			return readError(file, err)
+		}
+		p.texts = append(p.texts, text)
+	}
+	p.in = bytes.NewReader(bytes.Join(p.texts, []byte("\n---\n")))
+	return nil
+}
+
 // guarded turns a panic into an error: input of any kind goes through a parser of
 // YAML that is not ours.
 func guarded(do func() error) (err error) {
@@ -205,11 +232,7 @@ func (p *program) process(list *framework.ResourceList) error {
 // finish writes what there is to write, once.
 func (p *program) finish(err error) int {
 	p.report(err)
-	text, failed := p.output(err)
-	if failed == nil {
-		_, failed = p.streams.Out.Write(text)
-	}
-	if failed != nil {
+	if _, failed := p.streams.Out.Write(p.output(err)); failed != nil {
 		fmt.Fprintln(p.streams.Err, "writing the output: "+oneLine(failed.Error()))
 		return exitFailed
 	}
@@ -249,45 +272,40 @@ func (p *program) report(err error) {
 // read: the framework writes YAML in a form of its own. Where something failed,
 // plain objects are not written, lest someone applies them; a ResourceList is, for
 // its results.
-func (p *program) output(err error) ([]byte, error) {
+func (p *program) output(err error) []byte {
 	switch {
 	case err == nil && (!p.called || p.processor.Changed()): // a definition, help
-		return p.out.Bytes(), nil
+		return p.out.Bytes()
 	case len(p.args) > 0 && err != nil:
-		return nil, nil
+		return nil
 	case len(p.args) > 0:
 		return p.inputs()
 	case p.out.Len() == 0: // nothing could be read
-		return nil, nil
+		return nil
 	case len(p.results) == 0:
-		return p.read.Bytes(), nil
+		return p.read.Bytes()
 	}
 	if text, ok := withResults(p.read.Bytes(), p.results); ok {
-		return text, nil
+		return text
 	}
-	return p.out.Bytes(), nil
+	return p.out.Bytes()
 }
 
 // inputs gives the files as they are, one behind the other.
-func (p *program) inputs() ([]byte, error) {
+func (p *program) inputs() []byte {
 	var all []byte
-	for _, file := range p.args[1:] {
-		text := p.read.Bytes()
-		if file != "-" {
-			var err error
-			if text, err = os.ReadFile(file); err != nil {
-				return nil, readError(file, err)
+	for i, text := range p.texts {
+		if i > 0 {
+			if !bytes.HasSuffix(all, []byte("\n")) {
+				all = append(all, '\n')
+			}
+			if !bytes.HasPrefix(text, []byte("---")) {
+				all = append(all, "---\n"...)
 			}
 		}
-		if len(all) > 0 && !bytes.HasPrefix(text, []byte("---")) {
-			all = append(all, "---\n"...)
-		}
 		all = append(all, text...)
-		if len(text) > 0 && text[len(text)-1] != '\n' && len(p.args) > 2 {
-			all = append(all, '\n')
-		}
 	}
-	return all, nil
+	return all
 }
 
 // withResults adds results to a ResourceList's text. It does where the text is a
