@@ -395,3 +395,25 @@ func testRegistry(t *testing.T) (host, digest string, stop func()) {
 	}
 	return host, h.String(), server.Close
 }
+
+// The file of an object is the one that its host names, unless that is made up.
+func TestFile(t *testing.T) {
+	for _, tc := range []struct {
+		annotations map[string]string
+		want        *framework.File
+	}{
+		{nil, nil},
+		{map[string]string{"internal.config.kubernetes.io/path": "a.yaml", "internal.config.kubernetes.io/index": "2"}, &framework.File{Path: "a.yaml", Index: 2}},
+		{map[string]string{"config.kubernetes.io/path": "a.yaml", "config.kubernetes.io/index": "x"}, &framework.File{Path: "a.yaml"}},
+		{map[string]string{"config.kubernetes.io/path": "pod_a.yaml", "kustomize.config.k8s.io/id": "kind: Pod"}, nil},
+		{map[string]string{"config.kubernetes.io/origin": "path: base/a.yaml\nref: main\n", "kustomize.config.k8s.io/id": "kind: Pod"}, &framework.File{Path: "base/a.yaml"}},
+	} {
+		item := yaml.MustParse("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n")
+		if err := item.SetAnnotations(tc.annotations); err != nil {
+			t.Fatal(err)
+		}
+		if got := file(item); (got == nil) != (tc.want == nil) || got != nil && *got != *tc.want {
+			t.Errorf("%v: %v", tc.annotations, got)
+		}
+	}
+}

@@ -91,10 +91,17 @@ func reference(item *yaml.RNode) *yaml.ResourceIdentifier {
 // buildMetadata asks for it.
 const originAnnotation = "config.kubernetes.io/origin"
 
+// kustomizeAnnotation is on all that kustomize hands to a function. The paths that
+// it notes beside are made up: behind the first function, each object has one.
+const kustomizeAnnotation = "kustomize.config.k8s.io/id"
+
 // file gives the file that an object is from, where the host tells.
 func file(item *yaml.RNode) *framework.File {
 	annotations := item.GetAnnotations(kioutil.PathAnnotation, kioutil.LegacyPathAnnotation,
-		kioutil.IndexAnnotation, kioutil.LegacyIndexAnnotation, originAnnotation)
+		kioutil.IndexAnnotation, kioutil.LegacyIndexAnnotation, originAnnotation, kustomizeAnnotation)
+	if _, made := annotations[kustomizeAnnotation]; made {
+		annotations = map[string]string{originAnnotation: annotations[originAnnotation]}
+	}
 	path := annotations[kioutil.PathAnnotation]
 	if path == "" {
 		path = annotations[kioutil.LegacyPathAnnotation]
