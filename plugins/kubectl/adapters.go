@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"runtime"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
@@ -60,13 +59,8 @@ func (s *session) newVerifier() (*verify.Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return verify.New(verify.Options{Transport: t, Keychain: anonymous{}}), nil
+	return verify.New(verify.Options{Transport: t, TransportAuthenticates: true}), nil
 }
-
-// anonymous has no credentials: the transport has them.
-type anonymous struct{}
-
-func (anonymous) Resolve(authn.Resource) (authn.Authenticator, error) { return authn.Anonymous, nil }
 
 // loadPipeline reads the pipeline file, or discovers what the repository holds.
 func (s *session) loadPipeline(repo *git.Repo) (*promote.Pipeline, error) {

@@ -53,6 +53,7 @@ func exitStatus(err error) int {
 	var usage *usageError
 	var refused *promote.Refused
 	var missing *missingPlatforms
+	var function *functionError
 	switch {
 	case errors.As(err, &usage), errors.Is(err, promote.ErrUsage):
 		return exitUsage
@@ -60,6 +61,8 @@ func exitStatus(err error) int {
 		return answerStatus(refused.Answer)
 	case errors.As(err, &missing):
 		return exitRefused
+	case errors.As(err, &function):
+		return function.status()
 	case errors.Is(err, digest.ErrNotFound), errors.Is(err, digest.ErrMalformed):
 		return exitFailed
 	case errors.Is(err, digest.ErrUnknown), errors.Is(err, context.DeadlineExceeded):

@@ -93,7 +93,7 @@ func newRoot(s *session) *cobra.Command {
 		&cobra.Group{ID: groupEdit, Title: "Images:"}, &cobra.Group{ID: groupOther, Title: "Other:"})
 	root.AddCommand(newRunCommand(s), newPlanCommand(s), newStatusCommand(s), newHistoryCommand(s),
 		newSetCommand(s), newImagesCommand(s), newResolveCommand(s), newVerifyCommand(s), newCopyCommand(s),
-		newDemoCommand(s), newOptionsCommand(s), newVersionCommand(s))
+		newBuildCommand(s), newLintCommand(s), newDemoCommand(s), newOptionsCommand(s), newVersionCommand(s))
 	addStandardCommands(root, s)
 	root.SetUsageTemplate(usageTemplate(root.UsageTemplate()))
 	for _, c := range root.Commands() {

@@ -19,6 +19,10 @@ import (
 // Product is the name of the project's own program.
 const Product = "kubectl-promote"
 
+// Function is the name of the project's KRM functions. They are always those of
+// the sources.
+const Function = "promote-fn"
+
 // ProductVariable names a program to be tested in place of what the sources
 // give: a release's.
 const ProductVariable = "E2E_KUBECTL_PROMOTE"
@@ -71,6 +75,9 @@ func Build(ctx context.Context, log io.Writer, names ...string) (string, error) 
 		if err := build(ctx, log, root, t.pkg, target, version); err != nil {
 			return "", err
 		}
+	}
+	if err := build(ctx, log, filepath.Dir(root), "./cmd/"+Function, filepath.Join(bin, exe(Function)), ""); err != nil {
+		return "", err
 	}
 	target := filepath.Join(bin, exe(Product))
 	if given := os.Getenv(ProductVariable); given != "" {

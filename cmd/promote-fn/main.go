@@ -1,0 +1,20 @@
+// Promote-fn is a KRM function for kustomize and kpt: it pins, sets, verifies and
+// lists the images of Kubernetes objects.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/kubepromote/kubepromote/plugins/kustomize"
+)
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return kustomize.Run(ctx, os.Args[1:], kustomize.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
+}

@@ -1,0 +1,68 @@
+package kustomize
+
+import (
+	"embed"
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/kube-openapi/pkg/validation/spec"
+	"sigs.k8s.io/kustomize/kyaml/fn/framework"
+	"sigs.k8s.io/kustomize/kyaml/resid"
+)
+
+// APIVersion is the apiVersion of all configurations.
+const APIVersion = group + "/" + version
+
+const (
+	group   = "kubepromote.dev"
+	version = "v1alpha1"
+)
+
+// The kinds.
+const (
+	KindPinImages      = "PinImages"
+	KindSetImages      = "SetImages"
+	KindVerifyImages   = "VerifyImages"
+	KindPromotionGuard = "PromotionGuard"
+	KindImageInventory = "ImageInventory"
+)
+
+// Kinds lists the kinds of functions that there are.
+func Kinds() []string {
+	return []string{KindPinImages, KindSetImages, KindVerifyImages, KindPromotionGuard, KindImageInventory}
+}
+
+// IsFunction tells whether a configuration is of one of the kinds. Another version
+// of the group is one as well: it is for [Host.Processor] to refuse.
+func IsFunction(apiVersion, kind string) bool {
+	g, _, _ := strings.Cut(apiVersion, "/")
+	return g == group && kind != "Pipeline" && kind != "VerificationPolicy"
+}
+
+// IsValidator tells whether functions of a kind change nothing.
+func IsValidator(kind string) bool {
+	return kind == KindVerifyImages || kind == KindPromotionGuard
+}
+
+//go:embed definitions
+var definitions embed.FS
+
+// Definition gives the KRMFunctionDefinition of a kind as YAML, with the OpenAPI
+// schema of its configuration; ok is false for a kind that there is not.
+func Definition(kind string) (text string, ok bool) {
+	if !slices.Contains(Kinds(), kind) {
+		return "", false
+	}
+	data, err := definitions.ReadFile("definitions/" + strings.ToLower(kind) + ".yaml")
+	return string(data), err == nil
+}
+
+// schemaOf reads the schema of a kind's configuration.
+func schemaOf(kind string) (*spec.Schema, error) {
+	text, ok := Definition(kind)
+	if !ok {
+		return nil, fmt.Errorf("there is no function %q", kind)
+	}
+	return framework.SchemaFromFunctionDefinition(resid.NewGvk(group, version, kind), text)
+}

@@ -1,0 +1,206 @@
+package kustomize
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/overlay"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+)
+
+// image is one place in an object that names an image.
+type image struct {
+	item *yaml.RNode
+	// path is where it stands: spec.template.spec.containers[0].image.
+	path string
+	text string
+	// node is the scalar. It is nil where the image was declared by a path; the
+	// package overlay finds and edits those.
+	node *yaml.Node
+	// pin is a declared image.
+	pin overlay.Pin
+}
+
+func (i *image) ref() ref { return splitRef(i.text) }
+
+// findImages lists the images of an object, in its order, then those at declared
+// paths.
+//
+// The rule for pod specs is that of the package overlay, and a test compares the
+// two. It is repeated here on the nodes that a host hands over, since to write
+// out each object for overlay to parse takes several times as long as all else
+// that a function does.
+func findImages(item *yaml.RNode, fields []string) ([]*image, error) {
+	w := &walk{item: item, seen: make(map[*yaml.Node]bool)}
+	w.value(item.YNode(), nil)
+	if len(fields) == 0 {
+		return w.found, nil
+	}
+	declared, err := findDeclared(item, fields)
+	if err != nil {
+		return nil, err
+	}
+	known := make(map[string]bool)
+	for _, i := range w.found {
+		known[i.path] = true
+	}
+	for _, p := range declared {
+		if !known[p.Path] {
+			w.found = append(w.found, &image{item: item, path: p.Path, text: p.Ref(), pin: p})
+		}
+	}
+	return w.found, nil
+}
+
+func findDeclared(item *yaml.RNode, fields []string) ([]overlay.Pin, error) {
+	file, err := parseItem(item, fields)
+	if err != nil {
+		return nil, err
+	}
+	var pins []overlay.Pin
+	for _, p := range file.Images() {
+		if p.Format == overlay.Declared {
+			pins = append(pins, p)
+		}
+	}
+	return pins, nil
+}
+
+func parseItem(item *yaml.RNode, fields []string) (*overlay.File, error) {
+	text, err := item.String()
+	if err != nil {
+		return nil, fmt.Errorf("the object cannot be written out: %w", err)
+	}
+	return overlay.Options{Images: fields}.Parse("object", []byte(text))
+}
+
+// key is a step into an object, kept as a list from the innermost outwards: paths
+// are written out for images alone.
+type key struct {
+	up    *key
+	name  string
+	index int // where name is empty
+}
+
+func (k *key) String() string {
+	var parts []string
+	for ; k != nil; k = k.up {
+		if k.name == "" {
+			parts = append(parts, fmt.Sprintf("[%d]", k.index))
+			continue
+		}
+		text := escapeKey.Replace(k.name)
+		if k.up != nil {
+			text = "." + text
+		}
+		parts = append(parts, text)
+	}
+	var b strings.Builder
+	for i := len(parts) - 1; i >= 0; i-- {
+		b.WriteString(parts[i])
+	}
+	return b.String()
+}
+
+var escapeKey = strings.NewReplacer(`\`, `\\`, ".", `\.`, "[", `\[`, ":", `\:`)
+
+// walk looks for containers and volumes at any depth, so that no list of kinds is
+// needed. Each node is looked at once, however many aliases repeat it.
+type walk struct {
+	item  *yaml.RNode
+	found []*image
+	seen  map[*yaml.Node]bool
+}
+
+func (w *walk) value(n *yaml.Node, at *key) {
+	switch n.Kind {
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if name, v := n.Content[i].Value, n.Content[i+1]; v.Kind != yaml.ScalarNode {
+				w.field(name, v, &key{up: at, name: name})
+			}
+		}
+	case yaml.SequenceNode:
+		for i, v := range n.Content {
+			if len(v.Content) > 0 {
+				w.value(v, &key{up: at, index: i})
+			}
+		}
+	}
+}
+
+func (w *walk) field(name string, v *yaml.Node, at *key) {
+	if list := resolve(v); list.Kind == yaml.SequenceNode && !w.seen[list] {
+		switch name {
+		case "containers", "initContainers", "ephemeralContainers":
+			w.seen[list] = true
+			for i, it := range list.Content {
+				w.ref(resolve(it), "image", &key{up: at, index: i})
+			}
+		case "volumes":
+			w.seen[list] = true
+			for i, it := range list.Content {
+				if source := lookup(resolve(it), "image", 0); source != nil {
+					w.ref(resolve(source), "reference", &key{up: &key{up: at, index: i}, name: "image"})
+				}
+			}
+		}
+	}
+	if v.Kind != yaml.AliasNode { // what it stands for is looked at where it is anchored
+		w.value(v, at)
+	}
+}
+
+// ref notes the reference under a key of a container or an image volume.
+func (w *walk) ref(m *yaml.Node, name string, at *key) {
+	n := lookup(m, name, 0)
+	if n == nil {
+		return
+	}
+	n = resolve(n)
+	if n.Kind != yaml.ScalarNode || n.ShortTag() == yaml.NodeTagNull || n.Value == "" || w.seen[n] {
+		return
+	}
+	w.seen[n] = true
+	path := (&key{up: at, name: name}).String()
+	w.found = append(w.found, &image{item: w.item, path: path, text: strings.TrimRight(n.Value, "\n"), node: n})
+}
+
+func resolve(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
+	}
+	return n
+}
+
+// maxMerges bounds how deep merge keys are followed.
+const maxMerges = 8
+
+// lookup finds a key's value, looking through merge keys (<<).
+func lookup(m *yaml.Node, name string, depth int) *yaml.Node {
+	if m.Kind != yaml.MappingNode || depth > maxMerges {
+		return nil
+	}
+	var merge *yaml.Node
+	for i := 0; i+1 < len(m.Content); i += 2 {
+		switch m.Content[i].Value {
+		case name:
+			return m.Content[i+1]
+		case "<<":
+			merge = resolve(m.Content[i+1])
+		}
+	}
+	if merge == nil {
+		return nil
+	}
+	sources := []*yaml.Node{merge}
+	if merge.Kind == yaml.SequenceNode {
+		sources = merge.Content
+	}
+	for _, s := range sources {
+		if v := lookup(resolve(s), name, depth+1); v != nil {
+			return v
+		}
+	}
+	return nil
+}

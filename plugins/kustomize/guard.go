@@ -1,0 +1,88 @@
+package kustomize
+
+import (
+	"fmt"
+
+	"k8s.io/kube-openapi/pkg/validation/spec"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+)
+
+// PromotionGuard fails where a digest does not stand in the environment before
+// this one. It changes nothing.
+type PromotionGuard struct {
+	yaml.ResourceMeta `json:",inline" yaml:",inline"`
+
+	Spec PromotionGuardSpec `json:"spec" yaml:"spec"`
+
+	run
+}
+
+// PromotionGuardSpec says where the digests that may be used stand. One that
+// stands in either of the files may be.
+type PromotionGuardSpec struct {
+	// Overlay is the overlay of the environment before this one, a directory with
+	// a kustomization or a file.
+	Overlay string `json:"overlay,omitempty" yaml:"overlay,omitempty"`
+	// Lock is a lock file.
+	Lock string `json:"lock,omitempty" yaml:"lock,omitempty"`
+
+	scope `json:",inline" yaml:",inline"`
+}
+
+// Schema implements framework.ValidationSchemaProvider.
+func (*PromotionGuard) Schema() (*spec.Schema, error) { return schemaOf(KindPromotionGuard) }
+
+// Default implements framework.Defaulter.
+func (g *PromotionGuard) Default() error { return nil }
+
+// Validate implements framework.Validator.
+func (g *PromotionGuard) Validate() error {
+	if g.Spec.Overlay == "" && g.Spec.Lock == "" {
+		return &fieldError{"spec", "names no environment to compare with", "overlay: ../staging"}
+	}
+	return g.Spec.validate()
+}
+
+// Filter implements kio.Filter.
+func (g *PromotionGuard) Filter(items []*yaml.RNode) ([]*yaml.RNode, error) {
+	src, err := g.sources(g.Spec.Overlay, g.Spec.Lock)
+	if err != nil {
+		return items, err
+	}
+	images, results := g.images(items, g.Spec.scope)
+	for _, i := range images {
+		if i.ref().digest == "" {
+			results = append(results, unpinned(i).result(g.kind, i))
+		} else if f := g.compare(src, i); f != nil {
+			results = append(results, f.result(g.kind, i))
+		}
+	}
+	return finish(items, results)
+}
+
+// compare says what is wrong with an image's digest, or nil. A digest is looked
+// for under any name: environments may have registries of their own.
+func (g *PromotionGuard) compare(src *sources, i *image) *finding {
+	r := i.ref()
+	if src.allows(r) {
+		return nil
+	}
+	f := refuse("unlisted", fmt.Sprintf("image %s has a digest that is not in %s", quoted(i.text), src.names()))
+	if src.overlay == nil {
+		return &f
+	}
+	f.hint = "promote it to that environment first"
+	for _, p := range src.overlay.pins[r.repository] {
+		if p.Digest != "" {
+			f.message += ", which has " + p.Digest
+			f.proposed = ref{r.repository, p.Tag, p.Digest}.String()
+			return &f
+		}
+	}
+	for _, p := range src.overlay.pins[r.repository] {
+		u := undecided("unlisted", fmt.Sprintf("image %s: %s has it as %s, without a digest to compare with", quoted(i.text), src.overlay.name, p.Ref()))
+		u.hint = "pin it there: kubectl promote resolve " + p.Ref() + " --pin"
+		return &u
+	}
+	return &f
+}

@@ -1,0 +1,158 @@
+package kustomize
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/kubepromote/kubepromote/digest"
+	"k8s.io/kube-openapi/pkg/validation/spec"
+	"sigs.k8s.io/kustomize/kyaml/fn/framework"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+)
+
+// PinImages puts digests beside tags. An image that has a digest is left alone,
+// unless Overlay has another for it. What no source knows is an error, and then
+// no image is changed.
+type PinImages struct {
+	yaml.ResourceMeta `json:",inline" yaml:",inline"`
+
+	Spec PinImagesSpec `json:"spec" yaml:"spec"`
+
+	run
+}
+
+// PinImagesSpec names the sources. They are asked in the order of the fields.
+type PinImagesSpec struct {
+	// Overlay is another environment's overlay, a directory with a kustomization
+	// or a file. Images have the name, tag and digest that stand there.
+	Overlay string `json:"overlay,omitempty" yaml:"overlay,omitempty"`
+	// Lock is a lock file with the digests of tags.
+	Lock string `json:"lock,omitempty" yaml:"lock,omitempty"`
+	// Registry asks the registry. Without it nothing is asked of anybody.
+	Registry bool `json:"registry,omitempty" yaml:"registry,omitempty"`
+
+	scope `json:",inline" yaml:",inline"`
+}
+
+// Schema implements framework.ValidationSchemaProvider.
+func (*PinImages) Schema() (*spec.Schema, error) { return schemaOf(KindPinImages) }
+
+// Default implements framework.Defaulter.
+func (p *PinImages) Default() error { return nil }
+
+// Validate implements framework.Validator.
+func (p *PinImages) Validate() error {
+	if p.Spec.Overlay == "" && p.Spec.Lock == "" && !p.Spec.Registry {
+		return errors.Join(&fieldError{"spec", "names no source of digests", "lock: FILE, overlay: DIR, or registry: true"}, p.Spec.validate())
+	}
+	return p.Spec.validate()
+}
+
+// Filter implements kio.Filter.
+func (p *PinImages) Filter(items []*yaml.RNode) ([]*yaml.RNode, error) {
+	src, err := p.sources(p.Spec.Overlay, p.Spec.Lock)
+	if err != nil {
+		return items, err
+	}
+	images, results := p.images(items, p.Spec.scope)
+	var changes []change
+	var ask []int // indices of changes that the registry is to complete
+	for _, i := range images {
+		to, f := p.wish(src, i)
+		if f != nil {
+			results = append(results, f.result(p.kind, i))
+			continue
+		}
+		if to.digest == "" {
+			ask = append(ask, len(changes))
+		}
+		changes = append(changes, change{i, to})
+	}
+	results = append(results, p.ask(changes, ask)...)
+	if results.ExitCode() != 0 {
+		return finish(items, results)
+	}
+	changes = differing(changes)
+	if err := apply(changes, p.Spec.Fields); err != nil {
+		return items, err
+	}
+	*p.changed = len(changes) > 0
+	return finish(items, append(results, p.done(changes)...))
+}
+
+// wish says what an image shall be. Its digest is empty where the registry has to
+// be asked.
+func (p *PinImages) wish(src *sources, i *image) (ref, *finding) {
+	to := i.ref()
+	if src.overlay != nil {
+		pin, f := src.overlay.pin(to.repository)
+		if f != nil {
+			return to, f
+		}
+		if pin != nil {
+			to = pin.over(to)
+		}
+	}
+	if to.digest != "" {
+		return to, nil
+	}
+	if to.tag == "" {
+		f := refuse("unpinned", fmt.Sprintf("image %s has neither tag nor digest", quoted(i.text)))
+		f.hint = `write the tag that is meant: "latest" is not assumed`
+		return to, &f
+	}
+	if d := src.locked(to); d != "" {
+		to.digest = d
+		return to, nil
+	}
+	if !p.Spec.Registry {
+		f := undecided("unresolved", fmt.Sprintf("image %s: no digest in %s", quoted(to.String()), src.names()))
+		f.hint = "kubectl promote resolve " + to.String()
+		return to, &f
+	}
+	return to, nil
+}
+
+// ask completes changes with digests from the registry.
+func (p *PinImages) ask(changes []change, which []int) (results framework.Results) {
+	if len(which) == 0 {
+		return nil
+	}
+	var refs []string
+	for _, n := range which {
+		refs = append(refs, changes[n].to.String())
+	}
+	for n, answer := range p.host.start().resolver.ResolveAll(p.ctx, refs, nil) {
+		c := &changes[which[n]]
+		c.to.digest = answer.Digest
+		if answer.Err == nil {
+			continue
+		}
+		f := undecided("unresolved", fmt.Sprintf("image %s could not be resolved: %v", quoted(refs[n]), answer.Err))
+		if errors.Is(answer.Err, digest.ErrNotFound) || errors.Is(answer.Err, digest.ErrMalformed) {
+			f = refuse("unresolved", fmt.Sprintf("image %s has no digest: %v", quoted(refs[n]), answer.Err))
+		}
+		results = append(results, f.result(p.kind, c.image))
+	}
+	return results
+}
+
+// differing leaves out what is as it shall be.
+func differing(changes []change) []change {
+	var out []change
+	for _, c := range changes {
+		if c.to.String() != c.image.text {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// done tells of the changes made.
+func (r *run) done(changes []change) (results framework.Results) {
+	for _, c := range changes {
+		f := finding{severity: framework.Info, answer: Yes, message: "image set to " + c.to.String(), proposed: c.to.String()}
+		results = append(results, f.result(r.kind, c.image))
+	}
+	return results
+}

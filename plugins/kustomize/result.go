@@ -1,0 +1,219 @@
+package kustomize
+
+import (
+	"strings"
+	"unicode"
+
+	"sigs.k8s.io/kustomize/kyaml/fn/framework"
+	"sigs.k8s.io/kustomize/kyaml/kio/kioutil"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+)
+
+// Answer is what was found out about one image. It is the tag TagAnswer of a
+// result.
+type Answer string
+
+// The answers. Unknown means that it could not be told; it is never taken for one
+// of the others.
+const (
+	Yes     Answer = "yes"
+	No      Answer = "no"
+	Unknown Answer = "unknown"
+)
+
+// The tags of results.
+const (
+	// TagFunction is the kind of the function.
+	TagFunction = "function"
+	// TagImage is the image as it stood in the object.
+	TagImage = "image"
+	// TagAnswer is the Answer. Results about something else than an image, such
+	// as a configuration that is wrong, have none.
+	TagAnswer = "answer"
+	// TagReason is one word for what is the matter: unpinned, malformed,
+	// rejected, unverified, unlisted, unresolved, ambiguous or unused.
+	TagReason = "reason"
+	// TagHint is what to do about it.
+	TagHint = "hint"
+)
+
+// finding is what a function says about an image.
+type finding struct {
+	severity framework.Severity
+	answer   Answer
+	reason   string
+	message  string
+	hint     string
+	proposed string
+}
+
+func refuse(reason, message string) finding {
+	return finding{severity: framework.Error, answer: No, reason: reason, message: message}
+}
+
+func undecided(reason, message string) finding {
+	return finding{severity: framework.Error, answer: Unknown, reason: reason, message: message}
+}
+
+// result gives a finding the place that it is about.
+func (f finding) result(kind string, i *image) *framework.Result {
+	r := itemResult(kind, i.item, f)
+	r.Tags[TagImage] = i.text
+	r.Field = &framework.Field{Path: i.path, CurrentValue: i.text}
+	if f.proposed != "" {
+		r.Field.ProposedValue = f.proposed
+	}
+	return r
+}
+
+func itemResult(kind string, item *yaml.RNode, f finding) *framework.Result {
+	r := &framework.Result{Message: oneLine(f.message), Severity: f.severity, Tags: map[string]string{TagFunction: kind}}
+	for tag, value := range map[string]string{TagAnswer: string(f.answer), TagReason: f.reason, TagHint: oneLine(f.hint)} {
+		if value != "" {
+			r.Tags[tag] = value
+		}
+	}
+	if item != nil {
+		r.ResourceRef, r.File = reference(item), file(item)
+	}
+	return r
+}
+
+// reference names an object.
+func reference(item *yaml.RNode) *yaml.ResourceIdentifier {
+	return &yaml.ResourceIdentifier{
+		TypeMeta: yaml.TypeMeta{APIVersion: item.GetApiVersion(), Kind: item.GetKind()},
+		NameMeta: yaml.NameMeta{Name: item.GetName(), Namespace: item.GetNamespace()},
+	}
+}
+
+// originAnnotation is where kustomize says what file an object is from, where
+// buildMetadata asks for it.
+const originAnnotation = "config.kubernetes.io/origin"
+
+// kustomizeAnnotation is on all that kustomize hands to a function. The paths that
+// it notes beside are made up: behind the first function, each object has one.
+const kustomizeAnnotation = "kustomize.config.k8s.io/id"
+
+// file gives the file that an object is from, where the host tells.
+func file(item *yaml.RNode) *framework.File {
+	annotations := item.GetAnnotations(kioutil.PathAnnotation, kioutil.LegacyPathAnnotation,
+		kioutil.IndexAnnotation, kioutil.LegacyIndexAnnotation, originAnnotation, kustomizeAnnotation)
+	if _, made := annotations[kustomizeAnnotation]; made {
+		annotations = map[string]string{originAnnotation: annotations[originAnnotation]}
+	}
+	path := annotations[kioutil.PathAnnotation]
+	if path == "" {
+		path = annotations[kioutil.LegacyPathAnnotation]
+	}
+	if path == "" {
+		path = originPath(annotations[originAnnotation])
+	}
+	if path == "" {
+		return nil
+	}
+	index := 0
+	for _, text := range []string{annotations[kioutil.LegacyIndexAnnotation], annotations[kioutil.IndexAnnotation]} {
+		if n, ok := number(text); ok {
+			index = n
+		}
+	}
+	return &framework.File{Path: path, Index: index}
+}
+
+func originPath(text string) string {
+	for line := range strings.Lines(text) {
+		if path, ok := strings.CutPrefix(line, "path: "); ok {
+			return strings.TrimSpace(path)
+		}
+	}
+	return ""
+}
+
+func number(text string) (n int, ok bool) {
+	for _, c := range text {
+		if c < '0' || c > '9' || n > 1<<20 {
+			return 0, false
+		}
+		n = 10*n + int(c-'0')
+	}
+	return n, text != ""
+}
+
+// Lines says results to a person: one line each, and one for the hint where there
+// is one. Mere information is left out.
+func Lines(results framework.Results) []string {
+	var lines []string
+	for _, r := range results {
+		if r.Severity == framework.Info {
+			continue
+		}
+		var b strings.Builder
+		if r.Severity == framework.Warning {
+			b.WriteString("warning: ")
+		}
+		if r.File != nil {
+			b.WriteString(r.File.Path + ": ")
+		}
+		if ref := r.ResourceRef; ref != nil && ref.Kind != "" {
+			b.WriteString(ref.Kind + " ")
+			if ref.Namespace != "" {
+				b.WriteString(ref.Namespace + "/")
+			}
+			b.WriteString(ref.Name + ": ")
+		}
+		if r.Field != nil {
+			b.WriteString(r.Field.Path + ": ")
+		}
+		lines = append(lines, oneLine(b.String()+r.Message))
+		if hint := r.Tags[TagHint]; hint != "" {
+			lines = append(lines, "hint: "+oneLine(hint))
+		}
+	}
+	return lines
+}
+
+// Refused is the error of a function that has found errors. Its text has a line
+// for each, as Lines has.
+type Refused struct {
+	Results framework.Results
+}
+
+func (r *Refused) Error() string { return strings.Join(Lines(r.Results), "\n") }
+
+// Answer is the one that decides: No where an image was refused, Unknown where
+// nothing was refused and something could not be told, and "" where no image was
+// looked at, since the configuration or an object is wrong.
+func (r *Refused) Answer() Answer {
+	answer := Answer("")
+	for _, result := range r.Results {
+		if result.Severity != framework.Error {
+			continue
+		}
+		switch a := Answer(result.Tags[TagAnswer]); {
+		case a == No:
+			return No
+		case a == Unknown:
+			answer = Unknown
+		}
+	}
+	return answer
+}
+
+// maxMessage bounds a message in bytes: parts of it come from files and registries.
+const maxMessage = 1000
+
+// oneLine keeps what comes from elsewhere from writing more than a line, or
+// anything that a terminal would obey.
+func oneLine(s string) string {
+	s = strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s))
+	if len(s) > maxMessage {
+		s = strings.ToValidUTF8(s[:maxMessage], "") + "…"
+	}
+	return s
+}

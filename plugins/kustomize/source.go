@@ -1,0 +1,133 @@
+package kustomize
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/digest"
+	"github.com/kubepromote/kubepromote/overlay"
+)
+
+// sources are the files that know digests.
+type sources struct {
+	overlay *environment
+	lock    *digest.Lock
+	files   []string
+}
+
+// sources reads an overlay and a lock file; either may be unnamed.
+func (r *run) sources(overlayPath, lockPath string) (*sources, error) {
+	s := &sources{}
+	if overlayPath == "" && lockPath == "" {
+		return s, nil
+	}
+	t, err := r.host.open()
+	if err != nil {
+		return nil, err
+	}
+	defer t.close()
+	if overlayPath != "" {
+		f, err := t.overlay(overlayPath)
+		if err != nil {
+			return nil, err
+		}
+		s.overlay = newEnvironment(f)
+		s.files = append(s.files, f.Name())
+	}
+	if lockPath != "" {
+		data, err := t.read(lockPath)
+		if err != nil {
+			return nil, err
+		}
+		if s.lock, err = digest.ParseLock(lockPath, data); err != nil {
+			return nil, err
+		}
+		s.files = append(s.files, lockPath)
+	}
+	return s, nil
+}
+
+// names lists the files, for messages.
+func (s *sources) names() string { return strings.Join(s.files, " or ") }
+
+// locked gives the digest that the lock file has for a tag, or "".
+func (s *sources) locked(r ref) string {
+	if s.lock == nil {
+		return ""
+	}
+	l, ok := s.lock.Lookup(r.String())
+	if !ok {
+		return ""
+	}
+	return l.Digest
+}
+
+// environment is the images of an overlay.
+type environment struct {
+	name    string
+	pins    map[string][]overlay.Pin
+	digests map[string]bool
+}
+
+func newEnvironment(f *overlay.File) *environment {
+	e := &environment{name: f.Name(), pins: make(map[string][]overlay.Pin), digests: make(map[string]bool)}
+	for _, p := range f.Images() {
+		names := []string{p.Name}
+		if p.NewName != "" && p.NewName != p.Name {
+			names = append(names, p.NewName)
+		}
+		for _, n := range names {
+			e.pins[n] = append(e.pins[n], p)
+		}
+		if p.Digest != "" {
+			e.digests[p.Digest] = true
+		}
+	}
+	return e
+}
+
+// pinned is an image of an overlay.
+type pinned overlay.Pin
+
+// over gives a reference with what the overlay says of it.
+func (p *pinned) over(r ref) ref {
+	r.repository = overlay.Pin(*p).Repository()
+	if p.Tag != "" || p.Digest != "" {
+		r.tag, r.digest = p.Tag, p.Digest
+	}
+	return r
+}
+
+// pin finds what an overlay says of an image, by the name that it has there or
+// gets there; nil where it says nothing.
+func (e *environment) pin(repository string) (*pinned, *finding) {
+	pins := e.pins[repository]
+	if len(pins) == 0 {
+		return nil, nil
+	}
+	for _, p := range pins[1:] {
+		if p.Ref() != pins[0].Ref() {
+			f := undecided("ambiguous", fmt.Sprintf("image %s: %s has both %s and %s", quoted(repository), e.name, pins[0].Ref(), p.Ref()))
+			f.hint = "name the overlay's file that has one of them"
+			return nil, &f
+		}
+	}
+	p := pinned(pins[0])
+	return &p, nil
+}
+
+// allows tells whether one of the files has the digest of an image.
+func (s *sources) allows(r ref) bool {
+	if s.overlay != nil && s.overlay.digests[r.digest] {
+		return true
+	}
+	if s.lock == nil {
+		return false
+	}
+	for _, known := range s.lock.Refs() {
+		if l, ok := s.lock.Lookup(known); ok && l.Digest == r.digest {
+			return true
+		}
+	}
+	return false
+}
