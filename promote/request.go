@@ -2,6 +2,7 @@ package promote
 
 import (
 	"context"
+	"time"
 
 	"github.com/kubepromote/kubepromote/overlay"
 )
@@ -80,14 +81,27 @@ type Verification struct {
 type Evidence struct {
 	// Authority is the policy's name for who signed.
 	Authority string `json:"authority,omitempty"`
-	// Kind is how: key.
+	// Kind is how: key, keyless or certificate.
 	Kind string `json:"kind,omitempty"`
 	// KeyID is the fingerprint of the key: sha256 and the digest of its DER form.
 	KeyID string `json:"keyID,omitempty"`
+	// Subject and Issuer are who signed and who has confirmed it, where there was
+	// a certificate.
+	Subject string `json:"subject,omitempty"`
+	Issuer  string `json:"issuer,omitempty"`
 	// Storage is where the signature was found: signature-tag or bundle.
 	Storage string `json:"storage,omitempty"`
 	// Payload is the digest of the signed bytes.
 	Payload string `json:"payload,omitempty"`
+	// PredicateType is that of an attestation.
+	PredicateType string `json:"predicateType,omitempty"`
+	// Location is the manifest that led to the signature.
+	Location string `json:"location,omitempty"`
+	// Time is when the signature is known to have been there; zero where nothing
+	// says so.
+	Time time.Time `json:"time,omitzero"`
+	// Logs are its entries in transparency logs: the log's ID, "/", the index.
+	Logs []string `json:"logs,omitempty"`
 }
 
 // Promoter makes and carries out plans on one repository.

@@ -3,6 +3,7 @@ package kubectl
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path"
@@ -140,6 +141,12 @@ func (v *verifier) Verify(ctx context.Context, req promote.VerifyRequest, done f
 	if err != nil {
 		return nil, err
 	}
+	for _, w := range p.Warnings() {
+		v.session.warn("%s", w)
+	}
+	if req.Promoted != "" {
+		p = p.Promoted(req.Promoted)
+	}
 	var out []promote.Verification
 	for start := 0; start < len(req.Images); start += verifyBatch {
 		batch := req.Images[start:min(start+verifyBatch, len(req.Images))]
@@ -152,15 +159,25 @@ func (v *verifier) Verify(ctx context.Context, req promote.VerifyRequest, done f
 }
 
 func verification(r verify.Result) promote.Verification {
-	v := promote.Verification{Image: r.Image, Answer: promote.Undecided, Reason: r.Reason}
-	switch r.Outcome {
-	case verify.Verified:
+	v := promote.Verification{Image: r.Image, Answer: promote.Undecided, Reason: r.Reason, Warnings: r.Warnings}
+	switch {
+	case r.Outcome == verify.Verified:
 		v.Answer = promote.Pass
-	case verify.Rejected:
+	case r.Warned:
+		// The policy says to go on, and to say so.
+		v.Answer, v.Reason = promote.Pass, "NOT verified, and let through by a rule in warn mode: "+r.Reason
+	case r.Outcome == verify.Rejected:
 		v.Answer = promote.Fail
 	}
 	for _, e := range r.Evidence {
-		v.Evidence = append(v.Evidence, promote.Evidence{Authority: e.Authority, Kind: e.Kind, KeyID: e.KeyID, Storage: e.Storage, Payload: e.Payload})
+		found := promote.Evidence{
+			Authority: e.Authority, Kind: e.Kind, KeyID: e.KeyID, Subject: e.Subject, Issuer: e.Issuer, Storage: e.Storage,
+			Payload: e.Payload, PredicateType: e.PredicateType, Location: e.Location, Time: e.Time,
+		}
+		for _, l := range e.Logs {
+			found.Logs = append(found.Logs, fmt.Sprintf("%s/%d", l.LogID, l.Index))
+		}
+		v.Evidence = append(v.Evidence, found)
 	}
 	return v
 }

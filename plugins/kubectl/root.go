@@ -92,7 +92,8 @@ func newRoot(s *session) *cobra.Command {
 	root.AddGroup(&cobra.Group{ID: groupPromote, Title: "Promote:"}, &cobra.Group{ID: groupKnow, Title: "Know:"},
 		&cobra.Group{ID: groupEdit, Title: "Images:"}, &cobra.Group{ID: groupOther, Title: "Other:"})
 	root.AddCommand(newRunCommand(s), newPlanCommand(s), newStatusCommand(s), newHistoryCommand(s),
-		newSetCommand(s), newImagesCommand(s), newResolveCommand(s), newVerifyCommand(s), newCopyCommand(s),
+		newSetCommand(s), newImagesCommand(s), newResolveCommand(s), newVerifyCommand(s), newVerifyBundleCommand(s), newCopyCommand(s),
+		newAttestCommand(s), newApproveCommand(s),
 		newBuildCommand(s), newLintCommand(s), newDemoCommand(s), newOptionsCommand(s), newVersionCommand(s))
 	addStandardCommands(root, s)
 	root.SetUsageTemplate(usageTemplate(root.UsageTemplate()))

@@ -1,0 +1,182 @@
+package kubectl
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/verify"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+const signLong = `
+Sign with a private key (--key), whose password is in COSIGN_PASSWORD or is asked
+for on a terminal; or without one, with an identity token in a file or in
+SIGSTORE_ID_TOKEN, and the services that vouch for it.`
+
+// signOptions say how statements are signed and where they are stored.
+type signOptions struct {
+	key       string
+	tokenFile string
+	keyless   verify.KeylessOptions
+	legacy    bool
+}
+
+func (o *signOptions) addFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.key, "key", "", "private key file, as cosign or openssl write it")
+	f.StringVar(&o.tokenFile, "identity-token", "", "file with an OpenID Connect token, to sign without a key")
+	f.StringVar(&o.keyless.Fulcio, "fulcio-url", "", "certificate authority, for --identity-token")
+	f.StringVar(&o.keyless.Rekor, "rekor-url", "", "transparency log, for --identity-token")
+	f.Uint32Var(&o.keyless.RekorVersion, "rekor-version", 1, "version of the log's interface, 1 or 2")
+	f.StringVar(&o.keyless.TSA, "timestamp-url", "", "timestamp authority, for --identity-token")
+	f.BoolVar(&o.legacy, "legacy", false, "store under the .att tag, as older versions of cosign do, and not as a referrer")
+	for _, name := range []string{"fulcio-url", "rekor-url", "rekor-version", "timestamp-url"} {
+		must(cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions))
+	}
+}
+
+// signer makes what signs.
+func (o *signOptions) signer(s *session, command string) (verify.Signer, error) {
+	token := os.Getenv("SIGSTORE_ID_TOKEN")
+	switch {
+	case o.key != "" && o.tokenFile != "":
+		return verify.Signer{}, &usageError{msg: "--key stands beside --identity-token", hint: "one of the two", command: command}
+	case o.key != "":
+		data, err := readBounded(o.key)
+		if err != nil {
+			return verify.Signer{}, err
+		}
+		signer, err := verify.NewKeySigner(data, s.keyPassword)
+		if err != nil {
+			return verify.Signer{}, &promote.Error{Msg: o.key, Err: err, Hint: hintOf(err)}
+		}
+		return signer, nil
+	case o.tokenFile == "" && token == "":
+		return verify.Signer{}, &usageError{msg: "nothing to sign with", hint: "--key cosign.key, or --identity-token FILE --fulcio-url URL", command: command}
+	}
+	if o.tokenFile != "" {
+		data, err := readBounded(o.tokenFile)
+		if err != nil {
+			return verify.Signer{}, err
+		}
+		token = strings.TrimSpace(string(data))
+	}
+	keyless := o.keyless
+	keyless.Token = func(context.Context) (string, error) { return token, nil }
+	signer, err := verify.NewKeylessSigner(keyless)
+	if err != nil {
+		return verify.Signer{}, &usageError{msg: err.Error(), hint: "--fulcio-url URL --rekor-url URL", command: command}
+	}
+	return signer, nil
+}
+
+// keyPassword finds the password of a private key without ever having it in an
+// argument.
+func (s *session) keyPassword() ([]byte, error) {
+	if password, ok := os.LookupEnv("COSIGN_PASSWORD"); ok {
+		return []byte(password), nil
+	}
+	in, ok := s.In.(*os.File)
+	if !ok || !term.IsTerminal(int(in.Fd())) {
+		return nil, errors.New("it is encrypted and there is no password: set COSIGN_PASSWORD")
+	}
+	if _, err := s.ErrOut.Write([]byte("password of the private key: ")); err != nil {
+		return nil, err
+	}
+	password, err := term.ReadPassword(int(in.Fd()))
+	s.ErrOut.Write([]byte("\n")) //nolint:errcheck // the password has been read
+	return password, err
+}
+
+// storer makes what puts bundles beside images.
+func (o *signOptions) storer(s *session) (*verify.Storer, error) {
+	t, err := s.registries.open()
+	if err != nil {
+		return nil, err
+	}
+	return verify.NewStorer(verify.StoreOptions{Transport: t, Legacy: o.legacy}), nil
+}
+
+// statement is one statement to be signed and stored.
+type statement struct {
+	service, image string
+	statement      verify.Statement
+}
+
+// attested is a statement that was made, as an API object.
+type attested struct {
+	Service       string `json:"service"`
+	Environment   string `json:"environment"`
+	Image         string `json:"image"`
+	PredicateType string `json:"predicateType"`
+	KeyID         string `json:"keyID,omitempty"`
+	DryRun        bool   `json:"dryRun,omitempty"`
+	*verify.Stored
+}
+
+// publish signs statements and stores them beside their images. What is stored
+// stays stored where a later one fails; the same command again changes nothing
+// about it.
+func (o *signOptions) publish(ctx context.Context, s *session, command, environment string, all []statement) ([]attested, error) {
+	signer, err := o.signer(s, command)
+	if err != nil {
+		return nil, err
+	}
+	storer, err := o.storer(s)
+	if err != nil {
+		return nil, err
+	}
+	bar := s.newProgress()
+	defer bar.clear()
+	var done []attested
+	for n, st := range all {
+		bundle, err := signer.Attest(ctx, st.statement)
+		if err != nil {
+			return done, &promote.Error{Msg: "signing a statement about " + st.image, Err: err}
+		}
+		stored, err := storer.Store(ctx, st.image, bundle)
+		if err != nil {
+			return done, err
+		}
+		done = append(done, attested{Service: st.service, Environment: environment, Image: st.image,
+			PredicateType: st.statement.PredicateType(), KeyID: signer.KeyID(), Stored: &stored})
+		bar.show("attesting", n+1, len(all))
+	}
+	return done, nil
+}
+
+// printAttested prints what was signed, or, for a dry run, the statements.
+func (s *session) printAttested(out *output, all []attested) error {
+	printer, err := out.printer()
+	if err != nil {
+		return err
+	}
+	rows := [][]string{{"SERVICE", "ENVIRONMENT", "IMAGE", "RESULT"}}
+	if out.wide() {
+		rows[0] = append(rows[0], "PREDICATE TYPE", "LOCATION")
+	}
+	items := []object{}
+	for _, a := range all {
+		items = append(items, object{a.Service, a})
+		result, location := "would be attested", "-"
+		if a.Stored != nil {
+			result, location = "attested", a.Location
+			if !a.Written {
+				result = "unchanged"
+			}
+		}
+		row := []string{a.Service, a.Environment, a.Image, result}
+		if out.wide() {
+			row = append(row, a.PredicateType, location)
+		}
+		rows = append(rows, row)
+	}
+	if printer != nil {
+		return printList(s.Out, printer, "Attestation", items)
+	}
+	return table(s.Out, rows)
+}
