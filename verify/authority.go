@@ -147,7 +147,7 @@ func (d *decoder) checkTrust(a *authority, f *fieldSet) {
 	}
 	_, keyless := a.parties[0].(*identityParty)
 	if keyless && a.logs == 0 && a.timestamps == 0 {
-		d.fail(f.get("transparencyLog"), "timestamp: required",
+		d.fail(f.place("transparencyLog"), "timestamp: required",
 			"a keyless signature needs a time, from a log or a timestamp authority")
 	}
 	const hint = "trustedRoot: {file: trusted_root.json}, or {publicGood: true}"
@@ -166,15 +166,11 @@ func (d *decoder) checkTrust(a *authority, f *fieldSet) {
 	}
 	switch t := a.trust; {
 	case keyless && len(t.FulcioCertificateAuthorities()) == 0:
-		d.fail(f.get("keyless"), hint, "the trusted root has no certificate authority")
+		d.fail(f.place("keyless"), hint, "the trusted root has no certificate authority")
 	case a.logs > len(t.RekorLogs()):
-		at := f.get("transparencyLog")
-		if at == nil {
-			at = f.node
-		}
-		d.fail(at, hint, "%s demanded, and the trusted root has %d", count(a.logs, "log"), len(t.RekorLogs()))
+		d.fail(f.place("transparencyLog"), hint, "%s demanded, and the trusted root has %d", count(a.logs, "log"), len(t.RekorLogs()))
 	case a.timestamps > len(t.TimestampingAuthorities()):
-		d.fail(f.get("timestamp"), hint, "%s demanded, and the trusted root has %d",
+		d.fail(f.place("timestamp"), hint, "%s demanded, and the trusted root has %d",
 			count(a.timestamps, "timestamp"), len(t.TimestampingAuthorities()))
 	}
 }

@@ -341,8 +341,8 @@ func (d *decoder) clusterWitnesses(a *authority, f *fieldSet, roots map[string]*
 			}
 		}
 	}
-	if f.get("keyless") != nil && a.logs == 0 && a.timestamps == 0 {
-		d.fail(f.get("ctlog"), "", "a keyless signature needs a time, from a log or a timestamp authority")
+	if f.get("keyless") != nil && len(a.parties) > 0 && a.logs == 0 && a.timestamps == 0 {
+		d.fail(f.place("ctlog"), "", "a keyless signature needs a time, from a log or a timestamp authority")
 	}
 }
 

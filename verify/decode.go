@@ -78,6 +78,15 @@ type fieldSet struct {
 
 func (f *fieldSet) get(name string) *yaml.Node { return f.values[name] }
 
+// place is where a problem with a field is told: the field, or the mapping where
+// it is missing.
+func (f *fieldSet) place(name string) *yaml.Node {
+	if v := f.values[name]; v != nil {
+		return v
+	}
+	return f.node
+}
+
 // fields reads a mapping with the given fields, none of which has to be there.
 // It returns nil if n is no mapping.
 func (d *decoder) fields(n *yaml.Node, what string, known ...string) *fieldSet {

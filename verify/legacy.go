@@ -37,7 +37,7 @@ const (
 	maxLayers        = 64
 	maxPayloadSize   = 1 << 20
 	maxSignatureText = 16 << 10 // base64; RSA-4096 takes 684 bytes
-	maxLogText       = 4 << 20  // a log entry may hold the attestation
+	maxLogText       = 2 << 20  // a log entry may hold the attestation
 )
 
 // signedText is the text that the older form of cosign signs.
