@@ -151,7 +151,26 @@ func (s *Storer) turn(ctx context.Context, digest v1.Hash) (done func(), err err
 	}
 }
 
+// open ends with ctx, even if a credential helper does not.
 func (s *Storer) open(ctx context.Context, repo name.Repository) (*writer, error) {
+	type answer struct {
+		w   *writer
+		err error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		w, err := s.login(ctx, repo)
+		done <- answer{w, err}
+	}()
+	select {
+	case a := <-done:
+		return a.w, a.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (s *Storer) login(ctx context.Context, repo name.Repository) (*writer, error) {
 	auth, err := authn.Resolve(ctx, s.o.Keychain, repo)
 	if err != nil {
 		return nil, fmt.Errorf("no credentials for %s: %w", repo.RegistryStr(), err)

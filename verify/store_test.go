@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
@@ -387,6 +388,26 @@ func TestStoreStops(t *testing.T) {
 	w.answer.Store(&f)
 	_, err := newStorer(w, StoreOptions{}).Store(ctx, w.ref(image), data)
 	if e, ok := errors.AsType[*StoreError](err); !ok || !e.Unknown || !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+// slowCredentials is a credential helper that does not come back.
+type slowCredentials struct{ never chan struct{} }
+
+func (k slowCredentials) Resolve(authn.Resource) (authn.Authenticator, error) {
+	<-k.never
+	return authn.Anonymous, nil
+}
+
+func TestStoreDoesNotWaitForHelpers(t *testing.T) {
+	w := newWire(t, true)
+	image := w.image(t, "a")
+	never := make(chan struct{})
+	defer close(never)
+	s := NewStorer(StoreOptions{Keychain: slowCredentials{never}, Timeout: 50 * time.Millisecond})
+	_, err := s.Store(t.Context(), w.ref(image), attested(t, w, image, newSigner(t, "p256"), "staging"))
+	if e, ok := errors.AsType[*StoreError](err); !ok || !e.Unknown || !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
 }
