@@ -57,7 +57,7 @@ func run(ctx context.Context) error {
 		}
 		defer os.RemoveAll(b.dir)
 	}
-	for _, measure := range []func(context.Context) error{b.startUp, b.oneImage, b.manyImages, b.growth} {
+	for _, measure := range []func(context.Context) error{b.startUp, b.functions, b.oneImage, b.manyImages, b.growth} {
 		if err := measure(ctx); err != nil {
 			return err
 		}

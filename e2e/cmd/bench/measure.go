@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -20,6 +19,7 @@ type command struct {
 	dir     string
 	name    string
 	args    []string
+	path    string // a folder to be found in front of all others on PATH
 	prepare func() error
 }
 
@@ -45,7 +45,7 @@ func (c command) run(ctx context.Context) (cost, error) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, c.name, c.args...)
 	cmd.Dir = c.dir
-	cmd.Env = append(os.Environ(), gitEnvironment...)
+	cmd.Env = append(withPath(c.path), gitEnvironment...)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	started := time.Now()
