@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/sigstore/sigstore-go/pkg/bundle"
 )
 
@@ -15,8 +16,6 @@ const (
 	// emptyConfigType is the media type of a config that is only there because
 	// a manifest has to have one.
 	emptyConfigType = "application/vnd.oci.empty.v1+json"
-	// signPredicateType marks the statement that an image is signed.
-	signPredicateType = "https://sigstore.dev/cosign/sign/v1"
 	// predicateAnnotation is where cosign notes the predicate type outside the
 	// bundle. Nobody has signed it.
 	predicateAnnotation = "dev.sigstore.bundle.predicateType"
@@ -25,22 +24,25 @@ const (
 	maxBundleSize = 8 << 20
 )
 
-// statementTypes are the versions of in-toto statements that are understood.
-func statementTypes() []string {
-	return []string{"https://in-toto.io/Statement/v1", "https://in-toto.io/Statement/v0.1"}
-}
+// The types of what cosign makes refer to an image besides bundles, in its
+// experimental modes: manifests like those under the tags.
+const (
+	signatureArtifact   = "application/vnd.dev.cosign.artifact.sig.v1+json"
+	attestationArtifact = "application/vnd.dev.cosign.artifact.att.v1+json"
+	statementArtifact   = "application/vnd.in-toto+json"
+)
 
-// readReferrers takes in the bundles that refer to the image.
-func readReferrers(ctx context.Context, r *repository, j *judge) {
+// readReferrers takes in what refers to the image.
+func readReferrers(ctx context.Context, r source, j *judge, p place) {
 	list, err := r.referrers(ctx, j.digest)
 	if err != nil {
 		// What was listed before the error is still worth a look.
 		j.missed(err)
 	}
-	list = slices.DeleteFunc(list, func(d v1.Descriptor) bool { return !mayBeBundle(d) })
+	list = slices.DeleteFunc(list, func(d v1.Descriptor) bool { return !mayBeSignature(d) })
 	// An image can have many bundles: SBOMs, provenance, scans. The note beside
 	// the bundle decides which are read first, and nothing else.
-	slices.SortStableFunc(list, func(a, b v1.Descriptor) int { return readingOrder(a) - readingOrder(b) })
+	slices.SortStableFunc(list, func(a, b v1.Descriptor) int { return j.readingOrder(a) - j.readingOrder(b) })
 	if n := len(list) - maxReferrers; n > 0 {
 		j.ignored += n
 		list = list[:maxReferrers]
@@ -49,14 +51,26 @@ func readReferrers(ctx context.Context, r *repository, j *judge) {
 		if j.done() || ctx.Err() != nil {
 			return
 		}
-		readBundle(ctx, r, j, d)
+		readReferrer(ctx, r, j, p, d)
 	}
 }
 
-// mayBeBundle is also true for a referrer without a type: a list under the
+// mayBeSignature is also true for a referrer without a type: a list under the
 // fallback tag is written by clients, and not all of them note it there.
-func mayBeBundle(d v1.Descriptor) bool {
-	return strings.HasPrefix(d.ArtifactType, bundleType) || untyped(d) && d.MediaType.IsImage()
+func mayBeSignature(d v1.Descriptor) bool {
+	return strings.HasPrefix(d.ArtifactType, bundleType) || layerType(d.ArtifactType) != "" || untyped(d) && (d.MediaType.IsImage() || d.MediaType == "")
+}
+
+// layerType is the type of the layers of an artifact that is like the manifest
+// under a tag, or "".
+func layerType(artifactType string) types.MediaType {
+	switch artifactType {
+	case signatureArtifact:
+		return simpleSigning
+	case attestationArtifact, statementArtifact:
+		return dsseEnvelope
+	}
+	return ""
 }
 
 // untyped is true if only the manifest can tell what a referrer is. Some
@@ -66,17 +80,28 @@ func untyped(d v1.Descriptor) bool {
 	return d.ArtifactType == "" || d.ArtifactType == emptyConfigType
 }
 
-func readingOrder(d v1.Descriptor) int {
-	switch d.Annotations[predicateAnnotation] {
-	case signPredicateType:
-		return 0
-	case "":
+// readingOrder brings to the front what is noted as something that is looked for.
+func (j *judge) readingOrder(d v1.Descriptor) int {
+	note := d.Annotations[predicateAnnotation]
+	for _, t := range j.trials {
+		for _, a := range t.rule.authorities {
+			if len(a.attestations) == 0 && note == signPredicateType {
+				return 0
+			}
+			for _, r := range a.attestations {
+				if note == r.predicateType {
+					return 0
+				}
+			}
+		}
+	}
+	if note == "" {
 		return 1
 	}
 	return 2
 }
 
-func readBundle(ctx context.Context, r *repository, j *judge, d v1.Descriptor) {
+func readReferrer(ctx context.Context, r source, j *judge, p place, d v1.Descriptor) {
 	doc, err := r.manifest(ctx, d.Digest.String())
 	if err != nil {
 		j.missed(err)
@@ -87,8 +112,19 @@ func readBundle(ctx context.Context, r *repository, j *judge, d v1.Descriptor) {
 		j.missed(err)
 		return
 	}
-	if untyped(d) && !strings.HasPrefix(m.ArtifactType, bundleType) &&
-		!strings.HasPrefix(string(m.Config.MediaType), bundleType) {
+	kind := d.ArtifactType
+	if untyped(d) {
+		kind = m.ArtifactType
+		if kind == "" || kind == emptyConfigType {
+			kind = string(m.Config.MediaType)
+		}
+	}
+	location := r.what(doc.digest.String())
+	if t := layerType(kind); t != "" {
+		readLayers(ctx, r, j, doc, t, candidate{place: p, storage: StorageReferrer, location: location})
+		return
+	}
+	if !strings.HasPrefix(kind, bundleType) {
 		return
 	}
 	// Whether the subject of the manifest is this image does not matter: the
@@ -102,20 +138,25 @@ func readBundle(ctx context.Context, r *repository, j *judge, d v1.Descriptor) {
 		j.missed(err)
 		return
 	}
-	b, err := parseBundle(blob)
+	c, err := guarded(func() (*candidate, error) {
+		b, err := parseBundle(blob)
+		if err != nil {
+			return nil, err
+		}
+		return fromBundle(b)
+	})
 	if err != nil {
 		j.malformed(err)
 		return
 	}
-	j.consider(candidate{location: r.name.Name() + "@" + doc.digest.String(), bundle: b})
+	c.place, c.location = p, location
+	j.consider(ctx, c)
 }
 
 func parseBundle(blob []byte) (*bundle.Bundle, error) {
-	return guarded(func() (*bundle.Bundle, error) {
-		b := new(bundle.Bundle)
-		if err := b.UnmarshalJSON(blob); err != nil {
-			return nil, malformed("bundle: %v", err)
-		}
-		return b, nil
-	})
+	b := new(bundle.Bundle)
+	if err := b.UnmarshalJSON(blob); err != nil {
+		return nil, malformed("bundle: %v", err)
+	}
+	return b, nil
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -16,34 +18,55 @@ import (
 type decoder struct {
 	file     string
 	readFile func(string) ([]byte, error)
+	now      time.Time
+	trust    *trust // of authorities that name none; may be nil
 	problems []*PolicyError
+	warnings []*PolicyError
 }
 
 func (d *decoder) fail(n *yaml.Node, hint, format string, args ...any) {
-	d.problems = append(d.problems, &PolicyError{
+	d.problems = append(d.problems, d.at(n, hint, format, args...))
+}
+
+// warn reports what is allowed and hardly meant.
+func (d *decoder) warn(n *yaml.Node, hint, format string, args ...any) {
+	d.warnings = append(d.warnings, d.at(n, hint, format, args...))
+}
+
+func (d *decoder) at(n *yaml.Node, hint, format string, args ...any) *PolicyError {
+	return &PolicyError{
 		File: d.file,
 		Line: max(n.Line, 1),
 		Col:  max(n.Column, 1),
 		Msg:  fmt.Sprintf(format, args...),
 		Hint: hint,
-	})
+	}
 }
 
-// err joins the problems in the order of the file. What stands behind an alias
-// is seen several times, and reported once.
+// err joins the problems.
 func (d *decoder) err() error {
-	slices.SortStableFunc(d.problems, func(a, b *PolicyError) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
-	})
 	var errs []error
-	seen := map[PolicyError]bool{}
-	for _, p := range d.problems {
-		if !seen[*p] {
-			seen[*p] = true
-			errs = append(errs, p)
-		}
+	for _, p := range sorted(d.problems) {
+		errs = append(errs, p)
 	}
 	return errors.Join(errs...)
+}
+
+// sorted gives problems in the order of the file. What stands behind an alias is
+// seen several times, and reported once.
+func sorted(problems []*PolicyError) []*PolicyError {
+	slices.SortStableFunc(problems, func(a, b *PolicyError) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
+	})
+	var once []*PolicyError
+	seen := map[PolicyError]bool{}
+	for _, p := range problems {
+		if !seen[*p] {
+			seen[*p] = true
+			once = append(once, p)
+		}
+	}
+	return once
 }
 
 // fieldSet is a mapping whose fields are all known.
@@ -126,6 +149,62 @@ func (d *decoder) list(n *yaml.Node, what string) []*yaml.Node {
 		d.fail(n, "", "%s is an empty list", what)
 	}
 	return v.Content
+}
+
+// choice reads a string that is one of a few.
+func (d *decoder) choice(n *yaml.Node, what string, from ...string) string {
+	s, ok := d.text(n, what)
+	if ok && !slices.Contains(from, s) {
+		d.fail(n, "", "%s is %q, and must be %s", what, oneLine(s), either(from))
+	}
+	return s
+}
+
+// either lists words with "or" before the last.
+func either(words []string) string {
+	last := len(words) - 1
+	if last == 0 {
+		return words[0]
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+// boolean reads true or false.
+func (d *decoder) boolean(n *yaml.Node, what string) bool {
+	v := resolve(n)
+	if v.Kind != yaml.ScalarNode || v.ShortTag() != "!!bool" {
+		d.fail(n, "", "%s must be true or false, not %s", what, kindOf(v))
+		return false
+	}
+	var b bool
+	return v.Decode(&b) == nil && b
+}
+
+// duration reads a positive time such as 720h.
+func (d *decoder) duration(n *yaml.Node, what string) time.Duration {
+	s, ok := d.text(n, what)
+	if !ok {
+		return 0
+	}
+	t, err := time.ParseDuration(s)
+	if err != nil || t <= 0 {
+		d.fail(n, what+": 720h", "%s is %q, and must be a time such as 90m or 720h", what, oneLine(s))
+	}
+	return t
+}
+
+// number reads a whole number between 1 and limit; false if it is none.
+func (d *decoder) number(n *yaml.Node, what string, limit int) (int, bool) {
+	v := resolve(n)
+	if v.Kind != yaml.ScalarNode || v.ShortTag() != "!!int" {
+		return 0, false
+	}
+	i, err := strconv.Atoi(v.Value)
+	if err != nil || i < 1 || i > limit {
+		d.fail(n, "", "%s is %s, and must be between 1 and %d", what, oneLine(v.Value), limit)
+		return 1, true
+	}
+	return i, true
 }
 
 // resolve follows an alias. An alias never names another alias.

@@ -196,10 +196,13 @@ func claim(digest v1.Hash) []byte {
 func (w *wire) layer(t testing.TB, s signer, payload []byte) v1.Descriptor {
 	t.Helper()
 	d := w.blob(t, simpleSigning, payload)
-	d.Annotations = map[string]string{
-		"dev.cosignproject.cosign/signature": base64.StdEncoding.EncodeToString(s.sign(t, crypto.SHA256, payload)),
-	}
+	d.Annotations = map[string]string{signatureAnnotation: signText(t, s, payload)}
 	return d
+}
+
+func signText(t testing.TB, s signer, payload []byte) string {
+	t.Helper()
+	return base64.StdEncoding.EncodeToString(s.sign(t, crypto.SHA256, payload))
 }
 
 // tag puts layers under the signature tag of an image.
@@ -303,4 +306,12 @@ func (noCredentials) Resolve(authn.Resource) (authn.Authenticator, error) {
 
 func newVerifier(w *wire, timeout time.Duration) *Verifier {
 	return New(Options{Keychain: noCredentials{}, Transport: w.server.Client().Transport, Timeout: timeout})
+}
+
+// failingKeychain is for what must not look up credentials.
+type failingKeychain struct{ t *testing.T }
+
+func (k failingKeychain) Resolve(authn.Resource) (authn.Authenticator, error) {
+	k.t.Error("credentials were looked up")
+	return authn.Anonymous, nil
 }

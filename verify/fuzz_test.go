@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 )
 
 func FuzzParsePolicy(f *testing.F) {
@@ -23,7 +24,7 @@ func FuzzParsePolicy(f *testing.F) {
 					t.Fatalf("rule %+v", r)
 				}
 				for _, a := range r.authorities {
-					if a.name == "" || a.check == nil {
+					if a.name == "" || len(a.parties) == 0 {
 						t.Fatalf("authority %+v", a)
 					}
 				}
@@ -64,17 +65,22 @@ func FuzzSignature(f *testing.F) {
 	f.Add(bundleJSON(f, dsseBundle(f, good, crypto.SHA256, statement(digest, "https://cyclonedx.org/bom"))), "")
 	f.Add(bundleJSON(f, messageBundle(f, good, []byte("other"))), "")
 	f.Fuzz(func(t *testing.T, data []byte, text string) {
-		j := newJudge(digest, policy.rules)
-		text, err := signatureText(map[string]string{"dev.cosignproject.cosign/signature": text})
+		j := newJudge(digest, "example.com/shop/cart", time.Now(), policy.rules)
+		sig, err := signatureText(map[string]string{signatureAnnotation: text})
 		if err == nil {
-			if s, err := newLegacy(data, text); err == nil {
-				j.consider(candidate{legacy: s})
+			if c, err := newLegacy(data, sig, nil); err == nil {
+				j.consider(t.Context(), c)
 			}
 		}
-		if b, err := parseBundle(data); err == nil {
-			j.consider(candidate{bundle: b})
+		if c, err := newAttestation(data, nil); err == nil {
+			j.consider(t.Context(), c)
 		}
-		if r := j.result(); r.Outcome == Verified {
+		if b, err := parseBundle(data); err == nil {
+			if c, err := fromBundle(b); err == nil {
+				j.consider(t.Context(), c)
+			}
+		}
+		if j.done() {
 			t.Fatalf("verified %q %q", data, text)
 		}
 	})

@@ -1,160 +1,232 @@
 package verify
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
+	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/sigstore/sigstore-go/pkg/bundle"
 )
 
-// candidate is one signature as it was found in a registry, read but not
-// believed. Exactly one of legacy and bundle is set.
-type candidate struct {
-	location string
-	legacy   *legacySignature
-	bundle   *bundle.Bundle
-}
-
-// checker is what makes an authority an authority: it says whether a candidate
-// is its signature of the digest. The error says why not in the terms of the
-// reader; a *mismatch if the candidate was understood well enough to tell.
-type checker interface {
-	check(c candidate, digest v1.Hash) (Evidence, error)
-}
-
-// mismatch is the reason why a candidate does not count. The one of the highest
-// rank tells the reader most.
-type mismatch struct {
-	rank int
-	text string
-}
-
-const (
-	rankMalformed = iota
-	rankOtherKey
-	rankOtherDigest
-	rankOtherStatement
-)
-
-func (m *mismatch) Error() string { return m.text }
-
-func malformed(format string, args ...any) error {
-	return &mismatch{rankMalformed, "malformed: " + oneLine(fmt.Sprintf(format, args...))}
-}
-
-// judge takes in what is found about one image and arrives at the outcome.
+// judge takes in what is found about one digest and arrives at a verdict on each
+// rule.
 type judge struct {
-	digest   v1.Hash
-	rules    []*rule
-	evidence []*Evidence // one for each rule, nil while the rule is not met
-	seen     int         // candidates, and things that should have been some
-	why      *mismatch   // why the candidates so far do not count
-	unread   []string    // what could not be read
-	ignored  int         // candidates beyond the limits
+	digest     v1.Hash
+	repository string // the name that rules and signatures are compared with
+	now        time.Time
+	trials     []*trial
+	seen       int      // candidates, and things that should have been some
+	unread     []string // what could not be read
+	ignored    int      // candidates beyond the limits
 }
 
-func newJudge(digest v1.Hash, rules []*rule) *judge {
-	return &judge{digest: digest, rules: rules, evidence: make([]*Evidence, len(rules))}
+// trial is one rule, and what has been found for it so far.
+type trial struct {
+	rule  *rule
+	found [][][]finding // by authority, then by what it demands
+	why   *mismatch     // why the candidates so far do not count
+}
+
+// finding is a candidate that counts, and whose it is.
+type finding struct {
+	id       string
+	evidence Evidence
+}
+
+// verdict is the answer for one rule.
+type verdict struct {
+	outcome  Outcome
+	reason   string
+	evidence []Evidence
+}
+
+func newJudge(digest v1.Hash, repository string, now time.Time, rules []*rule) *judge {
+	j := &judge{digest: digest, repository: repository, now: now}
+	for _, r := range rules {
+		t := &trial{rule: r}
+		for _, a := range r.authorities {
+			found := make([][]finding, max(1, len(a.attestations)))
+			if a.always {
+				found[0] = []finding{{"", Evidence{Authority: a.name, Kind: KindStatic}}}
+			}
+			if a.never != "" {
+				t.why = &mismatch{rankCondition, a.never}
+			}
+			t.found = append(t.found, found)
+		}
+		j.trials = append(j.trials, t)
+	}
+	return j
 }
 
 // done says that nothing more has to be read.
-func (j *judge) done() bool { return j.open() == nil }
+func (j *judge) done() bool {
+	return !slices.ContainsFunc(j.trials, func(t *trial) bool { return !t.met() })
+}
 
-// open is the first rule that is not met.
-func (j *judge) open() *rule {
-	for i, r := range j.rules {
-		if j.evidence[i] == nil {
-			return r
-		}
-	}
-	return nil
+// wants says whether an open rule can still be met by signatures, or by
+// attestations, from a place.
+func (j *judge) wants(p place, attestations bool) bool {
+	return slices.ContainsFunc(j.trials, func(t *trial) bool {
+		return !t.met() && slices.ContainsFunc(t.rule.authorities, func(a *authority) bool {
+			return len(a.attestations) > 0 == attestations && slices.Contains(a.places(), p)
+		})
+	})
 }
 
 // consider tries a candidate with the authorities of every rule that is open.
-func (j *judge) consider(c candidate) {
+func (j *judge) consider(ctx context.Context, c *candidate) {
 	j.seen++
-	for i, r := range j.rules {
-		for _, a := range r.authorities {
-			if j.evidence[i] != nil {
+	for _, t := range j.trials {
+		for i, a := range t.rule.authorities {
+			if t.met() || ctx.Err() != nil {
 				break
 			}
-			e, err := guarded(func() (Evidence, error) { return a.check.check(c, j.digest) })
-			if err != nil {
-				j.note(err)
+			if !slices.Contains(a.places(), c.place) {
 				continue
 			}
-			j.evidence[i] = &e
+			if len(a.attestations) == 0 {
+				j.try(ctx, t, i, 0, c, nil)
+			}
+			for k, r := range a.attestations {
+				j.try(ctx, t, i, k, c, r)
+			}
 		}
 	}
+}
+
+// try compares a candidate with one demand of an authority.
+func (j *judge) try(ctx context.Context, t *trial, i, k int, c *candidate, r *attestationRule) {
+	a := t.rule.authorities[i]
+	want := signPredicateType
+	if r != nil {
+		want = r.predicateType
+	}
+	if err := c.isFor(want); err != nil {
+		j.note(t, err)
+		return
+	}
+	for _, s := range a.parties {
+		p, err := guarded(func() (*proof, error) {
+			return s.check(c, j.digest.String(), demand{a.trust, a.logs, a.timestamps})
+		})
+		if err == nil {
+			err = j.accept(ctx, t.rule, a, r, c, p)
+		}
+		if err != nil {
+			j.note(t, err)
+			continue
+		}
+		t.found[i][k] = append(t.found[i][k], finding{p.id, evidenceOf(a, c, p, j.digest.String())})
+	}
+}
+
+// accept looks at what else is demanded of a signature that holds.
+func (j *judge) accept(ctx context.Context, r *rule, a *authority, at *attestationRule, c *candidate, p *proof) error {
+	digest := j.digest.String()
+	if err := r.checkSignedName(c.names(digest), j.repository); err != nil {
+		return err
+	}
+	for key, want := range a.annotations {
+		if got, ok := c.annotation(digest, key); !ok || got != want {
+			return &mismatch{rankCondition, fmt.Sprintf("its annotation %s is not %s", quoted(key), quoted(want))}
+		}
+	}
+	limit := r.maxAge
+	if at != nil && at.maxAge > 0 && (limit == 0 || at.maxAge < limit) {
+		limit = at.maxAge
+	}
+	if limit > 0 {
+		t, ok := p.first()
+		if !ok {
+			return &mismatch{rankNoTime, "nothing says when it was made"}
+		}
+		if age := j.now.Sub(t.at); age > limit {
+			return &mismatch{rankAge, fmt.Sprintf("made at %s, more than %s ago", t.at.UTC().Format(time.RFC3339), limit)}
+		}
+	}
+	if at != nil {
+		return at.holds(ctx, c, j.repository, digest)
+	}
+	return nil
 }
 
 // malformed counts something that stands where a signature should, and is none.
 func (j *judge) malformed(err error) {
 	j.seen++
-	j.note(err)
+	for _, t := range j.trials {
+		j.note(t, err)
+	}
 }
 
-func (j *judge) note(err error) {
+func (j *judge) note(t *trial, err error) {
 	m, ok := errors.AsType[*mismatch](err)
 	if !ok {
 		j.missed(err)
 		return
 	}
-	if j.why == nil || m.rank > j.why.rank {
-		j.why = m
+	if t.why == nil || m.rank > t.why.rank {
+		t.why = m
 	}
 }
 
+// maxUnread bounds the list of what could not be read.
+const maxUnread = 64
+
 // missed records that something which may have held a signature was not read.
-func (j *judge) missed(err error) { j.unread = append(j.unread, clean(err.Error(), maxMessage)) }
+func (j *judge) missed(err error) {
+	if len(j.unread) < maxUnread {
+		j.unread = append(j.unread, clean(err.Error(), maxMessage))
+	}
+}
 
 // nothing says that no signature was found and nothing stood in the way.
 func (j *judge) nothing() bool { return j.seen == 0 && len(j.unread) == 0 && j.ignored == 0 }
 
-// result is the outcome of everything taken in.
-func (j *judge) result() Result {
-	r := Result{Ignored: j.ignored}
-	open := j.open()
-	switch {
-	case open == nil:
-		r.Outcome = Verified
-		var names []string
-		for _, e := range j.evidence {
-			r.Evidence = append(r.Evidence, *e)
-			names = append(names, fmt.Sprintf("%q", e.Authority))
+// verdict is the answer for one of the rules.
+func (j *judge) verdict(t *trial) verdict {
+	if chosen := t.chosen(); chosen != nil {
+		v := verdict{outcome: Verified}
+		for _, f := range chosen {
+			v.evidence = append(v.evidence, f.evidence)
 		}
-		r.Reason = "signed by " + strings.Join(names, ", ")
-	case len(j.unread) > 0:
-		r.Outcome = Unknown
-		r.Reason = j.unread[0]
-		if n := len(j.unread) - 1; n > 0 {
-			r.Reason += fmt.Sprintf(" (and %d more)", n)
-		}
-	case j.ignored > 0:
-		r.Outcome = Unknown
-		r.Reason = fmt.Sprintf("%s, and %s beyond the limit", j.verdict(open), count(j.ignored, "more"))
-	default:
-		r.Outcome = Rejected
-		r.Reason = j.verdict(open)
+		return v
 	}
-	return r
+	if len(j.unread) > 0 {
+		s := j.unread[0]
+		if n := len(j.unread) - 1; n > 0 {
+			s += fmt.Sprintf(" (and %d more)", n)
+		}
+		return verdict{outcome: Unknown, reason: s}
+	}
+	if j.ignored > 0 {
+		return verdict{outcome: Unknown, reason: fmt.Sprintf("%s, and %s beyond the limit", j.unmet(t), count(j.ignored, "more"))}
+	}
+	return verdict{outcome: Rejected, reason: j.unmet(t)}
 }
 
-// verdict says what was found and why it does not meet the rule.
-func (j *judge) verdict(r *rule) string {
+// unmet says what was found and why it does not meet the rule.
+func (j *judge) unmet(t *trial) string {
+	what, attest := "signature", 0
+	for _, a := range t.rule.authorities {
+		attest += min(1, len(a.attestations))
+	}
+	if attest == len(t.rule.authorities) {
+		what = "attestation"
+	}
 	if j.seen == 0 {
-		return "no signature found"
+		s := "no " + what + " found"
+		if t.why != nil {
+			s = t.why.text
+		}
+		return s
 	}
-	var names []string
-	for _, a := range r.authorities {
-		names = append(names, fmt.Sprintf("%q", a.name))
-	}
-	s := fmt.Sprintf("%s, none by authority %s", count(j.seen, "signature"), strings.Join(names, " or "))
+	s := count(j.seen, what) + ", " + t.shortfall()
 	// A rule may be open although every candidate was good for another one.
-	if j.why != nil {
-		s += ": " + j.why.text
+	if t.why != nil {
+		s += ": " + t.why.text
 	}
 	return s
 }

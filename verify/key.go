@@ -27,8 +27,19 @@ type publicKey struct {
 	// verifiers are alternatives. There is more than one only for the ECDSA
 	// curves P-384 and P-521: signers have used both SHA-256 and the hash that
 	// goes with the curve, and the signature does not say which.
-	verifiers []signature.Verifier
-	ed25519   bool
+	verifiers []keyVerifier
+}
+
+// keyVerifier is a key with the hash its signatures use.
+type keyVerifier struct {
+	signature.Verifier
+	hash crypto.Hash
+}
+
+// isEd25519 is true for a key that signs messages themselves, not their digest.
+func (v keyVerifier) isEd25519() bool {
+	_, ok := v.Verifier.(*signature.ED25519Verifier)
+	return ok
 }
 
 // keyError says what is wrong with a key, in words for a policy message.
@@ -42,6 +53,11 @@ func parseKey(data []byte) (*publicKey, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newPublicKey(pub)
+}
+
+// newPublicKey prepares a key that is strong enough. The error is a *keyError.
+func newPublicKey(pub crypto.PublicKey) (*publicKey, error) {
 	if err := checkStrength(pub); err != nil {
 		return nil, err
 	}
@@ -51,13 +67,12 @@ func parseKey(data []byte) (*publicKey, error) {
 	}
 	sum := sha256.Sum256(der)
 	k := &publicKey{id: "sha256:" + hex.EncodeToString(sum[:])}
-	_, k.ed25519 = pub.(ed25519.PublicKey)
 	for _, h := range hashesFor(pub) {
 		v, err := signature.LoadVerifier(pub, h)
 		if err != nil {
 			return nil, &keyError{msg: "key cannot be used: " + oneLine(err.Error())}
 		}
-		k.verifiers = append(k.verifiers, v)
+		k.verifiers = append(k.verifiers, keyVerifier{v, h})
 	}
 	return k, nil
 }

@@ -11,6 +11,7 @@ import (
 // pattern is a glob over whole repository names.
 type pattern struct {
 	text string // as written
+	full string // with the registry in its canonical form
 	re   *regexp.Regexp
 }
 
@@ -44,7 +45,7 @@ func parsePattern(s string) (pattern, error) {
 	host, path, slash := strings.Cut(s, "/")
 	if !slash {
 		if strings.HasPrefix(s, "**") || strings.HasSuffix(s, "**") {
-			return pattern{s, compileGlob(s)}, nil
+			return pattern{s, s, compileGlob(s)}, nil
 		}
 		return fail("index.docker.io/library/"+strings.ToLower(s), "names no registry, so it matches nothing")
 	}
@@ -64,7 +65,8 @@ func parsePattern(s string) (pattern, error) {
 	if host == name.DefaultRegistry && !strings.Contains(path, "/") && !strings.Contains(path, "**") {
 		path = "library/" + path
 	}
-	return pattern{s, compileGlob(host + "/" + path)}, nil
+	full := host + "/" + path
+	return pattern{s, full, compileGlob(full)}, nil
 }
 
 func compileGlob(s string) *regexp.Regexp {

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
-	"github.com/google/go-containerregistry/pkg/name"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -28,23 +28,36 @@ const (
 // and is not changed afterwards, so it may be used concurrently. The zero
 // value has no rules and rejects every image.
 type Policy struct {
-	name  string
-	allow bool // images that no rule matches are allowed
-	rules []*rule
+	name     string
+	allow    bool // images that no rule matches are allowed
+	rules    []*rule
+	warnings []*PolicyError
 }
 
 // rule holds for the repositories that one of its patterns matches. It is met
-// when one of its authorities has signed.
+// when enough of its authorities have signed.
 type rule struct {
 	images      []pattern
-	authorities []authority
+	warn        bool // a rule that is not met is told, and not enforced
+	manifest    manifestMode
+	require     int           // distinct signers; requireAll: every authority
+	maxAge      time.Duration // of each signature; 0: any
+	checkName   bool          // the signed name has to be the repository
+	names       []renaming
+	authorities []*authority
 }
 
-// authority is somebody whose signature counts.
-type authority struct {
-	name  string
-	check checker
-}
+// requireAll is the value of rule.require that asks for every authority.
+const requireAll = 0
+
+// manifestMode says what has to be signed where the image is an index.
+type manifestMode string
+
+const (
+	manifestIndex     manifestMode = "index"     // the index
+	manifestPlatforms manifestMode = "platforms" // every image in it
+	manifestEither    manifestMode = "either"    // one or the other
+)
 
 // PolicyError is one problem of a policy file.
 type PolicyError struct {
@@ -66,20 +79,42 @@ func (e *PolicyError) HintText() string { return e.Hint }
 // Name is the name in the metadata of the policy; it may be empty.
 func (p *Policy) Name() string { return p.name }
 
-// matching lists the rules that hold for a repository.
-func (p *Policy) matching(repo name.Repository) []*rule {
-	full := canonicalName(repo)
+// Warnings lists what the policy says that is allowed and hardly meant, such as
+// a regular expression that matches everything. They are for the person who
+// writes the policy.
+func (p *Policy) Warnings() []*PolicyError { return p.warnings }
+
+// matching lists the rules that hold for a repository, by its canonical name.
+func (p *Policy) matching(repository string) []*rule {
 	var found []*rule
 	for _, r := range p.rules {
-		if slices.ContainsFunc(r.images, func(p pattern) bool { return p.match(full) }) {
+		if slices.ContainsFunc(r.images, func(p pattern) bool { return p.match(repository) }) {
 			found = append(found, r)
 		}
 	}
 	return found
 }
 
+// JoinPolicies makes one policy of several: an image has to meet all of them, and
+// one that no rule matches is allowed if each of them allows it. What an image
+// has is read once for all of them.
+func JoinPolicies(policies ...*Policy) *Policy {
+	joined := &Policy{allow: len(policies) > 0}
+	for _, p := range policies {
+		joined.allow = joined.allow && p.allow
+		joined.rules = append(joined.rules, p.rules...)
+		joined.warnings = append(joined.warnings, p.warnings...)
+		if joined.name == "" {
+			joined.name = p.name
+		}
+	}
+	return joined
+}
+
 // ParsePolicy reads a policy file strictly: whatever it does not understand
-// completely is an error. name is the file's name for messages. readFile reads
+// completely is an error. The file holds one VerificationPolicy, or what the
+// policy-controller of Sigstore has in a cluster: ClusterImagePolicies, and the
+// TrustRoots they name. name is the file's name for messages. readFile reads
 // a key file that the policy names; it gets the path as it is written there,
 // and the caller decides relative to what, and whether, it may be read. With a
 // nil readFile a policy that names key files is an error.
@@ -87,47 +122,75 @@ func (p *Policy) matching(repo name.Repository) []*rule {
 // The error joins a *PolicyError for each problem of the file, in the order of
 // the file (errors.Join).
 func ParsePolicy(name string, data []byte, readFile func(path string) ([]byte, error)) (*Policy, error) {
-	d := &decoder{file: name, readFile: readFile}
+	d := &decoder{file: name, readFile: readFile, now: time.Now()}
 	p := &Policy{}
-	if root := d.document(data); root != nil {
-		d.policy(p, root)
+	switch documents := d.documents(data); {
+	case len(documents) == 0:
+	case isCluster(documents[0]):
+		d.clusterPolicy(p, documents)
+	case len(documents) > 1:
+		d.fail(documents[1], "put every policy into a file of its own", "file has more than one document")
+		fallthrough
+	default:
+		d.policy(p, documents[0])
 	}
 	if err := d.err(); err != nil {
 		return nil, err
 	}
+	p.warnings = sorted(d.warnings)
 	return p, nil
 }
 
-// document finds the one document of the file.
-func (d *decoder) document(data []byte) *yaml.Node {
+// maxDocuments bounds the documents in a file.
+const maxDocuments = 64
+
+// documents finds the documents of the file. It returns none if there was a
+// problem, which it reports.
+func (d *decoder) documents(data []byte) []*yaml.Node {
 	start := &yaml.Node{Line: 1, Column: 1}
 	if len(data) > maxPolicySize {
 		d.fail(start, "", "file is over %d MiB", maxPolicySize>>20)
 		return nil
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
-	var doc, more yaml.Node
-	switch err := dec.Decode(&doc); {
-	case errors.Is(err, io.EOF) || err == nil && len(doc.Content) == 0:
-		d.fail(start, "", "file is empty, and no policy")
-		return nil
-	case err != nil:
-		d.syntax(err)
-		return nil
+	var all []*yaml.Node
+	for {
+		doc := &yaml.Node{}
+		err := dec.Decode(doc)
+		switch {
+		case errors.Is(err, io.EOF):
+			if len(all) == 0 {
+				d.fail(start, "", "file is empty, and no policy")
+			}
+			return all
+		case err != nil:
+			d.syntax(err)
+			return nil
+		case len(doc.Content) == 0:
+			continue
+		}
+		if n := countAliases(doc); n > maxAliases {
+			d.fail(doc, "", "file has %d aliases, and %d are the most", n, maxAliases)
+			return nil
+		}
+		if all = append(all, doc.Content[0]); len(all) > maxDocuments {
+			d.fail(doc, "", "file has more than %d documents", maxDocuments)
+			return nil
+		}
 	}
-	switch err := dec.Decode(&more); {
-	case errors.Is(err, io.EOF):
-	case err != nil:
-		d.syntax(err)
-		return nil
-	default:
-		d.fail(&more, "put every policy into a file of its own", "file has more than one document")
+}
+
+// isCluster says whether a document is a resource of the policy-controller.
+func isCluster(n *yaml.Node) bool {
+	if n = resolve(n); n.Kind != yaml.MappingNode {
+		return false
 	}
-	if n := countAliases(&doc); n > maxAliases {
-		d.fail(&doc, "", "file has %d aliases, and %d are the most", n, maxAliases)
-		return nil
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if resolve(n.Content[i]).Value == "apiVersion" {
+			return strings.HasPrefix(resolve(n.Content[i+1]).Value, "policy.sigstore.dev/")
+		}
 	}
-	return doc.Content[0]
+	return false
 }
 
 // syntax reports an error of the YAML parser, which gives at most the line.
@@ -172,127 +235,4 @@ func (d *decoder) policy(p *Policy, n *yaml.Node) {
 	if s := d.need(f, "spec", ""); s != nil {
 		d.spec(p, s)
 	}
-}
-
-func (d *decoder) spec(p *Policy, n *yaml.Node) {
-	f := d.fields(n, "spec", "unmatched", "rules")
-	if f == nil {
-		return
-	}
-	if v := d.need(f, "unmatched", "unmatched: reject"); v != nil {
-		if s, ok := d.text(v, "unmatched"); ok {
-			p.allow = s == "allow"
-			if s != "allow" && s != "reject" {
-				d.fail(v, "", "unmatched is %q, and must be reject or allow", oneLine(s))
-			}
-		}
-	}
-	if v := d.need(f, "rules", ""); v != nil {
-		for _, e := range d.list(v, "rules") {
-			p.rules = append(p.rules, d.rule(e))
-		}
-	}
-}
-
-func (d *decoder) rule(n *yaml.Node) *rule {
-	r := &rule{}
-	f := d.fields(n, "a rule", "images", "authorities")
-	if f == nil {
-		return r
-	}
-	if v := d.need(f, "images", ""); v != nil {
-		for _, e := range d.list(v, "images") {
-			s, ok := d.text(e, "a pattern")
-			if !ok {
-				continue
-			}
-			p, err := parsePattern(s)
-			if bad, ok := errors.AsType[*patternError](err); ok {
-				d.fail(e, bad.hint, "%s", bad.msg)
-			}
-			r.images = append(r.images, p)
-		}
-	}
-	if v := d.need(f, "authorities", ""); v != nil {
-		seen := map[string]bool{}
-		for _, e := range d.list(v, "authorities") {
-			a, at := d.authority(e)
-			if a.name != "" && seen[a.name] {
-				d.fail(at, "", "authority %q is in this rule already", oneLine(a.name))
-			}
-			seen[a.name] = true
-			r.authorities = append(r.authorities, a)
-		}
-	}
-	return r
-}
-
-// authority also returns where the name stands.
-func (d *decoder) authority(n *yaml.Node) (a authority, at *yaml.Node) {
-	f := d.fields(n, "an authority", "name", "key")
-	if f == nil {
-		return a, n
-	}
-	if at = d.need(f, "name", ""); at != nil {
-		a.name, _ = d.text(at, "name")
-	}
-	if v := d.need(f, "key", "key: {file: cosign.pub}"); v != nil {
-		if k := d.key(v); k != nil {
-			a.check = &keyChecker{authority: a.name, key: k}
-		}
-	}
-	return a, at
-}
-
-func (d *decoder) key(n *yaml.Node) *publicKey {
-	f := d.fields(n, "key", "file", "data")
-	if f == nil {
-		return nil
-	}
-	file, inline := f.get("file"), f.get("data")
-	if (file == nil) == (inline == nil) {
-		d.fail(n, "key: {file: cosign.pub}", "key needs one of file and data")
-		return nil
-	}
-	var pem []byte
-	at := inline
-	if file != nil {
-		at = file
-		if pem = d.keyFile(file); pem == nil {
-			return nil
-		}
-	} else {
-		s, ok := d.text(inline, "data")
-		if !ok {
-			return nil
-		}
-		pem = []byte(s)
-	}
-	k, err := parseKey(pem)
-	if bad, ok := errors.AsType[*keyError](err); ok {
-		d.fail(at, bad.hint, "%s", bad.msg)
-		return nil
-	}
-	return k
-}
-
-// keyFile returns nil if there was a problem, which it reports.
-func (d *decoder) keyFile(n *yaml.Node) []byte {
-	path, ok := d.text(n, "file")
-	switch {
-	case !ok:
-		return nil
-	case strings.Contains(path, "://"):
-		d.fail(n, "write the public key to a file and name that", "key %q is not a file", oneLine(path))
-		return nil
-	case d.readFile == nil:
-		d.fail(n, "key: {data: ...}", "key files cannot be read here")
-		return nil
-	}
-	pem, err := d.readFile(path)
-	if err != nil {
-		d.fail(n, "", "key file cannot be read: %s", oneLine(err.Error()))
-		return nil
-	}
-	return append([]byte{}, pem...)
 }

@@ -88,14 +88,14 @@ func TestPolicyErrors(t *testing.T) {
 		{"anchor", "a: *b\n", "p.yaml:1:1: no valid YAML: unknown anchor 'b' referenced"},
 		{"too large", strings.Repeat("#", maxPolicySize+1), "p.yaml:1:1: file is over 1 MiB"},
 		{"two documents", withKey("{file: good.pub}") + "---\na: 1\n",
-			"p.yaml:10:1: file has more than one document\nhint: put every policy into a file of its own"},
+			"p.yaml:11:1: file has more than one document\nhint: put every policy into a file of its own"},
 		{"aliases", "a: &a x\nb: [" + strings.Repeat("*a, ", 33) + "]\n", "p.yaml:1:1: file has 33 aliases, and 32 are the most"},
 		{"all missing", "{}", "p.yaml:1:1: the policy has no field \"apiVersion\"\nhint: apiVersion: kubepromote.dev/v1alpha1\n" +
 			"p.yaml:1:1: the policy has no field \"kind\"\nhint: kind: VerificationPolicy\n" +
 			"p.yaml:1:1: the policy has no field \"spec\""},
-		{"other kind", "apiVersion: policy.sigstore.dev/v1beta1\nkind: ClusterImagePolicy\nspec: {unmatched: allow, rules: x}\n",
-			"p.yaml:1:13: apiVersion \"policy.sigstore.dev/v1beta1\" is not known here\nhint: apiVersion: kubepromote.dev/v1alpha1\n" +
-				"p.yaml:2:7: kind \"ClusterImagePolicy\" is not known here\nhint: kind: VerificationPolicy\n" +
+		{"other kind", "apiVersion: example.com/v1\nkind: ImagePolicy\nspec: {unmatched: allow, rules: x}\n",
+			"p.yaml:1:13: apiVersion \"example.com/v1\" is not known here\nhint: apiVersion: kubepromote.dev/v1alpha1\n" +
+				"p.yaml:2:7: kind \"ImagePolicy\" is not known here\nhint: kind: VerificationPolicy\n" +
 				"p.yaml:3:33: rules must be a list, not a string"},
 		{"unknown and doubled", head + "kind: VerificationPolicy\nmetadata: {labels: {}, name: 7}\nspec:\n  unmatched: warn\n  rule: []\n  rules: []\n",
 			"p.yaml:3:1: field \"kind\" is in the policy already\n" +
@@ -113,21 +113,22 @@ func TestPolicyErrors(t *testing.T) {
 			"    - {name: a, key: {file: good.pub}}\n    - {name: a, keys: {file: good.pub}}\n    - key: {file: good.pub}\n    - x\n",
 			"p.yaml:6:14: a pattern must be a string, not true or false\n" +
 				"p.yaml:6:20: a pattern is empty\n" +
-				"p.yaml:9:7: an authority has no field \"key\"\nhint: key: {file: cosign.pub}\n" +
 				"p.yaml:9:14: authority \"a\" is in this rule already\n" +
-				"p.yaml:9:17: unknown field \"keys\" in an authority\nhint: did you mean \"key\"?\n" +
+				"p.yaml:9:23: keys must be a list, not a mapping\n" +
 				"p.yaml:10:7: an authority has no field \"name\"\n" +
 				"p.yaml:11:7: an authority must be a mapping, not a string"},
 		{"merge", head + "spec: &s\n  unmatched: reject\n  rules: *s\n  <<: *s\n",
-			"p.yaml:5:10: rules must be a list, not a mapping\np.yaml:6:3: unknown field \"<<\" in spec\nhint: known here: unmatched, rules"},
+			"p.yaml:5:10: rules must be a list, not a mapping\np.yaml:6:3: unknown field \"<<\" in spec\nhint: known here: mode, unmatched, trustedRoot, rules"},
 	})
 }
 
 func TestPolicyKeyErrors(t *testing.T) {
 	checkProblems(t, []problem{
-		{"no key", withKey("{}"), at + "key needs one of file and data\nhint: key: {file: cosign.pub}"},
-		{"both", withKey("{file: a, data: b}"), at + "key needs one of file and data\nhint: key: {file: cosign.pub}"},
-		{"KMS", withKey("{file: awskms://x}"), atFile + "key \"awskms://x\" is not a file\nhint: write the public key to a file and name that"},
+		{"no key", withKey("{}"), at + "key needs one of file, data and kms\nhint: key: {file: cosign.pub}"},
+		{"both", withKey("{file: a, data: b}"), at + "key needs one of file, data and kms\nhint: key: {file: cosign.pub}"},
+		{"KMS", withKey("{file: awskms://x}"), atFile + "key \"awskms://x\" is not a file\nhint: key: {kms: awskms://x}, or write the public key to a file"},
+		{"KMS without support", withKey("{kms: awskms:///alias/x}"), "p.yaml:9:22: this program is built without support for key services such as \"awskms\"\n" +
+			"hint: go build -tags kms, or write the public key to a file"},
 		{"no file", withKey("{file: x.pub}"), atFile + "key file cannot be read: open x.pub: file does not exist"},
 		{"empty key", withKey("{file: empty.pub}"), atFile + noPEM},
 		{"text", withKey("{file: text.pub}"), atFile + noPEM},
@@ -212,7 +213,7 @@ func TestPolicyAliases(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 	for _, r := range p.rules {
-		if len(r.authorities) != 1 || r.authorities[0].name != "release" || r.authorities[0].check == nil {
+		if len(r.authorities) != 1 || r.authorities[0].name != "release" || len(r.authorities[0].parties) == 0 {
 			t.Errorf("%+v", r)
 		}
 	}

@@ -24,6 +24,22 @@ const (
 	maxReferrerPages = 16
 )
 
+// source is where an image and its signatures are read from.
+type source interface {
+	// manifest reads a manifest by tag or digest; isNotFound tells an error that
+	// says there is none.
+	manifest(ctx context.Context, id string) (*document, error)
+	// blob reads the blob of a descriptor and checks its size and digest.
+	blob(ctx context.Context, d v1.Descriptor, limit int64) ([]byte, error)
+	// referrers lists what refers to a digest. With an error it returns what
+	// came before it.
+	referrers(ctx context.Context, digest v1.Hash) ([]v1.Descriptor, error)
+	// exists asks whether there is a manifest with a digest.
+	exists(ctx context.Context, digest v1.Hash) (bool, error)
+	// what names a tag or digest in messages.
+	what(id string) string
+}
+
 // repository reads from one repository. It stands on the authenticated
 // transport of go-containerregistry and makes the requests itself, because the
 // limits on sizes, the meaning of each status and the pages of the referrers
@@ -44,6 +60,9 @@ func (e *statusError) Error() string {
 }
 
 func isNotFound(err error) bool {
+	if _, ok := errors.AsType[*absentError](err); ok {
+		return true
+	}
 	e, ok := errors.AsType[*statusError](err)
 	return ok && e.code == http.StatusNotFound
 }

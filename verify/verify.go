@@ -24,6 +24,14 @@ type Options struct {
 	Concurrency int               // images read at the same time by one Verify; 0: 16
 	Timeout     time.Duration     // for each image, from the first request on; 0: 30s
 	UserAgent   string            // put before the one of go-containerregistry
+	// TransportAuthenticates says that Transport logs in by itself, and repeats
+	// what is worth repeating: no credentials are looked up, nothing is asked of
+	// a registry before the first manifest, and no request is made twice.
+	TransportAuthenticates bool
+	// LayoutName is the repository whose rules hold for images in OCI layouts,
+	// and the name that is compared with signed names. A layout has no name that
+	// could be believed; without LayoutName only rules with the pattern ** hold.
+	LayoutName string
 }
 
 // Verifier checks images. It keeps the sessions with registries, so that the
@@ -32,6 +40,7 @@ type Options struct {
 type Verifier struct {
 	o         Options
 	transport http.RoundTripper
+	now       func() time.Time
 
 	mu       sync.Mutex
 	sessions map[string]*session // by repository
@@ -51,9 +60,13 @@ func New(o Options) *Verifier {
 	if o.Timeout <= 0 {
 		o.Timeout = 30 * time.Second
 	}
+	if !o.TransportAuthenticates {
+		o.Transport = &retrying{o.Transport}
+	}
 	return &Verifier{
 		o:         o,
-		transport: transport.NewUserAgent(&retrying{o.Transport}, o.UserAgent),
+		transport: transport.NewUserAgent(o.Transport, o.UserAgent),
+		now:       time.Now,
 		sessions:  map[string]*session{},
 	}
 }
@@ -61,12 +74,23 @@ func New(o Options) *Verifier {
 // target is an image to look at, once however often it was asked for.
 type target struct {
 	repo   name.Repository
+	layout *layout // where it is, in place of the registry
 	digest v1.Hash
 	places []int // where its result goes
 }
 
+// key is equal for the same image.
+func (t *target) key() string {
+	if t.layout != nil {
+		return t.layout.name
+	}
+	return t.repo.Name() + "@" + t.digest.String()
+}
+
 // Verify checks images against a policy. An image is given as
 // repository@sha256:hex; in repository:tag@sha256:hex the tag has no meaning.
+// oci:DIR is the image of an OCI layout, and oci:DIR:REF and oci:DIR@sha256:hex
+// one of several; its signatures are looked for in the same layout.
 // There is one result for each image, in the same order. Whatever goes wrong,
 // a context that is done included, is the outcome of the images it concerns.
 func (v *Verifier) Verify(ctx context.Context, p *Policy, images ...string) []Result {
@@ -74,12 +98,18 @@ func (v *Verifier) Verify(ctx context.Context, p *Policy, images ...string) []Re
 	var targets []*target
 	known := map[string]*target{}
 	for i, image := range images {
-		t, err := parseTarget(image)
+		t, err := v.target(image)
 		if err != nil {
 			results[i] = Result{Outcome: Rejected, Reason: err.Error()}
+			if _, ok := errors.AsType[*layoutError](err); ok {
+				results[i].Outcome = Unknown
+			}
 			continue
 		}
-		key := t.repo.Name() + "@" + t.digest.String()
+		if t.layout != nil {
+			defer t.layout.close()
+		}
+		key := t.key()
 		if known[key] == nil {
 			known[key] = t
 			targets = append(targets, t)
@@ -94,6 +124,7 @@ func (v *Verifier) Verify(ctx context.Context, p *Policy, images ...string) []Re
 			for _, i := range t.places {
 				results[i] = r
 				results[i].Evidence = slices.Clone(r.Evidence)
+				results[i].Warnings = slices.Clone(r.Warnings)
 			}
 		})
 	}
@@ -104,6 +135,24 @@ func (v *Verifier) Verify(ctx context.Context, p *Policy, images ...string) []Re
 	return results
 }
 
+func (v *Verifier) target(image string) (*target, error) {
+	if rest, ok := strings.CutPrefix(image, "oci:"); ok {
+		l, digest, err := openLayout(rest)
+		if err != nil {
+			return nil, err
+		}
+		t := &target{layout: l, digest: digest}
+		if v.o.LayoutName != "" {
+			if t.repo, err = name.NewRepository(v.o.LayoutName); err != nil {
+				return nil, fmt.Errorf("the name of the layout %s is no repository", quoted(v.o.LayoutName))
+			}
+		}
+		return t, nil
+	}
+	return parseTarget(image)
+}
+
+// parseTarget reads repository@sha256:hex.
 func parseTarget(image string) (*target, error) {
 	ref, err := name.NewDigest(image)
 	if err == nil {
@@ -113,6 +162,14 @@ func parseTarget(image string) (*target, error) {
 		}
 	}
 	return nil, fmt.Errorf("%s is no image with a digest (repository@sha256:...)", quoted(image))
+}
+
+// name is what the patterns of the policy are compared with.
+func (t *target) name() string {
+	if t.repo == (name.Repository{}) {
+		return "oci:layout"
+	}
+	return canonicalName(t.repo)
 }
 
 // isPlain is false for paths like shop/../cart, which would be matched as one
@@ -132,7 +189,7 @@ func (v *Verifier) bounded(ctx context.Context, p *Policy, t *target, slots chan
 	if p == nil {
 		return Result{Outcome: Rejected, Reason: "there is no policy"}
 	}
-	rules := p.matching(t.repo)
+	rules := p.matching(t.name())
 	if len(rules) == 0 {
 		if p.allow {
 			return Result{Outcome: Verified, Reason: "no rule of the policy matches, and the policy allows that"}
@@ -177,30 +234,6 @@ func interrupted(ctx context.Context, limit time.Duration) string {
 	return fmt.Sprintf("not everything could be read within %s", limit)
 }
 
-// examine reads no more than it takes to meet every rule.
-func (v *Verifier) examine(ctx context.Context, t *target, rules []*rule) Result {
-	j := newJudge(t.digest, rules)
-	r, err := v.repository(ctx, t.repo)
-	if err != nil {
-		j.missed(err)
-		return j.result()
-	}
-	readTag(ctx, r, j)
-	if !j.done() {
-		readReferrers(ctx, r, j)
-	}
-	if j.nothing() {
-		// No signature is a different thing for an image that is not there.
-		found, err := r.exists(ctx, t.digest)
-		if err != nil {
-			j.missed(err)
-		} else if !found {
-			return Result{Outcome: Rejected, Reason: "no such image in the registry"}
-		}
-	}
-	return j.result()
-}
-
 // session is a repository being opened, or opened.
 type session struct {
 	ready chan struct{} // closed when the rest is set
@@ -243,6 +276,10 @@ func (v *Verifier) open(ctx context.Context, repo name.Repository, s *session) {
 		}
 		close(s.ready)
 	}()
+	if v.o.TransportAuthenticates {
+		s.repo, s.err = &repository{repo, &http.Client{Transport: v.transport, CheckRedirect: checkRedirect}}, nil
+		return
+	}
 	auth, err := authn.Resolve(ctx, v.o.Keychain, repo)
 	if err != nil {
 		s.err = fmt.Errorf("no credentials for %s: %w", repo.RegistryStr(), err)

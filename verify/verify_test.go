@@ -185,7 +185,7 @@ func TestBundle(t *testing.T) {
 		}, Rejected, none + "statement of an unknown type"},
 		{"no statement", func(b *bench, t *testing.T) []byte {
 			return bundleJSON(t, dsseBundle(t, b.good, crypto.SHA256, []byte("[]")))
-		}, Rejected, none + "malformed: validation error: invalid attestation: decoding json"},
+		}, Rejected, none + "malformed: statement: validation error: invalid attestation: decoding json"},
 		{"certificate", changed(func(p *protobundle.Bundle) {
 			p.VerificationMaterial.Content = &protobundle.VerificationMaterial_Certificate{
 				Certificate: &protocommon.X509Certificate{RawBytes: []byte(" ")}}
@@ -281,8 +281,10 @@ func TestEvidence(t *testing.T) {
 	want := Result{
 		Image: b.ref(b.image), Outcome: Verified, Reason: `signed by "release", "qa"`,
 		Evidence: []Evidence{
-			{"release", KindKey, key(b.good), StorageTag, hashOf(payload).String(), tag},
-			{"qa", KindKey, key(b.more), StorageBundle, hashOf(st).String(), base + "@" + at.Digest.String()},
+			{Authority: "release", Kind: KindKey, KeyID: key(b.good), Storage: StorageTag,
+				Payload: hashOf(payload).String(), Location: tag},
+			{Authority: "qa", Kind: KindKey, KeyID: key(b.more), Storage: StorageBundle,
+				Payload: hashOf(st).String(), PredicateType: signPredicateType, Location: base + "@" + at.Digest.String()},
 		},
 	}
 	if d := cmp.Diff(want, got); d != "" {

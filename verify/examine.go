@@ -1,0 +1,261 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// maxPlatforms bounds the images in an index.
+const maxPlatforms = 64
+
+// examination is one image being examined.
+type examination struct {
+	v       *Verifier
+	t       *target
+	rules   []*rule
+	sources map[string]source // by repository; "" is that of the image
+	ignored int
+}
+
+// examine reads no more than it takes to decide every rule.
+func (v *Verifier) examine(ctx context.Context, t *target, rules []*rule) Result {
+	x := &examination{v: v, t: t, rules: rules, sources: map[string]source{}}
+	verdicts := map[*rule]verdict{}
+	var platforms []*rule
+	var direct []*rule
+	for _, r := range rules {
+		if r.manifest == manifestPlatforms {
+			platforms = append(platforms, r)
+		} else {
+			direct = append(direct, r)
+		}
+	}
+	found := x.judge(ctx, t.digest, direct, verdicts)
+	for _, r := range direct {
+		if r.manifest == manifestEither && verdicts[r].outcome != Verified {
+			platforms = append(platforms, r)
+		}
+	}
+	if found && len(platforms) > 0 {
+		x.platforms(ctx, platforms, verdicts)
+	}
+	result := conclude(rules, verdicts)
+	result.Ignored = x.ignored
+	if !found {
+		result.Reason = "no such image in the registry"
+	}
+	return result
+}
+
+// judge decides rules for one digest. It returns false if there is no such image.
+func (x *examination) judge(ctx context.Context, digest v1.Hash, rules []*rule, verdicts map[*rule]verdict) (found bool) {
+	if len(rules) == 0 {
+		return true
+	}
+	j := newJudge(digest, x.t.name(), x.v.now(), rules)
+	x.read(ctx, j)
+	found = true
+	if j.nothing() && !j.done() {
+		// No signature is a different thing for an image that is not there.
+		src, err := x.source(ctx, place{})
+		if err == nil {
+			found, err = src.exists(ctx, digest)
+		}
+		if err != nil {
+			found = true
+			j.missed(err)
+		}
+	}
+	x.ignored += j.ignored
+	for _, t := range j.trials {
+		verdicts[t.rule] = j.verdict(t)
+	}
+	return found
+}
+
+// read takes in signatures from every place where an authority has some.
+func (x *examination) read(ctx context.Context, j *judge) {
+	var places []place
+	for _, t := range j.trials {
+		for _, a := range t.rule.authorities {
+			for _, p := range a.places() {
+				if !slices.Contains(places, p) {
+					places = append(places, p)
+				}
+			}
+		}
+	}
+	for _, p := range places {
+		if j.done() {
+			return
+		}
+		src, err := x.source(ctx, p)
+		if err != nil {
+			j.missed(err)
+			continue
+		}
+		if j.wants(p, false) {
+			readTag(ctx, src, j, p, ".sig", simpleSigning)
+		}
+		if j.wants(p, true) {
+			readTag(ctx, src, j, p, ".att", dsseEnvelope)
+		}
+		if j.wants(p, false) || j.wants(p, true) {
+			readReferrers(ctx, src, j, p)
+		}
+	}
+}
+
+// source opens a place, once for each examination.
+func (x *examination) source(ctx context.Context, p place) (source, error) {
+	if s := x.sources[p.repository]; s != nil {
+		return s, nil
+	}
+	repo := x.t.repo
+	if p.repository == "" && x.t.layout != nil {
+		return x.t.layout, nil
+	}
+	if p.repository != "" {
+		var err error
+		if repo, err = name.NewRepository(p.repository); err != nil {
+			return nil, fmt.Errorf("%s is no repository", quoted(p.repository))
+		}
+	}
+	r, err := x.v.repository(ctx, repo)
+	if err != nil {
+		return nil, err
+	}
+	x.sources[p.repository] = r
+	return r, nil
+}
+
+// platforms decides rules for the images in an index, which all have to meet
+// them. What is no index has to meet them itself.
+func (x *examination) platforms(ctx context.Context, rules []*rule, verdicts map[*rule]verdict) {
+	fail := func(o Outcome, reason string) {
+		for _, r := range rules {
+			// Where one of two ways is unknown, so is the whole.
+			if v, ok := verdicts[r]; !ok || v.outcome == Rejected {
+				verdicts[r] = verdict{outcome: o, reason: reason}
+			}
+		}
+	}
+	var doc *document
+	src, err := x.source(ctx, place{})
+	if err == nil {
+		doc, err = src.manifest(ctx, x.t.digest.String())
+	}
+	switch {
+	case isNotFound(err):
+		fail(Rejected, "no such image in the registry")
+		return
+	case err != nil:
+		fail(Unknown, clean(err.Error(), maxMessage))
+		return
+	case !doc.mediaType.IsIndex():
+		own := slices.DeleteFunc(slices.Clone(rules), func(r *rule) bool { return r.manifest == manifestEither })
+		x.judge(ctx, x.t.digest, own, verdicts)
+		return
+	}
+	list, err := parseList(doc.what, doc.body)
+	list = slices.DeleteFunc(list, isNoPlatform)
+	switch {
+	case err != nil:
+		fail(Unknown, clean(err.Error(), maxMessage))
+	case len(list) == 0:
+		fail(Rejected, "the index has no image")
+	case len(list) > maxPlatforms:
+		fail(Unknown, fmt.Sprintf("the index has %d images, and %d are the most", len(list), maxPlatforms))
+	default:
+		x.each(ctx, list, rules, verdicts)
+	}
+}
+
+// each decides rules for every image of an index.
+func (x *examination) each(ctx context.Context, list []v1.Descriptor, rules []*rule, verdicts map[*rule]verdict) {
+	total := map[*rule]verdict{}
+	for _, r := range rules {
+		total[r] = verdict{outcome: Verified}
+	}
+	for _, d := range list {
+		one := map[*rule]verdict{}
+		found := x.judge(ctx, d.Digest, rules, one)
+		for _, r := range rules {
+			v, sum := one[r], total[r]
+			switch {
+			case !found:
+				v = verdict{outcome: Unknown, reason: "it is not in the registry"}
+			case v.outcome == Verified:
+				sum.evidence = append(sum.evidence, v.evidence...)
+				total[r] = sum
+				continue
+			}
+			if sum.outcome == Verified || sum.outcome == Unknown && v.outcome == Rejected {
+				total[r] = verdict{outcome: v.outcome, reason: platformOf(d) + ": " + v.reason}
+			}
+		}
+	}
+	for _, r := range rules {
+		// One way is enough, and a no counts only if both are known.
+		if old, ok := verdicts[r]; ok && total[r].outcome == Rejected && old.outcome == Unknown {
+			continue
+		}
+		verdicts[r] = total[r]
+	}
+}
+
+// isNoPlatform is true for what builders keep in an index beside the images.
+// Nothing chooses a platform that is unknown.
+func isNoPlatform(d v1.Descriptor) bool {
+	return d.Platform != nil && d.Platform.OS == "unknown" && d.Platform.Architecture == "unknown"
+}
+
+func platformOf(d v1.Descriptor) string {
+	if d.Platform == nil {
+		return d.Digest.String()
+	}
+	return oneLine(d.Platform.String())
+}
+
+// conclude makes the result of the verdicts on all rules. What is enforced
+// outweighs what is not, and a no an unknown.
+func conclude(rules []*rule, verdicts map[*rule]verdict) Result {
+	r := Result{Outcome: Verified}
+	var names []string
+	heaviest := 0
+	for _, rule := range rules {
+		v := verdicts[rule]
+		if v.outcome == Verified {
+			for _, e := range v.evidence {
+				r.Evidence = append(r.Evidence, e)
+				if s := fmt.Sprintf("%q", e.Authority); !slices.Contains(names, s) {
+					names = append(names, s)
+				}
+			}
+			continue
+		}
+		weight := 1
+		if v.outcome == Rejected {
+			weight++
+		}
+		if rule.warn {
+			r.Warnings = append(r.Warnings, v.reason)
+		} else {
+			weight += 2
+		}
+		if weight > heaviest {
+			heaviest, r.Outcome, r.Reason = weight, v.outcome, v.reason
+		}
+	}
+	if heaviest > 0 {
+		r.Evidence, r.Warned = nil, heaviest <= 2
+		return r
+	}
+	r.Reason = "signed by " + strings.Join(names, ", ")
+	return r
+}

@@ -1,0 +1,163 @@
+package verify
+
+import (
+	"crypto"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+// shelf is an OCI layout being made.
+type shelf struct {
+	t     *testing.T
+	dir   string
+	index []v1.Descriptor
+}
+
+func newShelf(t *testing.T) *shelf {
+	t.Helper()
+	s := &shelf{t: t, dir: t.TempDir()}
+	must(t, os.MkdirAll(filepath.Join(s.dir, "blobs", "sha256"), 0o755))
+	must(t, os.WriteFile(filepath.Join(s.dir, "oci-layout"), []byte(`{"imageLayoutVersion":"1.0.0"}`), 0o600))
+	return s
+}
+
+func (s *shelf) blob(mediaType types.MediaType, body []byte) v1.Descriptor {
+	s.t.Helper()
+	d := descriptor(mediaType, body)
+	must(s.t, os.WriteFile(filepath.Join(s.dir, "blobs", "sha256", d.Digest.Hex), body, 0o600))
+	return d
+}
+
+// add puts a manifest into the index, with annotations.
+func (s *shelf) add(manifest any, annotations map[string]string) v1.Descriptor {
+	s.t.Helper()
+	d := s.blob(types.OCIManifestSchema1, marshal(s.t, manifest))
+	d.Annotations = annotations
+	s.index = append(s.index, d)
+	s.save()
+	return d
+}
+
+func (s *shelf) save() {
+	s.t.Helper()
+	must(s.t, os.WriteFile(filepath.Join(s.dir, "index.json"), marshal(s.t, v1.IndexManifest{SchemaVersion: 2, Manifests: s.index}), 0o600))
+}
+
+func (s *shelf) image(seed string, annotations map[string]string) v1.Descriptor {
+	config := s.blob(types.OCIConfigJSON, []byte(`{"author":"`+seed+`"}`))
+	return s.add(v1.Manifest{SchemaVersion: 2, MediaType: types.OCIManifestSchema1, Config: config, Layers: []v1.Descriptor{}}, annotations)
+}
+
+func (s *shelf) signature(k signer, image v1.Descriptor) v1.Manifest {
+	d := s.blob(simpleSigning, claim(image.Digest))
+	d.Annotations = map[string]string{signatureAnnotation: signText(s.t, k, claim(image.Digest))}
+	return v1.Manifest{SchemaVersion: 2, MediaType: types.OCIManifestSchema1, Config: s.blob(types.OCIConfigJSON, []byte("{}")), Layers: []v1.Descriptor{d}}
+}
+
+func (s *shelf) bundle(k signer, image v1.Descriptor) map[string]any {
+	data := bundleJSON(s.t, dsseBundle(s.t, k, crypto.SHA256, statement(image.Digest, signPredicateType)))
+	return map[string]any{"schemaVersion": 2, "mediaType": types.OCIManifestSchema1, "artifactType": bundleV03,
+		"config": s.blob(emptyConfigType, []byte("{}")), "layers": []v1.Descriptor{s.blob(bundleV03, data)}, "subject": image}
+}
+
+func TestLayout(t *testing.T) {
+	good, bad := newSigner(t, "p256"), newSigner(t, "p256")
+	tests := []struct {
+		name    string
+		fill    func(*shelf)
+		ref     string // behind the directory
+		outcome Outcome
+		reason  string
+	}{
+		{"tag", func(s *shelf) {
+			d := s.image("a", nil)
+			s.add(s.signature(good, d), map[string]string{refAnnotation: "sha256-" + d.Digest.Hex + ".sig"})
+		}, "", Verified, `signed by "release"`},
+		{"cosign save", func(s *shelf) {
+			d := s.image("a", map[string]string{kindAnnotation: kindImage})
+			s.add(s.signature(good, d), map[string]string{kindAnnotation: kindSignatures})
+		}, "", Verified, `signed by "release"`},
+		{"subject", func(s *shelf) { s.add(s.bundle(good, s.image("a", map[string]string{refAnnotation: "v1"})), nil) },
+			":v1", Verified, `signed by "release"`},
+		{"fallback tag", func(s *shelf) {
+			d := s.image("a", nil)
+			b := s.blob(types.OCIManifestSchema1, marshal(s.t, s.bundle(good, d)))
+			b.ArtifactType = bundleV03
+			list := s.blob(types.OCIImageIndex, marshal(s.t, v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex, Manifests: []v1.Descriptor{b}}))
+			list.Annotations = map[string]string{refAnnotation: "sha256-" + d.Digest.Hex}
+			s.index = append(s.index, list)
+			s.save()
+		}, "", Verified, `signed by "release"`},
+		{"another key", func(s *shelf) { s.add(s.bundle(bad, s.image("a", map[string]string{refAnnotation: "v1"})), nil) },
+			":v1", Rejected, `1 signature, none by authority "release": made with another key`},
+		{"unsigned", func(s *shelf) { s.image("a", nil) }, "", Rejected, "no signature found"},
+		{"two images", func(s *shelf) { s.image("a", nil); s.image("b", nil) }, "", Unknown, "cannot read oci:HERE: there are 2 images in it; name one of them with oci:DIR:REF or oci:DIR@sha256:..."},
+		{"no such image", func(s *shelf) { s.image("a", nil) }, ":v9", Unknown, "cannot read oci:HERE:v9: there is no such image in it"},
+		{"empty", func(s *shelf) { s.save() }, "", Unknown, "cannot read oci:HERE: there is no such image in it"},
+		{"no layout", func(*shelf) {}, "", Unknown, "cannot read oci:HERE: no such file or directory"},
+		{"broken index", func(s *shelf) { must(t, os.WriteFile(filepath.Join(s.dir, "index.json"), []byte("{"), 0o600)) },
+			"", Unknown, "cannot read oci:HERE: index.json: unexpected end of JSON input"},
+		{"missing signature", func(s *shelf) {
+			d := s.image("a", nil)
+			sig := s.add(s.signature(good, d), map[string]string{refAnnotation: "sha256-" + d.Digest.Hex + ".sig"})
+			must(t, os.Remove(filepath.Join(s.dir, "blobs", "sha256", sig.Digest.Hex)))
+		}, "", Unknown, "cannot read oci:HERE sha256:"},
+		{"exchanged signature", func(s *shelf) {
+			d := s.image("a", nil)
+			m := s.signature(good, d)
+			s.add(m, map[string]string{refAnnotation: "sha256-" + d.Digest.Hex + ".sig"})
+			must(t, os.WriteFile(filepath.Join(s.dir, "blobs", "sha256", m.Layers[0].Digest.Hex), make([]byte, m.Layers[0].Size), 0o600))
+		}, "", Unknown, "cannot read oci:HERE sha256:"},
+		{"link out of it", func(s *shelf) {
+			d := s.image("a", nil)
+			m := s.signature(good, d)
+			s.add(m, map[string]string{refAnnotation: "sha256-" + d.Digest.Hex + ".sig"})
+			at := filepath.Join(s.dir, "blobs", "sha256", m.Layers[0].Digest.Hex)
+			outside := filepath.Join(t.TempDir(), "blob")
+			must(t, os.Rename(at, outside))
+			must(t, os.Symlink(outside, at))
+		}, "", Unknown, "cannot read oci:HERE sha256:"},
+	}
+	p := policyFor(t, "release", good.pem)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newShelf(t)
+			tt.fill(s)
+			v := New(Options{Keychain: failingKeychain{t}, LayoutName: "registry.example.com/shop/cart"})
+			got := v.Verify(t.Context(), p, "oci:"+s.dir+tt.ref)[0]
+			want := strings.ReplaceAll(tt.reason, "HERE", s.dir)
+			if got.Outcome != tt.outcome || !strings.HasPrefix(got.Reason, want) {
+				t.Errorf("got  %s: %s\nwant %s: %s", got.Outcome, got.Reason, tt.outcome, want)
+			}
+		})
+	}
+}
+
+// A layout has no name that could be believed.
+func TestLayoutName(t *testing.T) {
+	s := newShelf(t)
+	k := newSigner(t, "p256")
+	d := s.image("a", map[string]string{refAnnotation: "registry.example.com/shop/cart:v1"})
+	s.add(s.bundle(k, d), nil)
+	named := "oci:" + s.dir + "@" + d.Digest.String()
+	p := policyFor(t, "release", k.pem) // **/shop/*
+	if got := New(Options{}).Verify(t.Context(), p, named)[0]; got.Outcome != Rejected || got.Reason != "no rule of the policy matches" {
+		t.Errorf("%+v", got)
+	}
+	all, err := ParsePolicy("p.yaml", []byte(strings.Replace(string(policyText("release", k.pem)), "**/shop/*", "**", 1)), nil)
+	must(t, err)
+	for _, ref := range []string{named, "oci:" + s.dir + ":v1"} {
+		got := New(Options{}).Verify(t.Context(), all, ref)[0]
+		if got.Outcome != Verified || got.Image != ref || !strings.HasPrefix(got.Evidence[0].Location, ref) {
+			t.Errorf("%s: %+v", ref, got)
+		}
+	}
+	if got := New(Options{LayoutName: "::"}).Verify(t.Context(), all, named)[0]; got.Outcome != Rejected {
+		t.Errorf("%+v", got)
+	}
+}

@@ -1,0 +1,157 @@
+package verify
+
+import (
+	"errors"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// The most there may be of something in a policy.
+const (
+	maxAuthorities = 64
+	maxThreshold   = 8
+)
+
+func (d *decoder) spec(p *Policy, n *yaml.Node) {
+	f := d.fields(n, "spec", "mode", "unmatched", "trustedRoot", "rules")
+	if f == nil {
+		return
+	}
+	warn := false
+	if v := f.get("mode"); v != nil {
+		warn = d.mode(v)
+	}
+	if v := d.need(f, "unmatched", "unmatched: reject"); v != nil {
+		p.allow = d.choice(v, "unmatched", "reject", "allow") == "allow"
+	}
+	if v := f.get("trustedRoot"); v != nil {
+		d.trust = d.trustedRoot(v)
+	}
+	if v := d.need(f, "rules", ""); v != nil {
+		for _, e := range d.list(v, "rules") {
+			p.rules = append(p.rules, d.rule(e, warn))
+		}
+	}
+}
+
+// mode says whether rules are only to warn.
+func (d *decoder) mode(n *yaml.Node) (warn bool) {
+	return d.choice(n, "mode", "enforce", "warn") == "warn"
+}
+
+func (d *decoder) rule(n *yaml.Node, warn bool) *rule {
+	r := &rule{warn: warn, manifest: manifestIndex, require: 1}
+	f := d.fields(n, "a rule", "images", "mode", "manifest", "require", "maxAge", "checkName", "names", "authorities")
+	if f == nil {
+		return r
+	}
+	if v := f.get("mode"); v != nil {
+		r.warn = d.mode(v)
+	}
+	if v := d.need(f, "images", ""); v != nil {
+		for _, e := range d.list(v, "images") {
+			r.images = append(r.images, d.pattern(e))
+		}
+	}
+	if v := f.get("manifest"); v != nil {
+		r.manifest = manifestMode(d.choice(v, "manifest",
+			string(manifestIndex), string(manifestPlatforms), string(manifestEither)))
+	}
+	if v := f.get("checkName"); v != nil {
+		r.checkName = d.boolean(v, "checkName")
+	}
+	if v := f.get("names"); v != nil {
+		r.names = d.renamings(v)
+		if !r.checkName {
+			d.fail(v, "checkName: true", "names have no meaning where the signed name is not checked")
+		}
+	}
+	if v := d.need(f, "authorities", ""); v != nil {
+		r.authorities = d.authorities(v)
+	}
+	if v := f.get("require"); v != nil {
+		r.require = d.require(v, r.authorities)
+	}
+	if v := f.get("maxAge"); v != nil {
+		r.maxAge = d.duration(v, "maxAge")
+		d.needTime(v, r.authorities...)
+	}
+	return r
+}
+
+func (d *decoder) pattern(n *yaml.Node) pattern {
+	s, ok := d.text(n, "a pattern")
+	if !ok {
+		return pattern{}
+	}
+	p, err := parsePattern(s)
+	if bad, ok := errors.AsType[*patternError](err); ok {
+		d.fail(n, bad.hint, "%s", bad.msg)
+	}
+	return p
+}
+
+func (d *decoder) authorities(n *yaml.Node) []*authority {
+	var all []*authority
+	seen := map[string]bool{}
+	list := d.list(n, "authorities")
+	if len(list) > maxAuthorities {
+		d.fail(n, "", "rule has %d authorities, and %d are the most", len(list), maxAuthorities)
+		return nil
+	}
+	for _, e := range list {
+		a, at := d.authority(e)
+		if a.name != "" && seen[a.name] {
+			d.fail(at, "", "authority %q is in this rule already", oneLine(a.name))
+		}
+		seen[a.name] = true
+		all = append(all, a)
+	}
+	return all
+}
+
+// require reads how many have to sign. A number that can never be reached is an
+// error, as it would otherwise be found out on the day it matters.
+func (d *decoder) require(n *yaml.Node, authorities []*authority) int {
+	if i, ok := d.number(n, "require", maxAuthorities); ok {
+		if most := mostSigners(authorities); most >= 0 && i > most {
+			d.fail(n, "", "require is %d, and the authorities have %s between them", i, count(most, "signer"))
+		}
+		return i
+	}
+	v := resolve(n)
+	switch {
+	case v.Kind == yaml.ScalarNode && v.Value == "any":
+		return 1
+	case v.Kind == yaml.ScalarNode && v.Value == "all":
+		return requireAll
+	}
+	d.fail(n, "require: 2", "require must be any, all or a number of signers")
+	return 1
+}
+
+// mostSigners is the number of distinct signers there can be, or -1 if identities
+// do not bound it.
+func mostSigners(authorities []*authority) int {
+	keys := map[string]bool{}
+	for _, a := range authorities {
+		for _, s := range a.parties {
+			id := s.only()
+			if id == "" {
+				return -1
+			}
+			keys[id] = true
+		}
+	}
+	return len(keys)
+}
+
+// needTime demands of authorities that each of their signatures has a time.
+func (d *decoder) needTime(n *yaml.Node, authorities ...*authority) {
+	for _, a := range authorities {
+		if len(a.parties) > 0 && a.logs == 0 && a.timestamps == 0 {
+			d.fail(n, "transparencyLog: required, or timestamp: required",
+				"maxAge needs a time, and signatures of authority %q need none", oneLine(a.name))
+		}
+	}
+}

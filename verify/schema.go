@@ -1,0 +1,11 @@
+package verify
+
+import _ "embed"
+
+//go:embed schema.json
+var policySchema []byte
+
+// PolicySchema is the JSON schema of a VerificationPolicy, for editors and for
+// checks where no key file can be read. ParsePolicy is stricter: it also reads
+// keys, patterns, regular expressions and conditions.
+func PolicySchema() []byte { return append([]byte(nil), policySchema...) }

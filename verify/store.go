@@ -1,0 +1,280 @@
+package verify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+const (
+	bundleMediaType types.MediaType = "application/vnd.dev.sigstore.bundle.v0.3+json"
+	emptyBlob                       = "{}"
+)
+
+// StoreOptions says how to write to registries. The zero value is ready for use.
+type StoreOptions struct {
+	Keychain  authn.Keychain    // credentials; nil: authn.DefaultKeychain
+	Transport http.RoundTripper // nil: remote.DefaultTransport
+	Timeout   time.Duration     // for each bundle, from the first request on; 0: 60s
+	UserAgent string            // put before the one of go-containerregistry
+	// Legacy stores attestations the older way of cosign, as a layer under the
+	// tag sha256-<hex>.att, for readers that know nothing else. That is possible
+	// for statements signed by key. Registries have no way to change a tag only
+	// if nobody else has: a client that takes its time between reading and
+	// writing the tag can take away what was written in the meantime, and the
+	// other way round. Where that matters, do not use it.
+	Legacy bool
+}
+
+// Storer puts bundles beside images. It may be used concurrently; bundles for
+// one image wait for each other.
+type Storer struct {
+	o         StoreOptions
+	transport http.RoundTripper
+
+	mu    sync.Mutex
+	busy  map[string]chan struct{} // by image; a token for each image being written
+	pause time.Duration            // before a list is looked at again
+}
+
+// Stored says where a bundle is.
+type Stored struct {
+	// Location is the reference, with its digest, of the manifest that leads to
+	// the bundle.
+	Location string `json:"location"`
+	// Digest is that of the manifest.
+	Digest string `json:"digest"`
+	// Written is false if everything was there before.
+	Written bool `json:"written"`
+}
+
+// StoreError says that a bundle is not, or perhaps not, in the registry.
+type StoreError struct {
+	// Unknown is true if the bundle may or may not have been stored, or may be
+	// stored but not listed: the registry gave no answer that decides it.
+	// Storing it again is safe, and helps. Otherwise the registry, or what was
+	// given, refuses it.
+	Unknown bool
+	Err     error // one line; names the repository
+}
+
+func (e *StoreError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *StoreError) Unwrap() error { return e.Err }
+
+// NewStorer returns a Storer. It makes no request.
+func NewStorer(o StoreOptions) *Storer {
+	if o.Keychain == nil {
+		o.Keychain = authn.DefaultKeychain
+	}
+	if o.Transport == nil {
+		o.Transport = remote.DefaultTransport
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = time.Minute
+	}
+	return &Storer{
+		o:         o,
+		transport: transport.NewUserAgent(&retrying{o.Transport}, o.UserAgent),
+		busy:      map[string]chan struct{}{},
+		pause:     listPause,
+	}
+}
+
+// Store puts a bundle (Sigstore bundle in JSON form, with a statement) beside
+// the image it is about, given as repository@sha256:hex. The image must be
+// there. The bundle becomes the layer of a manifest whose subject is the image,
+// as cosign stores it with --new-bundle-format; where the registry has no
+// referrers API, the manifest is added to the list under the tag sha256-<hex>.
+// The same bundle is stored once, however often it is given: the manifest
+// depends on the bundle alone. The signature is not checked. The error is a
+// *StoreError.
+func (s *Storer) Store(ctx context.Context, image string, data []byte) (Stored, error) {
+	t, err := parseTarget(image)
+	if err != nil {
+		return Stored{}, &StoreError{Err: err}
+	}
+	a, err := readAttestation(data, t.digest)
+	if err != nil {
+		return Stored{}, &StoreError{Err: fmt.Errorf("cannot store the bundle beside %s: %w", t.repo.Name(), err)}
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
+	defer cancel()
+	done, err := s.turn(ctx, image)
+	if err != nil {
+		return Stored{}, s.failed(t.repo, err, false)
+	}
+	defer done()
+	w, err := s.open(ctx, t.repo)
+	if err != nil {
+		return Stored{}, s.failed(t.repo, err, false)
+	}
+	// A manifest that is not there cannot be given a signature.
+	subject, err := w.manifest(ctx, t.digest.String())
+	if err != nil {
+		return Stored{}, s.failed(t.repo, err, false)
+	}
+	put := w.putReferrer
+	if s.o.Legacy {
+		put = w.putLegacy
+	}
+	stored, err := put(ctx, subject, a)
+	if err != nil {
+		return Stored{}, s.failed(t.repo, err, true)
+	}
+	stored.Location = t.repo.Name() + "@" + stored.Digest
+	return stored, nil
+}
+
+// turn waits until no other bundle is being stored beside the image.
+func (s *Storer) turn(ctx context.Context, image string) (done func(), err error) {
+	s.mu.Lock()
+	turn := s.busy[image]
+	if turn == nil {
+		turn = make(chan struct{}, 1)
+		s.busy[image] = turn
+	}
+	s.mu.Unlock()
+	select {
+	case turn <- struct{}{}:
+		return func() { <-turn }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (s *Storer) open(ctx context.Context, repo name.Repository) (*writer, error) {
+	auth, err := authn.Resolve(ctx, s.o.Keychain, repo)
+	if err != nil {
+		return nil, fmt.Errorf("no credentials for %s: %w", repo.RegistryStr(), err)
+	}
+	tr, err := transport.NewWithContext(ctx, repo.Registry, auth, s.transport, []string{repo.Scope(transport.PushScope)})
+	if err != nil {
+		return nil, &openError{fmt.Errorf("cannot reach the registry %s: %w", repo.RegistryStr(), bareError(err)), err}
+	}
+	client := &http.Client{Transport: tr, CheckRedirect: checkRedirect}
+	return &writer{repository{repo, client}, s.pause}, nil
+}
+
+// openError keeps the error of a login for refused, and shows less of it.
+type openError struct{ shown, cause error }
+
+func (e *openError) Error() string { return e.shown.Error() }
+func (e *openError) Unwrap() error { return e.cause }
+
+// failed names the repository and tells a refusal from no answer. Before
+// anything was written, it is certain that the bundle was not stored by this
+// call; that it is not there is not.
+func (s *Storer) failed(repo name.Repository, err error, writing bool) error {
+	e := &StoreError{Unknown: !refused(err)}
+	what := "the bundle was not stored beside"
+	if writing && e.Unknown {
+		what = "it is not known whether the bundle was stored beside"
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		e.Unknown = true
+	}
+	e.Err = fmt.Errorf("%s an image of %s: %w", what, repo.Name(), err)
+	return e
+}
+
+// refused is true for answers that will be the same the next time.
+func refused(err error) bool {
+	code := 0
+	if e, ok := errors.AsType[*statusError](err); ok {
+		code = e.code
+	} else if e, ok := errors.AsType[*transport.Error](err); ok {
+		code = e.StatusCode
+	}
+	_, never := errors.AsType[*refusal](err)
+	return never || code >= 400 && code < 500 && code != http.StatusRequestTimeout && code != http.StatusTooManyRequests
+}
+
+// refusal is a reason not to write that no registry has given.
+type refusal struct{ text string }
+
+func (e *refusal) Error() string { return e.text }
+
+func refuse(format string, args ...any) error { return &refusal{fmt.Sprintf(format, args...)} }
+
+// attestation is a bundle to be stored.
+type attestation struct {
+	data          []byte
+	envelope      []byte // DSSE, JSON
+	byKey         bool
+	predicateType string
+	created       string // may be empty
+}
+
+// readAttestation accepts a bundle that holds a statement about the digest.
+func readAttestation(data []byte, digest v1.Hash) (*attestation, error) {
+	if len(data) > maxBundleSize {
+		return nil, refuse("the bundle has more than %d MiB", maxBundleSize>>20)
+	}
+	b, err := parseBundle(data)
+	if err != nil {
+		return nil, err
+	}
+	env := b.GetDsseEnvelope()
+	if env == nil || env.GetPayloadType() != statementMediaType || len(env.GetSignatures()) != 1 {
+		return nil, refuse("the bundle holds no statement with one signature")
+	}
+	if got := b.GetMediaType(); got != string(bundleMediaType) {
+		return nil, refuse("the bundle is of type %s, not %s", quoted(got), bundleMediaType)
+	}
+	st, err := ParseStatement(env.GetPayload())
+	if err != nil {
+		return nil, err
+	}
+	if !st.about(digest) {
+		return nil, refuse("the statement is about another digest")
+	}
+	a := &attestation{data: data, predicateType: st.predicateType, created: madeAt(st),
+		byKey: b.GetVerificationMaterial().GetPublicKey() != nil}
+	if entries := b.GetVerificationMaterial().GetTlogEntries(); a.created == "" && len(entries) > 0 && entries[0].GetIntegratedTime() > 0 {
+		a.created = stamp(time.Unix(entries[0].GetIntegratedTime(), 0))
+	}
+	a.envelope, err = json.Marshal(map[string]any{
+		"payloadType": env.GetPayloadType(),
+		"payload":     env.GetPayload(),
+		"signatures":  []map[string]any{{"keyid": env.GetSignatures()[0].GetKeyid(), "sig": env.GetSignatures()[0].GetSig()}},
+	})
+	return a, err
+}
+
+// madeAt is the time that a statement itself gives. It is written beside the
+// bundle instead of the time of storing, so that the manifest of a bundle is
+// always the same one.
+func madeAt(st Statement) string {
+	names := map[string]string{vsaPredicateType: "timeVerified", approvalPredicateType: "time"}
+	p := object(st.predicate())
+	if t, err := p.time(names[st.predicateType]); err == nil {
+		return stamp(t)
+	}
+	return ""
+}
+
+// annotations are those of cosign.
+func (a *attestation) annotations() map[string]string {
+	m := map[string]string{
+		"dev.sigstore.bundle.content": "dsse-envelope",
+		predicateAnnotation:           strings.ToValidUTF8(a.predicateType, "?"),
+	}
+	if a.created != "" {
+		m["org.opencontainers.image.created"] = a.created
+	}
+	return m
+}

@@ -1,0 +1,329 @@
+package verify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+	"github.com/sigstore/cosign/v2/pkg/cosign"
+	ociremote "github.com/sigstore/cosign/v2/pkg/oci/remote"
+	"github.com/sigstore/sigstore/pkg/signature"
+)
+
+func newStorer(w *wire, o StoreOptions) *Storer {
+	o.Keychain, o.Transport = noCredentials{}, w.server.Client().Transport
+	s := NewStorer(o)
+	s.pause = 10 * time.Millisecond
+	return s
+}
+
+// attested makes a summary of an image and signs it.
+func attested(t testing.TB, w *wire, image v1.Descriptor, s signer, environment string) []byte {
+	t.Helper()
+	st, err := NewVSA(VSA{Image: w.ref(image), Verifier: "https://kubepromote.dev/cli", Time: someTime, Passed: true,
+		Policy: Resource{URI: "git+https://git.example.com/infra#kubepromote.yaml"}, Environment: environment})
+	must(t, err)
+	k, err := NewKeySigner(privatePEM(t, "PRIVATE KEY", pkcs8(t, s.key)), nil)
+	must(t, err)
+	data, err := k.Attest(t.Context(), st)
+	must(t, err)
+	return data
+}
+
+// kept reads back the bundles of an image the way a verifier does.
+func kept(t testing.TB, w *wire, image v1.Descriptor) [][]byte {
+	t.Helper()
+	ref, err := name.NewDigest(w.ref(image))
+	must(t, err)
+	r, err := newVerifier(w, 0).repository(t.Context(), ref.Context())
+	must(t, err)
+	list, err := r.referrers(t.Context(), image.Digest)
+	must(t, err)
+	var found [][]byte
+	for _, d := range list {
+		doc, err := r.manifest(t.Context(), d.Digest.String())
+		must(t, err)
+		m, err := doc.image()
+		must(t, err)
+		if m.Subject == nil || m.Subject.Digest != image.Digest || m.Subject.Size != image.Size || m.Subject.MediaType != image.MediaType ||
+			m.ArtifactType != bundleV03 || m.Config.MediaType != emptyConfigType || d.ArtifactType != bundleV03 && !untyped(d) ||
+			m.Annotations["dev.sigstore.bundle.content"] != "dsse-envelope" || d.Annotations[predicateAnnotation] == "" {
+			t.Errorf("listed %+v, manifest %s", d, doc.body)
+		}
+		blob, err := r.blob(t.Context(), m.Layers[0], maxBundleSize)
+		must(t, err)
+		found = append(found, blob)
+	}
+	return found
+}
+
+func TestStore(t *testing.T) {
+	key := newSigner(t, "p256")
+	for _, referrers := range []bool{true, false} {
+		t.Run(fmt.Sprintf("referrers %v", referrers), func(t *testing.T) {
+			w := newWire(t, referrers)
+			image := w.image(t, "a")
+			s := newStorer(w, StoreOptions{})
+			staging := attested(t, w, image, key, "staging")
+			first, err := s.Store(t.Context(), w.ref(image), staging)
+			must(t, err)
+			if !first.Written || first.Location != w.host+"/"+repo+"@"+first.Digest {
+				t.Errorf("%+v", first)
+			}
+			again, err := newStorer(w, StoreOptions{}).Store(t.Context(), w.ref(image), staging)
+			must(t, err)
+			if again.Written || again.Digest != first.Digest {
+				t.Errorf("%+v", again)
+			}
+			_, err = s.Store(t.Context(), w.ref(image), attested(t, w, image, key, "production"))
+			must(t, err)
+			all := kept(t, w, image)
+			if len(all) != 2 {
+				t.Fatalf("%d bundles", len(all))
+			}
+			result := checkWithKey(t, all[0], key.key.Public(), image.Digest.String())
+			if result.Statement.GetPredicateType() != vsaPredicateType {
+				t.Errorf("%+v", result.Statement)
+			}
+			b, err := parseBundle(all[0])
+			must(t, err)
+			st, err := ParseStatement(b.GetDsseEnvelope().GetPayload())
+			must(t, err)
+			must(t, CheckPromotion(st, PromotionWant{Digest: image.Digest.String(), Environment: "staging"}))
+		})
+	}
+}
+
+// A registry that lists by itself says so, and is not asked again.
+func TestStoreBelievesTheSubjectHeader(t *testing.T) {
+	w := newWire(t, false)
+	image := w.image(t, "a")
+	var asked sync.Map
+	f := func(rw http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPut && strings.Contains(r.URL.Path, "/manifests/") {
+			rw.Header().Set("OCI-Subject", image.Digest.String())
+		}
+		if strings.Contains(r.URL.Path, "/referrers/") || strings.HasSuffix(r.URL.Path, "/sha256-"+image.Digest.Hex) {
+			asked.Store(r.URL.Path, true)
+		}
+		return false
+	}
+	w.answer.Store(&f)
+	_, err := newStorer(w, StoreOptions{}).Store(t.Context(), w.ref(image), attested(t, w, image, newSigner(t, "p256"), "staging"))
+	must(t, err)
+	asked.Range(func(path, _ any) bool {
+		t.Errorf("asked for %s", path)
+		return true
+	})
+}
+
+// What others have in the list stays there, fields that nobody knows included.
+func TestStoreKeepsTheList(t *testing.T) {
+	w := newWire(t, false)
+	image, other := w.image(t, "a"), w.image(t, "b")
+	w.put(t, "sha256-"+image.Digest.Hex, types.OCIImageIndex, fmt.Appendf(nil,
+		`{"schemaVersion":2,"mediaType":%q,"x-index":{"a":1},"manifests":[{"mediaType":%q,"digest":%q,"size":%d,"x-entry":[1,2]}]}`,
+		types.OCIImageIndex, other.MediaType, other.Digest, other.Size))
+	_, err := newStorer(w, StoreOptions{}).Store(t.Context(), w.ref(image), attested(t, w, image, newSigner(t, "p256"), "staging"))
+	must(t, err)
+	ref, err := name.NewDigest(w.ref(image))
+	must(t, err)
+	r, err := newVerifier(w, 0).repository(t.Context(), ref.Context())
+	must(t, err)
+	doc, err := r.manifest(t.Context(), "sha256-"+image.Digest.Hex)
+	must(t, err)
+	for _, want := range []string{`"x-index":{"a":1}`, `"x-entry":[1,2]`, bundleV03} {
+		if !strings.Contains(string(doc.body), want) {
+			t.Errorf("no %s in %s", want, doc.body)
+		}
+	}
+}
+
+// Writers that know nothing of each other lose nothing.
+func TestStoreTogether(t *testing.T) {
+	key := newSigner(t, "p256")
+	w := newWire(t, false)
+	image := w.image(t, "a")
+	const writers = 6
+	bundles := make([][]byte, writers)
+	for i := range bundles {
+		bundles[i] = attested(t, w, image, key, fmt.Sprint("env", i))
+	}
+	var wg sync.WaitGroup
+	for i := range writers {
+		wg.Go(func() {
+			s := newStorer(w, StoreOptions{})
+			s.pause = 200 * time.Millisecond
+			if _, err := s.Store(t.Context(), w.ref(image), bundles[i]); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if all := kept(t, w, image); len(all) != writers {
+		t.Errorf("%d bundles", len(all))
+	}
+}
+
+// The older form is readable and verifiable by cosign.
+func TestStoreLegacy(t *testing.T) {
+	w := newWire(t, true)
+	image := w.image(t, "a")
+	key := newSigner(t, "p256")
+	s := newStorer(w, StoreOptions{Legacy: true})
+	var last Stored
+	staging := attested(t, w, image, key, "staging")
+	for i, data := range [][]byte{staging, attested(t, w, image, key, "production"), staging} {
+		stored, err := s.Store(t.Context(), w.ref(image), data)
+		must(t, err)
+		if stored.Written != (i < 2) || stored.Digest == "" {
+			t.Errorf("%d: %+v", i, stored)
+		}
+		last = stored
+	}
+	ref, err := name.NewDigest(w.ref(image))
+	must(t, err)
+	verifier, err := signature.LoadDefaultVerifier(key.key.Public())
+	must(t, err)
+	found, _, err := cosign.VerifyImageAttestations(t.Context(), ref, &cosign.CheckOpts{
+		SigVerifier: verifier, ClaimVerifier: cosign.IntotoSubjectClaimVerifier, IgnoreTlog: true, IgnoreSCT: true, Offline: true,
+		RegistryClientOpts: []ociremote.Option{ociremote.WithRemoteOptions(remote.WithTransport(w.server.Client().Transport))},
+	})
+	must(t, err)
+	if len(found) != 2 || !strings.HasPrefix(last.Location, w.host+"/"+repo+"@sha256:") {
+		t.Errorf("%d attestations, %+v", len(found), last)
+	}
+}
+
+func TestStoreFailures(t *testing.T) {
+	key := newSigner(t, "p256")
+	for name, c := range map[string]struct {
+		method, part string
+		code         int
+		unknown      bool
+		want         string
+	}{
+		"no login":             {"GET", "/manifests/sha256:", 401, false, "was not stored"},
+		"registry down":        {"GET", "/v2/", 503, true, "cannot reach the registry"},
+		"no image":             {"GET", "/manifests/sha256:", 404, false, "404"},
+		"image unreadable":     {"GET", "/manifests/sha256:", 500, true, "500"},
+		"no blobs":             {"HEAD", "/blobs/", 403, false, "403"},
+		"no upload":            {"POST", "/blobs/uploads/", 403, false, "403"},
+		"upload fails":         {"POST", "/blobs/uploads/", 502, true, "502"},
+		"no manifest":          {"PUT", "/manifests/", 403, false, "cannot write to"},
+		"too many requests":    {"PUT", "/manifests/", 429, true, "it is not known whether the bundle was stored"},
+		"manifest fails":       {"PUT", "/manifests/", 500, true, "it is not known whether"},
+		"referrers unreadable": {"GET", "/referrers/", 503, true, "the bundle is there, but not listed"},
+		"list unreadable":      {"GET", "/manifests/sha256-", 500, true, "the bundle is there, but not listed"},
+		"list not writable":    {"PUT", "/manifests/sha256-", 403, false, "the bundle is there, but not listed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWire(t, false)
+			image := w.image(t, "a")
+			data := attested(t, w, image, key, "staging")
+			f := func(rw http.ResponseWriter, r *http.Request) bool {
+				hit := r.Method == c.method && (strings.Contains(r.URL.Path, c.part) && c.part != "/v2/" || r.URL.Path == c.part)
+				if hit {
+					rw.WriteHeader(c.code)
+				}
+				return hit
+			}
+			w.answer.Store(&f)
+			_, err := newStorer(w, StoreOptions{}).Store(t.Context(), w.ref(image), data)
+			e, ok := errors.AsType[*StoreError](err)
+			if !ok || e.Unknown != c.unknown || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), w.host+"/"+repo) {
+				t.Errorf("%+v", err)
+			}
+		})
+	}
+}
+
+// A failure that passes does no harm.
+func TestStoreTriesAgain(t *testing.T) {
+	w := newWire(t, true)
+	image := w.image(t, "a")
+	var mu sync.Mutex
+	failed := map[string]bool{}
+	f := func(rw http.ResponseWriter, r *http.Request) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		step := r.Method + " " + strings.Join(strings.Split(r.URL.Path, "/")[:min(5, strings.Count(r.URL.Path, "/"))], "/")
+		if r.URL.Path == "/v2/" || failed[step] {
+			return false
+		}
+		failed[step] = true
+		rw.WriteHeader(http.StatusServiceUnavailable)
+		return true
+	}
+	w.answer.Store(&f)
+	_, err := newStorer(w, StoreOptions{}).Store(t.Context(), w.ref(image), attested(t, w, image, newSigner(t, "p256"), "staging"))
+	must(t, err)
+	w.answer.Store(nil)
+	if all := kept(t, w, image); len(all) != 1 || len(failed) < 4 {
+		t.Errorf("%d bundles, %v", len(all), failed)
+	}
+}
+
+func TestStoreStops(t *testing.T) {
+	w := newWire(t, true)
+	image := w.image(t, "a")
+	data := attested(t, w, image, newSigner(t, "p256"), "staging")
+	ctx, cancel := context.WithCancel(t.Context())
+	f := func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodPost {
+			return false
+		}
+		cancel()
+		<-r.Context().Done()
+		return true
+	}
+	w.answer.Store(&f)
+	_, err := newStorer(w, StoreOptions{}).Store(ctx, w.ref(image), data)
+	if e, ok := errors.AsType[*StoreError](err); !ok || !e.Unknown || !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+func TestStoreRefuses(t *testing.T) {
+	w := newWire(t, true)
+	image, other := w.image(t, "a"), w.image(t, "b")
+	key := newSigner(t, "p256")
+	good := attested(t, w, image, key, "staging")
+	older := strings.Replace(string(good), "bundle.v0.3+json", "bundle+json;version=0.2", 1)
+	var odd map[string]any
+	must(t, json.Unmarshal(good, &odd))
+	odd["dsseEnvelope"].(map[string]any)["payloadType"] = "text/plain"
+	before := w.requests.Load()
+	for name, c := range map[string]struct {
+		image string
+		data  []byte
+		want  string
+	}{
+		"tag":          {w.host + "/" + repo + ":1", good, "no image with a digest"},
+		"no bundle":    {w.ref(image), []byte("{}"), "malformed: bundle"},
+		"nothing":      {w.ref(image), nil, "malformed: bundle"},
+		"other digest": {w.ref(other), good, "about another digest"},
+		"message":      {w.ref(image), bundleJSON(t, messageBundle(t, key, []byte("x"))), "holds no statement"},
+		"payload type": {w.ref(image), marshal(t, odd), "holds no statement"},
+		"older bundle": {w.ref(image), []byte(older), "not application/vnd.dev.sigstore.bundle.v0.3+json"},
+		"huge":         {w.ref(image), make([]byte, maxBundleSize+1), "more than 8 MiB"},
+	} {
+		_, err := newStorer(w, StoreOptions{}).Store(t.Context(), c.image, c.data)
+		if e, ok := errors.AsType[*StoreError](err); !ok || e.Unknown || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if n := w.requests.Load() - before; n != 0 {
+		t.Errorf("%d requests", n)
+	}
+}

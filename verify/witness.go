@@ -1,0 +1,138 @@
+package verify
+
+import (
+	"encoding/hex"
+	"errors"
+	"slices"
+
+	"github.com/sigstore/sigstore-go/pkg/root"
+	"github.com/sigstore/sigstore-go/pkg/tlog"
+	"github.com/sigstore/sigstore-go/pkg/verify"
+)
+
+// trusted is the trusted material for one signer: the logs and timestamp
+// authorities of a trusted root, and either its certificate authorities, or own
+// ones, or a key.
+type trusted struct {
+	trust       *trust // may be nil
+	own         bool   // authorities stand in place of those of the root
+	authorities []root.CertificateAuthority
+	key         *root.ExpiringKey
+}
+
+func (t *trusted) FulcioCertificateAuthorities() []root.CertificateAuthority {
+	if t.own || t.trust == nil {
+		return t.authorities
+	}
+	return t.trust.FulcioCertificateAuthorities()
+}
+
+func (t *trusted) TimestampingAuthorities() []root.TimestampingAuthority {
+	if t.trust == nil {
+		return nil
+	}
+	return t.trust.TimestampingAuthorities()
+}
+
+func (t *trusted) RekorLogs() map[string]*root.TransparencyLog {
+	if t.trust == nil {
+		return nil
+	}
+	return t.trust.RekorLogs()
+}
+
+func (t *trusted) CTLogs() map[string]*root.TransparencyLog {
+	if t.trust == nil {
+		return nil
+	}
+	return t.trust.CTLogs()
+}
+
+// PublicKeyVerifier gives the key, whatever the hint in the bundle says: it is
+// the policy that names keys.
+func (t *trusted) PublicKeyVerifier(string) (root.TimeConstrainedVerifier, error) {
+	if t.key == nil {
+		return nil, errors.New("no key")
+	}
+	return t.key, nil
+}
+
+// entryOf is a bundle with one of its log entries.
+type entryOf struct {
+	verify.SignedEntity
+	entry *tlog.Entry
+}
+
+func (e entryOf) TlogEntries() ([]*tlog.Entry, error) { return []*tlog.Entry{e.entry}, nil }
+
+// witness checks what logs and timestamp authorities say of a signature, and
+// whether that is what is demanded. What nobody demands is not looked at.
+func witness(e verify.SignedEntity, m *trusted, d demand) (*proof, error) {
+	p := &proof{}
+	if d.logs > 0 {
+		if err := p.readLogs(e, m, d.logs); err != nil {
+			return nil, err
+		}
+	}
+	if d.timestamps == 0 && d.logs == 0 {
+		return p, nil
+	}
+	stamps, failed, err := verify.VerifySignedTimestamp(e, m)
+	if err != nil {
+		return nil, malformed("timestamps: %v", err)
+	}
+	for _, s := range stamps {
+		by := s.URI
+		if by == "" {
+			by = "timestamp authority"
+		}
+		p.times = append(p.times, signingTime{s.Time, by})
+	}
+	if n := len(stamps); n < d.timestamps {
+		why := count(n, "timestamp") + " of the " + count(d.timestamps, "timestamp") + " demanded"
+		if n == 0 && len(failed) == 0 {
+			why = "it has no timestamp"
+		} else if n == 0 {
+			why = "its timestamp is of no trusted authority, or does not hold"
+		}
+		return nil, &mismatch{rankNoTime, why}
+	}
+	return p, nil
+}
+
+// readLogs takes each entry by itself, so that what is counted are logs that hold
+// the signature, the key and the digest: the library compares them.
+func (p *proof) readLogs(e verify.SignedEntity, m *trusted, want int) error {
+	entries, err := e.TlogEntries()
+	if err != nil {
+		return malformed("log entry: %v", err)
+	}
+	why := "it has no log entry"
+	var logs []string
+	for _, entry := range entries {
+		id := hex.EncodeToString([]byte(entry.LogKeyID()))
+		if m.RekorLogs()[id] == nil {
+			why = "its log entry is of a log that is not trusted"
+			continue
+		}
+		times, err := verify.VerifyTlogEntry(entryOf{e, entry}, m, 1, true)
+		if err != nil {
+			why = "its log entry does not hold: " + oneLine(err.Error())
+			continue
+		}
+		for _, t := range times {
+			p.times = append(p.times, signingTime{t.Time, t.URI})
+		}
+		p.entries = append(p.entries, LogEntry{LogID: id, Index: entry.LogIndex()})
+		if !slices.Contains(logs, id) {
+			logs = append(logs, id)
+		}
+	}
+	switch {
+	case len(logs) >= want:
+		return nil
+	case len(logs) > 0:
+		why = "it is in " + count(len(logs), "log") + " of the " + count(want, "log") + " demanded"
+	}
+	return &mismatch{rankNoLog, why}
+}

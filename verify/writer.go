@@ -1,0 +1,210 @@
+package verify
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+)
+
+// writer writes to one repository.
+type writer struct {
+	repository
+	pause time.Duration
+}
+
+// referrerManifest is the manifest of a bundle. v1.Manifest has no artifactType.
+type referrerManifest struct {
+	SchemaVersion int64             `json:"schemaVersion"`
+	MediaType     types.MediaType   `json:"mediaType"`
+	ArtifactType  types.MediaType   `json:"artifactType"`
+	Config        v1.Descriptor     `json:"config"`
+	Layers        []v1.Descriptor   `json:"layers"`
+	Subject       v1.Descriptor     `json:"subject"`
+	Annotations   map[string]string `json:"annotations,omitempty"`
+}
+
+// putReferrer stores a bundle as a referrer of the subject.
+func (w *writer) putReferrer(ctx context.Context, subject *document, a *attestation) (Stored, error) {
+	m := referrerManifest{
+		SchemaVersion: 2,
+		MediaType:     types.OCIManifestSchema1,
+		ArtifactType:  bundleMediaType,
+		Config:        describe(emptyConfigType, []byte(emptyBlob)),
+		Layers:        []v1.Descriptor{describe(bundleMediaType, a.data)},
+		Subject:       v1.Descriptor{MediaType: subject.mediaType, Digest: subject.digest, Size: int64(len(subject.body))},
+		Annotations:   a.annotations(),
+	}
+	body, err := json.Marshal(m)
+	if err != nil {
+		return Stored{}, err
+	}
+	entry := describe(types.OCIManifestSchema1, body)
+	entry.ArtifactType, entry.Annotations = string(bundleMediaType), m.Annotations
+	stored := Stored{Digest: entry.Digest.String()}
+	there, err := w.exists(ctx, entry.Digest)
+	if err != nil {
+		return stored, err
+	}
+	listed := false
+	if !there {
+		if err := w.upload(ctx, []byte(emptyBlob)); err != nil {
+			return stored, err
+		}
+		if err := w.upload(ctx, a.data); err != nil {
+			return stored, err
+		}
+		header, err := w.putManifest(ctx, entry.Digest.String(), types.OCIManifestSchema1, body)
+		if err != nil {
+			return stored, err
+		}
+		stored.Written = true
+		// A registry that lists referrers by itself says so.
+		listed = header.Get("OCI-Subject") == subject.digest.String()
+	}
+	if !listed {
+		added, err := w.list(ctx, subject.digest, entry)
+		if err != nil {
+			return stored, fmt.Errorf("the bundle is there, but not listed: %w", err)
+		}
+		stored.Written = stored.Written || added
+	}
+	return stored, nil
+}
+
+func describe(mediaType types.MediaType, body []byte) v1.Descriptor {
+	digest, size, _ := v1.SHA256(bytes.NewReader(body)) // a bytes.Reader does not fail
+	return v1.Descriptor{MediaType: mediaType, Size: size, Digest: digest}
+}
+
+// upload stores a blob if it is not there.
+func (w *writer) upload(ctx context.Context, blob []byte) error {
+	digest := describe("", blob).Digest
+	resp, err := w.do(ctx, http.MethodHead, "blobs/"+digest.String())
+	if err == nil {
+		return resp.Body.Close()
+	}
+	if !isNotFound(err) {
+		return err
+	}
+	return w.retried(ctx, func() error {
+		resp, err := w.send(ctx, http.MethodPost, w.url("blobs/uploads/"), "", nil, http.StatusAccepted)
+		if err != nil {
+			return err
+		}
+		place, err := w.uploadURL(resp, digest)
+		if err != nil {
+			return err
+		}
+		_, err = w.send(ctx, http.MethodPut, place, "application/octet-stream", blob, http.StatusCreated)
+		return err
+	})
+}
+
+// uploadURL is where the registry wants a blob to be sent. That may be another
+// host, for which checkRedirect has the rules.
+func (w *writer) uploadURL(resp *http.Response, digest v1.Hash) (string, error) {
+	u, err := resp.Request.URL.Parse(resp.Header.Get("Location"))
+	if err != nil || resp.Header.Get("Location") == "" {
+		return "", fmt.Errorf("cannot write %s: the registry names no place for it", w.what(digest.String()))
+	}
+	if err := checkRedirect(&http.Request{URL: u}, []*http.Request{resp.Request}); err != nil {
+		return "", fmt.Errorf("cannot write %s: %w", w.what(digest.String()), err)
+	}
+	q := u.Query()
+	q.Set("digest", digest.String())
+	u.RawQuery = q.Encode()
+	return u.String(), nil
+}
+
+// putManifest writes a manifest under a tag or digest and returns the header of
+// the answer.
+func (w *writer) putManifest(ctx context.Context, id string, mediaType types.MediaType, body []byte) (http.Header, error) {
+	var header http.Header
+	err := w.retried(ctx, func() error {
+		resp, err := w.send(ctx, http.MethodPut, w.url("manifests/"+id), string(mediaType), body, http.StatusCreated)
+		if err == nil {
+			header = resp.Header
+		}
+		return err
+	})
+	return header, err
+}
+
+func (w *writer) url(path string) string {
+	return w.name.Scheme() + "://" + w.name.RegistryStr() + "/v2/" + w.name.RepositoryStr() + "/" + path
+}
+
+// send makes a request that writes. The body of the answer is read and closed.
+func (w *writer) send(ctx context.Context, method, target, contentType string, body []byte, want int) (*http.Response, error) {
+	what := "to " + w.name.Name()
+	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("cannot write %s: %w", what, bareError(err))
+	}
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	resp, err := w.client.Do(req)
+	if err != nil {
+		return nil, &passing{fmt.Errorf("cannot write %s: %w", what, bareError(err))}
+	}
+	defer resp.Body.Close()
+	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10)
+	if resp.StatusCode != want {
+		err := error(&writeError{statusError{what, resp.StatusCode}})
+		if _, again := worthwhile(resp, nil); again {
+			err = &passing{err}
+		}
+		return nil, err
+	}
+	return resp, nil
+}
+
+// writeError is a statusError of a request that writes.
+type writeError struct{ statusError }
+
+func (e *writeError) Error() string {
+	return fmt.Sprintf("cannot write %s: %d %s", e.what, e.code, http.StatusText(e.code))
+}
+
+func (e *writeError) Unwrap() error { return &e.statusError }
+
+// passing is an error that may not come a second time.
+type passing struct{ error }
+
+func (e *passing) Unwrap() error { return e.error }
+
+// retried repeats a write. What is written is named by its digest or comes out
+// the same, so it does not matter if the first try has had its effect.
+func (w *writer) retried(ctx context.Context, write func() error) error {
+	pause := firstPause
+	for try := 1; ; try++ {
+		err := write()
+		if _, again := errors.AsType[*passing](err); !again || try == maxTries || ctx.Err() != nil {
+			return err
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+		pause = min(3*pause, longestPause)
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
