@@ -2,6 +2,7 @@ package kubectl
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -92,7 +93,7 @@ func (s *session) build(cmd *cobra.Command, dir string, o *buildOptions) error {
 		if text, ok := strings.CutPrefix(line, "warning: "); ok {
 			s.warn("%s", text)
 		} else if !s.quiet {
-			s.ErrOut.Write([]byte(line + "\n"))
+			fmt.Fprintln(s.ErrOut, line)
 		}
 	}
 	return s.writeBuild(result.Resources, o.to)

@@ -173,6 +173,27 @@ func (t *tree) read(path string) ([]byte, error) {
 	return data, nil
 }
 
+// directory gives the path of a directory that a configuration names, with no
+// links in it.
+func (t *tree) directory(path string) (string, error) {
+	place, err := t.place(path)
+	if err != nil {
+		return "", err
+	}
+	info, err := t.root.Stat(place)
+	if err != nil {
+		return "", readError(path, err)
+	}
+	if !info.IsDir() {
+		return "", &pathError{path: path, msg: "is not a directory"}
+	}
+	real, err := filepath.EvalSymlinks(filepath.Join(t.root.Name(), place))
+	if err != nil {
+		return "", readError(path, err)
+	}
+	return real, nil
+}
+
 // overlay reads an environment's overlay: a file, or the kustomization file of a
 // directory.
 func (t *tree) overlay(path string) (*overlay.File, error) {

@@ -5,7 +5,6 @@ import (
 	"unicode"
 
 	"sigs.k8s.io/kustomize/kyaml/fn/framework"
-	"sigs.k8s.io/kustomize/kyaml/kio/kioutil"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 )
 
@@ -87,6 +86,15 @@ func reference(item *yaml.RNode) *yaml.ResourceIdentifier {
 	}
 }
 
+// The annotations that hosts name an object's file by, and those that older ones
+// used.
+const (
+	pathAnnotation  = "internal.config.kubernetes.io/path"
+	indexAnnotation = "internal.config.kubernetes.io/index"
+	oldPath         = "config.kubernetes.io/path"
+	oldIndex        = "config.kubernetes.io/index"
+)
+
 // originAnnotation is where kustomize says what file an object is from, where
 // buildMetadata asks for it.
 const originAnnotation = "config.kubernetes.io/origin"
@@ -97,14 +105,13 @@ const kustomizeAnnotation = "kustomize.config.k8s.io/id"
 
 // file gives the file that an object is from, where the host tells.
 func file(item *yaml.RNode) *framework.File {
-	annotations := item.GetAnnotations(kioutil.PathAnnotation, kioutil.LegacyPathAnnotation,
-		kioutil.IndexAnnotation, kioutil.LegacyIndexAnnotation, originAnnotation, kustomizeAnnotation)
+	annotations := item.GetAnnotations(pathAnnotation, oldPath, indexAnnotation, oldIndex, originAnnotation, kustomizeAnnotation)
 	if _, made := annotations[kustomizeAnnotation]; made {
 		annotations = map[string]string{originAnnotation: annotations[originAnnotation]}
 	}
-	path := annotations[kioutil.PathAnnotation]
+	path := annotations[pathAnnotation]
 	if path == "" {
-		path = annotations[kioutil.LegacyPathAnnotation]
+		path = annotations[oldPath]
 	}
 	if path == "" {
 		path = originPath(annotations[originAnnotation])
@@ -113,7 +120,7 @@ func file(item *yaml.RNode) *framework.File {
 		return nil
 	}
 	index := 0
-	for _, text := range []string{annotations[kioutil.LegacyIndexAnnotation], annotations[kioutil.IndexAnnotation]} {
+	for _, text := range []string{annotations[oldIndex], annotations[indexAnnotation]} {
 		if n, ok := number(text); ok {
 			index = n
 		}

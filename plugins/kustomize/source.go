@@ -95,6 +95,9 @@ func (p *pinned) over(r ref) ref {
 	if p.Tag != "" || p.Digest != "" {
 		r.tag, r.digest = p.Tag, p.Digest
 	}
+	if p.TagSuffix != "" && r.tag != "" {
+		r.tag += p.TagSuffix
+	}
 	return r
 }
 

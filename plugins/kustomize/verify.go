@@ -24,6 +24,9 @@ type VerifyImagesSpec struct {
 	// Policy is a verification policy. Keys that it names are looked for beside
 	// it. Without a policy, a digest is all that is asked for.
 	Policy string `json:"policy,omitempty" yaml:"policy,omitempty"`
+	// Evidence is an OCI layout with images and their signatures, as cosign save
+	// and kubectl promote make them. What it has is not asked of a registry.
+	Evidence string `json:"evidence,omitempty" yaml:"evidence,omitempty"`
 	// Registry reads signatures from the registries that the images are in.
 	Registry bool `json:"registry,omitempty" yaml:"registry,omitempty"`
 
@@ -39,10 +42,12 @@ func (v *VerifyImages) Default() error { return nil }
 // Validate implements framework.Validator.
 func (v *VerifyImages) Validate() error {
 	switch {
-	case v.Spec.Policy != "" && !v.Spec.Registry:
-		return &fieldError{"spec.policy", "needs the registry, where signatures are", "registry: true"}
+	case v.Spec.Policy != "" && !v.Spec.Registry && v.Spec.Evidence == "":
+		return &fieldError{"spec.policy", "needs a place where signatures are", "evidence: DIR, or registry: true"}
 	case v.Spec.Policy == "" && v.Spec.Registry:
 		return &fieldError{"spec.registry", "is of no use without a policy", "policy: FILE"}
+	case v.Spec.Policy == "" && v.Spec.Evidence != "":
+		return &fieldError{"spec.evidence", "is of no use without a policy", "policy: FILE"}
 	}
 	return v.Spec.validate()
 }
@@ -58,23 +63,78 @@ func (v *VerifyImages) Filter(items []*yaml.RNode) ([]*yaml.RNode, error) {
 	}
 	images, results := v.images(items, v.Spec.scope)
 	var signed []*image
-	var refs []string
 	for _, i := range images {
-		if r := i.ref(); r.digest == "" {
+		if i.ref().digest == "" {
 			results = append(results, unpinned(i).result(v.kind, i))
 		} else if policy != nil {
 			signed = append(signed, i)
+		}
+	}
+	answers, err := v.verify(policy, signed)
+	if err != nil {
+		return items, err
+	}
+	for n, answer := range answers {
+		if f, ok := judged(signed[n], answer); ok {
+			results = append(results, f.result(v.kind, signed[n]))
+		}
+	}
+	return finish(items, results)
+}
+
+// verify asks the evidence first, and the registry for what that does not have.
+func (v *VerifyImages) verify(policy *verify.Policy, images []*image) ([]verify.Result, error) {
+	answers := make([]verify.Result, len(images))
+	if len(images) == 0 {
+		return answers, nil
+	}
+	if v.Spec.Evidence != "" {
+		if err := v.fromEvidence(policy, images, answers); err != nil {
+			return nil, err
+		}
+	}
+	var refs []string
+	var which []int
+	for n, i := range images {
+		if r := i.ref(); answers[n].Outcome != verify.Verified && v.Spec.Registry {
 			refs = append(refs, ref{repository: r.repository, digest: r.digest}.String())
+			which = append(which, n)
 		}
 	}
 	if len(refs) > 0 {
 		for n, answer := range v.host.start().verifier.Verify(v.ctx, policy, refs...) {
-			if f, ok := judged(signed[n], answer); ok {
-				results = append(results, f.result(v.kind, signed[n]))
-			}
+			answers[which[n]] = answer
 		}
 	}
-	return finish(items, results)
+	return answers, nil
+}
+
+// fromEvidence looks into the layout. An image that it does not have is unknown.
+func (v *VerifyImages) fromEvidence(policy *verify.Policy, images []*image, answers []verify.Result) error {
+	t, err := v.host.open()
+	if err != nil {
+		return err
+	}
+	defer t.close()
+	dir, err := t.directory(v.Spec.Evidence)
+	if err != nil {
+		return err
+	}
+	known := make(map[ref]verify.Result)
+	for n, i := range images {
+		r := i.ref()
+		r.tag = ""
+		answer, ok := known[r]
+		if !ok {
+			// A layout does not say which repository it was made from: that is the
+			// one that the object names.
+			o := verify.Options{UserAgent: v.host.UserAgent, LayoutName: r.repository}
+			answer = verify.New(o).Verify(v.ctx, policy, "oci:"+dir+"@"+r.digest)[0]
+			known[r] = answer
+		}
+		answers[n] = answer
+	}
+	return nil
 }
 
 func unpinned(i *image) finding {

@@ -51,7 +51,7 @@ func run(ctx context.Context) error {
 	flag.IntVar(&b.long, "long-rounds", 3, "rounds of the long measurements")
 	flag.IntVar(&b.small, "services", 1000, "services in the smaller repository")
 	flag.IntVar(&b.large, "many-services", 10000, "services in the larger repository")
-	only := flag.String("only", "", "one measurement: start-up, one-image, many-images, growth (after many-images), resolve or verify")
+	only := flag.String("only", "", "one measurement: start-up, one-image, many-images, growth (after many-images), functions, resolve or verify")
 	keep := flag.String("keep", "", "an empty folder for the repositories, which are left there to be looked at")
 	flag.Parse()
 	bin, err := peers.Build(ctx, os.Stderr, "kustomize", "registry", "crane", "cosign")
@@ -71,7 +71,7 @@ func run(ctx context.Context) error {
 		measure func(context.Context) error
 	}{
 		{"start-up", b.startUp}, {"one-image", b.oneImage}, {"many-images", b.manyImages}, {"growth", b.growth},
-		{"resolve", b.resolve}, {"verify", b.verify},
+		{"functions", b.functions}, {"resolve", b.resolve}, {"verify", b.verify},
 	} {
 		if *only != "" && m.name != *only {
 			continue

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -21,6 +20,7 @@ type command struct {
 	name    string
 	args    []string
 	env     []string
+	path    string // a folder to be found in front of all others on PATH
 	prepare func() error
 }
 
@@ -46,7 +46,7 @@ func (c command) run(ctx context.Context) (cost, error) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, c.name, c.args...)
 	cmd.Dir = c.dir
-	cmd.Env = append(append(os.Environ(), gitEnvironment...), c.env...)
+	cmd.Env = append(append(withPath(c.path), gitEnvironment...), c.env...)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	started := time.Now()
