@@ -66,10 +66,10 @@ api: ## compare the packages' API with the last tag's
 
 platforms: ## compile everything for PLATFORMS (all that a release is made for)
 	@set -e; for p in $(or $(PLATFORMS),linux/386 linux/amd64 linux/arm linux/arm64 linux/ppc64le darwin/amd64 darwin/arm64 windows/386 windows/amd64 windows/arm64); do \
-	  echo "$$p"; CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -trimpath ./...; done
+	  echo "$$p"; CGO_ENABLED=0 GOARM=6 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -trimpath ./...; done
 
 release: ## make dist/: archives, checksums, SBOMs, krew manifest, image; signed with COSIGN_KEY
-	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} $(RELEASE) -platforms '$(PLATFORMS)' release
+	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null)} $(RELEASE) -platforms '$(PLATFORMS)' release
 
 krew: ## make the archives for PLATFORMS (all) and dist/krew-manifest.yaml
 	$(RELEASE) -platforms '$(PLATFORMS)' krew

@@ -13,7 +13,6 @@ import (
 	"regexp"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -267,10 +266,7 @@ func cmdUnpriv(ts *testscript.TestScript, neg bool, args []string) {
 	c := exec.Command(path, args[1:]...)
 	c.Dir = ts.MkAbs(".")
 	c.Env = []string{"HOME=/nonexistent", "PATH=" + ts.Getenv("PATH")}
-	if os.Getuid() == 0 {
-		const nobody = 65534
-		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-	}
+	asNobody(c)
 	var out bytes.Buffer
 	c.Stdout, c.Stderr = &out, &out
 	err = c.Run()
