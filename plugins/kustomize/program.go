@@ -226,6 +226,9 @@ func (p *program) process(list *framework.ResourceList) error {
 	p.called = true
 	err := p.processor.Process(list)
 	p.results = list.Results
+	if err == nil && len(p.results) == 0 && !p.processor.Changed() {
+		list.Items = nil // what was read is written: no need to format it
+	}
 	return err
 }
 
@@ -280,7 +283,7 @@ func (p *program) output(err error) []byte {
 		return nil
 	case len(p.args) > 0:
 		return p.inputs()
-	case p.out.Len() == 0: // nothing could be read
+	case !p.called: // nothing could be read
 		return nil
 	case len(p.results) == 0:
 		return p.read.Bytes()
