@@ -152,7 +152,7 @@ func (o *attestOptions) statements(statuses []promote.ServiceStatus, to *promote
 				errs = append(errs, &promote.Error{Msg: fmt.Sprintf("service %q has no overlay in %s", st.Service, to.Name)})
 			}
 			for _, i := range e.Images {
-				one, err := o.summary(st.Service, i, to, source)
+				one, err := o.recorded(st.Service, i, to, source)
 				errs = append(errs, err)
 				all = append(all, one)
 			}
@@ -167,7 +167,8 @@ func (o *attestOptions) statements(statuses []promote.ServiceStatus, to *promote
 	return all, nil
 }
 
-func (o *attestOptions) summary(service string, i promote.ImageStatus, to *promote.Environment, source stateSource) (statement, error) {
+// recorded makes the summary of an image from the record of its promotion.
+func (o *attestOptions) recorded(service string, i promote.ImageStatus, to *promote.Environment, source stateSource) (statement, error) {
 	refuse := func(format string, args ...any) (statement, error) {
 		return statement{}, &promote.Refused{Answer: promote.Fail, Verdicts: []promote.Verdict{{
 			Gate: "attest", Answer: promote.Fail, Reason: fmt.Sprintf("%s in %s: image %q ", service, to.Name, i.Name) + fmt.Sprintf(format, args...)}}}
@@ -184,7 +185,7 @@ func (o *attestOptions) summary(service string, i promote.ImageStatus, to *promo
 	for _, g := range i.Last.Gates {
 		verdicts = append(verdicts, recordedVerdict(g))
 	}
-	return o.vsa(service, i.Repository+"@"+i.Digest, to.Name, i.Last.Commit, verdicts, source)
+	return summary(o.verifier, service, i.Repository+"@"+i.Digest, to.Name, i.Last.Commit, verdicts, source)
 }
 
 // recordedVerdict reads "name=answer; reason", as records have it.
@@ -194,13 +195,14 @@ func recordedVerdict(text string) verify.GateVerdict {
 	return verify.GateVerdict{Gate: name, Verdict: answer, Reason: reason}
 }
 
-func (o *attestOptions) vsa(service, image, environment, commit string, verdicts []verify.GateVerdict, source stateSource) (statement, error) {
+// summary makes the statement that an image has come to an environment.
+func summary(verifier, service, image, environment, commit string, verdicts []verify.GateVerdict, source stateSource) (statement, error) {
 	passed := true
 	for _, v := range verdicts {
 		passed = passed && v.Verdict == string(promote.Pass)
 	}
 	s, err := verify.NewVSA(verify.VSA{
-		Image: image, Verifier: o.verifier, Version: map[string]string{"kubectl-promote": buildVersion()}, Time: time.Now(),
+		Image: image, Verifier: verifier, Version: map[string]string{"kubectl-promote": buildVersion()}, Time: time.Now(),
 		Policy: source.policy, Passed: passed, Environment: environment, Service: service,
 		Repository: source.repository, Commit: commit, Gates: verdicts,
 	})
@@ -208,4 +210,36 @@ func (o *attestOptions) vsa(service, image, environment, commit string, verdicts
 		return statement{}, &promote.Error{Msg: service + " in " + environment, Err: err}
 	}
 	return statement{service, image, s}, nil
+}
+
+// attestPromotion signs what a promotion has just committed.
+func (o *promoteOptions) attestPromotion(ctx context.Context, command string, p *promote.Promoter, repo *git.Repo, plan *promote.Plan, commit string) error {
+	source, err := o.session.stateSource(ctx, repo, p.Pipeline)
+	if err != nil {
+		return err
+	}
+	var statements []statement
+	for _, sp := range plan.Services {
+		var verdicts []verify.GateVerdict
+		for _, v := range sp.Verdicts {
+			verdicts = append(verdicts, verify.GateVerdict{Gate: v.Gate, Verdict: string(v.Answer), Reason: v.Reason})
+		}
+		for _, i := range sp.Images {
+			if i.New == i.Old || i.New.Digest == "" {
+				continue
+			}
+			st, err := summary(defaultVerifierID, sp.Service, i.Repository+"@"+i.New.Digest, plan.To, commit, verdicts, source)
+			if err != nil {
+				return err
+			}
+			statements = append(statements, st)
+		}
+	}
+	done, err := o.attest.publish(ctx, o.session, command, plan.To, statements)
+	for _, a := range done {
+		if !o.session.quiet {
+			fmt.Fprintln(o.session.ErrOut, clean(a.Service+": attested to have passed "+a.Environment))
+		}
+	}
+	return err
 }

@@ -52,8 +52,9 @@ func (r *demoRegistry) stop() { _ = r.server.Close() }
 
 // demoKey signs as cosign does with a key.
 type demoKey struct {
-	signer signature.Signer
-	public []byte // PEM
+	private *ecdsa.PrivateKey
+	signer  signature.Signer
+	public  []byte // PEM
 }
 
 func newDemoKey() (*demoKey, error) {
@@ -66,7 +67,7 @@ func newDemoKey() (*demoKey, error) {
 		return nil, err
 	}
 	public, err := cryptoutils.MarshalPublicKeyToPEM(key.Public())
-	return &demoKey{signer, public}, err
+	return &demoKey{key, signer, public}, err
 }
 
 // push pushes a small image and, where a key is given, its signature.

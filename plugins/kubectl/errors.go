@@ -8,6 +8,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/verify"
 )
 
 // The exit statuses. Refused, waiting and unknown are three different things: a
@@ -53,12 +54,15 @@ func exitStatus(err error) int {
 	var usage *usageError
 	var refused *promote.Refused
 	var missing *missingPlatforms
+	var stored *verify.StoreError
 	var function *functionError
 	switch {
 	case errors.As(err, &usage), errors.Is(err, promote.ErrUsage):
 		return exitUsage
 	case errors.As(err, &refused):
 		return answerStatus(refused.Answer)
+	case errors.As(err, &stored) && stored.Unknown:
+		return exitUnknown
 	case errors.As(err, &missing):
 		return exitRefused
 	case errors.As(err, &function):

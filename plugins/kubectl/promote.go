@@ -7,6 +7,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/spf13/cobra"
 )
 
@@ -17,6 +18,7 @@ type promoteOptions struct {
 	request promote.Request
 	dryRun  bool
 	commit  bool
+	attest  signOptions
 }
 
 const promoteExample = `  # show what promoting cart from staging to production would change
@@ -58,6 +60,7 @@ func (o *promoteOptions) addFlags(cmd *cobra.Command) {
 	f.StringArrayVar(&o.request.Images, "image", nil, "only this image, by the name of its entry; can be repeated")
 	f.BoolVar(&o.request.AddMissing, "add-missing", false, "add entries that the target lacks, with the source's registry")
 	f.BoolVar(&o.commit, "commit", false, "commit the edits, with the promotion's record")
+	f.StringVar(&o.attest.key, "attest-key", "", "private key file: sign what was committed, as kubectl promote attest does")
 	f.BoolVar(&o.session.offline, "offline", false, "ask no registry: promote recorded digests only, and verify nothing")
 	for _, flag := range []string{"to", "from"} {
 		must(cmd.RegisterFlagCompletionFunc(flag, o.session.completeEnvironments))
@@ -124,10 +127,8 @@ func (o *promoteOptions) run(cmd *cobra.Command, args []string) error {
 	applied := &promote.Applied{}
 	refused := plan.Refusal()
 	if refused == nil && !o.dryRun {
-		if plan.Changed() && plan.Mode == promote.DeliverCommit {
-			if err := repo.CheckIdentity(ctx); err != nil {
-				return err
-			}
+		if err := o.ready(cmd, repo, plan); err != nil {
+			return err
 		}
 		if applied, err = o.apply(ctx, p, plan); err != nil {
 			return err
@@ -145,9 +146,41 @@ func (o *promoteOptions) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	if o.attest.key != "" && applied.Commit != "" {
+		if err := o.attestPromotion(ctx, cmd.CommandPath(), p, repo, plan, applied.Commit); err != nil {
+			return &promote.Error{Msg: "the promotion is committed as " + applied.Commit + ", but not attested", Err: err,
+				Hint: fmt.Sprintf("kubectl promote attest %s --to %s --key %s", strings.Join(planned(plan), " "), plan.To, o.attest.key)}
+		}
+	}
 	if refused != nil {
 		o.session.printRefusal(plan)
 		return &silentError{answerStatus(refused.Answer)}
+	}
+	return nil
+}
+
+// planned are the names of a plan's services.
+func planned(plan *promote.Plan) []string {
+	var names []string
+	for _, s := range plan.Services {
+		names = append(names, s.Service)
+	}
+	return names
+}
+
+// ready makes sure, before anything is written, that a commit can be made and
+// signed for.
+func (o *promoteOptions) ready(cmd *cobra.Command, repo *git.Repo, plan *promote.Plan) error {
+	if o.attest.key != "" {
+		if plan.Mode != promote.DeliverCommit {
+			return &usageError{msg: "--attest-key stands without --commit: there is no commit to attest", hint: "--commit --attest-key " + o.attest.key, command: cmd.CommandPath()}
+		}
+		if _, err := o.attest.signer(o.session, cmd.CommandPath()); err != nil {
+			return err
+		}
+	}
+	if plan.Changed() && plan.Mode == promote.DeliverCommit {
+		return repo.CheckIdentity(cmd.Context())
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package kubectl
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"flag"
 	"fmt"
@@ -83,6 +85,7 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"registry": cmdRegistry,
 	"image":    cmdImage,
 	"index":    cmdIndex,
+	"private":  cmdPrivate,
 	"retag":    cmdRetag,
 	"key":      cmdKey,
 	"expand":   cmdExpand,
@@ -191,6 +194,17 @@ func cmdKey(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: key NAME FILE")
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), scriptKey(ts, args[0]).public, 0o644))
+}
+
+// private NAME FILE: write the private half of a key.
+func cmdPrivate(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: private NAME FILE")
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(scriptKey(ts, args[0]).private)
+	ts.Check(err)
+	data := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), data, 0o600))
 }
 
 func scriptKey(ts *testscript.TestScript, name string) *demoKey {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/verify"
 	"github.com/spf13/cobra"
@@ -98,7 +99,8 @@ func (o *signOptions) storer(s *session) (*verify.Storer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return verify.NewStorer(verify.StoreOptions{Transport: t, Legacy: o.legacy}), nil
+	// The transport has the credentials; an empty keychain has none.
+	return verify.NewStorer(verify.StoreOptions{Transport: t, Keychain: authn.NewMultiKeychain(), Legacy: o.legacy}), nil
 }
 
 // statement is one statement to be signed and stored.
