@@ -180,6 +180,16 @@ func TestPinImages(t *testing.T) {
 			want:  set(pod, "shop/web:v1", "shop/web:v9@"+digestB),
 		},
 		{
+			name: "overlay with a suffix", config: config("PinImages", "{overlay: ../staging, lock: ../images.lock, ignore: [busybox]}"),
+			files: merge(map[string]string{"staging/kustomization.yaml": "images:\n- {name: shop/web, newTag: v2, tagSuffix: -arm}\n"}, lock("shop/web:v2-arm "+digestB)),
+			want:  set(pod, "shop/web:v1", "shop/web:v2-arm@"+digestB),
+		},
+		{
+			name: "overlay with a suffix to nothing", config: config("PinImages", "{overlay: ../staging, ignore: [busybox]}"),
+			files: map[string]string{"staging/kustomization.yaml": "images:\n- {name: shop/web, tagSuffix: -arm}\n"}, fails: true, answer: Unknown,
+			lines: "Pod shop/web: spec.containers[0].image: image \"shop/web\": ../staging/kustomization.yaml appends \"-arm\" to a tag that it does not name\nhint: write newTag or digest there",
+		},
+		{
 			name: "declared", config: config("PinImages", "{lock: ../images.lock, fields: ['spec.steps[*].image', spec.main]}"),
 			objects: "apiVersion: example.com/v1\nkind: Task\nmetadata:\n  name: t\nspec:\n  steps:\n  - image: busybox:1.36 # step\n  main:\n    repository: shop/web\n    tag: v1 # main\n    digest: \"\"\n",
 			files:   lock("busybox:1.36 "+digestA, "shop/web:v1 "+digestB),

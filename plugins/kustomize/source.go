@@ -95,7 +95,7 @@ func (p *pinned) over(r ref) ref {
 	if p.Tag != "" || p.Digest != "" {
 		r.tag, r.digest = p.Tag, p.Digest
 	}
-	if p.TagSuffix != "" && r.tag != "" {
+	if p.Tag != "" {
 		r.tag += p.TagSuffix
 	}
 	return r
@@ -114,6 +114,11 @@ func (e *environment) pin(repository string) (*pinned, *finding) {
 			f.hint = "name the overlay's file that has one of them"
 			return nil, &f
 		}
+	}
+	if pins[0].TagSuffix != "" && pins[0].Tag == "" && pins[0].Digest == "" {
+		f := undecided("unresolved", fmt.Sprintf("image %s: %s appends %s to a tag that it does not name", quoted(repository), e.name, quoted(pins[0].TagSuffix)))
+		f.hint = "write newTag or digest there"
+		return nil, &f
 	}
 	p := pinned(pins[0])
 	return &p, nil

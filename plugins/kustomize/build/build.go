@@ -24,6 +24,7 @@
 package build
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -289,13 +290,20 @@ func isKustomizationName(name string) bool {
 	return name == "kustomization.yaml" || name == "kustomization.yml" || name == "Kustomization"
 }
 
-// same tells whether two builds gave the same.
+// same tells whether two builds gave the same. A patch goes through JSON and may
+// write 1.0 as 1, and so does all that is written in the end.
 func same(a, b resmap.ResMap) bool {
 	if a.Size() != b.Size() {
 		return false
 	}
 	for i, r := range a.Resources() {
-		if len(difference(r.YNode(), b.Resources()[i].YNode(), "")) > 0 {
+		s := b.Resources()[i]
+		if len(difference(r.YNode(), s.YNode(), "")) == 0 {
+			continue
+		}
+		x, err1 := r.AsYAML()
+		y, err2 := s.AsYAML()
+		if err1 != nil || err2 != nil || !bytes.Equal(x, y) {
 			return false
 		}
 	}

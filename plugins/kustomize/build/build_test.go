@@ -83,11 +83,48 @@ func TestRunErrors(t *testing.T) {
 	if _, err := Run(t.Context(), "/a/pod.yaml", Options{FS: fs}); err == nil {
 		t.Error("a file was built")
 	}
+	fs = files(t, map[string]string{
+		"/a/kustomization.yaml":      "resources: [base]\n",
+		"/a/base/kustomization.yaml": "resources: [pod.yaml]\ntransformers:\n" + function("SetImages", "{images: [{name: web, newTag: v2}]}"),
+		"/a/base/pod.yaml":           pod + "big: 12345678901234567890\n",
+	})
+	if _, err := Run(t.Context(), "/a", Options{FS: fs}); err == nil || !strings.Contains(err.Error(), "cannot be carried into the build as patches") {
+		t.Errorf("%v", err)
+	}
 	done, cancel := context.WithCancel(t.Context())
 	cancel()
 	fs = files(t, map[string]string{"/a/kustomization.yaml": "resources: [pod.yaml]\n", "/a/pod.yaml": pod})
 	if _, err := Run(done, "/a", Options{FS: fs}); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
+	}
+}
+
+// A base whose objects have values that a patch, which goes through JSON, would
+// write in another way.
+func TestRunOddValues(t *testing.T) {
+	odd := pod + "odd: {float: 1.0, exp: 1e3, octal: 0o17, old: 017, hex: 0x1F, nothing: null, tilde: ~, date: 2026-01-02, on: on, yes: \"yes\", text: \"1.0\"}\n"
+	fs := files(t, map[string]string{
+		"/a/kustomization.yaml":      "resources: [base]\nnameSuffix: -x\n",
+		"/a/base/kustomization.yaml": "resources: [pod.yaml]\ntransformers:\n" + function("SetImages", "{images: [{name: web, newTag: v2}]}"),
+		"/a/base/pod.yaml":           odd,
+		"/b/kustomization.yaml":      "resources: [base]\nnameSuffix: -x\n",
+		"/b/base/kustomization.yaml": "resources: [pod.yaml]\nimages: [{name: web, newTag: v2}]\n",
+		"/b/base/pod.yaml":           odd,
+	})
+	var texts []string
+	for _, dir := range []string{"/a", "/b"} {
+		result, err := Run(t.Context(), dir, Options{FS: fs})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := result.Resources.AsYaml()
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts = append(texts, string(text))
+	}
+	if texts[0] != texts[1] {
+		t.Errorf("by a function:\n%s\nby kustomize:\n%s", texts[0], texts[1])
 	}
 }
 
@@ -106,6 +143,7 @@ func TestDifference(t *testing.T) {
 		{"{'x/y~z': 1}", "{'x/y~z': 2}"},
 		{"{a: {b: 1}}", "{a: text}"},
 		{"{a: text}", "{a: null}"},
+		{"{a: 1.5, b: 1}", "{a: '1.5', b: 1}"},
 	} {
 		a, b := yaml.MustParse(tc.a), yaml.MustParse(tc.b)
 		ops := difference(a.YNode(), b.YNode(), "")

@@ -191,8 +191,9 @@ func (b *builder) patchesFor(t *target, done, group entries) (entries, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Names may be ambiguous, and kustomize's patches lose digits of large numbers.
 	if !same(got, after) {
-		return nil, failure("list it in the kustomization that is built", "%s: what %s changes cannot be told apart by the names of the resources", group[0].where(), group[0].name())
+		return nil, failure("list it in the kustomization that is built", "%s: what %s changes cannot be carried into the build as patches", group[0].where(), group[0].name())
 	}
 	return patches, nil
 }
