@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	otherDigest = "sha256:fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
-	indexType   = "application/vnd.oci.image.index.v1+json"
+	otherDigest  = "sha256:fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
+	ociIndexType = "application/vnd.oci.image.index.v1+json"
 )
 
 // lockFile writes a lock file with D and E for two digests and I for the media
@@ -27,7 +27,7 @@ func lockFile(lines ...string) string {
 	for _, line := range lines {
 		text += line + "\n"
 	}
-	return strings.NewReplacer("{D}", someDigest, "{E}", otherDigest, "{I}", indexType).Replace(text)
+	return strings.NewReplacer("{D}", someDigest, "{E}", otherDigest, "{I}", ociIndexType).Replace(text)
 }
 
 func parseLock(t testing.TB, text string) *digest.Lock {
@@ -114,7 +114,9 @@ func TestParseLockFaults(t *testing.T) {
 		"no equals":     {lockFile("a:1 {D} - linux/amd64"), `images.lock:2:90: no "=" and digest behind the platform`},
 		"platform hash": {lockFile("a:1 {D} - linux/amd64=x"), `images.lock:2:91: digest does not start with "sha256:"`},
 		"platform x2":   {lockFile("a:1 {D} - l/a={D} l/a={D}"), `images.lock:2:155: platform "l/a" stands twice`},
-		"platforms":     {lockFile("a:1 {D} -" + manyPlatforms(65)), `images.lock:2:5582: more than 64 platforms`},
+		"platforms":     {lockFile("a:1 {D} -" + manyPlatforms(65)), `images.lock:2:5327: more than 64 platforms`},
+		"long type":     {lockFile("a:1 {D} a/" + strings.Repeat("b", 254)), `images.lock:2:332: media type longer than 255 bytes`},
+		"long platform": {lockFile("a:1 {D} - linux/" + strings.Repeat("b", 123) + "={D}"), `images.lock:2:207: platform longer than 128 bytes`},
 		"control":       {lockFile("# äöü\x1b[0m"), `images.lock:2:6: character "\x1b"`},
 		"not UTF-8":     {lockFile("# ä\xff"), `images.lock:2:4: character "\xff"`},
 		"merge": {
@@ -128,7 +130,7 @@ func TestParseLockFaults(t *testing.T) {
 		},
 		"two types": {
 			lockFile("a:1 {D} -", "a:1 {D} {I}"),
-			`images.lock:3:1: image "a:1" is "` + indexType + `" here and "" at images.lock:2:1`,
+			`images.lock:3:1: image "a:1" is "` + ociIndexType + `" here and "" at images.lock:2:1`,
 		},
 		"two platforms": {
 			lockFile("a:1 {D} -", "a:1 {D} - linux/amd64={D}"),
@@ -205,7 +207,7 @@ func TestLockSet(t *testing.T) {
 	var l digest.Lock
 	set := func(ref, dgst string, platforms ...string) {
 		t.Helper()
-		e := digest.Locked{Ref: ref, Digest: dgst, MediaType: indexType}
+		e := digest.Locked{Ref: ref, Digest: dgst, MediaType: ociIndexType}
 		for _, p := range platforms {
 			e.Platforms = append(e.Platforms, digest.LockedPlatform{Platform: p, Digest: otherDigest})
 		}
@@ -229,6 +231,26 @@ func TestLockSet(t *testing.T) {
 	}
 	if refs := l.Refs(); len(refs) != 2 {
 		t.Errorf("left are %q", refs)
+	}
+}
+
+func TestLockBounds(t *testing.T) {
+	var text strings.Builder
+	text.WriteString(lockFile())
+	for i := range 100_000 {
+		fmt.Fprintf(&text, "a:%d %s -\n", i, someDigest)
+	}
+	l := parseLock(t, text.String())
+	err := l.Set(digest.Locked{Ref: "b:1", Digest: someDigest})
+	if !errors.Is(err, digest.ErrMalformed) || !strings.HasSuffix(err.Error(), "more than 100000 images") {
+		t.Errorf("Set: %v", err)
+	}
+	if err := l.Set(digest.Locked{Ref: "a:1", Digest: otherDigest}); err != nil {
+		t.Errorf("Set of one that is there: %v", err)
+	}
+	text.WriteString("b:1 " + someDigest + " -\n")
+	if _, err := digest.ParseLock("images.lock", []byte(text.String())); err == nil || err.Error() != "images.lock:100002:1: more than 100000 images" {
+		t.Errorf("ParseLock: %v", err)
 	}
 }
 
@@ -274,18 +296,23 @@ func TestLockMerge(t *testing.T) {
 	against := lockFile("b:1 {D} -", "m:1 "+digestOf('c')+" -", "q:1 {D} -", "x:1 {D} -")
 	for name, tt := range map[string]struct {
 		ours, theirs string
-		union        bool
+		union, fresh bool     // fresh: there was no lock file before
 		want         []string // digests of a, aa, b, m, q, x, y; or the error
 		fault        string
 	}{
 		"apart":            {ours: ours, theirs: theirs, want: []string{"a:1 D", "b:1 D", "m:1 E", "q:1 D", "x:1 E", "y:1 D"}},
 		"side by side":     {ours: ours, theirs: beside, fault: "conflict marker of a merge"},
+		"both new":         {ours: lockFile("a:1 {D} -"), theirs: lockFile("b:1 {E} -"), union: true, fresh: true, want: []string{"a:1 D", "b:1 E"}},
 		"with union":       {ours: ours, theirs: beside, union: true, want: []string{"a:1 D", "aa:1 D", "b:1 D", "m:1 E", "q:1 D", "x:1 D"}},
 		"the same changed": {ours: ours, theirs: against, union: true, fault: `image "m:1" is ` + digestOf('c') + ` here and ` + otherDigest + ` at images.lock:`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			args := []string{"merge-file", "-p"}
+			base := base
+			if tt.fresh {
+				base = ""
+			}
 			if tt.union {
 				args = append(args, "--union")
 			}
@@ -368,4 +395,24 @@ func FuzzParseLock(f *testing.F) {
 			}
 		}
 	})
+}
+
+func ExampleParseLock() {
+	lock, err := digest.ParseLock("images.lock", []byte("images.lock v1\n"+
+		"nginx:1.27 "+someDigest+" -\n"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	entry, ok := lock.Lookup("docker.io/library/nginx:1.27")
+	fmt.Println(entry.Ref, entry.Digest, ok)
+
+	// Both sides of a merge have moved the image.
+	_, err = digest.ParseLock("images.lock", []byte("images.lock v1\n"+
+		"nginx:1.27 "+someDigest+" -\n"+
+		"nginx:1.27 "+otherDigest+" -\n"))
+	fmt.Println(err)
+	// Output:
+	// nginx:1.27 sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef true
+	// images.lock:3:1: image "nginx:1.27" is sha256:fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210 here and sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef at images.lock:2:1
 }

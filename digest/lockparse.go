@@ -178,53 +178,51 @@ func mergeComments(a, b []string) []string {
 
 // parseLockLine returns the offset of the first fault and what it is.
 func parseLockLine(text string) (e Locked, key Reference, at int, why string) {
-	fail := func(at int, why string) (Locked, Reference, int, string) {
-		return Locked{}, Reference{}, at, why
-	}
 	if tab := strings.IndexByte(text, '\t'); tab >= 0 {
-		return fail(utf8.RuneCountInString(text[:tab]), "tab, fields are separated by one space")
+		return e, key, utf8.RuneCountInString(text[:tab]), "tab, fields are separated by one space"
 	}
 	fields, offset := strings.Split(text, " "), 0
 	for i, field := range fields {
-		if field == "" {
-			return fail(offset, "space at the start or end of the line, or two in a row")
-		}
-		switch i {
-		case 0:
-			e.Ref = field
-			ref, at, why := parseReference(field)
-			switch {
-			case why != "":
-				return fail(at, why)
-			case ref.Tag != "" && ref.Digest != "":
-				return fail(len(field)-len(ref.Digest)-1, "digest in a reference with a tag, the digest has a field of its own")
-			}
-			key = lockKey(ref)
-		case 1:
+		switch {
+		case field == "":
+			at, why = 0, "space at the start or end of the line, or two in a row"
+		case i == 0:
+			key, at, why = e.readRef(field)
+		case i == 1:
 			e.Digest = field
 			at, why = checkDigest(field)
 			if why == "" && key.Digest != "" && key.Digest != field {
 				at, why = 0, "another digest than the reference has"
 			}
-		case 2:
-			if e.MediaType = field; field == noMediaType {
-				e.MediaType = ""
-				break
-			}
+		case i == 2 && field == noMediaType:
+		case i == 2:
+			e.MediaType = field
 			at, why = checkMediaType(field)
 		default:
 			at, why = e.addPlatform(field)
 		}
 		if why != "" {
-			return fail(offset+at, why)
+			return e, key, offset + at, why
 		}
 		offset += len(field) + 1
 	}
 	if len(fields) < 3 {
-		return fail(len(text), "the line ends after "+strconv.Itoa(len(fields))+" of 3 fields: reference, digest, media type or \"-\"")
+		return e, key, len(text), "the line ends after " + strconv.Itoa(len(fields)) + " of 3 fields: reference, digest, media type or \"-\""
 	}
 	e.Platforms = sortedPlatforms(e.Platforms)
 	return e, key, 0, ""
+}
+
+func (e *Locked) readRef(field string) (Reference, int, string) {
+	ref, at, why := parseReference(field)
+	switch {
+	case why != "":
+		return ref, at, why
+	case ref.Tag != "" && ref.Digest != "":
+		return ref, len(field) - len(ref.Digest) - 1, "digest in a reference with a tag, the digest has a field of its own"
+	}
+	e.Ref = field
+	return lockKey(ref), 0, ""
 }
 
 func (e *Locked) addPlatform(field string) (int, string) {

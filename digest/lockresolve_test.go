@@ -36,7 +36,7 @@ func (a *answers) ResolveAll(_ context.Context, refs []string, done func(digest.
 		case tagged == "":
 			res.Err = &digest.Error{Ref: s, Kind: digest.ErrUnknown}
 		default:
-			res.Digest, res.MediaType = tagged, indexType
+			res.Digest, res.MediaType = tagged, ociIndexType
 		}
 		out = append(out, res)
 		done(res)

@@ -1,0 +1,141 @@
+package digest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/partial"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"github.com/kubepromote/kubepromote/digest"
+)
+
+func createdAt(t testing.TB, at time.Time) v1.Image {
+	t.Helper()
+	img, err := mutate.CreatedAt(randomImage(t), v1.Time{Time: at})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return img
+}
+
+func annotated[T partial.WithRawManifest](t testing.TB, what T, created string) T {
+	t.Helper()
+	out, ok := mutate.Annotations(what, map[string]string{"org.opencontainers.image.created": created}).(T)
+	if !ok {
+		t.Fatal("annotations make it something else")
+	}
+	return out
+}
+
+func TestCreated(t *testing.T) {
+	f := newFront(t)
+	day := time.Date(2024, 1, 31, 12, 0, 0, 0, time.UTC)
+	for tag, what := range map[string]remote.Taggable{
+		"v1":       createdAt(t, day),
+		"noted":    annotated[v1.Image](t, createdAt(t, day), "2024-02-01T12:00:00Z"),
+		"no-time":  annotated[v1.Image](t, createdAt(t, day), "yesterday"),
+		"never":    createdAt(t, time.Time{}),
+		"multi":    indexOf(t, map[string]v1.Image{"linux/amd64": createdAt(t, day), "a/b": createdAt(t, day.AddDate(0, 0, 9))}),
+		"attested": indexOf(t, map[string]v1.Image{"unknown/unknown": createdAt(t, day)}),
+		"dated":    annotated[v1.ImageIndex](t, indexOf(t, nil), "2024-02-02T12:00:00Z"),
+	} {
+		target, err := name.NewTag(f.host + "/shop/cart:" + tag)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if index, ok := what.(v1.ImageIndex); ok {
+			err = remote.WriteIndex(target, index, remote.WithContext(t.Context()))
+		} else {
+			err = remote.Write(target, what.(v1.Image), remote.WithContext(t.Context()))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := newResolver(t, digest.Options{})
+	for tag, want := range map[string]string{
+		"v1": "2024-01-31", "noted": "2024-02-01", "never": "0001-01-01", "multi": "2024-02-09", "attested": "0001-01-01", "dated": "2024-02-02",
+	} {
+		got, err := r.Created(t.Context(), f.host+"/shop/cart:"+tag)
+		if err != nil || got.Format(time.DateOnly) != want {
+			t.Errorf("%s was created %v, %v, want %s", tag, got, err, want)
+		}
+	}
+	for ref, want := range map[string]struct {
+		kind error
+		text string
+	}{
+		"shop/cart:no-time": {digest.ErrUnknown, `annotation org.opencontainers.image.created is "yesterday", not a time of RFC 3339`},
+		"shop/cart:v9":      {digest.ErrNotFound, `tag "v9" of "shop/cart" not found`},
+		"shop/cart":         {digest.ErrMalformed, `neither tag nor digest`},
+	} {
+		if _, err := r.Created(t.Context(), f.host+"/"+ref); !errors.Is(err, want.kind) || !strings.Contains(err.Error(), want.text) {
+			t.Errorf("%s: %v, want %s", ref, err, want.text)
+		}
+	}
+	f.setFault(func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.Contains(r.URL.Path, "/manifests/sha256:") {
+			return false
+		}
+		w.WriteHeader(http.StatusNotFound)
+		return true
+	})
+	if _, err := r.Created(t.Context(), f.host+"/shop/cart:multi"); !errors.Is(err, digest.ErrUnknown) || !strings.Contains(err.Error(), `tag "multi" of "shop/cart": has the manifest and not the image sha256:`) {
+		t.Errorf("index without its image: %v", err)
+	}
+	for want, fault := range map[string]func(http.ResponseWriter, *http.Request) bool{
+		"has the manifest and not the configuration sha256:": onPath("/blobs/", status(http.StatusNotFound)),
+		"answered with what does not hash to sha256:":        onPath("/blobs/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "{}") }),
+		"server error (501)":                                 onPath("/blobs/", status(http.StatusNotImplemented)),
+		"answered with a manifest that is not JSON":          onManifest(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<") }),
+		`": digest does not start with "sha256:"`:            onManifest(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, configOf("sha512:"+someHex+someHex)) }),
+	} {
+		f.setFault(fault)
+		if _, err := r.Created(t.Context(), f.host+"/shop/cart:v1"); !errors.Is(err, digest.ErrUnknown) || errors.Is(err, digest.ErrNotFound) || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	f.setFault(onManifest(status(http.StatusForbidden)))
+	if _, err := r.Created(t.Context(), f.host+"/shop/cart:v1"); !errors.Is(err, digest.ErrUnknown) || errors.Is(err, digest.ErrNotFound) {
+		t.Errorf("forbidden: %v", err)
+	}
+}
+
+func configOf(dgst string) string {
+	return fmt.Sprintf(`{"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":%q}}`, dgst)
+}
+
+// The newest image of a repository by the time it was built.
+func TestNewestCreated(t *testing.T) {
+	f := newFront(t)
+	day := time.Date(2024, 1, 31, 12, 0, 0, 0, time.UTC)
+	for i, tag := range []string{"main-c", "main-a", "main-b"} {
+		target, err := name.NewTag(f.host + "/shop/cart:" + tag)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := remote.Write(target, createdAt(t, day.Add(time.Duration(i)*time.Hour)), remote.WithContext(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := newResolver(t, digest.Options{})
+	tags, err := r.ListTags(t.Context(), f.host+"/shop/cart")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := parseSelector(t, "regexp:^main- created").SelectCreated(t.Context(), tags, func(ctx context.Context, tag string) (time.Time, error) {
+		return r.Created(ctx, fmt.Sprintf("%s/shop/cart:%s", f.host, tag))
+	})
+	if want := "main-b: created last, at 2024-01-31T14:00:00Z, of 3 tags"; err != nil || got.Why != want {
+		t.Errorf("%v: got %s, want %s", err, got.Why, want)
+	}
+}

@@ -1,0 +1,280 @@
+package digest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+const (
+	annotationRefName = "org.opencontainers.image.ref.name"
+	// maxManifest is what registries accept at least; configurations and the
+	// files of a layout itself are held to it as well.
+	maxManifest = 4 << 20
+)
+
+// fileStore is where the files of a layout are: a directory or an archive.
+type fileStore interface {
+	// open opens a regular file by its path in the layout, with slashes.
+	open(name string) (io.ReadCloser, int64, error)
+	io.Closer
+}
+
+// dirStore reads below one directory, and nowhere else.
+type dirStore struct {
+	ctx  context.Context
+	root *os.Root
+}
+
+func (d *dirStore) open(name string) (io.ReadCloser, int64, error) {
+	local := filepath.FromSlash(name)
+	// Opening a pipe would wait for its other end.
+	info, err := d.root.Lstat(local)
+	if err != nil {
+		return nil, 0, storeFault(name, err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, 0, fault(name + " is not a regular file")
+	}
+	f, err := d.root.Open(local)
+	if err != nil {
+		return nil, 0, storeFault(name, err)
+	}
+	if info, err = f.Stat(); err != nil || !info.Mode().IsRegular() {
+		f.Close()
+		return nil, 0, fault(name + " is not a regular file")
+	}
+	return &openFile{boundReader{d.ctx, f}, f}, info.Size(), nil
+}
+
+// Close implements [io.Closer].
+func (d *dirStore) Close() error { return d.root.Close() }
+
+// openFile is a file whose reading ends with a context.
+type openFile struct {
+	io.Reader
+	io.Closer
+}
+
+func missing(name string) fault { return fault("there is no " + name) }
+
+// storeFault leaves out of an error all but its cause.
+func storeFault(name string, err error) error {
+	if os.IsNotExist(err) {
+		return missing(name)
+	}
+	return &cause{text: name + ": " + withoutURLs(bareError(err).Error()), err: err}
+}
+
+func bareError(err error) error {
+	if e, ok := err.(*os.PathError); ok {
+		return e.Err
+	}
+	return err
+}
+
+// readSmall reads a file whole, if it is no larger than a manifest may be.
+func readSmall(store fileStore, name string) ([]byte, error) {
+	tooLarge := fault(fmt.Sprintf("%s is larger than %d MiB", name, maxManifest>>20))
+	r, size, err := store.open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	if size > maxManifest {
+		return nil, tooLarge
+	}
+	data, err := io.ReadAll(io.LimitReader(r, maxManifest+1))
+	switch {
+	case err != nil:
+		return nil, storeFault(name, err)
+	case len(data) > maxManifest:
+		return nil, tooLarge
+	}
+	return data, nil
+}
+
+// openLayout opens an image in an OCI image layout (image-layout.md of the OCI
+// image specification).
+func (s *Source) openLayout(ctx context.Context) error {
+	store, err := openStore(ctx, s.ref)
+	if err != nil {
+		return err
+	}
+	s.files = store
+	data, err := readSmall(store, "oci-layout")
+	if err != nil {
+		return err
+	}
+	var marker struct {
+		Version string `json:"imageLayoutVersion"`
+	}
+	if err := json.Unmarshal(data, &marker); err != nil || !strings.HasPrefix(marker.Version, "1.") {
+		return fault("oci-layout does not name version 1 of the image layout")
+	}
+	if data, err = readSmall(store, "index.json"); err != nil {
+		return err
+	}
+	top, err := v1.ParseIndexManifest(bytes.NewReader(data))
+	if err != nil {
+		return fault("index.json is not an image index")
+	}
+	var desc v1.Descriptor
+	if s.ref.Digest != "" {
+		desc, err = byDigest(store, top.Manifests, s.ref.Digest)
+	} else {
+		desc, err = choose(top.Manifests, s.ref.Name)
+	}
+	if err != nil {
+		return err
+	}
+	if s.manifest, err = readManifest(store, desc); err != nil {
+		return err
+	}
+	switch {
+	case desc.MediaType.IsImage():
+		s.image, err = newLayoutImage(store, s.manifest)
+	case desc.MediaType.IsIndex():
+		s.index, err = newLayoutIndex(store, s.manifest)
+	default:
+		err = fault(fmt.Sprintf("media type %q is neither an image nor an index", shorten(string(desc.MediaType))))
+	}
+	return err
+}
+
+func openStore(ctx context.Context, ref SourceRef) (fileStore, error) {
+	if ref.Kind == sourceOCIArchive {
+		return openArchive(ctx, ref.Path)
+	}
+	root, err := os.OpenRoot(ref.Path)
+	if err != nil {
+		return nil, err
+	}
+	return &dirStore{ctx, root}, nil
+}
+
+// choose finds the descriptor with a name, or the only one. What "cosign save"
+// puts beside an image is not an image to be found without a name.
+func choose(descs []v1.Descriptor, name string) (v1.Descriptor, error) {
+	var found []v1.Descriptor
+	var names []string
+	for _, d := range descs {
+		own := d.Annotations[annotationRefName]
+		if own != "" {
+			names = append(names, own)
+		}
+		// A name that stands twice for one manifest is no question.
+		same := slices.ContainsFunc(found, func(f v1.Descriptor) bool { return f.Digest == d.Digest })
+		if (name == "" && !isAttached(d) || name != "" && own == name) && !same {
+			found = append(found, d)
+		}
+	}
+	slices.Sort(names)
+	hint := ""
+	if len(names) > 0 {
+		hint = "its images are named " + someOf(slices.Compact(names))
+	}
+	switch {
+	case len(found) == 1:
+		return found[0], nil
+	case len(found) > 1 && name == "":
+		return v1.Descriptor{}, &hintedFault{fault(fmt.Sprintf("index.json has %d images, and the reference names none", len(found))), hint}
+	case len(found) > 1:
+		return v1.Descriptor{}, fault(fmt.Sprintf("index.json has %d images named %q", len(found), name))
+	case name == "":
+		return v1.Descriptor{}, &absent{hintedFault{"index.json has no image", ""}}
+	}
+	return v1.Descriptor{}, &absent{hintedFault{fault(fmt.Sprintf("index.json has no image named %q", name)), hint}}
+}
+
+// byDigest describes a manifest in a layout, also one that is only in an index.
+func byDigest(store fileStore, descs []v1.Descriptor, digest string) (v1.Descriptor, error) {
+	hash, err := v1.NewHash(digest)
+	if err != nil {
+		return v1.Descriptor{}, err
+	}
+	for _, d := range descs {
+		if d.Digest == hash {
+			return d, nil
+		}
+	}
+	name, err := blobName(v1.Descriptor{Digest: hash})
+	if err != nil {
+		return v1.Descriptor{}, err
+	}
+	data, err := readSmall(store, name)
+	if err == missing(name) {
+		return v1.Descriptor{}, &absent{hintedFault{fault("the layout has no manifest " + digest), ""}}
+	} else if err != nil {
+		return v1.Descriptor{}, err
+	}
+	var own v1.Descriptor
+	if err := json.Unmarshal(data, &own); err != nil || own.MediaType == "" {
+		return v1.Descriptor{}, fault(name + " does not say which kind of manifest it is")
+	}
+	return v1.Descriptor{MediaType: own.MediaType, Digest: hash, Size: int64(len(data))}, nil
+}
+
+// isAttached knows signatures and attestations by cosign's annotation and by the
+// tags that they have in a registry.
+func isAttached(d v1.Descriptor) bool {
+	kind := d.Annotations["kind"]
+	return kind == "dev.cosignproject.cosign/sigs" || kind == "dev.cosignproject.cosign/atts" ||
+		strings.HasPrefix(d.Annotations[annotationRefName], "sha256-")
+}
+
+// readManifest reads a manifest and compares it with what its descriptor says.
+func readManifest(store fileStore, desc v1.Descriptor) (manifestFile, error) {
+	raw, err := readBlob(store, desc)
+	if err != nil {
+		return manifestFile{}, err
+	}
+	var own struct {
+		MediaType string `json:"mediaType"`
+	}
+	if err := json.Unmarshal(raw, &own); err != nil {
+		return manifestFile{}, fault("manifest " + desc.Digest.String() + " is not JSON")
+	}
+	if own.MediaType != "" && own.MediaType != string(desc.MediaType) {
+		return manifestFile{}, fault(fmt.Sprintf("manifest %s says it is %q, and what refers to it %q", desc.Digest, shorten(own.MediaType), shorten(string(desc.MediaType))))
+	}
+	return manifestFile{desc, raw}, nil
+}
+
+// readBlob reads a small blob whole and compares its size and digest.
+func readBlob(store fileStore, desc v1.Descriptor) ([]byte, error) {
+	name, err := blobName(desc)
+	if err != nil {
+		return nil, err
+	}
+	data, err := readSmall(store, name)
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(data)) != desc.Size {
+		return nil, fault(fmt.Sprintf("%s has %d bytes, not %d", name, len(data), desc.Size))
+	}
+	if hash, _, err := v1.SHA256(bytes.NewReader(data)); err != nil || hash != desc.Digest {
+		return nil, fault(name + " does not hash to its name, but to " + hash.String())
+	}
+	return data, nil
+}
+
+// blobName is the path of a blob. Nothing of it is taken over unchecked.
+func blobName(desc v1.Descriptor) (string, error) {
+	if _, why := checkDigest(desc.Digest.String()); why != "" {
+		return "", fault(fmt.Sprintf("blob %q: %s", shorten(desc.Digest.String()), why))
+	}
+	if desc.Size < 0 {
+		return "", fault("negative size of " + desc.Digest.String())
+	}
+	return "blobs/sha256/" + desc.Digest.Hex, nil
+}

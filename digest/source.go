@@ -1,0 +1,296 @@
+package digest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"runtime"
+	"strconv"
+	"strings"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// The places that images can be in other than registries, in the words of
+// containers-transports(5).
+const (
+	sourceOCI        = "oci"            // an OCI image layout in a directory
+	sourceOCIArchive = "oci-archive"    // an OCI image layout in a tar archive
+	sourceDocker     = "docker-archive" // the tar archive of "docker save"
+)
+
+const (
+	maxSourcePath = 4096
+	maxLayoutRef  = 512
+)
+
+// SourceRef is a reference to an image in files, in parts.
+type SourceRef struct {
+	// Kind is "oci", "oci-archive" or "docker-archive".
+	Kind string
+	// Path is the directory or the archive.
+	Path string
+	// Name chooses one of several images, or is empty.
+	Name string
+	// Digest chooses a manifest in a layout, or is empty. It is not there
+	// together with a Name.
+	Digest string
+}
+
+// String prints the reference back as it was parsed.
+func (r SourceRef) String() string {
+	s := r.Kind + ":" + r.Path
+	if r.Name != "" {
+		s += ":" + r.Name
+	}
+	if r.Digest != "" {
+		s += "@" + r.Digest
+	}
+	return s
+}
+
+// IsSource says whether s starts as the references of [ParseSource] do. Such a
+// text may also be one of [ParseReference], with an image named "oci".
+func IsSource(s string) bool {
+	kind, _, ok := strings.Cut(s, ":")
+	return ok && (kind == sourceOCI || kind == sourceOCIArchive || kind == sourceDocker)
+}
+
+// ParseSource parses "oci:DIR[:NAME]", "oci-archive:FILE[:NAME]" and
+// "docker-archive:FILE[:REFERENCE]", as skopeo spells them, and for layouts
+// "oci:DIR@sha256:…" as well. The path ends at the first colon; on Windows one
+// behind a drive letter belongs to it.
+//
+// NAME is what the annotation org.opencontainers.image.ref.name of a layout may
+// hold: letters and digits, joined by single ones of "-._:@+" or by "--", in
+// parts separated by "/". REFERENCE is one of [ParseReference] with a tag and
+// no digest. The positions of archives ("@0") are not supported.
+//
+// Anything else is an [*Error] of kind [ErrMalformed] with the position in bytes.
+func ParseSource(s string) (SourceRef, error) {
+	ref, at, why := parseSource(s)
+	if why != "" {
+		return SourceRef{}, &Error{Ref: s, Kind: ErrMalformed, Err: fault("byte " + strconv.Itoa(at+1) + ": " + why)}
+	}
+	return ref, nil
+}
+
+func parseSource(s string) (SourceRef, int, string) {
+	if !IsSource(s) {
+		return SourceRef{}, 0, "does not start with oci:, oci-archive: or docker-archive:"
+	}
+	if at := badRune(s); at >= 0 {
+		return SourceRef{}, at, "character " + quoteFirst(s[at:])
+	}
+	kind, rest, _ := strings.Cut(s, ":")
+	offset := len(kind) + 1
+	colon := strings.IndexByte(rest, ':')
+	if runtime.GOOS == "windows" && colon == 1 && isAlnum(rest[0]) {
+		if next := strings.IndexByte(rest[2:], ':'); next >= 0 {
+			colon = next + 2
+		} else {
+			colon = -1
+		}
+	}
+	ref := SourceRef{Kind: kind, Path: rest}
+	if colon >= 0 {
+		ref.Path, ref.Name = rest[:colon], rest[colon+1:]
+	}
+	switch {
+	case ref.Path == "":
+		return SourceRef{}, offset, "empty path"
+	case len(ref.Path) > maxSourcePath:
+		return SourceRef{}, offset + maxSourcePath, fmt.Sprintf("path longer than %d bytes", maxSourcePath)
+	case colon < 0:
+		return ref, 0, ""
+	}
+	if dir, ok := strings.CutSuffix(ref.Path, "@sha256"); ok && kind != sourceDocker {
+		if dir == "" {
+			return SourceRef{}, offset, "empty path"
+		}
+		at, why := checkDigest(digestPrefix + ref.Name)
+		return SourceRef{Kind: kind, Path: dir, Digest: digestPrefix + ref.Name}, offset + len(dir) + 1 + at, why
+	}
+	check := checkLayoutName
+	if kind == sourceDocker {
+		check = checkArchiveName
+	}
+	if at, why := check(ref.Name); why != "" {
+		return SourceRef{}, offset + colon + 1 + at, why
+	}
+	return ref, 0, ""
+}
+
+// checkLayoutName is the grammar of org.opencontainers.image.ref.name in the
+// annotations of the OCI image specification.
+func checkLayoutName(s string) (int, string) {
+	if len(s) > maxLayoutRef {
+		return maxLayoutRef, fmt.Sprintf("name longer than %d bytes", maxLayoutRef)
+	}
+	offset := 0
+	for part := range strings.SplitSeq(s, "/") {
+		for i := 0; ; {
+			n := span(part[i:], isAlnum)
+			if n == 0 {
+				if i == len(part) {
+					return offset + i, "part of the name is empty or ends with a separator"
+				}
+				return offset + i, "character " + quoteFirst(part[i:]) + " in the name where a letter or digit belongs"
+			}
+			if i += n; i == len(part) {
+				break
+			}
+			if strings.IndexByte("-._:@+", part[i]) < 0 {
+				return offset + i, "character " + quoteFirst(part[i:]) + " in the name"
+			}
+			if i++; strings.HasPrefix(part[i-1:], "--") {
+				i++
+			}
+		}
+		offset += len(part) + 1
+	}
+	return 0, ""
+}
+
+func checkArchiveName(s string) (int, string) {
+	if strings.HasPrefix(s, "@") {
+		return 0, "position in the archive is not supported, name the image by its reference"
+	}
+	ref, at, why := parseReference(s)
+	if why == "" && ref.Digest != "" {
+		at, why = len(s)-len(ref.Digest)-1, "digest, an archive has images by tag"
+	}
+	return at, why
+}
+
+// Source is an image or an index in files. Its manifest has been read and
+// checked; layers are checked while they are read. Close it after use.
+type Source struct {
+	given    string
+	ref      SourceRef
+	manifest manifestFile
+	image    v1.Image
+	index    v1.ImageIndex
+	files    io.Closer
+}
+
+// manifestFile is a manifest that hashes to its digest.
+type manifestFile struct {
+	desc v1.Descriptor
+	raw  []byte
+}
+
+// OpenSource opens the image that ref, one of [ParseSource], stands for. Without
+// a name it must be the only one. It asks no registry; ctx bounds all reading,
+// also of what is read from the Source later.
+//
+// The files are taken for hostile: sizes and numbers are bounded, manifests must
+// hash to their digests, no path leaves the directory or archive, and symbolic
+// links are not followed where files of a layout belong. Archives must not be
+// compressed, since they are read at random.
+//
+// A docker-archive does not hold the manifest that a registry has: it has no
+// compressed layers. The manifest is made anew, of Docker's schema 2, as
+// this program would push it. Its digest depends on how layers are compressed,
+// so other tools, and other versions of this one, may come to another. The
+// archive's layers are read whole for that, and compared with the image's
+// configuration.
+//
+// Errors are [*Error] values. [ErrNotFound] means that the layout or archive
+// was read, and has no such image; [ErrUnknown] that it could not be read, that
+// what it holds is damaged, or that the name stands for several images.
+func OpenSource(ctx context.Context, ref string) (*Source, error) {
+	parsed, err := ParseSource(ref)
+	if err != nil {
+		return nil, err
+	}
+	s := &Source{given: ref, ref: parsed}
+	if parsed.Kind == sourceDocker {
+		err = s.openDocker(ctx)
+	} else {
+		err = s.openLayout(ctx)
+	}
+	if err != nil {
+		if s.files != nil {
+			s.files.Close()
+		}
+		return nil, sourceFailure(ref, err)
+	}
+	return s, nil
+}
+
+// ResolveSource tells the digest that an image in files has; see [OpenSource].
+func ResolveSource(ctx context.Context, ref string) (Resolution, error) {
+	s, err := OpenSource(ctx, ref)
+	if err != nil {
+		return Resolution{Ref: ref}, err
+	}
+	defer s.Close()
+	return s.Resolution(), nil
+}
+
+// Resolution is what [ResolveSource] answers. Repository is the path with its
+// kind in front, "oci:DIR"; Tag is the name in the layout or archive.
+func (s *Source) Resolution() Resolution {
+	d := s.manifest.desc
+	return Resolution{
+		Ref: s.given, Repository: s.ref.Kind + ":" + s.ref.Path, Tag: s.ref.Name,
+		Digest: d.Digest.String(), MediaType: string(d.MediaType), Size: d.Size,
+	}
+}
+
+// Image is the image, or nil if the Source is an index.
+func (s *Source) Image() v1.Image { return s.image }
+
+// Index is the index, or nil if the Source is an image.
+func (s *Source) Index() v1.ImageIndex { return s.index }
+
+// Manifest is the manifest as it stands in the files, to be pushed as it is.
+func (s *Source) Manifest() []byte { return s.manifest.raw }
+
+// Close closes the files.
+func (s *Source) Close() error { return s.files.Close() }
+
+// sourceFailure makes the error of a source that could not be opened.
+func sourceFailure(ref string, err error) error {
+	e := &Error{Ref: ref, Kind: ErrUnknown, Err: err}
+	var own fault
+	var hinted *hintedFault
+	var path *fs.PathError
+	switch {
+	case errors.Is(err, ErrNotFound):
+		e.Kind = ErrNotFound
+	case errors.As(err, &own), errors.As(err, &hinted):
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		e.Err = &cause{text: describeNetwork(err), err: err}
+	case errors.As(err, &path):
+		e.Err = &cause{text: path.Path + ": " + path.Err.Error(), err: err}
+	default:
+		e.Err = &cause{text: "cannot be read: " + withoutURLs(err.Error()), err: err}
+	}
+	return e
+}
+
+// absent is a definite no, with what to write instead.
+type absent struct{ hintedFault }
+
+func (a *absent) Unwrap() error { return ErrNotFound }
+
+// boundReader ends with a context.
+type boundReader struct {
+	ctx context.Context
+	io.ReadSeeker
+}
+
+// Read implements [io.Reader].
+func (r boundReader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.ReadSeeker.Read(p)
+}
+
+// Close implements [io.Closer]; the file is closed with the Source.
+func (boundReader) Close() error { return nil }

@@ -1,0 +1,337 @@
+package digest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"github.com/kubepromote/kubepromote/digest"
+)
+
+func TestParseSource(t *testing.T) {
+	for in, want := range map[string]digest.SourceRef{
+		"oci:dir":                              {Kind: "oci", Path: "dir"},
+		"oci:/a b/ü:v1":                        {Kind: "oci", Path: "/a b/ü", Name: "v1"},
+		"oci:dir:r.io/shop/cart:v1@x+y":        {Kind: "oci", Path: "dir", Name: "r.io/shop/cart:v1@x+y"},
+		"oci:dir@" + someDigest:                {Kind: "oci", Path: "dir", Digest: someDigest},
+		"oci:dir:a--b":                         {Kind: "oci", Path: "dir", Name: "a--b"},
+		"oci-archive:../cart.tar:V1_2":         {Kind: "oci-archive", Path: "../cart.tar", Name: "V1_2"},
+		"docker-archive:cart.tar":              {Kind: "docker-archive", Path: "cart.tar"},
+		"docker-archive:cart.tar:r.io:1/a/b:1": {Kind: "docker-archive", Path: "cart.tar", Name: "r.io:1/a/b:1"},
+	} {
+		got, err := digest.ParseSource(in)
+		if err != nil || got != want || got.String() != in || !digest.IsSource(in) {
+			t.Errorf("ParseSource(%q): %#v, %v", in, got, err)
+		}
+	}
+}
+
+func TestParseSourceFaults(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                                    `byte 1: does not start with oci:, oci-archive: or docker-archive:`,
+		"dir:x":                               `byte 1: does not start with oci:, oci-archive: or docker-archive:`,
+		"oci":                                 `byte 1: does not start with oci:, oci-archive: or docker-archive:`,
+		"oci:":                                `byte 5: empty path`,
+		"oci::v1":                             `byte 5: empty path`,
+		"oci:" + strings.Repeat("a", 4097):    `byte 4101: path longer than 4096 bytes`,
+		"oci:a\x00b":                          `byte 6: character "\x00"`,
+		"oci:dir:":                            `byte 9: part of the name is empty or ends with a separator`,
+		"oci:dir:a/":                          `byte 11: part of the name is empty or ends with a separator`,
+		"oci:dir:a-":                          `byte 11: part of the name is empty or ends with a separator`,
+		"oci:dir:a---b":                       `byte 12: character "-" in the name where a letter or digit belongs`,
+		"oci:dir:-a":                          `byte 9: character "-" in the name where a letter or digit belongs`,
+		"oci:dir:a..b":                        `byte 11: character "." in the name where a letter or digit belongs`,
+		"oci:dir:a b":                         `byte 10: character " " in the name`,
+		"oci:dir:" + strings.Repeat("a", 513): `byte 521: name longer than 512 bytes`,
+		"oci:dir@sha256:0":                    `byte 17: digest has 1 hexadecimal digits, not 64`,
+		"oci:@" + someDigest:                  `byte 5: empty path`,
+		"docker-archive:f:@0":                 `byte 18: position in the archive is not supported, name the image by its reference`,
+		"docker-archive:f:cart":               `byte 22: neither tag nor digest, "latest" is not assumed: write cart:TAG or cart@sha256:…`,
+		"docker-archive:f:a:1@" + someDigest:  `byte 21: digest, an archive has images by tag`,
+	} {
+		_, err := digest.ParseSource(in)
+		var e *digest.Error
+		if !errors.As(err, &e) || !errors.Is(err, digest.ErrMalformed) || e.Ref != in {
+			t.Errorf("ParseSource(%q): %#v, want a malformed *Error", in, err)
+			continue
+		}
+		if got := e.Err.Error(); got != want {
+			t.Errorf("ParseSource(%q):\n got %s\nwant %s", in, got, want)
+		}
+		if _, err := digest.ResolveSource(t.Context(), in); !errors.Is(err, digest.ErrMalformed) {
+			t.Errorf("ResolveSource(%q): %v", in, err)
+		}
+	}
+}
+
+func FuzzParseSource(f *testing.F) {
+	for _, s := range []string{"oci:dir:v1", "oci-archive:f:a/b--c", "docker-archive:f:a:1", "oci::", "docker-archive:f:@1", "oci:c:\\x:v1"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		ref, err := digest.ParseSource(s)
+		if err != nil {
+			if !errors.Is(err, digest.ErrMalformed) || strings.ContainsAny(err.Error(), "\n\r") {
+				t.Fatalf("ParseSource(%q): %v", s, err)
+			}
+			return
+		}
+		if again, err := digest.ParseSource(ref.String()); ref.String() != s || err != nil || again != ref {
+			t.Fatalf("%q prints as %q, which is %#v (%v)", s, ref, again, err)
+		}
+	})
+}
+
+// What is resolved offline is what a registry has once it is pushed.
+func TestSourcePush(t *testing.T) {
+	f := newFront(t)
+	for name, ref := range sources(t) {
+		t.Run(name, func(t *testing.T) {
+			s, err := digest.OpenSource(t.Context(), ref)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			target := f.host + "/shop/cart:" + name
+			if err := push(t, s, target); err != nil {
+				t.Fatal(err)
+			}
+			want, err := newResolver(t, digest.Options{}).Resolve(t.Context(), target)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := s.Resolution()
+			if got.Digest != want.Digest || got.MediaType != want.MediaType || got.Size != want.Size || int64(len(s.Manifest())) != got.Size {
+				t.Errorf("in files %+v, pushed %+v", got, want)
+			}
+			if got.Ref != ref {
+				t.Errorf("Ref is %q, want %q", got.Ref, ref)
+			}
+		})
+	}
+}
+
+// sources gives a reference of each kind.
+func sources(t *testing.T) map[string]string {
+	t.Helper()
+	dir := newLayout(t)
+	img := randomImage(t)
+	dir.add(t, img, "v1")
+	dir.add(t, randomIndex(t), "multi")
+	saved := filepath.Join(t.TempDir(), "saved.tar")
+	save(t, saved, map[string]v1.Image{"shop/cart:v1": img, "shop/web:v1": randomImage(t)})
+	return map[string]string{
+		"image":   "oci:" + dir.path + ":v1",
+		"index":   "oci:" + dir.path + ":multi",
+		"archive": "oci-archive:" + dir.archive(t) + ":v1",
+		"multi":   "oci-archive:" + dir.archive(t) + ":multi",
+		"saved":   "docker-archive:" + saved + ":docker.io/shop/cart:v1",
+	}
+}
+
+func push(t *testing.T, s *digest.Source, ref string) error {
+	t.Helper()
+	target, err := name.NewTag(ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := []remote.Option{remote.WithContext(t.Context()), remote.WithTransport(http.DefaultTransport)}
+	if s.Index() != nil {
+		return remote.WriteIndex(target, s.Index(), opts...)
+	}
+	return remote.Write(target, s.Image(), opts...)
+}
+
+func TestSourcePlatforms(t *testing.T) {
+	dir := newLayout(t)
+	amd, arm := randomImage(t), randomImage(t)
+	dir.add(t, indexOf(t, map[string]v1.Image{"linux/amd64": amd, "linux/arm/v7": arm, "unknown/unknown": randomImage(t)}), "multi")
+	dir.add(t, indexOf(t, map[string]v1.Image{"windows/amd64:10.0.1": amd}, indexOf(t, map[string]v1.Image{"linux/arm64": arm})), "nested")
+	dir.add(t, platformImage(t, "linux", "arm64"), "one")
+	want := map[string][]string{
+		"multi":  {"linux/amd64 " + digestOfImage(t, amd), "linux/arm/v7 " + digestOfImage(t, arm)},
+		"nested": {"windows/amd64:10.0.1 " + digestOfImage(t, amd), "linux/arm64 " + digestOfImage(t, arm)},
+		"one":    {"linux/arm64 "},
+	}
+	for name, want := range want {
+		s, err := digest.OpenSource(t.Context(), "oci:"+dir.path+":"+name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		if name == "one" {
+			want[0] += s.Resolution().Digest
+		}
+		platforms, err := s.Platforms()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, p := range platforms {
+			got = append(got, p.Platform+" "+p.Digest)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestSourcePlatformsFaults(t *testing.T) {
+	dir := newLayout(t)
+	deep := indexOf(t, map[string]v1.Image{"linux/amd64": randomImage(t)})
+	for range 4 {
+		deep = indexOf(t, nil, deep)
+	}
+	many := map[string]v1.Image{}
+	for i := range 65 {
+		many[fmt.Sprintf("linux/a%d", i)] = randomImage(t)
+	}
+	dir.add(t, deep, "deep")
+	dir.add(t, indexOf(t, many), "many")
+	dir.add(t, platformImage(t, "linux", "amd 64"), "odd")
+	for name, want := range map[string]string{
+		"deep": "indexes are nested more than 4 deep",
+		"many": "more than 64 platforms",
+		"odd":  `byte 10 of platform "linux/amd 64": character " " in the platform`,
+	} {
+		ref := "oci:" + dir.path + ":" + name
+		s, err := digest.OpenSource(t.Context(), ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		got, err := s.Platforms()
+		var e *digest.Error
+		if !errors.As(err, &e) || !errors.Is(err, digest.ErrUnknown) || e.Err.Error() != want || e.Ref != ref {
+			t.Errorf("%s: %v, %v, want %s", name, got, err, want)
+		}
+	}
+}
+
+// A configuration that is damaged is found when it is read.
+func TestSourceConfigDamaged(t *testing.T) {
+	dir := newLayout(t)
+	img := platformImage(t, "linux", "arm64")
+	dir.add(t, img, "v1")
+	h, err := img.ConfigName()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir.path, "blobs", "sha256", h.Hex)
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, file, strings.Replace(string(data), "arm64", "amd64", 1))
+	s, err := digest.OpenSource(t.Context(), "oci:"+dir.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if got, err := s.Platforms(); !errors.Is(err, digest.ErrUnknown) || !strings.Contains(err.Error(), h.Hex+" does not hash to its name") {
+		t.Errorf("got %v, %v", got, err)
+	}
+}
+
+// Reading ends with the context, also when it ends later.
+func TestSourceEnds(t *testing.T) {
+	for name, ref := range sources(t) {
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := digest.OpenSource(ended, ref); name != "image" && name != "index" && (!errors.Is(err, context.Canceled) || !errors.Is(err, digest.ErrUnknown)) {
+			t.Errorf("%s: opened although it was cancelled: %v", name, err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		s, err := digest.OpenSource(ctx, ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		cancel()
+		if s.Image() == nil {
+			continue
+		}
+		layers, err := s.Image().Layers()
+		if err != nil {
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
+		r, err := layers[0].Compressed()
+		if err == nil {
+			_, err = io.Copy(io.Discard, r)
+			r.Close()
+		}
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: read although it was cancelled: %v", name, err)
+		}
+	}
+}
+
+func TestSourceMissing(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for ref, want := range map[string]string{
+		"oci:" + dir + "/gone":            "gone: no such file or directory",
+		"oci:" + dir:                      "there is no oci-layout",
+		"oci:" + file:                     "file: not a directory",
+		"oci-archive:" + dir:              "the archive is not a regular file",
+		"oci-archive:" + file:             "the archive is not a tar archive, or is damaged",
+		"docker-archive:" + dir + "/gone": "gone: no such file or directory",
+	} {
+		_, err := digest.ResolveSource(t.Context(), ref)
+		if !errors.Is(err, digest.ErrUnknown) || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("ResolveSource(%q): %v, want %s", ref, err, want)
+		}
+	}
+}
+
+func ExampleParseSource() {
+	ref, err := digest.ParseSource("oci:build/cart:v1")
+	fmt.Println(ref.Kind, ref.Path, ref.Name, err)
+	_, err = digest.ParseSource("oci:build/cart:v1+")
+	fmt.Println(err)
+	// Output:
+	// oci build/cart v1 <nil>
+	// reference "oci:build/cart:v1+": byte 19: part of the name is empty or ends with a separator
+}
+
+func ExampleOpenSource() {
+	s, err := digest.OpenSource(context.Background(), "oci:testdata/layout:v1")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer s.Close()
+	fmt.Println(s.Resolution().Digest)
+	platforms, err := s.Platforms()
+	for _, p := range platforms {
+		fmt.Println(p.Platform, p.Digest)
+	}
+	if err != nil {
+		fmt.Println(err)
+	}
+
+	_, err = digest.ResolveSource(context.Background(), "oci:testdata/layout:v2")
+	fmt.Println(err, errors.Is(err, digest.ErrNotFound))
+	// Output:
+	// sha256:7863d89ec1a350c0f53f23abb010fbb11c3c30ea9e1bdb642b8599e63ffb4df6
+	// linux/amd64 sha256:c5c3090c78a69c23565353b874b43eda3ad7c4cfcb855e839f3908ac5a11a9e6
+	// linux/arm64 sha256:eb4874989f45db2087a7338159e45235bbbd0bca92287f3968d0ad6043101696
+	// reference "oci:testdata/layout:v2": index.json has no image named "v2" true
+}

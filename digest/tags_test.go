@@ -1,0 +1,219 @@
+package digest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-containerregistry/pkg/authn"
+
+	"github.com/kubepromote/kubepromote/digest"
+)
+
+func TestListTags(t *testing.T) {
+	f := newFront(t)
+	for _, tag := range []string{"v1", "v2", "latest"} {
+		f.push(t, "shop/cart", tag, tag)
+	}
+	r := newResolver(t, digest.Options{})
+	want := []string{"latest", "v1", "v2"}
+	got, err := r.ListTags(t.Context(), f.host+"/shop/cart")
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	got, err = digest.ListTags(t.Context(), http.DefaultTransport, f.host+"/shop/cart")
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("given transport: %v (-want +got):\n%s", err, diff)
+	}
+	_, err = r.ListTags(t.Context(), f.host+"/shop/nothing")
+	if !errors.Is(err, digest.ErrNotFound) || err.Error() != f.host+`: repository "shop/nothing" not found` {
+		t.Errorf("not found: %v", err)
+	}
+}
+
+// onPath makes a fault of requests whose paths have a part.
+func onPath(part string, answer http.HandlerFunc) func(http.ResponseWriter, *http.Request) bool {
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.Contains(r.URL.Path, part) {
+			return false
+		}
+		answer(w, r)
+		return true
+	}
+}
+
+func onTags(answer http.HandlerFunc) func(http.ResponseWriter, *http.Request) bool {
+	return onPath("/tags/list", answer)
+}
+
+// paged answers with one tag a page, and with links as link makes them.
+func paged(n int, link func(host, next string) string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		i := 0
+		fmt.Sscanf(r.URL.Query().Get("last"), "v%d", &i)
+		if i+1 < n {
+			w.Header().Set("Link", link(r.Host, fmt.Sprintf("last=v%d&n=1", i+1)))
+		}
+		fmt.Fprintf(w, `{"name":"shop/cart","tags":["v%d"]}`, i)
+	}
+}
+
+func TestListTagsPages(t *testing.T) {
+	path := "/v2/shop/cart/tags/list?"
+	for name, link := range map[string]func(host, next string) string{
+		"relative": func(_, next string) string { return "<" + path + next + `>; rel="next"` },
+		"no path":  func(_, next string) string { return "<?" + next + `>; rel=next` },
+		"absolute": func(host, next string) string { return "<http://" + host + path + next + `>; rel="next"` },
+		"another scheme": func(host, next string) string {
+			return "<https://" + host + path + next + `>; title=x; rel="last next"`
+		},
+		"without rel":  func(_, next string) string { return "<" + path + next + ">" },
+		"others first": func(_, next string) string { return `</a>; rel="first", <` + path + next + `>; rel="next"` },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFront(t)
+			f.setFault(onTags(paged(3, link)))
+			got, err := newResolver(t, digest.Options{}).ListTags(t.Context(), f.host+"/shop/cart")
+			if diff := cmp.Diff([]string{"v0", "v1", "v2"}, got); err != nil || diff != "" {
+				t.Errorf("%v (-want +got):\n%s", err, diff)
+			}
+		})
+	}
+}
+
+func TestListTagsUnknown(t *testing.T) {
+	body := func(header, text string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			if header != "" {
+				w.Header().Set("Link", header)
+			}
+			fmt.Fprint(w, text)
+		}
+	}
+	endless := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Link", fmt.Sprintf("<?last=%d>", time.Now().UnixNano()))
+		fmt.Fprint(w, `{"name":"shop/cart","tags":[]}`)
+	}
+	webPage := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		w.WriteHeader(http.StatusNotFound)
+	}
+	redirect := func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://localhost:1/", http.StatusFound)
+	}
+	loop := func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }
+	one := `{"name":"shop/cart","tags":["v1"]}`
+	for name, tt := range map[string]struct {
+		answer http.HandlerFunc
+		want   string
+	}{
+		"unauthorized":   {status(401), `tags of "shop/cart": unauthorized (401): credentials tried: none`},
+		"forbidden":      {status(403), `tags of "shop/cart": forbidden (403): credentials tried: none`},
+		"limit":          {status(429, "Retry-After", "3600"), `tags of "shop/cart": too many requests (429)`},
+		"error":          {status(501), `tags of "shop/cart": server error (501)`},
+		"web page":       {webPage, `tags of "shop/cart": does not answer as a registry (404)`},
+		"reset":          {reset, `tags of "shop/cart": connection closed before the answer was complete`},
+		"no JSON":        {body("", "<html>"), `tags of "shop/cart": answered with something else than a list of tags`},
+		"another object": {body("", `{"errors":[]}`), `tags of "shop/cart": answered with something else than a list of tags`},
+		"another host":   {body("<http://localhost:1/v2/shop/cart/tags/list?last=a>", one), `tags of "shop/cart": answered with a next page at another place`},
+		"another path":   {body("</v2/shop/other/tags/list?last=a>", one), `tags of "shop/cart": answered with a next page at another place`},
+		"no path":        {body("<../../..?last=a>", one), `tags of "shop/cart": answered with a next page at another place`},
+		"same page":      {body("<?n=1000>", one), `tags of "shop/cart": answered with the same page as the next one`},
+		"malformed":      {body("next", one), `tags of "shop/cart": answered with a malformed link to the next page`},
+		"malformed URL":  {body("<%zz>", one), `tags of "shop/cart": answered with a malformed link to the next page`},
+		"endless":        {endless, `tags of "shop/cart": answered with more than 2000 pages`},
+		"loop":           {loop, `tags of "shop/cart": answered with more than 10 redirects`},
+		"redirect":       {redirect, `tags of "shop/cart": redirected to another host`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFront(t)
+			f.setFault(onTags(tt.answer))
+			got, err := newResolver(t, digest.Options{}).ListTags(t.Context(), f.host+"/shop/cart")
+			var e *digest.Error
+			if !errors.As(err, &e) || !errors.Is(err, digest.ErrUnknown) || got != nil {
+				t.Fatalf("got %q, %v, want an *Error of kind ErrUnknown", got, err)
+			}
+			if want := f.host + ": " + tt.want; err.Error() != want {
+				t.Errorf("\n got %s\nwant %s", err, want)
+			}
+		})
+	}
+}
+
+func TestListTagsBounds(t *testing.T) {
+	f := newFront(t)
+	r := newResolver(t, digest.Options{})
+	many := `{"name":"shop/cart","tags":["a"` + strings.Repeat(`,"a"`, 100_000) + `]}`
+	f.setFault(onTags(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, many) }))
+	if _, err := r.ListTags(t.Context(), f.host+"/shop/cart"); !errors.Is(err, digest.ErrUnknown) || !strings.HasSuffix(err.Error(), "more than 100000 tags") {
+		t.Errorf("many tags: %v", err)
+	}
+	f.setFault(onTags(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"name":"shop/cart","tags":null}`) }))
+	if got, err := r.ListTags(t.Context(), f.host+"/shop/cart"); err != nil || got == nil || len(got) != 0 {
+		t.Errorf("no tags: %#v, %v", got, err)
+	}
+	large := strings.Repeat(" ", 1<<20)
+	f.setFault(onTags(func(w http.ResponseWriter, _ *http.Request) {
+		for range 17 {
+			fmt.Fprint(w, large)
+		}
+	}))
+	_, err := digest.ListTags(t.Context(), http.DefaultTransport, f.host+"/shop/cart")
+	if !errors.Is(err, digest.ErrUnknown) || !strings.HasSuffix(err.Error(), "answered with more than 16 MiB") {
+		t.Errorf("large page: %v", err)
+	}
+}
+
+func TestListTagsEnds(t *testing.T) {
+	f := newFront(t)
+	f.setFault(onTags(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	r := newResolver(t, digest.Options{})
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := r.ListTags(ctx, f.host+"/shop/cart"); !errors.Is(err, digest.ErrUnknown) || !strings.HasSuffix(err.Error(), "no answer in time") {
+		t.Errorf("deadline: %v", err)
+	}
+}
+
+func TestListTagsMalformed(t *testing.T) {
+	r := newResolver(t, digest.Options{Transport: stuck{}})
+	for in, want := range map[string]string{
+		"":                         `reference "": byte 1: empty part in the repository`,
+		"shop/Cart":                `reference "shop/Cart": byte 6: upper case letter "C" in the repository`,
+		"shop/cart:v1":             `reference "shop/cart:v1": byte 10: tag or digest, where only a repository is asked for`,
+		"shop/cart:":               `reference "shop/cart:": byte 10: tag or digest, where only a repository is asked for`,
+		"shop/cart@" + someDigest:  `byte 10: tag or digest, where only a repository is asked for`,
+		"r.io:5000/shop/cart:v1@x": `byte 20: tag or digest, where only a repository is asked for`,
+		"https://r.io/shop/cart":   `byte 1: "https://" does not belong in a repository, leave it out`,
+	} {
+		if _, err := r.ListTags(t.Context(), in); !errors.Is(err, digest.ErrMalformed) || !strings.Contains(err.Error(), want) {
+			t.Errorf("ListTags(%q): %v, want %s", in, err, want)
+		}
+	}
+}
+
+func TestListTagsBearer(t *testing.T) {
+	f := newFront(t)
+	f.push(t, "shop/cart", "v1", "one")
+	f.setFault(bearer(f.host, "s3cret-token"))
+	r := newResolver(t, digest.Options{Keychain: keychainFunc(password)})
+	got, err := r.ListTags(t.Context(), f.host+"/shop/cart")
+	if diff := cmp.Diff([]string{"v1"}, got); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	_, err = newResolver(t, digest.Options{}).ListTags(t.Context(), f.host+"/shop/cart")
+	if !errors.Is(err, digest.ErrUnknown) || !strings.Contains(err.Error(), "credentials tried: none") || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("without credentials: %v", err)
+	}
+	broken := keychainFunc(func(authn.Resource) (authn.Authenticator, error) { return nil, errors.New("hunter2") })
+	_, err = newResolver(t, digest.Options{Keychain: broken}).ListTags(t.Context(), f.host+"/shop/cart")
+	want := f.host + `: tags of "shop/cart": credentials could not be read from given keychain`
+	if !errors.Is(err, digest.ErrUnknown) || err.Error() != want {
+		t.Errorf("broken keychain: %v", err)
+	}
+}
