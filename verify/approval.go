@@ -105,14 +105,8 @@ func CheckApproval(s Statement, want ApprovalWant) error {
 	if err != nil {
 		return err
 	}
-	age := want.Now.Sub(given)
-	switch {
-	case age < -clockSkew:
-		return notMet("it was given in the future, %s", stamp(given))
-	case want.MaxAge != 0 && age > want.MaxAge:
-		return notMet("it is of %s, and older than %s", stamp(given), want.MaxAge)
-	case p["expires"] == nil:
-		return nil
+	if err := checkAge(given, want.Now, want.MaxAge); err != nil || p["expires"] == nil {
+		return err
 	}
 	expires, err := p.time("expires")
 	if err != nil {

@@ -148,6 +148,17 @@ func (o object) time(name string) (time.Time, error) {
 	return t, nil
 }
 
+// checkAge looks at the time at which something was made. A maximum of 0 is none.
+func checkAge(made, now time.Time, most time.Duration) error {
+	switch age := now.Sub(made); {
+	case age < -clockSkew:
+		return notMet("it was made in the future, %s", stamp(made))
+	case most != 0 && age > most:
+		return notMet("it is of %s, and older than %s", stamp(made), most)
+	}
+	return nil
+}
+
 // expect compares what a statement says with what is wanted, where something is
 // wanted.
 func expect(what, got, want string) error {

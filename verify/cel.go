@@ -14,7 +14,7 @@ import (
 
 const (
 	maxCELText = 16 << 10 // characters of an expression
-	maxCELCost = 10_000_000
+	maxCELCost = 5_000_000
 	maxCELList = 100_000 // elements of lists.range
 	// maxCELRegex bounds the compiled form of a pattern.
 	maxCELRegex = 10_000

@@ -60,6 +60,19 @@ func (e *ruleError) Error() string {
 // HintText gives the hint, or "".
 func (e *ruleError) HintText() string { return e.hint }
 
+// compilePolicy compiles the condition of a ClusterImagePolicy, its field
+// policy with type and data. The error is a *ruleError.
+func compilePolicy(kind, data string) (predicateRule, error) {
+	switch kind {
+	case "rego":
+		return compileRego(map[string]string{"policy.rego": data})
+	case "cue":
+		return nil, &ruleError{msg: "policies in CUE cannot be evaluated here",
+			hint: "write it in Rego (type: rego), or in CEL in a policy file of kubepromote"}
+	}
+	return nil, &ruleError{msg: "policy type " + quoted(kind) + " is not known", hint: "type: rego"}
+}
+
 // compiled keeps a panic of a compiler from the caller. The error is a
 // *ruleError.
 func compiled(compile func() (predicateRule, error)) (predicateRule, error) {

@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -18,10 +18,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-const (
-	bundleMediaType types.MediaType = "application/vnd.dev.sigstore.bundle.v0.3+json"
-	emptyBlob                       = "{}"
-)
+// bundleMediaType is the media type of the bundles that are written.
+const bundleMediaType types.MediaType = "application/vnd.dev.sigstore.bundle.v0.3+json"
 
 // StoreOptions says how to write to registries. The zero value is ready for use.
 type StoreOptions struct {
@@ -43,11 +41,12 @@ type StoreOptions struct {
 type Storer struct {
 	o         StoreOptions
 	transport http.RoundTripper
-
-	mu    sync.Mutex
-	busy  map[string]chan struct{} // by image; a token for each image being written
-	pause time.Duration            // before a list is looked at again
+	turns     [turns]chan struct{} // each holds a token while it is taken
+	pause     time.Duration        // before a list is looked at again
 }
+
+// turns is how many images can be written to at the same time.
+const turns = 64
 
 // Stored says where a bundle is.
 type Stored struct {
@@ -86,12 +85,11 @@ func NewStorer(o StoreOptions) *Storer {
 	if o.Timeout <= 0 {
 		o.Timeout = time.Minute
 	}
-	return &Storer{
-		o:         o,
-		transport: transport.NewUserAgent(&retrying{o.Transport}, o.UserAgent),
-		busy:      map[string]chan struct{}{},
-		pause:     listPause,
+	s := &Storer{o: o, transport: transport.NewUserAgent(&retrying{o.Transport}, o.UserAgent), pause: listPause}
+	for i := range s.turns {
+		s.turns[i] = make(chan struct{}, 1)
 	}
+	return s
 }
 
 // Store puts a bundle (Sigstore bundle in JSON form, with a statement) beside
@@ -113,7 +111,7 @@ func (s *Storer) Store(ctx context.Context, image string, data []byte) (Stored, 
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
-	done, err := s.turn(ctx, image)
+	done, err := s.turn(ctx, t.digest)
 	if err != nil {
 		return Stored{}, s.failed(t.repo, err, false)
 	}
@@ -139,15 +137,12 @@ func (s *Storer) Store(ctx context.Context, image string, data []byte) (Stored, 
 	return stored, nil
 }
 
-// turn waits until no other bundle is being stored beside the image.
-func (s *Storer) turn(ctx context.Context, image string) (done func(), err error) {
-	s.mu.Lock()
-	turn := s.busy[image]
-	if turn == nil {
-		turn = make(chan struct{}, 1)
-		s.busy[image] = turn
-	}
-	s.mu.Unlock()
+// turn waits until no other bundle is being stored beside the image. Images may
+// share a turn, which costs time and nothing else.
+func (s *Storer) turn(ctx context.Context, digest v1.Hash) (done func(), err error) {
+	sum := fnv.New32a()
+	_, _ = sum.Write([]byte(digest.Hex))
+	turn := s.turns[sum.Sum32()%turns]
 	select {
 	case turn <- struct{}{}:
 		return func() { <-turn }, nil
@@ -156,7 +151,26 @@ func (s *Storer) turn(ctx context.Context, image string) (done func(), err error
 	}
 }
 
+// open ends with ctx, even if a credential helper does not.
 func (s *Storer) open(ctx context.Context, repo name.Repository) (*writer, error) {
+	type answer struct {
+		w   *writer
+		err error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		w, err := s.login(ctx, repo)
+		done <- answer{w, err}
+	}()
+	select {
+	case a := <-done:
+		return a.w, a.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (s *Storer) login(ctx context.Context, repo name.Repository) (*writer, error) {
 	auth, err := authn.Resolve(ctx, s.o.Keychain, repo)
 	if err != nil {
 		return nil, fmt.Errorf("no credentials for %s: %w", repo.RegistryStr(), err)
@@ -176,8 +190,7 @@ func (e *openError) Error() string { return e.shown.Error() }
 func (e *openError) Unwrap() error { return e.cause }
 
 // failed names the repository and tells a refusal from no answer. Before
-// anything was written, it is certain that the bundle was not stored by this
-// call; that it is not there is not.
+// anything is written, it is certain that this call has not stored the bundle.
 func (s *Storer) failed(repo name.Repository, err error, writing bool) error {
 	e := &StoreError{Unknown: !refused(err)}
 	what := "the bundle was not stored beside"

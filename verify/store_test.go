@@ -2,21 +2,26 @@ package verify
 
 import (
 	"context"
+	"crypto"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/sigstore/cosign/v2/pkg/cosign"
 	ociremote "github.com/sigstore/cosign/v2/pkg/oci/remote"
+	"github.com/sigstore/sigstore-go/pkg/testing/ca"
 	"github.com/sigstore/sigstore/pkg/signature"
 )
 
@@ -149,22 +154,18 @@ func TestStoreKeepsTheList(t *testing.T) {
 	}
 }
 
-// Writers that know nothing of each other lose nothing.
+// Bundles that are stored at the same time are all listed.
 func TestStoreTogether(t *testing.T) {
 	key := newSigner(t, "p256")
 	w := newWire(t, false)
 	image := w.image(t, "a")
+	s := newStorer(w, StoreOptions{})
 	const writers = 6
-	bundles := make([][]byte, writers)
-	for i := range bundles {
-		bundles[i] = attested(t, w, image, key, fmt.Sprint("env", i))
-	}
 	var wg sync.WaitGroup
 	for i := range writers {
+		data := attested(t, w, image, key, fmt.Sprint("env", i))
 		wg.Go(func() {
-			s := newStorer(w, StoreOptions{})
-			s.pause = 200 * time.Millisecond
-			if _, err := s.Store(t.Context(), w.ref(image), bundles[i]); err != nil {
+			if _, err := s.Store(t.Context(), w.ref(image), data); err != nil {
 				t.Error(err)
 			}
 		})
@@ -172,6 +173,108 @@ func TestStoreTogether(t *testing.T) {
 	wg.Wait()
 	if all := kept(t, w, image); len(all) != writers {
 		t.Errorf("%d bundles", len(all))
+	}
+}
+
+// Another program reads the list before we write it, and writes it after us:
+// what we have added is gone, and has to be added once more.
+func TestStoreIsOvertaken(t *testing.T) {
+	for _, legacy := range []bool{false, true} {
+		t.Run(fmt.Sprintf("legacy %v", legacy), func(t *testing.T) {
+			key := newSigner(t, "p256")
+			w := newWire(t, false)
+			image := w.image(t, "a")
+			tag := "sha256-" + image.Digest.Hex
+			if legacy {
+				tag += ".att"
+			}
+			s := newStorer(w, StoreOptions{Legacy: legacy})
+			theirs, ours := attested(t, w, image, key, "staging"), attested(t, w, image, key, "production")
+			_, err := s.Store(t.Context(), w.ref(image), theirs)
+			must(t, err)
+			ref, err := name.NewDigest(w.ref(image))
+			must(t, err)
+			r, err := newVerifier(w, 0).repository(t.Context(), ref.Context())
+			must(t, err)
+			stale, err := r.manifest(t.Context(), tag)
+			must(t, err)
+			var writes atomic.Int64
+			f := func(rw http.ResponseWriter, req *http.Request) bool {
+				mine := req.Method == http.MethodPut && strings.HasSuffix(req.URL.Path, "/"+tag) && writes.Add(1) <= 2
+				if mine { // it counts for nothing: what the other has read is there again
+					_, _ = io.Copy(io.Discard, req.Body)
+					rw.WriteHeader(http.StatusCreated)
+				}
+				return mine
+			}
+			w.answer.Store(&f)
+			stored, err := s.Store(t.Context(), w.ref(image), ours)
+			must(t, err)
+			if !stored.Written || writes.Load() != 3 {
+				t.Errorf("%+v, %d writes", stored, writes.Load())
+			}
+			now, err := r.manifest(t.Context(), tag)
+			must(t, err)
+			before, err := parseEntries(stale.body)
+			must(t, err)
+			after, err := parseEntries(now.body)
+			must(t, err)
+			if len(before) != 1 || len(after) != 2 || after[0] != before[0] {
+				t.Errorf("%v, then %v", before, after)
+			}
+		})
+	}
+}
+
+// parseEntries lists the digests in an index, or in the layers of an image.
+func parseEntries(body []byte) (digests []string, err error) {
+	var m struct{ Manifests, Layers []v1.Descriptor }
+	err = json.Unmarshal(body, &m)
+	for _, d := range append(m.Manifests, m.Layers...) {
+		digests = append(digests, d.Digest.String())
+	}
+	return digests, err
+}
+
+// cosignOptions are what cosign verify-attestation --key sets, and no network
+// but the registry.
+func cosignOptions(t testing.TB, w *wire, s signer) *cosign.CheckOpts {
+	t.Helper()
+	verifier, err := signature.LoadVerifier(s.key.Public(), crypto.SHA256)
+	must(t, err)
+	return &cosign.CheckOpts{
+		SigVerifier: verifier, ClaimVerifier: cosign.IntotoSubjectClaimVerifier, IgnoreTlog: true, IgnoreSCT: true, Offline: true,
+		RegistryClientOpts: []ociremote.Option{ociremote.WithRemoteOptions(remote.WithTransport(w.server.Client().Transport))},
+	}
+}
+
+// The library behind the cosign CLI finds and accepts what is stored.
+func TestStoreForCosign(t *testing.T) {
+	virtual, err := ca.NewVirtualSigstore()
+	must(t, err)
+	for _, kind := range []string{"p256", "rsa", "ed25519"} {
+		for _, referrers := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, referrers %v", kind, referrers), func(t *testing.T) {
+				w := newWire(t, referrers)
+				image := w.image(t, "a")
+				key := newSigner(t, kind)
+				_, err := newStorer(w, StoreOptions{}).Store(t.Context(), w.ref(image), attested(t, w, image, key, "staging"))
+				must(t, err)
+				ref, err := name.NewDigest(w.ref(image))
+				must(t, err)
+				o := cosignOptions(t, w, key)
+				o.NewBundleFormat, o.TrustedMaterial = true, virtual
+				found, _, err := cosign.VerifyImageAttestations(t.Context(), ref, o)
+				must(t, err)
+				if len(found) != 1 {
+					t.Errorf("%d attestations", len(found))
+				}
+				o.SigVerifier = cosignOptions(t, w, newSigner(t, kind)).SigVerifier
+				if _, _, err := cosign.VerifyImageAttestations(t.Context(), ref, o); err == nil {
+					t.Error("accepted with another key")
+				}
+			})
+		}
 	}
 }
 
@@ -193,12 +296,7 @@ func TestStoreLegacy(t *testing.T) {
 	}
 	ref, err := name.NewDigest(w.ref(image))
 	must(t, err)
-	verifier, err := signature.LoadDefaultVerifier(key.key.Public())
-	must(t, err)
-	found, _, err := cosign.VerifyImageAttestations(t.Context(), ref, &cosign.CheckOpts{
-		SigVerifier: verifier, ClaimVerifier: cosign.IntotoSubjectClaimVerifier, IgnoreTlog: true, IgnoreSCT: true, Offline: true,
-		RegistryClientOpts: []ociremote.Option{ociremote.WithRemoteOptions(remote.WithTransport(w.server.Client().Transport))},
-	})
+	found, _, err := cosign.VerifyImageAttestations(t.Context(), ref, cosignOptions(t, w, key))
 	must(t, err)
 	if len(found) != 2 || !strings.HasPrefix(last.Location, w.host+"/"+repo+"@sha256:") {
 		t.Errorf("%d attestations, %+v", len(found), last)
@@ -290,6 +388,26 @@ func TestStoreStops(t *testing.T) {
 	w.answer.Store(&f)
 	_, err := newStorer(w, StoreOptions{}).Store(ctx, w.ref(image), data)
 	if e, ok := errors.AsType[*StoreError](err); !ok || !e.Unknown || !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+// slowCredentials is a credential helper that does not come back.
+type slowCredentials struct{ never chan struct{} }
+
+func (k slowCredentials) Resolve(authn.Resource) (authn.Authenticator, error) {
+	<-k.never
+	return authn.Anonymous, nil
+}
+
+func TestStoreDoesNotWaitForHelpers(t *testing.T) {
+	w := newWire(t, true)
+	image := w.image(t, "a")
+	never := make(chan struct{})
+	defer close(never)
+	s := NewStorer(StoreOptions{Keychain: slowCredentials{never}, Timeout: 50 * time.Millisecond})
+	_, err := s.Store(t.Context(), w.ref(image), attested(t, w, image, newSigner(t, "p256"), "staging"))
+	if e, ok := errors.AsType[*StoreError](err); !ok || !e.Unknown || !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
 }

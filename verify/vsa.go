@@ -79,6 +79,10 @@ func (v *VSA) predicate() (map[string]any, error) {
 	if err := v.check(); err != nil {
 		return nil, err
 	}
+	t, err := parseTarget(v.Image)
+	if err != nil {
+		return nil, err
+	}
 	policy, err := v.Policy.descriptor()
 	if err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
@@ -104,9 +108,17 @@ func (v *VSA) predicate() (map[string]any, error) {
 		p["verificationResult"] = passed
 	}
 	if v.Resource == "" {
-		p["resourceUri"] = "oci://" + v.Image
+		p["resourceUri"] = "oci://" + t.repo.Name() + "@" + t.digest.String()
 	}
-	inputs := []resourceDescriptor{}
+	inputs, err := v.inputs()
+	if len(inputs) > 0 {
+		p["inputAttestations"] = inputs
+	}
+	return p, err
+}
+
+func (v *VSA) inputs() ([]resourceDescriptor, error) {
+	var inputs []resourceDescriptor
 	for i, r := range v.Inputs {
 		d, err := r.descriptor()
 		if err != nil || d.Digest == nil {
@@ -114,10 +126,7 @@ func (v *VSA) predicate() (map[string]any, error) {
 		}
 		inputs = append(inputs, d)
 	}
-	if len(inputs) > 0 {
-		p["inputAttestations"] = inputs
-	}
-	return p, nil
+	return inputs, nil
 }
 
 func (v *VSA) check() error {
@@ -260,10 +269,14 @@ func CheckPromotion(s Statement, want PromotionWant) error {
 	if err := want.checkLevels(p.list("verifiedLevels")); err != nil {
 		return err
 	}
-	if err := want.checkGates(about.list("gates")); err != nil {
+	if err := want.checkGates(about.list("gates")); err != nil || want.Now.IsZero() {
 		return err
 	}
-	return want.checkAge(p)
+	made, err := p.time("timeVerified")
+	if err != nil {
+		return err
+	}
+	return checkAge(made, want.Now, want.MaxAge)
 }
 
 func (w *PromotionWant) checkLevels(levels []any) error {
@@ -296,24 +309,6 @@ func (w *PromotionWant) checkGates(gates []any) error {
 		if !passing[name] {
 			return notMet("gate %s did not pass", quoted(name))
 		}
-	}
-	return nil
-}
-
-func (w *PromotionWant) checkAge(p object) error {
-	if w.Now.IsZero() {
-		return nil
-	}
-	t, err := p.time("timeVerified")
-	if err != nil {
-		return err
-	}
-	age := w.Now.Sub(t)
-	switch {
-	case age < -clockSkew:
-		return notMet("it was made in the future, %s", stamp(t))
-	case w.MaxAge != 0 && age > w.MaxAge:
-		return notMet("it is of %s, and older than %s", stamp(t), w.MaxAge)
 	}
 	return nil
 }

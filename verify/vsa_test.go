@@ -206,7 +206,7 @@ func TestApproval(t *testing.T) {
 		`the commit is`:                func(w *ApprovalWant) { w.Commit = strings.Repeat("d", 40) },
 		"it has expired":               func(w *ApprovalWant) { w.Now, w.MaxAge = someTime.Add(24*time.Hour), 0 },
 		"older than 10m0s":             func(w *ApprovalWant) { w.MaxAge = 10 * time.Minute },
-		"it was given in the future":   func(w *ApprovalWant) { w.Now = someTime.Add(-time.Hour) },
+		"it was made in the future":    func(w *ApprovalWant) { w.Now = someTime.Add(-time.Hour) },
 		"there is no environment or":   func(w *ApprovalWant) { w.Environment = "" },
 		"no time to compare the appro": func(w *ApprovalWant) { w.Now = time.Time{} },
 	} {

@@ -14,6 +14,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
+// emptyBlob is the config of a manifest that needs none.
+const emptyBlob = "{}"
+
 // writer writes to one repository.
 type writer struct {
 	repository
@@ -53,30 +56,31 @@ func (w *writer) putReferrer(ctx context.Context, subject *document, a *attestat
 	if err != nil {
 		return stored, err
 	}
-	listed := false
 	if !there {
-		if err := w.upload(ctx, []byte(emptyBlob)); err != nil {
-			return stored, err
-		}
-		if err := w.upload(ctx, a.data); err != nil {
-			return stored, err
-		}
-		header, err := w.putManifest(ctx, entry.Digest.String(), types.OCIManifestSchema1, body)
-		if err != nil {
-			return stored, err
-		}
 		stored.Written = true
-		// A registry that lists referrers by itself says so.
-		listed = header.Get("OCI-Subject") == subject.digest.String()
-	}
-	if !listed {
-		added, err := w.list(ctx, subject.digest, entry)
-		if err != nil {
-			return stored, fmt.Errorf("the bundle is there, but not listed: %w", err)
+		listed, err := w.putBundle(ctx, subject.digest, a.data, entry.Digest, body)
+		if listed || err != nil {
+			return stored, err
 		}
-		stored.Written = stored.Written || added
 	}
+	added, err := w.list(ctx, subject.digest, entry)
+	if err != nil {
+		return stored, fmt.Errorf("the bundle is there, but not listed: %w", err)
+	}
+	stored.Written = stored.Written || added
 	return stored, nil
+}
+
+// putBundle writes a bundle and the manifest that leads to it. listed is true
+// if the registry says that it lists referrers by itself.
+func (w *writer) putBundle(ctx context.Context, subject v1.Hash, data []byte, digest v1.Hash, manifest []byte) (listed bool, err error) {
+	for _, blob := range [][]byte{[]byte(emptyBlob), data} {
+		if err := w.upload(ctx, blob); err != nil {
+			return false, err
+		}
+	}
+	header, err := w.putManifest(ctx, digest.String(), types.OCIManifestSchema1, manifest)
+	return header.Get("OCI-Subject") == subject.String(), err
 }
 
 func describe(mediaType types.MediaType, body []byte) v1.Descriptor {
@@ -95,7 +99,7 @@ func (w *writer) upload(ctx context.Context, blob []byte) error {
 		return err
 	}
 	return w.retried(ctx, func() error {
-		resp, err := w.send(ctx, http.MethodPost, w.url("blobs/uploads/"), "", nil, http.StatusAccepted)
+		resp, err := w.send(ctx, http.MethodPost, w.url("blobs/uploads/"), "", nil)
 		if err != nil {
 			return err
 		}
@@ -103,7 +107,7 @@ func (w *writer) upload(ctx context.Context, blob []byte) error {
 		if err != nil {
 			return err
 		}
-		_, err = w.send(ctx, http.MethodPut, place, "application/octet-stream", blob, http.StatusCreated)
+		_, err = w.send(ctx, http.MethodPut, place, "application/octet-stream", blob)
 		return err
 	})
 }
@@ -129,7 +133,7 @@ func (w *writer) uploadURL(resp *http.Response, digest v1.Hash) (string, error) 
 func (w *writer) putManifest(ctx context.Context, id string, mediaType types.MediaType, body []byte) (http.Header, error) {
 	var header http.Header
 	err := w.retried(ctx, func() error {
-		resp, err := w.send(ctx, http.MethodPut, w.url("manifests/"+id), string(mediaType), body, http.StatusCreated)
+		resp, err := w.send(ctx, http.MethodPut, w.url("manifests/"+id), string(mediaType), body)
 		if err == nil {
 			header = resp.Header
 		}
@@ -143,7 +147,7 @@ func (w *writer) url(path string) string {
 }
 
 // send makes a request that writes. The body of the answer is read and closed.
-func (w *writer) send(ctx context.Context, method, target, contentType string, body []byte, want int) (*http.Response, error) {
+func (w *writer) send(ctx context.Context, method, target, contentType string, body []byte) (*http.Response, error) {
 	what := "to " + w.name.Name()
 	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
 	if err != nil {
@@ -158,7 +162,9 @@ func (w *writer) send(ctx context.Context, method, target, contentType string, b
 	}
 	defer resp.Body.Close()
 	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10)
-	if resp.StatusCode != want {
+	switch resp.StatusCode {
+	case http.StatusOK, http.StatusCreated, http.StatusAccepted: // registries differ
+	default:
 		err := error(&writeError{statusError{what, resp.StatusCode}})
 		if _, again := worthwhile(resp, nil); again {
 			err = &passing{err}
