@@ -25,8 +25,9 @@ RACE := $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## build bin/kubectl-promote
+build: ## build bin/kubectl-promote and bin/promote-fn
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/kubectl-promote ./cmd/kubectl-promote
+	$(GO) build -trimpath -ldflags "$(LDFLAGS)" -o bin/promote-fn ./cmd/promote-fn
 
 demo: ## do the main job on a fresh repository and registry
 	$(GO) run ./cmd/kubectl-promote demo

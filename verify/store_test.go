@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"encoding/json"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -96,11 +98,15 @@ func TestStore(t *testing.T) {
 			if len(all) != 2 {
 				t.Fatalf("%d bundles", len(all))
 			}
-			result := checkWithKey(t, all[0], key.key.Public(), image.Digest.String())
+			at := slices.IndexFunc(all, func(b []byte) bool { return bytes.Equal(b, staging) }) // lists are in no order
+			if at < 0 {
+				t.Fatal("the bundle is not there as it was")
+			}
+			result := checkWithKey(t, all[at], key.key.Public(), image.Digest.String())
 			if result.Statement.GetPredicateType() != vsaPredicateType {
 				t.Errorf("%+v", result.Statement)
 			}
-			b, err := parseBundle(all[0])
+			b, err := parseBundle(all[at])
 			must(t, err)
 			st, err := ParseStatement(b.GetDsseEnvelope().GetPayload())
 			must(t, err)
