@@ -25,6 +25,7 @@ var mayImport = map[string][]string{
 	"cmd/kubectl-promote": {"plugins/kubectl"},
 	"cmd/release":         {},
 	"cmd/promote-fn":      {"plugins/kustomize"},
+	"docs":                {"verify", "promote"},
 	"docs/gen":            {"plugins/kubectl"},
 	"examples/ecommerce":  {},
 	"examples/setimage":   {"overlay"},
