@@ -22,10 +22,15 @@ var mayImport = map[string][]string{
 		"examples/ecommerce", "plugins/kustomize", "plugins/kustomize/build"},
 	"plugins/kustomize":   {"overlay", "digest", "verify", "promote"},
 	"promote/git":         {"promote", "overlay"},
-	"cmd/kubectl-promote": {"plugins/kubectl"},
+	"cmd/kubectl-promote": {"plugins/kubectl", "cmd/internal/memory"},
 	"cmd/release":         {},
+<<<<<<< HEAD
 	"cmd/promote-fn":      {"plugins/kustomize"},
 	"docs":                {"verify", "promote"},
+=======
+	"cmd/promote-fn":      {"plugins/kustomize", "cmd/internal/memory"},
+	"cmd/internal/memory": {},
+>>>>>>> wip-m
 	"docs/gen":            {"plugins/kubectl"},
 	"examples/ecommerce":  {},
 	"examples/setimage":   {"overlay"},

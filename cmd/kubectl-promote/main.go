@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	_ "github.com/kubepromote/kubepromote/cmd/internal/memory"
 	"os"
 	"os/signal"
 	"syscall"

@@ -33,7 +33,7 @@ type Streams struct {
 }
 
 // maxInput bounds what the program reads, in bytes.
-const maxInput = 256 << 20
+const maxInput = 64 << 20
 
 // legacyRoot is the variable by which kustomize's older plugins get the directory
 // of the kustomization. The resources are on the standard input then.

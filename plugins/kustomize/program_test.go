@@ -56,6 +56,25 @@ func cmdStatus(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// endless is an input without an end.
+type endless struct{}
+
+func (endless) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = 'a'
+	}
+	return len(b), nil
+}
+
+// Too much is refused, and nothing is written.
+func TestRunHugeInput(t *testing.T) {
+	var out, errs bytes.Buffer
+	status := Run(t.Context(), nil, Streams{In: endless{}, Out: &out, Err: &errs})
+	if status != exitFailed || out.Len() > 0 || !strings.Contains(errs.String(), "is larger than 64 MiB") {
+		t.Errorf("status %d, %d bytes written, said %s", status, out.Len(), errs.String())
+	}
+}
+
 // Whatever the input, the program ends with a status, and what it writes is
 // nothing or YAML; where it fails, items are as they were.
 func FuzzRun(f *testing.F) {
