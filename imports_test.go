@@ -24,13 +24,9 @@ var mayImport = map[string][]string{
 	"promote/git":         {"promote", "overlay"},
 	"cmd/kubectl-promote": {"plugins/kubectl", "cmd/internal/memory"},
 	"cmd/release":         {},
-<<<<<<< HEAD
-	"cmd/promote-fn":      {"plugins/kustomize"},
-	"docs":                {"verify", "promote"},
-=======
 	"cmd/promote-fn":      {"plugins/kustomize", "cmd/internal/memory"},
 	"cmd/internal/memory": {},
->>>>>>> wip-m
+	"docs":                {"verify", "promote"},
 	"docs/gen":            {"plugins/kubectl"},
 	"examples/ecommerce":  {},
 	"examples/setimage":   {"overlay"},
