@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 	"cmd/release":         {},
 	"cmd/promote-fn":      {"plugins/kustomize", "cmd/internal/memory"},
 	"cmd/internal/memory": {},
+	"docs":                {"verify", "promote"},
 	"docs/gen":            {"plugins/kubectl"},
 	"examples/ecommerce":  {},
 	"examples/setimage":   {"overlay"},
