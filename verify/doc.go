@@ -54,13 +54,15 @@
 // In the patterns * stands for any text without a slash and ** for any text.
 // A pattern is compared with the whole name of the repository, registry
 // included; images of Docker Hub are index.docker.io/library/nginx and so on.
-// [PolicySchema] is the JSON schema. ParsePolicy also takes the
-// ClusterImagePolicies of Sigstore's policy-controller as they are, and refuses
-// what only a cluster can know.
+// [PolicySchema] has all fields. ParsePolicy also takes the ClusterImagePolicies
+// of Sigstore's policy-controller as they are, with two differences: regular
+// expressions match whole texts, and what only a cluster can know is an error.
 //
 // What is wrong with a file is a [*PolicyError] with its place. Nothing is
 // fetched: a policy that needs logs, timestamps or identities names a trusted
-// root, a file or the one in the program ([PublicGoodRoot]).
+// root, a file or the one in the program ([PublicGoodRoot]). Nothing but its logs
+// and timestamp authorities is proof of a time. A keyless signature needs such a
+// time, and its certificate and every one above it must have been valid then.
 //
 // # The three outcomes
 //
