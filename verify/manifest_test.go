@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"crypto"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -11,6 +12,8 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
+	protorekor "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 )
 
 // A manifest that nobody has signed, and that lists an image that somebody has.
@@ -154,9 +157,28 @@ func TestExpansion(t *testing.T) {
 			_, err := parseManifest(fill(`{"layers":[`, "{}", "]}", maxManifestSize))
 			return err
 		},
+		"entries of a bundle": func() error {
+			_, err := parseBundle(fill(`{"mediaType":"`+bundleV03+`","verificationMaterial":{"tlogEntries":[`, "{}", "]}}", maxBundleSize))
+			return err
+		},
+		"body of an entry": func() error {
+			e := &protorekor.TransparencyLogEntry{LogId: &protocommon.LogId{KeyId: []byte("x")}, KindVersion: &protorekor.KindVersion{},
+				CanonicalizedBody: fill(`{"kind":"dsse","apiVersion":"0.0.1","spec":{"x":[`, "0", "]}}", 5<<20)}
+			b := dsseBundle(t, newSigner(t, "p256"), crypto.SHA256, []byte("{}"))
+			b.VerificationMaterial.TlogEntries = []*protorekor.TransparencyLogEntry{e}
+			_, err := parseBundle(bundleJSON(t, b))
+			return err
+		},
+		"statement": func() error {
+			text := fill(`{"_type":"https://in-toto.io/Statement/v1","predicateType":"x","predicate":{"a":[`, "0", `]}}`, 5<<20)
+			b, err := parseBundle(bundleJSON(t, dsseBundle(t, newSigner(t, "p256"), crypto.SHA256, text)))
+			must(t, err)
+			_, err = fromBundle(b)
+			return err
+		},
 	} {
 		var err error
-		if n := allocated(func() { err = f() }); n > 64<<20 || err == nil {
+		if n := allocated(func() { err = f() }); n > 128<<20 || err == nil {
 			t.Errorf("%s: %d MiB, error %v", name, n>>20, err)
 		}
 	}
