@@ -25,8 +25,9 @@ type judge struct {
 // trial is one rule, and what has been found for it so far.
 type trial struct {
 	rule  *rule
-	found [][][]finding // by authority, then by what it demands
-	why   *mismatch     // why the candidates so far do not count
+	found [][][]finding     // by authority, then by what it demands
+	why   *mismatch         // why the candidates so far do not count
+	same  map[string]string // ids of signers that are another one as well
 }
 
 // finding is a candidate that counts, and whose it is.
@@ -118,6 +119,9 @@ func (j *judge) try(ctx context.Context, t *trial, i, k int, c *candidate, r *at
 		if err != nil {
 			j.note(t, err)
 			continue
+		}
+		for _, id := range p.also {
+			t.join(p.id, id)
 		}
 		t.found[i][k] = append(t.found[i][k], finding{p.id, evidenceOf(a, c, p, j.digest.String())})
 	}
