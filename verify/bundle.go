@@ -114,13 +114,7 @@ func readReferrer(ctx context.Context, r source, j *judge, p place, d v1.Descrip
 		j.missed(err)
 		return
 	}
-	kind := d.ArtifactType
-	if untyped(d) {
-		kind = m.ArtifactType
-		if kind == "" || kind == emptyConfigType {
-			kind = string(m.Config.MediaType)
-		}
-	}
+	kind := artifactType(d, m)
 	location := r.what(doc.digest.String())
 	if t := layerType(kind); t != "" {
 		readLayers(ctx, r, j, doc, t, candidate{place: p, storage: StorageReferrer, location: location})
@@ -153,6 +147,17 @@ func readReferrer(ctx context.Context, r source, j *judge, p place, d v1.Descrip
 	}
 	c.place, c.location = p, location
 	j.consider(ctx, c)
+}
+
+// artifactType is what a referrer is, by the list or else by its manifest.
+func artifactType(d v1.Descriptor, m *v1.Manifest) string {
+	switch {
+	case !untyped(d):
+		return d.ArtifactType
+	case m.ArtifactType != "" && m.ArtifactType != emptyConfigType:
+		return m.ArtifactType
+	}
+	return string(m.Config.MediaType)
 }
 
 func parseBundle(blob []byte) (*bundle.Bundle, error) {

@@ -443,12 +443,9 @@ func (d *decoder) clusterAttestation(n *yaml.Node) *attestationRule {
 	if kind == nil || data == nil {
 		return r
 	}
-	if d.choice(kind, "type", "rego", "cue") == "cue" {
-		d.fail(kind, "type: rego", "policies in CUE are not evaluated here")
-		return r
-	}
-	if s, ok := d.text(data, "data"); ok {
-		d.condition(data, r, func() (predicateRule, error) { return compileRego(map[string]string{"policy.rego": s}) })
+	k, ok := d.text(kind, "type")
+	if text, good := d.text(data, "data"); ok && good {
+		d.condition(data, r, func() (predicateRule, error) { return compilePolicy(k, text) })
 	}
 	return r
 }

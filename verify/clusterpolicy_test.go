@@ -181,7 +181,7 @@ func TestClusterErrors(t *testing.T) {
 		"policy":         {cluster(good) + "  policy: {type: cue, data: x}\n", "policy in spec cannot be honoured outside a cluster"},
 		"configMapRef":   {cluster(good + "    attestations: [{name: a, predicateType: vuln, policy: {type: rego, configMapRef: {name: x}}}]\n"), "configMapRef in policy cannot be honoured outside a cluster"},
 		"remote":         {cluster(good + "    attestations: [{name: a, predicateType: vuln, policy: {type: rego, remote: {url: x}}}]\n"), "remote in policy cannot be honoured outside a cluster"},
-		"CUE":            {cluster(good + "    attestations: [{name: a, predicateType: vuln, policy: {type: cue, data: x}}]\n"), "policies in CUE are not evaluated here"},
+		"CUE":            {cluster(good + "    attestations: [{name: a, predicateType: vuln, policy: {type: cue, data: x}}]\n"), "policies in CUE cannot be evaluated here"},
 		"pull secrets":   {cluster(good + "    source: [{oci: a.io/x, signaturePullSecrets: [{name: x}]}]\n"), "signaturePullSecrets in a source cannot be honoured outside a cluster"},
 		"unknown field":  {cluster(good + "    ctLog: {}\n"), `unknown field "ctLog" in an authority`},
 		"no identities":  {cluster("  - keyless: {url: https://fulcio.sigstore.dev}\n"), `keyless has no field "identities"`},
