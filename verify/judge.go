@@ -147,7 +147,11 @@ func (j *judge) accept(ctx context.Context, r *rule, a *authority, at *attestati
 		if !ok {
 			return &mismatch{rankNoTime, "nothing says when it was made"}
 		}
-		if age := j.now.Sub(t.at); age > limit {
+		age := j.now.Sub(t.at)
+		if age < -clockSkew {
+			return &mismatch{rankAge, "made in the future, at " + t.at.UTC().Format(time.RFC3339)}
+		}
+		if age > limit {
 			return &mismatch{rankAge, fmt.Sprintf("made at %s, more than %s ago", t.at.UTC().Format(time.RFC3339), limit)}
 		}
 	}
