@@ -7,7 +7,9 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
 	"github.com/sigstore/sigstore-go/pkg/bundle"
+	"google.golang.org/protobuf/encoding/protojson"
 )
 
 const (
@@ -159,8 +161,18 @@ func artifactType(d v1.Descriptor, m *v1.Manifest) string {
 }
 
 func parseBundle(blob []byte) (*bundle.Bundle, error) {
-	b := new(bundle.Bundle)
-	if err := b.UnmarshalJSON(blob); err != nil {
+	if countValues(blob) > maxBundleValues {
+		return nil, malformed("bundle with more than %d values", maxBundleValues)
+	}
+	parsed := new(protobundle.Bundle)
+	if err := protojson.Unmarshal(blob, parsed); err != nil {
+		return nil, malformed("bundle: %v", err)
+	}
+	if err := checkParts(parsed); err != nil {
+		return nil, err
+	}
+	b, err := bundle.NewBundle(parsed)
+	if err != nil {
 		return nil, malformed("bundle: %v", err)
 	}
 	return b, nil

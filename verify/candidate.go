@@ -101,6 +101,9 @@ func (c *candidate) open(b *bundle.Bundle) error {
 	if len(c.payload) > maxStatementSize {
 		return malformed("statement of %d bytes", len(c.payload))
 	}
+	if countValues(c.payload) > maxStatementValues {
+		return malformed("statement with more than %d values", maxStatementValues)
+	}
 	if c.statement, err = env.Statement(); err != nil {
 		return malformed("statement: %v", err)
 	}

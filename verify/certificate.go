@@ -5,8 +5,10 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"strings"
 	"time"
 
+	"github.com/sigstore/sigstore/pkg/cryptoutils"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -106,22 +108,30 @@ func (d *decoder) chain(at *yaml.Node, s *certificateParty, data []byte) {
 	}
 }
 
-// checkChain says whether certificates lead from a leaf to a root, each of them
-// valid at the time. The time is the one of the signature: a chain that was good
-// then stays good, and one that had ended then was never good.
-func checkChain(leaf *x509.Certificate, roots, intermediates []*x509.Certificate, at time.Time) error {
-	o := x509.VerifyOptions{
-		Roots:         x509.NewCertPool(),
-		Intermediates: x509.NewCertPool(),
-		CurrentTime:   at,
-		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning},
+// subjectNames lists the names in a certificate, each of them as what it is. A name
+// that reads like one of another kind is left out: authorities are limited by
+// the kind of a name (name constraints), and policies say only the text.
+func subjectNames(c *x509.Certificate) []string {
+	var names []string
+	add := func(name string, good bool) {
+		if good {
+			names = append(names, name)
+		}
 	}
-	for _, c := range roots {
-		o.Roots.AddCert(c)
+	for _, n := range c.DNSNames {
+		add(n, !strings.ContainsAny(n, "@/:!"))
 	}
-	for _, c := range intermediates {
-		o.Intermediates.AddCert(c)
+	for _, n := range c.EmailAddresses {
+		add(n, strings.Contains(n, "@") && !strings.ContainsAny(n, "/:!"))
 	}
-	_, err := leaf.Verify(o)
-	return err
+	for _, ip := range c.IPAddresses {
+		add(ip.String(), true)
+	}
+	for _, u := range c.URIs {
+		add(u.String(), u.Scheme != "")
+	}
+	// What else there is, Fulcio's names of users among them, looks like user!domain.
+	other, _ := cryptoutils.UnmarshalOtherNameSAN(c.Extensions) // an error: there is none
+	add(other, strings.Contains(other, "!"))
+	return names
 }

@@ -47,8 +47,11 @@ func (d *decoder) clusterPolicy(p *Policy, documents []*yaml.Node) {
 		case ClusterImagePolicyKind:
 			policies = append(policies, f)
 		case clusterTrustRootKind:
-			if t := d.clusterTrustRoot(f); t != nil {
-				roots[d.resourceName(f)] = t
+			if t, name := d.clusterTrustRoot(f), d.resourceName(f); t != nil {
+				if roots[name] != nil {
+					d.fail(f.node, "", "TrustRoot %q is in the file already", oneLine(name))
+				}
+				roots[name] = t
 			}
 		}
 	}
@@ -290,7 +293,10 @@ func (d *decoder) clusterKeyless(a *authority, n *yaml.Node, roots map[string]*t
 		return
 	}
 	for _, e := range d.list(v, "identities") {
-		if i := d.fields(e, "an identity", "issuer", "subject", "issuerRegExp", "subjectRegExp"); i != nil {
+		i := d.fields(e, "an identity", "issuer", "subject", "issuerRegExp", "subjectRegExp")
+		if i != nil && len(i.values) == 0 {
+			d.fail(e, "identities: [{issuer: ..., subject: ...}]", "an identity without issuer and subject is everybody")
+		} else if i != nil {
 			a.parties = append(a.parties, &identityParty{
 				issuer:  d.clusterMatcher(i, "issuer"),
 				subject: d.clusterMatcher(i, "subject"),
@@ -337,6 +343,9 @@ func (d *decoder) clusterWitnesses(a *authority, f *fieldSet, roots map[string]*
 		if r := d.need(c, "trustRootRef", ""); r != nil {
 			a.logs, a.timestamps = 0, 1
 			if t := d.clusterRoot(r, roots); t != nil {
+				if len(t.TimestampingAuthorities()) == 0 {
+					d.fail(r, "timestampAuthorities in the TrustRoot", "the TrustRoot has no timestamp authority")
+				}
 				a.trust = t.orAuthoritiesOf(a.trust)
 			}
 		}
@@ -352,6 +361,10 @@ func (d *decoder) clusterLog(a *authority, c *fieldSet, roots map[string]*trust)
 	case c.get("trustRootRef") != nil:
 		a.logs = 1
 		if t := d.clusterRoot(c.get("trustRootRef"), roots); t != nil {
+			// Otherwise those of another trusted root would do.
+			if len(t.RekorLogs()) == 0 {
+				d.fail(c.get("trustRootRef"), "tLogs in the TrustRoot", "the TrustRoot has no log")
+			}
 			a.trust = t.orAuthoritiesOf(a.trust)
 		}
 	case c.get("url") != nil:

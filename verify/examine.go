@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -157,16 +158,18 @@ func (x *examination) platforms(ctx context.Context, rules []*rule, verdicts map
 	case err != nil:
 		fail(Unknown, clean(err.Error(), maxMessage))
 		return
-	case !doc.mediaType.IsIndex():
-		own := slices.DeleteFunc(slices.Clone(rules), func(r *rule) bool { return r.manifest == manifestEither })
-		x.judge(ctx, x.t.digest, own, verdicts)
-		return
 	}
-	list, err := parseList(doc.what, doc.body)
+	list, isIndex, err := doc.index()
 	list = slices.DeleteFunc(list, isNoPlatform)
+	ambiguous, _ := errors.AsType[*mismatch](err)
 	switch {
+	case ambiguous != nil:
+		fail(Rejected, "the manifest is ambiguous: "+ambiguous.text)
 	case err != nil:
 		fail(Unknown, clean(err.Error(), maxMessage))
+	case !isIndex:
+		own := slices.DeleteFunc(slices.Clone(rules), func(r *rule) bool { return r.manifest == manifestEither })
+		x.judge(ctx, x.t.digest, own, verdicts)
 	case len(list) == 0:
 		fail(Rejected, "the index has no image")
 	case len(list) > maxPlatforms:

@@ -25,8 +25,9 @@ type judge struct {
 // trial is one rule, and what has been found for it so far.
 type trial struct {
 	rule  *rule
-	found [][][]finding // by authority, then by what it demands
-	why   *mismatch     // why the candidates so far do not count
+	found [][][]finding     // by authority, then by what it demands
+	why   *mismatch         // why the candidates so far do not count
+	same  map[string]string // ids of signers that are another one as well
 }
 
 // finding is a candidate that counts, and whose it is.
@@ -119,6 +120,9 @@ func (j *judge) try(ctx context.Context, t *trial, i, k int, c *candidate, r *at
 			j.note(t, err)
 			continue
 		}
+		for _, id := range p.also {
+			t.join(p.id, id)
+		}
 		t.found[i][k] = append(t.found[i][k], finding{p.id, evidenceOf(a, c, p, j.digest.String())})
 	}
 }
@@ -143,7 +147,11 @@ func (j *judge) accept(ctx context.Context, r *rule, a *authority, at *attestati
 		if !ok {
 			return &mismatch{rankNoTime, "nothing says when it was made"}
 		}
-		if age := j.now.Sub(t.at); age > limit {
+		age := j.now.Sub(t.at)
+		if age < -clockSkew {
+			return &mismatch{rankAge, "made in the future, at " + t.at.UTC().Format(time.RFC3339)}
+		}
+		if age > limit {
 			return &mismatch{rankAge, fmt.Sprintf("made at %s, more than %s ago", t.at.UTC().Format(time.RFC3339), limit)}
 		}
 	}

@@ -7,9 +7,7 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/hex"
 	"encoding/pem"
 	"fmt"
 	"slices"
@@ -65,8 +63,7 @@ func newPublicKey(pub crypto.PublicKey) (*publicKey, error) {
 	if err != nil {
 		return nil, &keyError{msg: "key cannot be used: " + oneLine(err.Error())}
 	}
-	sum := sha256.Sum256(der)
-	k := &publicKey{id: "sha256:" + hex.EncodeToString(sum[:])}
+	k := &publicKey{id: sha256Of(der)}
 	for _, h := range hashesFor(pub) {
 		v, err := signature.LoadVerifier(pub, h)
 		if err != nil {

@@ -87,6 +87,9 @@ func TestKeyless(t *testing.T) {
 			return s.issue(t, testSubject, testIssuer)
 		}, signing{}, "", Rejected, none + "its certificate is in no trusted certificate log"},
 		{"too old", nil, signing{at: time.Now().Add(-2 * time.Minute)}, "maxAge", Rejected, none + "made at "},
+		{"of the future", func(t *testing.T, s *instance) leaf {
+			return s.issueAt(t, testSubject, testIssuer, time.Now().Add(25*time.Minute))
+		}, signing{at: time.Now().Add(30 * time.Minute)}, "maxAge", Rejected, none + "made in the future, at "},
 		{"young enough", nil, signing{}, "maxAge", Verified, `signed by "release"`},
 	}
 	for _, tt := range tests {

@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,8 +27,6 @@ const (
 	kindSignatures = "dev.cosignproject.cosign/sigs"
 	kindAttested   = "dev.cosignproject.cosign/atts"
 
-	// maxLayoutEntries bounds the manifests in the index of a layout.
-	maxLayoutEntries = 4096
 	// maxOpened bounds the manifests that are opened to see what they refer to.
 	maxOpened = 512
 )
@@ -77,14 +74,9 @@ func openLayout(s string) (*layout, v1.Hash, error) {
 	if err != nil {
 		return fail("%s", bareFile(err))
 	}
-	var index v1.IndexManifest
-	if err := json.Unmarshal(data, &index); err != nil {
-		return fail("index.json: %s", oneLine(err.Error()))
+	if l.index, err = parseList("index.json", data); err != nil {
+		return fail("%s", strings.TrimPrefix(err.Error(), "cannot read "))
 	}
-	if len(index.Manifests) > maxLayoutEntries {
-		return fail("index.json has %d manifests, and %d are the most", len(index.Manifests), maxLayoutEntries)
-	}
-	l.index = index.Manifests
 	found := l.images(ref)
 	switch {
 	case len(found) == 0:
@@ -270,7 +262,7 @@ func (l *layout) referrers(ctx context.Context, digest v1.Hash) ([]v1.Descriptor
 			missed = err
 			continue
 		}
-		m, err := v1.ParseManifest(bytes.NewReader(b))
+		m, err := parseManifest(b)
 		if err != nil || m.Subject == nil || m.Subject.Digest != digest {
 			continue
 		}

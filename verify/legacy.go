@@ -149,6 +149,9 @@ func signatureText(annotations map[string]string) ([]byte, error) {
 // newLegacy parses the signed text. The format says that a reader has to know
 // everything under "critical", so anything more there is a refusal.
 func newLegacy(blob, signature []byte, annotations map[string]string) (*candidate, error) {
+	if countValues(blob) > maxBundleValues {
+		return nil, malformed("payload with more than %d values", maxBundleValues)
+	}
 	dec := json.NewDecoder(bytes.NewReader(blob))
 	dec.DisallowUnknownFields()
 	var claim payload.SimpleContainerImage
@@ -187,6 +190,9 @@ func newAttestation(blob []byte, annotations map[string]string) (*candidate, err
 			KeyID string
 			Sig   []byte
 		}
+	}
+	if countValues(blob) > maxBundleValues {
+		return nil, malformed("envelope with more than %d values", maxBundleValues)
 	}
 	if err := json.Unmarshal(blob, &env); err != nil {
 		return nil, malformed("envelope: %v", err)
@@ -282,7 +288,8 @@ func (l *layer) witnesses(m *protobundle.VerificationMaterial) error {
 		return nil
 	}
 	var stamp struct{ SignedRFC3161Timestamp []byte }
-	if len(s) > maxLogText || json.Unmarshal([]byte(s), &stamp) != nil || len(stamp.SignedRFC3161Timestamp) == 0 {
+	if len(s) > maxLogText || json.Unmarshal([]byte(s), &stamp) != nil || len(stamp.SignedRFC3161Timestamp) == 0 ||
+		len(stamp.SignedRFC3161Timestamp) > maxTimestamp {
 		return malformed("timestamp annotation")
 	}
 	m.TimestampVerificationData = &protobundle.TimestampVerificationData{
@@ -306,6 +313,9 @@ func parseLogEntry(s string) (*protorekor.TransparencyLogEntry, error) {
 	}
 	if err := json.Unmarshal([]byte(s), &kept); err != nil {
 		return nil, malformed("log entry: %v", err)
+	}
+	if countValues(kept.Payload.Body) > maxBundleValues {
+		return nil, malformed("log entry with more than %d values", maxBundleValues)
 	}
 	var kind struct{ Kind, APIVersion string }
 	if err := json.Unmarshal(kept.Payload.Body, &kind); err != nil {

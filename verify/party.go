@@ -15,7 +15,6 @@ import (
 	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore-go/pkg/verify"
-	"github.com/sigstore/sigstore/pkg/cryptoutils"
 )
 
 // party is a key or an identity whose signatures count.
@@ -37,7 +36,8 @@ type demand struct {
 
 // proof is what is known of a signature that holds.
 type proof struct {
-	id      string // of who signed, equal for everything by the same one
+	id      string   // of who signed, equal for everything by the same one
+	also    []string // other ids of the same one: the key, further names
 	kind    string
 	keyID   string
 	subject string
@@ -157,12 +157,14 @@ type identityParty struct{ issuer, subject matcher }
 
 func (s *identityParty) only() string {
 	if s.issuer.exact != "" && s.subject.exact != "" {
-		return identityID(s.issuer.exact, s.subject.exact)
+		return identityID(s.subject.exact)
 	}
 	return ""
 }
 
-func identityID(issuer, subject string) string { return "identity " + issuer + " " + subject }
+// identityID leaves the issuer out: whoever has the same address with two of them
+// is one person where signers are counted. Case makes no second one either.
+func identityID(subject string) string { return "identity " + strings.ToLower(subject) }
 
 func (s *identityParty) check(c *candidate, digest string, d demand) (*proof, error) {
 	p := &proof{kind: KindKeyless}
@@ -172,7 +174,7 @@ func (s *identityParty) check(c *candidate, digest string, d demand) (*proof, er
 			return malformed("certificate: %v", err)
 		}
 		p.subject, p.issuer = sum.SubjectAlternativeName, sum.Issuer
-		p.id = identityID(p.issuer, p.subject)
+		p.id = identityID(p.subject)
 		if !s.issuer.match(p.issuer) || !s.subject.match(p.subject) {
 			return &mismatch{rankOtherKey, "made by " + quoted(p.subject) + " of issuer " + quoted(p.issuer)}
 		}
@@ -189,7 +191,7 @@ type certificateParty struct {
 
 func (s *certificateParty) only() string {
 	if s.subject.exact != "" {
-		return "certificate " + s.subject.exact
+		return identityID(s.subject.exact)
 	}
 	return ""
 }
@@ -197,13 +199,16 @@ func (s *certificateParty) only() string {
 func (s *certificateParty) check(c *candidate, digest string, d demand) (*proof, error) {
 	p := &proof{kind: KindCertificate}
 	match := func(leaf *x509.Certificate) error {
-		names := cryptoutils.GetSubjectAlternateNames(leaf)
+		names := subjectNames(leaf)
 		i := slices.IndexFunc(names, s.subject.match)
 		if i < 0 {
 			return &mismatch{rankOtherKey, "made by " + quoted(strings.Join(names, ", "))}
 		}
 		p.subject, p.issuer = names[i], leaf.Issuer.String()
-		p.id = "certificate " + names[0]
+		p.id = identityID(p.subject)
+		for _, n := range names {
+			p.also = append(p.also, identityID(n))
+		}
 		return nil
 	}
 	m := &trusted{trust: d.trust, own: true}
@@ -235,6 +240,7 @@ func checkCertificate(c *candidate, digest string, d demand, m *trusted, p *proo
 	if err := c.checkMessage(b); err != nil {
 		return nil, err
 	}
+	p.also = []string{sha256Of(leaf.RawSubjectPublicKeyInfo)}
 	if err := match(leaf); err != nil {
 		return nil, err
 	}

@@ -44,6 +44,9 @@ func parsePattern(s string) (pattern, error) {
 	}
 	host, path, slash := strings.Cut(s, "/")
 	if !slash {
+		if strings.ContainsAny(s, upperChars) {
+			return fail(strings.ToLower(s), "has upper case letters, which no repository name has")
+		}
 		if strings.HasPrefix(s, "**") || strings.HasSuffix(s, "**") {
 			return pattern{s, s, compileGlob(s)}, nil
 		}
@@ -80,7 +83,12 @@ func compileGlob(s string) *regexp.Regexp {
 // can be reached under several spellings of its registry; a rule must hold for
 // all of them.
 func canonicalName(r name.Repository) string {
-	return canonicalHost(r.RegistryStr()) + "/" + r.RepositoryStr()
+	host, path := canonicalHost(r.RegistryStr()), r.RepositoryStr()
+	// The library adds it for two spellings of Docker Hub only.
+	if host == name.DefaultRegistry && !strings.Contains(path, "/") {
+		path = "library/" + path
+	}
+	return host + "/" + path
 }
 
 func canonicalHost(host string) string {

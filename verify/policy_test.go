@@ -157,6 +157,7 @@ func TestPolicyPatternErrors(t *testing.T) {
 		{"short name", withImage("nginx"), atImage + "pattern \"nginx\" names no registry, so it matches nothing\nhint: index.docker.io/library/nginx"},
 		{"no registry", withImage("shop/cart"), atImage + "pattern \"shop/cart\" names no registry, so it matches nothing\nhint: index.docker.io/shop/cart"},
 		{"three stars", withImage("a.io/***"), atImage + "pattern \"a.io/***\" has more than two stars in a row"},
+		{"upper case registry", withImage("GCR.io**"), atImage + "pattern \"GCR.io**\" has upper case letters, which no repository name has\nhint: gcr.io**"},
 		{"tag", withImage("'a.io/x:1'"), atImage + "pattern \"a.io/x:1\" does not name a repository\nhint: leave out tag and digest"},
 		{"digest", withImage("'a.io/x@sha256:0'"), atImage + "pattern \"a.io/x@sha256:0\" does not name a repository\nhint: leave out tag and digest"},
 		{"class", withImage("'a.io/[a-z]'"), atImage + "pattern \"a.io/[a-z]\" has a character that no repository name has\n" +
@@ -234,7 +235,8 @@ func TestPatterns(t *testing.T) {
 		{"*.example.com/**", []string{"a.example.com/x"}, []string{"example.com/x", "a.example.com.evil.com/x"}},
 		{"**", []string{"nginx", "a.io/b/c"}, nil},
 		{"**/cart", []string{"a.io/b/cart"}, []string{"a.io/b/cart2", "a.io/xcart"}},
-		{"docker.io/nginx", []string{"nginx", "docker.io/library/nginx", "registry-1.docker.io/library/nginx"}, []string{"shop/nginx"}},
+		{"docker.io/nginx", []string{"nginx", "docker.io/library/nginx", "registry-1.docker.io/library/nginx", "registry-1.docker.io/nginx",
+			"Docker.io/nginx", "docker.io:443/nginx"}, []string{"shop/nginx"}},
 		{"docker.io/*", []string{"nginx"}, []string{"shop/nginx"}},
 		{"index.docker.io/shop/*", []string{"shop/nginx"}, []string{"nginx"}},
 		{"localhost/x", nil, []string{"x"}},

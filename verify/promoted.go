@@ -1,6 +1,9 @@
 package verify
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // Promoted gives a policy that asks the same authorities for something else: a
 // verification summary that says that the image has passed the gates of an
@@ -8,12 +11,16 @@ import "context"
 // other attestations. Conditions that an authority has on verification summaries
 // stay, and so do ages, names, logs and the number of distinct signers. An
 // authority that is met by every image, as a ClusterImagePolicy may have one,
-// attests nothing and is met by none.
+// attests nothing and is met by none. An image that no rule matches is rejected,
+// whatever the policy says of those: nobody is named whose word would count for
+// it. It is the digest itself that has been promoted, so the summary has to be
+// about it, also where signatures of the images in an index would do. A rule in
+// warn mode stays one.
 func (p *Policy) Promoted(environment string) *Policy {
-	promoted := &Policy{name: p.name, allow: p.allow, warnings: p.warnings}
+	promoted := &Policy{name: p.name, warnings: p.warnings}
 	for _, r := range p.rules {
 		c := *r
-		c.authorities = nil
+		c.authorities, c.manifest = nil, manifestIndex
 		for _, a := range r.authorities {
 			c.authorities = append(c.authorities, a.promoted(environment))
 		}
@@ -28,17 +35,17 @@ func (a *authority) promoted(environment string) *authority {
 	if b.always {
 		b.always, b.never = false, "it attests nothing"
 	}
-	demand := &attestationRule{
-		predicateType: vsaPredicateType,
-		conditions:    []predicateRule{promotionRule{PromotionWant{Environment: environment}}},
-	}
-	b.attestations = []*attestationRule{demand}
+	passed := []predicateRule{promotionRule{PromotionWant{Environment: environment}}}
+	b.attestations = nil
 	for _, r := range a.attestations {
 		if r.predicateType == vsaPredicateType {
 			c := *r
-			c.conditions = append(demand.conditions[:1:1], r.conditions...)
-			b.attestations = []*attestationRule{&c}
+			c.conditions = append(slices.Clip(passed), r.conditions...)
+			b.attestations = append(b.attestations, &c)
 		}
+	}
+	if b.attestations == nil {
+		b.attestations = []*attestationRule{{predicateType: vsaPredicateType, conditions: passed}}
 	}
 	return &b
 }

@@ -72,3 +72,51 @@ func TestPromotedPolicyByOthers(t *testing.T) {
 		t.Errorf("another key: %s: %s", got.Outcome, fmt.Sprint(got.Reason))
 	}
 }
+
+// What a policy lets pass without a signature has not been promoted by that.
+func TestPromotedPolicyOfNobody(t *testing.T) {
+	b := newBench(t, true)
+	b.image = b.wire.image(t, "cart")
+	b.attestTag(t, b.summary(t, "staging", true, "pass"))
+	rules := "  rules:\n  - images: [elsewhere.example.com/**]\n    authorities:\n" + keyLine("builder", b.good)
+	p, err := ParsePolicy("p.yaml", []byte(head+"spec:\n  unmatched: allow\n"+rules), nil)
+	must(t, err)
+	if got := b.with(t, p); got.Outcome != Verified {
+		t.Fatalf("%s: %s", got.Outcome, got.Reason)
+	}
+	check(t, b, b.with(t, p.Promoted("staging")), Rejected, "no rule of the policy matches")
+	check(t, b, b.with(t, JoinPolicies(p, p).Promoted("staging")), Rejected, "no rule of the policy matches")
+	check(t, b, b.with(t, rulePolicy(t, "", keyLine("builder", b.good)).Promoted("")), Unknown, "there is no environment to compare the summary with")
+	static := parseCluster(t, cluster("  - static: {action: pass}\n"))
+	if got := b.with(t, static.Promoted("staging")); got.Outcome != Rejected {
+		t.Errorf("static: %s: %s", got.Outcome, got.Reason)
+	}
+}
+
+// All conditions on summaries stay, not only those of the last.
+func TestPromotedPolicyKeepsConditions(t *testing.T) {
+	b := newBench(t, true)
+	b.image = b.wire.image(t, "cart")
+	b.attestTag(t, b.summary(t, "staging", true, "pass"))
+	const good, bad = `predicate.verifier.id == "https://example.com/promoter"`, `predicate.verifier.id == "me"`
+	for conditions, want := range map[[2]string]Outcome{{good, good}: Verified, {bad, good}: Rejected, {good, bad}: Rejected} {
+		line := demanding(b, fmt.Sprintf("{predicateType: vsa, cel: '%s'}, {predicateType: vsa, cel: '%s'}", conditions[0], conditions[1]))
+		if got := b.with(t, rulePolicy(t, "", line).Promoted("staging")); got.Outcome != want {
+			t.Errorf("%v: %s: %s", conditions, got.Outcome, got.Reason)
+		}
+	}
+}
+
+// An index is not promoted because the images in it are.
+func TestPromotedPolicyOfPlatforms(t *testing.T) {
+	b := newBench(t, true)
+	index, platforms := b.multi(t)
+	p := rulePolicy(t, "    manifest: platforms\n", keyLine("builder", b.good)).Promoted("staging")
+	for _, b.image = range platforms {
+		b.attestTag(t, b.summary(t, "staging", true, "pass"))
+	}
+	b.image = index
+	check(t, b, b.with(t, p), Rejected, "no attestation found")
+	b.attestTag(t, b.summary(t, "staging", true, "pass"))
+	check(t, b, b.with(t, p), Verified, `signed by "builder"`)
+}

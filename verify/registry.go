@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -65,26 +65,6 @@ func isNotFound(err error) bool {
 	}
 	e, ok := errors.AsType[*statusError](err)
 	return ok && e.code == http.StatusNotFound
-}
-
-// document is a manifest as it came.
-type document struct {
-	what      string
-	body      []byte
-	mediaType types.MediaType
-	digest    v1.Hash
-}
-
-// image parses the document as the manifest of an image.
-func (d *document) image() (*v1.Manifest, error) {
-	if !d.mediaType.IsImage() {
-		return nil, fmt.Errorf("cannot read %s: it is %s and no image manifest", d.what, quoted(string(d.mediaType)))
-	}
-	m, err := v1.ParseManifest(bytes.NewReader(d.body))
-	if err != nil {
-		return nil, fmt.Errorf("cannot read %s: %w", d.what, err)
-	}
-	return m, nil
 }
 
 // manifest reads a manifest by tag or digest.
@@ -162,7 +142,11 @@ func (r *repository) referrers(ctx context.Context, digest v1.Hash) ([]v1.Descri
 		if err != nil {
 			return list, err
 		}
-		next := nextPage(resp, path)
+		if t := mediaType(resp); t != types.OCIImageIndex {
+			resp.Body.Close()
+			return list, fmt.Errorf("cannot read %s: page %d is %s and no image index", what, page+1, quoted(string(t)))
+		}
+		next, unfollowed := nextPage(resp, path)
 		body, err := readAll(resp, what, maxManifestSize)
 		resp.Body.Close()
 		if err != nil {
@@ -170,6 +154,9 @@ func (r *repository) referrers(ctx context.Context, digest v1.Hash) ([]v1.Descri
 		}
 		more, err := parseList(what, body)
 		list = append(list, more...)
+		if err == nil && unfollowed != nil {
+			err = fmt.Errorf("cannot read %s: %w", what, unfollowed)
+		}
 		if err != nil || next == "" {
 			return list, err
 		}
@@ -202,30 +189,50 @@ func (r *repository) fallback(ctx context.Context, digest v1.Hash) ([]v1.Descrip
 	return parseList(d.what, d.body)
 }
 
-func parseList(what string, body []byte) ([]v1.Descriptor, error) {
-	var index v1.IndexManifest
-	if err := json.Unmarshal(body, &index); err != nil {
-		return nil, fmt.Errorf("cannot read %s: %w", what, err)
+// nextPage finds the path of the next page below the repository. Only the
+// query is taken from the link, so the answer cannot lead anywhere else. A next
+// page that cannot be asked for is an error, and not the end of the list.
+func nextPage(resp *http.Response, path string) (string, error) {
+	for _, header := range resp.Header.Values("Link") {
+		for header != "" {
+			_, rest, found := strings.Cut(header, "<")
+			target, params, ended := strings.Cut(rest, ">")
+			if found != ended || !found && strings.Contains(strings.ToLower(header), "next") {
+				return "", fmt.Errorf("the link to the next page is %s", quoted(header))
+			}
+			params, header = untilNextLink(params)
+			if !leadsToNext(params) {
+				continue
+			}
+			u, err := url.Parse(target)
+			if err != nil || u.RawQuery == "" {
+				return "", fmt.Errorf("the link to the next page is %s", quoted(target))
+			}
+			path, _, _ = strings.Cut(path, "?")
+			return path + "?" + u.RawQuery, nil
+		}
 	}
-	return index.Manifests, nil
+	return "", nil
 }
 
-// nextPage finds the path of the next page below the repository. Only the
-// query is taken from the link, so the answer cannot lead anywhere else.
-func nextPage(resp *http.Response, path string) string {
-	for _, link := range strings.Split(resp.Header.Get("Link"), ",") {
-		target, params, ok := strings.Cut(link, ";")
-		target = strings.TrimSpace(target)
-		if !ok || !strings.Contains(strings.ReplaceAll(params, `"`, ""), "rel=next") {
-			continue
-		}
-		u, err := url.Parse(strings.Trim(target, "<>"))
-		if err == nil && u.RawQuery != "" {
-			path, _, _ = strings.Cut(path, "?")
-			return path + "?" + u.RawQuery
+// untilNextLink cuts the parameters of one link off the links that follow.
+func untilNextLink(s string) (params, rest string) {
+	if i := strings.Index(s, "<"); i >= 0 {
+		return s[:i], s[i:]
+	}
+	return s, ""
+}
+
+// leadsToNext is true for parameters with rel=next, which may have several values.
+func leadsToNext(params string) bool {
+	for p := range strings.FieldsFuncSeq(params, func(r rune) bool { return r == ';' || r == ',' }) {
+		name, value, _ := strings.Cut(p, "=")
+		if strings.EqualFold(strings.TrimSpace(name), "rel") &&
+			slices.Contains(strings.Fields(strings.ToLower(strings.Trim(strings.TrimSpace(value), `"`))), "next") {
+			return true
 		}
 	}
-	return ""
+	return false
 }
 
 // do sends a request and returns an answer with status 200.

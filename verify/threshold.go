@@ -6,6 +6,26 @@ import (
 	"strings"
 )
 
+// signer gives the one id of a signer that has several.
+func (t *trial) signer(id string) string {
+	for t.same[id] != "" {
+		id = t.same[id]
+	}
+	return id
+}
+
+// join notes that two ids are of one signer: a key that is also in a certificate,
+// a certificate with several names.
+func (t *trial) join(a, b string) {
+	if a, b = t.signer(a), t.signer(b); a == b {
+		return
+	}
+	if t.same == nil {
+		t.same = map[string]string{}
+	}
+	t.same[b] = a
+}
+
 // met says whether enough has been found for the rule.
 func (t *trial) met() bool { return t.chosen() != nil }
 
@@ -28,10 +48,11 @@ func (t *trial) chosen() []finding {
 		}
 		for _, f := range t.found[i][0] {
 			// Who signs twice, or counts for two authorities, is still one.
-			if known[f.id] || t.rule.require > 1 && !t.signedAll(i, f.id) {
+			id := t.signer(f.id)
+			if known[id] || t.rule.require > 1 && !t.signedAll(i, id) {
 				continue
 			}
-			known[f.id] = true
+			known[id] = true
 			all = append(all, t.findings(i, f)...)
 			if len(known) == t.rule.require {
 				return all
@@ -45,7 +66,7 @@ func (t *trial) chosen() []finding {
 // Where signers are counted, two halves are nobody.
 func (t *trial) signedAll(i int, id string) bool {
 	return !slices.ContainsFunc(t.found[i], func(list []finding) bool {
-		return !slices.ContainsFunc(list, func(f finding) bool { return f.id == id })
+		return !slices.ContainsFunc(list, func(f finding) bool { return t.signer(f.id) == id })
 	})
 }
 
@@ -54,7 +75,7 @@ func (t *trial) signedAll(i int, id string) bool {
 func (t *trial) findings(i int, first finding) []finding {
 	all := []finding{first}
 	for _, list := range t.found[i][1:] {
-		at := max(0, slices.IndexFunc(list, func(f finding) bool { return f.id == first.id }))
+		at := max(0, slices.IndexFunc(list, func(f finding) bool { return t.signer(f.id) == t.signer(first.id) }))
 		all = append(all, list[at])
 	}
 	return all
@@ -82,11 +103,12 @@ func (t *trial) every() []finding {
 // has to give him up.
 func (t *trial) assign(i int, chosen []*finding, tried map[string]bool) bool {
 	for _, f := range t.found[i][0] {
-		if tried[f.id] {
+		id := t.signer(f.id)
+		if tried[id] {
 			continue
 		}
-		tried[f.id] = true
-		taken := t.holder(chosen, i, f.id)
+		tried[id] = true
+		taken := t.holder(chosen, i, id)
 		if taken < 0 || t.assign(taken, chosen, tried) {
 			chosen[i] = &f
 			return true
@@ -99,7 +121,7 @@ func (t *trial) assign(i int, chosen []*finding, tried map[string]bool) bool {
 // signer, or -1.
 func (t *trial) holder(chosen []*finding, i int, id string) int {
 	for k, c := range chosen {
-		if c != nil && c.id == id && t.asks(k) == t.asks(i) {
+		if c != nil && t.signer(c.id) == id && t.asks(k) == t.asks(i) {
 			return k
 		}
 	}
@@ -129,8 +151,8 @@ func (t *trial) shortfall() string {
 		}
 		met = append(met, name)
 		for _, f := range t.found[i][0] {
-			if t.signedAll(i, f.id) {
-				signers[f.id] = true
+			if id := t.signer(f.id); t.signedAll(i, id) {
+				signers[id] = true
 			}
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -94,9 +95,10 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 }
 
 func isInside(host string) bool {
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
 	a, err := netip.ParseAddr(host)
 	if err != nil {
-		return host == "localhost"
+		return host == "localhost" || strings.HasSuffix(host, ".localhost")
 	}
 	a = a.Unmap()
 	return a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || a.IsUnspecified()

@@ -144,6 +144,7 @@ func (v *Verifier) target(image string) (*target, error) {
 		t := &target{layout: l, digest: digest}
 		if v.o.LayoutName != "" {
 			if t.repo, err = name.NewRepository(v.o.LayoutName); err != nil {
+				l.close()
 				return nil, fmt.Errorf("the name of the layout %s is no repository", quoted(v.o.LayoutName))
 			}
 		}

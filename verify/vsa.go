@@ -303,7 +303,9 @@ func (w *PromotionWant) checkGates(gates []any) error {
 		case override == "" && g.text("verdict") != "pass":
 			return notMet("the result is %s, and the verdict of gate %s %s", passed, quoted(name), quoted(g.text("verdict")))
 		}
-		passing[name] = override == ""
+		if before, twice := passing[name]; !twice || before {
+			passing[name] = override == ""
+		}
 	}
 	for _, name := range w.Gates {
 		if !passing[name] {

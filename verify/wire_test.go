@@ -357,7 +357,7 @@ func TestOneLine(t *testing.T) {
 func TestIsInside(t *testing.T) {
 	for host, want := range map[string]bool{
 		"10.0.0.1": true, "127.0.0.1": true, "169.254.169.254": true, "::1": true, "::ffff:10.0.0.1": true,
-		"localhost": true, "0.0.0.0": true, "192.0.2.1": false, "example.com": false,
+		"localhost": true, "LocalHost.": true, "a.localhost": true, "127.0.0.1.": true, "localhost.example.com": false, "0.0.0.0": true, "192.0.2.1": false, "example.com": false,
 	} {
 		if got := isInside(host); got != want {
 			t.Errorf("isInside(%s) = %t", host, got)
