@@ -139,6 +139,7 @@ func (w *planner) verify(ctx context.Context) error {
 // verifyBy asks the verifier on behalf of a gate. One digest in one repository is
 // asked for once.
 func (w *planner) verifyBy(ctx context.Context, gate string, req VerifyRequest) error {
+	req.Environment = w.to.Name
 	var questions []question
 	for _, c := range w.candidates {
 		for _, i := range c.images {
@@ -165,10 +166,16 @@ func (w *planner) verifyBy(ctx context.Context, gate string, req VerifyRequest) 
 	for n, r := range results {
 		q := questions[n]
 		q.i.plan.Evidence = append(q.i.plan.Evidence, r.Evidence...)
-		for _, warning := range r.Warnings {
-			q.c.plan.Warnings = append(q.c.plan.Warnings, fmt.Sprintf("image %q: %s", q.i.source.Name, warning))
-		}
 		w.say(q.c, gate, r.Answer, "", "image %q: %s", q.i.source.Name, r.Reason)
+		if r.Override == "" {
+			for _, warning := range r.Warnings {
+				q.c.plan.Warnings = append(q.c.plan.Warnings, fmt.Sprintf("image %q: %s", q.i.source.Name, warning))
+			}
+		} else {
+			verdicts := q.c.plan.Verdicts
+			verdicts[len(verdicts)-1].Override = r.Override
+			q.c.plan.Warnings = append(q.c.plan.Warnings, fmt.Sprintf("image %q is NOT verified: %s; %s", q.i.source.Name, r.Reason, r.Override))
+		}
 	}
 	return nil
 }

@@ -63,7 +63,8 @@ func TestPromotedGate(t *testing.T) {
 				t.Errorf("%s\n%s", plan.Answer, d)
 			}
 			images := []string{tc.image + "@" + digest}
-			want := []VerifyRequest{{Policy: "images.yaml", Images: images}, {Policy: "promotions.yaml", Images: images, Promoted: "staging"}}
+			want := []VerifyRequest{{Policy: "images.yaml", Images: images, Environment: "production"},
+				{Policy: "promotions.yaml", Images: images, Environment: "production", Promoted: "staging"}}
 			if d := cmp.Diff(want, verifier.asked); d != "" {
 				t.Error(d)
 			}

@@ -18,6 +18,10 @@ const (
 	TrailerGate         = "Promotion-Gate"
 )
 
+// Overridden stands in a record in the place of a gate's answer that was no, or
+// unknown, and did not stop the promotion.
+const Overridden = "overridden"
+
 // Trailers are what a commit says about one service's promotion.
 type Trailers struct {
 	Service string `json:"service"`
@@ -92,7 +96,11 @@ func (p *Plan) trailers(s *ServicePlan) [][2]string {
 		out = append(out, [2]string{TrailerSourceCommit, p.Head})
 	}
 	for _, v := range s.Verdicts {
-		out = append(out, [2]string{TrailerGate, fmt.Sprintf("%s=%s; %s", v.Gate, v.Answer, v.Reason)})
+		answer, reason := string(v.Answer), v.Reason
+		if v.Override != "" {
+			answer, reason = Overridden, v.Override+": "+v.Reason
+		}
+		out = append(out, [2]string{TrailerGate, fmt.Sprintf("%s=%s; %s", v.Gate, answer, reason)})
 	}
 	return out
 }

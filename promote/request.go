@@ -62,6 +62,8 @@ type VerifyRequest struct {
 	Policy string
 	// Images are of the form repository@digest.
 	Images []string
+	// Environment is where the images are to go.
+	Environment string
 	// Promoted, if not empty, asks for something else than the policy does: that
 	// the policy's authorities have attested a promotion to this environment.
 	Promoted string
@@ -73,6 +75,9 @@ type Verification struct {
 	Answer   Answer     `json:"answer"`
 	Reason   string     `json:"reason,omitempty"`
 	Evidence []Evidence `json:"evidence,omitempty"`
+	// Override, if not empty, says why the image may go on although the policy's
+	// demands are not met; Answer is Pass then.
+	Override string `json:"override,omitempty"`
 	// Warnings are what the policy says does not stop the image.
 	Warnings []string `json:"warnings,omitempty"`
 }

@@ -17,6 +17,9 @@ type Verdict struct {
 	Gate   string `json:"gate"`
 	Answer Answer `json:"answer"`
 	Reason string `json:"reason,omitempty"`
+	// Override, if not empty, says why the answer is pass although the gate's
+	// condition is not met. Such a verdict is recorded as overridden.
+	Override string `json:"override,omitempty"`
 	// Hint, if any, can be typed or done.
 	Hint string `json:"hint,omitempty"`
 }

@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"errors"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -84,8 +85,12 @@ func (d *decoder) condition(n *yaml.Node, r *attestationRule, compile func() (pr
 }
 
 // holds evaluates the conditions on a statement whose signature holds.
-func (r *attestationRule) holds(ctx context.Context, c *candidate, repository, digest string) error {
-	if len(r.conditions) == 0 {
+func (r *attestationRule) holds(ctx context.Context, c *candidate, repository, digest string, now time.Time) error {
+	conditions := r.conditions
+	if r.predicateType == approvalPredicateType {
+		conditions = append([]predicateRule{approvalRule{ApprovalWant{Environment: r.environment, Now: now}}}, conditions...)
+	}
+	if len(conditions) == 0 {
 		return nil
 	}
 	fields, err := c.decoded(digest)
@@ -93,7 +98,7 @@ func (r *attestationRule) holds(ctx context.Context, c *candidate, repository, d
 		return err
 	}
 	in := predicateInput{statement: fields, image: repository, digest: digest}
-	for _, condition := range r.conditions {
+	for _, condition := range conditions {
 		err := condition.eval(ctx, in)
 		if m, ok := errors.AsType[*mismatch](err); ok {
 			return &mismatch{rankCondition, m.text}

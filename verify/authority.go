@@ -38,6 +38,8 @@ type attestationRule struct {
 	predicateType string
 	conditions    []predicateRule // all of them
 	maxAge        time.Duration   // 0: any
+	// environment is the one that an approval has to be for; empty: any.
+	environment string
 }
 
 const authorityHint = "key: {file: cosign.pub}"

@@ -156,7 +156,7 @@ func (j *judge) accept(ctx context.Context, r *rule, a *authority, at *attestati
 		}
 	}
 	if at != nil {
-		return at.holds(ctx, c, j.repository, digest)
+		return at.holds(ctx, c, j.repository, digest, j.now)
 	}
 	return nil
 }

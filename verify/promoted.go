@@ -14,8 +14,8 @@ import (
 // attests nothing and is met by none. An image that no rule matches is rejected,
 // whatever the policy says of those: nobody is named whose word would count for
 // it. It is the digest itself that has been promoted, so the summary has to be
-// about it, also where signatures of the images in an index would do. A rule in
-// warn mode stays one.
+// about it, also where signatures of the images in an index would do. A summary
+// in which a gate was overruled does not count. A rule in warn mode stays one.
 func (p *Policy) Promoted(environment string) *Policy {
 	promoted := &Policy{name: p.name, warnings: p.warnings}
 	for _, r := range p.rules {
@@ -35,7 +35,7 @@ func (a *authority) promoted(environment string) *authority {
 	if b.always {
 		b.always, b.never = false, "it attests nothing"
 	}
-	passed := []predicateRule{promotionRule{PromotionWant{Environment: environment}}}
+	passed := []predicateRule{promotionRule{PromotionWant{Environment: environment, NoOverride: true}}}
 	b.attestations = nil
 	for _, r := range a.attestations {
 		if r.predicateType == vsaPredicateType {

@@ -144,6 +144,7 @@ func (v *verifier) Verify(ctx context.Context, req promote.VerifyRequest, done f
 	for _, w := range p.Warnings() {
 		v.session.warn("%s", w)
 	}
+	p = p.For(req.Environment)
 	if req.Promoted != "" {
 		p = p.Promoted(req.Promoted)
 	}
@@ -164,8 +165,7 @@ func verification(r verify.Result) promote.Verification {
 	case r.Outcome == verify.Verified:
 		v.Answer = promote.Pass
 	case r.Warned:
-		// The policy says to go on, and to say so.
-		v.Answer, v.Reason = promote.Pass, "NOT verified, and let through by a rule in warn mode: "+r.Reason
+		v.Answer, v.Override = promote.Pass, "let through by a rule in warn mode"
 	case r.Outcome == verify.Rejected:
 		v.Answer = promote.Fail
 	}
@@ -182,11 +182,12 @@ func verification(r verify.Result) promote.Verification {
 	return v
 }
 
-// loadPolicy reads the policy that the user has named, or the repository's. Keys
+// loadPolicy reads the policy that the user has named, or one of the
+// repository's. Keys
 // are looked for beside the policy and may not leave its directory, or the
 // repository.
 func (s *session) loadPolicy(tree promote.Tree, policy string) (*verify.Policy, error) {
-	if s.verifyPolicy != "" {
+	if s.verifyPolicy != "" && policy == s.verifyPolicy {
 		return loadPolicyFile(s.verifyPolicy)
 	}
 	data, err := tree.ReadFile(policy)

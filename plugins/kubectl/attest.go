@@ -192,6 +192,9 @@ func (o *attestOptions) recorded(service string, i promote.ImageStatus, to *prom
 func recordedVerdict(text string) verify.GateVerdict {
 	name, rest, _ := strings.Cut(text, "=")
 	answer, reason, _ := strings.Cut(rest, "; ")
+	if answer == promote.Overridden {
+		return verify.GateVerdict{Gate: name, Verdict: string(promote.Fail), Override: reason}
+	}
 	return verify.GateVerdict{Gate: name, Verdict: answer, Reason: reason}
 }
 
@@ -199,7 +202,7 @@ func recordedVerdict(text string) verify.GateVerdict {
 func summary(verifier, service, image, environment, commit string, verdicts []verify.GateVerdict, source stateSource) (statement, error) {
 	passed := true
 	for _, v := range verdicts {
-		passed = passed && v.Verdict == string(promote.Pass)
+		passed = passed && (v.Verdict == string(promote.Pass) || v.Override != "")
 	}
 	s, err := verify.NewVSA(verify.VSA{
 		Image: image, Verifier: verifier, Version: map[string]string{"kubectl-promote": buildVersion()}, Time: time.Now(),
@@ -222,7 +225,11 @@ func (o *promoteOptions) attestPromotion(ctx context.Context, command string, p 
 	for _, sp := range plan.Services {
 		var verdicts []verify.GateVerdict
 		for _, v := range sp.Verdicts {
-			verdicts = append(verdicts, verify.GateVerdict{Gate: v.Gate, Verdict: string(v.Answer), Reason: v.Reason})
+			given := verify.GateVerdict{Gate: v.Gate, Verdict: string(v.Answer), Reason: v.Reason}
+			if v.Override != "" {
+				given.Verdict, given.Override = string(promote.Fail), v.Override
+			}
+			verdicts = append(verdicts, given)
 		}
 		for _, i := range sp.Images {
 			if i.New == i.Old || i.New.Digest == "" {

@@ -141,11 +141,12 @@ func (s *session) verifyServices(cmd *cobra.Command, files *fileOptions, env str
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	path := ""
+	path := s.verifyPolicy
 	switch {
+	case path != "":
 	case e.Verify != nil:
 		path = e.Verify.Policy
-	case s.verifyPolicy == "":
+	default:
 		return nil, nil, nil, &usageError{msg: fmt.Sprintf("the pipeline names no policy for %q", env), hint: "--verify-policy FILE", command: cmd.CommandPath()}
 	}
 	if policy, err = s.loadPolicy(repo, path); err != nil {
@@ -156,7 +157,7 @@ func (s *session) verifyServices(cmd *cobra.Command, files *fileOptions, env str
 		return nil, nil, nil, err
 	}
 	refs, unpinned, err = imagesOf(statuses, env, len(args) > 0)
-	return refs, unpinned, policy, err
+	return refs, unpinned, policy.For(env), err
 }
 
 // imagesOf gives the images of an environment. Services that are named must be
