@@ -26,9 +26,6 @@ const (
 	maxWait = time.Minute
 	// maxHold bounds how long a registry is believed to be closed to us.
 	maxHold = time.Hour
-	// maxBody bounds an answer: the limit of the distribution protocol for
-	// manifests.
-	maxBody = 4 << 20
 	// maxErrorBody bounds what is kept of an error's body, and other answers of
 	// which little is expected.
 	maxErrorBody = 64 << 10
@@ -42,10 +39,7 @@ type endedError struct{ err error }
 func (e *endedError) Error() string { return e.err.Error() }
 func (e *endedError) Unwrap() error { return e.err }
 
-const (
-	errTooLarge  fault = "answered with more than 4 MiB"
-	errRedirects fault = "answered with more than 10 redirects"
-)
+const errRedirects fault = "answered with more than 10 redirects"
 
 // outgoing is a request of a caller's on its way, and what of it is used up.
 type outgoing struct {
@@ -113,7 +107,7 @@ func (t *Transport) deliver(out *outgoing, r route, authorization string) (*http
 			closeBody(resp)
 			return nil, &endedError{ctx.Err()}
 		}
-		wait := g.backoff(try, resp)
+		wait := g.pauseAfter(try, resp)
 		deadline, hasDeadline := ctx.Deadline()
 		switch {
 		case try == maxTries, !out.repeatable(), !passing(resp, err), r.once && err != nil,
@@ -159,14 +153,14 @@ func settle(resp *http.Response, method string, limit int64) error {
 	if resp.ContentLength > limit && !failed {
 		return tooLarge(limit)
 	}
-	data, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	data, over, err := readAtMost(resp.Body, limit)
 	switch {
 	case err != nil && !failed:
 		return err
-	case int64(len(data)) > limit && !failed:
+	case over && !failed:
 		return tooLarge(limit)
 	}
-	resp.Body = io.NopCloser(bytes.NewReader(data[:min(int64(len(data)), limit)]))
+	resp.Body = io.NopCloser(bytes.NewReader(data))
 	return nil
 }
 
@@ -269,9 +263,9 @@ func (g *gate) hold(wait time.Duration) {
 	}
 }
 
-// backoff is the time to wait after a failed try: what the registry asks for,
-// or 0.1 s and 0.3 s, spread by a fifth so that requests do not return at once.
-func (g *gate) backoff(try int, resp *http.Response) time.Duration {
+// pauseAfter is the time to wait after a failed try: what the registry asks for,
+// else a short one.
+func (g *gate) pauseAfter(try int, resp *http.Response) time.Duration {
 	if resp != nil && resp.StatusCode != http.StatusOK {
 		if wait, ok := retryAfter(resp.Header.Get("Retry-After"), time.Now()); ok {
 			if resp.StatusCode == http.StatusTooManyRequests {
@@ -280,6 +274,12 @@ func (g *gate) backoff(try int, resp *http.Response) time.Duration {
 			return wait
 		}
 	}
+	return backoff(try)
+}
+
+// backoff is 0.1 s and then 0.3 s, spread by a fifth so that requests do not
+// return at once.
+func backoff(try int) time.Duration {
 	wait := firstBackoff
 	for range try - 1 {
 		wait *= 3

@@ -173,7 +173,8 @@ type Source struct {
 	manifest manifestFile
 	image    v1.Image
 	index    v1.ImageIndex
-	files    io.Closer
+	files    fileStore
+	entries  []v1.Descriptor // of a layout's index.json
 }
 
 // manifestFile is a manifest that hashes to its digest.
