@@ -1,9 +1,7 @@
 package digest_test
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"io"
 	"log"
@@ -81,15 +79,7 @@ func (f *front) counted(what string) int {
 // push stores a manifest, different for each text, and returns its digest.
 func (f *front) push(t testing.TB, repo, tag, text string) string {
 	t.Helper()
-	body := manifest(text)
-	req := httptest.NewRequest(http.MethodPut, "/v2/"+repo+"/manifests/"+tag, bytes.NewReader(body))
-	req.Header.Set("Content-Type", manifestType)
-	w := httptest.NewRecorder()
-	f.handler.ServeHTTP(w, req)
-	if w.Code != http.StatusCreated {
-		t.Fatalf("push %s:%s: %d %s", repo, tag, w.Code, w.Body)
-	}
-	return fmt.Sprintf("sha256:%x", sha256.Sum256(body))
+	return f.put(t, repo, tag, manifestType, manifest(text))
 }
 
 func manifest(text string) []byte {
