@@ -81,16 +81,23 @@ func (f *front) counted(what string) int {
 // push stores a manifest, different for each text, and returns its digest.
 func (f *front) push(t testing.TB, repo, tag, text string) string {
 	t.Helper()
-	body := manifest(text)
-	req := httptest.NewRequest(http.MethodPut, "/v2/"+repo+"/manifests/"+tag, bytes.NewReader(body))
-	req.Header.Set("Content-Type", manifestType)
+	return f.put(t, repo, tag, manifestType, manifest(text))
+}
+
+// put stores a manifest of any kind and returns its digest.
+func (f *front) put(t testing.TB, repo, ref, mediaType string, body []byte) string {
+	t.Helper()
+	req := httptest.NewRequest(http.MethodPut, "/v2/"+repo+"/manifests/"+ref, bytes.NewReader(body))
+	req.Header.Set("Content-Type", mediaType)
 	w := httptest.NewRecorder()
 	f.handler.ServeHTTP(w, req)
 	if w.Code != http.StatusCreated {
-		t.Fatalf("push %s:%s: %d %s", repo, tag, w.Code, w.Body)
+		t.Fatalf("put %s:%s: %d %s", repo, ref, w.Code, w.Body)
 	}
-	return fmt.Sprintf("sha256:%x", sha256.Sum256(body))
+	return sha(body)
 }
+
+func sha(body []byte) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(body)) }
 
 func manifest(text string) []byte {
 	return fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"annotations":{"text":%q}}`, manifestType, text)
