@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -275,9 +276,11 @@ func TestSharedHandshakeCancelled(t *testing.T) {
 	f := newFront(t)
 	want := f.push(t, "a", "c", "one")
 	entered, release := make(chan struct{}), make(chan struct{})
+	// The second may come too late to share, and then greets anew.
+	enter := sync.OnceFunc(func() { close(entered) })
 	f.setFault(func(_ http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Path == "/v2/" {
-			close(entered)
+			enter()
 			<-release
 		}
 		return false
