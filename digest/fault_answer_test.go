@@ -142,7 +142,9 @@ func TestTokenFaults(t *testing.T) {
 		{"huge", say(`{"token":"` + strings.Repeat("t", 1<<20) + `"}`), "answered with more than 64 KiB", 1},
 		{"half", raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"), "connection closed before the answer was complete", 3},
 		{"redirects", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }, "answered with more than 10 redirects", 11},
-		{"a redirect to metadata", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://169.254.169.254/", http.StatusFound) },
+		{"a redirect to metadata", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://169.254.169.254/", http.StatusFound)
+		},
 			`"169.254.169.254" is a link-local, multicast, unspecified or metadata address: not asked`, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
