@@ -175,6 +175,12 @@ func (b *blobStore) mount(from, to, digest string) bool {
 	return ok
 }
 
+func (b *blobStore) clear() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	clear(b.blobs)
+}
+
 func (b *blobStore) has(repo string) (n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

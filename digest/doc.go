@@ -15,14 +15,21 @@
 //	res, err := r.Resolve(ctx, "registry.example.com/shop/cart:v1")
 //	// res.Digest is "sha256:…"
 //
-// An answer costs one HEAD request once a repository's credentials have been
-// exchanged; a Resolver keeps connections and tokens, so use one for a whole
-// run. It is safe for concurrent use. [Resolver.ResolveAll] asks many
-// references at a time.
+// A [Transport] carries the requests, and others may use it as well. N images in
+// R repositories of a registry cost one greeting, N HEAD requests and at most R
+// requests for tokens: one per 50 repositories where the registry's token server
+// grants many at once. Use one Transport, or one Resolver, for a whole run: it
+// keeps connections, tokens and credentials. Both are safe for concurrent use.
+// [Resolver.ResolveAll] asks many references at a time.
 //
-// A request that fails for the moment (reset connection, 408, 429, 500, 502,
-// 503, 504) is sent up to three times, after 0.1 s and 0.3 s or what
-// Retry-After asks for, as long as that ends before the context does.
+// Credentials come from a [Keychain]: what Docker and Podman have stored, and
+// Kubernetes pull secrets. Mirrors and blocked registries come from a
+// containers registries configuration, see [ParseRegistries].
+//
+// A request that fails for the moment is repeated, see [Transport].
+//
+// [Resolver.Platforms] and its kin tell which platforms an image is for, and
+// [Resolver.Referrers] what is attached to it.
 //
 // # Errors
 //
@@ -46,7 +53,13 @@
 //
 // A registry is believed when it names the digest of a tag: there is nothing
 // to check that against. When it is asked for a digest, an answer that names
-// another one is an error. Registries on loopback addresses, "localhost:port",
-// "*.localhost" and private (RFC 1918) addresses may be asked over plain HTTP
-// when HTTPS fails; all others over HTTPS only.
+// another one is an error; a manifest that is fetched must hash to its digest. A
+// mirror is believed about tags no less than its registry, unless the
+// configuration sets it to digest-only.
+//
+// What a registry points to, by redirects or as its token server, is reached
+// only where [Transport] allows it. Registries on loopback addresses,
+// "localhost:port", "*.localhost" and private (RFC 1918) addresses may be asked
+// over plain HTTP when HTTPS fails, and others only where the registries
+// configuration calls them insecure.
 package digest

@@ -1,7 +1,9 @@
 package digest_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"log"
@@ -82,6 +84,21 @@ func (f *front) push(t testing.TB, repo, tag, text string) string {
 	return f.put(t, repo, tag, manifestType, manifest(text))
 }
 
+// put stores a manifest of any kind and returns its digest.
+func (f *front) put(t testing.TB, repo, ref, mediaType string, body []byte) string {
+	t.Helper()
+	req := httptest.NewRequest(http.MethodPut, "/v2/"+repo+"/manifests/"+ref, bytes.NewReader(body))
+	req.Header.Set("Content-Type", mediaType)
+	w := httptest.NewRecorder()
+	f.handler.ServeHTTP(w, req)
+	if w.Code != http.StatusCreated {
+		t.Fatalf("put %s:%s: %d %s", repo, ref, w.Code, w.Body)
+	}
+	return sha(body)
+}
+
+func sha(body []byte) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(body)) }
+
 func manifest(text string) []byte {
 	return fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"annotations":{"text":%q}}`, manifestType, text)
 }
@@ -129,11 +146,12 @@ func newResolver(t testing.TB, o digest.Options) *digest.Resolver {
 }
 
 // settle fails the test unless the goroutines started since before are over soon.
-func settle(t *testing.T, before int, r *digest.Resolver) {
+func settle(t *testing.T, before int, r interface{ CloseIdleConnections() }) {
 	t.Helper()
-	deadline := time.Now().Add(3 * time.Second)
+	deadline := time.Now().Add(10 * time.Second)
 	for {
 		r.CloseIdleConnections()
+		http.DefaultTransport.(*http.Transport).CloseIdleConnections() // of the tests' own pushes
 		now := runtime.NumGoroutine()
 		if now <= before {
 			return

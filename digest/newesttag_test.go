@@ -57,7 +57,7 @@ func TestNewest(t *testing.T) {
 		"tag down":      {"shop/cart", "semver:1.x", onManifest(status(503)), "1.10.0", digest.ErrUnknown, `tag "1.10.0" of "shop/cart": server error (503)`},
 		"tag gone":      {"shop/cart", "semver:1.x", onManifest(status(404)), "1.10.0", digest.ErrNotFound, `tag "1.10.0" of "shop/cart" not found`},
 		"dates down":    {"shop/dated", "regexp:^build-a created", onManifest(status(503)), "", digest.ErrUnknown, `creation time: tag "build-a" of "shop/dated": server error (503)`},
-		"date gone":     {"shop/dated", "regexp:^build-a created", onManifest(status(404)), "", digest.ErrNotFound,
+		"date gone": {"shop/dated", "regexp:^build-a created", onManifest(status(404)), "", digest.ErrNotFound,
 			`"shop/dated": no tag for "regexp:^build-a created": not considered: 2 not matching the pattern, 1 gone since they were listed`},
 	} {
 		t.Run(name, func(t *testing.T) {
