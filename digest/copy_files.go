@@ -23,14 +23,13 @@ func openFileSource(ctx context.Context, ref string) (*fileSource, string, error
 		return nil, "", err
 	}
 	f := &fileSource{Source: s, refer: map[v1.Hash][]v1.Descriptor{}}
-	subjects, err := subjectsOf(s.files, s.entries)
-	if err != nil {
+	if err := s.findSubjects(); err != nil {
 		s.Close()
 		return nil, "", sourceFailure(ref, err)
 	}
 	seen := map[v1.Hash]bool{}
 	for _, e := range s.entries {
-		if subject, ok := subjects[e.Digest]; ok && !seen[e.Digest] {
+		if subject, ok := s.subjects[e.Digest]; ok && !seen[e.Digest] {
 			seen[e.Digest] = true
 			f.refer[subject] = append(f.refer[subject], e)
 		}

@@ -39,12 +39,18 @@ func newFront(t testing.TB) *front {
 		handler: registry.New(registry.Logger(log.New(io.Discard, "", 0))),
 		count:   map[string]int{},
 	}
-	s := httptest.NewUnstartedServer(f)
+	f.host = serve(t, f)
+	return f
+}
+
+// serve starts a server for the test, and gives its address.
+func serve(t testing.TB, h http.Handler) (host string) {
+	t.Helper()
+	s := httptest.NewUnstartedServer(h)
 	s.Config.ErrorLog = log.New(io.Discard, "", 0) // HTTPS is tried first
 	s.Start()
 	t.Cleanup(s.Close)
-	f.host = strings.TrimPrefix(s.URL, "http://")
-	return f
+	return strings.TrimPrefix(s.URL, "http://")
 }
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -172,25 +172,29 @@ func (s *Source) chooseEntry() (v1.Descriptor, error) {
 	case s.ref.Name != "":
 		return choose(s.entries, s.ref.Name)
 	}
-	subjects, err := subjectsOf(s.files, s.entries)
-	if err != nil {
+	if err := s.findSubjects(); err != nil {
 		return v1.Descriptor{}, err
 	}
 	main := slices.DeleteFunc(slices.Clone(s.entries), func(d v1.Descriptor) bool {
-		_, refers := subjects[d.Digest]
+		_, refers := s.subjects[d.Digest]
 		return refers
 	})
 	return choose(main, "")
 }
 
-// subjectsOf tells which entries of a layout belong to another manifest, and to
-// which. Those that cannot be read do not: that is told when they are needed.
-func subjectsOf(store fileStore, entries []v1.Descriptor) (map[v1.Hash]v1.Hash, error) {
-	if len(entries) > maxLayoutEntries {
-		return nil, fault(fmt.Sprintf("index.json has more than %d manifests", maxLayoutEntries))
+// findSubjects finds out which entries of a layout belong to another manifest,
+// and to which. Those that cannot be read do not: that is told when they are
+// needed.
+func (s *Source) findSubjects() error {
+	if s.subjects != nil {
+		return nil
 	}
-	subjects, looked := map[v1.Hash]v1.Hash{}, map[v1.Hash]bool{}
-	for _, e := range entries {
+	if len(s.entries) > maxLayoutEntries {
+		return fault(fmt.Sprintf("index.json has more than %d manifests", maxLayoutEntries))
+	}
+	s.subjects = map[v1.Hash]v1.Hash{}
+	looked := map[v1.Hash]bool{}
+	for _, e := range s.entries {
 		if looked[e.Digest] || !isManifestType(e.MediaType) {
 			continue
 		}
@@ -202,12 +206,12 @@ func subjectsOf(store fileStore, entries []v1.Descriptor) (map[v1.Hash]v1.Hash, 
 		var m struct {
 			Subject *v1.Descriptor `json:"subject"`
 		}
-		data, err := readSmall(store, name)
+		data, err := readSmall(s.files, name)
 		if err == nil && json.Unmarshal(data, &m) == nil && m.Subject != nil {
-			subjects[e.Digest] = m.Subject.Digest
+			s.subjects[e.Digest] = m.Subject.Digest
 		}
 	}
-	return subjects, nil
+	return nil
 }
 
 // choose finds the descriptor with a name, or the only one. What "cosign save"

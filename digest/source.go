@@ -174,7 +174,8 @@ type Source struct {
 	image    v1.Image
 	index    v1.ImageIndex
 	files    fileStore
-	entries  []v1.Descriptor // of a layout's index.json
+	entries  []v1.Descriptor     // of a layout's index.json
+	subjects map[v1.Hash]v1.Hash // of those that belong to others; see findSubjects
 }
 
 // manifestFile is a manifest that hashes to its digest.
