@@ -2,7 +2,6 @@ package digest
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -47,12 +46,6 @@ func (q question) identifier() string {
 	}
 	return q.ref.Tag
 }
-
-// manifestTypes are the manifests that are asked for. A registry converts one
-// that is not accepted, or denies having it.
-const manifestTypes = string(types.OCIManifestSchema1) + ", " + string(types.OCIImageIndex) + ", " +
-	string(types.DockerManifestSchema2) + ", " + string(types.DockerManifestList) + ", " +
-	string(types.DockerManifestSchema1Signed) + ", " + string(types.DockerManifestSchema1)
 
 // promptly returns when ask does or when ctx ends, whichever is first. A
 // transport or a keychain of the caller's need not look at ctx; the goroutine
@@ -152,7 +145,7 @@ func (r *Resolver) get(ctx context.Context, q question) ([]byte, v1.Descriptor, 
 	if err != nil {
 		return nil, desc, err
 	}
-	desc = v1.Descriptor{Digest: hashOf(data), MediaType: mediaType(resp), Size: int64(len(data))}
+	desc = describeContent(data, resp.Header.Get("Content-Type"))
 	given := resp.Header.Get("Docker-Content-Digest")
 	_, why := checkDigest(given)
 	switch {
@@ -167,13 +160,8 @@ func (r *Resolver) get(ctx context.Context, q question) ([]byte, v1.Descriptor, 
 	return data, desc, nil
 }
 
-func hashOf(data []byte) v1.Hash {
-	return v1.Hash{Algorithm: "sha256", Hex: fmt.Sprintf("%x", sha256.Sum256(data))}
-}
-
 func mediaType(resp *http.Response) types.MediaType {
-	given, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
-	return types.MediaType(strings.TrimSpace(given))
+	return bareMediaType(resp.Header.Get("Content-Type"))
 }
 
 func isHTML(resp *http.Response) bool {

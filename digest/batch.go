@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 )
@@ -28,7 +29,18 @@ type batch struct {
 // as in URLs: "index.docker.io", "library/nginx". Announcing does not ask
 // anything yet, and again is the same as once.
 func (t *Transport) Announce(registry string, repositories ...string) {
-	h := t.host(registry)
+	at := make(map[string][]string) // by host, where the images may be had from
+	for _, repo := range repositories {
+		for _, place := range t.registries.places(registry, repo) {
+			at[place.host] = append(at[place.host], place.repo)
+		}
+	}
+	for name, repos := range at {
+		t.host(name).announce(repos)
+	}
+}
+
+func (h *host) announce(repositories []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.unbatched || len(repositories) < 2 {
@@ -126,7 +138,7 @@ func (t *Transport) withBatch(ctx context.Context, g *greeting, key tokenKey, re
 		switch {
 		case ctx.Err() != nil:
 			return &endedError{ctx.Err()}
-		case errors.As(err, &refused) && refused.status/100 == 4:
+		case errors.As(err, &refused) && refused.status != http.StatusTooManyRequests:
 			h.withoutBatches()
 			return nil
 		case err != nil || b == next:

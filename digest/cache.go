@@ -126,7 +126,7 @@ func (c *Cache) Get(digest string) ([]byte, bool) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, false
 	}
-	if err != nil || describeContent(content, "").Digest.String() != digest {
+	if err != nil || hashOf(content).String() != digest {
 		c.root.Remove(name)
 		return nil, false
 	}
@@ -151,7 +151,11 @@ func (c *Cache) read(name string) ([]byte, error) {
 	if now, err := f.Stat(); err != nil || !os.SameFile(info, now) {
 		return nil, fault("not an entry of a cache")
 	}
-	return io.ReadAll(io.LimitReader(f, maxCacheEntry+1))
+	data, over, err := readAtMost(f, maxCacheEntry)
+	if over {
+		return nil, fault("not an entry of a cache")
+	}
+	return data, err
 }
 
 // Put keeps content under digest. Content that has another digest, or is
@@ -165,7 +169,7 @@ func (c *Cache) Put(digest string, content []byte) error {
 	if size := int64(len(content)); size > maxCacheEntry || size > c.maxBytes {
 		return fault(fmt.Sprintf("content of %d bytes is too large for the cache", size))
 	}
-	if got := describeContent(content, "").Digest.String(); got != digest {
+	if got := hashOf(content).String(); got != digest {
 		return errForged + fault(got)
 	}
 	if info, err := c.root.Lstat(name); err == nil && info.Mode().IsRegular() && info.Size() == int64(len(content)) {

@@ -32,8 +32,8 @@ type CopierOptions struct {
 	// time; 0 or less means 6. A blob in flight takes about 100 kB of memory,
 	// whatever its size.
 	Concurrency int
-	// Timeout is how long nothing may move: it bounds the answer to a small
-	// request, and each pause in a large one. 0 or less means 60 s. It does
+	// Timeout is how long nothing may move: it bounds a small request with all
+	// its tries, and each pause in a large one. 0 or less means 60 s. It does
 	// not bound the copy, which ends when its context does.
 	Timeout time.Duration
 	// Progress, unless nil, is called as bytes are sent, at most about ten
@@ -57,7 +57,7 @@ type CopyEvent struct {
 	Total int64
 }
 
-// Copier copies images between registries. It keeps connections, credentials
+// Copier copies images between registries, and from files. It keeps connections, credentials
 // and tokens. It is safe for concurrent use. Make it with [NewCopier].
 type Copier struct {
 	transport   *Transport
@@ -139,14 +139,17 @@ func (c *Copier) CloseIdleConnections() { c.transport.CloseIdleConnections() }
 // repository dst, on the same registry or another, byte for byte: it has the
 // same digest there, which is asked back at the end.
 //
-// src is a reference with a tag or a digest, see [ParseReference], or an OCI
-// layout, "oci:DIR", "oci:DIR:TAG" or "oci:DIR@sha256:…". dst is a reference
-// with a tag, or a repository alone: the copy then has no tag there, only its
-// digest. If dst has a digest, it must be the one that src stands for.
+// src is a reference with a tag or a digest, see [ParseReference], or an image in
+// files, see [ParseSource] and [OpenSource]: "oci:DIR[:NAME]", "oci:DIR@sha256:…",
+// "oci-archive:FILE[:NAME]" or "docker-archive:FILE[:REFERENCE]". dst is a
+// reference with a tag, or a repository alone: the copy then has no tag there,
+// only its digest. If dst has a digest, it must be the one that src stands for.
 //
 // With the image goes what belongs to it and to each of its platforms, and to
 // that in turn: cosign's tags sha256-….sig, .att and .sbom, and all referrers
-// (OCI distribution specification 1.1). Where the destination keeps no list of
+// (OCI distribution specification 1.1). A layout has them as entries of its
+// index.json: referrers, cosign's tags as names, and what "cosign save" marks;
+// the archive of "docker save" has none. Where the destination keeps no list of
 // referrers, the list under the tag sha256-… is added to; entries of others
 // stay. Signatures and attestations under cosign's tags that are only at the
 // destination stay too. Such lists cannot be changed in one step: what another
@@ -160,13 +163,13 @@ func (c *Copier) CloseIdleConnections() { c.transport.CloseIdleConnections() }
 // destination has are trusted to be complete.
 //
 // Layers that must not be distributed are left out, as every client does, with
-// a note. Copy repeats what fails for the moment up to three times. It returns
-// when ctx ends.
+// a note. What fails for the moment is tried up to three times: requests by the
+// [Transport], the bytes of a blob by Copy. It returns when ctx ends.
 //
 // An error is an [*Error]: [ErrNotFound], [ErrUnknown] and [ErrMalformed] are
 // about what was to be read, [ErrNotWritten] about the destination.
 func (c *Copier) Copy(ctx context.Context, src, dst string, o CopyOptions) (CopyResult, error) {
-	from, wanted, closeSource, err := c.source(src)
+	from, wanted, closeSource, err := c.source(ctx, src)
 	if err != nil {
 		return CopyResult{}, err
 	}
@@ -207,13 +210,13 @@ func ended(ctx context.Context, ref string, err error) error {
 }
 
 // source finds what to read from, and the tag or digest to start at.
-func (c *Copier) source(src string) (from copySource, tagOrDigest string, done func(), err error) {
-	if rest, ok := strings.CutPrefix(src, layoutPrefix); ok {
-		l, tagOrDigest, err := openLayoutSource(src, rest)
+func (c *Copier) source(ctx context.Context, src string) (from copySource, tagOrDigest string, done func(), err error) {
+	if IsSource(src) {
+		f, digest, err := openFileSource(ctx, src)
 		if err != nil {
 			return nil, "", nil, err
 		}
-		return l, tagOrDigest, l.close, nil
+		return f, digest, func() { f.Close() }, nil
 	}
 	ref, err := ParseReference(src)
 	if err != nil {

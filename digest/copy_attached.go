@@ -184,13 +184,13 @@ func (t *transfer) joinConfig(ctx context.Context, manifest map[string]json.RawM
 		return nil, t.dst.unwritten("signatures", fault("configuration cannot be read"))
 	}
 	what := "blob " + old.Digest.String()
-	_, config, err := t.dst.quick(ctx, message{
+	_, config, err := t.dst.brief(ctx, message{
 		method: http.MethodGet, url: t.dst.url("blobs/"+old.Digest.String(), nil),
-	}, nil, http.StatusOK)
+	}, http.StatusOK)
 	if err != nil {
 		return nil, t.dst.unread(what, err)
 	}
-	if got := describeContent(config, "").Digest; got != old.Digest {
+	if got := hashOf(config); got != old.Digest {
 		return nil, t.dst.unread(what, errForged+fault(got.String()))
 	}
 	if config, err = addDiffIDs(config, diffIDs); err != nil {
@@ -237,12 +237,17 @@ func addDiffIDs(config []byte, diffIDs []string) ([]byte, error) {
 
 // upload stores a small blob.
 func (e *copyRepo) upload(ctx context.Context, digest string, content []byte) error {
-	err := e.copier.again(ctx, func() error {
+	err := e.copier.again(ctx, func() (repeat bool, err error) {
 		place, err := e.open(ctx, nil)
-		if err != nil {
-			return err
+		if err == nil && place == nil {
+			err = errNoUpload
 		}
-		return e.commit(ctx, digest, place, content)
+		if err != nil {
+			return false, err
+		}
+		// A commit that is repeated after its answer was lost finds no upload.
+		err = e.commit(ctx, digest, place, content)
+		return statusOf(err) == http.StatusNotFound, err
 	})
 	if err != nil {
 		return e.unwritten("blob "+digest, err)

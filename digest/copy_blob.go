@@ -34,7 +34,7 @@ func (t *transfer) copyBlobs(ctx context.Context, dry bool) error {
 			continue
 		}
 		g.Go(func() error {
-			return t.copier.again(ctx, func() error { return t.copyBlob(ctx, d, dry) })
+			return t.copier.again(ctx, func() (bool, error) { return t.copyBlob(ctx, d, dry) })
 		})
 	}
 	return g.Wait()
@@ -45,17 +45,18 @@ func (t *transfer) arrived(c *CopyCount, d v1.Descriptor) {
 	t.bar.add(d.Digest.String(), d.Size, true)
 }
 
-// copyBlob makes one attempt: nothing to do, or a mount, or the bytes.
-func (t *transfer) copyBlob(ctx context.Context, d v1.Descriptor, dry bool) error {
+// copyBlob makes one attempt: nothing to do, or a mount, or the bytes. repeat
+// says whether another one may do better.
+func (t *transfer) copyBlob(ctx context.Context, d v1.Descriptor, dry bool) (repeat bool, err error) {
 	digest := d.Digest.String()
 	what := "blob " + digest
-	_, _, err := t.dst.brief(ctx, message{method: http.MethodHead, url: t.dst.url("blobs/"+digest, nil)}, http.StatusOK)
+	_, _, err = t.dst.brief(ctx, message{method: http.MethodHead, url: t.dst.url("blobs/"+digest, nil)}, http.StatusOK)
 	if err == nil {
 		t.arrived(&t.result.Present, d)
-		return nil
+		return false, nil
 	}
 	if statusOf(err) != http.StatusNotFound && !hidden(err) {
-		return t.dst.unread(what, err)
+		return false, t.dst.unread(what, err)
 	}
 	registry, from := t.src.mountable()
 	mount := registry == t.dst.repo.RegistryStr() && from != t.dst.repo.RepositoryStr()
@@ -65,13 +66,13 @@ func (t *transfer) copyBlob(ctx context.Context, d v1.Descriptor, dry bool) erro
 		} else {
 			t.count(&t.result.Sent, CopyCount{Blobs: 1, Bytes: d.Size})
 		}
-		return nil
+		return false, nil
 	}
 	var place *uploadPlace
 	if mount {
 		if place, err = t.dst.open(ctx, mountQuery(digest, from)); err == nil && place == nil {
 			t.arrived(&t.result.Mounted, d)
-			return nil
+			return false, nil
 		}
 		// Some registries refuse what others answer with an upload.
 	}
@@ -81,7 +82,7 @@ func (t *transfer) copyBlob(ctx context.Context, d v1.Descriptor, dry bool) erro
 		}
 	}
 	if err != nil {
-		return t.dst.unwritten(what, err)
+		return false, t.dst.unwritten(what, err)
 	}
 	return t.stream(ctx, d, place)
 }
@@ -113,7 +114,7 @@ func (e *copyRepo) place(from *url.URL, resp *http.Response) (*uploadPlace, erro
 	if location == "" {
 		return nil, errNoUpload
 	}
-	at, err := e.resolve(from, location)
+	at, err := resolve(from, location)
 	if err != nil {
 		return nil, err
 	}
@@ -135,26 +136,33 @@ func (e *copyRepo) commit(ctx context.Context, digest string, place *uploadPlace
 }
 
 // stream sends a blob without holding it, and has it committed only when all
-// its bytes went past and are the right ones.
-func (t *transfer) stream(ctx context.Context, d v1.Descriptor, place *uploadPlace) error {
+// its bytes went past and are the right ones. repeat says that the bytes were on
+// their way, or that the registry has lost them, or the answer to a commit.
+func (t *transfer) stream(ctx context.Context, d v1.Descriptor, place *uploadPlace) (repeat bool, err error) {
 	digest := d.Digest.String()
 	body := newBlobBody(d)
-	place, err := t.sendBytes(ctx, d, body, place)
+	lost := false
+	place, err = t.sendBytes(ctx, d, body, place)
 	if err == nil {
 		err = t.dst.commit(ctx, digest, place, nil)
+		lost = statusOf(err) == http.StatusNotFound
 	}
 	if err == nil {
 		t.count(&t.result.Sent, CopyCount{Blobs: 1, Bytes: d.Size})
 		t.bar.add(digest, 0, true)
-		return nil
+		return false, nil
 	}
 	t.bar.add(digest, -body.sent, false)
 	var unopened *Error
 	var refused *refusedAnswer
-	if errors.As(body.failed, &unopened) || body.failed != nil && !errors.As(err, &refused) {
-		return t.sourceFault(digest, body.failed)
+	switch {
+	case errors.As(body.failed, &unopened):
+		return false, body.failed
+	case body.failed != nil && !errors.As(err, &refused):
+		err = unreadable(t.src, "blob "+digest, body.failed)
+		return mayPass(err), err
 	}
-	return t.dst.unwritten("blob "+digest, err)
+	return lost || place == nil && mayPass(err), t.dst.unwritten("blob "+digest, err)
 }
 
 // sendBytes reads from the source and writes to place. It gives back where the

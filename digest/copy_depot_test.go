@@ -44,11 +44,7 @@ func newDepot(t testing.TB, referrers bool) *depot {
 	d := &depot{blobs: &blobStore{blobs: map[string][]byte{}}}
 	d.handler = registry.New(registry.Logger(log.New(io.Discard, "", 0)),
 		registry.WithBlobHandler(d.blobs), registry.WithReferrersSupport(referrers))
-	s := httptest.NewUnstartedServer(d)
-	s.Config.ErrorLog = log.New(io.Discard, "", 0) // HTTPS is tried first
-	s.Start()
-	t.Cleanup(s.Close)
-	d.host = strings.TrimPrefix(s.URL, "http://")
+	d.host = serve(t, d)
 	return d
 }
 
@@ -173,6 +169,12 @@ func (b *blobStore) mount(from, to, digest string) bool {
 		b.blobs[to+" "+digest] = blob
 	}
 	return ok
+}
+
+func (b *blobStore) clear() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	clear(b.blobs)
 }
 
 func (b *blobStore) has(repo string) (n int) {

@@ -280,10 +280,6 @@ func (n *copyNode) checkDescriptors() error {
 	return nil
 }
 
-func isManifestType(t types.MediaType) bool {
-	return t.IsIndex() || t.IsImage() || t == artifactManifest
-}
-
 // arrange puts each manifest above those it needs: children before their
 // index, a subject before its referrers. Digests make a circle impossible.
 func (p *copyPlan) arrange() {

@@ -1,14 +1,11 @@
 package digest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"syscall"
@@ -19,8 +16,8 @@ import (
 )
 
 // copyRepo is one repository of one registry, to be read or written. Its
-// requests go out once: what is to be repeated is said by [Copier.again], for a
-// whole step rather than a request, because half an upload cannot be.
+// requests are repeated by the [Transport], but for the bytes of a blob: half an
+// upload cannot be, so [Copier.again] repeats the whole step.
 type copyRepo struct {
 	copier *Copier
 	ref    Reference // of which only the repository counts
@@ -77,7 +74,7 @@ func (e *copyRepo) send(ctx context.Context, m message, wanted ...int) (*http.Re
 		reading := m.method == http.MethodGet || m.method == http.MethodHead
 		if location := resp.Header.Get("Location"); reading && isRedirect(resp.StatusCode) && location != "" {
 			finishBody(resp)
-			if m.url, err = e.resolve(m.url, location); err != nil {
+			if m.url, err = resolve(m.url, location); err != nil {
 				return nil, err
 			}
 			m.after = resp
@@ -160,36 +157,14 @@ func isRedirect(status int) bool {
 	return false
 }
 
-// resolve finds where a Location header leads. A registry may send us to its
-// storage, but not back from HTTPS to HTTP, and not to an address inside the
-// network of whoever copies, unless it is there itself.
-func (e *copyRepo) resolve(from *url.URL, location string) (*url.URL, error) {
+// resolve finds where a Location header leads. Whether that is a place to go to
+// is for the [Transport] to say.
+func resolve(from *url.URL, location string) (*url.URL, error) {
 	to, err := from.Parse(location)
 	if err != nil || to.Host == "" || to.User != nil {
 		return nil, errBadTarget
 	}
-	if to.Scheme != "https" && (to.Scheme != "http" || from.Scheme != "http") {
-		return nil, errBadTarget
-	}
-	if to.Hostname() != e.hostname() && insideAddress(to.Hostname()) && !insideAddress(e.hostname()) {
-		return nil, errBadTarget
-	}
 	return to, nil
-}
-
-func (e *copyRepo) hostname() string {
-	return (&url.URL{Host: e.repo.RegistryStr()}).Hostname()
-}
-
-// insideAddress tells names and addresses that mean another machine, or this one,
-// depending on where they are used.
-func insideAddress(host string) bool {
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	a, err := netip.ParseAddr(host)
-	a = a.Unmap()
-	return err == nil && (a.IsLoopback() || a.IsPrivate() || a.IsLinkLocalUnicast() || a.IsUnspecified())
 }
 
 // statusOf is that of the registry's answer in err, or 0.
@@ -241,16 +216,16 @@ func (e *copyRepo) subject(what string) string {
 
 func (e *copyRepo) tried() string { return e.copier.transport.Tried(e.repo) }
 
-// again calls f up to three times, as long as it fails in a way that may be
-// gone in a moment. A registry that asks for a longer wait than the Copier's
-// timeout is not waited for.
-func (c *Copier) again(ctx context.Context, f func() error) error {
+// again calls f up to three times, as long as it fails and says that it is to be
+// repeated, which is where the Transport cannot repeat a request. A registry that
+// asks for a longer wait than the Copier's timeout is not waited for.
+func (c *Copier) again(ctx context.Context, f func() (repeat bool, err error)) error {
 	for try := 1; ; try++ {
-		err := f()
-		if err == nil || try == maxTries || ctx.Err() != nil || !mayPass(err) {
+		repeat, err := f()
+		if err == nil || !repeat || try == maxTries || ctx.Err() != nil {
 			return err
 		}
-		wait := copyBackoff(try)
+		wait := backoff(try)
 		var refused *refusedAnswer
 		if errors.As(err, &refused) && refused.wait > 0 {
 			wait = refused.wait
@@ -262,15 +237,6 @@ func (c *Copier) again(ctx context.Context, f func() error) error {
 			return err
 		}
 	}
-}
-
-// copyBackoff is 0.1 s and then 0.3 s, spread by a fifth.
-func copyBackoff(try int) time.Duration {
-	wait := firstBackoff
-	for range try - 1 {
-		wait *= 3
-	}
-	return wait + time.Duration(rand.Int64N(int64(wait)/5))
 }
 
 // mayPass tells failures of a step that repeating it may mend. Unlike a
@@ -311,31 +277,19 @@ func (c *Copier) withPatience(ctx context.Context) (context.Context, *patience, 
 // moved starts the wait anew.
 func (p *patience) moved() { p.timer.Reset(p.limit) }
 
-// brief sends m and reads the whole answer, at most 4 MiB.
+// brief sends m and reads the whole answer, at most 4 MiB. The Transport repeats
+// it where that may help, within the Copier's timeout.
 func (e *copyRepo) brief(ctx context.Context, m message, wanted ...int) (*http.Response, []byte, error) {
-	ctx, _, done := e.copier.withPatience(ctx)
-	defer done()
+	ctx, cancel := context.WithTimeoutCause(ctx, e.copier.timeout, errStalled)
+	defer cancel()
 	resp, err := e.send(ctx, m, wanted...)
 	if err != nil {
 		return nil, nil, err
 	}
+	defer resp.Body.Close()
 	answer, err := readBounded(resp.Body)
 	if err != nil && errors.Is(context.Cause(ctx), errStalled) {
 		err = errStalled
 	}
-	return resp, answer, err
-}
-
-// quick is brief, again if it fails for the moment.
-func (e *copyRepo) quick(ctx context.Context, m message, body []byte, wanted ...int) (*http.Response, []byte, error) {
-	var resp *http.Response
-	var answer []byte
-	err := e.copier.again(ctx, func() (err error) {
-		if body != nil {
-			m.body, m.length = bytes.NewReader(body), int64(len(body))
-		}
-		resp, answer, err = e.brief(ctx, m, wanted...)
-		return err
-	})
 	return resp, answer, err
 }

@@ -2,9 +2,6 @@ package digest
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -16,27 +13,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-const (
-	// artifactManifest was in drafts of the image specification 1.1, and is
-	// still found in registries.
-	artifactManifest types.MediaType = "application/vnd.oci.artifact.manifest.v1+json"
-	// maxPages bounds a paginated list.
-	maxPages = 100
-	// maxListed bounds the referrers of one manifest.
-	maxListed = 5000
-)
-
-const errForged fault = "content has another digest, "
-
-// acceptManifests names every manifest that can be copied, so that a registry
-// does not convert one into another.
-var acceptManifests = strings.Join([]string{
-	string(types.OCIManifestSchema1), string(types.OCIImageIndex),
-	string(types.DockerManifestSchema2), string(types.DockerManifestList),
-	string(artifactManifest),
-}, ", ")
-
-// copySource is where a copy is read from: a repository, or an OCI layout.
+// copySource is where a copy is read from: a repository, or files.
 // Its errors are fit for the caller of [Copier.Copy].
 type copySource interface {
 	// manifest gives the manifest of a tag or digest, checked against the latter.
@@ -81,9 +58,9 @@ func manifestName(tagOrDigest string) string {
 // fetch gets a manifest. A registry's word on the digest of a tag is not
 // needed: the digest of what it sends is what is copied.
 func (e *copyRepo) fetch(ctx context.Context, tagOrDigest string) (v1.Descriptor, []byte, error) {
-	resp, body, err := e.quick(ctx, message{
-		method: http.MethodGet, url: e.url("manifests/"+tagOrDigest, nil), accept: acceptManifests,
-	}, nil, http.StatusOK)
+	resp, body, err := e.brief(ctx, message{
+		method: http.MethodGet, url: e.url("manifests/"+tagOrDigest, nil), accept: manifestTypes,
+	}, http.StatusOK)
 	if err != nil {
 		return v1.Descriptor{}, nil, err
 	}
@@ -92,16 +69,6 @@ func (e *copyRepo) fetch(ctx context.Context, tagOrDigest string) (v1.Descriptor
 		return desc, nil, errForged + fault(got)
 	}
 	return desc, body, nil
-}
-
-func describeContent(body []byte, mediaType string) v1.Descriptor {
-	sum := sha256.Sum256(body)
-	mediaType, _, _ = strings.Cut(mediaType, ";")
-	return v1.Descriptor{
-		MediaType: types.MediaType(strings.TrimSpace(mediaType)),
-		Digest:    v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(sum[:])},
-		Size:      int64(len(body)),
-	}
 }
 
 func (s repositorySource) tagged(ctx context.Context, tag string) (string, error) {
@@ -114,9 +81,9 @@ func (s repositorySource) tagged(ctx context.Context, tag string) (string, error
 
 // head gives the digest of a manifest by HEAD, empty when there is none.
 func (e *copyRepo) head(ctx context.Context, tagOrDigest string) (string, error) {
-	resp, _, err := e.quick(ctx, message{
-		method: http.MethodHead, url: e.url("manifests/"+tagOrDigest, nil), accept: acceptManifests,
-	}, nil, http.StatusOK)
+	resp, _, err := e.brief(ctx, message{
+		method: http.MethodHead, url: e.url("manifests/"+tagOrDigest, nil), accept: manifestTypes,
+	}, http.StatusOK)
 	if statusOf(err) == http.StatusNotFound {
 		return "", nil
 	}
@@ -157,35 +124,28 @@ func (s repositorySource) referrers(ctx context.Context, digest string) ([]v1.De
 // https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers
 func (e *copyRepo) referrersAPI(ctx context.Context, digest string) (all []v1.Descriptor, known bool, err error) {
 	next := e.url("referrers/"+digest, nil)
-	for range maxPages {
-		resp, body, err := e.quick(ctx, message{
+	for range maxReferrerPages {
+		resp, body, err := e.brief(ctx, message{
 			method: http.MethodGet, url: next, accept: string(types.OCIImageIndex),
-		}, nil, http.StatusOK)
+		}, http.StatusOK)
 		switch status := statusOf(err); {
-		case status == http.StatusNotFound, status == http.StatusBadRequest,
-			status == http.StatusMethodNotAllowed, status == http.StatusNotAcceptable, errors.Is(err, errNotOne):
+		case lacksReferrers(status), errors.Is(err, errNotOne):
 			return nil, false, nil
 		case err != nil:
 			return nil, false, err
-		case !strings.HasPrefix(resp.Header.Get("Content-Type"), string(types.OCIImageIndex)):
+		case mediaType(resp) != types.OCIImageIndex:
 			return nil, false, nil
 		}
-		page, err := parseReferrers(body)
+		page, err := parseReferrers(body, len(all))
 		if err != nil {
 			return nil, true, err
 		}
-		if all = append(all, page...); len(all) > maxListed {
-			return nil, true, fault("more than " + strconv.Itoa(maxListed) + " referrers")
-		}
-		link := nextLink(resp.Header.Values("Link"))
-		if link == "" {
-			return all, true, nil
-		}
-		if next, err = e.resolve(next, link); err != nil || next.Host != e.repo.RegistryStr() {
-			return nil, true, errBadTarget
+		all = append(all, page...)
+		if next, err = nextPage(next, resp.Header.Values("Link")); err != nil || next == nil {
+			return all, true, err
 		}
 	}
-	return nil, true, fault("more than " + strconv.Itoa(maxPages) + " pages")
+	return nil, true, tooManyPages()
 }
 
 // referrersTag reads the list that clients keep under a tag where the registry
@@ -200,41 +160,7 @@ func (e *copyRepo) referrersTag(ctx context.Context, digest string) ([]v1.Descri
 	if err != nil {
 		return nil, err
 	}
-	list, err := parseReferrers(body)
-	if len(list) > maxListed {
-		return nil, fault("more than " + strconv.Itoa(maxListed) + " referrers")
-	}
-	return list, err
-}
-
-// tagOf is the tag that stands for a digest: sha256-….
-func tagOf(digest string) string { return strings.Replace(digest, ":", "-", 1) }
-
-func parseReferrers(body []byte) ([]v1.Descriptor, error) {
-	var list struct {
-		Manifests []v1.Descriptor `json:"manifests"`
-	}
-	if err := json.Unmarshal(body, &list); err != nil {
-		return nil, fault("list of referrers is not an index")
-	}
-	return list.Manifests, nil
-}
-
-// nextLink finds the URL of rel="next" in Link headers, RFC 8288.
-func nextLink(links []string) string {
-	for _, link := range strings.Split(strings.Join(links, ","), ",") {
-		target, params, _ := strings.Cut(strings.TrimSpace(link), ";")
-		if !strings.HasPrefix(target, "<") || !strings.HasSuffix(target, ">") {
-			continue
-		}
-		for _, p := range strings.Split(params, ";") {
-			key, value, _ := strings.Cut(strings.TrimSpace(p), "=")
-			if strings.EqualFold(key, "rel") && strings.EqualFold(strings.Trim(value, `"`), "next") {
-				return target[1 : len(target)-1]
-			}
-		}
-	}
-	return ""
+	return parseReferrers(body, 0)
 }
 
 // mountQuery asks for a blob of another repository.

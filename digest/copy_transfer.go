@@ -1,8 +1,8 @@
 package digest
 
 import (
+	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -196,9 +196,10 @@ func (t *transfer) putManifest(ctx context.Context, n *copyNode) error {
 
 // put stores a manifest under a tag or its digest.
 func (e *copyRepo) put(ctx context.Context, tagOrDigest string, desc v1.Descriptor, body []byte) error {
-	resp, _, err := e.quick(ctx, message{
+	resp, _, err := e.brief(ctx, message{
 		method: http.MethodPut, url: e.url("manifests/"+tagOrDigest, nil), contentType: string(desc.MediaType),
-	}, body, http.StatusCreated, http.StatusOK, http.StatusAccepted)
+		body: bytes.NewReader(body),
+	}, http.StatusCreated, http.StatusOK, http.StatusAccepted)
 	if err == nil {
 		if got := resp.Header.Get("Docker-Content-Digest"); got != "" && got != desc.Digest.String() {
 			err = fault("stored under another digest")
@@ -241,14 +242,4 @@ func orNothing(digest string) string {
 		return "nothing"
 	}
 	return digest
-}
-
-// sourceFault is the error of a blob that could not be read, to be told from
-// one that could not be written.
-func (t *transfer) sourceFault(digest string, err error) error {
-	var e *Error
-	if errors.As(err, &e) {
-		return err
-	}
-	return unreadable(t.src, "blob "+digest, err)
 }

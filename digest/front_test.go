@@ -39,12 +39,18 @@ func newFront(t testing.TB) *front {
 		handler: registry.New(registry.Logger(log.New(io.Discard, "", 0))),
 		count:   map[string]int{},
 	}
-	s := httptest.NewUnstartedServer(f)
+	f.host = serve(t, f)
+	return f
+}
+
+// serve starts a server for the test, and gives its address.
+func serve(t testing.TB, h http.Handler) (host string) {
+	t.Helper()
+	s := httptest.NewUnstartedServer(h)
 	s.Config.ErrorLog = log.New(io.Discard, "", 0) // HTTPS is tried first
 	s.Start()
 	t.Cleanup(s.Close)
-	f.host = strings.TrimPrefix(s.URL, "http://")
-	return f
+	return strings.TrimPrefix(s.URL, "http://")
 }
 
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -81,16 +87,23 @@ func (f *front) counted(what string) int {
 // push stores a manifest, different for each text, and returns its digest.
 func (f *front) push(t testing.TB, repo, tag, text string) string {
 	t.Helper()
-	body := manifest(text)
-	req := httptest.NewRequest(http.MethodPut, "/v2/"+repo+"/manifests/"+tag, bytes.NewReader(body))
-	req.Header.Set("Content-Type", manifestType)
+	return f.put(t, repo, tag, manifestType, manifest(text))
+}
+
+// put stores a manifest of any kind and returns its digest.
+func (f *front) put(t testing.TB, repo, ref, mediaType string, body []byte) string {
+	t.Helper()
+	req := httptest.NewRequest(http.MethodPut, "/v2/"+repo+"/manifests/"+ref, bytes.NewReader(body))
+	req.Header.Set("Content-Type", mediaType)
 	w := httptest.NewRecorder()
 	f.handler.ServeHTTP(w, req)
 	if w.Code != http.StatusCreated {
-		t.Fatalf("push %s:%s: %d %s", repo, tag, w.Code, w.Body)
+		t.Fatalf("put %s:%s: %d %s", repo, ref, w.Code, w.Body)
 	}
-	return fmt.Sprintf("sha256:%x", sha256.Sum256(body))
+	return sha(body)
 }
+
+func sha(body []byte) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(body)) }
 
 func manifest(text string) []byte {
 	return fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"annotations":{"text":%q}}`, manifestType, text)
@@ -139,11 +152,12 @@ func newResolver(t testing.TB, o digest.Options) *digest.Resolver {
 }
 
 // settle fails the test unless the goroutines started since before are over soon.
-func settle(t *testing.T, before int, r *digest.Resolver) {
+func settle(t *testing.T, before int, r interface{ CloseIdleConnections() }) {
 	t.Helper()
-	deadline := time.Now().Add(3 * time.Second)
+	deadline := time.Now().Add(10 * time.Second)
 	for {
 		r.CloseIdleConnections()
+		http.DefaultTransport.(*http.Transport).CloseIdleConnections() // of the tests' own pushes
 		now := runtime.NumGoroutine()
 		if now <= before {
 			return

@@ -3,7 +3,6 @@ package digest
 import (
 	"encoding/json"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -228,8 +227,8 @@ func readAuthFile(file string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxAuthFile+1))
-	if err == nil && len(data) > maxAuthFile {
+	data, over, err := readAtMost(f, maxAuthFile)
+	if err == nil && over {
 		err = fault("larger than 1 MiB")
 	}
 	return data, err

@@ -16,9 +16,16 @@ import (
 
 const (
 	annotationRefName = "org.opencontainers.image.ref.name"
-	// maxManifest is what registries accept at least; configurations and the
-	// files of a layout itself are held to it as well.
-	maxManifest = 4 << 20
+
+	// annotationCosignKind is how "cosign save" says what an entry is.
+	annotationCosignKind = "kind"
+	cosignImage          = "dev.cosignproject.cosign/image"
+	cosignIndex          = "dev.cosignproject.cosign/imageIndex"
+	cosignSignatures     = "dev.cosignproject.cosign/sigs"
+	cosignAttestations   = "dev.cosignproject.cosign/atts"
+
+	// maxLayoutEntries bounds the entries of index.json that are looked into.
+	maxLayoutEntries = 10_000
 )
 
 // fileStore is where the files of a layout are: a directory or an archive.
@@ -83,20 +90,20 @@ func bareError(err error) error {
 
 // readSmall reads a file whole, if it is no larger than a manifest may be.
 func readSmall(store fileStore, name string) ([]byte, error) {
-	tooLarge := fault(fmt.Sprintf("%s is larger than %d MiB", name, maxManifest>>20))
+	tooLarge := fault(fmt.Sprintf("%s is larger than %d MiB", name, maxBody>>20))
 	r, size, err := store.open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	if size > maxManifest {
+	if size > maxBody {
 		return nil, tooLarge
 	}
-	data, err := io.ReadAll(io.LimitReader(r, maxManifest+1))
+	data, over, err := readAtMost(r, maxBody)
 	switch {
 	case err != nil:
 		return nil, storeFault(name, err)
-	case len(data) > maxManifest:
+	case over:
 		return nil, tooLarge
 	}
 	return data, nil
@@ -127,12 +134,8 @@ func (s *Source) openLayout(ctx context.Context) error {
 	if err != nil {
 		return fault("index.json is not an image index")
 	}
-	var desc v1.Descriptor
-	if s.ref.Digest != "" {
-		desc, err = byDigest(store, top.Manifests, s.ref.Digest)
-	} else {
-		desc, err = choose(top.Manifests, s.ref.Name)
-	}
+	s.entries = top.Manifests
+	desc, err := s.chooseEntry()
 	if err != nil {
 		return err
 	}
@@ -159,6 +162,56 @@ func openStore(ctx context.Context, ref SourceRef) (fileStore, error) {
 		return nil, err
 	}
 	return &dirStore{ctx, root}, nil
+}
+
+// chooseEntry finds what the reference stands for.
+func (s *Source) chooseEntry() (v1.Descriptor, error) {
+	switch {
+	case s.ref.Digest != "":
+		return byDigest(s.files, s.entries, s.ref.Digest)
+	case s.ref.Name != "":
+		return choose(s.entries, s.ref.Name)
+	}
+	if err := s.findSubjects(); err != nil {
+		return v1.Descriptor{}, err
+	}
+	main := slices.DeleteFunc(slices.Clone(s.entries), func(d v1.Descriptor) bool {
+		_, refers := s.subjects[d.Digest]
+		return refers
+	})
+	return choose(main, "")
+}
+
+// findSubjects finds out which entries of a layout belong to another manifest,
+// and to which. Those that cannot be read do not: that is told when they are
+// needed.
+func (s *Source) findSubjects() error {
+	if s.subjects != nil {
+		return nil
+	}
+	if len(s.entries) > maxLayoutEntries {
+		return fault(fmt.Sprintf("index.json has more than %d manifests", maxLayoutEntries))
+	}
+	s.subjects = map[v1.Hash]v1.Hash{}
+	looked := map[v1.Hash]bool{}
+	for _, e := range s.entries {
+		if looked[e.Digest] || !isManifestType(e.MediaType) {
+			continue
+		}
+		looked[e.Digest] = true
+		name, err := blobName(e)
+		if err != nil {
+			continue
+		}
+		var m struct {
+			Subject *v1.Descriptor `json:"subject"`
+		}
+		data, err := readSmall(s.files, name)
+		if err == nil && json.Unmarshal(data, &m) == nil && m.Subject != nil {
+			s.subjects[e.Digest] = m.Subject.Digest
+		}
+	}
+	return nil
 }
 
 // choose finds the descriptor with a name, or the only one. What "cosign save"
@@ -216,18 +269,18 @@ func byDigest(store fileStore, descs []v1.Descriptor, digest string) (v1.Descrip
 	} else if err != nil {
 		return v1.Descriptor{}, err
 	}
-	var own v1.Descriptor
-	if err := json.Unmarshal(data, &own); err != nil || own.MediaType == "" {
+	mediaType := mediaTypeOf(data)
+	if mediaType == "" {
 		return v1.Descriptor{}, fault(name + " does not say which kind of manifest it is")
 	}
-	return v1.Descriptor{MediaType: own.MediaType, Digest: hash, Size: int64(len(data))}, nil
+	return v1.Descriptor{MediaType: mediaType, Digest: hash, Size: int64(len(data))}, nil
 }
 
 // isAttached knows signatures and attestations by cosign's annotation and by the
 // tags that they have in a registry.
 func isAttached(d v1.Descriptor) bool {
-	kind := d.Annotations["kind"]
-	return kind == "dev.cosignproject.cosign/sigs" || kind == "dev.cosignproject.cosign/atts" ||
+	kind := d.Annotations[annotationCosignKind]
+	return kind == cosignSignatures || kind == cosignAttestations ||
 		strings.HasPrefix(d.Annotations[annotationRefName], "sha256-")
 }
 
@@ -262,7 +315,7 @@ func readBlob(store fileStore, desc v1.Descriptor) ([]byte, error) {
 	if int64(len(data)) != desc.Size {
 		return nil, fault(fmt.Sprintf("%s has %d bytes, not %d", name, len(data), desc.Size))
 	}
-	if hash, _, err := v1.SHA256(bytes.NewReader(data)); err != nil || hash != desc.Digest {
+	if hash := hashOf(data); hash != desc.Digest {
 		return nil, fault(name + " does not hash to its name, but to " + hash.String())
 	}
 	return data, nil

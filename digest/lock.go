@@ -20,7 +20,6 @@ const (
 	maxLockEntries  = 100_000
 	maxLockLine     = 16 << 10
 	maxPlatforms    = 64
-	maxPlatformLen  = 128
 	maxMediaTypeLen = 255
 )
 
@@ -266,23 +265,6 @@ func checkMediaType(s string) (int, string) {
 		return maxMediaTypeLen, fmt.Sprintf("media type longer than %d bytes", maxMediaTypeLen)
 	case slash <= 0 || slash == len(s)-1 || strings.LastIndexByte(s, '/') != slash:
 		return 0, "media type is not of the form type/subtype"
-	}
-	return 0, ""
-}
-
-// checkPlatform checks os/architecture, with a variant and, behind a colon, a
-// version of the system.
-func checkPlatform(s string) (int, string) {
-	switch n := span(s, func(c byte) bool { return isTagByte(c) || c == '/' || c == ':' }); {
-	case n < len(s):
-		return n, "character " + quoteFirst(s[n:]) + " in the platform"
-	case len(s) > maxPlatformLen:
-		return maxPlatformLen, fmt.Sprintf("platform longer than %d bytes", maxPlatformLen)
-	}
-	name, version, hasVersion := strings.Cut(s, ":")
-	parts := strings.Split(name, "/")
-	if len(parts) < 2 || len(parts) > 3 || slices.Contains(parts, "") || hasVersion && (version == "" || strings.ContainsAny(version, ":/")) {
-		return 0, "platform is not of the form os/architecture or os/architecture/variant"
 	}
 	return 0, ""
 }

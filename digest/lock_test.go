@@ -109,7 +109,7 @@ func TestParseLockFaults(t *testing.T) {
 		"media type":    {lockFile("a:1 {D} text"), `images.lock:2:77: media type is not of the form type/subtype`},
 		"media types":   {lockFile("a:1 {D} a/b/c"), `images.lock:2:77: media type is not of the form type/subtype`},
 		"media byte":    {lockFile("a:1 {D} a/(b"), `images.lock:2:79: character "(" in the media type`},
-		"platform":      {lockFile("a:1 {D} - linux={D}"), `images.lock:2:79: platform is not of the form os/architecture or os/architecture/variant`},
+		"platform":      {lockFile("a:1 {D} - linux={D}"), `images.lock:2:79: platform is not of the form os/architecture or os/architecture/variant, such as linux/amd64`},
 		"platform byte": {lockFile("a:1 {D} - linux/a?={D}"), `images.lock:2:86: character "?" in the platform`},
 		"no equals":     {lockFile("a:1 {D} - linux/amd64"), `images.lock:2:90: no "=" and digest behind the platform`},
 		"platform hash": {lockFile("a:1 {D} - linux/amd64=x"), `images.lock:2:91: digest does not start with "sha256:"`},

@@ -31,7 +31,12 @@ func (t *Transport) routed(out *outgoing, e endpoint) (*http.Response, error) {
 	}
 	mirrors := entry.pullsFrom(e)
 	for i, m := range mirrors {
-		if resp := t.askMirror(out, e, m, len(mirrors)-i); resp != nil {
+		part := mirrorTime
+		if deadline, ok := out.in.Context().Deadline(); ok {
+			part = min(part, time.Until(deadline)/time.Duration(len(mirrors)-i+1))
+		}
+		at, there := entry.rewrite(m.location, &u, e)
+		if resp := t.askMirror(out, e, there, at, part); resp != nil {
 			return resp, nil
 		}
 		if err := out.in.Context().Err(); err != nil {
@@ -74,32 +79,48 @@ func (e *registryEntry) pullsFrom(asked endpoint) []mirror {
 	return from
 }
 
-// rewrite puts a location in the place of the prefix.
-func (e *registryEntry) rewrite(location string, u *url.URL, asked endpoint) (*url.URL, endpoint) {
-	at := *u
+// place is a repository on a host.
+type place struct{ host, repo string }
+
+// at puts a location in the place of the prefix.
+func (e *registryEntry) at(location, host, repo string) place {
 	if location == "" || location == e.prefix {
-		return &at, asked
+		return place{host, repo}
 	}
-	rest := strings.TrimPrefix(u.Host+"/"+asked.repo, e.prefix)
+	rest := strings.TrimPrefix(host+"/"+repo, e.prefix)
 	if strings.HasPrefix(e.prefix, "*") {
-		rest = "/" + asked.repo
+		rest = "/" + repo
 	}
-	host, repo, _ := strings.Cut(location+rest, "/")
-	at.Host = host
-	at.Path = "/v2/" + repo + strings.TrimPrefix(u.Path, "/v2/"+asked.repo)
-	at.RawPath = ""
-	return &at, parseEndpoint(http.MethodGet, at.Path)
+	host, repo, _ = strings.Cut(location+rest, "/")
+	return place{host, repo}
 }
 
-// askMirror returns an answer that may be used, or nil. It takes its part of
-// the time there is, so that a mirror that hangs does not use up the registry's.
-func (t *Transport) askMirror(out *outgoing, e endpoint, m mirror, left int) *http.Response {
-	entry := t.registries.find(out.in.URL.Host, e.repo)
-	u, there := entry.rewrite(m.location, out.in.URL, e)
-	part := mirrorTime
-	if deadline, ok := out.in.Context().Deadline(); ok {
-		part = min(part, time.Until(deadline)/time.Duration(left+1))
+// rewrite makes the URL of a request at another location.
+func (e *registryEntry) rewrite(location string, u *url.URL, asked endpoint) (*url.URL, endpoint) {
+	to := e.at(location, u.Host, asked.repo)
+	there := *u
+	there.Host = to.host
+	there.Path = "/v2/" + to.repo + strings.TrimPrefix(u.Path, "/v2/"+asked.repo)
+	there.RawPath = ""
+	return &there, parseEndpoint(http.MethodGet, there.Path)
+}
+
+// places are where a repository may be had from, the registry itself last.
+func (r *Registries) places(host, repo string) []place {
+	e := r.find(host, repo)
+	if e == nil {
+		return []place{{host, repo}}
 	}
+	var all []place
+	for _, m := range e.mirrors {
+		all = append(all, e.at(m.location, host, repo))
+	}
+	return append(all, e.at(e.location, host, repo))
+}
+
+// askMirror returns an answer that may be used, or nil. It has its part of the
+// time there is, so that a mirror that hangs does not use up the registry's.
+func (t *Transport) askMirror(out *outgoing, e, there endpoint, u *url.URL, part time.Duration) *http.Response {
 	ctx, cancel := context.WithCancel(out.in.Context())
 	timer := time.AfterFunc(part, cancel)
 	resp, err := t.askAt(&outgoing{in: out.in.WithContext(ctx)}, there, u)

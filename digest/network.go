@@ -1,6 +1,7 @@
 package digest
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -36,12 +37,10 @@ type network struct {
 }
 
 func newNetwork(o TransportOptions) *network {
-	n := &network{direct: o.Base, guarded: o.Base, anywhere: o.AllowLinkLocal, certsDir: o.CertsDir}
+	n := &network{direct: o.Base, guarded: o.Base, anywhere: o.AllowLinkLocal}
 	if o.Base == nil {
 		n.direct, n.guarded = n.transport(address.Private), n.transport(address.Public)
-		if n.certsDir == "" {
-			n.certsDir = defaultCertsDir
-		}
+		n.certsDir = cmp.Or(o.CertsDir, defaultCertsDir)
 	}
 	return n
 }

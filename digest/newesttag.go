@@ -33,6 +33,11 @@ func newestFailure(repository string, err error) *Error {
 	if errors.Is(err, ErrNoTag) {
 		e.Kind = ErrNotFound
 	}
-	e.Err = &cause{text: fmt.Sprintf("%q: %v", Reference{Repository: repository}.Path(), err), err: err}
+	text := fmt.Sprintf("%q: %v", Reference{Repository: repository}.Path(), err)
+	var asked *Error // about when a tag was built
+	if errors.As(err, &asked) {
+		e.Status, text = asked.Status, fmt.Sprintf("creation time: %v", asked.Err)
+	}
+	e.Err = &cause{text: text, err: err}
 	return e
 }

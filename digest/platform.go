@@ -4,10 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -15,8 +13,11 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// maxManifests bounds the entries of an index.
-const maxManifests = 1000
+const (
+	// maxManifests bounds the entries of an index.
+	maxManifests   = 1000
+	maxPlatformLen = 128
+)
 
 // Platform is what an image runs on, in the terms of the OCI image index: the
 // values of GOOS and GOARCH, and for some architectures a variant.
@@ -29,23 +30,44 @@ type Platform struct {
 }
 
 // ParsePlatform parses "linux/amd64", "linux/arm64/v8", or, for Windows, with
-// the version: "windows/amd64:10.0.17763.1879".
+// the version: "windows/amd64:10.0.17763.1879". An error is one line that names
+// the position in bytes.
 func ParsePlatform(s string) (Platform, error) {
+	if at, why := checkPlatform(s); why != "" {
+		return Platform{}, platformFault(s, at, why)
+	}
 	text, version, _ := strings.Cut(s, ":")
 	parts := strings.Split(text, "/")
-	bad := len(s) > maxTagLen || len(parts) < 2 || len(parts) > 3 || strings.HasSuffix(s, ":")
-	for _, part := range parts {
-		bad = bad || part == "" || span(part, isTagByte) < len(part)
-	}
-	if bad || span(version, isTagByte) < len(version) {
-		return Platform{}, fault("platform " + strconv.Quote(shorten(s)) + ": write OS/ARCHITECTURE or OS/ARCHITECTURE/VARIANT, such as linux/amd64")
-	}
 	p := Platform{OS: parts[0], Architecture: parts[1], OSVersion: version}
 	if len(parts) == 3 {
 		p.Variant = parts[2]
 	}
 	return p, nil
 }
+
+func platformFault(s string, at int, why string) fault {
+	return fault(fmt.Sprintf("byte %d of platform %q: %s", at+1, shorten(s), why))
+}
+
+// checkPlatform is the grammar of platforms, for [ParsePlatform] and lock files.
+func checkPlatform(s string) (int, string) {
+	switch n := span(s, func(c byte) bool { return isTagByte(c) || c == '/' || c == ':' }); {
+	case n < len(s):
+		return n, "character " + quoteFirst(s[n:]) + " in the platform"
+	case len(s) > maxPlatformLen:
+		return maxPlatformLen, fmt.Sprintf("platform longer than %d bytes", maxPlatformLen)
+	}
+	name, version, hasVersion := strings.Cut(s, ":")
+	parts := strings.Split(name, "/")
+	if len(parts) < 2 || len(parts) > 3 || slices.Contains(parts, "") || hasVersion && (version == "" || strings.ContainsAny(version, ":/")) {
+		return 0, "platform is not of the form os/architecture or os/architecture/variant, such as linux/amd64"
+	}
+	return 0, ""
+}
+
+// isPlatform tells the platform of an image from that of something that does not
+// run, such as an attestation ("unknown/unknown").
+func isPlatform(p *v1.Platform) bool { return p != nil && p.OS != "" && p.OS != "unknown" }
 
 // String is the form that [ParsePlatform] reads.
 func (p Platform) String() string {
@@ -267,9 +289,7 @@ func indexPlatforms(list []v1.Descriptor) (p platforms, why string) {
 		switch {
 		case d.MediaType.IsIndex():
 			p.nested = true
-		case d.Platform == nil, d.Platform.OS == "unknown", d.Platform.OS == "":
-			// an attestation, or something else that does not run
-		default:
+		case isPlatform(d.Platform):
 			p.list = append(p.list, PlatformManifest{
 				Platform:  Platform{OS: d.Platform.OS, Architecture: d.Platform.Architecture, Variant: d.Platform.Variant, OSVersion: d.Platform.OSVersion},
 				Digest:    d.Digest.String(),
@@ -311,13 +331,11 @@ func (r *Resolver) readConfig(ctx context.Context, repo name.Repository, config 
 	default:
 		return refused("configuration of the image", resp)
 	}
-	data, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
-	switch {
-	case err != nil:
+	data, err := readBounded(resp.Body)
+	if err != nil {
 		return err
-	case len(data) > maxBody:
-		return errTooLarge
-	case hashOf(data) != config.Digest:
+	}
+	if hashOf(data) != config.Digest {
 		return fault("answered with a configuration that does not hash to its digest")
 	}
 	if err := json.Unmarshal(data, into); err != nil {

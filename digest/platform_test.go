@@ -2,7 +2,6 @@ package digest_test
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,19 +20,6 @@ const (
 	configType = "application/vnd.oci.image.config.v1+json"
 )
 
-// put stores a manifest of any kind and returns its digest.
-func (f *front) put(t testing.TB, repo, ref, mediaType string, body []byte) string {
-	t.Helper()
-	req := httptest.NewRequest(http.MethodPut, "/v2/"+repo+"/manifests/"+ref, bytes.NewReader(body))
-	req.Header.Set("Content-Type", mediaType)
-	w := httptest.NewRecorder()
-	f.handler.ServeHTTP(w, req)
-	if w.Code != http.StatusCreated {
-		t.Fatalf("put %s:%s: %d %s", repo, ref, w.Code, w.Body)
-	}
-	return sha(body)
-}
-
 // blob stores a blob and returns its digest.
 func (f *front) blob(t testing.TB, repo string, body []byte) string {
 	t.Helper()
@@ -45,8 +31,6 @@ func (f *front) blob(t testing.TB, repo string, body []byte) string {
 	}
 	return sha(body)
 }
-
-func sha(body []byte) string { return fmt.Sprintf("sha256:%x", sha256.Sum256(body)) }
 
 // image stores an image for one platform under a tag.
 func (f *front) image(t testing.TB, repo, tag, platform string) string {

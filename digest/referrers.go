@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -75,7 +74,11 @@ func (r *Resolver) referrers(ctx context.Context, q question, artifactType strin
 		}
 		next = after
 	}
-	return nil, fault(fmt.Sprintf("answered with more than %d pages of referrers", maxReferrerPages))
+	return nil, tooManyPages()
+}
+
+func tooManyPages() fault {
+	return fault(fmt.Sprintf("answered with more than %d pages of referrers", maxReferrerPages))
 }
 
 const errNoReferrersAPI fault = "does not list referrers"
@@ -87,15 +90,11 @@ func (r *Resolver) referrersPage(ctx context.Context, at *url.URL) ([]byte, *url
 		return nil, nil, err
 	}
 	defer resp.Body.Close()
-	switch resp.StatusCode {
-	case http.StatusOK:
-	case http.StatusNotFound, http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotAcceptable:
+	switch status := resp.StatusCode; {
+	case lacksReferrers(status), status == http.StatusOK && mediaType(resp) != types.OCIImageIndex:
 		return nil, nil, errNoReferrersAPI
-	default:
+	case status != http.StatusOK:
 		return nil, nil, verdict(resp)
-	}
-	if mediaType(resp) != types.OCIImageIndex {
-		return nil, nil, errNoReferrersAPI
 	}
 	data, err := io.ReadAll(resp.Body) // bounded by the Transport
 	if err != nil {
@@ -105,11 +104,19 @@ func (r *Resolver) referrersPage(ctx context.Context, at *url.URL) ([]byte, *url
 	return data, next, err
 }
 
+// lacksReferrers knows the answers of registries that do not have this request.
+func lacksReferrers(status int) bool {
+	switch status {
+	case http.StatusNotFound, http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotAcceptable:
+		return true
+	}
+	return false
+}
+
 // referrersByTag reads the index that clients keep on registries without the
 // API. That there is none means that no one has attached anything.
 func (r *Resolver) referrersByTag(ctx context.Context, q question, artifactType string) ([]Referrer, error) {
-	tag := strings.Replace(q.ref.Digest, ":", "-", 1)
-	data, _, err := r.get(ctx, question{ref: Reference{Repository: q.ref.Repository, Tag: tag}, repo: q.repo})
+	data, _, err := r.get(ctx, question{ref: Reference{Repository: q.ref.Repository, Tag: tagOf(q.ref.Digest)}, repo: q.repo})
 	if errors.Is(err, ErrNotFound) {
 		return nil, nil
 	}
@@ -120,16 +127,11 @@ func (r *Resolver) referrersByTag(ctx context.Context, q question, artifactType 
 }
 
 func addReferrers(all []Referrer, page []byte, artifactType string) ([]Referrer, error) {
-	var index struct {
-		Manifests []v1.Descriptor `json:"manifests"`
+	list, err := parseReferrers(page, len(all))
+	if err != nil {
+		return nil, err
 	}
-	if err := json.Unmarshal(page, &index); err != nil {
-		return nil, fault("answered with a list of referrers that is not an index")
-	}
-	if len(all)+len(index.Manifests) > maxReferrers {
-		return nil, fault(fmt.Sprintf("answered with more than %d referrers", maxReferrers))
-	}
-	for _, d := range index.Manifests {
+	for _, d := range list {
 		if artifactType != "" && d.ArtifactType != artifactType {
 			continue
 		}
@@ -142,4 +144,18 @@ func addReferrers(all []Referrer, page []byte, artifactType string) ([]Referrer,
 		})
 	}
 	return all, nil
+}
+
+// parseReferrers reads a page, when so many were listed on those before it.
+func parseReferrers(page []byte, before int) ([]v1.Descriptor, error) {
+	var index struct {
+		Manifests []v1.Descriptor `json:"manifests"`
+	}
+	if err := json.Unmarshal(page, &index); err != nil {
+		return nil, fault("answered with a list of referrers that is not an index")
+	}
+	if before+len(index.Manifests) > maxReferrers {
+		return nil, fault(fmt.Sprintf("answered with more than %d referrers", maxReferrers))
+	}
+	return index.Manifests, nil
 }

@@ -11,11 +11,8 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"sync"
 	"syscall"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
 const (
@@ -26,9 +23,6 @@ const (
 	maxWait = time.Minute
 	// maxHold bounds how long a registry is believed to be closed to us.
 	maxHold = time.Hour
-	// maxBody bounds an answer: the limit of the distribution protocol for
-	// manifests.
-	maxBody = 4 << 20
 	// maxErrorBody bounds what is kept of an error's body, and other answers of
 	// which little is expected.
 	maxErrorBody = 64 << 10
@@ -42,10 +36,7 @@ type endedError struct{ err error }
 func (e *endedError) Error() string { return e.err.Error() }
 func (e *endedError) Unwrap() error { return e.err }
 
-const (
-	errTooLarge  fault = "answered with more than 4 MiB"
-	errRedirects fault = "answered with more than 10 redirects"
-)
+const errRedirects fault = "answered with more than 10 redirects"
 
 // outgoing is a request of a caller's on its way, and what of it is used up.
 type outgoing struct {
@@ -113,7 +104,7 @@ func (t *Transport) deliver(out *outgoing, r route, authorization string) (*http
 			closeBody(resp)
 			return nil, &endedError{ctx.Err()}
 		}
-		wait := g.backoff(try, resp)
+		wait := g.pauseAfter(try, resp)
 		deadline, hasDeadline := ctx.Deadline()
 		switch {
 		case try == maxTries, !out.repeatable(), !passing(resp, err), r.once && err != nil,
@@ -159,14 +150,14 @@ func settle(resp *http.Response, method string, limit int64) error {
 	if resp.ContentLength > limit && !failed {
 		return tooLarge(limit)
 	}
-	data, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	data, over, err := readAtMost(resp.Body, limit)
 	switch {
 	case err != nil && !failed:
 		return err
-	case int64(len(data)) > limit && !failed:
+	case over && !failed:
 		return tooLarge(limit)
 	}
-	resp.Body = io.NopCloser(bytes.NewReader(data[:min(int64(len(data)), limit)]))
+	resp.Body = io.NopCloser(bytes.NewReader(data))
 	return nil
 }
 
@@ -196,90 +187,9 @@ func passing(resp *http.Response, err error) bool {
 	return false
 }
 
-// gate is what all requests to one host go through: so many at a time, so many
-// a second, and none while the host has asked for a pause.
-type gate struct {
-	slots chan struct{}
-	pace  *rate.Limiter // nil for no limit
-
-	mu   sync.Mutex
-	held time.Time // until when
-}
-
-func (t *Transport) gate(host string) *gate {
-	if g, ok := t.gates.Load(host); ok {
-		return g.(*gate)
-	}
-	g := &gate{slots: make(chan struct{}, t.perHost)}
-	if t.rate > 0 {
-		g.pace = rate.NewLimiter(rate.Limit(t.rate), 1)
-	}
-	first, _ := t.gates.LoadOrStore(host, g)
-	return first.(*gate)
-}
-
-// enter waits for a turn; leave gives it back. A pause that the context does not
-// allow for is not waited for but returned.
-func (g *gate) enter(ctx context.Context) (time.Duration, error) {
-	for {
-		select {
-		case g.slots <- struct{}{}:
-		case <-ctx.Done():
-			return 0, &endedError{ctx.Err()}
-		}
-		wait := g.pause()
-		if wait <= 0 {
-			break
-		}
-		g.leave()
-		if deadline, ok := ctx.Deadline(); wait > maxWait || ok && time.Until(deadline) <= wait {
-			return wait, nil
-		}
-		if err := sleep(ctx, wait); err != nil {
-			return 0, err
-		}
-	}
-	if g.pace == nil {
-		return 0, nil
-	}
-	if err := g.pace.Wait(ctx); err != nil {
-		g.leave()
-		if ctx.Err() != nil {
-			return 0, &endedError{ctx.Err()}
-		}
-		return 0, fault("not asked: the limit of requests a second leaves no time for it")
-	}
-	return 0, nil
-}
-
-func (g *gate) leave() { <-g.slots }
-
-func (g *gate) pause() time.Duration {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return time.Until(g.held)
-}
-
-// hold never makes an earlier pause shorter.
-func (g *gate) hold(wait time.Duration) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if until := time.Now().Add(min(wait, maxHold)); until.After(g.held) {
-		g.held = until
-	}
-}
-
-// backoff is the time to wait after a failed try: what the registry asks for,
-// or 0.1 s and 0.3 s, spread by a fifth so that requests do not return at once.
-func (g *gate) backoff(try int, resp *http.Response) time.Duration {
-	if resp != nil && resp.StatusCode != http.StatusOK {
-		if wait, ok := retryAfter(resp.Header.Get("Retry-After"), time.Now()); ok {
-			if resp.StatusCode == http.StatusTooManyRequests {
-				g.hold(wait)
-			}
-			return wait
-		}
-	}
+// backoff is 0.1 s and then 0.3 s, spread by a fifth so that requests do not
+// return at once.
+func backoff(try int) time.Duration {
 	wait := firstBackoff
 	for range try - 1 {
 		wait *= 3
@@ -297,14 +207,6 @@ func retryAfter(header string, now time.Time) (time.Duration, bool) {
 		return max(0, at.Sub(now)), true
 	}
 	return 0, false
-}
-
-// heldAnswer is what the registry has said already, to a request that it has
-// asked not to be sent yet.
-func heldAnswer(req *http.Request, wait time.Duration) *http.Response {
-	resp := emptyAnswer(req, http.StatusTooManyRequests)
-	resp.Header.Set("Retry-After", strconv.Itoa(int(wait/time.Second)+1))
-	return resp
 }
 
 func emptyAnswer(req *http.Request, status int) *http.Response {

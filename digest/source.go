@@ -173,7 +173,9 @@ type Source struct {
 	manifest manifestFile
 	image    v1.Image
 	index    v1.ImageIndex
-	files    io.Closer
+	files    fileStore
+	entries  []v1.Descriptor     // of a layout's index.json
+	subjects map[v1.Hash]v1.Hash // of those that belong to others; see findSubjects
 }
 
 // manifestFile is a manifest that hashes to its digest.

@@ -71,12 +71,12 @@ func nestedPlatforms(index v1.ImageIndex, depth int) ([]LockedPlatform, error) {
 
 // addPlatform leaves out what names no platform.
 func addPlatform(all []LockedPlatform, p *v1.Platform, digest v1.Hash) ([]LockedPlatform, error) {
-	if p == nil || p.OS == "" || p.OS == "unknown" {
+	if !isPlatform(p) {
 		return all, nil
 	}
 	name := strings.TrimSuffix(p.String(), ":")
 	if at, why := checkPlatform(name); why != "" {
-		return nil, fault(fmt.Sprintf("byte %d of platform %q: %s", at+1, shorten(name), why))
+		return nil, platformFault(name, at, why)
 	}
 	return append(all, LockedPlatform{Platform: name, Digest: digest.String()}), nil
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/kubepromote/kubepromote/digest/internal/address"
 	"github.com/kubepromote/kubepromote/digest/internal/flight"
@@ -48,7 +49,7 @@ type TransportOptions struct {
 
 // Transport is an [http.RoundTripper] for registries. It authenticates by
 // itself, so a client sends plain requests for "https://HOST/v2/…"; with
-// go-containerregistry that is remote.WithTransport(t) and no authenticator.
+// go-containerregistry that is [Transport.RemoteOptions] and no authenticator.
 // It is safe for concurrent use. Make it with [NewTransport].
 //
 // Requests that are needed beside those of the caller are shared by all: one
@@ -122,6 +123,18 @@ func (t *Transport) CloseIdleConnections() { t.net.closeIdle() }
 // Tried says which credentials are in use for a repository, such as "docker
 // config", never their value; see [Keychain.Tried].
 func (t *Transport) Tried(target authn.Resource) string { return t.keys.Tried(target) }
+
+// RemoteOptions are what go-containerregistry's remote package needs to use the
+// Transport: without its own retries, which would multiply with the Transport's,
+// sleep past the end of the context and do not look at Retry-After.
+func (t *Transport) RemoteOptions() []remote.Option {
+	return []remote.Option{
+		remote.WithTransport(t),
+		remote.WithRetryBackoff(remote.Backoff{Steps: 1}),
+		remote.WithRetryPredicate(func(error) bool { return false }),
+		remote.WithRetryStatusCodes(),
+	}
+}
 
 // RoundTrip implements [http.RoundTripper]. It returns when the context of req
 // ends, provided that Base does.

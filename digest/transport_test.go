@@ -6,13 +6,10 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"runtime"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
@@ -37,7 +34,7 @@ func newTransport(t testing.TB, o digest.TransportOptions) *digest.Transport {
 func TestTransportUnderLibrary(t *testing.T) {
 	f := newFront(t)
 	rlm := newRealm(f)
-	tr := remote.WithTransport(newTransport(t, digest.TransportOptions{}))
+	tr := newTransport(t, digest.TransportOptions{}).RemoteOptions()
 	img, err := random.Image(100_000, 2)
 	if err != nil {
 		t.Fatal(err)
@@ -49,17 +46,17 @@ func TestTransportUnderLibrary(t *testing.T) {
 		}
 		return r
 	}
-	if err := remote.Write(ref("shop/cart:v1"), img, tr); err != nil {
+	if err := remote.Write(ref("shop/cart:v1"), img, tr...); err != nil {
 		t.Fatal(err)
 	}
-	pulled, err := remote.Image(ref("shop/cart:v1"), tr)
+	pulled, err := remote.Image(ref("shop/cart:v1"), tr...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := remote.Write(ref("prod/cart:v1"), pulled, tr); err != nil {
+	if err := remote.Write(ref("prod/cart:v1"), pulled, tr...); err != nil {
 		t.Fatal(err)
 	}
-	again, err := remote.Image(ref("prod/cart:v1"), tr)
+	again, err := remote.Image(ref("prod/cart:v1"), tr...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,14 +74,14 @@ func TestTransportUnderLibrary(t *testing.T) {
 		}
 		rc.Close()
 	}
-	tags, err := remote.List(ref("prod/cart:v1").Context(), tr)
+	tags, err := remote.List(ref("prod/cart:v1").Context(), tr...)
 	if err != nil || len(tags) != 1 || tags[0] != "v1" {
 		t.Errorf("tags %v, %v", tags, err)
 	}
-	if _, err := remote.Index(ref("prod/cart:v1"), tr); err == nil {
+	if _, err := remote.Index(ref("prod/cart:v1"), tr...); err == nil {
 		t.Error("an image is an index")
 	}
-	if err := remote.Tag(ref("prod/cart:v2").(name.Tag), mutate.MediaType(again, manifestType), tr); err != nil {
+	if err := remote.Tag(ref("prod/cart:v2").(name.Tag), mutate.MediaType(again, manifestType), tr...); err != nil {
 		t.Error(err)
 	}
 	if n := f.counted("GET ping"); n != 1 {
@@ -200,132 +197,6 @@ func TestUploadElsewhere(t *testing.T) {
 	}
 }
 
-func TestLimits(t *testing.T) {
-	f := newFront(t)
-	refs, want := fill(t, f, 4, 10)
-	var busy, most atomic.Int32
-	f.setFault(func(http.ResponseWriter, *http.Request) bool {
-		n := busy.Add(1)
-		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
-		}
-		time.Sleep(2 * time.Millisecond)
-		busy.Add(-1)
-		return false
-	})
-	tr := newTransport(t, digest.TransportOptions{PerRegistry: 3})
-	resolveAll(t, newResolver(t, digest.Options{Transport: tr}), refs, want)
-	if n := most.Load(); n > 3 {
-		t.Errorf("%d requests at a time, want at most 3", n)
-	}
-	start := time.Now()
-	paced := newTransport(t, digest.TransportOptions{Rate: 100})
-	resolveAll(t, newResolver(t, digest.Options{Transport: paced}), refs[:20], want)
-	if took := time.Since(start); took < 180*time.Millisecond {
-		t.Errorf("20 images and a greeting at 100 requests a second took %v", took)
-	}
-}
-
-// A registry that hangs does not keep others from being asked.
-func TestSlowRegistryAlone(t *testing.T) {
-	slow, quick := newFront(t), newFront(t)
-	refs, _ := fill(t, quick, 2, 5)
-	release := make(chan struct{})
-	slow.setFault(func(_ http.ResponseWriter, r *http.Request) bool {
-		select {
-		case <-release:
-		case <-r.Context().Done():
-		}
-		return false
-	})
-	all := []string{}
-	for i := range 50 {
-		all = append(all, fmt.Sprintf("%s/a:v%d", slow.host, i))
-	}
-	left := len(refs)
-	r := newResolver(t, digest.Options{Concurrency: 8, PerRegistry: 4})
-	r.ResolveAll(t.Context(), append(all, refs...), func(res digest.Result) {
-		if strings.HasPrefix(res.Ref, quick.host) {
-			if left--; left == 0 {
-				close(release)
-			}
-		}
-	})
-	if left != 0 {
-		t.Errorf("%d of the quick registry were not asked before the slow one", left)
-	}
-}
-
-// A 429 with Retry-After holds back all requests to that host.
-func TestHeldBack(t *testing.T) {
-	f := newFront(t)
-	f.push(t, "a", "b", "one")
-	f.push(t, "c", "d", "one")
-	var first sync.Once
-	var held, early atomic.Int64
-	f.setFault(onlyOnce(&first, func(w http.ResponseWriter, _ *http.Request) {
-		held.Store(time.Now().UnixNano())
-		w.Header().Set("Retry-After", "1")
-		w.WriteHeader(http.StatusTooManyRequests)
-	}, func(r *http.Request) {
-		if at := held.Load(); at != 0 && time.Since(time.Unix(0, at)) < 900*time.Millisecond {
-			early.Add(1)
-		}
-	}))
-	r := newResolver(t, digest.Options{})
-	done := make(chan error)
-	go func() {
-		_, err := r.Resolve(t.Context(), f.host+"/a:b")
-		done <- err
-	}()
-	for held.Load() == 0 {
-		time.Sleep(time.Millisecond)
-	}
-	time.Sleep(50 * time.Millisecond) // the answer has arrived
-	if _, err := r.Resolve(t.Context(), f.host+"/c:d"); err != nil {
-		t.Error(err)
-	}
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
-	if n := early.Load(); n != 0 {
-		t.Errorf("%d requests in the second that was asked for", n)
-	}
-}
-
-// onlyOnce answers the first request for a manifest, and sees the others.
-func onlyOnce(first *sync.Once, answer http.HandlerFunc, others func(*http.Request)) func(http.ResponseWriter, *http.Request) bool {
-	return func(w http.ResponseWriter, r *http.Request) bool {
-		if !strings.Contains(r.URL.Path, "/manifests/") {
-			return false
-		}
-		answered := false
-		first.Do(func() {
-			answered = true
-			answer(w, r)
-		})
-		if !answered {
-			others(r)
-		}
-		return answered
-	}
-}
-
-// A registry that has asked for an hour is not asked again for the next image.
-func TestHeldForLong(t *testing.T) {
-	f := newFront(t)
-	f.setFault(onManifest(status(429, "Retry-After", "3600")))
-	r := newResolver(t, digest.Options{})
-	for range 3 {
-		_, err := r.Resolve(t.Context(), f.host+"/a:b")
-		if want := f.host + `: tag "b" of "a": too many requests (429)`; !errors.Is(err, digest.ErrUnknown) || err.Error() != want {
-			t.Errorf("got %v, want %s", err, want)
-		}
-	}
-	if n := f.counted("HEAD manifest"); n != 1 {
-		t.Errorf("%d requests, want 1", n)
-	}
-}
-
 // Only requests that can be repeated are.
 func TestRepeated(t *testing.T) {
 	for name, tt := range map[string]struct {
@@ -358,96 +229,6 @@ func TestRepeated(t *testing.T) {
 		if err != nil || resp.StatusCode != http.StatusServiceUnavailable || n.Load() != tt.want {
 			t.Errorf("%s: sent %d times, want %d: %v", name, n.Load(), tt.want, err)
 		}
-	}
-}
-
-// Where a public registry may not point to. The registry is a function, so no
-// name is looked up.
-func TestTargets(t *testing.T) {
-	for _, tt := range []struct{ to, want string }{
-		{"http://auth.example/token", `points to "auth.example" over plain HTTP`},
-		{"https://169.254.169.254/latest", `"169.254.169.254" is a link-local, multicast, unspecified or metadata address: not asked`},
-		{"https://100.100.100.200/", `"100.100.100.200" is a link-local`},
-		{"https://[fd00:ec2::254]/", `"[fd00:ec2::254]" is a link-local`},
-		{"https://[::ffff:169.254.169.254]/", `is a link-local`},
-		{"https://127.0.0.1:8080/", `"127.0.0.1:8080" is a private or loopback address: not asked`},
-		{"https://10.0.0.1/", `"10.0.0.1" is a private`},
-		{"https://localhost/", `"localhost" is a private`},
-		{"https://me:hunter2@auth.example/", `points to a URL with credentials in it`},
-		{"file:///etc/passwd", `that is not`},
-		{"ftp://auth.example/", `points to a URL that is not https`},
-		{"https:///token", `that is not`},
-	} {
-		for _, how := range []string{"realm", "redirect"} {
-			base := roundTripFunc(func(r *http.Request) (*http.Response, error) {
-				if r.URL.Host != "r.example" {
-					t.Errorf("%s: asked %s", tt.to, r.URL.Host)
-				}
-				resp := &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: http.NoBody, Request: r}
-				switch {
-				case how == "realm":
-					resp.StatusCode = http.StatusUnauthorized
-					resp.Header.Set("WWW-Authenticate", `Bearer realm="`+tt.to+`"`)
-				case r.URL.Path != "/v2/":
-					resp.StatusCode = http.StatusTemporaryRedirect
-					resp.Header.Set("Location", tt.to)
-				}
-				return resp, nil
-			})
-			_, err := newResolver(t, digest.Options{Transport: base}).Resolve(t.Context(), "r.example/a:b")
-			if !errors.Is(err, digest.ErrUnknown) || !strings.HasPrefix(err.Error(), `r.example: tag "b" of "a": `) ||
-				!strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "hunter2") {
-				t.Errorf("%s by %s: %v", tt.to, how, err)
-			}
-		}
-	}
-}
-
-// The token for a registry goes to no other host, whatever the redirect.
-func TestTokenStaysHome(t *testing.T) {
-	var leaked atomic.Int32
-	base := roundTripFunc(func(r *http.Request) (*http.Response, error) {
-		resp := &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: http.NoBody, Request: r}
-		switch {
-		case r.URL.Host == "auth.example":
-			resp.Body = io.NopCloser(strings.NewReader(`{"token":"secret"}`))
-		case r.URL.Host != "r.example":
-			if r.Header.Get("Authorization") != "" {
-				leaked.Add(1)
-			}
-			resp.StatusCode = http.StatusNotFound
-		case r.Header.Get("Authorization") == "":
-			resp.StatusCode = http.StatusUnauthorized
-			resp.Header.Set("WWW-Authenticate", `Bearer realm="https://auth.example/token"`)
-		default:
-			resp.StatusCode = http.StatusTemporaryRedirect
-			resp.Header.Set("Location", "https://sub.r.example"+r.URL.Path)
-		}
-		return resp, nil
-	})
-	_, err := newResolver(t, digest.Options{Transport: base, Keychain: keychainFunc(password)}).Resolve(t.Context(), "r.example/a:b")
-	if !errors.Is(err, digest.ErrNotFound) || leaked.Load() != 0 {
-		t.Errorf("%v, leaked %d times", err, leaked.Load())
-	}
-}
-
-func TestForbiddenAddress(t *testing.T) {
-	f := newFront(t)
-	u, _ := url.Parse("http://" + f.host)
-	want := f.push(t, "a", "b", "one")
-	ref := "0.0.0.0:" + u.Port() + "/a:b"
-	_, err := newResolver(t, digest.Options{}).Resolve(t.Context(), ref)
-	if !errors.Is(err, digest.ErrUnknown) || !strings.HasSuffix(err.Error(), "unspecified or metadata address: not asked") {
-		t.Errorf("got %v", err)
-	}
-	// It is no address that go-containerregistry speaks plain HTTP to.
-	registries, err := digest.ParseRegistries("registries.conf", []byte("[[registry]]\nlocation = \"0.0.0.0:"+u.Port()+"\"\ninsecure = true\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	anywhere := newTransport(t, digest.TransportOptions{AllowLinkLocal: true, Registries: registries})
-	if got, err := newResolver(t, digest.Options{Transport: anywhere}).Resolve(t.Context(), ref); err != nil || got.Digest != want {
-		t.Errorf("allowed: %+v, %v", got, err)
 	}
 }
 

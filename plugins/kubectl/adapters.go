@@ -60,7 +60,7 @@ func (s *session) newVerifier() (*verify.Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return verify.New(verify.Options{Transport: t, TransportAuthenticates: true}), nil
+	return verify.New(verify.Options{Transport: s.cached(t), TransportAuthenticates: true}), nil
 }
 
 // loadPipeline reads the pipeline file, or discovers what the repository holds.

@@ -10,9 +10,11 @@ import (
 
 const copyLong = `Copy an image to another repository, with the same digest.
 
-SOURCE is a reference with a tag or a digest, or oci:DIRECTORY[:REF]; DESTINATION
-is a repository, with a tag if the copy shall have one. An index is copied with
-all its platforms: one with fewer has another digest, and is not what was tested.
+SOURCE is a reference with a tag or a digest, or an image on disk:
+oci:DIRECTORY[:NAME], oci-archive:FILE[:NAME] or docker-archive:FILE[:REF], whose
+path ends at the first colon. DESTINATION is a repository, with a tag if the copy
+shall have one. An index is copied with all its platforms: one with fewer has
+another digest, and is not what was tested.
 
 With the image go its signatures, attestations and SBOMs, and all that refers to
 it. What is there already is not sent again, so a copy that was broken off can be
@@ -20,6 +22,9 @@ repeated. The tag comes last.`
 
 const copyExample = `  # into production's registry, with all signatures
   kubectl promote copy dev.example.com/shop/cart:v1.2.3 prod.example.com/shop/cart:v1.2.3
+
+  # from a layout that was carried to where no other registry can be reached
+  kubectl promote copy oci-archive:cart.tar:v1.2.3 prod.example.com/shop/cart:v1.2.3
 
   # what would be sent
   kubectl promote copy dev.example.com/shop/cart@sha256:0123... prod.example.com/shop/cart --dry-run`

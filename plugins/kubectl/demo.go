@@ -62,7 +62,7 @@ func (d *demo) run(ctx context.Context) error {
 		return &usageError{msg: fmt.Sprintf("--services is %d, not between 1 and %d", d.services, maxDemoServices), command: "kubectl promote demo"}
 	}
 	var err error
-	if d.registry, err = startDemoRegistry(); err != nil {
+	if d.registry, err = startDemoRegistry(nil); err != nil {
 		return err
 	}
 	defer d.registry.stop()

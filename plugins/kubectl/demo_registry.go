@@ -34,16 +34,18 @@ type demoRegistry struct {
 	server *http.Server
 }
 
-func startDemoRegistry() (*demoRegistry, error) {
+// startDemoRegistry starts a registry; handle, unless nil, is put in front of it.
+func startDemoRegistry(handle func(http.Handler) http.Handler) (*demoRegistry, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("starting the registry: %w", err)
 	}
 	silent := log.New(io.Discard, "", 0)
-	r := &demoRegistry{host: l.Addr().String(), server: &http.Server{
-		Handler:  registry.New(registry.Logger(silent), registry.WithReferrersSupport(true)),
-		ErrorLog: silent,
-	}}
+	handler := registry.New(registry.Logger(silent), registry.WithReferrersSupport(true))
+	if handle != nil {
+		handler = handle(handler)
+	}
+	r := &demoRegistry{host: l.Addr().String(), server: &http.Server{Handler: handler, ErrorLog: silent}}
 	go func() { _ = r.server.Serve(l) }() // ends with stop
 	return r, nil
 }

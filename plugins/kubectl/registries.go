@@ -2,6 +2,8 @@ package kubectl
 
 import (
 	"errors"
+	"net/http"
+	"os"
 	"path/filepath"
 	"sync"
 
@@ -14,16 +16,24 @@ import (
 type registryOptions struct {
 	pullSecrets []string
 	configs     []string
+	noCache     bool
 
 	once      sync.Once
 	transport *digest.Transport
 	err       error
+
+	cacheOnce sync.Once
+	cache     *digest.Cache // nil where there is none
 }
+
+// maxCacheBytes bounds what is kept on disk of what registries have answered.
+const maxCacheBytes = 256 << 20
 
 func (o *registryOptions) addFlags(cmd *cobra.Command) {
 	f := cmd.PersistentFlags()
 	f.StringArrayVar(&o.pullSecrets, "pull-secret", nil, "file with a Kubernetes image pull secret, used before Docker's and Podman's credentials; can be repeated")
 	f.StringArrayVar(&o.configs, "registries-conf", nil, "registries.conf with mirrors and blocked registries (default: none; the machine's is not read); can be repeated")
+	f.BoolVar(&o.noCache, "no-cache", false, "ask registries for signatures even where they are in the cache on disk, and keep none")
 }
 
 // open makes the transport, once.
@@ -38,6 +48,28 @@ func (o *registryOptions) open() (*digest.Transport, error) {
 		}
 	})
 	return o.transport, o.err
+}
+
+// openCache opens the user's cache, once. Nothing depends on it: where there is
+// none, registries are asked.
+func (o *registryOptions) openCache() (cache *digest.Cache, problem error) {
+	o.cacheOnce.Do(func() {
+		if o.noCache {
+			return
+		}
+		var dir string
+		if dir, problem = os.UserCacheDir(); problem == nil {
+			o.cache, problem = digest.OpenCache(filepath.Join(dir, "kubepromote"), maxCacheBytes)
+		}
+	})
+	return o.cache, problem
+}
+
+// close lets go of what was opened.
+func (o *registryOptions) close() {
+	if o.cache != nil {
+		_ = o.cache.Close() // what was written is whole
+	}
 }
 
 func (o *registryOptions) registries() (*digest.Registries, error) {
@@ -71,6 +103,19 @@ func (o *registryOptions) secrets() ([]*digest.PullSecret, error) {
 		errs = append(errs, err)
 	}
 	return all, errors.Join(errs...)
+}
+
+// cached puts the cache in front of a transport, for content that is asked for by
+// its digest. What a tag stands for is always asked of the registry.
+func (s *session) cached(t *digest.Transport) http.RoundTripper {
+	cache, problem := s.registries.openCache()
+	if problem != nil && s.verbose {
+		s.warn("registries are asked each time: %v", problem)
+	}
+	if cache == nil {
+		return t
+	}
+	return &digest.CacheTransport{Base: t, Cache: cache}
 }
 
 // newResolver makes a resolver on the shared transport.

@@ -16,6 +16,7 @@ import (
 // exit status; see exitStatus for what it means. Cancelling the context stops it.
 func Run(ctx context.Context, args []string, streams genericiooptions.IOStreams) int {
 	s := &session{IOStreams: streams}
+	defer s.registries.close()
 	root := newRoot(s)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)

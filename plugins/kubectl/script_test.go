@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -58,6 +59,7 @@ func setupScript(env *testscript.Env) error {
 	}
 	env.Setenv("HOME", home)
 	env.Setenv("XDG_CONFIG_HOME", home)
+	env.Setenv("CACHE", cacheBelow(home, env.Setenv))
 	env.Setenv("GIT_CONFIG_NOSYSTEM", "1")
 	env.Setenv("DOCKER_CONFIG", home)
 	env.Setenv("GIT_AUTHOR_DATE", "2026-01-02T03:04:05Z")
@@ -71,13 +73,29 @@ func setupScript(env *testscript.Env) error {
 	return os.Chmod(env.WorkDir, 0o755)
 }
 
+// cacheBelow has the cache of the commands below home, whatever the system, and
+// gives its directory.
+func cacheBelow(home string, setenv func(key, value string)) string {
+	dir := filepath.Join(home, "cache")
+	switch runtime.GOOS {
+	case "windows":
+		setenv("LocalAppData", dir)
+	case "darwin":
+		dir = filepath.Join(home, "Library", "Caches") // of $HOME
+	default:
+		setenv("XDG_CACHE_HOME", dir)
+	}
+	return filepath.Join(dir, "kubepromote")
+}
+
 const keysValue = "keys"
 
 // registries are the ones that scripts have started, by address.
 var registries = struct {
 	sync.Mutex
 	byHost map[string]*demoRegistry
-}{byHost: map[string]*demoRegistry{}}
+	logs   map[string]*requestLog
+}{byHost: map[string]*demoRegistry{}, logs: map[string]*requestLog{}}
 
 // scriptCommands are the scripts' own commands.
 var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
@@ -92,6 +110,8 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"status":   cmdStatus,
 	"redact":   cmdRedact,
 	"unpriv":   cmdUnpriv,
+	"requests": cmdRequests,
+	"damage":   cmdDamage,
 }
 
 // repo: make the working directory a Git repository and commit all of it.
@@ -110,13 +130,14 @@ func cmdRepo(ts *testscript.TestScript, neg bool, args []string) {
 func cmdRegistry(ts *testscript.TestScript, neg bool, args []string) {
 	switch {
 	case len(args) == 1 && args[0] == "start":
-		r, err := startDemoRegistry()
+		log := &requestLog{}
+		r, err := startDemoRegistry(log.handle)
 		ts.Check(err)
 		ts.Defer(r.stop)
 		ts.Setenv("REGISTRY", r.host)
 		registries.Lock()
 		defer registries.Unlock()
-		registries.byHost[r.host] = r
+		registries.byHost[r.host], registries.logs[r.host] = r, log
 	case len(args) == 1 && args[0] == "stop":
 		scriptRegistry(ts).stop()
 	default:
@@ -124,10 +145,12 @@ func cmdRegistry(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+func scriptRegistryHost(ts *testscript.TestScript) string { return ts.Getenv("REGISTRY") }
+
 func scriptRegistry(ts *testscript.TestScript) *demoRegistry {
 	registries.Lock()
 	defer registries.Unlock()
-	r := registries.byHost[ts.Getenv("REGISTRY")]
+	r := registries.byHost[scriptRegistryHost(ts)]
 	if r == nil {
 		ts.Fatalf("no registry was started")
 	}

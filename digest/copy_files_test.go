@@ -8,10 +8,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/match"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/validate"
 
 	"github.com/kubepromote/kubepromote/digest"
 )
@@ -50,9 +53,13 @@ func TestCopyFromLayout(t *testing.T) {
 	add(t, tags, other, refName, "v2")
 	add(t, tags, sig, refName, tagOf(id)+".sig")
 	add(t, tags, proof)
-	saved := newLayoutDir(t, filepath.Join(t.TempDir(), "with:colon"))
+	saved := newLayoutDir(t, filepath.Join(t.TempDir(), "saved"))
 	add(t, saved, img, kind, "dev.cosignproject.cosign/image")
 	add(t, saved, sig, kind, "dev.cosignproject.cosign/sigs")
+
+	alone := newLayoutDir(t, filepath.Join(t.TempDir(), "alone"))
+	add(t, alone, img)
+	add(t, alone, proof)
 
 	for _, tt := range []struct {
 		src      string
@@ -60,7 +67,10 @@ func TestCopyFromLayout(t *testing.T) {
 	}{
 		{"oci:" + string(tags) + ":v1", 2},
 		{"oci:" + string(tags) + "@" + id, 2},
+		{"oci-archive:" + (&layoutDir{path: string(tags)}).archive(t) + ":v1", 2},
 		{"oci:" + string(saved), 1},
+		{"oci-archive:" + (&layoutDir{path: string(saved)}).archive(t), 1},
+		{"oci:" + string(alone), 1}, // a referrer is not an image beside another
 	} {
 		dst := newDepot(t, false)
 		to := dst.host + "/a:v1"
@@ -70,11 +80,13 @@ func TestCopyFromLayout(t *testing.T) {
 			t.Errorf("Copy(%s): %+v, %v", tt.src, got, err)
 			continue
 		}
-		if head(t, to) != id || head(t, dst.host+"/a:"+tagOf(id)+".sig") != idOf(t, sig) {
-			t.Errorf("Copy(%s): not all of it is there", tt.src)
+		signed := head(t, dst.host+"/a:"+tagOf(id)+".sig") == idOf(t, sig)
+		list := referrersOf(t, dst.host+"/a", id)
+		if signed {
+			list[idOf(t, sig)] = true
 		}
-		if list := referrersOf(t, dst.host+"/a", id); len(list) != tt.attached-1 {
-			t.Errorf("Copy(%s): referrers are %v", tt.src, list)
+		if head(t, to) != id || len(list) != tt.attached || signed != !strings.HasSuffix(tt.src, "alone") {
+			t.Errorf("Copy(%s): there are %v, signed: %v", tt.src, list, signed)
 		}
 		if again, err := c.Copy(t.Context(), tt.src, to, digest.CopyOptions{}); err != nil || again.Sent.Blobs+again.Sent.Manifests != 0 {
 			t.Errorf("Copy(%s) again: %+v, %v", tt.src, again, err)
@@ -100,8 +112,8 @@ func TestCopyFromBadLayout(t *testing.T) {
 		kind         error
 		text         string
 	}{
-		{"no folder", "/gone", nil, digest.ErrNotFound, "in the layout"},
-		{"no tag", ":v9", nil, digest.ErrNotFound, `no tag "v9" in the layout`},
+		{"no folder", "/gone", nil, digest.ErrUnknown, "no such file or directory"},
+		{"no tag", ":v9", nil, digest.ErrNotFound, `index.json has no image named "v9"`},
 		{"bad digest", "@sha256:ab", nil, digest.ErrMalformed, "2 hexadecimal digits"},
 		{"two images", "", func(dir string) error {
 			l, err := layout.FromPath(dir)
@@ -109,9 +121,9 @@ func TestCopyFromBadLayout(t *testing.T) {
 				err = l.AppendImage(sampleImage(t, 1, 1))
 			}
 			return err
-		}, digest.ErrMalformed, "2 images that this could mean"},
-		{"no index", "", func(dir string) error { return os.Remove(filepath.Join(dir, "index.json")) }, digest.ErrNotFound, `no "index.json"`},
-		{"bad index", "", func(dir string) error { return os.WriteFile(filepath.Join(dir, "index.json"), []byte("["), 0o600) }, digest.ErrUnknown, "not an index"},
+		}, digest.ErrUnknown, "index.json has 2 images, and the reference names none"},
+		{"no index", "", func(dir string) error { return os.Remove(filepath.Join(dir, "index.json")) }, digest.ErrUnknown, "there is no index.json"},
+		{"bad index", "", func(dir string) error { return os.WriteFile(filepath.Join(dir, "index.json"), []byte("["), 0o600) }, digest.ErrUnknown, "not an image index"},
 		{"blob gone", "", func(dir string) error { return os.Remove(blob(dir, m.Layers[0].Digest)) }, digest.ErrNotFound, m.Layers[0].Digest.Hex},
 		{"blob changed", "", func(dir string) error {
 			return os.WriteFile(blob(dir, m.Layers[0].Digest), make([]byte, m.Layers[0].Size), 0o600)
@@ -120,7 +132,7 @@ func TestCopyFromBadLayout(t *testing.T) {
 			os.Remove(blob(dir, m.Config.Digest))
 			return os.Symlink(secret, blob(dir, m.Config.Digest))
 		}, digest.ErrUnknown, "not a regular file"},
-		{"manifest changed", "", func(dir string) error { return os.WriteFile(blob(dir, id), manifest("x"), 0o600) }, digest.ErrUnknown, "content has another digest"},
+		{"manifest changed", "", func(dir string) error { return os.WriteFile(blob(dir, id), manifest("x"), 0o600) }, digest.ErrUnknown, id.Hex + " has 103 bytes"},
 		{"manifest is a link", "", func(dir string) error {
 			os.Remove(blob(dir, id))
 			return os.Symlink(secret, blob(dir, id))
@@ -143,6 +155,46 @@ func TestCopyFromBadLayout(t *testing.T) {
 			t.Fatalf("%s: the tag was set", tt.name)
 		}
 	}
+}
+
+// The archive of "docker save" is copied as the image that its layers make.
+func TestCopyFromSaved(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "saved.tar")
+	save(t, file, map[string]v1.Image{"shop/cart:v1": randomImage(t), "shop/web:v1": randomImage(t)})
+	plain := writeTar(t, saved())
+	for _, src := range []string{"docker-archive:" + file + ":shop/cart:v1", "docker-archive:" + plain} {
+		dst := newDepot(t, true)
+		want, err := digest.ResolveSource(t.Context(), src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := newCopier(t, digest.CopierOptions{}).Copy(t.Context(), src, dst.host+"/a:v1", digest.CopyOptions{})
+		if err != nil || got.Digest != want.Digest || head(t, dst.host+"/a:v1") != want.Digest || len(got.Attached) != 0 {
+			t.Errorf("Copy(%s): %+v, %v", src, got, err)
+			continue
+		}
+		pulled, err := remote.Image(mustDigest(t, dst.host+"/a@"+want.Digest))
+		if err == nil {
+			err = validate.Image(pulled, validate.Fast) // the layers of one are no archives
+		}
+		if err != nil {
+			t.Errorf("Copy(%s): what arrived is not whole: %v", src, err)
+		}
+	}
+	_, err := newCopier(t, digest.CopierOptions{}).Copy(t.Context(), "docker-archive:"+file, newDepot(t, true).host+"/a:v1", digest.CopyOptions{})
+	var e *digest.Error
+	if !errors.As(err, &e) || e.Kind != digest.ErrUnknown || !strings.HasPrefix(e.HintText(), "its images are tagged") {
+		t.Errorf("which image was not said: %v", err)
+	}
+}
+
+func mustDigest(t *testing.T, s string) name.Digest {
+	t.Helper()
+	ref, err := name.NewDigest(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ref
 }
 
 // Manifests are what anyone may write. Those that cannot be copied as they are
