@@ -33,6 +33,7 @@ const (
 
 // layout is an image in an OCI layout, a directory with an index and the blobs.
 type layout struct {
+	path  string // as given, with what stands behind the directory
 	name  string // for messages
 	root  *os.Root
 	index []v1.Descriptor
@@ -61,7 +62,7 @@ func openLayout(s string) (*layout, v1.Hash, error) {
 			dir, ref = s[:at], s[at+1:]
 		}
 	}
-	l := &layout{name: "oci:" + oneLine(s)}
+	l := &layout{path: s, name: "oci:" + oneLine(s)}
 	fail := func(format string, args ...any) (*layout, v1.Hash, error) {
 		l.close()
 		return nil, v1.Hash{}, &layoutError{"cannot read " + l.name + ": " + fmt.Sprintf(format, args...)}
@@ -87,6 +88,11 @@ func openLayout(s string) (*layout, v1.Hash, error) {
 	l.image = found[0]
 	if h := l.image.Digest; h.Algorithm != "sha256" || len(h.Hex) != 64 {
 		return fail("the digest of the image is not SHA-256")
+	}
+	// Signatures are about the digest. Whoever uses the layout gets what is stored
+	// under it.
+	if _, err := l.content(l.image.Digest, maxManifestSize); err != nil {
+		return fail("%s", strings.TrimPrefix(err.Error(), "cannot read "))
 	}
 	return l, l.image.Digest, nil
 }

@@ -102,6 +102,16 @@ func TestLayout(t *testing.T) {
 		{"no layout", func(*shelf) {}, "", Unknown, "cannot read oci:HERE: no such file or directory"},
 		{"broken index", func(s *shelf) { must(t, os.WriteFile(filepath.Join(s.dir, "index.json"), []byte("{"), 0o600)) },
 			"", Unknown, "cannot read oci:HERE: index.json: unexpected end of JSON input"},
+		{"exchanged image", func(s *shelf) {
+			d := s.image("a", nil)
+			s.add(s.signature(good, d), map[string]string{refAnnotation: "sha256-" + d.Digest.Hex + ".sig"})
+			must(t, os.WriteFile(filepath.Join(s.dir, "blobs", "sha256", d.Digest.Hex), []byte(`{"evil":1}`), 0o600))
+		}, "", Unknown, "cannot read oci:HERE: oci:HERE sha256:"},
+		{"missing image", func(s *shelf) {
+			d := s.image("a", nil)
+			s.add(s.signature(good, d), map[string]string{refAnnotation: "sha256-" + d.Digest.Hex + ".sig"})
+			must(t, os.Remove(filepath.Join(s.dir, "blobs", "sha256", d.Digest.Hex)))
+		}, "", Unknown, "cannot read oci:HERE: oci:HERE sha256:"},
 		{"missing signature", func(s *shelf) {
 			d := s.image("a", nil)
 			sig := s.add(s.signature(good, d), map[string]string{refAnnotation: "sha256-" + d.Digest.Hex + ".sig"})
@@ -159,5 +169,30 @@ func TestLayoutName(t *testing.T) {
 	}
 	if got := New(Options{LayoutName: "::"}).Verify(t.Context(), all, named)[0]; got.Outcome != Rejected {
 		t.Errorf("%+v", got)
+	}
+}
+
+// Directories whose names come out the same in a message are not the same.
+func TestLayoutsAlike(t *testing.T) {
+	good := newSigner(t, "p256")
+	base := filepath.Join(t.TempDir(), strings.Repeat("d", 120), strings.Repeat("e", 120))
+	p := policyFor(t, "release", good.pem)
+	for _, names := range [][2]string{{"signed", "other"}, {"a b", "a  b"}, {"a b", "a\tb"}} {
+		var refs []string
+		for i, name := range names {
+			s := newShelf(t)
+			s.dir = filepath.Join(base, name)
+			must(t, os.MkdirAll(filepath.Join(s.dir, "blobs", "sha256"), 0o755))
+			d := s.image(name, nil)
+			if i == 0 {
+				s.add(s.signature(good, d), map[string]string{refAnnotation: "sha256-" + d.Digest.Hex + ".sig"})
+			}
+			refs = append(refs, "oci:"+s.dir)
+		}
+		got := New(Options{LayoutName: "registry.example.com/shop/cart"}).Verify(t.Context(), p, refs...)
+		if got[0].Outcome != Verified || got[1].Outcome != Rejected {
+			t.Errorf("%q: %s and %s", names, got[0].Outcome, got[1].Outcome)
+		}
+		must(t, os.RemoveAll(base))
 	}
 }

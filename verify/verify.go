@@ -82,7 +82,7 @@ type target struct {
 // key is equal for the same image.
 func (t *target) key() string {
 	if t.layout != nil {
-		return t.layout.name
+		return "oci:" + t.layout.path
 	}
 	return t.repo.Name() + "@" + t.digest.String()
 }

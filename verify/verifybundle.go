@@ -45,17 +45,17 @@ func VerifyBundle(ctx context.Context, r BundleRequest) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	digest, err := r.digest()
-	if err != nil {
-		return Result{}, err
-	}
 	type answer struct {
 		result Result
 		err    error
 	}
 	done := make(chan answer, 1)
 	go func() {
-		result, err := r.check(who, d, digest)
+		var result Result
+		digest, err := r.digest() // of an artifact that may be a pipe
+		if err == nil {
+			result, err = r.check(who, d, digest)
+		}
 		done <- answer{result, err}
 	}()
 	select {

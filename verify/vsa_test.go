@@ -180,6 +180,13 @@ func TestCheckPromotionOfOthers(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	// A gate that was overruled has not passed by being there a second time.
+	twice, err := ParseStatement([]byte(vsa(vsaPredicateType, ext(`{"environment":"staging","gates":[`+
+		`{"gate":"soak","verdict":"fail","override":"x"},{"gate":"soak","verdict":"pass"}]}`))))
+	must(t, err)
+	if err := CheckPromotion(twice, PromotionWant{Digest: want.Digest, Environment: "staging", Gates: []string{"soak"}}); err == nil {
+		t.Error("an overruled gate counts")
+	}
 	if err := CheckPromotion(Statement{}, want); err == nil {
 		t.Error("no statement, and no error")
 	}
