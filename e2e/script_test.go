@@ -16,7 +16,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	ggcr "github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/kubepromote/kubepromote/e2e/internal/registry"
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/crypto/bcrypt"
@@ -55,6 +61,7 @@ func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"registry": cmdRegistry,
 		"exits":    cmdExits,
 		"image":    cmdImage,
+		"referrer": cmdReferrer,
 		"subst":    cmdSubst,
 		"setenv":   cmdSetenv,
 	}
@@ -193,6 +200,23 @@ func writeLayer(file, text string) error {
 		return err
 	}
 	return os.WriteFile(file, b.Bytes(), 0o644)
+}
+
+// cmdReferrer: referrer IMAGE TYPE pushes an artifact of that type that refers to
+// an image, which is named by its digest.
+func cmdReferrer(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: referrer REPOSITORY@DIGEST TYPE")
+	}
+	subject, err := name.NewDigest(args[0])
+	ts.Check(err)
+	d, err := remote.Head(subject)
+	ts.Check(err)
+	artifact := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.MediaType(args[1]))
+	artifact = mutate.Subject(artifact, *d).(v1.Image)
+	digest, err := artifact.Digest()
+	ts.Check(err)
+	ts.Check(remote.Write(subject.Digest(digest.String()), artifact))
 }
 
 // exampleRegistry is the registry that files are written for; subst puts the one
