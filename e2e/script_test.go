@@ -24,6 +24,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/kubepromote/kubepromote/e2e/internal/registry"
+	"github.com/kubepromote/kubepromote/e2e/internal/rekor"
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/crypto/bcrypt"
 )
@@ -62,6 +63,7 @@ func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"exits":    cmdExits,
 		"image":    cmdImage,
 		"referrer": cmdReferrer,
+		"rekor":    cmdRekor,
 		"subst":    cmdSubst,
 		"setenv":   cmdSetenv,
 	}
@@ -217,6 +219,19 @@ func cmdReferrer(ts *testscript.TestScript, neg bool, args []string) {
 	digest, err := artifact.Digest()
 	ts.Check(err)
 	ts.Check(remote.Write(subject.Digest(digest.String()), artifact))
+}
+
+// cmdRekor: rekor start starts a transparency log, sets $REKOR and writes its key
+// to rekor.pub.
+func cmdRekor(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 || args[0] != "start" {
+		ts.Fatalf("usage: rekor start")
+	}
+	server, err := rekor.Start()
+	ts.Check(err)
+	ts.Defer(server.Close)
+	ts.Setenv("REKOR", server.URL)
+	ts.Check(os.WriteFile(ts.MkAbs("rekor.pub"), server.PublicKey(), 0o644))
 }
 
 // exampleRegistry is the registry that files are written for; subst puts the one
