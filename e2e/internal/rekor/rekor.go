@@ -20,7 +20,7 @@ import (
 	"time"
 )
 
-// origin is the name of the log in its checkpoints.
+// origin is the name of the log in its checkpoints, and so in trusted roots.
 const origin = "rekor.localhost"
 
 // Server is a running log. The caller closes it.
@@ -102,7 +102,8 @@ func (s *Server) entry(r io.Reader) (uuid string, entry map[string]any, err erro
 
 // checkpoint is a signed note, as transparency logs write it.
 func (s *Server) checkpoint(hint, root []byte) (string, error) {
-	text := fmt.Sprintf("%s\n1\n%s\n", origin, base64.StdEncoding.EncodeToString(root))
+	// The tree's number behind the name shows that this is Rekor's first version.
+	text := fmt.Sprintf("%s - 1\n1\n%s\n", origin, base64.StdEncoding.EncodeToString(root))
 	signature, err := s.sign([]byte(text))
 	return fmt.Sprintf("%s\n— %s %s\n", text, origin, base64.StdEncoding.EncodeToString(append(hint[:len(hint):len(hint)], signature...))), err
 }
