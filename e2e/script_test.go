@@ -11,12 +11,20 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	ggcr "github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/kubepromote/kubepromote/e2e/internal/registry"
+	"github.com/kubepromote/kubepromote/e2e/internal/rekor"
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/crypto/bcrypt"
 )
@@ -31,7 +39,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			vars, err := environment(filepath.Join(env.WorkDir, ".home"))
 			env.Vars = append(env.Vars, vars...)
-			env.Values[registryKey{}] = &runningRegistry{}
+			env.Values[registryKey{}] = runningRegistries{}
 			return err
 		},
 		Condition: scriptCondition,
@@ -54,43 +62,63 @@ func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"registry": cmdRegistry,
 		"exits":    cmdExits,
 		"image":    cmdImage,
+		"referrer": cmdReferrer,
+		"rekor":    cmdRekor,
 		"subst":    cmdSubst,
 		"setenv":   cmdSetenv,
 	}
 }
 
-// registryKey finds the script's runningRegistry among its values.
+// registryKey finds the script's runningRegistries among its values.
 type registryKey struct{}
 
-type runningRegistry struct{ stop func() }
+// runningRegistries are what ends a script's registries, by the variables that
+// have their addresses.
+type runningRegistries map[string]func()
+
+const registryUsage = "usage: registry start [referrers | htpasswd USER PASSWORD | token USER PASSWORD] [as VARIABLE] | registry stop [VARIABLE]"
 
 // cmdRegistry: registry start [referrers | htpasswd USER PASSWORD | token USER
-// PASSWORD], registry stop. It sets $REGISTRY. With "referrers" it is
-// go-containerregistry's, which has the referrers API; distribution has not, so
-// that clients use the fallback tag.
+// PASSWORD] [as VARIABLE], registry stop [VARIABLE]. It sets $REGISTRY, or the
+// variable named. With "referrers" it is go-containerregistry's, which has the
+// referrers API; distribution has not, so that clients use the fallback tag.
 func cmdRegistry(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
-		ts.Fatalf("usage: registry start [referrers | htpasswd USER PASSWORD | token USER PASSWORD] | registry stop")
+		ts.Fatalf(registryUsage)
 	}
-	running := ts.Value(registryKey{}).(*runningRegistry)
-	if args[0] == "stop" {
-		if running.stop == nil {
-			ts.Fatalf("no registry runs")
+	running := ts.Value(registryKey{}).(runningRegistries)
+	variable := "REGISTRY"
+	switch n := len(args); {
+	case args[0] == "stop" && n == 2:
+		variable = args[1]
+	case n > 2 && args[n-2] == "as":
+		variable, args = args[n-1], args[:n-2]
+	}
+	switch args[0] {
+	case "stop":
+		stop := running[variable]
+		if stop == nil {
+			ts.Fatalf("no registry runs as $%s", variable)
 		}
-		running.stop()
-		return
+		stop()
+	case "start":
+		host, stop := startScriptRegistry(ts, args[1:])
+		ts.Defer(stop)
+		ts.Setenv(variable, host)
+		running[variable] = stop
+	default:
+		ts.Fatalf(registryUsage)
 	}
-	if len(args) == 2 && args[1] == "referrers" {
+}
+
+func startScriptRegistry(ts *testscript.TestScript, kind []string) (host string, stop func()) {
+	if len(kind) == 1 && kind[0] == "referrers" {
 		server := httptest.NewServer(ggcr.New(ggcr.WithReferrersSupport(true), ggcr.Logger(log.New(io.Discard, "", 0))))
-		running.stop = server.Close
-		ts.Setenv("REGISTRY", server.Listener.Addr().String())
-	} else {
-		r, err := registry.Start(context.Background(), registryOptions(ts, args[1:]))
-		ts.Check(err)
-		running.stop = r.Stop
-		ts.Setenv("REGISTRY", r.Host)
+		return server.Listener.Addr().String(), server.Close
 	}
-	ts.Defer(running.stop)
+	r, err := registry.Start(context.Background(), registryOptions(ts, kind))
+	ts.Check(err)
+	return r.Host, r.Stop
 }
 
 func registryOptions(ts *testscript.TestScript, args []string) registry.Options {
@@ -176,11 +204,45 @@ func writeLayer(file, text string) error {
 	return os.WriteFile(file, b.Bytes(), 0o644)
 }
 
+// cmdReferrer: referrer IMAGE TYPE pushes an artifact of that type that refers to
+// an image, which is named by its digest.
+func cmdReferrer(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: referrer REPOSITORY@DIGEST TYPE")
+	}
+	subject, err := name.NewDigest(args[0])
+	ts.Check(err)
+	d, err := remote.Head(subject)
+	ts.Check(err)
+	artifact := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.MediaType(args[1]))
+	artifact = mutate.Subject(artifact, *d).(v1.Image)
+	digest, err := artifact.Digest()
+	ts.Check(err)
+	ts.Check(remote.Write(subject.Digest(digest.String()), artifact))
+}
+
+// cmdRekor: rekor start starts a transparency log, sets $REKOR and writes its key
+// to rekor.pub.
+func cmdRekor(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 || args[0] != "start" {
+		ts.Fatalf("usage: rekor start")
+	}
+	server, err := rekor.Start()
+	ts.Check(err)
+	ts.Defer(server.Close)
+	ts.Setenv("REKOR", server.URL)
+	ts.Check(os.WriteFile(ts.MkAbs("rekor.pub"), server.PublicKey(), 0o644))
+}
+
 // exampleRegistry is the registry that files are written for; subst puts the one
 // that runs in its place.
 const exampleRegistry = "registry.example.com"
 
-// cmdSubst: subst FILE... puts the address of the registry into files.
+// variable is the form in which files name a variable of the script.
+var variable = regexp.MustCompile(`\$\{[A-Z]+\}`)
+
+// cmdSubst: subst FILE... puts the address of the registry into files, and the
+// values of variables, which stand there as ${NAME}.
 func cmdSubst(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: subst FILE...")
@@ -188,8 +250,9 @@ func cmdSubst(ts *testscript.TestScript, neg bool, args []string) {
 	for _, file := range args {
 		before := ts.ReadFile(file)
 		after := strings.ReplaceAll(before, exampleRegistry, ts.Getenv("REGISTRY"))
+		after = variable.ReplaceAllStringFunc(after, func(name string) string { return ts.Getenv(name[2 : len(name)-1]) })
 		if after == before {
-			ts.Fatalf("%s does not name %s", file, exampleRegistry)
+			ts.Fatalf("%s names neither %s nor a variable", file, exampleRegistry)
 		}
 		ts.Check(os.WriteFile(ts.MkAbs(file), []byte(after), 0o644))
 	}
