@@ -97,9 +97,9 @@ func (o *bundleOptions) run(cmd *cobra.Command, args []string) error {
 	if printer != nil {
 		err = printObject(s.Out, printer, "Verification", object{args[0], result})
 	} else {
-		err = s.printVerified(o.output, []verify.Result{result})
+		err = s.printVerified("ARTIFACT", o.output, []verify.Result{result})
 	}
-	if status := worse(exitDone, result.Outcome); err == nil && status != exitDone {
+	if status := worse(exitDone, result); err == nil && status != exitDone {
 		err = &silentError{status}
 	}
 	return err
