@@ -156,7 +156,7 @@ func readReferrer(ctx context.Context, r source, j *judge, p place, d v1.Descrip
 func parseBundle(blob []byte) (*bundle.Bundle, error) {
 	b := new(bundle.Bundle)
 	if err := b.UnmarshalJSON(blob); err != nil {
-		return nil, malformed("bundle: %v", err)
+		return nil, malformed("bundle: %s", plainProto(err))
 	}
 	return b, nil
 }

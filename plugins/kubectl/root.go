@@ -128,7 +128,7 @@ func addStandardCommands(root *cobra.Command, s *session) {
 // so cobra's own help would print the root's for a name that is no command.
 func helpOn(cmd *cobra.Command, names []string) error {
 	about := cmd.Root()
-	for _, name := range names {
+	for n, name := range names {
 		next := -1
 		var known []string
 		for i, c := range about.Commands() {
@@ -140,7 +140,7 @@ func helpOn(cmd *cobra.Command, names []string) error {
 		if next < 0 {
 			hint := about.CommandPath() + " --help"
 			if near := overlay.Nearest(name, known); near != "" {
-				hint = cmd.CommandPath() + " " + near
+				hint = strings.Join(append([]string{cmd.CommandPath()}, append(names[:n:n], near)...), " ")
 			}
 			return &usageError{msg: fmt.Sprintf("%q is no command of %s", name, about.CommandPath()), hint: hint, command: cmd.CommandPath()}
 		}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/verify"
@@ -66,6 +67,9 @@ func newVerifyCommand(s *session) *cobra.Command {
 		printer, err := out.printer()
 		if err != nil {
 			return err
+		}
+		if _, err := name.NewRepository(layoutName); layoutName != "" && err != nil {
+			return &usageError{msg: fmt.Sprintf("--layout-name %q is no repository", layoutName), hint: "--layout-name registry.example.com/shop/cart", command: cmd.CommandPath()}
 		}
 		refs, unpinned, policy, err := s.verifyInput(cmd, files, env, args)
 		if err != nil {
