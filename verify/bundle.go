@@ -166,14 +166,14 @@ func parseBundle(blob []byte) (*bundle.Bundle, error) {
 	}
 	parsed := new(protobundle.Bundle)
 	if err := protojson.Unmarshal(blob, parsed); err != nil {
-		return nil, malformed("bundle: %v", err)
+		return nil, malformed("bundle: %s", plainProto(err))
 	}
 	if err := checkParts(parsed); err != nil {
 		return nil, err
 	}
 	b, err := bundle.NewBundle(parsed)
 	if err != nil {
-		return nil, malformed("bundle: %v", err)
+		return nil, malformed("bundle: %s", plainProto(err))
 	}
 	return b, nil
 }

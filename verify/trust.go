@@ -96,7 +96,8 @@ func parseTrust(data []byte, now time.Time) (*trust, error) {
 // plainProto makes one plain line of an error of the parser of protocol buffers,
 // which varies its spaces on purpose.
 func plainProto(err error) string {
-	return oneLine(strings.ReplaceAll(err.Error(), "\u00a0", " "))
+	text := strings.ReplaceAll(err.Error(), "\u00a0", " ")
+	return oneLine(strings.NewReplacer("failed to proto-json unmarshal trusted root: ", "", "proto: ", "").Replace(text))
 }
 
 // ends lists when the authorities in it end; the zero time is never. It is the

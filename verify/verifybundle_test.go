@@ -186,13 +186,13 @@ func TestVerifyBundleRequests(t *testing.T) {
 	k := newSigner(t, "p256")
 	digest := hashOf(nil).String()
 	for want, r := range map[string]BundleRequest{
-		"one of artifact and digest is needed":                {Key: []byte(k.pem)},
-		"a key, or an identity with its issuer, is needed":    {Digest: digest, Identity: "x"},
-		"a key and an identity stand side by side":            {Digest: digest, Identity: "x", Key: []byte(k.pem)},
-		`digest "sha256:12" is not sha256:<hex>`:              {Digest: "sha256:12", Key: []byte(k.pem)},
-		"key is not in PEM form":                              {Digest: digest, Key: []byte("x")},
-		"trusted root cannot be parsed: failed to proto-json": {Digest: digest, Key: []byte(k.pem), TrustedRoot: []byte("x")},
-		"the artifact cannot be read: broken":                 {Artifact: brokenReader{}, Key: []byte(k.pem)},
+		"one of artifact and digest is needed":                                  {Key: []byte(k.pem)},
+		"a key, or an identity with its issuer, is needed":                      {Digest: digest, Identity: "x"},
+		"a key and an identity stand side by side":                              {Digest: digest, Identity: "x", Key: []byte(k.pem)},
+		`digest "sha256:12" is not sha256:<hex>`:                                {Digest: "sha256:12", Key: []byte(k.pem)},
+		"key is not in PEM form":                                                {Digest: digest, Key: []byte("x")},
+		"trusted root cannot be parsed: syntax error (line 1:1): invalid value": {Digest: digest, Key: []byte(k.pem), TrustedRoot: []byte("x")},
+		"the artifact cannot be read: broken":                                   {Artifact: brokenReader{}, Key: []byte(k.pem)},
 	} {
 		got, err := VerifyBundle(t.Context(), r)
 		if err == nil || !strings.HasPrefix(err.Error(), want) || got.Outcome != "" {

@@ -46,7 +46,7 @@ func (s *session) reachRegistries(p *promote.Promoter, repo *git.Repo) error {
 	if err != nil {
 		return err
 	}
-	v, err := s.newVerifier()
+	v, err := s.newVerifier("")
 	if err != nil {
 		return err
 	}
@@ -55,12 +55,14 @@ func (s *session) reachRegistries(p *promote.Promoter, repo *git.Repo) error {
 	return nil
 }
 
-func (s *session) newVerifier() (*verify.Verifier, error) {
+// newVerifier makes a verifier on the shared transport; layoutName is the repository
+// that images in OCI layouts are of.
+func (s *session) newVerifier(layoutName string) (*verify.Verifier, error) {
 	t, err := s.registries.open()
 	if err != nil {
 		return nil, err
 	}
-	return verify.New(verify.Options{Transport: s.cached(t), TransportAuthenticates: true}), nil
+	return verify.New(verify.Options{Transport: s.cached(t), TransportAuthenticates: true, LayoutName: layoutName}), nil
 }
 
 // loadPipeline reads the pipeline file, or discovers what the repository holds.
@@ -141,9 +143,6 @@ func (v *verifier) Verify(ctx context.Context, req promote.VerifyRequest, done f
 	if err != nil {
 		return nil, err
 	}
-	for _, w := range p.Warnings() {
-		v.session.warn("%s", w)
-	}
 	p = p.For(req.Environment)
 	if req.Promoted != "" {
 		p = p.Promoted(req.Promoted)
@@ -185,8 +184,21 @@ func verification(r verify.Result) promote.Verification {
 // loadPolicy reads the policy that the user has named, or one of the
 // repository's. Keys
 // are looked for beside the policy and may not leave its directory, or the
-// repository.
+// repository. Its warnings are shown once, however many gates it serves.
 func (s *session) loadPolicy(tree promote.Tree, policy string) (*verify.Policy, error) {
+	p, err := s.readPolicy(tree, policy)
+	if err != nil {
+		return nil, err
+	}
+	if _, shown := s.policies.LoadOrStore(policy, true); !shown {
+		for _, w := range p.Warnings() {
+			s.warn("%s", w)
+		}
+	}
+	return p, nil
+}
+
+func (s *session) readPolicy(tree promote.Tree, policy string) (*verify.Policy, error) {
 	if s.verifyPolicy != "" && policy == s.verifyPolicy {
 		return loadPolicyFile(s.verifyPolicy)
 	}
@@ -209,5 +221,8 @@ func loadPolicyFile(file string) (*verify.Policy, error) {
 		return nil, fileError(err)
 	}
 	defer root.Close()
-	return verify.ParsePolicy(file, data, func(key string) ([]byte, error) { return root.ReadFile(key) })
+	return verify.ParsePolicy(filepath.ToSlash(file), data, func(key string) ([]byte, error) {
+		found, err := root.ReadFile(key)
+		return found, renamed(err, key)
+	})
 }

@@ -1,7 +1,6 @@
 package kubectl
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -25,7 +24,7 @@ const approveExample = `  # approve what is in staging for production, for a day
 func newApproveCommand(s *session) *cobra.Command {
 	o := &approveOptions{session: s}
 	cmd := &cobra.Command{
-		Use:     "approve SERVICE... --to ENVIRONMENT",
+		Use:     "approve SERVICE...|--all --to ENVIRONMENT",
 		Short:   "Sign an approval of what would be promoted",
 		Long:    approveLong,
 		Example: approveExample,
@@ -38,6 +37,7 @@ func newApproveCommand(s *session) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&o.request.To, "to", "", "environment to approve for")
 	f.StringVar(&o.request.From, "from", "", "environment to promote from (default: the one the pipeline names)")
+	f.BoolVar(&o.request.All, "all", false, "all services that have an overlay in both environments")
 	f.StringArrayVar(&o.request.Images, "image", nil, "only this image, by the name of its entry; can be repeated")
 	f.StringVar(&o.approver, "as", "", "your name, for people; who it was, the signature says")
 	f.StringVar(&o.note, "note", "", "why")
@@ -45,7 +45,8 @@ func newApproveCommand(s *session) *cobra.Command {
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be signed and sign nothing")
 	must(cmd.RegisterFlagCompletionFunc("to", s.completeEnvironments))
 	must(cmd.RegisterFlagCompletionFunc("from", s.completeEnvironments))
-	for _, name := range []string{"image", "as", "note", "expires"} {
+	must(cmd.RegisterFlagCompletionFunc("image", s.completeImages))
+	for _, name := range []string{"as", "note", "expires"} {
 		must(cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions))
 	}
 	o.sign.addFlags(cmd)
@@ -69,8 +70,14 @@ func (o *approveOptions) run(cmd *cobra.Command, services []string) error {
 	switch {
 	case o.request.To == "":
 		return &usageError{msg: "--to is missing", command: cmd.CommandPath()}
+	case o.request.All == (len(services) > 0):
+		return &usageError{msg: "name services, or --all", command: cmd.CommandPath()}
 	case o.expires < 0:
 		return &usageError{msg: "--expires is negative", command: cmd.CommandPath()}
+	}
+	printer, err := o.output.printer() // a wrong one is no reason to sign first
+	if err != nil {
+		return err
 	}
 	o.request.Services = services
 	ctx := cmd.Context()
@@ -100,10 +107,10 @@ func (o *approveOptions) run(cmd *cobra.Command, services []string) error {
 		for _, st := range statements {
 			shown = append(shown, attested{Service: st.service, Environment: plan.To, Image: st.image, PredicateType: st.statement.PredicateType(), DryRun: true})
 		}
-		return s.printAttested(o.output, shown)
+		return s.printAttested(o.output, printer, "approved", shown)
 	}
 	done, err := o.sign.publish(ctx, s, cmd.CommandPath(), plan.To, statements)
-	return errors.Join(s.printAttested(o.output, done), err)
+	return s.published(o.output, printer, "approved", done, err)
 }
 
 // statements makes an approval for each image that the plan would move. What a

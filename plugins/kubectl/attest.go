@@ -74,6 +74,10 @@ func (o *attestOptions) run(cmd *cobra.Command, services []string) error {
 	case o.all == (len(services) > 0):
 		return &usageError{msg: "name services, or --all", command: cmd.CommandPath()}
 	}
+	printer, err := o.output.printer() // a wrong one is no reason to sign first
+	if err != nil {
+		return err
+	}
 	ctx := cmd.Context()
 	p, repo, err := s.openOffline(ctx)
 	if err != nil {
@@ -104,10 +108,10 @@ func (o *attestOptions) run(cmd *cobra.Command, services []string) error {
 		for _, st := range statements {
 			shown = append(shown, attested{Service: st.service, Environment: o.to, Image: st.image, PredicateType: st.statement.PredicateType(), DryRun: true})
 		}
-		return s.printAttested(o.output, shown)
+		return s.printAttested(o.output, printer, "attested", shown)
 	}
 	done, err := o.sign.publish(ctx, s, cmd.CommandPath(), o.to, statements)
-	return errors.Join(s.printAttested(o.output, done), err)
+	return s.published(o.output, printer, "attested", done, err)
 }
 
 // openOffline opens the repository for a command that asks no registry about

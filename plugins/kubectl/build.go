@@ -83,11 +83,19 @@ func (s *session) build(cmd *cobra.Command, dir string, o *buildOptions) error {
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return &usageError{msg: "not a directory: " + dir, hint: "give the directory of a kustomization; clone what is elsewhere first"}
 	}
+	file, err := findKustomization(dir)
+	if err != nil {
+		var e *promote.Error
+		if errors.As(err, &e) && e.Hint != "" {
+			e.Hint = "kubectl promote build DIR"
+		}
+		return err
+	}
 	o.LoadAnywhere = o.restrictor == restrictNone
 	o.UserAgent = userAgent()
 	result, err := build.Run(cmd.Context(), dir, o.Options)
 	if err != nil {
-		return buildError(err)
+		return buildError(filepath.ToSlash(file), err)
 	}
 	for _, line := range kustomize.Lines(result.Results) {
 		if text, ok := strings.CutPrefix(line, "warning: "); ok {
@@ -156,8 +164,9 @@ func writeObjects(m resmap.ResMap, dir string) error {
 }
 
 // buildError gives an error the exit status that it means. What functions have
-// found is printed as it is, and stands in it line by line.
-func buildError(err error) error {
+// found is printed as it is, and stands in it line by line. Kustomize does not name
+// the file when it cannot read the one that it was started with.
+func buildError(file string, err error) error {
 	var refused *kustomize.Refused
 	if errors.As(err, &refused) {
 		return &functionError{refused}
@@ -165,6 +174,12 @@ func buildError(err error) error {
 	var ours interface{ HintText() string }
 	if errors.As(err, &ours) {
 		return err
+	}
+	if text, found := strings.CutPrefix(err.Error(), "invalid Kustomization: "); found {
+		if text, found := strings.CutPrefix(text, "json: "); found {
+			return &promote.Error{Msg: file + ": " + text}
+		}
+		return yamlError(file, errors.New(text))
 	}
 	return &promote.Error{Msg: "kustomize", Err: err}
 }

@@ -92,7 +92,7 @@ func (c *completion) install() error {
 	case err != nil:
 		return err
 	case state == foreign:
-		return notOurs(file)
+		return notOurs(file, "kubectl promote completion install --dir DIR")
 	case state == current:
 		fmt.Fprintln(c.Out, file+" is installed already")
 		return nil
@@ -132,7 +132,7 @@ func (c *completion) uninstall() error {
 		fmt.Fprintln(c.Out, file+" is not installed")
 		return nil
 	case state == foreign:
-		return notOurs(file)
+		return notOurs(file, "kubectl promote completion uninstall --dir DIR")
 	}
 	if err := os.Remove(file); err != nil {
 		return fileError(err)
@@ -260,8 +260,8 @@ func commandFile(target string) []byte {
 	return []byte(commandFileHead + `"` + target + `" ` + cobra.ShellCompRequestCmd + " %* 2>nul\r\n")
 }
 
-func notOurs(file string) error {
-	return &promote.Error{Msg: file + " was not put there by kubectl promote completion install; it is left alone", Hint: "kubectl promote completion install --dir DIR"}
+func notOurs(file, hint string) error {
+	return &promote.Error{Msg: file + " was not put there by kubectl promote completion install; it is left alone", Hint: hint}
 }
 
 func onPath(dir string) bool {

@@ -78,7 +78,7 @@ func (s *session) printCopy(r digest.CopyResult, dryRun bool) error {
 	}
 	row := []string{r.Destination}
 	for _, c := range []digest.CopyCount{r.Sent, r.Mounted, r.Present} {
-		row = append(row, fmt.Sprintf("%d blobs, %d manifests, %s", c.Blobs, c.Manifests, humanize.IBytes(uint64(c.Bytes))))
+		row = append(row, fmt.Sprintf("%s, %s, %s", plural(c.Blobs, "blob"), plural(c.Manifests, "manifest"), humanize.IBytes(uint64(c.Bytes))))
 	}
 	return table(s.Out, [][]string{{"COPY", sent, "MOUNTED", "PRESENT", "ATTACHED"}, append(row, fmt.Sprint(len(r.Attached)))})
 }

@@ -98,10 +98,22 @@ func (s *session) printError(err error) {
 	if errors.Is(err, context.Canceled) && !strings.Contains(err.Error(), "interrupted") {
 		err = fmt.Errorf("interrupted: %w", err)
 	}
-	fmt.Fprintln(s.ErrOut, clean(err.Error()))
+	fmt.Fprintln(s.ErrOut, clean(stopped(err)))
 	if hint := hintOf(err); hint != "" {
 		fmt.Fprintln(s.ErrOut, "hint: "+clean(hint))
 	}
+}
+
+// stopped gives an error's message; that it was stopped is said in plain words.
+func stopped(err error) string {
+	text := err.Error()
+	if errors.Is(err, context.DeadlineExceeded) {
+		text = strings.ReplaceAll(text, context.DeadlineExceeded.Error(), "took too long")
+	}
+	if text == "interrupted: "+context.Canceled.Error() {
+		return "interrupted"
+	}
+	return strings.TrimSuffix(text, ": "+context.Canceled.Error())
 }
 
 // split takes apart what errors.Join has put together, and only that: other

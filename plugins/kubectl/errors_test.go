@@ -44,7 +44,7 @@ func TestPrintError(t *testing.T) {
 		errors.Join(errors.New("one"), &promote.Error{Msg: "two", Err: errors.New("three")}),
 		context.Canceled,
 	))
-	want := "a.yaml:1:2: bad [31m name\nhint: write another\none\ntwo: three\ninterrupted: context canceled\n"
+	want := "a.yaml:1:2: bad [31m name\nhint: write another\none\ntwo: three\ninterrupted\n"
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
 	}

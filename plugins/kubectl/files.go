@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/overlay"
@@ -32,6 +33,10 @@ func (o *fileOptions) given() bool { return len(o.dirs)+len(o.files) > 0 }
 // stdin is the name of the standard input.
 const stdin = "-"
 
+func readTwice() error {
+	return &usageError{msg: "the standard input is named twice", hint: "- once, among the arguments or behind -f"}
+}
+
 // input is one parsed file.
 type input struct {
 	path string // as given, or the file found in the directory given
@@ -41,6 +46,9 @@ type input struct {
 
 // read parses all files; without any, the kustomization of the directory given.
 func (o *fileOptions) read(s *session, fallback string) ([]input, error) {
+	if n := slices.Index(o.files, stdin); n >= 0 && slices.Contains(o.files[n+1:], stdin) {
+		return nil, readTwice()
+	}
 	dirs := o.dirs
 	if !o.given() {
 		dirs = []string{fallback}
@@ -67,6 +75,25 @@ func (o *fileOptions) read(s *session, fallback string) ([]input, error) {
 		}
 	}
 	return inputs, errors.Join(errs...)
+}
+
+// readImages is read for commands to which a file without an image is odd.
+func (o *fileOptions) readImages(s *session) ([]input, error) {
+	inputs, err := o.read(s, s.repo)
+	if err != nil {
+		return nil, err
+	}
+	for _, in := range inputs {
+		switch {
+		case len(in.file.Pins()) > 0:
+		case in.path == stdin:
+			// There is no file name to know a kustomization by, and its kind is optional.
+			s.warn("%s: no image in it; a kustomization must have kind: Kustomization here", in.file.Name())
+		default:
+			s.warn("%s: no image in it", in.file.Name())
+		}
+	}
+	return inputs, nil
 }
 
 // maxFile is just more than what the overlay package takes.
@@ -114,7 +141,7 @@ func parseFile(s *session, path string) (input, error) {
 // directory; the file itself may be a link, which is not written through.
 func realPath(path string) (string, error) {
 	if path == "" {
-		return "", &usageError{msg: "a file with an empty name", hint: "an unset variable?"}
+		return "", &usageError{msg: "a file with an empty name", hint: unset}
 	}
 	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
 	if err != nil {
@@ -139,7 +166,7 @@ func renamed(err error, path string) error {
 // finds it: exactly one of three names.
 func findKustomization(dir string) (string, error) {
 	if dir == "" {
-		return "", &usageError{msg: "a directory with an empty name", hint: "an unset variable?"}
+		return "", &usageError{msg: "a directory with an empty name", hint: unset}
 	}
 	info, err := os.Stat(dir)
 	if err != nil {

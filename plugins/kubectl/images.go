@@ -43,7 +43,7 @@ func (s *session) images(files *fileOptions, out *output) error {
 	if err != nil {
 		return err
 	}
-	inputs, err := files.read(s, s.repo)
+	inputs, err := files.readImages(s)
 	if err != nil {
 		return err
 	}

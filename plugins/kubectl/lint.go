@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/promote"
@@ -112,7 +113,7 @@ func (s *session) lint(ctx context.Context, dirs, skip []string, out *output) er
 			return &usageError{msg: fmt.Sprintf("there is no rule %q", name), hint: "the rules: " + strings.Join(ruleNames(), ", ")}
 		}
 	}
-	l := &linter{ctx: ctx, rules: slices.DeleteFunc(lintRules(), func(r lintRule) bool { return slices.Contains(skip, r.name) })}
+	l := &linter{ctx: ctx, seen: make(map[string]bool), rules: slices.DeleteFunc(lintRules(), func(r lintRule) bool { return slices.Contains(skip, r.name) })}
 	var errs []error
 	for _, d := range dirs {
 		errs = append(errs, l.directory(d))
@@ -158,8 +159,22 @@ func (s *session) printProblems(printer printers.ResourcePrinter, out *output, p
 type linter struct {
 	ctx      context.Context
 	rules    []lintRule
+	seen     map[string]bool // files, where directories overlap
 	problems []lintProblem
 	errs     []error // files that could not be read
+}
+
+// yamlError says what is wrong with a file's YAML, and on which line if the parser
+// has told.
+func yamlError(file string, err error) error {
+	text, line := strings.TrimPrefix(err.Error(), "yaml: "), 1
+	if rest, found := strings.CutPrefix(text, "line "); found {
+		number, what, _ := strings.Cut(rest, ": ")
+		if n, err := strconv.Atoi(number); err == nil {
+			text, line = what, n
+		}
+	}
+	return &promote.Error{Msg: fmt.Sprintf("%s:%d:1: not valid YAML: %s", file, line, text)}
 }
 
 // directory reads all kustomization files below a directory.
@@ -180,7 +195,8 @@ func (l *linter) directory(top string) error {
 			return nil
 		case d.IsDir() && d.Name() == ".git":
 			return filepath.SkipDir
-		case d.Type().IsRegular() && isKustomization(d.Name()):
+		case d.Type().IsRegular() && isKustomization(d.Name()) && !l.seen[filepath.Clean(path)]:
+			l.seen[filepath.Clean(path)] = true
 			l.file(path)
 		}
 		return nil
@@ -199,7 +215,7 @@ func (l *linter) file(path string) {
 	}
 	var doc yaml.Node
 	if err := yaml.Unmarshal(data, &doc); err != nil {
-		l.errs = append(l.errs, &promote.Error{Msg: path + ": not valid YAML", Err: err})
+		l.errs = append(l.errs, yamlError(filepath.ToSlash(path), err))
 		return
 	}
 	if len(doc.Content) == 0 {

@@ -152,6 +152,9 @@ func (o *promoteOptions) run(cmd *cobra.Command, args []string) error {
 				Hint: fmt.Sprintf("kubectl promote attest %s --to %s --key %s", strings.Join(planned(plan), " "), plan.To, o.attest.key)}
 		}
 	}
+	if o.attest.key != "" && applied.Commit == "" && refused == nil && !o.dryRun {
+		o.session.warn("nothing was committed, so nothing is attested; kubectl promote attest %s --to %s --key %s attests what is there", strings.Join(planned(plan), " "), plan.To, o.attest.key)
+	}
 	if refused != nil {
 		o.session.printRefusal(plan)
 		return &silentError{answerStatus(refused.Answer)}
@@ -302,7 +305,11 @@ func evidence(all []promote.Evidence) string {
 	}
 	var out []string
 	for _, e := range all {
-		out = append(out, fmt.Sprintf("%s %s %s", e.Kind, e.Authority, shortDigest(e.KeyID)))
+		who := shortDigest(e.KeyID)
+		if e.Subject != "" {
+			who = e.Subject + " (" + e.Issuer + ")"
+		}
+		out = append(out, fmt.Sprintf("%s %s %s", e.Kind, e.Authority, who))
 	}
 	return strings.Join(out, ", ")
 }

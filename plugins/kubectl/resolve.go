@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/promote"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/printers"
 )
@@ -25,12 +27,13 @@ registries and added; --update asks for everything again, and without references
 for all that the file has; --locked asks for nothing. A file that is an
 ImagesLock of kbld, or a new one named *.yaml or *.yml, is read and written as
 such. --pin writes the digests into the files named by -k and -f where there is
-none; with --update, digests follow their tags.
+none; with --update, digests follow their tags. Neither file is written unless
+all references could be resolved.
 
 With --newest, the arguments are repositories, and the answer is the newest tag
-by a rule, with the reason. Rules: ` + "`semver:RANGE`" + `, numeric:asc or desc,
-alphabetical:asc or desc, created, each also behind ` + "`regexp:PATTERN`" + ` with
-a named group.`
+by a rule, with the reason. Rules: semver:RANGE, numeric:asc or desc,
+alphabetical:asc or desc, created; each also behind regexp:PATTERN and a space,
+where the pattern's named group is what is compared.`
 
 const resolveExample = `  # the digest that a tag stands for now
   kubectl promote resolve registry.example.com/shop/cart:v1.2.3
@@ -44,6 +47,12 @@ const resolveExample = `  # the digest that a tag stands for now
 
   # the newest version below 2, and why it is that
   kubectl promote resolve --newest 'semver:>=1.0 <2' registry.example.com/shop/cart
+
+  # the newest tag such as main-a1b2c3-1700000000
+  kubectl promote resolve --newest 'regexp:^main-[0-9a-f]+-(?P<time>[0-9]+)$ numeric:asc' registry.example.com/shop/cart
+
+  # the digests of the references in a file
+  kubectl promote resolve - < references.txt
 
   # fail where an image is not for both platforms
   kubectl promote resolve --require-platform linux/amd64,linux/arm64 -k apps/cart/overlays/dev`
@@ -71,6 +80,10 @@ func newResolveCommand(s *session) *cobra.Command {
 	f.StringVar(&o.platform, "platform", "", "of an index, give the digest for this platform, for example linux/amd64")
 	f.StringSliceVar(&o.require, "require-platform", nil, "refuse what is not for all of these platforms")
 	f.StringVar(&o.newest, "newest", "", "the arguments are repositories; choose the newest tag by this rule")
+	for flag, values := range map[string][]string{"platform": platforms(), "require-platform": platforms(),
+		"newest": {"semver:", "numeric:asc", "numeric:desc", "alphabetical:asc", "alphabetical:desc", "created", "regexp:"}} {
+		must(cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace)))
+	}
 	o.output = addOutput(cmd)
 	return cmd
 }
@@ -99,6 +112,10 @@ func (o *resolveOptions) check(cmd *cobra.Command) error {
 		return wrong("--locked stands beside --update", "one of the two")
 	case o.platform != "" && len(o.require) > 0:
 		return wrong("--platform stands beside --require-platform", "one of the two")
+	case o.platform != "" && o.lock != "":
+		return wrong("--platform stands beside --lock, which has what tags stand for on all platforms", "one of the two")
+	case len(o.require) > 0 && o.locked:
+		return wrong("--require-platform stands beside --locked: which platforms an image is for, its registry knows", "--require-platform without --locked")
 	case o.update && o.lock == "" && !o.pin:
 		return wrong("--update stands without --lock or --pin", "--lock images.lock --update")
 	case o.pin && !o.files.given():
@@ -120,7 +137,7 @@ func (o *resolveOptions) run(cmd *cobra.Command, args []string) error {
 	if err := o.check(cmd); err != nil {
 		return err
 	}
-	args, err = s.expandStdin(args)
+	args, err = s.expandStdin(args, &o.files)
 	if err != nil {
 		return err
 	}
@@ -146,7 +163,7 @@ func (o *resolveOptions) run(cmd *cobra.Command, args []string) error {
 	}
 	var errs []error
 	for _, r := range results {
-		errs = append(errs, r.Err)
+		errs = append(errs, r.problem(inputs))
 	}
 	failed := errors.Join(errs...)
 	if failed == nil && lock != nil && !o.locked {
@@ -164,24 +181,28 @@ func (o *resolveOptions) run(cmd *cobra.Command, args []string) error {
 }
 
 // expandStdin puts the lines of the standard input in the place of "-".
-func (s *session) expandStdin(args []string) ([]string, error) {
-	var out []string
-	for _, a := range args {
-		if a != stdin {
-			out = append(out, a)
-			continue
-		}
-		lines := bufio.NewScanner(io.LimitReader(s.In, maxLockFile))
-		for lines.Scan() {
-			if line := strings.TrimSpace(lines.Text()); line != "" && !strings.HasPrefix(line, "#") {
-				out = append(out, line)
-			}
-		}
-		if err := lines.Err(); err != nil {
-			return nil, fmt.Errorf("reading the standard input: %w", err)
+func (s *session) expandStdin(args []string, files *fileOptions) ([]string, error) {
+	at := slices.Index(args, stdin)
+	if at < 0 {
+		return args, nil
+	}
+	if slices.Contains(args[at+1:], stdin) || slices.Contains(files.files, stdin) {
+		return nil, readTwice()
+	}
+	var read []string
+	lines := bufio.NewScanner(io.LimitReader(s.In, maxLockFile))
+	for lines.Scan() {
+		if line := strings.TrimSpace(lines.Text()); line != "" && !strings.HasPrefix(line, "#") {
+			read = append(read, line)
 		}
 	}
-	return out, nil
+	if err := lines.Err(); err != nil {
+		return nil, &promote.Error{Msg: "reading the standard input", Err: err}
+	}
+	if len(read) == 0 {
+		return nil, &promote.Error{Msg: "<stdin>: no reference in it"}
+	}
+	return slices.Concat(args[:at], read, args[at+1:]), nil
 }
 
 // pinRef is a reference and, where it is a file's, the pin that it comes from.
@@ -204,12 +225,16 @@ func (o *resolveOptions) refs(cmd *cobra.Command, lock *lockFile, args []string)
 				refs = append(refs, pinRef{ref: r, file: -1})
 			}
 		} else if len(refs) == 0 {
-			return nil, nil, &usageError{msg: "no reference named", command: cmd.CommandPath()}
+			hint := ""
+			if lock != nil {
+				hint = "kubectl promote resolve --lock " + lock.path + " --update"
+			}
+			return nil, nil, &usageError{msg: "no reference named", hint: hint, command: cmd.CommandPath()}
 		}
 		return nil, refs, nil
 	}
 	s := o.session
-	inputs, err := o.files.read(s, s.repo)
+	inputs, err := o.files.readImages(s)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -235,6 +260,16 @@ type resolved struct {
 	digest.Result
 }
 
+// problem is why there is no answer, with the place of the reference where it
+// comes from a file.
+func (r *resolved) problem(inputs []input) error {
+	if r.Err == nil || r.file < 0 {
+		return r.Err
+	}
+	at := fmt.Sprintf("%s:%d:%d", inputs[r.file].file.Name(), r.pin.Position.Line, r.pin.Position.Col)
+	return &promote.Error{Msg: at, Err: r.Err, Hint: hintOf(r.Err)}
+}
+
 // resolver gives what answers: registries, the lock, or the one behind the other.
 func (o *resolveOptions) resolver(cmd *cobra.Command, lock *lockFile) (digest.BatchResolver, error) {
 	var next digest.BatchResolver
@@ -244,29 +279,33 @@ func (o *resolveOptions) resolver(cmd *cobra.Command, lock *lockFile) (digest.Ba
 			return nil, err
 		}
 		next = &sourceResolver{r}
+		if lock != nil {
+			next = &digest.LockedResolver{Lock: lock.lock, Next: next, Update: o.update}
+		}
 		if o.platform != "" || len(o.require) > 0 {
-			p := &platformResolver{Resolver: r}
+			p := &platformResolver{Resolver: r, next: next}
 			if err := p.parse(o.platform, o.require); err != nil {
 				return nil, &usageError{msg: err.Error(), command: cmd.CommandPath()}
 			}
 			next = p
 		}
-	}
-	if lock == nil {
 		return next, nil
 	}
-	return &digest.LockedResolver{Lock: lock.lock, Next: next, Update: o.update}, nil
+	return &digest.LockedResolver{Lock: lock.lock}, nil
 }
 
 // resolve asks the lock and registries for all references.
 func (o *resolveOptions) resolve(cmd *cobra.Command, lock *lockFile, refs []pinRef) ([]resolved, error) {
-	resolver, err := o.resolver(cmd, lock)
-	if err != nil {
-		return nil, err
-	}
 	texts := make([]string, len(refs))
 	for i, r := range refs {
 		texts[i] = r.ref
+		if digest.IsSource(r.ref) && (lock != nil || o.platform != "" || len(o.require) > 0) {
+			return nil, &usageError{msg: r.ref + " is an image on disk: --lock, --platform and --require-platform are for images in registries", command: cmd.CommandPath()}
+		}
+	}
+	resolver, err := o.resolver(cmd, lock)
+	if err != nil {
+		return nil, err
 	}
 	bar, n := o.session.newProgress(), 0
 	results := resolver.ResolveAll(cmd.Context(), texts, func(digest.Result) {
@@ -286,7 +325,7 @@ func (s *session) saveLock(cmd *cobra.Command, lock *lockFile) error {
 	if err == nil && !s.quiet {
 		word := "unchanged"
 		if changed {
-			word = fmt.Sprintf("%d images locked", len(lock.lock.Refs()))
+			word = plural(len(lock.lock.Refs()), "image") + " locked"
 		}
 		fmt.Fprintln(s.ErrOut, clean(lock.path+": "+word))
 	}

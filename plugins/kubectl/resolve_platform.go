@@ -11,11 +11,17 @@ import (
 )
 
 // platformResolver answers with the images for one platform, or refuses what is
-// not for all of those required.
+// not for all of those required. Which digest a tag stands for, next says.
 type platformResolver struct {
 	*digest.Resolver
+	next     digest.BatchResolver
 	platform *digest.Platform
 	require  []digest.Platform
+}
+
+// platforms are those that are offered where a shell completes one.
+func platforms() []string {
+	return []string{"linux/amd64", "linux/arm64", "linux/arm/v7", "linux/ppc64le", "linux/s390x", "windows/amd64"}
 }
 
 // platformsAtOnce is how many indexes are read at a time.
@@ -24,15 +30,21 @@ const platformsAtOnce = 32
 // ResolveAll implements [digest.BatchResolver].
 func (r *platformResolver) ResolveAll(ctx context.Context, refs []string, done func(digest.Result)) []digest.Result {
 	results := make([]digest.Result, len(refs))
+	if r.platform == nil {
+		results = r.next.ResolveAll(ctx, refs, nil)
+	}
 	var mu sync.Mutex
 	var group errgroup.Group
 	group.SetLimit(platformsAtOnce)
 	for i, ref := range refs {
 		group.Go(func() error {
-			res, err := r.resolve(ctx, ref)
+			if r.platform != nil {
+				results[i].Resolution, results[i].Err = r.ResolvePlatform(ctx, ref, *r.platform)
+			} else if results[i].Err == nil {
+				results[i].Err = r.check(ctx, results[i].Resolution)
+			}
 			mu.Lock()
 			defer mu.Unlock()
-			results[i] = digest.Result{Resolution: res, Err: err}
 			if done != nil {
 				done(results[i])
 			}
@@ -43,20 +55,13 @@ func (r *platformResolver) ResolveAll(ctx context.Context, refs []string, done f
 	return results
 }
 
-func (r *platformResolver) resolve(ctx context.Context, ref string) (digest.Resolution, error) {
-	if r.platform != nil {
-		return r.ResolvePlatform(ctx, ref, *r.platform)
-	}
-	res, err := r.Resolve(ctx, ref)
-	if err != nil {
-		return res, err
-	}
-	// What was resolved is what is looked at, whatever the tag becomes meanwhile.
+// check looks at what was resolved, whatever the tag becomes meanwhile.
+func (r *platformResolver) check(ctx context.Context, res digest.Resolution) error {
 	missing, err := r.MissingPlatforms(ctx, res.Repository+"@"+res.Digest, r.require)
 	if err == nil && len(missing) > 0 {
-		err = &missingPlatforms{ref, missing}
+		err = &missingPlatforms{res.Ref, missing}
 	}
-	return res, err
+	return err
 }
 
 func (r *platformResolver) parse(platform string, require []string) error {

@@ -2,12 +2,15 @@ package kubectl
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
+	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 )
@@ -54,6 +57,7 @@ type session struct {
 	verbose      bool
 	offline      bool
 	registries   registryOptions
+	policies     sync.Map // whose warnings have been shown
 	cancel       context.CancelFunc
 }
 
@@ -72,9 +76,7 @@ func newRoot(s *session) *cobra.Command {
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
 	root.SetErr(s.ErrOut)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return &usageError{msg: err.Error(), command: cmd.CommandPath()}
-	})
+	root.SetFlagErrorFunc(flagError)
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return s.start(cmd) }
 	root.PersistentPostRun = func(*cobra.Command, []string) { s.cancel() }
 
@@ -115,6 +117,7 @@ func addStandardCommands(root *cobra.Command, s *session) {
 		switch c.Name() {
 		case "help":
 			c.Args = cobra.ArbitraryArgs
+			c.Run, c.RunE = nil, helpOn
 			c.Example = "  # what set does\n  kubectl promote help set"
 		case "completion":
 			completeCompletion(c, s)
@@ -122,24 +125,30 @@ func addStandardCommands(root *cobra.Command, s *session) {
 	}
 }
 
-// checkArgs makes a wrong number of arguments a usage error.
-func checkArgs(c *cobra.Command) {
-	for _, child := range c.Commands() {
-		checkArgs(child)
-	}
-	check := c.Args
-	if check == nil {
-		check = cobra.NoArgs
-		if c.ValidArgsFunction == nil {
-			c.ValidArgsFunction = cobra.NoFileCompletions
+// helpOn prints the help of a command. The root takes any argument for a service,
+// so cobra's own help would print the root's for a name that is no command.
+func helpOn(cmd *cobra.Command, names []string) error {
+	about := cmd.Root()
+	for n, name := range names {
+		next := -1
+		var known []string
+		for i, c := range about.Commands() {
+			known = append(known, c.Name())
+			if c.Name() == name || c.HasAlias(name) {
+				next = i
+			}
 		}
-	}
-	c.Args = func(cmd *cobra.Command, given []string) error {
-		if err := check(cmd, given); err != nil {
-			return &usageError{msg: err.Error(), command: cmd.CommandPath()}
+		if next < 0 {
+			hint := about.CommandPath() + " --help"
+			if near := overlay.Nearest(name, known); near != "" {
+				hint = strings.Join(append([]string{cmd.CommandPath()}, append(names[:n:n], near)...), " ")
+			}
+			return &usageError{msg: fmt.Sprintf("%q is no command of %s", name, about.CommandPath()), hint: hint, command: cmd.CommandPath()}
 		}
-		return nil
+		about = about.Commands()[next]
 	}
+	about.InitDefaultHelpFlag()
+	return about.Help()
 }
 
 // The groups that help lists commands in.
@@ -172,6 +181,12 @@ func (s *session) start(cmd *cobra.Command) error {
 	cmd.SetContext(ctx)
 	if cmd.Name() == cobra.ShellCompRequestCmd {
 		return nil // the flags are not parsed yet
+	}
+	if err := checkFlags(cmd); err != nil {
+		return err
+	}
+	if s.timeout < 0 {
+		return &usageError{msg: "--timeout is negative", command: cmd.CommandPath()}
 	}
 	if info, err := os.Stat(s.repo); err != nil || !info.IsDir() {
 		return &usageError{msg: "not a directory: " + s.repo, hint: "give the directory of the infrastructure repository", command: cmd.CommandPath()}

@@ -3,6 +3,7 @@ package kubectl
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/kubepromote/kubepromote/verify"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+	"k8s.io/cli-runtime/pkg/printers"
 )
 
 const signLong = `
@@ -46,6 +48,10 @@ func (o *signOptions) signer(s *session, command string) (verify.Signer, error) 
 	switch {
 	case o.key != "" && o.tokenFile != "":
 		return verify.Signer{}, &usageError{msg: "--key stands beside --identity-token", hint: "one of the two", command: command}
+	case o.key != "" && (o.keyless.Fulcio != "" || o.keyless.Rekor != "" || o.keyless.TSA != ""):
+		return verify.Signer{}, &usageError{msg: "--fulcio-url, --rekor-url and --timestamp-url stand beside --key, which asks no service", hint: "--key FILE, or --identity-token FILE --fulcio-url URL", command: command}
+	case o.key == "" && o.keyless.RekorVersion != 1 && o.keyless.RekorVersion != 2:
+		return verify.Signer{}, &usageError{msg: fmt.Sprintf("--rekor-version is %d", o.keyless.RekorVersion), hint: "--rekor-version 1 or 2", command: command}
 	case o.key != "":
 		data, err := readBounded(o.key)
 		if err != nil {
@@ -83,7 +89,7 @@ func (s *session) keyPassword() ([]byte, error) {
 	}
 	in, ok := s.In.(*os.File)
 	if !ok || !term.IsTerminal(int(in.Fd())) {
-		return nil, errors.New("it is encrypted and there is no password: set COSIGN_PASSWORD")
+		return nil, &promote.Error{Msg: "it is encrypted, and there is no password", Hint: "set COSIGN_PASSWORD, or run this on a terminal"}
 	}
 	if _, err := s.ErrOut.Write([]byte("password of the private key: ")); err != nil {
 		return nil, err
@@ -121,8 +127,7 @@ type attested struct {
 }
 
 // publish signs statements and stores them beside their images. What is stored
-// stays stored where a later one fails; the same command again changes nothing
-// about it.
+// stays stored where a later one fails; the same command again adds to it.
 func (o *signOptions) publish(ctx context.Context, s *session, command, environment string, all []statement) ([]attested, error) {
 	signer, err := o.signer(s, command)
 	if err != nil {
@@ -151,12 +156,17 @@ func (o *signOptions) publish(ctx context.Context, s *session, command, environm
 	return done, nil
 }
 
-// printAttested prints what was signed, or, for a dry run, the statements.
-func (s *session) printAttested(out *output, all []attested) error {
-	printer, err := out.printer()
-	if err != nil {
+// published prints what was signed before an error, if there was one.
+func (s *session) published(out *output, printer printers.ResourcePrinter, word string, done []attested, err error) error {
+	if len(done) == 0 && err != nil {
 		return err
 	}
+	return errors.Join(s.printAttested(out, printer, word, done), err)
+}
+
+// printAttested prints what was signed, or, for a dry run, the statements. The
+// word says what was done to an image.
+func (s *session) printAttested(out *output, printer printers.ResourcePrinter, word string, all []attested) error {
 	rows := [][]string{{"SERVICE", "ENVIRONMENT", "IMAGE", "RESULT"}}
 	if out.wide() {
 		rows[0] = append(rows[0], "PREDICATE TYPE", "LOCATION")
@@ -164,9 +174,9 @@ func (s *session) printAttested(out *output, all []attested) error {
 	items := []object{}
 	for _, a := range all {
 		items = append(items, object{a.Service, a})
-		result, location := "would be attested", "-"
+		result, location := "would be "+word, "-"
 		if a.Stored != nil {
-			result, location = "attested", a.Location
+			result, location = word, a.Location
 			if !a.Written {
 				result = "unchanged"
 			}

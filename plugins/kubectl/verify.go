@@ -3,7 +3,10 @@ package kubectl
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/verify"
@@ -14,19 +17,34 @@ const verifyLong = `Verify the signatures of images against a policy.
 
 Images are named as references, by the overlays that hold them (-k, -f), or as
 services of an environment (--env), whose policy the pipeline names. A tag is
-resolved to its digest first. There are three answers: verified, rejected, and
-unknown, where something could not be read; exit status 0, 3 and 5.`
+resolved to its digest first. oci:DIRECTORY[:REF] is an image in an OCI layout: the
+rules for the repository of --layout-name hold for it, and without that only those
+for the pattern **. "-" reads references from the standard input, one a line.
+
+There are three answers: verified, rejected, and unknown, where something could not
+be read; exit status 0, 3 and 5. An image that only rules in warn mode reject is
+shown as warned, with a warning, and does not change the exit status: a promotion
+would let it through.
+
+The policy is a VerificationPolicy, or a ClusterImagePolicy as it is; keys in files
+are looked for beside it.`
 
 const verifyExample = `  # what production would demand of the images in staging
   kubectl promote verify -k apps/cart/overlays/staging --verify-policy policies/images.yaml
 
   # the images of two services as they stand in production
-  kubectl promote verify cart payments --env production`
+  kubectl promote verify cart payments --env production
+
+  # by whom and when it was signed
+  kubectl promote verify registry.example.com/shop/cart:v1.2.3 --verify-policy policies/images.yaml -o wide
+
+  # an image on disk, by the rules for the repository that it came from
+  kubectl promote verify oci:cart --layout-name registry.example.com/shop/cart --verify-policy policies/images.yaml`
 
 func newVerifyCommand(s *session) *cobra.Command {
-	files, env := &fileOptions{}, ""
+	files, env, layoutName := &fileOptions{}, "", ""
 	cmd := &cobra.Command{
-		Use:     "verify [REF...|SERVICE... --env ENVIRONMENT]",
+		Use:     "verify [REF...|-|SERVICE... --env ENVIRONMENT]",
 		Short:   "Verify the signatures of images against a policy",
 		Long:    verifyLong,
 		Example: verifyExample,
@@ -42,11 +60,16 @@ func newVerifyCommand(s *session) *cobra.Command {
 	files.addFlags(cmd)
 	cmd.Flags().StringVar(&env, "env", "", "the arguments are services; verify what this environment runs")
 	must(cmd.RegisterFlagCompletionFunc("env", s.completeEnvironments))
+	cmd.Flags().StringVar(&layoutName, "layout-name", "", "repository whose rules hold for images in OCI layouts")
+	must(cmd.RegisterFlagCompletionFunc("layout-name", cobra.NoFileCompletions))
 	out := addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		printer, err := out.printer()
 		if err != nil {
 			return err
+		}
+		if _, err := name.NewRepository(layoutName); layoutName != "" && err != nil {
+			return &usageError{msg: fmt.Sprintf("--layout-name %q is no repository", layoutName), hint: "--layout-name registry.example.com/shop/cart", command: cmd.CommandPath()}
 		}
 		refs, unpinned, policy, err := s.verifyInput(cmd, files, env, args)
 		if err != nil {
@@ -55,7 +78,7 @@ func newVerifyCommand(s *session) *cobra.Command {
 		if len(refs)+len(unpinned) == 0 {
 			return &promote.Error{Msg: "no image to verify", Hint: "kubectl promote images lists what there is"}
 		}
-		results, err := s.verifyRefs(cmd, policy, refs)
+		results, err := s.verifyRefs(cmd, policy, refs, layoutName)
 		if err != nil {
 			return err
 		}
@@ -63,12 +86,15 @@ func newVerifyCommand(s *session) *cobra.Command {
 		items, worst := []object{}, exitDone
 		for _, r := range results {
 			items = append(items, object{r.Image, r})
-			worst = worse(worst, r.Outcome)
+			worst = worse(worst, r)
+			for _, w := range r.Warnings {
+				s.warn("%s: NOT verified by a rule in warn mode: %s", r.Image, w)
+			}
 		}
 		if printer != nil {
 			err = printList(s.Out, printer, "Verification", items)
 		} else {
-			err = s.printVerified(out, results)
+			err = s.printVerified("IMAGE", out, results)
 		}
 		if err == nil && worst != exitDone {
 			err = &silentError{worst}
@@ -78,14 +104,14 @@ func newVerifyCommand(s *session) *cobra.Command {
 	return cmd
 }
 
-// worse gives the exit status for one more outcome: a no stands even where
+// worse gives the exit status for one more result: a no stands even where
 // something else is unknown.
-func worse(status int, o verify.Outcome) int {
+func worse(status int, r verify.Result) int {
 	switch {
-	case o == verify.Rejected || status == exitRefused:
-		return exitRefused
-	case o == verify.Verified:
+	case r.Outcome == verify.Verified || r.Warned:
 		return status
+	case r.Outcome == verify.Rejected || status == exitRefused:
+		return exitRefused
 	}
 	return exitUnknown
 }
@@ -102,9 +128,12 @@ func (s *session) verifyInput(cmd *cobra.Command, files *fileOptions, env string
 	if len(args) == 0 && !files.given() {
 		return nil, nil, nil, &usageError{msg: "no reference named", command: cmd.CommandPath()}
 	}
-	refs = append(refs, args...)
+	if refs, err = s.expandStdin(args, files); err != nil {
+		return nil, nil, nil, err
+	}
+	refs = slices.Clone(refs)
 	if files.given() {
-		inputs, err := files.read(s, s.repo)
+		inputs, err := files.readImages(s)
 		if err != nil {
 			return nil, nil, nil, err
 		}
@@ -118,7 +147,7 @@ func (s *session) verifyInput(cmd *cobra.Command, files *fileOptions, env string
 			}
 		}
 	}
-	policy, err = loadPolicyFile(s.verifyPolicy)
+	policy, err = s.loadPolicy(nil, s.verifyPolicy)
 	return refs, unpinned, policy, err
 }
 
@@ -188,12 +217,13 @@ func imagesOf(statuses []promote.ServiceStatus, env string, named bool) (refs []
 
 // verifyRefs resolves tags and verifies the digests; what cannot be resolved is
 // unknown, or rejected where the registry says that there is no such image.
-func (s *session) verifyRefs(cmd *cobra.Command, policy *verify.Policy, refs []string) ([]verify.Result, error) {
-	resolver, err := s.newResolver()
+func (s *session) verifyRefs(cmd *cobra.Command, policy *verify.Policy, refs []string, layoutName string) ([]verify.Result, error) {
+	registries, err := s.newResolver()
 	if err != nil {
 		return nil, err
 	}
-	v, err := s.newVerifier()
+	resolver := &sourceResolver{registries}
+	v, err := s.newVerifier(layoutName)
 	if err != nil {
 		return nil, err
 	}
@@ -207,6 +237,8 @@ func (s *session) verifyRefs(cmd *cobra.Command, policy *verify.Policy, refs []s
 	var at []int
 	for i, r := range resolved {
 		switch {
+		case r.Err == nil && strings.HasPrefix(r.Ref, "docker-archive:"):
+			results[i] = verify.Result{Image: r.Ref, Outcome: verify.Unknown, Reason: "an archive has no place for signatures"}
 		case r.Err == nil:
 			images, at = append(images, r.Repository+"@"+r.Digest), append(at, i)
 		case errors.Is(r.Err, digest.ErrUnknown):
@@ -226,19 +258,24 @@ func (s *session) verifyRefs(cmd *cobra.Command, policy *verify.Policy, refs []s
 	return results, nil
 }
 
-func (s *session) printVerified(out *output, results []verify.Result) error {
-	rows := [][]string{{"IMAGE", "RESULT", "REASON"}}
+// printVerified prints results; what is the heading of that which was verified.
+func (s *session) printVerified(what string, out *output, results []verify.Result) error {
+	rows := [][]string{{what, "RESULT", "REASON"}}
 	if out.wide() {
 		rows[0] = append(rows[0], "EVIDENCE", "LOCATION")
 	}
 	for _, r := range results {
-		row := []string{r.Image, string(r.Outcome), dash(r.Reason)}
+		outcome := string(r.Outcome)
+		if r.Warned {
+			outcome = "warned"
+		}
+		row := []string{r.Image, outcome, dash(r.Reason)}
 		if out.wide() {
-			location := "-"
-			if len(r.Evidence) > 0 {
-				location = r.Evidence[0].Location
+			var locations []string
+			for _, e := range r.Evidence {
+				locations = append(locations, e.Location)
 			}
-			row = append(row, evidence(verification(r).Evidence), location)
+			row = append(row, evidence(verification(r).Evidence), dash(strings.Join(locations, ", ")))
 		}
 		rows = append(rows, row)
 	}

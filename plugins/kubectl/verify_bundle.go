@@ -2,6 +2,7 @@ package kubectl
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"strings"
@@ -13,7 +14,7 @@ import (
 
 const verifyBundleLong = `Verify one Sigstore bundle over one artifact, offline.
 
-The artifact is a file or the digest of one. The signature is by a key, or by an
+The artifact is a file, - for the standard input, or the digest of one. The signature is by a key, or by an
 identity that a certificate authority of the trusted root has confirmed; without
 --trusted-root, the public good instance's root that is built in is used, and the
 network is never. The arguments are those of Sigstore's conformance tests.`
@@ -31,7 +32,7 @@ const maxArtifact = 4 << 30
 func newVerifyBundleCommand(s *session) *cobra.Command {
 	o := &bundleOptions{session: s}
 	cmd := &cobra.Command{
-		Use:     "verify-bundle --bundle FILE (--key FILE | --certificate-identity ID --certificate-oidc-issuer URL) FILE|sha256:HEX",
+		Use:     "verify-bundle --bundle FILE (--key FILE | --certificate-identity ID --certificate-oidc-issuer URL) FILE|-|sha256:HEX",
 		Short:   "Verify one Sigstore bundle over one artifact, offline",
 		Long:    verifyBundleLong,
 		Example: verifyBundleExample,
@@ -73,16 +74,8 @@ func (o *bundleOptions) run(cmd *cobra.Command, args []string) error {
 	case byIdentity == (o.key != ""), (o.request.Identity == "") != (o.request.Issuer == ""):
 		return &usageError{msg: "say who must have signed", hint: "--key FILE, or --certificate-identity ID --certificate-oidc-issuer URL", command: cmd.CommandPath()}
 	}
-	for _, file := range []struct {
-		name string
-		into *[]byte
-	}{{o.bundle, &o.request.Bundle}, {o.key, &o.request.Key}, {o.trustedRoot, &o.request.TrustedRoot}} {
-		if file.name == "" {
-			continue
-		}
-		if *file.into, err = readBounded(file.name); err != nil {
-			return err
-		}
+	if err := o.readFiles(); err != nil {
+		return err
 	}
 	closeArtifact, err := o.artifact(args[0])
 	if err != nil {
@@ -91,16 +84,47 @@ func (o *bundleOptions) run(cmd *cobra.Command, args []string) error {
 	defer closeArtifact()
 	result, err := verify.VerifyBundle(cmd.Context(), o.request)
 	if err != nil {
-		return err
+		return o.named(err)
 	}
 	result.Image = args[0]
 	if printer != nil {
 		err = printObject(s.Out, printer, "Verification", object{args[0], result})
 	} else {
-		err = s.printVerified(o.output, []verify.Result{result})
+		err = s.printVerified("ARTIFACT", o.output, []verify.Result{result})
 	}
-	if status := worse(exitDone, result.Outcome); err == nil && status != exitDone {
+	if status := worse(exitDone, result); err == nil && status != exitDone {
 		err = &silentError{status}
+	}
+	return err
+}
+
+func (o *bundleOptions) readFiles() error {
+	for _, file := range []struct {
+		name string
+		into *[]byte
+	}{{o.bundle, &o.request.Bundle}, {o.key, &o.request.Key}, {o.trustedRoot, &o.request.TrustedRoot}} {
+		if file.name == "" {
+			continue
+		}
+		data, err := readBounded(file.name)
+		if err != nil {
+			return err
+		}
+		if len(data) == 0 {
+			return &promote.Error{Msg: file.name + " is empty"}
+		}
+		*file.into = data
+	}
+	return nil
+}
+
+// named puts the name of the file in front of what cannot be used. The library has
+// contents, not files: its messages begin with what they are about.
+func (o *bundleOptions) named(err error) error {
+	for _, file := range []struct{ about, name string }{{"trusted root", o.trustedRoot}, {"key", o.key}} {
+		if file.name != "" && strings.HasPrefix(err.Error(), file.about) {
+			return &promote.Error{Msg: file.name, Err: err, Hint: hintOf(err)}
+		}
 	}
 	return err
 }
@@ -111,11 +135,18 @@ func (o *bundleOptions) artifact(arg string) (func() error, error) {
 		o.request.Digest = arg
 		return func() error { return nil }, nil
 	}
+	if arg == stdin {
+		return o.pipe(o.session.In)
+	}
 	f, err := os.Open(arg)
 	if err != nil {
 		return nil, fileError(err)
 	}
 	info, err := f.Stat()
+	if err == nil && info.IsDir() {
+		err = &promote.Error{Msg: arg + " is a directory"}
+		return nil, errors.Join(err, f.Close())
+	}
 	if err != nil || info.Mode().IsRegular() {
 		if err == nil && info.Size() > maxArtifact {
 			err = &promote.Error{Msg: arg + " is larger than 4 GiB", Hint: "give its digest, sha256:…"}
@@ -123,9 +154,16 @@ func (o *bundleOptions) artifact(arg string) (func() error, error) {
 		o.request.Artifact = f
 		return f.Close, err
 	}
-	// A pipe cannot be read twice.
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile))
+	return o.pipe(f)
+}
+
+// pipe takes the artifact from what cannot be read twice.
+func (o *bundleOptions) pipe(in io.Reader) (func() error, error) {
+	data, err := io.ReadAll(io.LimitReader(in, maxFile))
+	if err == nil && len(data) == maxFile {
+		err = &promote.Error{Msg: "what is not a file may not be larger than 64 MiB", Hint: "give its digest, sha256:…"}
+	}
 	o.request.Artifact = bytes.NewReader(data)
-	return func() error { return nil }, err
+	return func() error { return nil }, fileError(err)
 }
