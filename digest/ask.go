@@ -137,11 +137,7 @@ func (r *Resolver) get(ctx context.Context, q question) ([]byte, v1.Descriptor, 
 	if err != nil {
 		return nil, desc, err
 	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return nil, desc, verdict(resp)
-	}
-	data, err := io.ReadAll(resp.Body) // bounded by the Transport
+	data, err := readAnswer(resp)
 	if err != nil {
 		return nil, desc, err
 	}
@@ -158,6 +154,16 @@ func (r *Resolver) get(ctx context.Context, q question) ([]byte, v1.Descriptor, 
 		return nil, desc, fault("answered with a manifest that does not hash to the digest given with it, " + given)
 	}
 	return data, desc, nil
+}
+
+// readAnswer reads an answer that the Transport has bounded; any status but 200
+// is an error.
+func readAnswer(resp *http.Response) ([]byte, error) {
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, verdict(resp)
+	}
+	return io.ReadAll(resp.Body)
 }
 
 func mediaType(resp *http.Response) types.MediaType {

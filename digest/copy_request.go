@@ -41,7 +41,7 @@ type message struct {
 const (
 	errStalled   fault = "no answer in time"
 	errNoUpload  fault = "answered without a place to upload to"
-	errBadTarget fault = "redirects to an address that is not allowed"
+	errBadTarget fault = "points to a URL that cannot be used"
 	errNotOne    fault = "does not answer as a registry (404)"
 )
 

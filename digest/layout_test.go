@@ -244,6 +244,7 @@ func TestLayoutDamaged(t *testing.T) {
 		"other type":      {"index.json", indexJSON(ociIndexType, hashOf(image), len(image)), `manifest ` + hashOf(image) + ` says it is "` + manifestType + `", and what refers to it "` + ociIndexType + `"`},
 		"negative":        {"index.json", indexJSON(manifestType, hashOf(image), -1), "negative size of " + hashOf(image)},
 		"another hash":    {"index.json", indexJSON(manifestType, "sha512:"+someHex+someHex, 1), `blob "sha512:` + someHex + someHex + `": digest does not start with "sha256:"`},
+		"many manifests":  {"index.json", `{"schemaVersion":2,"manifests":[` + strings.Repeat(`{"digest":"`+someDigest+`"},`, 10_000) + `{"digest":"` + someDigest + `"}]}`, "index.json has more than 10000 manifests"},
 		"path for a hash": {"index.json", indexJSON(manifestType, "sha256:../../../../etc/passwd", 1), "index.json is not an image index"},
 	} {
 		t.Run(name, func(t *testing.T) {

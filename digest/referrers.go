@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 
@@ -89,14 +88,11 @@ func (r *Resolver) referrersPage(ctx context.Context, at *url.URL) ([]byte, *url
 	if err != nil {
 		return nil, nil, err
 	}
-	defer resp.Body.Close()
-	switch status := resp.StatusCode; {
-	case lacksReferrers(status), status == http.StatusOK && mediaType(resp) != types.OCIImageIndex:
+	if lacksReferrers(resp.StatusCode) || resp.StatusCode == http.StatusOK && mediaType(resp) != types.OCIImageIndex {
+		resp.Body.Close()
 		return nil, nil, errNoReferrersAPI
-	case status != http.StatusOK:
-		return nil, nil, verdict(resp)
 	}
-	data, err := io.ReadAll(resp.Body) // bounded by the Transport
+	data, err := readAnswer(resp)
 	if err != nil {
 		return nil, nil, err
 	}

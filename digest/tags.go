@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -89,11 +88,7 @@ func (r *Resolver) tagPage(ctx context.Context, page *url.URL) (tags []string, n
 	if err != nil {
 		return nil, nil, err
 	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return nil, nil, verdict(resp)
-	}
-	data, err := io.ReadAll(resp.Body) // bounded by the Transport
+	data, err := readAnswer(resp)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -1,0 +1,160 @@
+package digest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/kubepromote/kubepromote/digest"
+)
+
+// Resolve returns at once when its context ends, wherever the registry is slow.
+func TestPrompt(t *testing.T) {
+	slow := func(path string) func(http.ResponseWriter, *http.Request) bool {
+		return func(w http.ResponseWriter, r *http.Request) bool {
+			if strings.Contains(r.URL.Path, path) {
+				<-r.Context().Done()
+				return true
+			}
+			return false
+		}
+	}
+	for name, fault := range map[string]func(http.ResponseWriter, *http.Request) bool{
+		"slow ping":   slow("/v2/"),
+		"slow HEAD":   slow("/manifests/"),
+		"in retries":  onManifest(status(500)),
+		"Retry-After": onManifest(status(429, "Retry-After", "20")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFront(t)
+			f.setFault(fault)
+			before := runtime.NumGoroutine()
+			r := newResolver(t, digest.Options{})
+			late := quickest(func() time.Duration {
+				ctx, cancel := context.WithCancelCause(t.Context())
+				var ended atomic.Int64
+				time.AfterFunc(150*time.Millisecond, func() {
+					ended.Store(time.Now().UnixNano())
+					cancel(errors.New("a cause of the caller's"))
+				})
+				_, err := r.Resolve(ctx, f.host+"/a:b")
+				late := time.Duration(time.Now().UnixNano() - ended.Load())
+				if !errors.Is(err, digest.ErrUnknown) || !errors.Is(err, context.Canceled) || !strings.HasSuffix(err.Error(), ": cancelled") {
+					t.Errorf("got %v", err)
+				}
+				return late
+			})
+			if late > lateBound {
+				t.Errorf("returned %v after the end of its context", late)
+			}
+			settle(t, before, r)
+		})
+	}
+}
+
+// lateBound is for the slowest machine, and far below what is waited for in these
+// tests, 20 s and more. What is aimed at is 100 ms.
+const lateBound = time.Second
+
+// quickest runs what is measured until it has taken no more than 100 ms, up to
+// five times: a loaded machine may be late, but not each time.
+func quickest(measured func() time.Duration) time.Duration {
+	best := measured()
+	for range 4 {
+		if best <= 100*time.Millisecond {
+			break
+		}
+		best = min(best, measured())
+	}
+	return best
+}
+
+// A run over many images that is called off returns at once, whatever each of
+// them waits for, and leaves nothing running.
+func TestResolveAllCancelled(t *testing.T) {
+	hang := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	for name, fault := range map[string]func(f *front) func(http.ResponseWriter, *http.Request) bool{
+		"greeting":    func(*front) func(http.ResponseWriter, *http.Request) bool { return onPath("/v2/", hang) },
+		"manifests":   func(*front) func(http.ResponseWriter, *http.Request) bool { return onManifest(hang) },
+		"token batch": func(f *front) func(http.ResponseWriter, *http.Request) bool { return tokenBy(f.host, hang) },
+		"Retry-After": func(*front) func(http.ResponseWriter, *http.Request) bool {
+			return onManifest(status(429, "Retry-After", "20"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFront(t)
+			f.setFault(fault(f))
+			refs := make([]string, 2000)
+			for i := range refs {
+				refs[i] = fmt.Sprintf("%s/shop/service-%d:v%d", f.host, i%100, i)
+			}
+			before := runtime.NumGoroutine()
+			r := newResolver(t, digest.Options{})
+			late := quickest(func() time.Duration {
+				ctx, cancel := context.WithCancel(t.Context())
+				var ended atomic.Int64
+				time.AfterFunc(150*time.Millisecond, func() {
+					ended.Store(time.Now().UnixNano())
+					cancel()
+				})
+				done := 0
+				for _, res := range r.ResolveAll(ctx, refs, func(digest.Result) { done++ }) {
+					if !errors.Is(res.Err, digest.ErrUnknown) || !errors.Is(res.Err, context.Canceled) {
+						t.Fatalf("%s: %v", res.Ref, res.Err)
+					}
+				}
+				late := time.Duration(time.Now().UnixNano() - ended.Load())
+				if done != len(refs) {
+					t.Errorf("%d of %d told of", done, len(refs))
+				}
+				return late
+			})
+			if late > lateBound {
+				t.Errorf("returned %v after the end of its context", late)
+			}
+			settle(t, before, r)
+		})
+	}
+}
+
+func TestTimeout(t *testing.T) {
+	f := newFront(t)
+	f.setFault(func(_ http.ResponseWriter, r *http.Request) bool { <-r.Context().Done(); return true })
+	r := newResolver(t, digest.Options{Timeout: 100 * time.Millisecond})
+	start := time.Now()
+	_, err := r.Resolve(t.Context(), f.host+"/a:b")
+	if want := f.host + `: tag "b" of "a": no answer in time`; !errors.Is(err, digest.ErrUnknown) || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	// The registry never answers, and the timeout would else be 30 s.
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("took %v for a timeout of 100ms", took)
+	}
+}
+
+// A transport that ignores contexts holds up a goroutine but not the caller.
+func TestPromptWithStuckTransport(t *testing.T) {
+	before := runtime.NumGoroutine()
+	transport := stuck{make(chan struct{})}
+	r := newResolver(t, digest.Options{Transport: transport})
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	for _, res := range r.ResolveAll(ctx, []string{"r.io/a:b", "r.io/a:c", "r.io/b:c"}, nil) {
+		if !errors.Is(res.Err, digest.ErrUnknown) {
+			t.Errorf("%s: %v", res.Ref, res.Err)
+		}
+	}
+	// The transport would wait for ever, and the resolver 30 s.
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("took %v", took)
+	}
+	close(transport.release)
+	settle(t, before, r)
+}
