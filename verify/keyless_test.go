@@ -1,7 +1,9 @@
 package verify
 
 import (
+	"crypto"
 	"encoding/base64"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +11,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
+	protorekor "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 	"github.com/sigstore/sigstore-go/pkg/testing/ca"
 )
 
@@ -225,5 +228,64 @@ func TestSignatureReferrer(t *testing.T) {
 	check(t, b, got, Verified, `signed by "release"`)
 	if got.Evidence[0].Storage != StorageReferrer {
 		t.Errorf("%+v", got.Evidence)
+	}
+}
+
+// What counts is how many logs there are, and what they have signed.
+func TestEntriesOfOneLog(t *testing.T) {
+	s := newInstance(t)
+	vs, err := ca.NewVirtualSigstore()
+	must(t, err)
+	s.logs = append(s.logs, vs)
+	b := newBench(t, true)
+	b.image = b.wire.image(t, "cart")
+	l := s.issue(t, testSubject, testIssuer)
+	two := s.attested(t, l, statement(b.image.Digest, signPredicateType), signing{alsoIn: []int{0}})
+	second := two.VerificationMaterial.TlogEntries[1]
+	second.InclusionPromise, second.LogIndex = nil, 8 // nobody has signed the 8
+	b.attach(t, b.image, bundleJSON(t, two))
+	check(t, b, b.with(t, keyless(t, s, "      transparencyLog: 2\n")), Rejected,
+		`1 signature, none by authority "release": it is in 1 log of the 2 logs demanded`)
+	got := b.with(t, keyless(t, s, ""))
+	check(t, b, got, Verified, `signed by "release"`)
+	for i, e := range got.Evidence[0].Logs {
+		if want := []int64{7, second.InclusionProof.LogIndex}[i]; e.Index != want {
+			t.Errorf("entry %d has the index %d, not %d", i, e.Index, want)
+		}
+	}
+}
+
+// A log entry beside a signature by key has to be about that signature.
+func TestKeyWithEntryOfAnother(t *testing.T) {
+	s := newInstance(t)
+	b := newBench(t, true)
+	b.image = b.wire.image(t, "cart")
+	p := parse(t, "    - {name: release, key: {data: "+strconv.Quote(b.good.pem)+"}, transparencyLog: required}\n", s.trustedRoot(t))
+	payload := statement(b.image.Digest, signPredicateType)
+	sig := b.good.sign(t, crypto.SHA256, pae(payload))
+	other := statement(hashOf([]byte("other")), signPredicateType)
+	for name, entry := range map[string]struct {
+		body []byte
+		kind string
+		want Outcome
+	}{
+		"its own":           {dsseRekord(t, payload, sig, []byte(b.good.pem)), "dsse", Verified},
+		"another statement": {dsseRekord(t, other, sig, []byte(b.good.pem)), "dsse", Rejected},
+		"another signature": {dsseRekord(t, payload, b.good.sign(t, crypto.SHA256, pae(other)), []byte(b.good.pem)), "dsse", Rejected},
+		"another key":       {dsseRekord(t, payload, sig, []byte(b.bad.pem)), "dsse", Rejected},
+		"another kind":      {hashedRekord(t, pae(payload), sig, []byte(b.good.pem)), "hashedrekord", Rejected},
+	} {
+		made := dsseBundle(t, b.good, crypto.SHA256, payload)
+		made.GetDsseEnvelope().Signatures[0].Sig = sig
+		made.VerificationMaterial.TlogEntries = []*protorekor.TransparencyLogEntry{s.entry(t, 0, entry.body, entry.kind, signing{})}
+		read, err := parseBundle(bundleJSON(t, made))
+		must(t, err)
+		c, err := fromBundle(read)
+		must(t, err)
+		party := p.rules[0].authorities[0]
+		_, err = party.parties[0].check(c, b.image.Digest.String(), demand{party.trust, party.logs, party.timestamps})
+		if (err == nil) != (entry.want == Verified) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

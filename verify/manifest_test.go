@@ -113,12 +113,16 @@ func TestPagesCutOff(t *testing.T) {
 			fmt.Fprint(w, `{"manifests":[]}`)
 		},
 		"second page is none": func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Content-Type", "text/html")
 			if r.URL.RawQuery == "" {
 				w.Header().Set("Content-Type", string(types.OCIImageIndex))
 				w.Header().Set("Link", `</x?page=2>; rel="next"`)
 			}
 			fmt.Fprint(w, `{"manifests":[]}`)
+		},
+		"error with status 200": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(w, `{"errors":[{"code":"TOOMANYREQUESTS"}]}`)
 		},
 		"no list": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", string(types.OCIImageIndex))
@@ -131,6 +135,19 @@ func TestPagesCutOff(t *testing.T) {
 			h.expect(t, Unknown)
 		})
 	}
+}
+
+// A list that is called something else is the list.
+func TestReferrersCalledJSON(t *testing.T) {
+	b := newBench(t, true)
+	b.image = b.wire.image(t, "cart")
+	d := b.attach(t, b.image, bundleJSON(t, dsseBundle(t, b.good, crypto.SHA256, statement(b.image.Digest, signPredicateType))))
+	d.ArtifactType = bundleV03
+	b.on("/referrers/", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		_, _ = w.Write(marshal(t, v1.IndexManifest{Manifests: []v1.Descriptor{d}}))
+	})
+	check(t, b, b.verify(t), Verified, `signed by "release"`)
 }
 
 // allocated is how many bytes f takes from the heap, freed ones included.

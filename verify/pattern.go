@@ -92,9 +92,12 @@ func canonicalName(r name.Repository) string {
 }
 
 func canonicalHost(host string) string {
-	host = strings.ToLower(host)
-	host = strings.TrimSuffix(host, ":443")
+	host, port, _ := strings.Cut(strings.ToLower(host), ":")
 	host = strings.TrimSuffix(host, ".")
+	// 0443 and nothing at all are port 443, too.
+	if port = strings.TrimLeft(port, "0"); port != "" && port != "443" {
+		return host + ":" + port
+	}
 	switch host {
 	case "docker.io", "registry-1.docker.io", "registry.hub.docker.com":
 		return name.DefaultRegistry

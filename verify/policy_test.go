@@ -227,7 +227,8 @@ func TestPatterns(t *testing.T) {
 	}{
 		{"registry.example.com/shop/**",
 			[]string{"registry.example.com/shop/cart", "registry.example.com/shop/a/b", "REGISTRY.example.com/shop/cart",
-				"registry.example.com:443/shop/cart", "registry.example.com./shop/cart"},
+				"registry.example.com:443/shop/cart", "registry.example.com./shop/cart", "registry.example.com:0443/shop/cart",
+				"registry.example.com.:443/shop/cart"},
 			[]string{"registry.example.com/shop", "registry.example.com/shopping/cart", "registry.example.com:5000/shop/cart",
 				"registryxexample.com/shop/cart", "evil.com/registry.example.com/shop/cart"}},
 		{"registry.example.com/shop/*", []string{"registry.example.com/shop/cart"}, []string{"registry.example.com/shop/a/b"}},
@@ -240,7 +241,7 @@ func TestPatterns(t *testing.T) {
 		{"docker.io/*", []string{"nginx"}, []string{"shop/nginx"}},
 		{"index.docker.io/shop/*", []string{"shop/nginx"}, []string{"nginx"}},
 		{"localhost/x", nil, []string{"x"}},
-		{"localhost:5000/x", []string{"localhost:5000/x"}, []string{"localhost:5001/x"}},
+		{"localhost:5000/x", []string{"localhost:5000/x", "localhost:05000/x", "localhost.:5000/x"}, []string{"localhost:5001/x"}},
 	}
 	for _, tt := range tests {
 		p, err := parsePattern(tt.pattern)
@@ -284,6 +285,7 @@ func TestWithoutNetwork(t *testing.T) {
 		{allow, "b.io/x@sha512:" + strings.Repeat("a", 128), Rejected, ""},
 		{allow, "a.io/b/../c@" + hashOf(nil).String(), Rejected, ""},
 		{allow, "a.io/b//c@" + hashOf(nil).String(), Rejected, ""},
+		{allow, "ａ.io/x" + digest, Rejected, `"ａ.io/x@` + digest[1:] + `" is no image with a digest (repository@sha256:...)`},
 		{allow, "\x1b[2J", Rejected, `"[2J" is no image with a digest (repository@sha256:...)`},
 	}
 	for _, tt := range tests {

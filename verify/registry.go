@@ -142,9 +142,9 @@ func (r *repository) referrers(ctx context.Context, digest v1.Hash) ([]v1.Descri
 		if err != nil {
 			return list, err
 		}
-		if t := mediaType(resp); t != types.OCIImageIndex {
+		if !isJSON(resp) {
 			resp.Body.Close()
-			return list, fmt.Errorf("cannot read %s: page %d is %s and no image index", what, page+1, quoted(string(t)))
+			return list, fmt.Errorf("cannot read %s: page %d is %s and no image index", what, page+1, quoted(string(mediaType(resp))))
 		}
 		next, unfollowed := nextPage(resp, path)
 		body, err := readAll(resp, what, maxManifestSize)
@@ -165,10 +165,12 @@ func (r *repository) referrers(ctx context.Context, digest v1.Hash) ([]v1.Descri
 }
 
 // noReferrersAPI is true for the answers of registries that do not know the
-// request, as go-containerregistry and the clients before it have met them.
+// request, as go-containerregistry and the clients before it have met them. What
+// is JSON of another type may be the list all the same, and is read: to pass
+// over it would be to say that there is nothing.
 func noReferrersAPI(resp *http.Response, err error) bool {
 	if err == nil {
-		return mediaType(resp) != types.OCIImageIndex
+		return !isJSON(resp)
 	}
 	e, ok := errors.AsType[*statusError](err)
 	return ok && (e.code == http.StatusNotFound || e.code == http.StatusBadRequest || e.code == http.StatusNotAcceptable)
@@ -281,6 +283,8 @@ func mediaType(resp *http.Response) types.MediaType {
 	}
 	return types.MediaType(t)
 }
+
+func isJSON(resp *http.Response) bool { return strings.HasSuffix(string(mediaType(resp)), "json") }
 
 func readAll(resp *http.Response, what string, limit int64) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))

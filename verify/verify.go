@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -158,7 +159,7 @@ func parseTarget(image string) (*target, error) {
 	ref, err := name.NewDigest(image)
 	if err == nil {
 		var h v1.Hash
-		if h, err = v1.NewHash(ref.DigestStr()); err == nil && h.Algorithm == "sha256" && isPlain(ref.RepositoryStr()) {
+		if h, err = v1.NewHash(ref.DigestStr()); err == nil && h.Algorithm == "sha256" && isPlain(ref.RepositoryStr()) && isASCII(ref.RegistryStr()) {
 			return &target{repo: ref.Context(), digest: h}, nil
 		}
 	}
@@ -182,6 +183,11 @@ func isPlain(path string) bool {
 		}
 	}
 	return true
+}
+
+// isASCII is false for hosts in letters that a client may turn into others.
+func isASCII(host string) bool {
+	return !strings.ContainsFunc(host, func(r rune) bool { return r > unicode.MaxASCII })
 }
 
 // bounded waits for a slot and ends with the time limit, even if something

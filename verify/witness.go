@@ -123,7 +123,7 @@ func (p *proof) readLogs(e verify.SignedEntity, m *trusted, want int) error {
 		for _, t := range times {
 			p.times = append(p.times, signingTime{t.Time, t.URI})
 		}
-		p.entries = append(p.entries, LogEntry{LogID: id, Index: entry.LogIndex()})
+		p.entries = append(p.entries, LogEntry{LogID: id, Index: signedIndex(entry)})
 		if !slices.Contains(logs, id) {
 			logs = append(logs, id)
 		}
@@ -135,4 +135,13 @@ func (p *proof) readLogs(e verify.SignedEntity, m *trusted, want int) error {
 		why = "it is in " + count(len(logs), "log") + " of the " + count(want, "log") + " demanded"
 	}
 	return &mismatch{rankNoLog, why}
+}
+
+// signedIndex is the index of an entry as the log has signed it: without a promise
+// that is the one of the proof, and the one beside it is anybody's.
+func signedIndex(e *tlog.Entry) int64 {
+	if e.HasInclusionPromise() {
+		return e.LogIndex()
+	}
+	return e.TransparencyLogEntry().GetInclusionProof().GetLogIndex()
 }
