@@ -38,6 +38,8 @@ func newCopyCommand(s *session) *cobra.Command {
 		Example: copyExample,
 		GroupID: groupEdit,
 		Args:    cobra.ExactArgs(2),
+
+		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	cmd.Flags().BoolVar(&options.DryRun, "dry-run", false, "say what would be sent and send nothing")
 	cmd.Flags().BoolVar(&options.WithoutSignatures, "without-signatures", false, "leave behind signatures, attestations and all else that is attached")

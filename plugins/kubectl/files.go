@@ -101,9 +101,9 @@ const maxFile = 64<<20 + 1
 
 func parseFile(s *session, path string) (input, error) {
 	if path == stdin {
-		data, err := io.ReadAll(io.LimitReader(s.In, maxFile))
+		data, err := io.ReadAll(io.LimitReader(s.stdin, maxFile))
 		if err != nil {
-			return input{}, fileError(err)
+			return input{}, &promote.Error{Msg: "reading the standard input", Err: err}
 		}
 		file, err := overlay.Parse("<stdin>", data)
 		return input{path: path, file: file}, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -59,9 +60,13 @@ func (o *output) printer() (printers.ResourcePrinter, error) {
 	if format == "" && o.template != "" {
 		format = "go-template"
 	}
-	switch format {
-	case "", "wide":
+	switch {
+	case given && slices.Contains(formats, format):
+		return nil, unknownFormat(o.format) // "wide=x", "json=x"
+	case format == "", format == "wide":
 		return nil, nil
+	}
+	switch format {
 	case "json":
 		return &printers.JSONPrinter{}, nil
 	case "yaml":
@@ -84,7 +89,7 @@ func (o *output) printer() (printers.ResourcePrinter, error) {
 func templatePrinter(asked, format, template string) (printers.ResourcePrinter, error) {
 	known := format == "jsonpath" || format == "jsonpath-as-json" || format == "go-template"
 	if known && template == "" {
-		return nil, &usageError{msg: "output format " + strconv.Quote(asked) + " has no template", hint: "-o " + format + "='{.items[*].metadata.name}'"}
+		return nil, &usageError{msg: "output format " + strconv.Quote(asked) + " has no template", hint: exampleOf(format)}
 	}
 	var p printers.ResourcePrinter
 	var err error
@@ -99,12 +104,24 @@ func templatePrinter(asked, format, template string) (printers.ResourcePrinter, 
 			p = path
 		}
 	default:
-		return nil, &usageError{msg: "unknown output format " + strconv.Quote(asked), hint: "-o wide, json, yaml, name, jsonpath=… or go-template=…"}
+		return nil, unknownFormat(asked)
 	}
 	if err != nil {
-		return nil, &usageError{msg: "the template of -o " + format + " is malformed: " + err.Error(), hint: "-o " + format + "='{.items[*].metadata.name}'"}
+		return nil, &usageError{msg: "the template of -o " + format + " is malformed: " + strings.TrimPrefix(err.Error(), "template: output:"), hint: exampleOf(format)}
 	}
 	return p, nil
+}
+
+func unknownFormat(asked string) error {
+	return &usageError{msg: "unknown output format " + strconv.Quote(asked), hint: "-o wide, json, yaml, name, jsonpath=… or go-template=…"}
+}
+
+// exampleOf gives an output format with a template that works.
+func exampleOf(format string) string {
+	if format == "go-template" {
+		return "-o go-template='{{range .items}}{{.metadata.name}} {{end}}'"
+	}
+	return "-o " + format + "='{.items[*].metadata.name}'"
 }
 
 // object is one item of a printed list: its name and its content.
@@ -131,7 +148,7 @@ func printList(w io.Writer, p printers.ResourcePrinter, kind string, items []obj
 	if err != nil {
 		return fmt.Errorf("making a %sList: %w", kind, err)
 	}
-	return p.PrintObj(list, forTerminal(w))
+	return printWhole(w, p, list)
 }
 
 // printObject prints one versioned object.
@@ -144,7 +161,24 @@ func printObject(w io.Writer, p printers.ResourcePrinter, kind string, item obje
 	if err != nil {
 		return fmt.Errorf("making a %s: %w", kind, err)
 	}
-	return p.PrintObj(obj, forTerminal(w))
+	return printWhole(w, p, obj)
+}
+
+// printWhole prints an object, or nothing of it: the printers of templates write
+// what they know about a failure to the output, and into the error.
+func printWhole(w io.Writer, p printers.ResourcePrinter, obj runtime.Object) error {
+	var b bytes.Buffer
+	if err := p.PrintObj(obj, &b); err != nil {
+		text, _, _ := strings.Cut(err.Error(), ". Printing more information")
+		for _, before := range []string{"Error executing template: ", "template: output:"} {
+			if _, what, found := strings.Cut(text, before); found {
+				text = what
+			}
+		}
+		return &promote.Error{Msg: "the template of -o does not fit: " + text, Hint: "-o yaml shows what there is"}
+	}
+	_, err := forTerminal(w).Write(b.Bytes())
+	return err
 }
 
 // forTerminal keeps what stands in files, in commits or in registries from

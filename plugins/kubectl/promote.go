@@ -178,7 +178,7 @@ func (o *promoteOptions) ready(cmd *cobra.Command, repo *git.Repo, plan *promote
 		if plan.Mode != promote.DeliverCommit {
 			return &usageError{msg: "--attest-key stands without --commit: there is no commit to attest", hint: "--commit --attest-key " + o.attest.key, command: cmd.CommandPath()}
 		}
-		if _, err := o.attest.signer(o.session, cmd.CommandPath()); err != nil {
+		if _, err := o.attest.signer(cmd.Context(), o.session, cmd.CommandPath()); err != nil {
 			return err
 		}
 	}

@@ -190,7 +190,7 @@ func (s *session) expandStdin(args []string, files *fileOptions) ([]string, erro
 		return nil, readTwice()
 	}
 	var read []string
-	lines := bufio.NewScanner(io.LimitReader(s.In, maxLockFile))
+	lines := bufio.NewScanner(io.LimitReader(s.stdin, maxLockFile))
 	for lines.Scan() {
 		if line := strings.TrimSpace(lines.Text()); line != "" && !strings.HasPrefix(line, "#") {
 			read = append(read, line)

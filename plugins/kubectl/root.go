@@ -59,6 +59,7 @@ type session struct {
 	registries   registryOptions
 	policies     sync.Map // whose warnings have been shown
 	cancel       context.CancelFunc
+	stdin        io.Reader // In, until the command is stopped
 }
 
 // NewCommand gives the command tree for documentation and embedding.
@@ -178,6 +179,7 @@ func (s *session) start(cmd *cobra.Command) error {
 		ctx, cancel = context.WithTimeout(ctx, s.timeout)
 	}
 	s.cancel = cancel
+	s.stdin = &interruptible{ctx, s.In}
 	cmd.SetContext(ctx)
 	if cmd.Name() == cobra.ShellCompRequestCmd {
 		return nil // the flags are not parsed yet

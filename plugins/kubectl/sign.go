@@ -11,7 +11,6 @@ import (
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/verify"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 	"k8s.io/cli-runtime/pkg/printers"
 )
 
@@ -26,6 +25,7 @@ type signOptions struct {
 	tokenFile string
 	keyless   verify.KeylessOptions
 	legacy    bool
+	made      *verify.Signer
 }
 
 func (o *signOptions) addFlags(cmd *cobra.Command) {
@@ -42,8 +42,19 @@ func (o *signOptions) addFlags(cmd *cobra.Command) {
 	}
 }
 
-// signer makes what signs.
-func (o *signOptions) signer(s *session, command string) (verify.Signer, error) {
+// signer gives what signs. It is made once: who types a password types it once.
+func (o *signOptions) signer(ctx context.Context, s *session, command string) (verify.Signer, error) {
+	if o.made == nil {
+		signer, err := o.makeSigner(ctx, s, command)
+		if err != nil {
+			return verify.Signer{}, err
+		}
+		o.made = &signer
+	}
+	return *o.made, nil
+}
+
+func (o *signOptions) makeSigner(ctx context.Context, s *session, command string) (verify.Signer, error) {
 	token := os.Getenv("SIGSTORE_ID_TOKEN")
 	switch {
 	case o.key != "" && o.tokenFile != "":
@@ -57,7 +68,7 @@ func (o *signOptions) signer(s *session, command string) (verify.Signer, error) 
 		if err != nil {
 			return verify.Signer{}, err
 		}
-		signer, err := verify.NewKeySigner(data, s.keyPassword)
+		signer, err := verify.NewKeySigner(data, func() ([]byte, error) { return s.keyPassword(ctx) })
 		if err != nil {
 			return verify.Signer{}, &promote.Error{Msg: o.key, Err: err, Hint: hintOf(err)}
 		}
@@ -79,24 +90,6 @@ func (o *signOptions) signer(s *session, command string) (verify.Signer, error) 
 		return verify.Signer{}, &usageError{msg: err.Error(), hint: "--fulcio-url URL --rekor-url URL", command: command}
 	}
 	return signer, nil
-}
-
-// keyPassword finds the password of a private key without ever having it in an
-// argument.
-func (s *session) keyPassword() ([]byte, error) {
-	if password, ok := os.LookupEnv("COSIGN_PASSWORD"); ok {
-		return []byte(password), nil
-	}
-	in, ok := s.In.(*os.File)
-	if !ok || !term.IsTerminal(int(in.Fd())) {
-		return nil, &promote.Error{Msg: "it is encrypted, and there is no password", Hint: "set COSIGN_PASSWORD, or run this on a terminal"}
-	}
-	if _, err := s.ErrOut.Write([]byte("password of the private key: ")); err != nil {
-		return nil, err
-	}
-	password, err := term.ReadPassword(int(in.Fd()))
-	s.ErrOut.Write([]byte("\n")) //nolint:errcheck // the password has been read
-	return password, err
 }
 
 // storer makes what puts bundles beside images.
@@ -129,7 +122,7 @@ type attested struct {
 // publish signs statements and stores them beside their images. What is stored
 // stays stored where a later one fails; the same command again adds to it.
 func (o *signOptions) publish(ctx context.Context, s *session, command, environment string, all []statement) ([]attested, error) {
-	signer, err := o.signer(s, command)
+	signer, err := o.signer(ctx, s, command)
 	if err != nil {
 		return nil, err
 	}

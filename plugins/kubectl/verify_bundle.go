@@ -136,7 +136,7 @@ func (o *bundleOptions) artifact(arg string) (func() error, error) {
 		return func() error { return nil }, nil
 	}
 	if arg == stdin {
-		return o.pipe(o.session.In)
+		return o.pipe(o.session.stdin)
 	}
 	f, err := os.Open(arg)
 	if err != nil {
