@@ -26,7 +26,9 @@ type StoreOptions struct {
 	Keychain  authn.Keychain    // credentials; nil: authn.DefaultKeychain
 	Transport http.RoundTripper // nil: remote.DefaultTransport
 	Timeout   time.Duration     // for each bundle, from the first request on; 0: 60s
-	UserAgent string            // put before the one of go-containerregistry
+	// TransportAuthenticates is as in Options.
+	TransportAuthenticates bool
+	UserAgent              string // put before the one of go-containerregistry
 	// Legacy stores attestations the older way of cosign, as a layer under the
 	// tag sha256-<hex>.att, for readers that know nothing else. That is possible
 	// for statements signed by key. Registries have no way to change a tag only
@@ -85,7 +87,10 @@ func NewStorer(o StoreOptions) *Storer {
 	if o.Timeout <= 0 {
 		o.Timeout = time.Minute
 	}
-	s := &Storer{o: o, transport: transport.NewUserAgent(&retrying{o.Transport}, o.UserAgent), pause: listPause}
+	s := &Storer{o: o, transport: o.Transport, pause: listPause}
+	if !o.TransportAuthenticates {
+		s.transport = transport.NewUserAgent(&retrying{o.Transport}, o.UserAgent)
+	}
 	for i := range s.turns {
 		s.turns[i] = make(chan struct{}, 1)
 	}
@@ -171,6 +176,9 @@ func (s *Storer) open(ctx context.Context, repo name.Repository) (*writer, error
 }
 
 func (s *Storer) login(ctx context.Context, repo name.Repository) (*writer, error) {
+	if s.o.TransportAuthenticates {
+		return &writer{repository{repo, &http.Client{Transport: s.transport, CheckRedirect: checkRedirect}}, s.pause}, nil
+	}
 	auth, err := authn.Resolve(ctx, s.o.Keychain, repo)
 	if err != nil {
 		return nil, fmt.Errorf("no credentials for %s: %w", repo.RegistryStr(), err)

@@ -102,15 +102,8 @@ func (o *approveOptions) run(cmd *cobra.Command, services []string) error {
 		return err
 	}
 	s.printWarnings(plan)
-	if o.dryRun {
-		var shown []attested
-		for _, st := range statements {
-			shown = append(shown, attested{Service: st.service, Environment: plan.To, Image: st.image, PredicateType: st.statement.PredicateType(), DryRun: true})
-		}
-		return s.printAttested(o.output, printer, "approved", shown)
-	}
-	done, err := o.sign.publish(ctx, s, cmd.CommandPath(), plan.To, statements)
-	return s.published(o.output, printer, "approved", done, err)
+	job := signingJob{s, cmd.CommandPath(), plan.To, "approved", o.dryRun}
+	return o.sign.finish(ctx, job, o.output, printer, statements)
 }
 
 // statements makes an approval for each image that the plan would move. What a

@@ -103,15 +103,8 @@ func (o *attestOptions) run(cmd *cobra.Command, services []string) error {
 	if err != nil {
 		return err
 	}
-	if o.dryRun {
-		var shown []attested
-		for _, st := range statements {
-			shown = append(shown, attested{Service: st.service, Environment: o.to, Image: st.image, PredicateType: st.statement.PredicateType(), DryRun: true})
-		}
-		return s.printAttested(o.output, printer, "attested", shown)
-	}
-	done, err := o.sign.publish(ctx, s, cmd.CommandPath(), o.to, statements)
-	return s.published(o.output, printer, "attested", done, err)
+	job := signingJob{s, cmd.CommandPath(), o.to, "attested", o.dryRun}
+	return o.sign.finish(ctx, job, o.output, printer, statements)
 }
 
 // openOffline opens the repository for a command that asks no registry about

@@ -18,9 +18,9 @@ import (
 const resolveLong = `Find out which digest each reference stands for now.
 
 A reference is REPOSITORY:TAG, REPOSITORY@DIGEST or REPOSITORY:TAG@DIGEST, or
-oci:DIRECTORY[:REF] and docker-archive:FILE[:REF] for images on disk. The images
-of files are named by -k and -f, and "-" reads references from the standard
-input, one a line.
+oci:DIRECTORY[:NAME], oci-archive:FILE[:NAME] and docker-archive:FILE[:REF] for
+images on disk. The images of files are named by -k and -f, and "-" reads
+references from the standard input, one a line.
 
 With --lock, what the lock file has is taken from it, and the rest is asked of
 registries and added; --update asks for everything again, and without references

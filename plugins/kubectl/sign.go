@@ -2,12 +2,12 @@ package kubectl
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/verify"
 	"github.com/spf13/cobra"
@@ -98,8 +98,7 @@ func (o *signOptions) storer(s *session) (*verify.Storer, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The transport has the credentials; an empty keychain has none.
-	return verify.NewStorer(verify.StoreOptions{Transport: t, Keychain: authn.NewMultiKeychain(), Legacy: o.legacy}), nil
+	return verify.NewStorer(verify.StoreOptions{Transport: t, TransportAuthenticates: true, Legacy: o.legacy}), nil
 }
 
 // statement is one statement to be signed and stored.
@@ -116,7 +115,34 @@ type attested struct {
 	PredicateType string `json:"predicateType"`
 	KeyID         string `json:"keyID,omitempty"`
 	DryRun        bool   `json:"dryRun,omitempty"`
+	// Statement is what would be signed, in a dry run.
+	Statement json.RawMessage `json:"statement,omitempty"`
 	*verify.Stored
+}
+
+// signingJob says what statements are signed for.
+type signingJob struct {
+	session     *session
+	command     string // for hints
+	environment string
+	word        string // what becomes of images: attested, approved
+	dryRun      bool
+}
+
+// finish signs and stores statements, or shows them, and prints what was done.
+func (o *signOptions) finish(ctx context.Context, job signingJob, out *output, printer printers.ResourcePrinter, all []statement) error {
+	if !job.dryRun {
+		done, err := o.publish(ctx, job.session, job.command, job.environment, all)
+		return job.session.published(out, printer, job.word, done, err)
+	}
+	var shown []attested
+	for _, st := range all {
+		shown = append(shown, attested{
+			Service: st.service, Environment: job.environment, Image: st.image, PredicateType: st.statement.PredicateType(),
+			DryRun: true, Statement: st.statement.Payload(),
+		})
+	}
+	return job.session.printAttested(out, printer, job.word, shown)
 }
 
 // publish signs statements and stores them beside their images. What is stored

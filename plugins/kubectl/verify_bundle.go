@@ -46,6 +46,7 @@ func newVerifyBundleCommand(s *session) *cobra.Command {
 	f.StringVar(&o.request.Identity, "certificate-identity", "", "who must have signed, as the certificate names them")
 	f.StringVar(&o.request.Issuer, "certificate-oidc-issuer", "", "who must have confirmed the identity")
 	f.StringVar(&o.trustedRoot, "trusted-root", "", "trusted_root.json (default: the public good instance's that is built in)")
+	f.BoolVar(&o.request.WithoutTransparencyLog, "without-transparency-log", false, "do not demand an entry in a transparency log; an identity then needs a timestamp")
 	for _, name := range []string{"certificate-identity", "certificate-oidc-issuer"} {
 		must(cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions))
 	}
