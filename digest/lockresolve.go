@@ -85,9 +85,9 @@ func (r *LockedResolver) locked(ref string) (res Resolution, found bool, err err
 	case found:
 		res.Digest, res.MediaType = entry.Digest, entry.MediaType
 	case parsed.Digest == "":
-		return res, false, r.notLocked(ref, "has no entry in "+r.Lock.Name())
+		return res, false, r.notLocked(ref, "has no entry in "+r.Lock.Name(), true)
 	case tagged != nil:
-		return res, false, r.notLocked(ref, fmt.Sprintf("%s has tag %q as %s", r.Lock.Name(), parsed.Tag, tagged.Digest))
+		return res, false, r.notLocked(ref, fmt.Sprintf("%s has tag %q as %s", r.Lock.Name(), parsed.Tag, tagged.Digest), false)
 	default:
 		res.Digest = parsed.Digest
 	}
@@ -97,8 +97,11 @@ func (r *LockedResolver) locked(ref string) (res Resolution, found bool, err err
 	return res, found, nil
 }
 
-func (r *LockedResolver) notLocked(ref, why string) error {
+func (r *LockedResolver) notLocked(ref, why string, missing bool) error {
 	hint := fmt.Sprintf(updateHint, r.Lock.Name())
+	if missing {
+		hint = "kubectl promote resolve " + ref + " --lock " + r.Lock.Name()
+	}
 	return &Error{Ref: ref, Kind: ErrNotLocked, Err: &hintedFault{fault(why), hint}}
 }
 

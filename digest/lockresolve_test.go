@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -134,7 +135,11 @@ func TestLockedResolverErrors(t *testing.T) {
 			t.Errorf("got %+v, want %s", res, want)
 			continue
 		}
-		if got, want := e.HintText(), "kubectl promote resolve --lock images.lock --update"; got != want {
+		hint := "kubectl promote resolve --lock images.lock --update"
+		if strings.Contains(want, "no entry") {
+			hint = "kubectl promote resolve " + ref + " --lock images.lock"
+		}
+		if got := e.HintText(); got != hint {
 			t.Errorf("%s: hint %q", ref, got)
 		}
 	}
