@@ -309,6 +309,31 @@ func TestCopyJoinsSignatures(t *testing.T) {
 	}
 }
 
+// An SBOM takes the place of the one before, as with cosign. What is no
+// signature is not written over with one.
+func TestCopyOverTags(t *testing.T) {
+	src, dst := newDepot(t, true), newDepot(t, true)
+	img := sampleImage(t, 100, 1)
+	from, to, tag := src.host+"/a", dst.host+"/a", ":"+tagOf(idOf(t, img))
+	write(t, from+":v1", img)
+	write(t, from+tag+".sbom", signature(t, "new", "sbom"))
+	write(t, to+tag+".sbom", signature(t, "old", "sbom"))
+	c := newCopier(t, digest.CopierOptions{})
+	if _, err := c.Copy(t.Context(), from+":v1", to+":v1", digest.CopyOptions{}); err != nil || head(t, to+tag+".sbom") != idOf(t, signature(t, "new", "sbom")) {
+		t.Errorf("the SBOM is %s, %v", head(t, to+tag+".sbom"), err)
+	}
+	write(t, from+tag+".sig", signature(t, "payload", "ours"))
+	other := platforms(t, []v1.Image{sampleImage(t, 1, 1)})
+	write(t, to+tag+".sig", other)
+	_, err := c.Copy(t.Context(), from+":v1", to+":v2", digest.CopyOptions{})
+	if !errors.Is(err, digest.ErrNotWritten) || !strings.Contains(err.Error(), "cannot be joined") {
+		t.Errorf("got %v", err)
+	}
+	if head(t, to+tag+".sig") != idOf(t, other) || head(t, to+":v2") != "" {
+		t.Error("a tag was moved by a copy that failed")
+	}
+}
+
 func TestCopyWithoutSignatures(t *testing.T) {
 	src, dst := newDepot(t, true), newDepot(t, true)
 	f := pushFleet(t, src.host+"/a")
