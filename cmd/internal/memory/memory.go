@@ -4,7 +4,7 @@
 // A command lives for some milliseconds. By default the collector begins its
 // first cycle at 4 MiB, which the initialisers of the libraries reach before
 // main begins: that alone doubled the time of a short command. Here the first
-// cycle is at 8 MiB, and a limit keeps the memory of long commands where it
+// cycle is at 6 MiB, and a limit keeps the memory of long commands where it
 // would be otherwise. GOGC and GOMEMLIMIT count as ever.
 package memory
 
@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	percent = 200
+	percent = 150
 	limit   = 64 << 20
 )
 
