@@ -267,6 +267,40 @@ func (l *ImagesLock) Lock() (lock *Lock, unnamed []string, err error) {
 	return lock, slices.Compact(unnamed), nil
 }
 
+// Update gives the file with the digests that a lock has for the references of
+// its images, followed by the references that only the lock has. Everything else
+// stays: the order, where an image is pulled from, annotations, and images whose
+// id is no reference.
+func (l *ImagesLock) Update(lock *Lock) (*ImagesLock, error) {
+	out := &ImagesLock{}
+	here := make(map[Reference]bool)
+	for _, img := range l.Images {
+		own, err := ParseReference(img.Image)
+		if err != nil {
+			return nil, err
+		}
+		id, err := ParseReference(img.Annotations[annotationID])
+		if err != nil {
+			id = Reference{Repository: own.Repository, Digest: own.Digest}
+		}
+		here[lockKey(id)] = true
+		if e := lock.entries[lockKey(id)]; e != nil && e.Digest != own.Digest {
+			img.Image = own.Repository + "@" + e.Digest
+		}
+		out.Images = append(out.Images, img)
+	}
+	for _, img := range lock.ImagesLock().Images {
+		id, err := ParseReference(img.Annotations[annotationID])
+		if err != nil {
+			return nil, err
+		}
+		if !here[lockKey(id)] {
+			out.Images = append(out.Images, img)
+		}
+	}
+	return out, nil
+}
+
 // ImagesLock gives the lock in the form of kbld and imgpkg. The annotation
 // "kbld.carvel.dev/id" of each image is its reference, in the spelling it has
 // here: kbld compares it with the configuration byte for byte. Media types and

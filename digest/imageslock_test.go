@@ -185,3 +185,34 @@ func ExampleLock_ImagesLock() {
 	// kind: ImagesLock
 	// <nil>
 }
+
+// Update changes digests and adds images; what it does not know stays.
+func TestImagesLockUpdate(t *testing.T) {
+	file := &digest.ImagesLock{Images: []digest.LockedImage{
+		{Image: "mirror.io/b@" + someDigest, Annotations: map[string]string{"kbld.carvel.dev/id": "r.io/b:1", "x": "y"}},
+		{Image: "r.io/app@" + someDigest, Annotations: map[string]string{"kbld.carvel.dev/id": "sample-app"}},
+		{Image: "r.io/c@" + someDigest},
+	}}
+	lock, _, err := file.Lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	same, err := file.Update(lock)
+	if diff := cmp.Diff(file, same); err != nil || diff != "" {
+		t.Errorf("%v\n%s", err, diff)
+	}
+	for _, ref := range []string{"r.io/b:1", "r.io/a:1"} {
+		if err := lock.Set(digest.Locked{Ref: ref, Digest: otherDigest}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := file.Update(lock)
+	want := &digest.ImagesLock{Images: []digest.LockedImage{
+		{Image: "mirror.io/b@" + otherDigest, Annotations: map[string]string{"kbld.carvel.dev/id": "r.io/b:1", "x": "y"}},
+		file.Images[1], file.Images[2],
+		{Image: "r.io/a@" + otherDigest, Annotations: map[string]string{"kbld.carvel.dev/id": "r.io/a:1"}},
+	}}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v\n%s", err, diff)
+	}
+}

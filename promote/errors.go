@@ -19,6 +19,7 @@ type Error struct {
 	Err error
 }
 
+// Error is the message and its cause, without the hint.
 func (e *Error) Error() string {
 	if e.Err == nil || e.Err == ErrUsage {
 		return e.Msg

@@ -200,7 +200,8 @@ func differs(source, target []ImageStatus) bool {
 }
 
 // AddHistory fills in Last from the repository's history, in one pass that ends
-// when all have been found.
+// when all have been found. A pin that is not what its newest change made of it
+// stands in the working tree alone, and has none.
 func (p *Promoter) AddHistory(ctx context.Context, log Log, statuses []ServiceStatus) error {
 	open := make(map[[3]string]*ImageStatus)
 	var services []string
@@ -220,7 +221,9 @@ func (p *Promoter) AddHistory(ctx context.Context, log Log, statuses []ServiceSt
 		for _, changed := range c.Images {
 			key := [3]string{c.Service, c.Environment, changed.Name}
 			if i := open[key]; i != nil {
-				i.Last = c.last()
+				if changed.New == i.Pin && changed.Repository == i.Repository {
+					i.Last = c.last()
+				}
 				delete(open, key)
 			}
 		}

@@ -206,6 +206,11 @@ func (d *decoder) key(n *yaml.Node) *publicKey {
 		d.fail(n, authorityHint, "key needs one of file, data and kms")
 		return nil
 	}
+	return d.keyIn(f)
+}
+
+// keyIn reads the one source of a key that a mapping has.
+func (d *decoder) keyIn(f *fieldSet) *publicKey {
 	if v := f.get("kms"); v != nil {
 		return d.kmsKey(v)
 	}

@@ -257,19 +257,7 @@ func (d *decoder) clusterKey(n *yaml.Node) *publicKey {
 		d.fail(n, "key: {data: ...}", "key needs one of data and kms")
 		return nil
 	}
-	if v := f.get("kms"); v != nil {
-		return d.kmsKey(v)
-	}
-	at, pem := d.content(f, "key")
-	if pem == nil {
-		return nil
-	}
-	k, err := parseKey(pem)
-	if bad, ok := errors.AsType[*keyError](err); ok {
-		d.fail(at, bad.hint, "%s", bad.msg)
-		return nil
-	}
-	return k
+	return d.keyIn(f)
 }
 
 func (d *decoder) clusterKeyless(a *authority, n *yaml.Node, roots map[string]*trust) {

@@ -34,6 +34,7 @@ type KeyError struct {
 	Hint string // what to do or type; may be empty
 }
 
+// Error is the message, without the hint.
 func (e *KeyError) Error() string { return e.Msg }
 
 // HintText gives the hint, or "".

@@ -71,6 +71,7 @@ type StoreError struct {
 	Err     error // one line; names the repository
 }
 
+// Error is one line that names the repository.
 func (e *StoreError) Error() string { return e.Err.Error() }
 
 // Unwrap gives the cause.

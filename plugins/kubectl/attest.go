@@ -174,7 +174,7 @@ func (o *attestOptions) recorded(service string, i promote.ImageStatus, to *prom
 	case i.Digest == "":
 		return refuse("is not pinned by its digest")
 	case i.Last == nil:
-		return refuse("stands in no commit")
+		return refuse("stands so in no commit")
 	case i.Last.From == "" && len(to.From) > 0:
 		return refuse("was changed by commit %.9s, which has no promotion's record of it", i.Last.Commit)
 	}

@@ -67,12 +67,19 @@ func exitStatus(err error) int {
 		return exitRefused
 	case errors.As(err, &function):
 		return function.status()
-	case errors.Is(err, digest.ErrNotFound), errors.Is(err, digest.ErrMalformed):
+	case errors.Is(err, digest.ErrNotFound), errors.Is(err, digest.ErrMalformed), onDisk(err):
 		return exitFailed
 	case errors.Is(err, digest.ErrUnknown), errors.Is(err, context.DeadlineExceeded):
 		return exitUnknown
 	}
 	return exitFailed
+}
+
+// onDisk tells a failure to read an image in files from a registry that gave no
+// answer: trying again later does not help with the former.
+func onDisk(err error) bool {
+	var e *digest.Error
+	return errors.As(err, &e) && e.Registry == "" && digest.IsSource(e.Ref) && errors.Is(e, digest.ErrUnknown) && !errors.Is(e, context.DeadlineExceeded)
 }
 
 func answerStatus(a promote.Answer) int {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/promote"
@@ -19,7 +20,8 @@ type lockFile struct {
 	path string
 	lock *digest.Lock
 	data []byte // nil where there is no such file yet
-	kbld bool
+	// images is the file's content where it is an ImagesLock, else nil.
+	images *digest.ImagesLock
 	// unnamed are the images of an ImagesLock that do not say which reference
 	// they were resolved from, so that nothing can be answered from them.
 	unnamed []string
@@ -35,8 +37,11 @@ func openLock(path string, mayBeMissing bool) (*lockFile, error) {
 		if !mayBeMissing {
 			return nil, &promote.Error{Msg: path, Err: fs.ErrNotExist, Hint: "kubectl promote resolve REF... --lock " + path}
 		}
-		ext := filepath.Ext(path)
-		return &lockFile{path: path, lock: &digest.Lock{}, kbld: ext == ".yaml" || ext == ".yml"}, nil
+		l := &lockFile{path: path, lock: &digest.Lock{}}
+		if ext := filepath.Ext(path); ext == ".yaml" || ext == ".yml" {
+			l.images = &digest.ImagesLock{}
+		}
+		return l, nil
 	}
 	if err != nil {
 		return nil, fileError(err)
@@ -46,29 +51,41 @@ func openLock(path string, mayBeMissing bool) (*lockFile, error) {
 	if err != nil {
 		return nil, fileError(err)
 	}
-	l := &lockFile{path: path, data: data, kbld: bytes.Contains(data, []byte("ImagesLock"))}
-	if !l.kbld {
+	l := &lockFile{path: path, data: data}
+	if bytes.HasPrefix(data, []byte("images.lock")) || !bytes.Contains(data, []byte("ImagesLock")) {
 		l.lock, err = digest.ParseLock(filepath.ToSlash(path), data)
 		return l, err
 	}
-	images, err := digest.ParseImagesLock(filepath.ToSlash(path), data)
+	if l.images, err = digest.ParseImagesLock(filepath.ToSlash(path), data); err != nil {
+		return nil, err
+	}
+	if l.lock, l.unnamed, err = l.images.Lock(); err != nil {
+		return nil, &promote.Error{Msg: path, Err: err}
+	}
+	return l, nil
+}
+
+// bytes is the file as it shall be. An ImagesLock of which nothing changes stays
+// as it is written.
+func (l *lockFile) bytes() ([]byte, error) {
+	if l.images == nil {
+		return l.lock.Bytes(), nil
+	}
+	updated, err := l.images.Update(l.lock)
 	if err != nil {
 		return nil, err
 	}
-	l.lock, l.unnamed, err = images.Lock()
-	return l, err
+	if l.data != nil && reflect.DeepEqual(updated, l.images) {
+		return l.data, nil
+	}
+	return updated.Bytes()
 }
 
 // save writes the lock where it has changed, as a whole or not at all.
 func (l *lockFile) save(ctx context.Context) (changed bool, err error) {
-	data := l.lock.Bytes()
-	if l.kbld {
-		if data, err = l.lock.ImagesLock().Bytes(); err != nil {
-			return false, err
-		}
-	}
-	if bytes.Equal(data, l.data) {
-		return false, nil
+	data, err := l.bytes()
+	if err != nil || bytes.Equal(data, l.data) {
+		return false, err
 	}
 	if l.data == nil {
 		return true, createFile(l.path, data)

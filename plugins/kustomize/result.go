@@ -186,6 +186,7 @@ type Refused struct {
 	Results framework.Results
 }
 
+// Error says what the functions have found, a line each.
 func (r *Refused) Error() string { return strings.Join(Lines(r.Results), "\n") }
 
 // Answer is the one that decides: No where an image was refused, Unknown where

@@ -71,6 +71,7 @@ type SkippedError struct {
 	Flags string
 }
 
+// Error is one line.
 func (e *SkippedError) Error() string {
 	if e.Program == "" {
 		return fmt.Sprintf("%s: function %s names nothing to run, and kustomize would skip it in silence", e.Dir, e.Function)
@@ -89,6 +90,7 @@ func (e *SkippedError) HintText() string {
 // Error says why a build is refused, and what to do about it.
 type Error struct{ msg, hint string }
 
+// Error is one line.
 func (e *Error) Error() string { return e.msg }
 
 // HintText gives what to do.
