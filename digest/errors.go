@@ -62,9 +62,9 @@ func (e *Error) Error() string {
 	}
 	switch {
 	case e.Registry == "":
-		text = "reference " + strconv.Quote(shorten(e.Ref)) + ": " + text
+		text = "reference " + strconv.Quote(shorten(Redact(e.Ref))) + ": " + text
 	case e.Err == nil:
-		text = e.Registry + ": " + strconv.Quote(shorten(e.Ref)) + ": " + text
+		text = e.Registry + ": " + strconv.Quote(shorten(Redact(e.Ref))) + ": " + text
 	default:
 		text = e.Registry + ": " + text
 	}

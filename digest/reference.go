@@ -90,6 +90,27 @@ func ParseReference(s string) (Reference, error) {
 	return ref, nil
 }
 
+// Redact is a reference without the user and password that somebody has written
+// in front of the registry, as in a URL; anything else stays as it is. Such a
+// reference is malformed, and messages about it must not show them.
+func Redact(s string) string {
+	start := 0
+	if i := strings.Index(s, "://"); i >= 0 {
+		start = i + len("://")
+	}
+	for end := len(s); ; {
+		at := start + strings.LastIndexByte(s[start:end], '@')
+		if at < start {
+			return s
+		}
+		// A digest, right or wrong, has neither dots nor slashes.
+		if host := s[at+1 : end]; strings.ContainsAny(host, "./") || strings.HasPrefix(host, "localhost") {
+			return s[:start] + "…" + s[at:]
+		}
+		end = at
+	}
+}
+
 // parseReference returns the offset of the first fault and what it is.
 func parseReference(s string) (Reference, int, string) {
 	if s == "" {
@@ -99,6 +120,9 @@ func parseReference(s string) (Reference, int, string) {
 		if strings.HasPrefix(s, scheme) {
 			return Reference{}, 0, strconv.Quote(scheme) + " does not belong in a reference, leave it out"
 		}
+	}
+	if Redact(s) != s {
+		return Reference{}, 0, "a user and password do not belong in a reference, log in with docker login"
 	}
 	repository, tag, digest := splitReference(s)
 	if at, why := checkRepository(repository); why != "" {

@@ -56,6 +56,8 @@ func TestParseReference(t *testing.T) {
 func TestParseReferenceFaults(t *testing.T) {
 	for _, tt := range []struct{ in, want string }{
 		{"", `byte 1: empty, write repository:tag or repository@sha256:…`},
+		{"ann:secret@r.io/a:b", `byte 1: a user and password do not belong in a reference, log in with docker login`},
+		{"ann:secret@r.io:5000/a@" + someDigest, `byte 1: a user and password do not belong in a reference, log in with docker login`},
 		{"https://r.io/a:b", `byte 1: "https://" does not belong in a reference, leave it out`},
 		{"shop/cart", `byte 10: neither tag nor digest, "latest" is not assumed: write shop/cart:TAG or shop/cart@sha256:…`},
 		{"r.io:5000/cart", `byte 15: neither tag nor digest, "latest" is not assumed: write r.io:5000/cart:TAG or r.io:5000/cart@sha256:…`},
@@ -156,4 +158,30 @@ func FuzzParseReference(f *testing.F) {
 			t.Fatalf("%q is %q here and %q there", s, ref.Path(), theirs.RepositoryStr())
 		}
 	})
+}
+
+// What somebody writes in front of a registry is in no message.
+func TestRedact(t *testing.T) {
+	for in, want := range map[string]string{
+		"":                              "",
+		"a:b":                           "a:b",
+		"r.io/a:b@" + someDigest:        "r.io/a:b@" + someDigest,
+		"a@" + someDigest:               "a@" + someDigest,
+		"ann:secret@r.io/a:b":           "…@r.io/a:b",
+		"ann:s@cret@r.io/a:b":           "…@r.io/a:b",
+		"https://ann:secret@r.io/a:b":   "https://…@r.io/a:b",
+		"docker://ann:secret@r.io/a/b":  "docker://…@r.io/a/b",
+		"ann:s/cret@r.io/a:b":           "…@r.io/a:b",
+		"ann:s@cret@r.io":               "…@r.io",
+		"ann:cret@localhost:5000":       "…@localhost:5000",
+		"ann:cret@r.io/a@" + someDigest: "…@r.io/a@" + someDigest,
+		"a:b@sha25:cret":                "a:b@sha25:cret",
+	} {
+		if got := digest.Redact(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+		if _, err := digest.ParseReference(in); strings.Contains(in, "cret@") && strings.Contains(err.Error(), "cret@") {
+			t.Errorf("%q: %v", in, err)
+		}
+	}
 }

@@ -81,15 +81,24 @@ func (c Change) names(p Pin) bool {
 	return p.Type == c.kind() && p.Name == c.Name
 }
 
+// shown is a malformed name without what stands before an "@": that may be a
+// user and a password.
+func shown(name string) string {
+	if i := strings.LastIndexByte(name, '@'); i >= 0 {
+		return "…" + name[i:]
+	}
+	return name
+}
+
 // check refuses what is no tag, digest or name by the OCI distribution
 // specification. Names may hold upper case: kustomize matches them as written.
 func (c Change) check() error {
 	named := c.Path == "" && c.Policy == ""
 	if named && !c.kind().isName(c.Name) {
-		return fmt.Errorf("%s name %q is malformed", c.kind(), c.Name)
+		return fmt.Errorf("%s name %q is malformed", c.kind(), shown(c.Name))
 	}
 	if v := c.NewName; v.op == to && !isName(v.text) {
-		return fmt.Errorf("new name %q of image %q is malformed", v.text, c.Name)
+		return fmt.Errorf("new name %q of image %q is malformed", shown(v.text), c.Name)
 	}
 	// What a path names is of a type that only the file tells; a policy's tags
 	// are those of images.

@@ -37,7 +37,8 @@ func (o *resolveOptions) runNewest(cmd *cobra.Command, printer printers.Resource
 		chosen, res, err := resolver.Newest(cmd.Context(), repository, selector)
 		bar.show("choosing", n+1, len(repositories))
 		item := newestTag{Repository: repository, Selection: chosen, Digest: res.Digest}
-		ref := repository
+		item.Repository = digest.Redact(repository)
+		ref := item.Repository
 		if err != nil {
 			item.Error = err.Error()
 			errs = append(errs, err)

@@ -368,11 +368,12 @@ func (o *resolveOptions) print(printer printers.ResourcePrinter, results []resol
 	items := []object{}
 	for _, r := range results {
 		item := resolvedRef{Resolution: r.Resolution}
+		item.Ref = digest.Redact(r.Ref)
 		if r.Err != nil {
 			item.Error = r.Err.Error()
 		}
-		items = append(items, object{r.Ref, item})
-		row := []string{r.Ref, dash(r.Digest)}
+		items = append(items, object{item.Ref, item})
+		row := []string{item.Ref, dash(r.Digest)}
 		if o.output.wide() {
 			row = append(row, dash(r.MediaType), dash(r.TagDigest))
 		}

@@ -269,7 +269,7 @@ func (s *session) printVerified(what string, out *output, results []verify.Resul
 		if r.Warned {
 			outcome = "warned"
 		}
-		row := []string{r.Image, outcome, dash(r.Reason)}
+		row := []string{digest.Redact(r.Image), outcome, dash(r.Reason)}
 		if out.wide() {
 			var locations []string
 			for _, e := range r.Evidence {
