@@ -4,7 +4,6 @@ import (
 	"bytes"
 
 	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
-	"github.com/rogpeppe/go-internal/diff"
 )
 
 // Error is a fault at a place in a file. Error() gives "file:line:col: what";
@@ -197,14 +196,3 @@ type Edit struct {
 
 // Changed tells whether any byte differs.
 func (e *Edit) Changed() bool { return !bytes.Equal(e.Before.src.Bytes, e.After.src.Bytes) }
-
-// Diff gives the edit as a unified diff with the file's name on both sides
-// (a/ and b/), or "" where nothing differs.
-func (e *Edit) Diff() string {
-	name := e.Before.Name()
-	d := diff.Diff("a/"+name, e.Before.Bytes(), "b/"+name, e.After.Bytes())
-	if i := bytes.IndexByte(d, '\n'); i >= 0 {
-		d = d[i+1:] // "diff a/… b/…" says nothing that the next two lines do not
-	}
-	return string(d)
-}
