@@ -1,8 +1,8 @@
 package promote
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"strings"
 )
 
@@ -68,43 +68,54 @@ func (p *Promoter) Apply(ctx context.Context, plan *Plan) (*Applied, error) {
 	for _, f := range all {
 		paths = append(paths, f.Path)
 	}
-	if err := p.unmoved(ctx, plan, paths, write); err != nil {
-		return nil, err
-	}
-	if len(write) > 0 {
-		if err := p.Repo.Write(ctx, write); err != nil {
-			return nil, err
-		}
-	}
 	for _, f := range write {
 		done.Files = append(done.Files, f.Path)
 	}
+	ready := func(ctx context.Context) error { return p.unmoved(ctx, plan, paths, write) }
 	if plan.Mode != DeliverCommit {
+		err := ready(ctx)
+		if err == nil && len(write) > 0 {
+			err = p.Repo.Write(ctx, write)
+		}
+		if err != nil {
+			return nil, err
+		}
 		return done, nil
 	}
-	if err := p.asPlanned(all); err != nil {
-		return nil, err
-	}
-	commit, err := p.Repo.Commit(ctx, paths, plan.Message())
-	if err != nil {
+	var err error
+	done.Commit, err = p.Repo.Commit(ctx, Delivery{Head: plan.Head, Files: all, Message: plan.Message(), Ready: ready})
+	var written *NotCommitted
+	if errors.As(err, &written) {
 		return nil, &Error{
 			Msg:  "the files are written but not committed",
-			Hint: "mend it and run the same command again, or git checkout -- " + strings.Join(firstFew(paths), " "),
-			Err:  err,
+			Hint: mendHint(paths),
+			Err:  written.Err,
 		}
 	}
-	done.Commit = commit
-	return done, p.committed(context.WithoutCancel(ctx), all, commit)
+	if err != nil && done.Commit == "" {
+		return nil, err
+	}
+	return done, err
 }
 
-// unmoved makes sure that the repository still is as it was planned on.
+// unmoved makes sure that the repository still is as it was planned on. What the
+// files hold is compared when they are written; if nothing has been staged since,
+// that is all there is to know of them.
 func (p *Promoter) unmoved(ctx context.Context, plan *Plan, paths []string, write []File) error {
-	state, err := p.Repo.State(ctx, paths)
+	state, err := p.Repo.State(ctx, nil)
+	if err == nil && (state.Index == "" || state.Index != plan.index) {
+		state, err = p.Repo.State(ctx, paths)
+	}
 	if err != nil {
 		return err
 	}
-	if state.Head != plan.Head {
-		return failure("run the same command again", "the repository has a new commit since the plan was made")
+	if state.Head != plan.Head || state.Branch != plan.Branch {
+		return failure("run the same command again", "the repository has a new commit since the plan was made, or another branch")
+	}
+	if plan.Mode == DeliverCommit {
+		if err := checkCommittable(state); err != nil {
+			return err
+		}
 	}
 	for _, f := range write {
 		if how := state.Dirty[f.Path]; how != "" {
@@ -114,46 +125,11 @@ func (p *Promoter) unmoved(ctx context.Context, plan *Plan, paths []string, writ
 	return nil
 }
 
-// asPlanned makes sure that the files to be committed hold what was planned, and
-// verified: those too that an earlier run has written.
-func (p *Promoter) asPlanned(all []File) error {
-	for _, f := range all {
-		data, err := p.Repo.ReadFile(f.Path)
-		if err != nil {
-			return err
-		}
-		if !bytes.Equal(data, f.Data) {
-			return failure("run the same command again", "%s has been changed by somebody else in the meantime; nothing was committed", f.Path)
-		}
+// mendHint says how to go on, and how to go back where that is a short command.
+func mendHint(paths []string) string {
+	hint := "mend it and run the same command again"
+	if len(paths) <= 3 {
+		hint += ", or git checkout -- " + strings.Join(paths, " ")
 	}
-	return nil
-}
-
-// committed looks once more, at the commit itself: a hook may have rewritten the
-// files. Git may store line endings otherwise than the working tree has them.
-func (p *Promoter) committed(ctx context.Context, all []File, commit string) error {
-	paths := make([]string, len(all))
-	for i, f := range all {
-		paths[i] = f.Path
-	}
-	blobs, err := p.Repo.Committed(ctx, paths)
-	if err != nil {
-		return &Error{Msg: "commit " + commit + " was made and could not be read back", Err: err}
-	}
-	for _, f := range all {
-		if !bytes.Equal(unixLines(blobs[f.Path]), unixLines(f.Data)) {
-			return failure("git show "+commit, "commit %.9s does not hold what was planned for %s", commit, f.Path)
-		}
-	}
-	return nil
-}
-
-func unixLines(b []byte) []byte { return bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n")) }
-
-func firstFew(paths []string) []string {
-	const few = 3
-	if len(paths) > few {
-		return append(paths[:few:few], "…")
-	}
-	return paths
+	return hint
 }

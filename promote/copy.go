@@ -27,7 +27,7 @@ type CopyPlan struct {
 func (w *planner) copyPaths(c *candidate) [][2]string {
 	var out [][2]string
 	for _, file := range w.Pipeline.Spec.Copy {
-		out = append(out, [2]string{path.Join(path.Dir(c.source.Name()), file), path.Join(path.Dir(c.target.Name()), file)})
+		out = append(out, [2]string{path.Join(path.Dir(c.source.file), file), path.Join(path.Dir(c.plan.TargetFile), file)})
 	}
 	return out
 }

@@ -57,11 +57,11 @@ func (w *planner) ask(c *candidate, i *candidateImage) (question, bool) {
 	switch {
 	case i.source.Tag == latestTag && i.source.Digest == "":
 		w.say(c, "pin", Fail, fmt.Sprintf("kubectl promote set %s=*:VERSION -k %s", i.source.Name, w.Pipeline.Spec.Layout.OverlayPath(c.plan.Service, w.from.Name)),
-			"%s:%d:%d: image %q is pinned to the tag latest, which names no version", c.source.Name(), i.source.Position.Line, i.source.Position.Col, i.source.Name)
+			"%s:%d:%d: image %q is pinned to the tag latest, which names no version", c.source.file, i.source.Position.Line, i.source.Position.Col, i.source.Name)
 		return question{}, false
 	case w.Resolver == nil && i.source.Digest == "" && w.Pipeline.Spec.Pin != PinTag:
 		w.say(c, "resolve", Undecided, "promote without --offline",
-			"%s:%d:%d: image %q is pinned to the tag %s alone, and no registry may be asked for its digest", c.source.Name(), i.source.Position.Line, i.source.Position.Col, i.source.Name, i.source.Tag)
+			"%s:%d:%d: image %q is pinned to the tag %s alone, and no registry may be asked for its digest", c.source.file, i.source.Position.Line, i.source.Position.Col, i.source.Name, i.source.Tag)
 		return question{}, false
 	case w.Resolver == nil:
 		return question{}, false

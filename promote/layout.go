@@ -1,12 +1,16 @@
 package promote
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"sort"
 	"strings"
+	"sync"
 )
 
 // DefaultLayout is the layout that works without a pipeline file.
@@ -56,7 +60,7 @@ func (l Layout) isFile() bool {
 // Match takes the path of an overlay's file apart.
 func (l Layout) Match(file string) (service, environment string, ok bool) {
 	if !l.isFile() {
-		if !isKustomizationName(path.Base(file)) {
+		if !slices.Contains(kustomizationNames, path.Base(file)) {
 			return "", "", false
 		}
 		file = path.Dir(file)
@@ -98,38 +102,58 @@ func matchSegment(template, name string) (service, environment string, ok bool) 
 // Overlays finds the overlays there are: service → environment → true. Only
 // directories that the template leads through are read.
 func (l Layout) Overlays(tree Tree) (map[string]map[string]bool, error) {
-	found := make(map[string]map[string]bool)
-	err := l.walk(tree, strings.Split(l.Path, "/"), "", "", "", found)
-	return found, err
+	w := &layoutWalk{Layout: l, tree: tree, found: make(map[string]map[string]bool)}
+	err := w.walk(strings.Split(l.Path, "/"), "", "", "")
+	return w.found, err
 }
 
-func (l Layout) walk(tree Tree, template []string, dir, service, environment string, found map[string]map[string]bool) error {
+// layoutWalk looks for what fits a layout's template.
+type layoutWalk struct {
+	Layout
+	tree  Tree
+	lock  sync.Mutex
+	found map[string]map[string]bool
+}
+
+func (l *layoutWalk) add(service, environment string) {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	if l.found[service] == nil {
+		l.found[service] = make(map[string]bool)
+	}
+	l.found[service][environment] = true
+}
+
+// walk looks below dir. The directories of the first level that may have many are
+// looked at side by side.
+func (l *layoutWalk) walk(template []string, dir, service, environment string) error {
 	if len(template) == 0 {
-		if found[service] == nil {
-			found[service] = make(map[string]bool)
-		}
-		found[service][environment] = true
+		l.add(service, environment)
 		return nil
 	}
 	if !strings.Contains(template[0], "{") && len(template) > 1 {
-		return l.walk(tree, template[1:], path.Join(dir, template[0]), service, environment, found)
+		return l.walk(template[1:], path.Join(dir, template[0]), service, environment)
 	}
-	entries, err := tree.ReadDir(path.Clean(dir))
+	entries, err := l.tree.ReadDir(path.Clean(dir))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	for _, entry := range entries {
-		s, e, ok := matchSegment(template[0], entry.Name())
-		if !ok || entry.IsDir() == (l.isFile() && len(template) == 1) {
-			continue
+	enter := func(i int) error {
+		name := entries[i].Name()
+		s, e, ok := matchSegment(template[0], name)
+		if !ok || entries[i].IsDir() == (l.isFile() && len(template) == 1) || s+e != "" && !isName(s+e) {
+			return nil
 		}
-		if s+e != "" && !isName(s+e) {
-			continue
-		}
-		if err := l.walk(tree, template[1:], path.Join(dir, entry.Name()), service+s, environment+e, found); err != nil {
+		return l.walk(template[1:], path.Join(dir, name), service+s, environment+e)
+	}
+	if service+environment == "" {
+		return cmp.Or(each(context.Background(), len(entries), enter)...)
+	}
+	for i := range entries {
+		if err := enter(i); err != nil {
 			return err
 		}
 	}
@@ -158,15 +182,6 @@ func (l Layout) pathspecs(services []string) []string {
 
 // kustomizationNames are the names that kustomize knows, in its order.
 var kustomizationNames = []string{"kustomization.yaml", "kustomization.yml", "Kustomization"}
-
-func isKustomizationName(name string) bool {
-	for _, n := range kustomizationNames {
-		if n == name {
-			return true
-		}
-	}
-	return false
-}
 
 // knownLayouts are tried, in this order, where there is no pipeline file.
 var knownLayouts = []string{

@@ -1,6 +1,8 @@
 package promote
 
 import (
+	"io/fs"
+	"path"
 	"slices"
 	"testing"
 	"testing/fstest"
@@ -53,6 +55,20 @@ func TestLayoutCheck(t *testing.T) {
 
 // memory is a tree of files for tests that need no Git.
 type memory struct{ fstest.MapFS }
+
+func (m memory) ReadAny(dir string, names []string) (found Found, err error) {
+	for _, name := range names {
+		if data, err := m.ReadFile(path.Join(dir, name)); err == nil {
+			if found.Have = append(found.Have, name); len(found.Have) == 1 {
+				found.Name, found.Data = name, data
+			}
+		}
+	}
+	if len(found.Have) == 0 {
+		return found, fs.ErrNotExist
+	}
+	return found, nil
+}
 
 func tree(files ...string) memory {
 	m := memory{fstest.MapFS{}}

@@ -20,39 +20,16 @@ func readOverlay(tree Tree, spec *PipelineSpec, service, environment string, str
 	if spec.Layout.isFile() {
 		return spec.parseOverlay(tree, at)
 	}
-	if strict {
-		if err := checkOneKustomization(tree, at); err != nil {
-			return nil, err
-		}
+	found, err := tree.ReadAny(at, kustomizationNames)
+	switch {
+	case strict && len(found.Have) > 1:
+		return nil, failure("keep one of them", "%s has both %s and %s", at, found.Have[0], found.Have[1])
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, errNoOverlay
+	case err != nil:
+		return nil, err
 	}
-	for _, name := range kustomizationNames {
-		f, err := spec.parseOverlay(tree, path.Join(at, name))
-		if !errors.Is(err, errNoOverlay) {
-			return f, err
-		}
-	}
-	return nil, errNoOverlay
-}
-
-func checkOneKustomization(tree Tree, dir string) error {
-	entries, err := tree.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return errNoOverlay
-	}
-	if err != nil {
-		return err
-	}
-	first := ""
-	for _, e := range entries {
-		if !isKustomizationName(e.Name()) {
-			continue
-		}
-		if first != "" {
-			return failure("keep one of them", "%s has both %s and %s", dir, first, e.Name())
-		}
-		first = e.Name()
-	}
-	return nil
+	return spec.parse(path.Join(at, found.Name), found.Data)
 }
 
 func (s *PipelineSpec) parseOverlay(tree Tree, file string) (*overlay.File, error) {

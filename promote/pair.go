@@ -4,45 +4,55 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/kubepromote/kubepromote/overlay"
 )
 
-// chooseImages pairs the entries of source and target.
-func (w *planner) chooseImages(context.Context) error {
-	wanted := make(map[string]bool)
-	for _, n := range w.req.Images {
-		wanted[n] = false
+// pair pairs the images of a service's two overlays, as far as they are asked for.
+func (w *planner) pair(c *candidate, target *overlay.File) {
+	for _, img := range c.source.images {
+		if !w.asksFor(img.Name) {
+			continue
+		}
+		c.chosen++
+		if err := w.pairImage(c, target, img); err != nil {
+			c.errs = append(c.errs, err)
+		}
 	}
+}
+
+func (w *planner) asksFor(image string) bool {
+	return len(w.req.Images) == 0 || slices.Contains(w.req.Images, image)
+}
+
+// chooseImages leaves the services that have images to promote, or says why there
+// are none.
+func (w *planner) chooseImages(context.Context) error {
+	known := make(map[string]bool)
 	var errs []error
 	var kept []*candidate
 	for _, c := range w.candidates {
-		n := 0
-		for _, img := range c.source.Images() {
-			if _, asked := wanted[img.Name]; !asked && len(w.req.Images) > 0 {
-				continue
-			}
-			wanted[img.Name] = true
-			n++
-			if err := w.pairImage(c, img); err != nil {
-				errs = append(errs, err)
-			}
+		n := c.chosen
+		errs = append(errs, c.errs...)
+		for _, img := range c.source.images {
+			known[img.Name] = true
 		}
 		switch {
 		case n == 0 && w.req.All:
-			w.plan.Warnings = append(w.plan.Warnings, fmt.Sprintf("%s: no image to promote; the service is left out", c.source.Name()))
+			w.plan.Warnings = append(w.plan.Warnings, fmt.Sprintf("%s: no image to promote; the service is left out", c.source.file))
 		case n == 0 && len(w.req.Images) > 0:
-			w.plan.Warnings = append(w.plan.Warnings, fmt.Sprintf("%s: none of the images named; the service is left out", c.source.Name()))
+			w.plan.Warnings = append(w.plan.Warnings, fmt.Sprintf("%s: none of the images named; the service is left out", c.source.file))
 		case n == 0:
 			errs = append(errs, failure("kubectl promote set IMAGE:TAG -k "+w.Pipeline.Spec.Layout.OverlayPath(c.plan.Service, w.from.Name),
-				"%s: no image in the source", c.source.Name()))
+				"%s: no image in the source", c.source.file))
 		}
 		if n > 0 {
 			kept = append(kept, c)
 		}
 	}
 	for _, n := range w.req.Images {
-		if !wanted[n] {
+		if !known[n] {
 			errs = append(errs, usage(didYouMean(n, w.imageNames()), "unknown image %q in %s", n, w.from.Name))
 		}
 	}
@@ -53,7 +63,7 @@ func (w *planner) chooseImages(context.Context) error {
 func (w *planner) imageNames() []string {
 	var names []string
 	for _, c := range w.candidates {
-		for _, i := range c.source.Images() {
+		for _, i := range c.source.images {
 			names = append(names, i.Name)
 		}
 	}
@@ -61,38 +71,38 @@ func (w *planner) imageNames() []string {
 }
 
 // pairImage decides what an image's promotion is about, or why it is impossible.
-func (w *planner) pairImage(c *candidate, img overlay.Pin) error {
-	at := func(f *overlay.File, i overlay.Pin, hint, format string, args ...any) error {
-		return &overlay.Error{File: f.Name(), Line: i.Position.Line, Col: i.Position.Col, Msg: fmt.Sprintf(format, args...), Hint: hint}
+func (w *planner) pairImage(c *candidate, file *overlay.File, img overlay.Pin) error {
+	at := func(file string, i overlay.Pin, hint, format string, args ...any) error {
+		return &overlay.Error{File: file, Line: i.Position.Line, Col: i.Position.Col, Msg: fmt.Sprintf(format, args...), Hint: hint}
 	}
 	if img.TagSuffix != "" {
-		return at(c.source, img, "write newTag in its place", "image %q has a tagSuffix: its tag is not in this file", img.Name)
+		return at(c.source.file, img, "write newTag in its place", "image %q has a tagSuffix: its tag is not in this file", img.Name)
 	}
 	if img.Tag == "" && img.Digest == "" {
 		c.plan.Warnings = append(c.plan.Warnings, fmt.Sprintf("%s:%d:%d: image %q has neither tag nor digest here and is left out",
-			c.source.Name(), img.Position.Line, img.Position.Col, img.Name))
+			c.source.file, img.Position.Line, img.Position.Col, img.Name))
 		return nil
 	}
 	if w.Pipeline.Spec.Pin == PinTag && img.Tag == "" {
-		return at(c.source, img, "write newTag, or pin: tag+digest in the pipeline", "image %q has no tag here, and the pipeline pins by tag", img.Name)
+		return at(c.source.file, img, "write newTag, or pin: tag+digest in the pipeline", "image %q has no tag here, and the pipeline pins by tag", img.Name)
 	}
 	for _, other := range c.images {
 		if other.source.Name != img.Name {
 			continue
 		}
 		if other.source.Tag != img.Tag || other.source.Digest != img.Digest {
-			return at(c.source, img, "pin them alike, or promote with --image", "image %q is pinned otherwise at line %d", img.Name, other.source.Position.Line)
+			return at(c.source.file, img, "pin them alike, or promote with --image", "image %q is pinned otherwise at line %d", img.Name, other.source.Position.Line)
 		}
 		return nil // one change sets all that have the name
 	}
 	i := &candidateImage{source: img, digest: img.Digest}
-	target, ok := counterpart(c.target, img)
+	target, ok := counterpart(file, img)
 	switch {
 	case ok && target.TagSuffix != "":
-		return at(c.target, target, "remove the tagSuffix", "image %q has a tagSuffix, which cannot stand beside newTag and digest", img.Name)
+		return at(c.plan.TargetFile, target, "remove the tagSuffix", "image %q has a tagSuffix, which cannot stand beside newTag and digest", img.Name)
 	case !ok && img.NewName != "" && !w.req.AddMissing:
 		return &overlay.Error{
-			File: c.target.Name(), Line: 1, Col: 1,
+			File: c.plan.TargetFile, Line: 1, Col: 1,
 			Msg:  fmt.Sprintf("image %q has no entry here and %s's uses another registry", img.Name, w.from.Name),
 			Hint: fmt.Sprintf("kubectl promote %s --to %s --add-missing", c.plan.Service, w.to.Name),
 		}
@@ -122,8 +132,8 @@ func counterpart(f *overlay.File, img overlay.Pin) (overlay.Pin, bool) {
 }
 
 // change is what the promotion of the image asks of the target's file.
-func (i *candidateImage) change() overlay.Change {
-	c := overlay.Change{Name: i.source.Name, Create: i.create, Tag: overlay.To(i.plan.New.Tag), Digest: overlay.To(i.plan.New.Digest)}
+func (i *candidateImage) change(to Pin) overlay.Change {
+	c := overlay.Change{Name: i.source.Name, Create: i.create, Tag: overlay.To(to.Tag), Digest: overlay.To(to.Digest)}
 	switch {
 	case i.byPath:
 		c.Name, c.Path = "", i.target.Path

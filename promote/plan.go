@@ -1,15 +1,12 @@
 package promote
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 
 	"github.com/kubepromote/kubepromote/overlay"
-	"golang.org/x/sync/errgroup"
 )
 
 // Plan finds out what a promotion would do, and whether it may. It writes
@@ -78,12 +75,24 @@ type planner struct {
 
 // candidate is a service on its way into the plan.
 type candidate struct {
-	plan           *ServicePlan
-	source, target *overlay.File
+	plan   *ServicePlan
+	source source
+	target []byte // its file
 	// working holds the target's bytes in the working tree where they differ
-	// from the committed ones, which target is then made of.
+	// from the committed ones, which target then has.
 	working []byte
 	images  []*candidateImage
+	// chosen tells how many of the source's images are asked for, errs why some
+	// of them cannot be promoted.
+	chosen int
+	errs   []error
+	ahead  *madeEdit
+}
+
+// source is what a plan needs of a source's overlay.
+type source struct {
+	file   string
+	images []overlay.Pin
 }
 
 type candidateImage struct {
@@ -119,7 +128,7 @@ func (w *planner) progress(step string, total int) func() {
 func (w *planner) checkState(ctx context.Context) error {
 	var paths, dirty []string
 	for _, c := range w.candidates {
-		paths = append(paths, c.source.Name(), c.target.Name())
+		paths = append(paths, c.source.file, c.plan.TargetFile)
 		for _, p := range w.copyPaths(c) {
 			paths = append(paths, p[0], p[1])
 		}
@@ -128,7 +137,7 @@ func (w *planner) checkState(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.plan.Head, w.plan.Branch, w.dirty = state.Head, state.Branch, state.Dirty
+	w.plan.Head, w.plan.Branch, w.plan.index, w.dirty = state.Head, state.Branch, state.Index, state.Dirty
 	if w.plan.Mode == DeliverCommit {
 		if err := checkCommittable(state); err != nil {
 			return err
@@ -136,18 +145,18 @@ func (w *planner) checkState(ctx context.Context) error {
 	}
 	var errs []error
 	for _, c := range w.candidates {
-		if how := state.Dirty[c.source.Name()]; how != "" {
-			errs = append(errs, uncommitted(c.source.Name(), how))
+		if how := state.Dirty[c.source.file]; how != "" {
+			errs = append(errs, uncommitted(c.source.file, how))
 		}
 		for _, p := range w.copyPaths(c) {
 			if how := state.Dirty[p[0]]; how != "" && how != "deleted" {
 				errs = append(errs, uncommitted(p[0], how))
 			}
 		}
-		if how := state.Dirty[c.target.Name()]; how == "modified" || how == "staged" {
-			dirty = append(dirty, c.target.Name())
+		if how := state.Dirty[c.plan.TargetFile]; how == "modified" || how == "staged" {
+			dirty = append(dirty, c.plan.TargetFile)
 		} else if how != "" {
-			errs = append(errs, uncommitted(c.target.Name(), how))
+			errs = append(errs, uncommitted(c.plan.TargetFile, how))
 		}
 	}
 	if len(errs) > 0 || len(dirty) == 0 {
@@ -157,6 +166,10 @@ func (w *planner) checkState(ctx context.Context) error {
 }
 
 func uncommitted(file, how string) error {
+	if how == "hidden" {
+		return failure("git update-index --no-assume-unchanged --no-skip-worktree "+file,
+			"%s: git is told not to look for changes in it (assume-unchanged or skip-worktree)", file)
+	}
 	hint := "git commit " + file + ", or git stash"
 	if how == "untracked" {
 		hint = "git add " + file + " && git commit"
@@ -182,22 +195,21 @@ func (w *planner) useCommitted(ctx context.Context, state State, dirty []string)
 	}
 	var errs []error
 	for _, c := range w.candidates {
-		how := state.Dirty[c.target.Name()]
+		how := state.Dirty[c.plan.TargetFile]
 		if how == "" {
 			continue
 		}
-		data, ok := committed[c.target.Name()]
+		data, ok := committed[c.plan.TargetFile]
 		if !ok {
-			errs = append(errs, uncommitted(c.target.Name(), how+", and not in the head"))
+			errs = append(errs, uncommitted(c.plan.TargetFile, how+", and not in the head"))
 			continue
 		}
-		c.working = c.target.Bytes()
-		f, err := w.Pipeline.Spec.parse(c.target.Name(), data)
+		c.working, c.target, c.ahead = c.target, data, nil
+		f, err := w.Pipeline.Spec.parse(c.plan.TargetFile, data)
 		if err != nil {
-			errs = append(errs, uncommitted(c.target.Name(), "modified"))
+			errs = append(errs, uncommitted(c.plan.TargetFile, "modified"))
 			continue
 		}
-		c.target = f
 		for _, i := range c.images {
 			var ok bool
 			i.target, ok = counterpart(f, i.source)
@@ -207,54 +219,4 @@ func (w *planner) useCommitted(ctx context.Context, state State, dirty []string)
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// edit makes the edits of all services that nothing refuses, side by side: each
-// is a parse and a proof.
-func (w *planner) edit(ctx context.Context) error {
-	errs := make([]error, len(w.candidates))
-	var g errgroup.Group
-	g.SetLimit(2 * runtime.GOMAXPROCS(0))
-	for n, c := range w.candidates {
-		g.Go(func() error {
-			if ctx.Err() == nil {
-				errs[n] = w.editService(c, w.changes(c))
-			}
-			return nil
-		})
-	}
-	_ = g.Wait() // the functions return no errors: all of them are collected
-	return errors.Join(errs...)
-}
-
-// changes says what a service's promotion asks of its target's file.
-func (w *planner) changes(c *candidate) []overlay.Change {
-	var changes []overlay.Change
-	for _, i := range c.images {
-		i.plan.New = w.pinned(i)
-		c.plan.Images = append(c.plan.Images, i.plan)
-		if i.digest != "" || w.Pipeline.Spec.Pin == PinTag { // else a verdict says why
-			changes = append(changes, i.change())
-		}
-	}
-	return changes
-}
-
-func (w *planner) editService(c *candidate, changes []overlay.Change) error {
-	edit, err := c.target.Set(changes...)
-	if err != nil {
-		return err
-	}
-	if len(edit.Warnings) > 0 {
-		return failure("write the value in place of the alias", "%s; a promotion changes the images that it names and no others", edit.Warnings[0])
-	}
-	c.plan.write = c.working == nil
-	if c.working != nil && !bytes.Equal(c.working, edit.After.Bytes()) {
-		if len(c.plan.Verdicts) == 0 {
-			return uncommitted(c.target.Name(), "modified")
-		}
-		return nil // refused anyway
-	}
-	c.plan.edit, c.plan.Changes, c.plan.Diff = edit, edit.Changes, edit.Diff()
-	return nil
 }

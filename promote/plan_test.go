@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -30,6 +31,7 @@ func TestWorst(t *testing.T) {
 type clean struct {
 	memory
 	written []File
+	refuse  error // of Commit, once the files are written
 }
 
 func (c *clean) State(context.Context, []string) (State, error) {
@@ -45,7 +47,15 @@ func (c *clean) Write(_ context.Context, files []File) error {
 	return nil
 }
 
-func (c *clean) Commit(context.Context, []string, string) (string, error) { return "def", nil }
+func (c *clean) Commit(ctx context.Context, d Delivery) (string, error) {
+	if err := d.Ready(ctx); err != nil {
+		return "", err
+	}
+	if err := c.Write(ctx, d.Files); err != nil || c.refuse != nil {
+		return "", c.refuse
+	}
+	return "def", nil
+}
 
 // answers resolves by a table; what is not in it does not exist.
 type answers map[string]Resolution
@@ -123,6 +133,31 @@ func TestRefusedPlanIsNotApplied(t *testing.T) {
 		if n := len(p.Repo.(*clean).written); n > 0 {
 			t.Errorf("%s: %d files were written", answer, n)
 		}
+	}
+}
+
+// Files that are written and not committed are told with the way out.
+func TestApplyNotCommitted(t *testing.T) {
+	p := shop(t, "- {name: cart, newTag: v2}\n", "- {name: cart, newTag: v1}\n")
+	p.Resolver = answers{"cart:v2": {Answer: Pass, Digest: "sha256:1111111111111111111111111111111111111111111111111111111111111111"}}
+	plan, err := p.Plan(context.Background(), Request{Services: []string{"cart"}, To: "production", Mode: DeliverCommit})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cause := errors.New("a hook refused")
+	p.Repo.(*clean).refuse = &NotCommitted{cause}
+	_, err = p.Apply(context.Background(), plan)
+	var e *Error
+	if !errors.As(err, &e) || !errors.Is(err, cause) || !strings.HasSuffix(e.Hint, "git checkout -- apps/cart/overlays/production/kustomization.yaml") {
+		t.Errorf("%#v", err)
+	}
+	p.Repo.(*clean).refuse = nil
+	if done, err := p.Apply(context.Background(), plan); err != nil || done.Commit != "def" {
+		t.Errorf("%+v, %v", done, err)
+	}
+	plan.Head = "abd"
+	if _, err := p.Apply(context.Background(), plan); err == nil || !strings.Contains(err.Error(), "a new commit since the plan was made") {
+		t.Errorf("got %v", err)
 	}
 }
 

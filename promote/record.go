@@ -39,7 +39,7 @@ type Trailers struct {
 func (p *Plan) Message() string {
 	services := p.changed()
 	var b strings.Builder
-	fmt.Fprintf(&b, "promote(%s): %s\n\n", p.To, p.subject(services))
+	b.WriteString(p.Subject() + "\n\n")
 	images := 0
 	for _, s := range services {
 		images += len(s.Images)
@@ -56,7 +56,10 @@ func (p *Plan) Message() string {
 	return b.String()
 }
 
-func (p *Plan) subject(services []*ServicePlan) string {
+// Subject is the first line of [Plan.Message].
+func (p *Plan) Subject() string { return fmt.Sprintf("promote(%s): %s", p.To, p.what(p.changed())) }
+
+func (p *Plan) what(services []*ServicePlan) string {
 	if len(services) != 1 {
 		return fmt.Sprintf("%d services from %s", len(services), p.From)
 	}
@@ -108,9 +111,14 @@ func (p *Plan) trailers(s *ServicePlan) [][2]string {
 // escapeTrailer keeps a value on its line: line breaks, control characters and
 // the escape character itself are written as in URLs.
 func escapeTrailer(value string) string {
+	value = strings.TrimSpace(value)
+	escaped := func(r rune) bool { return r == '%' || unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
+	if strings.IndexFunc(value, escaped) < 0 {
+		return value
+	}
 	var b strings.Builder
-	for _, r := range strings.TrimSpace(value) {
-		if r == '%' || unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+	for _, r := range value {
+		if escaped(r) {
 			for _, c := range []byte(string(r)) {
 				fmt.Fprintf(&b, "%%%02X", c)
 			}

@@ -14,8 +14,20 @@ import (
 type Tree interface {
 	// ReadFile gives a file's bytes, or an error that is fs.ErrNotExist.
 	ReadFile(path string) ([]byte, error)
+	// ReadAny reads the first of the names that is a file of the directory. The
+	// error is fs.ErrNotExist where none is; Found.Have is set beside an error too.
+	ReadAny(dir string, names []string) (Found, error)
 	// ReadDir lists a directory, or gives an error that is fs.ErrNotExist.
 	ReadDir(path string) ([]fs.DirEntry, error)
+}
+
+// Found is what a directory has of some names.
+type Found struct {
+	// Have are the names that it has, whatever they stand for.
+	Have []string
+	// Name is the one that was read, with its Data.
+	Name string
+	Data []byte
 }
 
 // Repo is the working copy of an infrastructure repository.
@@ -31,10 +43,34 @@ type Repo interface {
 	// the first file is replaced; each replacement is atomic and keeps the
 	// file's mode; when Write returns without an error, all of it is durable.
 	Write(ctx context.Context, files []File) error
-	// Commit records exactly these paths as they are in the working tree, on
-	// top of the head, whatever else is staged, and returns the commit.
-	Commit(ctx context.Context, paths []string, message string) (string, error)
+	// Commit writes the files as Write does and records them, and nothing else
+	// whatever is staged, in one commit on top of the head. It returns that
+	// commit, which holds the files' bytes and is durable. Once all files are
+	// written its errors are *NotCommitted, as long as there is no commit.
+	Commit(ctx context.Context, d Delivery) (string, error)
 }
+
+// Delivery is what a commit is made of.
+type Delivery struct {
+	// Head is the commit to build on; another one as the head is an error.
+	Head    string
+	Files   []File
+	Message string
+	// Ready, if not nil, is asked while the files are prepared. Its error leaves
+	// everything as it was.
+	Ready func(context.Context) error
+}
+
+// NotCommitted is the error of [Repo.Commit] where the files are written and
+// there is no commit of them.
+type NotCommitted struct{ Err error }
+
+func (e *NotCommitted) Error() string {
+	return "the files are written but not committed: " + e.Err.Error()
+}
+
+// Unwrap gives the cause.
+func (e *NotCommitted) Unwrap() error { return e.Err }
 
 // File is a path and the bytes that shall stand there.
 type File struct {
@@ -55,8 +91,11 @@ type State struct {
 	// revert; empty when there is none.
 	Busy string
 	// Dirty holds the paths asked for that differ from the head, and how:
-	// modified, staged, untracked, deleted, conflicted, ignored.
+	// modified, staged, untracked, deleted, conflicted, ignored; or hidden, where
+	// Git is told not to look.
 	Dirty map[string]string
+	// Index changes with whatever is staged; empty where that cannot be told.
+	Index string
 }
 
 // Log reads a repository's history.

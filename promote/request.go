@@ -139,6 +139,8 @@ type Plan struct {
 	Warnings []string `json:"warnings,omitempty"`
 	// Services are the services in the order asked for.
 	Services []*ServicePlan `json:"services"`
+
+	index string // State.Index that the plan was made on
 }
 
 // ServicePlan is the part of a plan that concerns one service.
@@ -160,9 +162,10 @@ type ServicePlan struct {
 	// Copies are the files that are promoted as they are.
 	Copies []CopyPlan `json:"copies,omitempty"`
 
-	// write is set where the file is to be written; without it, the file has
-	// the new content already, from a run that was interrupted.
-	edit  *overlay.Edit
+	// file is the target's file as it shall be, if it differs. write is set where
+	// it is to be written; without it, the file has the new content already, from
+	// a run that was interrupted.
+	file  File
 	write bool
 }
 
@@ -240,17 +243,16 @@ func (s *ServicePlan) Changed() bool {
 			return true
 		}
 	}
-	return s.edit != nil && s.edit.Changed()
+	return s.file.Path != ""
 }
 
 // files gives the files that differ, as they shall be, and of them those that are
 // to be written: the others have their new content already.
 func (s *ServicePlan) files() (all, write []File) {
-	if s.edit != nil && s.edit.Changed() {
-		f := File{Path: s.TargetFile, Data: s.edit.After.Bytes(), Old: s.edit.Before.Bytes()}
-		all = append(all, f)
+	if s.file.Path != "" {
+		all = append(all, s.file)
 		if s.write {
-			write = append(write, f)
+			write = append(write, s.file)
 		}
 	}
 	for _, c := range s.Copies {

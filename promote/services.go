@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"sort"
 	"strings"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // chooseServices lists the services asked for.
@@ -52,18 +49,10 @@ func (w *planner) chooseServices(context.Context) error {
 // read parses the source and target overlays of all services.
 func (w *planner) read(ctx context.Context) error {
 	w.candidates = make([]*candidate, len(w.names))
-	errs := make([]error, len(w.names))
-	var g errgroup.Group
-	g.SetLimit(2 * runtime.GOMAXPROCS(0))
-	for i, name := range w.names {
-		g.Go(func() error {
-			if ctx.Err() == nil {
-				w.candidates[i], errs[i] = w.readService(name)
-			}
-			return nil
-		})
-	}
-	_ = g.Wait() // the functions return no errors: all of them are collected
+	errs := each(ctx, len(w.names), func(i int) (err error) {
+		w.candidates[i], err = w.readService(w.names[i])
+		return err
+	})
 	if w.req.All {
 		w.leaveOut(errs)
 	}
@@ -95,7 +84,7 @@ func (m *missingOverlay) Error() string {
 
 func (w *planner) readService(name string) (*candidate, error) {
 	spec := &w.Pipeline.Spec
-	source, err := readOverlay(w.Repo, spec, name, w.from.Name, true)
+	from, err := readOverlay(w.Repo, spec, name, w.from.Name, true)
 	if err != nil && !errors.Is(err, errNoOverlay) {
 		return nil, err
 	}
@@ -106,10 +95,13 @@ func (w *planner) readService(name string) (*candidate, error) {
 	if err != nil || terr != nil {
 		return nil, w.missing(name, err != nil, terr != nil)
 	}
-	return &candidate{
-		source: source, target: target,
-		plan: &ServicePlan{Service: name, SourceFile: source.Name(), TargetFile: target.Name(), Images: []ImagePlan{}, Warnings: slices.Clone(target.Warnings())},
-	}, nil
+	c := &candidate{
+		source: source{from.Name(), from.Images()}, target: target.Bytes(),
+		plan: &ServicePlan{Service: name, SourceFile: from.Name(), TargetFile: target.Name(), Images: []ImagePlan{}, Warnings: slices.Clone(target.Warnings())},
+	}
+	w.pair(c, target)
+	w.editAhead(c, target)
+	return c, nil
 }
 
 // missing explains that a service has no overlay where it needs one.

@@ -3,13 +3,11 @@ package promote
 import (
 	"context"
 	"errors"
-	"runtime"
 	"slices"
 	"sort"
 	"time"
 
 	"github.com/kubepromote/kubepromote/overlay"
-	"golang.org/x/sync/errgroup"
 )
 
 // ServiceStatus is what one service is pinned to in each environment.
@@ -77,17 +75,10 @@ func (p *Promoter) Status(ctx context.Context, services []string) ([]ServiceStat
 	sort.Strings(names)
 	names = slices.Compact(names)
 	out := make([]ServiceStatus, len(names))
-	var g errgroup.Group
-	g.SetLimit(2 * runtime.GOMAXPROCS(0))
-	for i, name := range names {
-		g.Go(func() error {
-			if ctx.Err() == nil {
-				out[i] = p.serviceStatus(name, overlays[name])
-			}
-			return nil
-		})
-	}
-	_ = g.Wait() // the functions return no errors: all of them are collected
+	each(ctx, len(names), func(i int) error {
+		out[i] = p.serviceStatus(names[i], overlays[names[i]])
+		return nil
+	})
 	if err := ctx.Err(); err != nil {
 		return nil, &Error{Msg: "reading the overlays was interrupted", Err: context.Cause(ctx)}
 	}

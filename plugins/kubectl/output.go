@@ -238,10 +238,11 @@ func table(w io.Writer, rows [][]string) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	for line := range strings.Lines(b.String()) {
-		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
-			return err
-		}
+	var trimmed bytes.Buffer
+	for line := range bytes.Lines(b.Bytes()) {
+		trimmed.Write(bytes.TrimRight(line, " \n"))
+		trimmed.WriteByte('\n')
 	}
-	return nil
+	_, err := w.Write(trimmed.Bytes())
+	return err
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/promote"
-	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/spf13/cobra"
 )
 
@@ -127,7 +126,7 @@ func (o *promoteOptions) run(cmd *cobra.Command, args []string) error {
 	applied := &promote.Applied{}
 	refused := plan.Refusal()
 	if refused == nil && !o.dryRun {
-		if err := o.ready(cmd, repo, plan); err != nil {
+		if err := o.ready(cmd, plan); err != nil {
 			return err
 		}
 		if applied, err = o.apply(ctx, p, plan); err != nil {
@@ -171,9 +170,8 @@ func planned(plan *promote.Plan) []string {
 	return names
 }
 
-// ready makes sure, before anything is written, that a commit can be made and
-// signed for.
-func (o *promoteOptions) ready(cmd *cobra.Command, repo *git.Repo, plan *promote.Plan) error {
+// ready makes sure, before anything is written, that a commit can be signed for.
+func (o *promoteOptions) ready(cmd *cobra.Command, plan *promote.Plan) error {
 	if o.attest.key != "" {
 		if plan.Mode != promote.DeliverCommit {
 			return &usageError{msg: "--attest-key stands without --commit: there is no commit to attest", hint: "--commit --attest-key " + o.attest.key, command: cmd.CommandPath()}
@@ -181,9 +179,6 @@ func (o *promoteOptions) ready(cmd *cobra.Command, repo *git.Repo, plan *promote
 		if _, err := o.attest.signer(cmd.Context(), o.session, cmd.CommandPath()); err != nil {
 			return err
 		}
-	}
-	if plan.Changed() && plan.Mode == promote.DeliverCommit {
-		return repo.CheckIdentity(cmd.Context())
 	}
 	return nil
 }
@@ -270,8 +265,7 @@ func (o *promoteOptions) printPlan(plan *promote.Plan, applied *promote.Applied)
 		}
 	}
 	if applied.Commit != "" {
-		subject, _, _ := strings.Cut(plan.Message(), "\n")
-		fmt.Fprintf(o.session.Out, "\n[%s %.9s] %s\n", plan.Branch, applied.Commit, subject)
+		fmt.Fprintf(o.session.Out, "\n[%s %.9s] %s\n", plan.Branch, applied.Commit, plan.Subject())
 	}
 	return nil
 }

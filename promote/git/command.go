@@ -29,7 +29,10 @@ type call struct {
 
 // reading is the environment of everything that changes nothing: git's
 // messages are in English, and it takes no lock to refresh its index.
-func reading() []string { return []string{"LC_ALL=C", "GIT_OPTIONAL_LOCKS=0"} }
+func reading() []string { return append(inEnglish(), "GIT_OPTIONAL_LOCKS=0") }
+
+// inEnglish has git's messages fit into ours.
+func inEnglish() []string { return []string{"LC_ALL=C"} }
 
 // literally is reading, with every path taken as it is.
 func literally() []string { return append(reading(), "GIT_LITERAL_PATHSPECS=1") }

@@ -1,14 +1,17 @@
 package git
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/kubepromote/kubepromote/promote"
 )
 
 func TestCommit(t *testing.T) {
@@ -20,58 +23,237 @@ func TestCommit(t *testing.T) {
 	r := newRepo(t, files)
 	dir := r.Root()
 	sub := open(t, filepath.Join(dir, "sub"))
-	paths := append([]string{"sub/x"}, awkward...)
 	put(t, dir, map[string]string{"other": "2", "rest": "2"})
 	gitIn(t, dir, "add", "other")
-	changed := map[string]string{}
-	for _, name := range paths {
+	changed := map[string]string{"sub/x": "2"}
+	for _, name := range awkward {
 		changed[name] = "2"
 	}
-	if err := sub.Write(t.Context(), asFiles(changed)); err != nil {
-		t.Fatal(err)
-	}
-	message := "promote cart\n\n# not a comment\n\nKey: value"
-	hash, err := sub.Commit(t.Context(), paths, message)
+	d := delivery(t, r, changed)
+	d.Message = "promote cart\n\n# not a comment\n\nKey: value"
+	hash, err := sub.Commit(t.Context(), d)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := gitIn(t, dir, "rev-parse", "HEAD"); got != hash {
 		t.Errorf("%q, head is %q", hash, got)
 	}
-	if got := gitIn(t, dir, "log", "-1", "--format=%B"); got != message {
+	if got := gitIn(t, dir, "log", "-1", "--format=%B"); got != d.Message {
 		t.Errorf("message %q", got)
 	}
-	state, err := r.State(t.Context(), append(paths, "other", "rest"))
+	state, err := r.State(t.Context(), append(names(changed), "other", "rest"))
 	if err != nil || len(state.Dirty) != 2 || state.Dirty["other"] != "staged" || state.Dirty["rest"] != "modified" {
 		t.Errorf("%+v, %v", state, err)
 	}
-	if left, _ := filepath.Glob(filepath.Join(dir, ".git", "kubepromote*")); len(left) != 0 {
-		t.Errorf("left behind: %q", left)
+	noTrace(t, r)
+	noLitter(t, dir)
+}
+
+// twoFiles are for git commit to commit, manyFiles for a pack.
+func twoFiles(text string) map[string]string { return map[string]string{"x": text, "sub/y": text} }
+
+var amounts = map[string]func(text string) map[string]string{"few": twoFiles, "many": manyFiles}
+
+// untouched checks that all is as it was when the repository was made.
+func untouched(t *testing.T, r *Repo, files map[string]string, head, index string) {
+	t.Helper()
+	for name, want := range files {
+		if got := get(t, r.Root(), name); got != want {
+			t.Errorf("%q is written: %q", name, got)
+		}
 	}
-	_, err = r.Commit(t.Context(), paths, "again")
-	wantError(t, err, "nothing to commit")
-	_, err = r.Commit(t.Context(), []string{"absent"}, "m")
-	wantError(t, err, "pathspec 'absent' did not match")
-	_, err = r.Commit(t.Context(), nil, "m")
-	wantError(t, err, "no files to commit")
-	_, err = r.Commit(t.Context(), paths, " \n")
-	wantError(t, err, "the commit message is empty")
+	if got := headOf(t, r); got != head {
+		t.Errorf("the head was %s and is %s", head, got)
+	}
+	if got := indexOf(t, r); got != index {
+		t.Errorf("the index was %s and is %s", index, got)
+	}
+	// Without locks, as git would write the index anew.
+	if left := gitIn(t, r.Root(), "--no-optional-locks", "status", "--porcelain"); left != "" {
+		t.Errorf("status %q", left)
+	}
+	noLitter(t, r.Root())
+	noTrace(t, r)
+}
+
+func TestCommitRefuses(t *testing.T) {
+	t.Parallel()
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	for amount, files := range amounts {
+		r := newRepo(t, files("1"))
+		head, index := headOf(t, r), indexOf(t, r)
+		for want, change := range map[string]func(d *promote.Delivery){
+			"no files to commit":                 func(d *promote.Delivery) { d.Files = nil },
+			"the commit message is empty":        func(d *promote.Delivery) { d.Message = " \n\t\n" },
+			"the commit message has a zero byte": func(d *promote.Delivery) { d.Message = "a\x00b" },
+			"is to be written twice":             func(d *promote.Delivery) { d.Files = append(d.Files, d.Files[0]) },
+			"leads out of the repository":        func(d *promote.Delivery) { d.Files[0].Path = "../x" },
+			"belongs to git":                     func(d *promote.Delivery) { d.Files[0].Path = ".git/config" },
+			"write absent: no such file":         func(d *promote.Delivery) { d.Files[0].Path = "absent" },
+			"has been changed by somebody else":  func(d *promote.Delivery) { d.Files[0].Old = []byte("0") },
+		} {
+			d := delivery(t, r, files("2"))
+			change(&d)
+			hash, err := r.Commit(t.Context(), d)
+			wantError(t, err, want)
+			var written *promote.NotCommitted
+			if hash != "" || errors.As(err, &written) {
+				t.Errorf("%s, %s: %q, %T", amount, want, hash, err)
+			}
+			untouched(t, r, files("1"), head, index)
+		}
+		if _, err := r.Commit(canceled, delivery(t, r, files("2"))); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", amount, err)
+		}
+		untouched(t, r, files("1"), head, index)
+	}
+}
+
+// A file that git does not know is written, and then git refuses it.
+func TestCommitUntracked(t *testing.T) {
+	t.Parallel()
+	for amount, files := range amounts {
+		r := newRepo(t, files("1"))
+		put(t, r.Root(), map[string]string{"new": "1"})
+		changed := files("2")
+		changed["new"] = "2"
+		d := delivery(t, r, changed)
+		hash, err := r.Commit(t.Context(), d)
+		wantNotCommitted(t, r, d, hash, err, "pathspec 'new' did not match")
+		if headOf(t, r) != d.Head || gitIn(t, r.Root(), "diff", "--cached") != "" {
+			t.Errorf("%s: the head or the index has changed", amount)
+		}
+	}
+}
+
+// Where the head has the files already there is nothing to commit, however many
+// they are.
+func TestCommitNothing(t *testing.T) {
+	t.Parallel()
+	for amount, files := range amounts {
+		t.Run(amount, func(t *testing.T) {
+			r := newRepo(t, files("1"))
+			d := delivery(t, r, files("1"))
+			hash, err := r.Commit(t.Context(), d)
+			wantNotCommitted(t, r, d, hash, err, "nothing to commit, the files are as in the head")
+		})
+	}
+}
+
+// Ready has the last word before the first file is replaced, and is asked once.
+func TestCommitNotReady(t *testing.T) {
+	t.Parallel()
+	stop := errors.New("somebody else was faster")
+	for amount, files := range amounts {
+		r := newRepo(t, files("1"))
+		d := delivery(t, r, files("2"))
+		index, asked := indexOf(t, r), 0
+		d.Ready = func(context.Context) error { asked++; return stop }
+		hash, err := r.Commit(t.Context(), d)
+		if hash != "" || err != stop || asked != 1 {
+			t.Errorf("%s: %q, %v, asked %d times", amount, hash, err, asked)
+		}
+		untouched(t, r, files("1"), d.Head, index)
+		d.Ready = func(context.Context) error { asked++; return nil }
+		if hash, err = r.Commit(t.Context(), d); err != nil || hash != headOf(t, r) || asked != 2 {
+			t.Errorf("%s: %q, %v, asked %d times", amount, hash, err, asked)
+		}
+	}
+}
+
+// An end that comes while Ready is asked is early enough.
+func TestCommitCanceledWhilePreparing(t *testing.T) {
+	t.Parallel()
+	for amount, files := range amounts {
+		r := newRepo(t, files("1"))
+		ctx, cancel := context.WithCancel(t.Context())
+		d := delivery(t, r, files("2"))
+		index := indexOf(t, r)
+		d.Ready = func(context.Context) error { cancel(); return nil }
+		if hash, err := r.Commit(ctx, d); hash != "" || !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %q, %v", amount, hash, err)
+		}
+		untouched(t, r, files("1"), d.Head, index)
+	}
+}
+
+// Nobody to name is found before anything is written.
+func TestCommitWithoutIdentity(t *testing.T) {
+	t.Parallel()
+	for amount, files := range amounts {
+		r := newRepo(t, files("1"))
+		gitIn(t, r.Root(), "config", "--unset", "user.name")
+		gitIn(t, r.Root(), "config", "--unset", "user.email")
+		gitIn(t, r.Root(), "config", "user.useConfigOnly", "true")
+		d := delivery(t, r, files("2"))
+		index := indexOf(t, r)
+		_, err := r.Commit(t.Context(), d)
+		wantError(t, err, "find out who commits: ")
+		var e *Error
+		if !errors.As(err, &e) || !strings.HasPrefix(e.HintText(), "git config user.name ") {
+			t.Errorf("%s: hint %q", amount, e.HintText())
+		}
+		untouched(t, r, files("1"), d.Head, index)
+	}
+}
+
+// Another git that holds the index is found before anything is written.
+func TestCommitIndexLocked(t *testing.T) {
+	t.Parallel()
+	for amount, files := range amounts {
+		r := newRepo(t, files("1"))
+		d, index := delivery(t, r, files("2")), indexOf(t, r)
+		put(t, r.gitDir, map[string]string{"index.lock": ""})
+		_, err := r.Commit(t.Context(), d)
+		wantError(t, err, "there is an index.lock")
+		if errors.As(err, new(*promote.NotCommitted)) {
+			t.Errorf("%s: %v", amount, err)
+		}
+		os.Remove(filepath.Join(r.gitDir, "index.lock"))
+		untouched(t, r, files("1"), d.Head, index)
+	}
+}
+
+// A branch that cannot be moved is no reason to lose anything: the same call
+// again commits.
+func TestCommitBranchLocked(t *testing.T) {
+	t.Parallel()
+	for amount, files := range amounts {
+		r := newRepo(t, files("1"))
+		lock := filepath.Join(r.gitDir, "refs", "heads", "main.lock")
+		put(t, r.gitDir, map[string]string{"refs/heads/main.lock": ""})
+		d := delivery(t, r, files("2"))
+		hash, err := r.Commit(t.Context(), d)
+		wantNotCommitted(t, r, d, hash, err, "main.lock")
+		if headOf(t, r) != d.Head {
+			t.Errorf("%s: the head has moved", amount)
+		}
+		if err := os.Remove(lock); err != nil {
+			t.Fatal(err)
+		}
+		if staged := gitIn(t, r.Root(), "diff", "--cached"); staged != "" {
+			t.Errorf("%s: staged: %s", amount, staged)
+		}
+		if hash, err = r.Commit(t.Context(), d); err != nil || hash != headOf(t, r) || hash == d.Head {
+			t.Errorf("%s: %q, %v", amount, hash, err)
+		}
+	}
 }
 
 func TestCommitUnbornAndLinked(t *testing.T) {
 	t.Parallel()
 	r := newRepo(t, nil)
-	put(t, r.Root(), map[string]string{"x": "1"})
+	put(t, r.Root(), map[string]string{"x": "0"})
 	gitIn(t, r.Root(), "add", "x")
-	hash, err := r.Commit(t.Context(), []string{"x"}, "first")
+	hash, err := r.Commit(t.Context(), delivery(t, r, map[string]string{"x": "1"}))
 	if err != nil || !isHash(hash) {
 		t.Fatal(hash, err)
 	}
 	tree := filepath.Join(t.TempDir(), "linked")
 	gitIn(t, r.Root(), "worktree", "add", "-q", tree)
 	linked := open(t, tree)
-	put(t, tree, map[string]string{"x": "2"})
-	second, err := linked.Commit(t.Context(), []string{"x"}, "second")
+	second, err := linked.Commit(t.Context(), delivery(t, linked, map[string]string{"x": "2"}))
 	if err != nil || second == hash || gitIn(t, r.Root(), "rev-parse", "HEAD") != hash {
 		t.Errorf("%q, %v", second, err)
 	}
@@ -79,12 +261,16 @@ func TestCommitUnbornAndLinked(t *testing.T) {
 
 func hook(t *testing.T, r *Repo, name, script string) {
 	t.Helper()
+	hookIn(t, filepath.Join(r.common, "hooks"), name, script)
+}
+
+func hookIn(t *testing.T, dir, name, script string) {
+	t.Helper()
 	if runtime.GOOS == "windows" {
 		t.Skip("hooks are shell scripts")
 	}
-	file := filepath.Join(r.Root(), ".git", "hooks", name)
-	os.MkdirAll(filepath.Dir(file), 0o755)
-	if err := os.WriteFile(file, []byte("#!/bin/sh\n"+script), 0o755); err != nil {
+	os.MkdirAll(dir, 0o755)
+	if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+script), 0o755); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -92,15 +278,32 @@ func hook(t *testing.T, r *Repo, name, script string) {
 func TestCommitRefusedByHook(t *testing.T) {
 	t.Parallel()
 	r := newRepo(t, map[string]string{"x": "1"})
-	put(t, r.Root(), map[string]string{"x": "2"})
 	hook(t, r, "pre-commit", "echo checking\nprintf '\\033[31mimages must be pinned\\033[0m\\n'\nexit 1\n")
-	_, err := r.Commit(t.Context(), []string{"x"}, "m")
-	wantError(t, err, "the commit was refused by git: images must be pinned")
+	d := delivery(t, r, map[string]string{"x": "2"})
+	hash, err := r.Commit(t.Context(), d)
+	wantNotCommitted(t, r, d, hash, err, "the commit was refused by git: images must be pinned")
 	hook(t, r, "pre-commit", "exit 1\n")
-	_, err = r.Commit(t.Context(), []string{"x"}, "m")
+	_, err = r.Commit(t.Context(), d)
 	wantError(t, err, "a hook failed and gave no reason")
 	if state, err := r.State(t.Context(), []string{"x"}); err != nil || state.Dirty["x"] != "modified" {
 		t.Errorf("%+v, %v", state, err)
+	}
+}
+
+// A hook that rewrites what is committed does not go unnoticed. There is a
+// commit, so that its name comes with the error.
+func TestCommitChangedByHook(t *testing.T) {
+	t.Parallel()
+	for amount, files := range amounts {
+		r := newRepo(t, files("1"))
+		hook(t, r, "pre-commit", "for f in sub/y 'a b.yaml'; do test ! -e \"$f\" || { echo 3 > \"$f\" && git add \"$f\"; }; done\n")
+		d := delivery(t, r, files("2"))
+		hash, err := r.Commit(t.Context(), d)
+		wantError(t, err, "does not hold what was planned for ")
+		var written *promote.NotCommitted
+		if hash == "" || hash != headOf(t, r) || errors.As(err, &written) {
+			t.Errorf("%s: %q, %v", amount, hash, err)
+		}
 	}
 }
 
@@ -108,106 +311,72 @@ func TestCommitRefusedByHook(t *testing.T) {
 func TestCommitIsNotInterrupted(t *testing.T) {
 	t.Parallel()
 	r := newRepo(t, map[string]string{"x": "1"})
-	put(t, r.Root(), map[string]string{"x": "2"})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	begun := filepath.Join(t.TempDir(), "begun")
-	hook(t, r, "pre-commit", "test -z \"$GIT_LITERAL_PATHSPECS\" || exit 1\ntouch '"+begun+"'\nsleep 0.3\n")
+	// The hook opens the pipe when it runs, and ends when the test closes it.
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if out, err := exec.Command("mkfifo", pipe).CombinedOutput(); err != nil {
+		t.Skipf("no named pipes: %v: %s", err, out)
+	}
+	hook(t, r, "pre-commit", "test -z \"$GIT_LITERAL_PATHSPECS\" || exit 1\nread end < '"+pipe+"'\n")
 	go func() {
-		for {
-			if _, err := os.Stat(begun); err == nil {
-				cancel()
-				return
-			}
+		if f, err := os.OpenFile(pipe, os.O_WRONLY, 0); err == nil {
+			cancel()
+			f.WriteString("end\n")
+			f.Close()
 		}
 	}()
-	if hash, err := r.Commit(ctx, []string{"x"}, "m"); err != nil || !isHash(hash) {
-		t.Error(hash, err)
-	}
-	_, err := r.Commit(ctx, []string{"x"}, "m")
-	if !errors.Is(err, context.Canceled) {
-		t.Error(err)
+	d := delivery(t, r, map[string]string{"x": "2"})
+	if hash, err := r.Commit(ctx, d); err != nil || !isHash(hash) || ctx.Err() == nil {
+		t.Error(hash, err, ctx.Err())
 	}
 }
 
-func TestCheckIdentity(t *testing.T) {
+// What git would tidy up in a message is tidied up the same.
+func TestTidy(t *testing.T) {
 	t.Parallel()
-	r := newRepo(t, nil)
-	if err := r.CheckIdentity(t.Context()); err != nil {
-		t.Error(err)
-	}
-	gitIn(t, r.Root(), "config", "--unset", "user.name")
-	gitIn(t, r.Root(), "config", "--unset", "user.email")
-	gitIn(t, r.Root(), "config", "user.useConfigOnly", "true")
-	err := r.CheckIdentity(t.Context())
-	wantError(t, err, "find out who commits: ")
-	var e *Error
-	if !errors.As(err, &e) || !strings.HasPrefix(e.HintText(), "git config user.name ") {
-		t.Errorf("hint %q", e.HintText())
-	}
-}
-
-func TestCommittedAndBlobs(t *testing.T) {
-	t.Parallel()
-	big := strings.Repeat("0123456789abcdef", 1<<16)
-	files := map[string]string{"x": "1", "dir/y": "", "big": big}
-	for _, name := range awkward {
-		files["odd/"+name] = name
-	}
-	r := newRepo(t, files)
-	paths := []string{"absent", "dir", "ab\nsent", "x/y"}
-	for name := range files {
-		paths = append(paths, name)
-	}
-	put(t, r.Root(), map[string]string{"x": "changed"})
-	for range 2 {
-		head, err := r.Committed(t.Context(), paths)
-		if err != nil || len(head) != len(files) {
-			t.Fatalf("%d files, %v", len(head), err)
+	for _, message := range oddMessages {
+		cmd := exec.Command("git", "stripspace")
+		cmd.Stdin = strings.NewReader(message)
+		want, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
 		}
-		for name, want := range files {
-			if string(head[name]) != want {
-				t.Errorf("%q: %d bytes", name, len(head[name]))
+		if got := tidy(message); got != string(want) {
+			t.Errorf("%q: got %q, git makes it %q", message, got, want)
+		}
+	}
+}
+
+var oddMessages = []string{
+	"", "\n\n", " \t\r\n", "a", "a\n", "a \t\nb\r\n", "\n \n\na\n\n\n\nb\n\n", "  a\n\tb\n", "# a\n#\n\n#b", "a\n\n---\n\nKey: value\n\n",
+	"ä ö\u00a0\n\u2028\n", "a\v\nb\f\n",
+}
+
+// A hook may write here too: it does not wait for the commit that waits for it.
+func TestCommitHookWrites(t *testing.T) {
+	t.Parallel()
+	for amount, files := range amounts {
+		r := newRepo(t, files("1"))
+		put(t, r.Root(), map[string]string{"other": "1"})
+		begun, done := filepath.Join(t.TempDir(), "begun"), filepath.Join(t.TempDir(), "done")
+		hook(t, r, "post-commit", "echo > '"+begun+"'\nwhile ! test -e '"+done+"'; do sleep 0.01; done\n")
+		written := make(chan error, 1)
+		go func() {
+			for {
+				if _, err := os.Stat(begun); err == nil {
+					break
+				}
+				time.Sleep(time.Millisecond)
 			}
+			written <- r.Write(t.Context(), asFiles(map[string]string{"other": "2"}))
+			os.WriteFile(done, nil, 0o644)
+		}()
+		if hash, err := r.Commit(t.Context(), delivery(t, r, files("2"))); err != nil || hash != headOf(t, r) {
+			t.Errorf("%s: %q, %v", amount, hash, err)
 		}
-		for len(paths) <= fewPaths { // and once more, in the way for many
-			paths = append(paths, "absent")
-		}
-	}
-	id := gitIn(t, r.Root(), "rev-parse", "HEAD:big")
-	var ids []string
-	for range 200 { // far more than pipes hold
-		ids = append(ids, id)
-	}
-	n := 0
-	err := r.Blobs(t.Context(), ids, func(got string, data []byte) error {
-		if n++; got != id || !bytes.Equal(data, []byte(big)) {
-			t.Error("wrong data")
-		}
-		return nil
-	})
-	if err != nil || n != len(ids) {
-		t.Errorf("%d, %v", n, err)
-	}
-	stop := errors.New("stop")
-	if err := r.Blobs(t.Context(), ids, func(string, []byte) error { return stop }); err != stop {
-		t.Error(err)
-	}
-	none := func(string, []byte) error { return nil }
-	wantError(t, r.Blobs(t.Context(), []string{strings.Repeat("0", 39) + "1"}, none), "is missing from the repository")
-	wantError(t, r.Blobs(t.Context(), []string{gitIn(t, r.Root(), "rev-parse", "HEAD")}, none), "is a commit, not a blob")
-	wantError(t, r.Blobs(t.Context(), []string{"HEAD:x"}, none), "not an object name: HEAD:x")
-}
-
-func TestCommittedUnborn(t *testing.T) {
-	t.Parallel()
-	r := newRepo(t, nil)
-	for _, paths := range [][]string{{"x"}, make([]string, 2*fewPaths)} {
-		for i := range paths {
-			paths[i] = "x"
-		}
-		if head, err := r.Committed(t.Context(), paths); err != nil || len(head) != 0 {
-			t.Errorf("%v, %v", head, err)
+		if err := <-written; err != nil {
+			t.Errorf("%s: %v", amount, err)
 		}
 	}
 }

@@ -10,12 +10,12 @@
 //
 // A promotion uses it in this order:
 //
-//	repo, err := git.Open(ctx, ".")             // find the repository
-//	state, err := repo.State(ctx, paths)        // is any of these files dirty?
-//	data, err := repo.ReadFile(path)            // read, and decide what to write
-//	err = repo.CheckIdentity(ctx)               // could a commit be made at all?
-//	err = repo.Write(ctx, files)                // replace the files
-//	hash, err := repo.Commit(ctx, paths, text)  // record exactly those
+//	repo, err := git.Open(ctx, ".")         // find the repository
+//	state, err := repo.State(ctx, paths)    // is any of these files dirty?
+//	data, err := repo.ReadFile(path)        // read, and decide what to write
+//	hash, err := repo.Commit(ctx, delivery) // replace the files and record exactly those
+//
+// [Repo.Write] does the first half of Commit only.
 //
 // # What a crash leaves behind
 //
@@ -25,15 +25,16 @@
 // renames, some files are new and some are old; the same call again replaces
 // the rest, and uses and removes the same temporary files.
 //
-// [Repo.Commit] of many files first has git fast-import write their blobs and
-// trees as one pack, because git commit would write a file for each. No reference
-// is ever made for that. If the machine stops in between, the pack, or a part of
-// it, is garbage that git removes in time, as it does the commit of no reference
-// that the pack holds.
+// [Repo.Commit] of many files writes their blobs and trees and the commit as one
+// pack, because git commit would write a file for each. The index follows, then
+// the head. If the machine stops before the head has moved, the pack, or a part
+// of it, is garbage that git removes in time, and the files may be staged; the
+// same promotion made again commits them.
 //
 // # Errors
 //
 // Every error is an [*Error]: one line that says what was being done to what,
 // and often a command to type next. It wraps its cause, so that errors.Is finds
-// fs.ErrNotExist or context.Canceled.
+// fs.ErrNotExist or context.Canceled. [Repo.Commit] wraps it once more, in a
+// [*promote.NotCommitted], where the files are written and there is no commit.
 package git

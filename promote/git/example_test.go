@@ -43,10 +43,12 @@ func Example() {
 		log.Fatal(err)
 	}
 	fmt.Println("on", state.Branch, "with", len(state.Dirty), "dirty files")
-	if err := repo.Write(ctx, []promote.File{{Path: "image.txt", Data: []byte("cart:v2\n")}}); err != nil {
-		log.Fatal(err)
-	}
-	if _, err := repo.Commit(ctx, paths, "promote cart to v2"); err != nil {
+	_, err = repo.Commit(ctx, promote.Delivery{
+		Head:    state.Head,
+		Files:   []promote.File{{Path: "image.txt", Data: []byte("cart:v2\n")}},
+		Message: "promote cart to v2",
+	})
+	if err != nil {
 		log.Fatal(err)
 	}
 	err = repo.Commits(ctx, paths, func(c promote.Commit) (bool, error) {

@@ -1,6 +1,7 @@
 package git
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -92,6 +93,36 @@ func asFiles(m map[string]string) []promote.File {
 		files = append(files, promote.File{Path: name, Data: []byte(data)})
 	}
 	return files
+}
+
+// headOf gives the head, or nothing before the first commit.
+func headOf(t testing.TB, r *Repo) string {
+	t.Helper()
+	out, _ := exec.Command("git", "-C", r.Root(), "rev-parse", "--verify", "-q", "HEAD").Output()
+	return strings.TrimSpace(string(out))
+}
+
+// delivery puts the files on top of the head.
+func delivery(t testing.TB, r *Repo, files map[string]string) promote.Delivery {
+	t.Helper()
+	return promote.Delivery{Head: headOf(t, r), Files: asFiles(files), Message: "m"}
+}
+
+// wantNotCommitted checks that the files are written and only the commit is missing.
+func wantNotCommitted(t testing.TB, r *Repo, d promote.Delivery, hash string, err error, part string) {
+	t.Helper()
+	wantError(t, err, part)
+	var written *promote.NotCommitted
+	if hash != "" || !errors.As(err, &written) {
+		t.Errorf("commit %q, error %T: %v", hash, err, err)
+	}
+	for _, f := range d.Files {
+		if got := get(t, r.Root(), f.Path); got != string(f.Data) {
+			t.Errorf("%q is not written: %q", f.Path, got)
+		}
+	}
+	noLitter(t, r.Root())
+	noTrace(t, r)
 }
 
 // wantError checks a part of an error's text, and that it is one line.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/promote"
@@ -31,7 +33,8 @@ const maxArgs = 16 << 10
 // as it touches the given Git pathspecs; all of it without any. A merge is one
 // commit with everything that it brought in. Pathspecs and the files of a
 // commit are relative to the root. Before the first commit there is nothing to
-// visit. In a shallow clone the oldest commit seems to add every file.
+// visit. The oldest commit of a shallow clone, which seems to add every file, is
+// left out.
 //
 // An error of visit ends the reading and is returned as it is.
 func (r *Repo) Commits(ctx context.Context, pathspecs []string, visit func(promote.Commit) (bool, error)) error {
@@ -44,6 +47,11 @@ func (r *Repo) Commits(ctx context.Context, pathspecs []string, visit func(promo
 		return err
 	}
 	parser := newLogParser(p.out)
+	cut, err := r.cutOff()
+	if err != nil {
+		p.stop()
+		return err
+	}
 	visited := false
 	for {
 		commit, err := parser.next()
@@ -51,7 +59,7 @@ func (r *Repo) Commits(ctx context.Context, pathspecs []string, visit func(promo
 			break
 		}
 		more := false
-		if err == nil {
+		if err == nil && !cut[commit.Hash] {
 			visited = true
 			more, err = visit(commit)
 		}
@@ -65,6 +73,19 @@ func (r *Repo) Commits(ctx context.Context, pathspecs []string, visit func(promo
 		return nil
 	}
 	return err
+}
+
+// cutOff gives the commits of a shallow clone whose parents it does not have.
+func (r *Repo) cutOff() (map[string]bool, error) {
+	data, err := os.ReadFile(filepath.Join(r.common, "shallow"))
+	if err != nil && !notExist(err) {
+		return nil, fileError("read", "the list of a shallow clone's ends", err)
+	}
+	cut := map[string]bool{}
+	for line := range strings.Lines(string(data)) {
+		cut[strings.TrimSpace(line)] = true
+	}
+	return cut, nil
 }
 
 // addPathspecs gives the pathspecs as arguments, or through stdin if they are

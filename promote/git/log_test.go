@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -162,4 +163,25 @@ func FuzzLogParse(f *testing.F) {
 		}
 		t.Fatal("no end")
 	})
+}
+
+// The oldest commit of a shallow clone is compared with nothing: what it seems to
+// have added is not told.
+func TestCommitsShallow(t *testing.T) {
+	t.Parallel()
+	r := newRepo(t, map[string]string{"x": "1"})
+	for _, text := range []string{"2", "3"} {
+		put(t, r.Root(), map[string]string{"x": text})
+		gitIn(t, r.Root(), "commit", "-q", "-a", "-m", text)
+	}
+	dir := filepath.Join(t.TempDir(), "shallow")
+	gitIn(t, r.Root(), "clone", "-q", "--depth=2", "file://"+filepath.ToSlash(r.Root()), dir)
+	var seen []string
+	err := open(t, dir).Commits(t.Context(), nil, func(c promote.Commit) (bool, error) {
+		seen = append(seen, strings.TrimSpace(c.Message))
+		return true, nil
+	})
+	if err != nil || len(seen) != 1 || seen[0] != "3" {
+		t.Errorf("%q, %v", seen, err)
+	}
 }

@@ -1,176 +1,132 @@
 package git
 
 import (
-	"bufio"
 	"bytes"
+	"compress/zlib"
 	"context"
-	"errors"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
+	"hash"
 	"strings"
 )
 
-// manyPaths is from how many files on their objects are written as one pack.
-const manyPaths = 50
-
-// packRef is the name that git fast-import wants for the commit that it is given.
-// The same stream takes it back before anything is written: no such reference
-// ever exists. A further slash would leave an empty directory behind.
-const packRef = "refs/kubepromote-pack"
-
-// fewData is up to how many bytes are not compressed: they would take half of the
-// time, and a pack has the differences only of files that are alike.
+// fewData is up to how many bytes are not compressed: most of the time would go
+// there, and what is stored becomes small when git packs it anew.
 const fewData = 2 << 20
 
-// errNoPack says that the files are better left to git commit.
-var errNoPack = errors.New("not packed")
+// The types of objects, as packs have them
+// (https://git-scm.com/docs/gitformat-pack).
+const (
+	typeCommit = 1
+	typeTree   = 2
+	typeBlob   = 3
+)
 
-// prewrite writes what a commit of these paths is made of as one pack. Git
-// commit would write a file for each blob and each directory, four thousand for
-// a thousand services, and that is most of its time; objects that exist already
-// it does not write. The commit itself is git commit's, with the user's hooks,
-// identity and signature. What goes wrong here costs time and nothing else.
-func (r *Repo) prewrite(ctx context.Context, paths []string) {
-	filtered := make(chan bool, 1)
-	go func() { filtered <- r.filtered(ctx, paths) }()
-	stream, err := r.packStream(paths)
-	skip := <-filtered
-	if err != nil {
-		return
-	}
-	defer drop(stream)
-	if !skip {
-		r.importPack(ctx, stream)
-	}
+var typeNames = map[byte]string{typeCommit: "commit", typeTree: "tree", typeBlob: "blob"}
+
+// objectSet is objects that are to be written.
+type objectSet struct {
+	newHash func() hash.Hash
+	objects []packObject
+	known   map[string]bool
+	size    int
 }
 
-func drop(f *os.File) {
-	_ = f.Close()
-	_ = os.Remove(f.Name())
+type packObject struct {
+	kind byte
+	data []byte
 }
 
-// packStream gives what git fast-import is to read, as a file that has no name
-// any more: git has all of it then, even if this program is killed.
-func (r *Repo) packStream(paths []string) (*os.File, error) {
-	f, err := os.CreateTemp(r.gitDir, "kubepromote-pack-")
-	if err != nil {
-		return nil, err
-	}
-	// Windows cannot remove an open file: there it is done in the end.
-	_ = os.Remove(f.Name())
-	w := bufio.NewWriterSize(f, 256<<10)
-	err = r.writeStream(w, paths)
-	if err == nil {
-		err = w.Flush()
-	}
-	if err == nil {
-		_, err = f.Seek(0, io.SeekStart)
-	}
-	if err != nil {
-		drop(f)
-		return nil, err
-	}
-	return f, nil
-}
-
-// writeStream describes a commit that has the paths as they are in the working
-// tree.
-func (r *Repo) writeStream(w *bufio.Writer, paths []string) error {
-	const text = "objects for a promotion that is recorded elsewhere"
-	fmt.Fprintf(w, "feature done\ncommit %s\ncommitter kubepromote <> 0 +0000\ndata %d\n%s\nfrom HEAD\n", packRef, len(text), text)
-	for _, p := range paths {
-		mode, data, err := r.blob(p)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(w, "M %s inline %s\ndata %d\n", mode, quoteImport(p), len(data))
-		w.Write(data)
-		w.WriteByte('\n')
-	}
-	none := strings.Repeat("0", 40)
+func (r *Repo) newObjects() *objectSet {
+	s := &objectSet{newHash: sha1.New, known: map[string]bool{}}
 	if r.sha256 {
-		none = strings.Repeat("0", 64)
+		s.newHash = sha256.New
 	}
-	// A reference that is set to nothing is taken back.
-	_, err := fmt.Fprintf(w, "\nreset %s\nfrom %s\n\ndone\n", packRef, none)
+	return s
+}
+
+// add gives the object's name, in binary.
+func (s *objectSet) add(kind byte, data []byte) []byte {
+	h := s.newHash()
+	fmt.Fprintf(h, "%s %d\x00", typeNames[kind], len(data))
+	h.Write(data)
+	id := h.Sum(nil)
+	if !s.known[string(id)] {
+		s.known[string(id)] = true
+		s.objects = append(s.objects, packObject{kind, data})
+		s.size += len(data)
+	}
+	return id
+}
+
+// pack gives the objects in git's form of a pack.
+func (s *objectSet) pack() ([]byte, error) {
+	var b bytes.Buffer
+	b.Grow(s.size + 32*len(s.objects))
+	b.WriteString("PACK")
+	b.Write(binary.BigEndian.AppendUint32(nil, 2))
+	b.Write(binary.BigEndian.AppendUint32(nil, uint32(len(s.objects))))
+	level := zlib.BestSpeed
+	if s.size < fewData {
+		level = zlib.NoCompression
+	}
+	z, err := zlib.NewWriterLevel(&b, level)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range s.objects {
+		b.Write(packHeader(o))
+		z.Reset(&b)
+		if _, err := z.Write(o.data); err != nil {
+			return nil, err
+		}
+		if err := z.Close(); err != nil {
+			return nil, err
+		}
+	}
+	h := s.newHash()
+	h.Write(b.Bytes())
+	b.Write(h.Sum(nil))
+	return b.Bytes(), nil
+}
+
+// packHeader is the type in three bits, and the size in groups of seven, the
+// first of which has four.
+func packHeader(o packObject) []byte {
+	size := len(o.data)
+	first := o.kind<<4 | byte(size&15)
+	if size >>= 4; size == 0 {
+		return []byte{first}
+	}
+	return binary.AppendUvarint([]byte{first | 0x80}, uint64(size))
+}
+
+// writePack has git put the objects into the repository.
+func (r *Repo) writePack(ctx context.Context, s *objectSet) error {
+	pack, err := s.pack()
+	if err != nil {
+		return &Error{Op: "git index-pack", Msg: bare(err), Err: err}
+	}
+	_, err = r.run(ctx, call{op: "git index-pack", stdin: bytes.NewReader(pack), env: reading(),
+		args: append(durableObjects(), "index-pack", "--stdin")})
 	return err
 }
 
-// blob gives a file's mode as git writes it, and the bytes that git would store.
-func (r *Repo) blob(name string) (mode string, data []byte, err error) {
-	data, perm, ok := r.root.readPlain(name)
-	if !ok {
-		info, err := r.root.Lstat(name)
-		if err != nil {
-			return "", nil, err
-		}
-		if !info.Mode().IsRegular() {
-			return "", nil, errNoPack
-		}
-		if data, err = readRegular(r.root.Root, name); err != nil {
-			return "", nil, err
-		}
-		perm = info.Mode()
-	}
-	// Git may store such lines otherwise.
-	if bytes.Contains(data, []byte("\r\n")) {
-		return "", nil, errNoPack
-	}
-	if perm&0o100 != 0 {
-		return "100755", data, nil
-	}
-	return "100644", data, nil
-}
-
-// quoteImport writes a path for git fast-import.
-func quoteImport(name string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(name) + `"`
-}
-
-// filtered tells whether git stores the files otherwise than they are. It looks
-// at a few of them only, as all have much the same names; being wrong leaves
-// objects that nobody needs, which git removes in time.
-func (r *Repo) filtered(ctx context.Context, paths []string) bool {
-	var some []string
-	for i := 0; i < len(paths); i += max(1, len(paths)/4) {
-		some = append(some, paths[i])
-	}
-	out, err := r.run(ctx, call{op: "git check-attr", stdin: strings.NewReader(strings.Join(some, "\x00") + "\x00"),
+// storedAsTheyAre tells that git has no filter for any of the files.
+func (r *Repo) storedAsTheyAre(ctx context.Context, paths []string) (bool, error) {
+	out, err := r.run(ctx, call{op: "git check-attr", stdin: strings.NewReader(strings.Join(paths, "\x00") + "\x00"),
 		args: []string{"check-attr", "--stdin", "-z", "filter", "ident", "working-tree-encoding"}, env: reading()})
 	if err != nil {
-		return true
+		return false, err
 	}
 	// path, attribute, value, and so on
 	fields := strings.Split(string(out), "\x00")
 	for i := 2; i < len(fields); i += 3 {
 		if fields[i] != "unspecified" && fields[i] != "unset" {
-			return true
+			return false, nil
 		}
 	}
-	return false
-}
-
-// importPack has git fast-import read the stream.
-func (r *Repo) importPack(ctx context.Context, stream *os.File) {
-	// Its default is to unpack small packs; the hooks are for the commit itself.
-	args := append(durableObjects(), "-c", "fastimport.unpackLimit=1", "-c", "core.hooksPath="+os.DevNull)
-	if info, err := stream.Stat(); err == nil && info.Size() < fewData {
-		args = append(args, "-c", "pack.compression=0")
-	}
-	args = append(args, "fast-import", "--quiet", "--done")
-	// Without the padding, the C library gives memory back and takes it again for
-	// each object: most of the time would go there.
-	env := append(reading(), "MALLOC_TOP_PAD_=67108864")
-	p, err := start(ctx, r.top, call{op: "git fast-import", args: args, stdin: stream, env: env})
-	if err != nil {
-		return
-	}
-	_, _ = p.out.WriteTo(io.Discard)
-	if p.wait() != nil {
-		// It leaves a report of what it was doing.
-		report := fmt.Sprintf("fast_import_crash_%d", p.cmd.Process.Pid)
-		_ = os.Remove(filepath.Join(r.gitDir, report))
-	}
+	return true, nil
 }

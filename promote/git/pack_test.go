@@ -1,208 +1,115 @@
 package git
 
 import (
+	"bytes"
+	"encoding/hex"
 	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 )
 
-// manyFiles are enough files for their objects to be packed, with awkward names.
-func manyFiles(text string) map[string]string {
-	files := map[string]string{`back\slash`: text, "\"quoted\"": text, " blank ": text}
-	for _, name := range awkward {
-		files[name], files["odd/"+name] = text, text
-	}
-	for i := range manyPaths {
-		files[fmt.Sprintf("apps/s%d/overlays/production/kustomization.yaml", i)] = fmt.Sprint(text, i)
-	}
-	return files
-}
-
-func names(files map[string]string) []string {
-	var paths []string
-	for name := range files {
-		paths = append(paths, name)
-	}
-	return paths
-}
-
-// counted gives one of the figures of git count-objects.
-func counted(t *testing.T, r *Repo, what string) string {
-	t.Helper()
-	for line := range strings.Lines(gitIn(t, r.Root(), "count-objects", "-v")) {
-		if n, ok := strings.CutPrefix(line, what+": "); ok {
-			return strings.TrimSpace(n)
+// The bytes are those of https://git-scm.com/docs/gitformat-pack.
+func TestPackHeader(t *testing.T) {
+	t.Parallel()
+	for size, want := range map[int]string{
+		0: "30", 1: "31", 15: "3f", 16: "b001", 2047: "bf7f", 2048: "b08001", 1 << 20: "b0808004",
+	} {
+		if got := hex.EncodeToString(packHeader(packObject{typeBlob, make([]byte, size)})); got != want {
+			t.Errorf("%d bytes: %s, want %s", size, got, want)
 		}
 	}
-	t.Fatal("no", what)
-	return ""
-}
-
-// noTrace checks that nothing is left of the packing but the pack.
-func noTrace(t *testing.T, r *Repo) {
-	t.Helper()
-	if refs := gitIn(t, r.Root(), "for-each-ref", "--format=%(refname)"); strings.Contains(refs, "kubepromote") {
-		t.Errorf("references: %s", refs)
-	}
-	if log := gitIn(t, r.Root(), "log", "--all", "--reflog", "--format=%s"); strings.Contains(log, "objects for") {
-		t.Errorf("log: %s", log)
-	}
-	for _, pattern := range []string{"kubepromote*", "fast_import*", "refs/kubepromote*", "logs/refs/kubepromote*"} {
-		if left, _ := filepath.Glob(filepath.Join(r.gitDir, pattern)); len(left) > 0 {
-			t.Errorf("left behind: %q", left)
-		}
+	if got := packHeader(packObject{typeCommit, nil}); !bytes.Equal(got, []byte{0x10}) {
+		t.Errorf("commit: %x", got)
 	}
 }
 
-func commitMany(t *testing.T, r *Repo, files map[string]string) {
-	t.Helper()
-	hash, err := r.Commit(t.Context(), names(files), "m")
-	if err != nil || gitIn(t, r.Root(), "rev-parse", "HEAD") != hash {
-		t.Fatal(hash, err)
-	}
-	noTrace(t, r)
-	head, err := r.Committed(t.Context(), names(files))
-	if err != nil || len(head) != len(files) {
-		t.Fatalf("%d files of %d, %v", len(head), len(files), err)
-	}
-	for name, want := range files {
-		if string(head[name]) != want {
-			t.Errorf("%q: %q", name, head[name])
-		}
-	}
-	gitIn(t, r.Root(), "fsck", "--strict")
-}
-
-// All objects are in one pack, but for the commit: had a path or a mode been
-// told to git otherwise than git commit sees it, there would be other trees.
-func TestCommitMany(t *testing.T) {
+// Git reads what we pack, stored or compressed, and names it as we do.
+func TestPack(t *testing.T) {
 	t.Parallel()
 	for _, format := range []string{"sha1", "sha256"} {
 		dir := t.TempDir()
 		if out, err := exec.Command("git", "init", "-q", "--object-format="+format, dir).CombinedOutput(); err != nil {
-			t.Skipf("%v: %s", err, out)
+			t.Skipf("this git has one format of objects only: %v: %s", err, out)
 		}
-		gitIn(t, dir, "config", "user.name", "Ann")
-		gitIn(t, dir, "config", "user.email", "ann@example.com")
-		gitIn(t, dir, "config", "gc.auto", "0")
-		put(t, dir, manyFiles("1"))
-		put(t, dir, map[string]string{"rest": "1", "staged": "1"})
-		script := filepath.Join(dir, "a b.yaml")
-		os.Chmod(script, 0o755)
-		gitIn(t, dir, "add", "-A")
-		gitIn(t, dir, "commit", "-q", "-m", "first")
-		gitIn(t, dir, "gc", "-q")
-		put(t, dir, map[string]string{"rest": "2"})
-		put(t, dir, manyFiles("2"))
 		r := open(t, dir)
-		commitMany(t, r, manyFiles("2"))
-		if loose, packs := counted(t, r, "count"), counted(t, r, "packs"); loose != "1" || packs != "2" {
-			t.Errorf("%s: %s loose objects, %s packs", format, loose, packs)
+		for _, more := range []int{1 << 20, fewData} {
+			set, want := r.newObjects(), map[string][]byte{}
+			for _, size := range []int{0, 1, 15, 16, 2047, 2048, more} {
+				data := bytes.Repeat([]byte("0123456789\n\x00\xff"), size/13+1)[:size]
+				for range 2 { // once is enough
+					want[hex.EncodeToString(set.add(typeBlob, data))] = data
+				}
+			}
+			if len(set.objects) != len(want) {
+				t.Errorf("%d objects of %d", len(set.objects), len(want))
+			}
+			if err := r.writePack(t.Context(), set); err != nil {
+				t.Fatal(err)
+			}
+			for id, data := range want {
+				out, err := exec.Command("git", "-C", dir, "cat-file", "blob", id).Output()
+				if err != nil || !bytes.Equal(out, data) {
+					t.Errorf("%s: %d bytes of %d, %v", id, len(out), len(data), err)
+				}
+			}
 		}
-		if mode := gitIn(t, dir, "ls-tree", "HEAD", "a b.yaml"); !strings.HasPrefix(mode, "100755 ") {
-			t.Errorf("mode %s", mode)
-		}
-		if left := gitIn(t, dir, "status", "--porcelain"); left != "M rest" {
-			t.Errorf("status %q", left)
-		}
+		gitIn(t, dir, "fsck", "--strict")
 	}
 }
 
-// The first commit has nothing to build on, a linked work tree has its own git
-// directory: neither is a reason to fail.
-func TestCommitManyUnbornAndLinked(t *testing.T) {
-	t.Parallel()
-	r := newRepo(t, nil)
-	files := manyFiles("1")
-	put(t, r.Root(), files)
-	gitIn(t, r.Root(), "add", "-A")
-	commitMany(t, r, files)
-	tree := filepath.Join(t.TempDir(), "linked")
-	gitIn(t, r.Root(), "worktree", "add", "-q", tree)
-	put(t, tree, manyFiles("2"))
-	commitMany(t, open(t, tree), manyFiles("2"))
+// entriesOf reads a tree with one length of object names.
+func entriesOf(sha256 bool, tree []byte) []string {
+	var got []string
+	for e := range (&Repo{sha256: sha256}).entries(tree) {
+		got = append(got, fmt.Sprintf("%s %s %x", e.mode, e.name, e.id))
+	}
+	return got
 }
 
-// What the user has set up works as ever: a hook that refuses, a hook that looks
-// at references, a signature.
-func TestCommitManyAsConfigured(t *testing.T) {
+func TestEntries(t *testing.T) {
 	t.Parallel()
-	r := newRepo(t, manyFiles("1"))
-	put(t, r.Root(), manyFiles("2"))
-	before := gitIn(t, r.Root(), "rev-parse", "HEAD")
-	hook(t, r, "pre-commit", "echo no\nexit 1\n")
-	_, err := r.Commit(t.Context(), names(manyFiles("")), "m")
-	wantError(t, err, "refused by git: no")
-	noTrace(t, r)
-	if gitIn(t, r.Root(), "rev-parse", "HEAD") != before {
-		t.Error("committed in spite of the hook")
-	}
-	hook(t, r, "pre-commit", "exit 0\n")
-	seen := filepath.Join(t.TempDir(), "seen")
-	hook(t, r, "reference-transaction", "cat >> '"+seen+"'\n")
-	gpg := filepath.Join(t.TempDir(), "gpg")
-	script := "#!/bin/sh\ncat > /dev/null\necho signed >> '" + seen + "'\necho '-----BEGIN PGP SIGNATURE-----'\n" +
-		"echo '-----END PGP SIGNATURE-----'\nprintf '\\n[GNUPG:] SIG_CREATED D\\n' >&2\n"
-	if err := os.WriteFile(gpg, []byte(script), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	gitIn(t, r.Root(), "config", "gpg.program", gpg)
-	gitIn(t, r.Root(), "config", "commit.gpgSign", "true")
-	commitMany(t, r, manyFiles("2"))
-	log, err := os.ReadFile(seen)
-	if err != nil || strings.Contains(string(log), "kubepromote") || strings.Count(string(log), "signed") != 1 {
-		t.Errorf("%s, %v", log, err)
-	}
-	if commit := gitIn(t, r.Root(), "cat-file", "commit", "HEAD"); !strings.Contains(commit, "gpgsig ") || strings.Count(commit, "parent ") != 1 {
-		t.Errorf("not signed: %s", commit)
-	}
-}
-
-// Where git stores files otherwise than they are, nothing is packed for it.
-func TestCommitManyConverted(t *testing.T) {
-	t.Parallel()
-	for what, test := range map[string]struct{ set, attribute, working, stored string }{
-		"autocrlf":            {"core.autocrlf=true", "", "x\r\n2", "x\n2"},
-		"autocrlf, lines end": {"core.autocrlf=true", "", "x\n2", "x\n2"},
-		"filter":              {"filter.up.clean=tr a-z A-Z", "* filter=up\n", "x\n2", "X\n2"},
-		"encoding":            {"core.autocrlf=false", "* working-tree-encoding=ISO-8859-1\n", "\xfc\n2", "ü\n2"},
+	id := strings.Repeat("i", 20)
+	whole := "100644 a b\x00" + id + "40000 ä\x00" + id
+	ids := fmt.Sprintf("%x", id)
+	for tree, want := range map[string][]string{
+		"":                           nil,
+		whole:                        {"100644 a b " + ids, "40000 ä " + ids},
+		whole[:len(whole)-1]:         {"100644 a b " + ids},
+		whole + "100644":             {"100644 a b " + ids, "40000 ä " + ids},
+		"100644 x\x00":               nil,
+		"no blank\x00" + id[:19]:     nil,
+		"\x00" + id + "1 x\x00" + id: {"  " + ids, "1 x " + ids},
 	} {
-		r := newRepo(t, manyFiles("1"))
-		key, value, _ := strings.Cut(test.set, "=")
-		gitIn(t, r.Root(), "config", key, value)
-		put(t, r.Root(), map[string]string{".git/info/attributes": test.attribute})
-		put(t, r.Root(), manyFiles(test.working))
-		commitMany(t, r, manyFiles(test.stored))
-		if packs, want := counted(t, r, "packs"), strings.Count(what, ","); packs != fmt.Sprint(want) {
-			t.Errorf("%s: %s packs, want %d", what, packs, want)
-		}
-		if left := gitIn(t, r.Root(), "status", "--porcelain"); left != "" {
-			t.Errorf("%s: status %q", what, left)
+		if got := entriesOf(false, []byte(tree)); strings.Join(got, "|") != strings.Join(want, "|") {
+			t.Errorf("%q: %q, want %q", tree, got, want)
 		}
 	}
 }
 
-// Links, directories and files that are gone are left to git commit.
-func TestCommitManyOtherKinds(t *testing.T) {
-	t.Parallel()
-	files := manyFiles("1")
-	r := newRepo(t, files)
-	if err := os.Remove(filepath.Join(r.Root(), "a b.yaml")); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.Commit(t.Context(), names(files), "m"); err != nil {
-		t.Fatal(err)
-	}
-	symlink(t, "HEAD", filepath.Join(r.Root(), "a b.yaml"))
-	gitIn(t, r.Root(), "add", "-N", "a b.yaml")
-	if _, err := r.Commit(t.Context(), names(files), "m"); err != nil {
-		t.Fatal(err)
-	}
-	noTrace(t, r)
-	if mode := gitIn(t, r.Root(), "ls-tree", "HEAD", "a b.yaml"); !strings.HasPrefix(mode, "120000 ") {
-		t.Errorf("mode %s", mode)
-	}
+// Whatever the bytes are, reading them ends, and gives nothing that is not there.
+func FuzzEntries(f *testing.F) {
+	f.Add([]byte("100644 a b\x00" + strings.Repeat("i", 20) + "40000 d\x00" + strings.Repeat("j", 20)))
+	f.Add([]byte("100755 a\x00" + strings.Repeat("i", 32)))
+	f.Add([]byte(" \x00"))
+	f.Add([]byte(""))
+	f.Fuzz(func(t *testing.T, tree []byte) {
+		for sha256, size := range map[bool]int{false: 20, true: 32} {
+			rest := tree
+			for e := range (&Repo{sha256: sha256}).entries(tree) {
+				head := e.mode + " " + e.name + "\x00"
+				if !bytes.HasPrefix(rest, []byte(head)) {
+					head = e.mode + "\x00" // without a blank all of it is the mode
+				}
+				if len(e.id) != size || !bytes.HasPrefix(rest, append([]byte(head), e.id...)) {
+					t.Fatalf("%q has no %+v", rest, e)
+				}
+				rest = rest[len(head)+size:]
+			}
+			// The first of them is given, and no more asked for.
+			for range (&Repo{sha256: sha256}).entries(tree) {
+				break
+			}
+		}
+	})
 }

@@ -6,7 +6,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"slices"
+
+	"github.com/kubepromote/kubepromote/promote"
 )
 
 // maxFile is the largest file or blob that is read. A manifest is a few
@@ -19,13 +22,50 @@ func (r *Repo) ReadFile(name string) ([]byte, error) {
 	if err := checkPath(name); err != nil {
 		return nil, err
 	}
-	if data, _, ok := r.root.readPlain(name); ok {
+	data, err := r.root.readPlain(name)
+	if err == nil {
 		return data, nil
+	}
+	if notExist(err) {
+		return nil, fileError("read", name, err)
 	}
 	if r.reachesGit(name) {
 		return nil, &Error{Msg: clean(name) + " belongs to git itself"}
 	}
 	return readRegular(r.root.Root, name)
+}
+
+// ReadAny reads the first of the names that is a file of the directory, as
+// [Repo.ReadFile] does, and tells which of the names the directory has.
+func (r *Repo) ReadAny(dir string, names []string) (promote.Found, error) {
+	if err := checkPath(dir); err != nil {
+		return promote.Found{}, err
+	}
+	found, err := r.root.readAnyPlain(dir, names)
+	if err == nil || notExist(err) {
+		return found, err
+	}
+	entries, err := r.ReadDir(dir)
+	if err != nil {
+		return promote.Found{}, err
+	}
+	// The directory's list decides: some file systems take upper and lower case
+	// for the same.
+	found = promote.Found{}
+	for _, name := range names {
+		if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == name }) {
+			found.Have = append(found.Have, name)
+		}
+	}
+	err = fileError("read", path.Join(dir, names[0]), fs.ErrNotExist)
+	for _, name := range found.Have {
+		found.Data, err = r.ReadFile(path.Join(dir, name))
+		if !notExist(err) {
+			found.Name = name
+			break
+		}
+	}
+	return found, err
 }
 
 // readRegular reads a regular file. It never waits for the other end of a pipe.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -181,5 +182,34 @@ func TestEnvironment(t *testing.T) {
 	want := []string{"GIT_INDEX_FILE=" + filepath.Join(wd, ".git", "index"), "A=b"}
 	if strings.Join(got, "|") != strings.Join(want, "|") {
 		t.Errorf("%q", got)
+	}
+}
+
+func TestReadAny(t *testing.T) {
+	t.Parallel()
+	r := newRepo(t, map[string]string{"one/b": "b", "two/b": "b", "two/c": "c", "dir/a/x": "x", "empty/x": "x", "real": "r"})
+	symlink(t, "nowhere", filepath.Join(r.Root(), "two", "a"))
+	symlink(t, "../real", filepath.Join(r.Root(), "one", "a"))
+	symlink(t, t.TempDir(), filepath.Join(r.Root(), "out"))
+	for dir, want := range map[string]struct {
+		name, data, err string
+		have            []string
+	}{
+		"one":   {"a", "r", "", []string{"a", "b"}},
+		"two":   {"b", "b", "", []string{"a", "b", "c"}},
+		"dir":   {"a", "", "dir/a is not a regular file", []string{"a"}},
+		"empty": {"", "", "not exist", nil},
+		"none":  {"", "", "no such file", nil},
+		"out":   {"", "", "leads out of the repository", nil},
+		"../x":  {"", "", "leads out of the repository", nil},
+		".git":  {"", "", "belongs to git itself", nil},
+	} {
+		found, err := r.ReadAny(dir, []string{"a", "b", "c"})
+		if found.Name != want.name || string(found.Data) != want.data || !slices.Equal(found.Have, want.have) {
+			t.Errorf("%s: %+v", dir, found)
+		}
+		if want.err == "" && err != nil || want.err != "" && (err == nil || !strings.Contains(err.Error(), want.err)) {
+			t.Errorf("%s: %v", dir, err)
+		}
 	}
 }

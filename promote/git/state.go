@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/promote"
@@ -26,9 +29,7 @@ func (r *Repo) State(ctx context.Context, paths []string) (promote.State, error)
 	if err := checkPaths(paths); err != nil {
 		return promote.State{}, err
 	}
-	if err := checkParents(r.root, paths, true); err != nil {
-		return promote.State{}, err
-	}
+	index := r.indexMark()
 	args := []string{"status", "--porcelain=v2", "--branch", "-z", "--no-renames", "--no-ahead-behind",
 		"--ignore-submodules=all"}
 	switch {
@@ -41,13 +42,15 @@ func (r *Repo) State(ctx context.Context, paths []string) (promote.State, error)
 	default:
 		args = append(args, "--untracked-files=no")
 	}
-	env := literally()
-	tracked := func() (map[string]bool, error) { return nil, nil }
+	env, specs := literally(), paths
 	if !few(paths) {
 		// A few patterns, and git need not look at the other files.
-		specs := covering(paths)
+		specs = covering(paths)
 		args, env = append(append(args, "--"), specs...), reading()
-		tracked = r.listTracked(ctx, specs)
+	}
+	tracked := func() (map[string]byte, error) { return nil, nil }
+	if len(paths) > 0 {
+		tracked = r.listTracked(ctx, specs, env)
 	}
 	out, err := r.run(ctx, call{op: "git status", args: args, env: env})
 	known, lerr := tracked()
@@ -55,41 +58,74 @@ func (r *Repo) State(ctx context.Context, paths []string) (promote.State, error)
 		return promote.State{}, err
 	}
 	state, all := parseStatus(out)
-	state.Busy = r.busy()
+	state.Busy, state.Index = r.busy(), index
 	state.Dirty = pick(all, paths)
+	for _, p := range paths {
+		if tag := known[p]; (tag == 'S' || tag >= 'a' && tag <= 'z') && state.Dirty[p] == "" {
+			state.Dirty[p] = "hidden"
+		}
+	}
+	// What git knows and finds as it is lies where it seems to.
+	doubtful := paths
 	if !few(paths) {
-		err = r.addUntracked(ctx, paths, known, state.Dirty)
+		doubtful = slices.DeleteFunc(slices.Clone(paths), func(p string) bool { return known[p] != 0 && state.Dirty[p] == "" })
+	}
+	if err := checkParents(r.root, doubtful, true); err != nil {
+		return promote.State{}, err
+	}
+	if !few(paths) {
+		err = r.addUntracked(ctx, doubtful, state.Dirty)
 	}
 	return state, err
 }
 
+// indexMark gives what tells one content of git's index from another: its size,
+// its time, and the checksum at its end. It is empty where there is none.
+func (r *Repo) indexMark() string {
+	name := os.Getenv("GIT_INDEX_FILE")
+	if name == "" {
+		name = filepath.Join(r.gitDir, "index")
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return ""
+	}
+	end := make([]byte, sha256.Size)
+	if _, err := f.ReadAt(end, info.Size()-int64(len(end))); err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%d %d %x", info.Size(), info.ModTime().UnixNano(), end)
+}
+
 // listTracked begins to list the paths that git knows, of those that the
-// pathspecs match. The function that it returns waits for the list.
-func (r *Repo) listTracked(ctx context.Context, specs []string) func() (map[string]bool, error) {
-	var out []byte
-	var err error
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		args := append([]string{"ls-files", "-z", "--"}, specs...)
-		out, err = r.run(ctx, call{op: "git ls-files", args: args, env: reading()})
-	}()
-	return func() (map[string]bool, error) {
-		<-done
-		tracked := map[string]bool{}
+// pathspecs match, with git's letters for them: S where it is told to skip the
+// working tree, and a small one where it is to take the file for unchanged. The
+// function that it returns waits for the list.
+func (r *Repo) listTracked(ctx context.Context, specs, env []string) func() (map[string]byte, error) {
+	return later(func() (map[string]byte, error) {
+		args := append([]string{"ls-files", "-v", "-z", "--"}, specs...)
+		out, err := r.run(ctx, call{op: "git ls-files", args: args, env: env})
+		tracked := map[string]byte{}
 		for name := range strings.SplitSeq(string(out), "\x00") {
-			tracked[name] = true
+			if letter, path, ok := strings.Cut(name, " "); ok {
+				tracked[path] = letter[0]
+			}
 		}
 		return tracked, err
-	}
+	})
 }
 
 // addUntracked finds the paths that git does not know but that exist. To have
 // git status do that would mean to read every directory of the tree.
-func (r *Repo) addUntracked(ctx context.Context, paths []string, tracked map[string]bool, dirty map[string]string) error {
+func (r *Repo) addUntracked(ctx context.Context, paths []string, dirty map[string]string) error {
 	var found []string
 	for _, p := range paths {
-		if tracked[p] || dirty[p] != "" {
+		if dirty[p] != "" {
 			continue
 		}
 		if info, err := r.root.Lstat(p); err == nil && !info.IsDir() {

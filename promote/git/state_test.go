@@ -89,7 +89,7 @@ func TestStateBusyDetachedWorktree(t *testing.T) {
 			t.Errorf("%s: %+v, %v", op, state, err)
 		}
 		if op == "merge" {
-			_, err = linked.Commit(t.Context(), []string{"x"}, "m")
+			_, err = linked.Commit(t.Context(), delivery(t, linked, map[string]string{"x": "4\n"}))
 			wantError(t, err, "the commit was refused by git: cannot do a partial commit during a merge")
 		}
 		gitIn(t, tree, op, "--abort")
@@ -118,10 +118,79 @@ func TestStateForeign(t *testing.T) {
 		"link/y":    "link/y lies behind the symbolic link link",
 		"../x":      "leads out",
 	} {
-		_, err := r.State(t.Context(), []string{name})
-		wantError(t, err, want)
+		many := []string{name}
+		for i := range 2 * fewPaths {
+			many = append(many, fmt.Sprintf("absent/%d", i))
+		}
+		for _, paths := range [][]string{{name}, many} {
+			_, err := r.State(t.Context(), paths)
+			wantError(t, err, want)
+		}
+	}
+	for name, want := range map[string]string{"link/y": "link/y lies behind the symbolic link link", "../x": "leads out"} {
 		wantError(t, r.Write(t.Context(), asFiles(map[string]string{name: "2"})), want)
 	}
+}
+
+// A directory that gave way to a link is not taken for the directory, though
+// git knows the files and finds the same bytes behind the link.
+func TestStateDirectoryBecameLink(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{"dir/y": "1"}
+	for i := range 2 * fewPaths {
+		files[fmt.Sprintf("rest/%d", i)] = "1"
+	}
+	r := newRepo(t, files)
+	if err := os.Rename(filepath.Join(r.Root(), "dir"), filepath.Join(r.Root(), "moved")); err != nil {
+		t.Fatal(err)
+	}
+	symlink(t, "moved", filepath.Join(r.Root(), "dir"))
+	for _, paths := range [][]string{{"dir/y"}, names(files)} {
+		_, err := r.State(t.Context(), paths)
+		wantError(t, err, "dir/y lies behind the symbolic link dir")
+	}
+}
+
+// The mark of the index stays as long as nothing is staged, whatever is changed
+// beside it or asked.
+func TestStateIndex(t *testing.T) {
+	t.Parallel()
+	if _, err := newRepo(t, nil).State(t.Context(), []string{"x"}); err != nil {
+		t.Error(err)
+	}
+	r := newRepo(t, map[string]string{"x": "1"})
+	first := indexOf(t, r)
+	if first == "" {
+		t.Fatal("no mark")
+	}
+	put(t, r.Root(), map[string]string{"x": "2"})
+	if again := indexOf(t, r); again != first {
+		t.Errorf("%q, then %q", first, again)
+	}
+	gitIn(t, r.Root(), "add", "x")
+	staged := indexOf(t, r)
+	gitIn(t, r.Root(), "reset", "-q", "--hard")
+	if reset := indexOf(t, r); staged == first || reset == staged {
+		t.Errorf("%q, staged %q, reset %q", first, staged, reset)
+	}
+	tree := filepath.Join(t.TempDir(), "linked")
+	gitIn(t, r.Root(), "worktree", "add", "-q", tree)
+	linked := open(t, tree)
+	before, main := indexOf(t, linked), indexOf(t, r)
+	put(t, tree, map[string]string{"x": "3"})
+	gitIn(t, tree, "add", "x")
+	if indexOf(t, linked) == before || indexOf(t, r) != main {
+		t.Error("a linked work tree has an index of its own")
+	}
+}
+
+func indexOf(t *testing.T, r *Repo) string {
+	t.Helper()
+	state, err := r.State(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state.Index
 }
 
 // A checkout that turns line endings is clean, and the head's bytes are as stored.
@@ -181,6 +250,25 @@ func TestCovering(t *testing.T) {
 		for p, how := range state.Dirty {
 			if how != "modified" {
 				t.Errorf("%q is %s", p, how)
+			}
+		}
+	}
+}
+
+// What git is told not to look at is not taken for clean.
+func TestStateHidden(t *testing.T) {
+	t.Parallel()
+	for amount, files := range amounts {
+		for _, flag := range []string{"--assume-unchanged", "--skip-worktree"} {
+			r := newRepo(t, files("1"))
+			var name string
+			for name = range files("") {
+				break
+			}
+			gitIn(t, r.Root(), "update-index", flag, "--", name)
+			state, err := r.State(t.Context(), names(files("")))
+			if err != nil || len(state.Dirty) != 1 || state.Dirty[name] != "hidden" {
+				t.Errorf("%s, %s: %+v, %v", amount, flag, state, err)
 			}
 		}
 	}

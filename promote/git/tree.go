@@ -1,6 +1,9 @@
 package git
 
-import "os"
+import (
+	"errors"
+	"os"
+)
 
 // tree is a directory with everything below it. The root serves every path and
 // never leads out, but opens each element of a path for each operation. Most
@@ -12,6 +15,9 @@ type tree struct {
 	*os.Root
 	handle *os.File // the same directory
 }
+
+// errNotPlain says that the root has to serve the path.
+var errNotPlain = errors.New("not a plain path")
 
 func newTree(root *os.Root) (*tree, error) {
 	handle, err := root.Open(".")

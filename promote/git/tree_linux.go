@@ -6,12 +6,12 @@ import (
 	"os"
 	"path"
 
+	"github.com/kubepromote/kubepromote/promote"
 	"golang.org/x/sys/unix"
 )
 
 // openPlain opens a path that stays below the tree and has no symbolic link in
-// it: the kernel sees to that, so that nobody can
-// exchange a directory in between. The call is newer than the oldest kernels
+// it: the kernel sees to that, so that nobody can exchange a directory in between. The call is newer than the oldest kernels
 // that Go serves, and containers may forbid it; every error means only that the
 // path is not served here.
 func (t *tree) openPlain(name string, flags int, mode uint32) (int, error) {
@@ -33,24 +33,83 @@ func (t *tree) openPlain(name string, flags int, mode uint32) (int, error) {
 	return fd, err
 }
 
-// readPlain reads a regular file and tells its permissions.
-func (t *tree) readPlain(name string) ([]byte, fs.FileMode, bool) {
+// readPlain reads a regular file. An error that is fs.ErrNotExist says that there
+// is none; the others say nothing.
+func (t *tree) readPlain(name string) ([]byte, error) {
 	fd, err := t.openPlain(name, unix.O_RDONLY|openFlags, 0)
 	if err != nil {
-		return nil, 0, false
+		return nil, err
 	}
 	defer unix.Close(fd)
+	return readOpen(fd)
+}
+
+func readOpen(fd int) ([]byte, error) {
 	var stat unix.Stat_t
 	if unix.Fstat(fd, &stat) != nil || stat.Mode&unix.S_IFMT != unix.S_IFREG || stat.Size > maxFile {
-		return nil, 0, false
+		return nil, errNotPlain
 	}
 	// One byte more than there should be shows whether this is all.
 	data := make([]byte, stat.Size+1)
 	n, err := unix.Read(fd, data)
 	if err != nil || int64(n) != stat.Size {
-		return nil, 0, false
+		return nil, errNotPlain
 	}
-	return data[:n:n], fs.FileMode(stat.Mode) & fs.ModePerm, true
+	return data[:n:n], nil
+}
+
+// readAnyPlain serves Repo.ReadAny; errors are as for readPlain. The names have no
+// slashes.
+func (t *tree) readAnyPlain(dir string, names []string) (promote.Found, error) {
+	var found promote.Found
+	at, err := t.openPlain(dir, unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return found, err
+	}
+	defer unix.Close(at)
+	for _, name := range names {
+		var stat unix.Stat_t
+		switch err := unix.Fstatat(at, name, &stat, unix.AT_SYMLINK_NOFOLLOW); {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case err != nil:
+			return promote.Found{}, errNotPlain
+		}
+		if found.Have = append(found.Have, name); len(found.Have) > 1 {
+			continue
+		}
+		fd, err := unix.Openat(at, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC|openFlags, 0)
+		if err != nil {
+			return promote.Found{}, errNotPlain
+		}
+		found.Name = name
+		found.Data, err = readOpen(fd)
+		unix.Close(fd)
+		if err != nil {
+			return promote.Found{}, errNotPlain
+		}
+	}
+	if len(found.Have) == 0 {
+		return found, fs.ErrNotExist
+	}
+	return found, nil
+}
+
+// loadPlain reads a regular file and tells about it.
+func (t *tree) loadPlain(name string) ([]byte, fs.FileInfo, bool) {
+	fd, err := t.openPlain(name, unix.O_RDONLY|openFlags, 0)
+	if err != nil {
+		return nil, nil, false
+	}
+	f := os.NewFile(uintptr(fd), name)
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() || info.Size() > maxFile {
+		return nil, nil, false
+	}
+	data := make([]byte, info.Size()+1)
+	n, err := unix.Read(fd, data)
+	return data[:max(n, 0)], info, err == nil && int64(n) == info.Size()
 }
 
 // openDirPlain opens a directory for reading.

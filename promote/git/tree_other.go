@@ -5,11 +5,19 @@ package git
 import (
 	"io/fs"
 	"os"
+
+	"github.com/kubepromote/kubepromote/promote"
 )
 
 // There is no such call here.
 
-func (t *tree) readPlain(string) ([]byte, fs.FileMode, bool) { return nil, 0, false }
+func (t *tree) readPlain(string) ([]byte, error) { return nil, errNotPlain }
+
+func (t *tree) readAnyPlain(string, []string) (promote.Found, error) {
+	return promote.Found{}, errNotPlain
+}
+
+func (t *tree) loadPlain(string) ([]byte, fs.FileInfo, bool) { return nil, nil, false }
 
 func (t *tree) openDirPlain(string) (*os.File, bool) { return nil, false }
 

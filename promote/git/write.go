@@ -23,7 +23,7 @@ import (
 // replacement fail, the error says what was replaced, and the same call again
 // completes it.
 func (r *Repo) Write(ctx context.Context, files []promote.File) error {
-	return (&writer{root: r.root, nested: true, hook: none}).write(ctx, files)
+	return (&writer{root: r.root, hook: none}).writeDurably(ctx, files)
 }
 
 // WriteFiles is what [Repo.Write] does, for a directory that need not be a Git
@@ -34,17 +34,22 @@ func WriteFiles(ctx context.Context, root *os.Root, files []promote.File) error 
 		return err
 	}
 	defer t.handle.Close()
-	return (&writer{root: t, hook: none}).write(ctx, files)
+	return (&writer{root: t, hook: none}).writeDurably(ctx, files)
 }
 
 func none(step, path string) error { return nil }
 
-// writer is one run of WriteFiles.
+// writer is one run of [WriteFiles], [Repo.Write] or [Repo.Commit].
 type writer struct {
 	root *tree
 	jobs []*job
-	// nested has files in other repositories below this one refused.
-	nested bool
+	// checked, if not nil, is told that all files can be replaced, as far as that
+	// is known before.
+	checked func()
+	// ready, if not nil, is the last word before the first file is replaced.
+	ready func() error
+	// settle waits until the renames are durable.
+	settle func() error
 	// hook is asked before each step that changes something; tests let it fail.
 	hook func(step, path string) error
 }
@@ -57,21 +62,30 @@ type job struct {
 	same, replaced  bool
 }
 
-func (w *writer) write(ctx context.Context, files []promote.File) error {
-	if err := w.plan(files); err != nil || len(w.jobs) == 0 {
+func (w *writer) writeDurably(ctx context.Context, files []promote.File) error {
+	unlock, err := lockTree(ctx, w.root)
+	if err != nil {
 		return err
 	}
-	handle, err := w.root.Open(".")
-	if err != nil {
-		return fileError("open", w.root.Name(), err)
+	defer unlock()
+	if err := w.write(ctx, files); err != nil {
+		return err
 	}
-	// Closing the handle gives the lock back.
-	defer handle.Close()
-	if err := lock(ctx, handle); err != nil {
+	return w.settle()
+}
+
+// write returns when the files are replaced; settle then waits for the disk. The
+// tree is locked.
+func (w *writer) write(ctx context.Context, files []promote.File) error {
+	w.settle = func() error { return nil }
+	if err := w.plan(files); err != nil || len(w.jobs) == 0 {
 		return err
 	}
 	if err := each(ctx, manyAtOnce, w.jobs, w.check); err != nil {
 		return err
+	}
+	if w.checked != nil {
+		w.checked()
 	}
 	var pending []*job
 	for _, j := range w.jobs {
@@ -88,9 +102,8 @@ func (w *writer) write(ctx context.Context, files []promote.File) error {
 
 // plan makes a job of each file and checks the paths.
 func (w *writer) plan(files []promote.File) error {
-	names := make([]string, len(files))
 	known := make(map[string]bool, len(files))
-	for i, f := range files {
+	for _, f := range files {
 		if err := checkPath(f.Path); err != nil {
 			return err
 		}
@@ -101,11 +114,10 @@ func (w *writer) plan(files []promote.File) error {
 			return &Error{Msg: clean(f.Path) + " has the name of a temporary file"}
 		}
 		known[f.Path] = true
-		names[i] = f.Path
 		dir := path.Dir(f.Path)
 		w.jobs = append(w.jobs, &job{path: f.Path, dir: dir, temp: path.Join(dir, tempName(path.Base(f.Path))), data: f.Data, old: f.Old})
 	}
-	return checkParents(w.root, names, w.nested)
+	return nil
 }
 
 const tempSuffix = ".kubepromote"
@@ -120,16 +132,26 @@ func tempName(base string) string {
 	return "." + base + tempSuffix
 }
 
-// lock waits until no other run writes below the directory.
-func lock(ctx context.Context, dir *os.File) error {
+// lockTree waits until no other run writes below the directory.
+func lockTree(ctx context.Context, root *tree) (unlock func(), err error) {
+	dir, err := root.Open(".")
+	if err != nil {
+		return nil, fileError("open", root.Name(), err)
+	}
+	unlock = func() { _ = dir.Close() } // that gives the lock back
 	for {
 		done, err := tryLock(dir)
-		if done || err != nil {
-			return err
+		if done && err == nil {
+			return unlock, nil
+		}
+		if err != nil {
+			unlock()
+			return nil, err
 		}
 		select {
 		case <-ctx.Done():
-			return interrupted("wait for another promotion that writes here", ctx.Err())
+			unlock()
+			return nil, interrupted("wait for another promotion that writes here", ctx.Err())
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
@@ -138,8 +160,11 @@ func lock(ctx context.Context, dir *os.File) error {
 // check looks at one target and changes nothing but what a crash has left
 // behind of an earlier run.
 func (w *writer) check(j *job) error {
-	info, ok := w.root.lstatPlain(j.path)
-	if !ok {
+	data, info, plain := w.root.loadPlain(j.path)
+	if !plain {
+		if err := checkParents(w.root, []string{j.path}, false); err != nil {
+			return err
+		}
 		var err error
 		if info, err = w.root.Lstat(j.path); err != nil {
 			return fileError("write", j.path, err)
@@ -158,8 +183,7 @@ func (w *writer) check(j *job) error {
 	if j.old == nil && info.Size() != int64(len(j.data)) {
 		return nil
 	}
-	data, _, ok := w.root.readPlain(j.path)
-	if !ok {
+	if !plain {
 		var err error
 		if data, err = readRegular(w.root.Root, j.path); err != nil {
 			return err
@@ -199,6 +223,11 @@ func (w *writer) prepare(ctx context.Context, jobs []*job) error {
 	}
 	if err := w.hook("prepared", ""); err != nil {
 		return err
+	}
+	if w.ready != nil {
+		if err := w.ready(); err != nil {
+			return err
+		}
 	}
 	if ctx.Err() != nil {
 		return interrupted("write", ctx.Err())
@@ -275,8 +304,12 @@ func (w *writer) replace(jobs []*job) error {
 	if err := each(context.Background(), atOnce, jobs, w.rename); err != nil {
 		return w.partly(jobs, err)
 	}
-	if err := w.syncDirs(jobs); err != nil {
-		return &Error{Op: "the files are replaced, but may not survive a crash", Msg: bare(err), Err: err}
+	synced := later(func() (struct{}, error) { return struct{}{}, w.syncDirs(jobs) })
+	w.settle = func() error {
+		if _, err := synced(); err != nil {
+			return &Error{Op: "the files are replaced, but may not survive a crash", Msg: bare(err), Err: err}
+		}
+		return nil
 	}
 	return nil
 }

@@ -213,10 +213,11 @@ func BenchmarkWrite1000(b *testing.B) {
 // replaced by the same call again.
 func TestWriteManyFailsWhileReplacing(t *testing.T) {
 	t.Parallel()
-	files, changed := map[string]string{}, map[string]string{}
+	files, changed := map[string]string{}, []promote.File{} // in this order
 	for i := range 100 {
 		name := fmt.Sprintf("d%d/x", i)
-		files[name], changed[name] = "1", "2"
+		files[name] = "1"
+		changed = append(changed, promote.File{Path: name, Data: []byte("2")})
 	}
 	r := newRepo(t, files)
 	err := testWriter(t, r, func(step, path string) error {
@@ -224,7 +225,7 @@ func TestWriteManyFailsWhileReplacing(t *testing.T) {
 			return fs.ErrPermission
 		}
 		return nil
-	}).write(t.Context(), asFiles(changed))
+	}).write(t.Context(), changed)
 	wantError(t, err, "replace d50/x: permission denied")
 	if !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("%#v", err)
@@ -240,7 +241,7 @@ func TestWriteManyFailsWhileReplacing(t *testing.T) {
 		t.Fatalf("%d files are replaced", replaced)
 	}
 	wantError(t, err, fmt.Sprintf("; %d of 100 files are replaced (", replaced))
-	if err := r.Write(t.Context(), asFiles(changed)); err != nil {
+	if err := r.Write(t.Context(), changed); err != nil {
 		t.Fatal(err)
 	}
 	for name := range files {

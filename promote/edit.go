@@ -1,0 +1,94 @@
+package promote
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/kubepromote/kubepromote/overlay"
+)
+
+// edit makes the edits of all services that nothing refuses, as far as they were
+// not made ahead.
+func (w *planner) edit(ctx context.Context) error {
+	return errors.Join(each(ctx, len(w.candidates), func(n int) error {
+		c := w.candidates[n]
+		changes := w.changes(c)
+		for _, i := range c.images {
+			i.plan.New = w.pinned(i)
+			c.plan.Images = append(c.plan.Images, i.plan)
+		}
+		if c.ahead == nil || !slices.Equal(c.ahead.asked, changes) {
+			target, err := w.Pipeline.Spec.parse(c.plan.TargetFile, c.target)
+			if err != nil {
+				return err
+			}
+			c.ahead = makeEdit(target, changes)
+		}
+		return w.take(c, c.ahead)
+	})...)
+}
+
+// editAhead makes the edit while the target's syntax is at hand, which is many
+// times as large as the file and is not kept. What registries and verifiers say
+// later seldom changes what is written: where it does, the edit is made again.
+func (w *planner) editAhead(c *candidate, target *overlay.File) {
+	if changes := w.changes(c); len(c.images) > 0 && len(changes) == len(c.images) {
+		c.ahead = makeEdit(target, changes)
+	}
+}
+
+// changes says what a service's promotion asks of its target's file.
+func (w *planner) changes(c *candidate) []overlay.Change {
+	var changes []overlay.Change
+	for _, i := range c.images {
+		if i.digest != "" || w.Pipeline.Spec.Pin == PinTag { // else a verdict says why
+			changes = append(changes, i.change(w.pinned(i)))
+		}
+	}
+	return changes
+}
+
+// madeEdit is an edit without the syntax that it was made with.
+type madeEdit struct {
+	asked   []overlay.Change
+	changes []overlay.FieldChange
+	diff    string
+	after   []byte
+	err     error
+}
+
+func makeEdit(target *overlay.File, changes []overlay.Change) *madeEdit {
+	edit, err := target.Set(changes...)
+	if err == nil && len(edit.Warnings) > 0 {
+		err = failure("write the value in place of the alias", "%s; a promotion changes the images that it names and no others", edit.Warnings[0])
+	}
+	if err != nil {
+		return &madeEdit{asked: changes, err: err}
+	}
+	made := &madeEdit{asked: changes, changes: edit.Changes, after: edit.After.Bytes()}
+	if edit.Changed() {
+		made.diff = edit.Diff()
+	}
+	return made
+}
+
+// take puts an edit into the plan.
+func (w *planner) take(c *candidate, made *madeEdit) error {
+	if made.err != nil {
+		return made.err
+	}
+	c.plan.write = c.working == nil
+	if c.working != nil && !bytes.Equal(c.working, made.after) {
+		if len(c.plan.Verdicts) == 0 {
+			return uncommitted(c.plan.TargetFile, "modified")
+		}
+		return nil // refused anyway
+	}
+	c.plan.Changes, c.plan.Diff = made.changes, made.diff
+	if !bytes.Equal(c.target, made.after) {
+		c.plan.file = File{Path: c.plan.TargetFile, Data: made.after, Old: c.target}
+	}
+	return nil
+}
