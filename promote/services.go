@@ -46,7 +46,8 @@ func (w *planner) chooseServices(context.Context) error {
 	return nil
 }
 
-// read parses the source and target overlays of all services.
+// read parses the source and target overlays of all services, pairs their images,
+// and makes the edits that are known by then.
 func (w *planner) read(ctx context.Context) error {
 	w.candidates = make([]*candidate, len(w.names))
 	errs := each(ctx, len(w.names), func(i int) (err error) {

@@ -33,13 +33,13 @@ func (r *Repo) Commit(ctx context.Context, d promote.Delivery) (string, error) {
 	if err := checkDelivery(ctx, d); err != nil {
 		return "", err
 	}
-	sheltered, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
-	defer cancel()
 	unlock, err := lockTree(ctx, r.root)
 	if err != nil {
 		return "", err
 	}
 	defer unlock()
+	sheltered, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
+	defer cancel()
 	asked := later(func() (struct{}, error) {
 		if d.Ready == nil {
 			return struct{}{}, nil

@@ -121,19 +121,6 @@ func (t *tree) openDirPlain(name string) (*os.File, bool) {
 	return os.NewFile(uintptr(fd), name), true
 }
 
-// lstatPlain tells about a file or a directory.
-func (t *tree) lstatPlain(name string) (fs.FileInfo, bool) {
-	fd, err := t.openPlain(name, unix.O_PATH, 0)
-	if err != nil {
-		return nil, false
-	}
-	f := os.NewFile(uintptr(fd), name)
-	defer f.Close()
-	info, err := f.Stat()
-	// Here a link can be opened, if it is the last element.
-	return info, err == nil && info.Mode()&fs.ModeSymlink == 0
-}
-
 // createPlain makes a file that does not exist yet.
 func (t *tree) createPlain(name string) (*os.File, bool) {
 	fd, err := t.openPlain(name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o600)

@@ -21,8 +21,6 @@ func (t *tree) loadPlain(string) ([]byte, fs.FileInfo, bool) { return nil, nil, 
 
 func (t *tree) openDirPlain(string) (*os.File, bool) { return nil, false }
 
-func (t *tree) lstatPlain(string) (fs.FileInfo, bool) { return nil, false }
-
 func (t *tree) createPlain(string) (*os.File, bool) { return nil, false }
 
 func (t *tree) renamePlain(_, _ string) bool { return false }
