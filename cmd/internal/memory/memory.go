@@ -3,8 +3,8 @@
 //
 // A command lives for some milliseconds. By default the collector begins its
 // first cycle at 4 MiB, which the initialisers of the libraries reach before
-// main begins: that alone doubled the time of a short command. Here the cycles
-// are rare as long as there is little memory in use, and a limit keeps that
+// main begins: that alone doubled the time of a short command. Here it is a limit
+// that has cycles begin, as long as there is little memory in use, and it stays
 // little. Where more than half of the limit is really needed the limit gives way,
 // or the collector would do nothing but to look for what is not there. GOGC and
 // GOMEMLIMIT count as ever.
@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	percent = 300
+	percent = 800
 	limit   = 44 << 20
 )
 
