@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"sort"
@@ -102,17 +103,46 @@ func matchSegment(template, name string) (service, environment string, ok bool) 
 // Overlays finds the overlays there are: service → environment → true. Only
 // directories that the template leads through are read.
 func (l Layout) Overlays(tree Tree) (map[string]map[string]bool, error) {
-	w := &layoutWalk{Layout: l, tree: tree, found: make(map[string]map[string]bool)}
-	err := w.walk(strings.Split(l.Path, "/"), "", "", "")
-	return w.found, err
+	return walkLayout(tree, strings.Split(l.Path, "/"), l.isFile())
+}
+
+// candidates lists, in order, the services that may have overlays in all of the
+// environments: those for which there is what the template says up to the
+// service's name. What it says behind that is not looked for.
+func (l Layout) candidates(tree Tree, environments ...string) ([]string, error) {
+	whole := strings.Split(l.Path, "/")
+	end := 1 + slices.IndexFunc(whole, func(s string) bool { return strings.Contains(s, serviceHole) })
+	before := strings.Join(whole[:end], "/")
+	paths := make(map[string]int)
+	for _, e := range environments {
+		paths[strings.Replace(before, environmentHole, e, 1)]++
+	}
+	count := make(map[string]int)
+	for p, n := range paths {
+		found, err := walkLayout(tree, strings.Split(p, "/"), l.isFile() && end == len(whole))
+		if err != nil {
+			return nil, err
+		}
+		for service := range found {
+			count[service] += n
+		}
+	}
+	maps.DeleteFunc(count, func(_ string, n int) bool { return n < len(environments) })
+	return slices.Sorted(maps.Keys(count)), nil
 }
 
 // layoutWalk looks for what fits a layout's template.
 type layoutWalk struct {
-	Layout
 	tree  Tree
+	files bool // the template's end stands for files
 	lock  sync.Mutex
 	found map[string]map[string]bool
+}
+
+func walkLayout(tree Tree, template []string, files bool) (map[string]map[string]bool, error) {
+	w := &layoutWalk{tree: tree, files: files, found: make(map[string]map[string]bool)}
+	err := w.walk(template, "", "", "")
+	return w.found, err
 }
 
 func (l *layoutWalk) add(service, environment string) {
@@ -144,7 +174,7 @@ func (l *layoutWalk) walk(template []string, dir, service, environment string) e
 	enter := func(i int) error {
 		name := entries[i].Name()
 		s, e, ok := matchSegment(template[0], name)
-		if !ok || entries[i].IsDir() == (l.isFile() && len(template) == 1) || s+e != "" && !isName(s+e) {
+		if !ok || entries[i].IsDir() == (l.files && len(template) == 1) || s+e != "" && !isName(s+e) {
 			return nil
 		}
 		return l.walk(template[1:], path.Join(dir, name), service+s, environment+e)

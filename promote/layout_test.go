@@ -53,6 +53,30 @@ func TestLayoutCheck(t *testing.T) {
 	}
 }
 
+// What is found is what there is up to the service's name, in both environments.
+func TestLayoutCandidates(t *testing.T) {
+	tree := memory{fstest.MapFS{}}
+	for _, f := range []string{
+		"apps/a/overlays/prod/k", "apps/b/none", "apps/file", "apps/-x/k", "x/dev/a/k", "x/prod/a/k", "x/dev/b/k", "x/prod/c.yaml", "x/dev/c.yaml",
+		"y/a.yaml/dev", "y/a.yaml/prod",
+	} {
+		tree.MapFS[f] = &fstest.MapFile{}
+	}
+	for layout, want := range map[string][]string{
+		DefaultLayout:                    {"a", "b"},
+		"x/{environment}/{service}":      {"a"},
+		"x/{environment}/{service}.yaml": {"c"},
+		"y/{service}.yaml/{environment}": {"a"},
+		"none/{service}/{environment}":   nil,
+		"{service}/{environment}.yaml":   {"apps", "x", "y"},
+	} {
+		got, err := Layout{Path: layout}.candidates(tree, "dev", "prod")
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %q, %v, want %q", layout, got, err, want)
+		}
+	}
+}
+
 // memory is a tree of files for tests that need no Git.
 type memory struct{ fstest.MapFS }
 

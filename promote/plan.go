@@ -126,14 +126,13 @@ func (w *planner) progress(step string, total int) func() {
 // differs from the head is looked at again in edit: it may be what an earlier,
 // interrupted run of the same promotion has written.
 func (w *planner) checkState(ctx context.Context) error {
-	var paths, dirty []string
-	for _, c := range w.candidates {
-		paths = append(paths, c.source.file, c.plan.TargetFile)
-		for _, p := range w.copyPaths(c) {
-			paths = append(paths, p[0], p[1])
+	state, err := w.Repo.State(ctx, w.paths())
+	if err != nil && w.req.All && w.dropUnlisted() {
+		if len(w.candidates) == 0 {
+			return w.nowhere()
 		}
+		state, err = w.Repo.State(ctx, w.paths())
 	}
-	state, err := w.Repo.State(ctx, paths)
 	if err != nil {
 		return err
 	}
@@ -143,6 +142,7 @@ func (w *planner) checkState(ctx context.Context) error {
 			return err
 		}
 	}
+	var dirty []string
 	var errs []error
 	for _, c := range w.candidates {
 		if how := state.Dirty[c.source.file]; how != "" {
@@ -163,6 +163,18 @@ func (w *planner) checkState(ctx context.Context) error {
 		return errors.Join(errs...)
 	}
 	return w.useCommitted(ctx, state, dirty)
+}
+
+// paths are the files that the plan is made of.
+func (w *planner) paths() []string {
+	var paths []string
+	for _, c := range w.candidates {
+		paths = append(paths, c.source.file, c.plan.TargetFile)
+		for _, p := range w.copyPaths(c) {
+			paths = append(paths, p[0], p[1])
+		}
+	}
+	return paths
 }
 
 func uncommitted(file, how string) error {

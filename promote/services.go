@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
-	"sort"
 	"strings"
 )
 
@@ -30,20 +30,16 @@ func (w *planner) chooseServices(context.Context) error {
 	if len(w.req.Services) > 0 {
 		return usage("", "services are named beside --all")
 	}
-	overlays, err := w.overlays()
-	if err != nil {
-		return err
+	var err error
+	w.names, err = w.Pipeline.Spec.Layout.candidates(w.Repo, w.from.Name, w.to.Name)
+	if err == nil && len(w.names) == 0 {
+		err = w.nowhere()
 	}
-	for s, envs := range overlays {
-		if envs[w.from.Name] && envs[w.to.Name] {
-			w.names = append(w.names, s)
-		}
-	}
-	sort.Strings(w.names)
-	if len(w.names) == 0 {
-		return failure("", "no service has overlays in both %q and %q (%s)", w.from.Name, w.to.Name, w.Pipeline.Spec.Layout.Path)
-	}
-	return nil
+	return err
+}
+
+func (w *planner) nowhere() error {
+	return failure("", "no service has overlays in both %q and %q (%s)", w.from.Name, w.to.Name, w.Pipeline.Spec.Layout.Path)
 }
 
 // read parses the source and target overlays of all services, pairs their images,
@@ -55,16 +51,35 @@ func (w *planner) read(ctx context.Context) error {
 		return err
 	})
 	if w.req.All {
-		w.leaveOut(errs)
+		if err := w.leaveOut(errs); err != nil {
+			return err
+		}
 	}
-	return errors.Join(errs...)
+	err := errors.Join(errs...)
+	if err == nil && len(w.candidates)+len(w.plan.Warnings) == 0 {
+		err = w.nowhere()
+	}
+	return err
 }
 
-// leaveOut drops services that have a folder and no overlay in it: who asks for
-// all services means those that there are.
-func (w *planner) leaveOut(errs []error) {
+// leaveOut drops services that are not in both environments, whatever there was to
+// say of them: who asks for all services means those that are. One that has a
+// folder and no overlay in it is mentioned. Which services are in an environment is
+// found out only where something is wrong: that takes as long as reading them.
+func (w *planner) leaveOut(errs []error) error {
+	if errors.Join(errs...) == nil {
+		return nil
+	}
+	overlays, err := w.overlays()
+	if err != nil {
+		return err
+	}
 	var kept []*candidate
 	for i, c := range w.candidates {
+		if envs := overlays[w.names[i]]; !envs[w.from.Name] || !envs[w.to.Name] {
+			errs[i] = nil
+			continue
+		}
 		var missing *missingOverlay
 		if errors.As(errs[i], &missing) {
 			w.plan.Warnings = append(w.plan.Warnings, errs[i].Error()+"; it is left out")
@@ -74,6 +89,22 @@ func (w *planner) leaveOut(errs []error) {
 		kept = append(kept, c)
 	}
 	w.candidates = kept
+	return nil
+}
+
+// dropUnlisted drops services that were read and are not in both environments: what
+// was read lies behind a symbolic link. It tells whether there were any.
+func (w *planner) dropUnlisted() bool {
+	overlays, err := w.overlays()
+	if err != nil {
+		return false
+	}
+	n := len(w.candidates)
+	w.candidates = slices.DeleteFunc(w.candidates, func(c *candidate) bool {
+		envs := overlays[c.plan.Service]
+		return !envs[w.from.Name] || !envs[w.to.Name]
+	})
+	return len(w.candidates) < n
 }
 
 // missingOverlay says that a service has a folder and no overlay in it.
@@ -86,15 +117,12 @@ func (m *missingOverlay) Error() string {
 func (w *planner) readService(name string) (*candidate, error) {
 	spec := &w.Pipeline.Spec
 	from, err := readOverlay(w.Repo, spec, name, w.from.Name, true)
-	if err != nil && !errors.Is(err, errNoOverlay) {
-		return nil, err
-	}
 	target, terr := readOverlay(w.Repo, spec, name, w.to.Name, true)
-	if terr != nil && !errors.Is(terr, errNoOverlay) {
-		return nil, errors.Join(err, terr)
+	if err == errNoOverlay || terr == errNoOverlay {
+		return nil, w.missing(name, err == errNoOverlay)
 	}
-	if err != nil || terr != nil {
-		return nil, w.missing(name, err != nil, terr != nil)
+	if err = errors.Join(err, terr); err != nil {
+		return nil, err
 	}
 	c := &candidate{
 		source: source{from.Name(), from.Images()}, target: target.Bytes(),
@@ -106,7 +134,7 @@ func (w *planner) readService(name string) (*candidate, error) {
 }
 
 // missing explains that a service has no overlay where it needs one.
-func (w *planner) missing(name string, source, target bool) error {
+func (w *planner) missing(name string, source bool) error {
 	layout := w.Pipeline.Spec.Layout
 	overlays, err := w.overlays()
 	if err != nil {
@@ -119,10 +147,6 @@ func (w *planner) missing(name string, source, target bool) error {
 		}
 		return &missingOverlay{name, env, at}
 	}
-	var names []string
-	for s := range overlays {
-		names = append(names, s)
-	}
-	sort.Strings(names)
+	names := slices.Sorted(maps.Keys(overlays))
 	return usage(didYouMean(name, names), "unknown service %q", name)
 }
