@@ -159,6 +159,10 @@ func kindName(n *yaml.Node) string {
 		return "list"
 	case n.ShortTag() == "!!null":
 		return "null"
+	case n.ShortTag() == "!!str":
+		return "string"
+	case n.ShortTag() == "!!int", n.ShortTag() == "!!float":
+		return "number"
 	}
 	return strings.TrimPrefix(n.ShortTag(), "!!")
 }
