@@ -1,44 +1,54 @@
 package git
 
 import (
-	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
 
 // covering gives a few pathspecs that match all the paths, and others too: the
-// files of many services differ in one or two directories' names only. It gives
-// none, which stand for everything, where the paths have too little in common.
+// files of many services differ in the names of one or two directories. Names of
+// which there are few, such as environments, stay in the pathspecs. It gives none,
+// which stand for everything, where the paths have too little in common.
 func covering(paths []string) []string {
-	const most = 16
-	groups := map[string][]string{}
-	for _, p := range paths {
+	const most, fewNames = 16, 3
+	type shape struct {
+		depth int
+		file  string
+	}
+	shapes := map[shape][]map[string]bool{} // the names at each depth
+	split := func(p string) ([]string, []map[string]bool) {
 		elems := strings.Split(p, "/")
-		last := elems[len(elems)-1]
-		key := fmt.Sprint(len(elems), last)
-		common := groups[key]
-		if common == nil {
-			for i, e := range elems {
+		s := shape{len(elems), elems[len(elems)-1]}
+		if shapes[s] == nil {
+			shapes[s] = make([]map[string]bool, s.depth)
+		}
+		return elems, shapes[s]
+	}
+	for _, p := range paths {
+		elems, names := split(p)
+		for i, e := range elems {
+			if names[i] == nil {
+				names[i] = map[string]bool{}
+			}
+			if len(names[i]) <= fewNames {
+				names[i][e] = true
+			}
+		}
+	}
+	specs := map[string]bool{}
+	for _, p := range paths {
+		elems, names := split(p)
+		for i, e := range elems {
+			if elems[i] = "*"; len(names[i]) <= fewNames {
 				elems[i] = globQuoter.Replace(e)
 			}
-			groups[key] = elems
-			continue
 		}
-		for i, e := range elems {
-			if common[i] != globQuoter.Replace(e) {
-				common[i] = "*"
-			}
+		if specs[":(top,glob)"+strings.Join(elems, "/")] = true; len(specs) > most {
+			return nil
 		}
 	}
-	if len(groups) > most {
-		return nil
-	}
-	specs := make([]string, 0, len(groups))
-	for _, elems := range groups {
-		specs = append(specs, ":(top,glob)"+strings.Join(elems, "/"))
-	}
-	slices.Sort(specs)
-	return specs
+	return slices.Sorted(maps.Keys(specs))
 }
 
 // globQuoter makes a path element match itself only.

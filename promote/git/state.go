@@ -30,6 +30,12 @@ func (r *Repo) State(ctx context.Context, paths []string) (promote.State, error)
 		return promote.State{}, err
 	}
 	index := r.indexMark()
+	if len(paths) == 0 {
+		if state, err := r.where(ctx); err == nil {
+			state.Busy, state.Index = r.busy(), index
+			return state, nil
+		}
+	}
 	args := []string{"status", "--porcelain=v2", "--branch", "-z", "--no-renames", "--no-ahead-behind",
 		"--ignore-submodules=all"}
 	switch {
@@ -77,6 +83,24 @@ func (r *Repo) State(ctx context.Context, paths []string) (promote.State, error)
 		err = r.addUntracked(ctx, doubtful, state.Dirty)
 	}
 	return state, err
+}
+
+// where tells the head and its branch, without a look at the index as git status
+// takes it. Before the first commit it is an error.
+func (r *Repo) where(ctx context.Context) (promote.State, error) {
+	out, err := r.run(ctx, call{op: "git rev-parse", args: []string{"rev-parse", "HEAD", "--symbolic-full-name", "HEAD"}, env: reading()})
+	lines := strings.Split(string(out), "\n")
+	if err == nil && len(lines) != 3 {
+		err = &Error{Op: "git rev-parse", Msg: "unexpected answer: " + clean(string(out))}
+	}
+	if err != nil {
+		return promote.State{}, err
+	}
+	state := promote.State{Head: lines[0], Dirty: map[string]string{}}
+	if lines[1] != "HEAD" { // it is detached
+		state.Branch = strings.TrimPrefix(lines[1], "refs/heads/")
+	}
+	return state, nil
 }
 
 // indexMark gives what tells one content of git's index from another: its size,

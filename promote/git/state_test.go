@@ -217,9 +217,10 @@ func TestAutocrlf(t *testing.T) {
 func TestCovering(t *testing.T) {
 	t.Parallel()
 	for want, paths := range map[string][]string{
-		":(top,glob)apps/*/overlays/*/k.yaml": {"apps/a/overlays/dev/k.yaml", "apps/b/overlays/prod/k.yaml"},
-		":(top,glob)a/x :(top,glob)x":         {"x", "a/x"},
-		`:(top,glob)*/\*\?\[\\ :(top,glob)y`:  {`a/*?[\`, `b/*?[\`, "y"},
+		":(top,glob)apps/*/overlays/dev/k.yaml :(top,glob)apps/*/overlays/prod/k.yaml": {
+			"apps/a/overlays/dev/k.yaml", "apps/b/overlays/prod/k.yaml", "apps/c/overlays/dev/k.yaml", "apps/d/overlays/dev/k.yaml"},
+		":(top,glob)a/x :(top,glob)x":        {"x", "a/x"},
+		`:(top,glob)*/\*\?\[\\ :(top,glob)y`: {`a/*?[\`, `b/*?[\`, `c/*?[\`, `d/*?[\`, "y"},
 	} {
 		if got := strings.Join(covering(paths), " "); got != want {
 			t.Errorf("%q: %q, want %q", paths, got, want)
