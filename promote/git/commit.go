@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -71,10 +70,12 @@ func (r *Repo) Commit(ctx context.Context, d promote.Delivery) (string, error) {
 		// What has begun is not stopped: git would leave the half of a pack.
 		close(failed)
 		_, _ = asked()
-		_, _ = objects()
+		if m, err := objects(); err == nil {
+			m.ref.abandon()
+		}
 		return "", err
 	}
-	hash, err := r.record(sheltered, d, objects, unlock)
+	hash, err := r.record(sheltered, d, objects, w.stats(), unlock)
 	err = cmp.Or(err, w.settle())
 	if hash == "" {
 		return "", &promote.NotCommitted{Err: err}
@@ -84,10 +85,10 @@ func (r *Repo) Commit(ctx context.Context, d promote.Delivery) (string, error) {
 
 // record commits the files, which are in the working tree. Git commit has locks of
 // its own, and its hooks may run this program: it goes without ours.
-func (r *Repo) record(ctx context.Context, d promote.Delivery, objects func() (made, error), unlock func()) (string, error) {
+func (r *Repo) record(ctx context.Context, d promote.Delivery, objects func() (made, error), stats map[string]fileStat, unlock func()) (string, error) {
 	// Why there is no commit does not matter: git commit makes its own.
 	if m, err := objects(); err == nil {
-		hash, err := r.moveHead(ctx, d, m)
+		hash, err := r.moveHead(ctx, d, m, stats)
 		if !errors.Is(err, errNotMade) {
 			return hash, err
 		}
@@ -98,7 +99,8 @@ func (r *Repo) record(ctx context.Context, d promote.Delivery, objects func() (m
 
 // indexFree finds another git that is at work, or was ended in the middle of it.
 func (r *Repo) indexFree() error {
-	name := filepath.Join(r.gitDir, "index.lock")
+	r.clearLock()
+	name := r.lockName()
 	if _, err := os.Lstat(name); err == nil {
 		return &Error{Op: "git commit", Msg: "another git is at work here, or has been killed: there is an index.lock", Hint: "wait for it, or rm " + quote(name)}
 	}

@@ -26,10 +26,15 @@
 // the rest, and uses and removes the same temporary files.
 //
 // [Repo.Commit] of many files writes their blobs and trees and the commit as one
-// pack, because git commit would write a file for each. The index follows, then
-// the head. If the machine stops before the head has moved, the pack, or a part
-// of it, is garbage that git removes in time, and the files may be staged; the
-// same promotion made again commits them.
+// pack, because git commit would write a file for each. It then exchanges the
+// blobs in git's index, which keeps all its other bytes, and last the head. If the
+// machine stops before the head has moved, the pack, or a part of it, is garbage
+// that git removes in time, and the files may be staged; the same promotion made
+// again commits them. It also removes an index.lock of a run that was killed, and
+// of no other program.
+//
+// An index of a form that is not known here is left to git commit: one that is
+// split or sparse, or has extensions that are newer.
 //
 // # Errors
 //

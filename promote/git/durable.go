@@ -15,8 +15,9 @@ const (
 	manyAtOnce = 8
 )
 
-// each runs fn on all items, some at a time but begun in their order, and gives the error of the first
-// of them that failed. After an error or the end of ctx nothing is begun.
+// each runs fn on all items, some at a time but begun in their order, and gives
+// the error of the first of them that failed. After an error or the end of ctx
+// nothing is begun.
 func each[T any](ctx context.Context, atOnce int, items []T, fn func(T) error) error {
 	errs := make([]error, len(items))
 	var next atomic.Int64

@@ -1,13 +1,16 @@
 package git
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -23,6 +26,8 @@ var errNotMade = errors.New("git commit makes the commit")
 // made is a commit that no reference leads to yet.
 type made struct {
 	commit   string
+	index    *nextIndex
+	ref      *refUpdate
 	maintain bool // settings.maintain
 }
 
@@ -35,15 +40,12 @@ func (r *Repo) makeCommit(ctx context.Context, d promote.Delivery, who func() (i
 	if len(d.Files) < manyPaths || d.Head == "" || r.busy() != "" {
 		return made{}, errNotMade
 	}
-	// Files that belong together have much the same names, and a few of them tell
-	// about all. Should one be stored otherwise, the index shows it: see moveHead.
-	var some []string
-	for i := 0; i < len(d.Files); i += max(1, len(d.Files)/4) {
-		some = append(some, d.Files[i].Path)
-	}
-	stored := later(func() (bool, error) { return r.storedAsTheyAre(ctx, some) })
+	stored := later(func() (bool, error) { return r.storedAsTheyAre(ctx, pathsOf(d.Files)) })
 	setUp := later(func() (settings, error) { return r.settings(ctx) })
-	commit, set, err := r.build(ctx, d, who)
+	top := directories(d.Files)
+	next := r.nextIndex(top)
+	commit, set, err := r.build(ctx, d, top, next.index, who)
+	served := err == nil && next.index != nil && next.exchange()
 	asTheyAre, serr := stored()
 	user, uerr := setUp()
 	if err = cmp.Or(err, serr, uerr); err != nil {
@@ -52,22 +54,32 @@ func (r *Repo) makeCommit(ctx context.Context, d promote.Delivery, who func() (i
 	if !asTheyAre {
 		return made{}, errNotMade
 	}
+	user.plain = user.plain && served
 	if !user.plain {
 		set.objects = set.objects[:len(set.objects)-1] // all but the commit
 	}
 	if err := wanted(); err != nil {
 		return made{}, err
 	}
-	if err = r.writePack(ctx, set); err == nil && !user.plain {
-		err = errNotMade
+	if err = r.writePack(ctx, set); err != nil || !user.plain {
+		return made{}, cmp.Or(err, errNotMade)
 	}
-	return made{commit, user.maintain}, err
+	subject, _, _ := strings.Cut(d.Message, "\n")
+	ref, err := r.beginUpdate(ctx, "commit: "+subject)
+	return made{commit, next, ref, user.maintain}, err
 }
 
 // build makes the objects, of which the commit is the last, and gives its name.
-func (r *Repo) build(ctx context.Context, d promote.Delivery, who func() (identity, error)) (string, *objectSet, error) {
-	top := directories(d.Files)
-	if err := r.readDirectories(ctx, top, d.Head); err != nil {
+func (r *Repo) build(ctx context.Context, d promote.Delivery, top *directory, x *index, who func() (identity, error)) (string, *objectSet, error) {
+	out, err := r.run(ctx, call{op: "git rev-parse", args: []string{"rev-parse", "--verify", d.Head + "^{tree}"}, env: reading()})
+	if err != nil {
+		return "", nil, err
+	}
+	old, err := hex.DecodeString(strings.TrimSpace(string(out)))
+	if err != nil {
+		return "", nil, errNotMade
+	}
+	if err := r.readDirectories(ctx, top, old, x); err != nil {
 		return "", nil, err
 	}
 	set := r.newObjects()
@@ -82,14 +94,14 @@ func (r *Repo) build(ctx context.Context, d promote.Delivery, who func() (identi
 	commit := fmt.Sprintf("tree %x\nparent %s\nauthor %s\ncommitter %s\n\n%s", tree, d.Head, names.author, names.committer, d.Message)
 	// Git commit refuses a commit that changes nothing, and recodes what is not
 	// UTF-8.
-	if hex.EncodeToString(tree) == top.id || !utf8.ValidString(commit) {
+	if bytes.Equal(tree, old) || !utf8.ValidString(commit) {
 		return "", nil, errNotMade
 	}
 	return hex.EncodeToString(set.add(typeCommit, []byte(commit))), set, nil
 }
 
 // commitHooks are the hooks that have a say in a commit.
-var commitHooks = []string{"pre-commit", "prepare-commit-msg", "commit-msg", "post-commit", "reference-transaction"}
+var commitHooks = []string{"pre-commit", "prepare-commit-msg", "commit-msg", "post-commit", "reference-transaction", "post-index-change"}
 
 // settings is what the user has set up for commits.
 type settings struct {
@@ -108,7 +120,7 @@ func (r *Repo) settings(ctx context.Context) (settings, error) {
 		}
 	}
 	out, err := r.run(ctx, call{op: "git config", env: reading(), args: []string{"config", "-z", "--get-regexp",
-		`^(core\.hookspath|hook\..*|commit\.gpgsign|i18n\.commitencoding|maintenance\.auto)$`}})
+		`^(core\.(hookspath|safecrlf|sharedrepository|splitindex)|hook\..*|commit\.gpgsign|i18n\.commitencoding|maintenance\.auto)$`}})
 	if err != nil && exitCode(err) != 1 { // 1: nothing of it is set
 		return s, err
 	}
@@ -146,53 +158,32 @@ func isOff(value string) bool {
 // same promotion made again commits them. The other way round it would leave
 // their old contents staged, to be committed by whoever is next.
 //
-// The result is errNotMade where git does not find in the working tree what the
-// commit has: files that it is told not to look at, that have another mode, or
-// that it stores otherwise than they are.
-func (r *Repo) moveHead(ctx context.Context, d promote.Delivery, m made) (string, error) {
-	subject, _, _ := strings.Cut(d.Message, "\n")
-	ref, err := r.beginUpdate(ctx, "commit: "+subject, m.commit, d.Head)
-	if err != nil {
+// The result is errNotMade where the index is not as it was planned on, or of a
+// form that only git knows.
+func (r *Repo) moveHead(ctx context.Context, d promote.Delivery, m made, stats map[string]fileStat) (string, error) {
+	if err := m.ref.prepare(m.commit, d.Head); err != nil {
 		return "", refusedByGit(err)
 	}
-	paths := pathsOf(d.Files)
-	_, err = r.run(ctx, call{op: "git update-index", args: []string{"update-index", "-z", "--stdin"},
-		stdin: strings.NewReader(strings.Join(paths, "\x00") + "\x00"), env: inEnglish()})
-	if err != nil {
-		ref.abandon()
-		return "", refusedByGit(err)
+	if err := r.useIndex(m.index, stats); err != nil {
+		m.ref.abandon()
+		return "", err
 	}
-	if same, err := r.stagedAs(ctx, m.commit, paths); err != nil || !same {
-		ref.abandon()
-		return "", cmp.Or(err, errNotMade)
+	if err := m.ref.commit(); err != nil {
+		// Git may have been ended when it was done, before it could say so.
+		if head, herr := r.head(ctx); herr != nil || head != m.commit {
+			r.unstage(ctx, pathsOf(d.Files))
+			return "", refusedByGit(err)
+		}
 	}
-	if err := ref.commit(); err != nil {
-		r.unstage(ctx, paths)
-		return "", refusedByGit(err)
+	if unknown := func(s fileStat) bool { return s.ino == 0 }; slices.ContainsFunc(slices.Collect(maps.Values(stats)), unknown) {
+		// Git would take the others for changed until it looks at them.
+		_, _ = r.run(ctx, call{op: "git update-index", args: []string{"update-index", "-q", "--refresh"}, env: inEnglish()})
 	}
 	if m.maintain {
 		// Git commit ignores how it ends, too.
 		_, _ = r.run(ctx, call{op: "git maintenance", args: []string{"maintenance", "run", "--auto", "--quiet"}})
 	}
 	return m.commit, nil
-}
-
-// stagedAs tells whether the index has of the files what the commit has.
-func (r *Repo) stagedAs(ctx context.Context, commit string, paths []string) (bool, error) {
-	out, err := r.run(ctx, call{op: "git diff-index", args: []string{"diff-index", "--cached", "--name-only", "--no-renames", "-z", commit}, env: reading()})
-	if err != nil || len(out) == 0 {
-		return err == nil, err
-	}
-	ours := make(map[string]bool, len(paths))
-	for _, p := range paths {
-		ours[p] = true
-	}
-	for name := range strings.SplitSeq(string(out), "\x00") {
-		if ours[name] {
-			return false, nil
-		}
-	}
-	return true, nil
 }
 
 // unstage gives the index what the head has of the files.

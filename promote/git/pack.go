@@ -4,10 +4,7 @@ import (
 	"bytes"
 	"compress/zlib"
 	"context"
-	"crypto/sha1"
-	"crypto/sha256"
 	"encoding/binary"
-	"fmt"
 	"hash"
 	"strings"
 )
@@ -40,19 +37,12 @@ type packObject struct {
 }
 
 func (r *Repo) newObjects() *objectSet {
-	s := &objectSet{newHash: sha1.New, known: map[string]bool{}}
-	if r.sha256 {
-		s.newHash = sha256.New
-	}
-	return s
+	return &objectSet{newHash: r.newHash, known: map[string]bool{}}
 }
 
 // add gives the object's name, in binary.
 func (s *objectSet) add(kind byte, data []byte) []byte {
-	h := s.newHash()
-	fmt.Fprintf(h, "%s %d\x00", typeNames[kind], len(data))
-	h.Write(data)
-	id := h.Sum(nil)
+	id := objectName(s.newHash(), kind, data)
 	if !s.known[string(id)] {
 		s.known[string(id)] = true
 		s.objects = append(s.objects, packObject{kind, data})

@@ -7,15 +7,14 @@ import (
 	"strings"
 )
 
-// refUpdate is a change of the head that git has locked and not yet made.
+// refUpdate is a change of the head that git is ready to make.
 type refUpdate struct {
 	process *process
 	in      *io.PipeWriter
 }
 
-// beginUpdate locks the head, and the branch that it stands for. It is an error if
-// the head is not at old.
-func (r *Repo) beginUpdate(ctx context.Context, reason, now, old string) (*refUpdate, error) {
+// beginUpdate has git run; nothing is locked yet.
+func (r *Repo) beginUpdate(ctx context.Context, reason string) (*refUpdate, error) {
 	stdin, in := io.Pipe()
 	args := append(durableObjects(), "update-ref", "-m", reason, "--stdin")
 	p, err := start(ctx, r.top, call{op: "git update-ref", args: args, stdin: stdin, env: inEnglish()})
@@ -23,13 +22,13 @@ func (r *Repo) beginUpdate(ctx context.Context, reason, now, old string) (*refUp
 		return nil, err
 	}
 	u := &refUpdate{p, in}
-	if err := u.say("start"); err != nil {
-		return nil, err
-	}
-	if err := u.say("update HEAD " + now + " " + old + "\nprepare"); err != nil {
-		return nil, err
-	}
-	return u, nil
+	return u, u.say("start")
+}
+
+// prepare locks the head, and the branch that it stands for. It is an error if the
+// head is not at old.
+func (u *refUpdate) prepare(now, old string) error {
+	return u.say("update HEAD " + now + " " + old + "\nprepare")
 }
 
 // say gives git a command and waits for its answer, "COMMAND: ok". After an error

@@ -58,8 +58,8 @@ func Open(ctx context.Context, dir string) (*Repo, error) {
 }
 
 // locate asks for the work tree, the git directory, the common one, the prefix
-// and the format of object names. Git ends each answer with a newline, so only a path with a newline
-// in it needs a question for each.
+// and the format of object names. Git ends each answer with a newline, so only a
+// path with a newline in it needs a question for each.
 func locate(ctx context.Context, dir string) ([]string, error) {
 	questions := []string{"--show-toplevel", "--git-dir", "--git-common-dir", "--show-prefix", "--show-object-format"}
 	out, err := revParse(ctx, dir, questions...)

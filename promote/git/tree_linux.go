@@ -11,9 +11,9 @@ import (
 )
 
 // openPlain opens a path that stays below the tree and has no symbolic link in
-// it: the kernel sees to that, so that nobody can exchange a directory in between. The call is newer than the oldest kernels
-// that Go serves, and containers may forbid it; every error means only that the
-// path is not served here.
+// it: the kernel sees to that, so that nobody can exchange a directory in between.
+// The call is newer than the oldest kernels that Go serves, and containers may
+// forbid it; every error means only that the path is not served here.
 func (t *tree) openPlain(name string, flags int, mode uint32) (int, error) {
 	conn, err := t.handle.SyscallConn()
 	if err != nil {
@@ -130,14 +130,40 @@ func (t *tree) createPlain(name string) (*os.File, bool) {
 	return os.NewFile(uintptr(fd), name), true
 }
 
-// renamePlain renames a file within its directory.
-func (t *tree) renamePlain(from, to string) bool {
+// renamePlain renames a file within its directory and tells about it, if that is
+// possible.
+func (t *tree) renamePlain(from, to string) (fileStat, bool) {
 	dir, err := t.openPlain(path.Dir(to), unix.O_PATH|unix.O_DIRECTORY, 0)
 	if err != nil {
-		return false
+		return fileStat{}, false
 	}
 	defer unix.Close(dir)
-	return unix.Renameat(dir, path.Base(from), dir, path.Base(to)) == nil
+	name := path.Base(to)
+	if unix.Renameat(dir, path.Base(from), dir, name) != nil {
+		return fileStat{}, false
+	}
+	var stat unix.Stat_t
+	if unix.Fstatat(dir, name, &stat, unix.AT_SYMLINK_NOFOLLOW) != nil || stat.Mode&unix.S_IFMT != unix.S_IFREG {
+		return fileStat{}, true
+	}
+	return asIndexed(&stat), true
+}
+
+// statOf tells about an open file.
+func statOf(f *os.File) fileStat {
+	var stat unix.Stat_t
+	if unix.Fstat(int(f.Fd()), &stat) != nil {
+		return fileStat{}
+	}
+	return asIndexed(&stat)
+}
+
+// asIndexed shortens the numbers as git does.
+func asIndexed(s *unix.Stat_t) fileStat {
+	return fileStat{
+		ctime: uint32(s.Ctim.Sec), ctimeNano: uint32(s.Ctim.Nsec), mtime: uint32(s.Mtim.Sec), mtimeNano: uint32(s.Mtim.Nsec),
+		dev: uint32(s.Dev), ino: uint32(s.Ino), uid: s.Uid, gid: s.Gid, size: uint32(s.Size),
+	}
 }
 
 // ordinaryPlain tells whether a directory is reached without a symbolic link and

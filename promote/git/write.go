@@ -60,6 +60,8 @@ type job struct {
 	data, old       []byte
 	info            fs.FileInfo
 	same, replaced  bool
+	// stat is of the new file, once it has its name.
+	stat fileStat
 }
 
 func (w *writer) writeDurably(ctx context.Context, files []promote.File) error {
@@ -252,6 +254,7 @@ func (w *writer) fill(j *job, durable bool) (err error) {
 	if _, err := f.Write(j.data); err != nil {
 		return err
 	}
+	j.stat = statOf(f)
 	// The owner comes first, as a change of it takes bits off the mode.
 	keepOwner(f, j.info)
 	if err := f.Chmod(j.info.Mode() & (fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky)); err != nil {
@@ -316,14 +319,34 @@ func (w *writer) replace(jobs []*job) error {
 
 func (w *writer) rename(j *job) error {
 	err := w.hook("rename", j.path)
-	if err == nil && !w.root.renamePlain(j.temp, j.path) {
-		err = w.root.Rename(j.temp, j.path)
+	written := j.stat
+	j.stat = fileStat{}
+	if err == nil {
+		var ok bool
+		if j.stat, ok = w.root.renamePlain(j.temp, j.path); !ok {
+			err = w.root.Rename(j.temp, j.path)
+		}
 	}
 	if err != nil {
 		return fileError("replace", j.path, err)
 	}
 	j.replaced = true
+	// Somebody may have written into it already; that is not what was planned.
+	if j.stat.ino != written.ino || j.stat.mtime != written.mtime || j.stat.mtimeNano != written.mtimeNano || j.stat.size != written.size {
+		j.stat = fileStat{}
+	}
 	return nil
+}
+
+// stats tells about the files that were written and have not been changed since;
+// about others only whether they are executable.
+func (w *writer) stats() map[string]fileStat {
+	stats := make(map[string]fileStat, len(w.jobs))
+	for _, j := range w.jobs {
+		j.stat.runs = j.info.Mode()&0o100 != 0
+		stats[j.path] = j.stat
+	}
+	return stats
 }
 
 // partly removes what is left of a replacement that failed, and gives the error
