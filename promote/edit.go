@@ -24,7 +24,7 @@ func (w *planner) edit(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			c.ahead = makeEdit(target, changes)
+			c.ahead = w.makeEdit(target, changes)
 		}
 		return w.take(c, c.ahead)
 	})...)
@@ -35,7 +35,7 @@ func (w *planner) edit(ctx context.Context) error {
 // later seldom changes what is written: where it does, the edit is made again.
 func (w *planner) editAhead(c *candidate, target *overlay.File) {
 	if changes := w.changes(c); len(c.images) > 0 && len(changes) == len(c.images) {
-		c.ahead = makeEdit(target, changes)
+		c.ahead = w.makeEdit(target, changes)
 	}
 }
 
@@ -59,7 +59,7 @@ type madeEdit struct {
 	err     error
 }
 
-func makeEdit(target *overlay.File, changes []overlay.Change) *madeEdit {
+func (w *planner) makeEdit(target *overlay.File, changes []overlay.Change) *madeEdit {
 	edit, err := target.Set(changes...)
 	if err == nil && len(edit.Warnings) > 0 {
 		err = failure("write the value in place of the alias", "%s; a promotion changes the images that it names and no others", edit.Warnings[0])
@@ -68,7 +68,7 @@ func makeEdit(target *overlay.File, changes []overlay.Change) *madeEdit {
 		return &madeEdit{asked: changes, err: err}
 	}
 	made := &madeEdit{asked: changes, changes: edit.Changes, after: edit.After.Bytes()}
-	if edit.Changed() {
+	if edit.Changed() && !w.req.NoDiff {
 		made.diff = edit.Diff()
 	}
 	return made

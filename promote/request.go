@@ -26,6 +26,8 @@ type Request struct {
 	Policy string
 	// Mode, if not empty, is used in place of the pipeline's delivery mode.
 	Mode DeliverMode
+	// NoDiff leaves ServicePlan.Diff empty, for a caller that does not show it.
+	NoDiff bool
 }
 
 // Resolver finds out what image references stand for.

@@ -110,6 +110,7 @@ func (o *promoteOptions) run(cmd *cobra.Command, args []string) error {
 	if o.commit {
 		o.request.Mode = promote.DeliverCommit
 	}
+	o.request.NoDiff = printer == nil && !o.dryRun
 	ctx := cmd.Context()
 	p, repo, err := o.session.open(ctx)
 	if err != nil {
