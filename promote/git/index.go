@@ -12,9 +12,11 @@ import (
 // the file again to know that it is as it was.
 type fileStat struct {
 	ctime, ctimeNano, mtime, mtimeNano uint32
-	dev, ino, uid, gid, size           uint32
-	runs                               bool // its owner may execute it
+	dev, ino, mode, uid, gid, size     uint32
 }
+
+// runs tells whether the file's owner may execute it.
+func (s fileStat) runs() bool { return s.mode&0o100 != 0 }
 
 // index is git's index as it stands in its file, without the checksum at the end
 // (https://git-scm.com/docs/gitformat-index). Versions 2 to 4 are served. What is
@@ -299,7 +301,7 @@ func (x *index) exchangeTrees(dir *directory) bool {
 func (x *index) finish(stats map[string]fileStat) ([]byte, error) {
 	for name, f := range x.leaves {
 		s := stats[name]
-		if s.runs != (f.mode == "100755") {
+		if s.runs() != (f.mode == "100755") {
 			return nil, errNotMade
 		}
 		entry := x.data[f.at:]

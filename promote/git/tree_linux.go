@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"syscall"
 
 	"github.com/kubepromote/kubepromote/promote"
 	"golang.org/x/sys/unix"
@@ -122,8 +123,8 @@ func (t *tree) openDirPlain(name string) (*os.File, bool) {
 }
 
 // createPlain makes a file that does not exist yet.
-func (t *tree) createPlain(name string) (*os.File, bool) {
-	fd, err := t.openPlain(name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, 0o600)
+func (t *tree) createPlain(name string, mode fs.FileMode) (*os.File, bool) {
+	fd, err := t.openPlain(name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, uint32(mode.Perm()))
 	if err != nil {
 		return nil, false
 	}
@@ -158,11 +159,17 @@ func statOf(f *os.File) fileStat {
 	return asIndexed(&stat)
 }
 
+// like tells whether the file has the owner and the mode that another has.
+func (s fileStat) like(info fs.FileInfo) bool {
+	want, ok := info.Sys().(*syscall.Stat_t)
+	return ok && s.uid == want.Uid && s.gid == want.Gid && s.mode == want.Mode
+}
+
 // asIndexed shortens the numbers as git does.
 func asIndexed(s *unix.Stat_t) fileStat {
 	return fileStat{
 		ctime: uint32(s.Ctim.Sec), ctimeNano: uint32(s.Ctim.Nsec), mtime: uint32(s.Mtim.Sec), mtimeNano: uint32(s.Mtim.Nsec),
-		dev: uint32(s.Dev), ino: uint32(s.Ino), uid: s.Uid, gid: s.Gid, size: uint32(s.Size),
+		dev: uint32(s.Dev), ino: uint32(s.Ino), mode: s.Mode, uid: s.Uid, gid: s.Gid, size: uint32(s.Size),
 	}
 }
 

@@ -254,11 +254,12 @@ func (w *writer) fill(j *job, durable bool) (err error) {
 	if _, err := f.Write(j.data); err != nil {
 		return err
 	}
-	j.stat = statOf(f)
-	// The owner comes first, as a change of it takes bits off the mode.
-	keepOwner(f, j.info)
-	if err := f.Chmod(j.info.Mode() & (fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky)); err != nil {
-		return err
+	if j.stat = statOf(f); !j.stat.like(j.info) {
+		// The owner comes first, as a change of it takes bits off the mode.
+		keepOwner(f, j.info)
+		if err := f.Chmod(j.info.Mode() & (fs.ModePerm | fs.ModeSetuid | fs.ModeSetgid | fs.ModeSticky)); err != nil {
+			return err
+		}
 	}
 	if durable {
 		return f.Sync()
@@ -269,7 +270,7 @@ func (w *writer) fill(j *job, durable bool) (err error) {
 // create makes the temporary file anew, whatever stands there: it may be the
 // rest of an earlier run, or a link that somebody planted.
 func (w *writer) create(j *job) (*os.File, error) {
-	if f, ok := w.root.createPlain(j.temp); ok {
+	if f, ok := w.root.createPlain(j.temp, j.info.Mode()); ok {
 		return f, nil
 	}
 	const flags = os.O_WRONLY | os.O_CREATE | os.O_EXCL
@@ -343,7 +344,7 @@ func (w *writer) rename(j *job) error {
 func (w *writer) stats() map[string]fileStat {
 	stats := make(map[string]fileStat, len(w.jobs))
 	for _, j := range w.jobs {
-		j.stat.runs = j.info.Mode()&0o100 != 0
+		j.stat.mode = uint32(j.info.Mode().Perm())
 		stats[j.path] = j.stat
 	}
 	return stats
