@@ -28,7 +28,7 @@ func (w *planner) chooseServices(context.Context) error {
 		return nil
 	}
 	if len(w.req.Services) > 0 {
-		return usage("", "services are named beside --all")
+		return usage("kubectl promote --all --to "+w.to.Name+", or the services without --all", "services are named beside --all")
 	}
 	var err error
 	w.names, err = w.Pipeline.Spec.Layout.candidates(w.Repo, w.from.Name, w.to.Name)
@@ -39,7 +39,7 @@ func (w *planner) chooseServices(context.Context) error {
 }
 
 func (w *planner) nowhere() error {
-	return failure("", "no service has overlays in both %q and %q (%s)", w.from.Name, w.to.Name, w.Pipeline.Spec.Layout.Path)
+	return failure("kubectl promote status, to see which overlays there are", "no service has overlays in both %q and %q (%s)", w.from.Name, w.to.Name, w.Pipeline.Spec.Layout.Path)
 }
 
 // read parses the source and target overlays of all services, pairs their images,
@@ -118,8 +118,8 @@ func (w *planner) readService(name string) (*candidate, error) {
 	spec := &w.Pipeline.Spec
 	from, err := readOverlay(w.Repo, spec, name, w.from.Name, true)
 	target, terr := readOverlay(w.Repo, spec, name, w.to.Name, true)
-	if err == errNoOverlay || terr == errNoOverlay {
-		return nil, w.missing(name, err == errNoOverlay)
+	if noSource := errors.Is(err, errNoOverlay); noSource || errors.Is(terr, errNoOverlay) {
+		return nil, w.missing(name, noSource)
 	}
 	if err = errors.Join(err, terr); err != nil {
 		return nil, err
