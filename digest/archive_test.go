@@ -6,7 +6,6 @@ import (
 	"compress/gzip"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,68 +18,6 @@ import (
 	"github.com/kubepromote/kubepromote/digest"
 )
 
-// save writes images as "docker save" does, with compressed layers.
-func save(t testing.TB, file string, images map[string]v1.Image) {
-	t.Helper()
-	refs := make(map[name.Tag]v1.Image)
-	for ref, img := range images {
-		tag, err := name.NewTag(ref)
-		if err != nil {
-			t.Fatal(err)
-		}
-		refs[tag] = img
-	}
-	if err := tarball.MultiWriteToFile(file, refs); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// tarFile is an entry of an archive that a test writes.
-type tarEntry struct {
-	name, text, link string
-	kind             byte // 0 is a file
-}
-
-func writeTar(t testing.TB, entries []tarEntry) string {
-	t.Helper()
-	var b bytes.Buffer
-	tw := tar.NewWriter(&b)
-	for _, e := range entries {
-		h := &tar.Header{Name: e.name, Size: int64(len(e.text)), Mode: 0o644, Typeflag: e.kind, Linkname: e.link}
-		if e.kind == 0 {
-			h.Typeflag = tar.TypeReg
-		}
-		if err := tw.WriteHeader(h); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.WriteString(tw, e.text); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := tw.Close(); err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "a.tar")
-	if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
-}
-
-// saved are the files of an archive as older versions of docker save write it,
-// with a layer that stands once and is linked to once.
-func saved() []tarEntry {
-	layer := "layer " + strings.Repeat("x", 1000)
-	config := fmt.Sprintf(`{"architecture":"arm64","os":"linux","rootfs":{"type":"layers","diff_ids":[%q,%q]}}`, hashOf(layer), hashOf(layer))
-	return []tarEntry{
-		{name: "one/", kind: tar.TypeDir},
-		{name: "one/layer.tar", text: layer},
-		{name: "two/layer.tar", link: "../one/layer.tar", kind: tar.TypeSymlink},
-		{name: "config.json", text: config},
-		{name: "manifest.json", text: `[{"Config":"config.json","RepoTags":["shop/cart:v1"],"Layers":["one/layer.tar","two/layer.tar"]}]`},
-	}
-}
-
 func TestResolveSaved(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "saved.tar")
 	one, two := randomImage(t), randomImage(t)
@@ -92,7 +29,7 @@ func TestResolveSaved(t *testing.T) {
 	for ref, img := range map[string]v1.Image{
 		"shop/cart:v1": one, "docker.io/shop/cart:v1": one, "r.io/shop/web:v1": two,
 	} {
-		got, err := digest.ResolveSource(t.Context(), "docker-archive:"+file+":"+ref)
+		got, err := digest.ResolveLayout(t.Context(), "docker-archive:"+file+":"+ref)
 		if err != nil || got.Tag != ref || got.MediaType != "application/vnd.docker.distribution.manifest.v2+json" {
 			t.Errorf("%s: %+v, %v", ref, got, err)
 		}
@@ -109,8 +46,8 @@ func TestResolveSaved(t *testing.T) {
 		"":              {digest.ErrUnknown, "manifest.json has 2 images, and the reference names none", "its images are tagged"},
 		":shop/cart:v9": {digest.ErrNotFound, `manifest.json has no image tagged "shop/cart:v9"`, "its images are tagged"},
 	} {
-		_, err := digest.ResolveSource(t.Context(), "docker-archive:"+file+name)
-		var e *digest.Error
+		_, err := digest.ResolveLayout(t.Context(), "docker-archive:"+file+name)
+		var e *digest.LayoutError
 		if !errors.As(err, &e) || !errors.Is(err, want.kind) || e.Err.Error() != want.text || !strings.HasPrefix(e.HintText(), want.hint) {
 			t.Errorf("%q: %v, want %s", name, err, want.text)
 		}
@@ -129,12 +66,8 @@ func TestResolveSavedPlain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := s.Resolution().Digest, digestOfImage(t, theirs); got != want {
+	if got, want := s.Descriptor().Digest.String(), digestOfImage(t, theirs); got != want {
 		t.Errorf("got %s, want %s", got, want)
-	}
-	platforms, err := s.Platforms()
-	if err != nil || len(platforms) != 1 || platforms[0].Platform != "linux/arm64" {
-		t.Errorf("platforms are %v, %v", platforms, err)
 	}
 }
 
@@ -187,14 +120,14 @@ func TestArchiveDamaged(t *testing.T) {
 		"long name":          {append(saved(), tarEntry{name: strings.Repeat("x", 513)}), "the archive has a name longer than 512 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := digest.ResolveSource(t.Context(), "docker-archive:"+writeTar(t, tt.entries))
+			_, err := digest.ResolveLayout(t.Context(), "docker-archive:"+writeTar(t, tt.entries))
 			if tt.want == "" {
 				if err != nil {
 					t.Error(err)
 				}
 				return
 			}
-			var e *digest.Error
+			var e *digest.LayoutError
 			if !errors.As(err, &e) || e.Err.Error() != tt.want {
 				t.Errorf("\n got %v\nwant %s", err, tt.want)
 			}
@@ -213,7 +146,7 @@ func TestArchiveTags(t *testing.T) {
 		``:                       `manifest.json has no image tagged "shop/cart:v1"`,
 	} {
 		file := writeTar(t, []tarEntry{{name: "manifest.json", text: `[{"Config":"c","RepoTags":[` + tags + `]},{"Config":"d"}]`}})
-		_, err := digest.ResolveSource(t.Context(), "docker-archive:"+file+":shop/cart:v1")
+		_, err := digest.ResolveLayout(t.Context(), "docker-archive:"+file+":shop/cart:v1")
 		if err == nil || !strings.HasSuffix(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
@@ -259,8 +192,8 @@ func TestArchiveForms(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "a.tar")
 			writeFile(t, file, string(tt.data))
-			_, err := digest.ResolveSource(t.Context(), "docker-archive:"+file)
-			var e *digest.Error
+			_, err := digest.ResolveLayout(t.Context(), "docker-archive:"+file)
+			var e *digest.LayoutError
 			if !errors.As(err, &e) || !errors.Is(err, digest.ErrUnknown) || e.Err.Error() != tt.want {
 				t.Fatalf("got %v, want %s", err, tt.want)
 			}
@@ -278,7 +211,7 @@ func TestArchiveLayoutLink(t *testing.T) {
 		{name: "x", text: `{}`},
 		{name: "index.json", link: "x", kind: tar.TypeSymlink},
 	})
-	_, err := digest.ResolveSource(t.Context(), "oci-archive:"+file)
+	_, err := digest.ResolveLayout(t.Context(), "oci-archive:"+file)
 	if err == nil || !strings.HasSuffix(err.Error(), "index.json is not a regular file") {
 		t.Errorf("got %v", err)
 	}
@@ -299,8 +232,8 @@ func FuzzArchive(f *testing.F) {
 			t.Fatal(err)
 		}
 		for _, kind := range []string{"docker-archive:", "oci-archive:"} {
-			res, err := digest.ResolveSource(t.Context(), kind+file)
-			var e *digest.Error
+			res, err := digest.ResolveLayout(t.Context(), kind+file)
+			var e *digest.LayoutError
 			if err != nil && (!errors.As(err, &e) || strings.ContainsAny(err.Error(), "\n\r")) || err == nil && res.Digest == "" {
 				t.Fatalf("%s%q: %+v, %v", kind, data, res, err)
 			}

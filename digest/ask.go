@@ -26,7 +26,7 @@ func newQuestion(ref Reference) (question, error) {
 	repo, err := name.NewRepository(ref.Repository)
 	if err != nil {
 		// The grammar here is the narrower one; this is for the day it is not.
-		return question{}, &Error{Ref: ref.String(), Kind: ErrMalformed, Err: fault("repository not accepted")}
+		return question{}, &Error{Ref: ref.String(), Kind: malformed, Err: fault("repository not accepted")}
 	}
 	return question{ref: ref, repo: repo}, nil
 }
@@ -174,7 +174,7 @@ func isHTML(resp *http.Response) bool {
 	return strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html")
 }
 
-// verdict makes an error of an answer, with ErrNotFound if it is a definite no.
+// verdict makes an error of an answer, with notFound if it is a definite no.
 func verdict(resp *http.Response) error {
 	err := transport.CheckError(resp)
 	var answered *transport.Error
@@ -184,7 +184,7 @@ func verdict(resp *http.Response) error {
 	if isHTML(resp) && !saysUnknown(answered) {
 		return err
 	}
-	return errors.Join(ErrNotFound, err)
+	return errors.Join(notFound, err)
 }
 
 func saysUnknown(e *transport.Error) bool {

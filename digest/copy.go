@@ -211,12 +211,12 @@ func ended(ctx context.Context, ref string, err error) error {
 
 // source finds what to read from, and the tag or digest to start at.
 func (c *Copier) source(ctx context.Context, src string) (from copySource, tagOrDigest string, done func(), err error) {
-	if IsSource(src) {
-		f, digest, err := openFileSource(ctx, src)
+	if IsLayoutRef(src) {
+		image, err := OpenSource(ctx, src)
 		if err != nil {
 			return nil, "", nil, err
 		}
-		return f, digest, func() { f.Close() }, nil
+		return fileSource{image}, image.Descriptor().Digest.String(), func() { image.Close() }, nil
 	}
 	ref, err := ParseReference(src)
 	if err != nil {

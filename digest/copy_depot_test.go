@@ -23,8 +23,6 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/types"
-
-	"github.com/kubepromote/kubepromote/digest"
 )
 
 // depot is a registry that keeps blobs per repository, mounts them, and
@@ -287,16 +285,6 @@ func descriptorOf(t testing.TB, what described) v1.Descriptor {
 
 // tagOf is cosign's and the referrers' way to write a digest as a tag.
 func tagOf(digest string) string { return strings.Replace(digest, ":", "-", 1) }
-
-func newCopier(t testing.TB, o digest.CopierOptions) *digest.Copier {
-	t.Helper()
-	if o.Keychain == nil {
-		o.Keychain = anonymous{}
-	}
-	c := digest.NewCopier(o)
-	t.Cleanup(c.CloseIdleConnections)
-	return c
-}
 
 // put stores a manifest as it is, and get reads one.
 func (d *depot) put(t testing.TB, path, mediaType, body string) string {

@@ -164,7 +164,7 @@ func TestCopyFromSaved(t *testing.T) {
 	plain := writeTar(t, saved())
 	for _, src := range []string{"docker-archive:" + file + ":shop/cart:v1", "docker-archive:" + plain} {
 		dst := newDepot(t, true)
-		want, err := digest.ResolveSource(t.Context(), src)
+		want, err := digest.ResolveLayout(t.Context(), src)
 		if err != nil {
 			t.Fatal(err)
 		}

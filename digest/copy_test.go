@@ -421,3 +421,13 @@ func TestCopyProgress(t *testing.T) {
 		}
 	}
 }
+
+func newCopier(t testing.TB, o digest.CopierOptions) *digest.Copier {
+	t.Helper()
+	if o.Keychain == nil {
+		o.Keychain = anonymous{}
+	}
+	c := digest.NewCopier(o)
+	t.Cleanup(c.CloseIdleConnections)
+	return c
+}

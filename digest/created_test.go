@@ -1,7 +1,6 @@
 package digest_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -17,15 +16,6 @@ import (
 
 	"github.com/kubepromote/kubepromote/digest"
 )
-
-func createdAt(t testing.TB, at time.Time) v1.Image {
-	t.Helper()
-	img, err := mutate.CreatedAt(randomImage(t), v1.Time{Time: at})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return img
-}
 
 func annotated[T partial.WithRawManifest](t testing.TB, what T, created string) T {
 	t.Helper()
@@ -61,7 +51,7 @@ func TestCreated(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r := newResolver(t, digest.Options{})
+	r := newResolver(t, resolverOptions{})
 	for tag, want := range map[string]string{
 		"v1": "2024-01-31", "noted": "2024-02-01", "never": "0001-01-01", "multi": "2024-02-09", "attested": "0001-01-01", "dated": "2024-02-02",
 	} {
@@ -112,30 +102,4 @@ func TestCreated(t *testing.T) {
 
 func configOf(dgst string) string {
 	return fmt.Sprintf(`{"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":%q}}`, dgst)
-}
-
-// The newest image of a repository by the time it was built.
-func TestNewestCreated(t *testing.T) {
-	f := newFront(t)
-	day := time.Date(2024, 1, 31, 12, 0, 0, 0, time.UTC)
-	for i, tag := range []string{"main-c", "main-a", "main-b"} {
-		target, err := name.NewTag(f.host + "/shop/cart:" + tag)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := remote.Write(target, createdAt(t, day.Add(time.Duration(i)*time.Hour)), remote.WithContext(t.Context())); err != nil {
-			t.Fatal(err)
-		}
-	}
-	r := newResolver(t, digest.Options{})
-	tags, err := r.ListTags(t.Context(), f.host+"/shop/cart")
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := parseSelector(t, "regexp:^main- created").SelectCreated(t.Context(), tags, func(ctx context.Context, tag string) (time.Time, error) {
-		return r.Created(ctx, fmt.Sprintf("%s/shop/cart:%s", f.host, tag))
-	})
-	if want := "main-b: created last, at 2024-01-31T14:00:00Z, of 3 tags"; err != nil || got.Why != want {
-		t.Errorf("%v: got %s, want %s", err, got.Why, want)
-	}
 }

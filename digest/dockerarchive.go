@@ -53,7 +53,7 @@ func (s *Source) openDocker(ctx context.Context) error {
 	if err := a.checkSaved(image); err != nil {
 		return err
 	}
-	s.image, err = tarball.Image(func() (io.ReadCloser, error) {
+	s.saved, err = tarball.Image(func() (io.ReadCloser, error) {
 		return boundReader{ctx, io.NewSectionReader(a.f, 0, a.size)}, nil
 	}, tag)
 	if err != nil {
@@ -139,14 +139,14 @@ func (a *archive) checkSaved(image tarball.Descriptor) error {
 // sealSaved makes the manifest, for which all layers are read, and compares the
 // layers with the configuration.
 func (s *Source) sealSaved(a *archive, image tarball.Descriptor) error {
-	config, err := s.image.ConfigFile()
+	config, err := s.saved.ConfigFile()
 	if err != nil {
 		return savedFault(a.ctx, err)
 	}
 	if n, m := len(image.Layers), len(config.RootFS.DiffIDs); n != m {
 		return fault(fmt.Sprintf("the image has %d layers, and its configuration %d", n, m))
 	}
-	layers, err := s.image.Layers()
+	layers, err := s.saved.Layers()
 	if err != nil {
 		return savedFault(a.ctx, err)
 	}
@@ -155,11 +155,11 @@ func (s *Source) sealSaved(a *archive, image tarball.Descriptor) error {
 			return err
 		}
 	}
-	raw, err := s.image.RawManifest()
+	raw, err := s.saved.RawManifest()
 	if err != nil {
 		return savedFault(a.ctx, err)
 	}
-	mediaType, err := s.image.MediaType()
+	mediaType, err := s.saved.MediaType()
 	if err != nil {
 		return savedFault(a.ctx, err)
 	}

@@ -100,7 +100,7 @@ func TestAnswerFaults(t *testing.T) {
 			f := newFront(t)
 			f.setFault(tt.fault)
 			start := time.Now()
-			_, err := newResolver(t, digest.Options{Timeout: 4 * time.Second}).Resolve(t.Context(), f.host+"/a:b")
+			_, err := newResolver(t, resolverOptions{Timeout: 4 * time.Second}).Resolve(t.Context(), f.host+"/a:b")
 			if want := f.host + `: tag "b" of "a": ` + tt.want; !errors.Is(err, digest.ErrUnknown) || !strings.HasPrefix(err.Error(), want) {
 				t.Errorf("\ngot  %v\nwant %s", err, want)
 			}
@@ -151,7 +151,7 @@ func TestTokenFaults(t *testing.T) {
 			t.Parallel()
 			f := newFront(t)
 			f.setFault(tokenBy(f.host, tt.token))
-			_, err := newResolver(t, digest.Options{Keychain: keychainFunc(password)}).Resolve(t.Context(), f.host+"/a:b")
+			_, err := newResolver(t, resolverOptions{Keychain: keychainFunc(password)}).Resolve(t.Context(), f.host+"/a:b")
 			want := f.host + `: tag "b" of "a": token server ` + f.host + ": " + tt.want
 			if !errors.Is(err, digest.ErrUnknown) || err.Error() != want {
 				t.Errorf("\ngot  %v\nwant %s", err, want)
@@ -187,7 +187,7 @@ func TestPromptWithTokens(t *testing.T) {
 				give(w, r)
 			}))
 			before := runtime.NumGoroutine()
-			r := newResolver(t, digest.Options{Timeout: 300 * time.Millisecond})
+			r := newResolver(t, resolverOptions{Timeout: 300 * time.Millisecond})
 			var refs []string
 			for i := range 40 {
 				refs = append(refs, fmt.Sprintf("%s/a%d:b", f.host, i%5))

@@ -76,7 +76,7 @@ func TestFaults(t *testing.T) {
 			t.Parallel()
 			f := newFront(t)
 			f.setFault(tt.fault)
-			_, err := newResolver(t, digest.Options{}).Resolve(t.Context(), f.host+tt.ref)
+			_, err := newResolver(t, resolverOptions{}).Resolve(t.Context(), f.host+tt.ref)
 			var e *digest.Error
 			if !errors.As(err, &e) || !errors.Is(err, tt.kind) {
 				t.Fatalf("got %v, want %v", err, tt.kind)
@@ -138,7 +138,7 @@ func TestRecovers(t *testing.T) {
 			want := f.push(t, "a", "b", "one")
 			f.setFault(tt.fault)
 			start := time.Now()
-			got, err := newResolver(t, digest.Options{}).Resolve(t.Context(), f.host+"/a:b")
+			got, err := newResolver(t, resolverOptions{}).Resolve(t.Context(), f.host+"/a:b")
 			if err != nil || got.Digest != want || got.MediaType != manifestType {
 				t.Errorf("got %+v, %v, want %s", got, err, want)
 			}
@@ -161,14 +161,14 @@ func TestNotFoundByGet(t *testing.T) {
 		}
 		return r.Method == http.MethodHead
 	})
-	_, err := newResolver(t, digest.Options{}).Resolve(t.Context(), f.host+"/a:b")
+	_, err := newResolver(t, resolverOptions{}).Resolve(t.Context(), f.host+"/a:b")
 	if !errors.Is(err, digest.ErrNotFound) {
 		t.Errorf("got %v, want ErrNotFound", err)
 	}
 }
 
 func TestUnreachable(t *testing.T) {
-	_, err := newResolver(t, digest.Options{}).Resolve(t.Context(), "127.0.0.1:1/a:b")
+	_, err := newResolver(t, resolverOptions{}).Resolve(t.Context(), "127.0.0.1:1/a:b")
 	if want := `127.0.0.1:1: tag "b" of "a": connection refused`; !errors.Is(err, digest.ErrUnknown) || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
@@ -187,7 +187,7 @@ func TestNetworkErrors(t *testing.T) {
 		{errors.New("odd https://me:hunter2@r.example/?t=1 thing\nhunter2"), "request failed: odd (URL) thing"},
 	} {
 		broken := roundTripFunc(func(*http.Request) (*http.Response, error) { return nil, tt.err })
-		_, err := newResolver(t, digest.Options{Transport: broken}).Resolve(t.Context(), "r.example/a:b")
+		_, err := newResolver(t, resolverOptions{Transport: broken}).Resolve(t.Context(), "r.example/a:b")
 		if want := `r.example: tag "b" of "a": ` + tt.want; !errors.Is(err, digest.ErrUnknown) || err.Error() != want {
 			t.Errorf("got  %v\nwant %s", err, want)
 		}
@@ -209,7 +209,7 @@ func TestSharedHandshakeCancelled(t *testing.T) {
 		}
 		return false
 	})
-	r := newResolver(t, digest.Options{})
+	r := newResolver(t, resolverOptions{})
 	ctx, cancel := context.WithCancelCause(t.Context())
 	first := make(chan error, 1)
 	go func() {
@@ -253,7 +253,7 @@ func TestCredentialsStayOutOfErrors(t *testing.T) {
 		},
 	} {
 		f.setFault(fault)
-		_, err := newResolver(t, digest.Options{Keychain: keychainFunc(password)}).Resolve(t.Context(), f.host+"/a:b")
+		_, err := newResolver(t, resolverOptions{Keychain: keychainFunc(password)}).Resolve(t.Context(), f.host+"/a:b")
 		if !errors.Is(err, digest.ErrUnknown) || strings.Contains(err.Error(), "hunter2") || strings.ContainsAny(err.Error(), "\r\n") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -317,7 +317,7 @@ func TestKeychain(t *testing.T) {
 			return password(target)
 		}
 	})
-	r := newResolver(t, digest.Options{Keychain: keys})
+	r := newResolver(t, resolverOptions{Keychain: keys})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := r.Resolve(ctx, f.host+"/a:b"); !errors.Is(err, context.DeadlineExceeded) {

@@ -17,6 +17,8 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
 
 	"github.com/kubepromote/kubepromote/digest"
 )
@@ -141,12 +143,22 @@ type anonymous struct{}
 
 func (anonymous) Resolve(authn.Resource) (authn.Authenticator, error) { return authn.Anonymous, nil }
 
-func newResolver(t testing.TB, o digest.Options) *digest.Resolver {
+// resolverOptions are those of a Resolver and of its client in one.
+type resolverOptions struct {
+	Transport   http.RoundTripper
+	Keychain    authn.Keychain
+	Concurrency int
+	PerRegistry int
+	Timeout     time.Duration
+	UserAgent   string
+}
+
+func newResolver(t testing.TB, o resolverOptions) *digest.Resolver {
 	t.Helper()
 	if o.Keychain == nil {
 		o.Keychain = anonymous{}
 	}
-	r := digest.NewResolver(o)
+	r := digest.NewResolver(digest.Options{Transport: o.Transport, Keychain: o.Keychain, Concurrency: o.Concurrency, PerRegistry: o.PerRegistry, Timeout: o.Timeout, UserAgent: o.UserAgent})
 	t.Cleanup(r.CloseIdleConnections)
 	return r
 }
@@ -176,4 +188,82 @@ type stuck struct{ release chan struct{} }
 func (s stuck) RoundTrip(*http.Request) (*http.Response, error) {
 	<-s.release
 	return nil, context.Canceled
+}
+
+// bearer demands a token, and a user and password for it.
+func bearer(host, token string) func(http.ResponseWriter, *http.Request) bool {
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/token" {
+			if user, pass, _ := r.BasicAuth(); user != "me" || pass != "hunter2" {
+				w.WriteHeader(http.StatusUnauthorized)
+				return true
+			}
+			fmt.Fprintf(w, `{"token":%q}`, token)
+			return true
+		}
+		if r.Header.Get("Authorization") == "Bearer "+token {
+			return false
+		}
+		w.Header().Set("WWW-Authenticate", `Bearer realm="http://`+host+`/token",service="test"`)
+		w.WriteHeader(http.StatusUnauthorized)
+		return true
+	}
+}
+
+type keychainFunc func(authn.Resource) (authn.Authenticator, error)
+
+func (f keychainFunc) Resolve(r authn.Resource) (authn.Authenticator, error) { return f(r) }
+
+func password(authn.Resource) (authn.Authenticator, error) {
+	return &authn.Basic{Username: "me", Password: "hunter2"}, nil
+}
+
+type roundTripFunc func(*http.Request) (*http.Response, error)
+
+func (f roundTripFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+const (
+	someHex    = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+	someDigest = "sha256:" + someHex
+)
+
+// lateBound is for the slowest machine, and far below what is waited for in these
+// tests, 20 s and more. What is aimed at is 100 ms.
+const lateBound = time.Second
+
+// quickest runs what is measured until it has taken no more than 100 ms, up to
+// five times: a loaded machine may be late, but not each time.
+func quickest(measured func() time.Duration) time.Duration {
+	best := measured()
+	for range 4 {
+		if best <= 100*time.Millisecond {
+			break
+		}
+		best = min(best, measured())
+	}
+	return best
+}
+
+// onPath makes a fault of requests whose paths have a part.
+func onPath(part string, answer http.HandlerFunc) func(http.ResponseWriter, *http.Request) bool {
+	return func(w http.ResponseWriter, r *http.Request) bool {
+		if !strings.Contains(r.URL.Path, part) {
+			return false
+		}
+		answer(w, r)
+		return true
+	}
+}
+
+func onTags(answer http.HandlerFunc) func(http.ResponseWriter, *http.Request) bool {
+	return onPath("/tags/list", answer)
+}
+
+func createdAt(t testing.TB, at time.Time) v1.Image {
+	t.Helper()
+	img, err := mutate.CreatedAt(randomImage(t), v1.Time{Time: at})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return img
 }

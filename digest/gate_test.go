@@ -26,13 +26,13 @@ func TestLimits(t *testing.T) {
 		return false
 	})
 	tr := newTransport(t, digest.TransportOptions{PerRegistry: 3})
-	resolveAll(t, newResolver(t, digest.Options{Transport: tr}), refs, want)
+	resolveAll(t, newResolver(t, resolverOptions{Transport: tr}), refs, want)
 	if n := most.Load(); n > 3 {
 		t.Errorf("%d requests at a time, want at most 3", n)
 	}
 	start := time.Now()
 	paced := newTransport(t, digest.TransportOptions{Rate: 100})
-	resolveAll(t, newResolver(t, digest.Options{Transport: paced}), refs[:20], want)
+	resolveAll(t, newResolver(t, resolverOptions{Transport: paced}), refs[:20], want)
 	if took := time.Since(start); took < 180*time.Millisecond {
 		t.Errorf("20 images and a greeting at 100 requests a second took %v", took)
 	}
@@ -55,7 +55,7 @@ func TestSlowRegistryAlone(t *testing.T) {
 		all = append(all, fmt.Sprintf("%s/a:v%d", slow.host, i))
 	}
 	left := len(refs)
-	r := newResolver(t, digest.Options{Concurrency: 8, PerRegistry: 4})
+	r := newResolver(t, resolverOptions{Concurrency: 8, PerRegistry: 4})
 	r.ResolveAll(t.Context(), append(all, refs...), func(res digest.Result) {
 		if strings.HasPrefix(res.Ref, quick.host) {
 			if left--; left == 0 {
@@ -84,7 +84,7 @@ func TestHeldBack(t *testing.T) {
 			early.Add(1)
 		}
 	}))
-	r := newResolver(t, digest.Options{})
+	r := newResolver(t, resolverOptions{})
 	done := make(chan error)
 	go func() {
 		_, err := r.Resolve(t.Context(), f.host+"/a:b")
@@ -127,7 +127,7 @@ func onlyOnce(first *sync.Once, answer http.HandlerFunc, others func(*http.Reque
 func TestHeldForLong(t *testing.T) {
 	f := newFront(t)
 	f.setFault(onManifest(status(429, "Retry-After", "3600")))
-	r := newResolver(t, digest.Options{})
+	r := newResolver(t, resolverOptions{})
 	for range 3 {
 		_, err := r.Resolve(t.Context(), f.host+"/a:b")
 		if want := f.host + `: tag "b" of "a": too many requests (429)`; !errors.Is(err, digest.ErrUnknown) || err.Error() != want {

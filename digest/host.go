@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"github.com/kubepromote/kubepromote/digest/internal/address"
 	"github.com/kubepromote/kubepromote/digest/internal/challenge"
@@ -232,15 +231,6 @@ func (t *Transport) pingBy(ctx context.Context, h *host, scheme string, plain bo
 func isPrivate(a net.Addr) bool {
 	ap, err := netip.ParseAddrPort(a.String())
 	return err == nil && address.Of(ap.Addr()) == address.Private
-}
-
-func refused(from string, resp *http.Response) *refusal {
-	e := &refusal{from: from, status: resp.StatusCode}
-	var answered *transport.Error
-	if errors.As(transport.CheckError(resp), &answered) {
-		e.code = firstCode(answered)
-	}
-	return e
 }
 
 // visit makes requests of the Transport's own: greetings, and for tokens. It

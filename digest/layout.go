@@ -142,18 +142,28 @@ func (s *Source) openLayout(ctx context.Context) error {
 	if s.manifest, err = readManifest(store, desc); err != nil {
 		return err
 	}
-	switch {
-	case desc.MediaType.IsImage():
-		s.image, err = newLayoutImage(store, s.manifest)
-	case desc.MediaType.IsIndex():
-		s.index, err = newLayoutIndex(store, s.manifest)
-	default:
-		err = fault(fmt.Sprintf("media type %q is neither an image nor an index", shorten(string(desc.MediaType))))
-	}
-	return err
+	return s.checkManifest()
 }
 
-func openStore(ctx context.Context, ref SourceRef) (fileStore, error) {
+// checkManifest refuses what is neither an image nor an index.
+func (s *Source) checkManifest() error {
+	d, raw := s.manifest.desc, s.manifest.raw
+	switch {
+	case d.MediaType.IsImage():
+		if _, err := v1.ParseManifest(bytes.NewReader(raw)); err != nil {
+			return fault("manifest " + d.Digest.String() + " is not an image manifest")
+		}
+	case d.MediaType.IsIndex():
+		if _, err := v1.ParseIndexManifest(bytes.NewReader(raw)); err != nil {
+			return fault("manifest " + d.Digest.String() + " is not an image index")
+		}
+	default:
+		return fault(fmt.Sprintf("media type %q is neither an image nor an index", shorten(string(d.MediaType))))
+	}
+	return nil
+}
+
+func openStore(ctx context.Context, ref LayoutRef) (fileStore, error) {
 	if ref.Kind == sourceOCIArchive {
 		return openArchive(ctx, ref.Path)
 	}
@@ -168,7 +178,11 @@ func openStore(ctx context.Context, ref SourceRef) (fileStore, error) {
 func (s *Source) chooseEntry() (v1.Descriptor, error) {
 	switch {
 	case s.ref.Digest != "":
-		return byDigest(s.files, s.entries, s.ref.Digest)
+		hash, err := v1.NewHash(s.ref.Digest)
+		if err != nil {
+			return v1.Descriptor{}, err
+		}
+		return byDigest(s.files, s.entries, hash)
 	case s.ref.Name != "":
 		return choose(s.entries, s.ref.Name)
 	}
@@ -226,7 +240,7 @@ func choose(descs []v1.Descriptor, name string) (v1.Descriptor, error) {
 		}
 		// A name that stands twice for one manifest is no question.
 		same := slices.ContainsFunc(found, func(f v1.Descriptor) bool { return f.Digest == d.Digest })
-		if (name == "" && !isAttached(d) || name != "" && own == name) && !same {
+		if (name == "" && !isAttached(d) || name != "" && isNamed(d, name)) && !same {
 			found = append(found, d)
 		}
 	}
@@ -249,11 +263,7 @@ func choose(descs []v1.Descriptor, name string) (v1.Descriptor, error) {
 }
 
 // byDigest describes a manifest in a layout, also one that is only in an index.
-func byDigest(store fileStore, descs []v1.Descriptor, digest string) (v1.Descriptor, error) {
-	hash, err := v1.NewHash(digest)
-	if err != nil {
-		return v1.Descriptor{}, err
-	}
+func byDigest(store fileStore, descs []v1.Descriptor, hash v1.Hash) (v1.Descriptor, error) {
 	for _, d := range descs {
 		if d.Digest == hash {
 			return d, nil
@@ -265,7 +275,7 @@ func byDigest(store fileStore, descs []v1.Descriptor, digest string) (v1.Descrip
 	}
 	data, err := readSmall(store, name)
 	if err == missing(name) {
-		return v1.Descriptor{}, &absent{hintedFault{fault("the layout has no manifest " + digest), ""}}
+		return v1.Descriptor{}, &absent{hintedFault{fault("the layout has no manifest " + hash.String()), ""}}
 	} else if err != nil {
 		return v1.Descriptor{}, err
 	}
@@ -276,12 +286,20 @@ func byDigest(store fileStore, descs []v1.Descriptor, digest string) (v1.Descrip
 	return v1.Descriptor{MediaType: mediaType, Digest: hash, Size: int64(len(data))}, nil
 }
 
+// isNamed tells whether an entry has a name. Some tools write the whole
+// reference there, of which the tag is the name.
+func isNamed(d v1.Descriptor, name string) bool {
+	own := d.Annotations[annotationRefName]
+	return own == name || strings.HasSuffix(own, ":"+name)
+}
+
 // isAttached knows signatures and attestations by cosign's annotation and by the
 // tags that they have in a registry.
 func isAttached(d v1.Descriptor) bool {
 	kind := d.Annotations[annotationCosignKind]
+	name := d.Annotations[annotationRefName]
 	return kind == cosignSignatures || kind == cosignAttestations ||
-		strings.HasPrefix(d.Annotations[annotationRefName], "sha256-")
+		strings.HasPrefix(name, "sha256-") || strings.Contains(name, ":sha256-")
 }
 
 // readManifest reads a manifest and compares it with what its descriptor says.

@@ -1,145 +1,33 @@
 package digest_test
 
 import (
-	"archive/tar"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
-	"github.com/google/go-containerregistry/pkg/v1/random"
 
 	"github.com/kubepromote/kubepromote/digest"
 )
-
-// layoutDir is a layout that a test fills.
-type layoutDir struct {
-	path string
-	dir  layout.Path
-}
-
-func newLayout(t testing.TB) *layoutDir {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "layout")
-	dir, err := layout.Write(path, empty.Index)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &layoutDir{path, dir}
-}
-
-func (l *layoutDir) add(t testing.TB, what mutate.Appendable, name string) {
-	t.Helper()
-	named := layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": name})
-	err := errors.New("neither an image nor an index")
-	switch what := what.(type) {
-	case v1.Image:
-		err = l.dir.AppendImage(what, named)
-	case v1.ImageIndex:
-		err = l.dir.AppendIndex(what, named)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// archive packs the layout.
-func (l *layoutDir) archive(t testing.TB) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "layout.tar")
-	f, err := os.Create(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tw := tar.NewWriter(f)
-	if err := errors.Join(tw.AddFS(os.DirFS(l.path)), tw.Close(), f.Close()); err != nil {
-		t.Fatal(err)
-	}
-	return file
-}
-
-func randomImage(t testing.TB) v1.Image {
-	t.Helper()
-	img, err := random.Image(1000, 3)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return img
-}
-
-func randomIndex(t testing.TB) v1.ImageIndex {
-	t.Helper()
-	index, err := random.Index(1000, 2, 3)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return index
-}
-
-func platformImage(t testing.TB, system, arch string) v1.Image {
-	t.Helper()
-	img := randomImage(t)
-	config, err := img.ConfigFile()
-	if err != nil {
-		t.Fatal(err)
-	}
-	config.OS, config.Architecture = system, arch
-	if img, err = mutate.ConfigFile(img, config); err != nil {
-		t.Fatal(err)
-	}
-	return img
-}
-
-// indexOf makes an index of images by platform, in their order, and of indexes.
-func indexOf(t testing.TB, images map[string]v1.Image, indexes ...v1.ImageIndex) v1.ImageIndex {
-	t.Helper()
-	var index v1.ImageIndex = empty.Index
-	for _, name := range slices.Sorted(maps.Keys(images)) {
-		p, err := v1.ParsePlatform(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: images[name], Descriptor: v1.Descriptor{Platform: p}})
-	}
-	for _, inner := range indexes {
-		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: inner})
-	}
-	return index
-}
-
-func digestOfImage(t testing.TB, img v1.Image) string {
-	t.Helper()
-	h, err := img.Digest()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return h.String()
-}
 
 func TestResolveLayout(t *testing.T) {
 	l := newLayout(t)
 	one := randomImage(t)
 	l.add(t, one, "v1")
 	for _, ref := range []string{"oci:" + l.path, "oci:" + l.path + ":v1", "oci-archive:" + l.archive(t)} {
-		got, err := digest.ResolveSource(t.Context(), ref)
+		got, err := digest.ResolveLayout(t.Context(), ref)
 		if err != nil || got.Digest != digestOfImage(t, one) {
 			t.Errorf("ResolveSource(%q): %+v, %v", ref, got, err)
 		}
 	}
 	l.add(t, one, "same")
-	if got, err := digest.ResolveSource(t.Context(), "oci:"+l.path); err != nil || got.Digest != digestOfImage(t, one) {
+	if got, err := digest.ResolveLayout(t.Context(), "oci:"+l.path); err != nil || got.Digest != digestOfImage(t, one) {
 		t.Errorf("two names of one image: %+v, %v", got, err)
 	}
 	l.add(t, randomImage(t), "v2")
@@ -153,13 +41,13 @@ func TestResolveLayout(t *testing.T) {
 		":v9":    {digest.ErrNotFound, `index.json has no image named "v9"`, "its images are named same, twice, v1 and 1 more"},
 		":twice": {digest.ErrUnknown, `index.json has 2 images named "twice"`, ""},
 	} {
-		_, err := digest.ResolveSource(t.Context(), "oci:"+l.path+name)
-		var e *digest.Error
+		_, err := digest.ResolveLayout(t.Context(), "oci:"+l.path+name)
+		var e *digest.LayoutError
 		if !errors.As(err, &e) || !errors.Is(err, want.kind) || e.Err.Error() != want.text || e.HintText() != want.hint {
 			t.Errorf("%q: %v, want %s", name, err, want.text)
 		}
 	}
-	_, err := digest.ResolveSource(t.Context(), "oci:"+newLayout(t).path)
+	_, err := digest.ResolveLayout(t.Context(), "oci:"+newLayout(t).path)
 	if !errors.Is(err, digest.ErrNotFound) || !strings.HasSuffix(err.Error(), "index.json has no image") {
 		t.Errorf("empty layout: %v", err)
 	}
@@ -175,7 +63,7 @@ func TestResolveLayoutDigest(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{whole.String(), digestOfImage(t, one)} {
-		if got, err := digest.ResolveSource(t.Context(), "oci:"+l.path+"@"+want); err != nil || got.Digest != want {
+		if got, err := digest.ResolveLayout(t.Context(), "oci:"+l.path+"@"+want); err != nil || got.Digest != want {
 			t.Errorf("%s: %+v, %v", want, got, err)
 		}
 	}
@@ -190,7 +78,7 @@ func TestResolveLayoutDigest(t *testing.T) {
 		someDigest:      {digest.ErrNotFound, "the layout has no manifest " + someDigest},
 		config.String(): {digest.ErrUnknown, "blobs/sha256/" + config.Hex + " does not say which kind of manifest it is"},
 	} {
-		_, err := digest.ResolveSource(t.Context(), "oci:"+l.path+"@"+dgst)
+		_, err := digest.ResolveLayout(t.Context(), "oci:"+l.path+"@"+dgst)
 		if !errors.Is(err, want.kind) || !strings.HasSuffix(err.Error(), want.text) {
 			t.Errorf("%s: %v, want %s", dgst, err, want.text)
 		}
@@ -206,7 +94,7 @@ func TestResolveLayoutSigned(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.add(t, randomImage(t), "sha256-"+someHex+".att")
-	if got, err := digest.ResolveSource(t.Context(), "oci:"+l.path); err != nil || got.Digest != digestOfImage(t, one) {
+	if got, err := digest.ResolveLayout(t.Context(), "oci:"+l.path); err != nil || got.Digest != digestOfImage(t, one) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
@@ -215,8 +103,6 @@ func TestResolveLayoutSigned(t *testing.T) {
 func indexJSON(mediaType, dgst string, size int) string {
 	return fmt.Sprintf(`{"schemaVersion":2,"manifests":[{"mediaType":%q,"digest":%q,"size":%d}]}`, mediaType, dgst, size)
 }
-
-func hashOf(s string) string { return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(s))) }
 
 func TestLayoutDamaged(t *testing.T) {
 	image := string(manifest("one"))
@@ -256,8 +142,8 @@ func TestLayoutDamaged(t *testing.T) {
 					writeFile(t, filepath.Join(dir, filepath.FromSlash(file)), text)
 				}
 			}
-			_, err := digest.ResolveSource(t.Context(), "oci:"+dir)
-			var e *digest.Error
+			_, err := digest.ResolveLayout(t.Context(), "oci:"+dir)
+			var e *digest.LayoutError
 			if !errors.As(err, &e) || !errors.Is(err, digest.ErrUnknown) || e.Err.Error() != tt.want {
 				t.Errorf("\n got %v\nwant %s", err, tt.want)
 			}
@@ -296,7 +182,7 @@ func TestLayoutLinks(t *testing.T) {
 			if err := os.Symlink(tt.with, victim); err != nil {
 				t.Skipf("no symbolic links here, so they are not tested: %v", err)
 			}
-			_, err := digest.ResolveSource(t.Context(), "oci:"+l.path)
+			_, err := digest.ResolveLayout(t.Context(), "oci:"+l.path)
 			if !errors.Is(err, digest.ErrUnknown) || !strings.HasSuffix(err.Error(), tt.want) {
 				t.Errorf("got %v, want %s", err, tt.want)
 			}
@@ -306,94 +192,8 @@ func TestLayoutLinks(t *testing.T) {
 	if err := errors.Join(os.Remove(filepath.Join(l.path, "index.json")), os.Mkdir(filepath.Join(l.path, "index.json"), 0o755)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := digest.ResolveSource(t.Context(), "oci:"+l.path); err == nil || !strings.HasSuffix(err.Error(), "index.json is not a regular file") {
+	if _, err := digest.ResolveLayout(t.Context(), "oci:"+l.path); err == nil || !strings.HasSuffix(err.Error(), "index.json is not a regular file") {
 		t.Errorf("a directory: %v", err)
-	}
-}
-
-// A layer that was changed is found out while it is read, whatever its size.
-func TestLayoutLayerDamaged(t *testing.T) {
-	for name, change := range map[string]func([]byte) []byte{
-		"changed": func(b []byte) []byte { b[len(b)/2] ^= 1; return b },
-		"shorter": func(b []byte) []byte { return b[:len(b)-1] },
-		"longer":  func(b []byte) []byte { return append(b, 0) },
-		"gone":    func([]byte) []byte { return nil },
-	} {
-		t.Run(name, func(t *testing.T) {
-			l := newLayout(t)
-			img := randomImage(t)
-			l.add(t, img, "v1")
-			layers, err := img.Layers()
-			if err != nil {
-				t.Fatal(err)
-			}
-			h, err := layers[1].Digest()
-			if err != nil {
-				t.Fatal(err)
-			}
-			file := filepath.Join(l.path, "blobs", "sha256", h.Hex)
-			data, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if data = change(data); data == nil {
-				err = os.Remove(file)
-			} else {
-				err = os.WriteFile(file, data, 0o644)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			s, err := digest.OpenSource(t.Context(), "oci:"+l.path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer s.Close()
-			layer, err := s.Image().LayerByDigest(h)
-			if err != nil {
-				t.Fatal(err)
-			}
-			r, err := layer.Compressed()
-			if err == nil {
-				_, err = io.Copy(io.Discard, r)
-				r.Close()
-			}
-			if err == nil || !strings.Contains(err.Error(), "blobs/sha256/"+h.Hex) {
-				t.Errorf("read without an error: %v", err)
-			}
-			if err := push(t, s, newFront(t).host+"/shop/cart:v1"); err == nil {
-				t.Error("pushed without an error")
-			}
-		})
-	}
-}
-
-func TestLayoutIndexChildren(t *testing.T) {
-	l := newLayout(t)
-	index := randomIndex(t)
-	l.add(t, indexOf(t, nil, index), "multi")
-	s, err := digest.OpenSource(t.Context(), "oci:"+l.path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	want, err := index.Digest()
-	if err != nil {
-		t.Fatal(err)
-	}
-	inner, err := s.Index().ImageIndex(want)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, err := inner.Digest(); err != nil || got != want {
-		t.Errorf("inner index is %v, %v", got, err)
-	}
-	other := v1.Hash{Algorithm: "sha256", Hex: someHex}
-	if _, err := s.Index().Image(other); err == nil || !strings.HasSuffix(err.Error(), "has no manifest "+someDigest) {
-		t.Errorf("an image that is not in the index: %v", err)
-	}
-	if _, err := s.Index().ImageIndex(other); err == nil {
-		t.Error("an index that is not in the index is given")
 	}
 }
 
@@ -418,21 +218,19 @@ func FuzzLayoutIndex(f *testing.F) {
 		}
 		s, err := digest.OpenSource(t.Context(), "oci:"+l.path)
 		if err != nil {
-			var e *digest.Error
+			var e *digest.LayoutError
 			if !errors.As(err, &e) || strings.ContainsAny(err.Error(), "\n\r") {
 				t.Fatalf("%#v", err)
 			}
 			return
 		}
 		defer s.Close()
-		res := s.Resolution()
-		if hashOf(string(s.Manifest())) != res.Digest || !json.Valid(s.Manifest()) {
-			t.Fatalf("answered %+v about %q", res, s.Manifest())
+		id := s.Descriptor().Digest
+		_, raw, err := s.Manifest(id)
+		if err != nil || hashOf(string(raw)) != id.String() || !json.Valid(raw) {
+			t.Fatalf("answered %s about %q, %v", id, raw, err)
 		}
-		if _, err := fs.Stat(os.DirFS(l.path), "blobs/sha256/"+strings.TrimPrefix(res.Digest, "sha256:")); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := s.Platforms(); err != nil && !errors.Is(err, digest.ErrUnknown) {
+		if _, err := fs.Stat(os.DirFS(l.path), "blobs/sha256/"+id.Hex); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -116,21 +115,6 @@ func (p *lockParser) conflict() {
 		"conflict marker of a merge")
 }
 
-// badRune is the offset of the first thing that has no place in a line, or -1.
-func badRune(s string) int {
-	for i, r := range s {
-		if r == utf8.RuneError {
-			if _, n := utf8.DecodeRuneInString(s[i:]); n == 1 {
-				return i
-			}
-		}
-		if unicode.IsControl(r) && r != '\t' {
-			return i
-		}
-	}
-	return -1
-}
-
 func (p *lockParser) entry(text string) {
 	entry, key, at, why := parseLockLine(text)
 	if why != "" {
@@ -214,7 +198,8 @@ func parseLockLine(text string) (e Locked, key Reference, at int, why string) {
 }
 
 func (e *Locked) readRef(field string) (Reference, int, string) {
-	ref, at, why := parseReference(field)
+	parsed, at, why := parseReference(field)
+	ref := Reference(parsed)
 	switch {
 	case why != "":
 		return ref, at, why

@@ -129,15 +129,6 @@ func (r *LockedResolver) keep(res Result) Result {
 	return res
 }
 
-// hintedFault is a fault with what to type about it.
-type hintedFault struct {
-	fault
-	hint string
-}
-
-// HintText gives the hint.
-func (f *hintedFault) HintText() string { return f.hint }
-
 // HintText gives what to type about the cause, or "".
 func (e *Error) HintText() string {
 	var hinted interface{ HintText() string }

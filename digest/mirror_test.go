@@ -24,7 +24,7 @@ func mirrored(t *testing.T, location *front, pull string, mirrors ...*front) *di
 		t.Fatal(err)
 	}
 	tr := digest.NewTransport(digest.TransportOptions{Keychain: anonymous{}, Registries: registries})
-	return newResolver(t, digest.Options{Transport: tr, Timeout: 10 * time.Second})
+	return newResolver(t, resolverOptions{Transport: tr, Timeout: 10 * time.Second})
 }
 
 func TestMirror(t *testing.T) {
@@ -107,7 +107,7 @@ func TestBlocked(t *testing.T) {
 		t.Fatal(err)
 	}
 	broken := roundTripFunc(func(*http.Request) (*http.Response, error) { return nil, errors.New("asked") })
-	r := newResolver(t, digest.Options{Transport: digest.NewTransport(digest.TransportOptions{Keychain: anonymous{}, Registries: registries, Base: broken})})
+	r := newResolver(t, resolverOptions{Transport: digest.NewTransport(digest.TransportOptions{Keychain: anonymous{}, Registries: registries, Base: broken})})
 	for ref, prefix := range map[string]string{
 		"r.example/bad:v1":        "r.example/bad",
 		"r.example/bad/cart:v1":   "r.example/bad",
@@ -150,7 +150,7 @@ func TestJoin(t *testing.T) {
 		"asked":      blocked.Join(open),
 	} {
 		tr := digest.NewTransport(digest.TransportOptions{Keychain: anonymous{}, Registries: registries, Base: broken})
-		if _, err := newResolver(t, digest.Options{Transport: tr}).Resolve(t.Context(), "r.example/a:b"); !strings.Contains(err.Error(), want) {
+		if _, err := newResolver(t, resolverOptions{Transport: tr}).Resolve(t.Context(), "r.example/a:b"); !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}

@@ -339,15 +339,6 @@ func counted(n int) string {
 	return fmt.Sprintf("%d tags", n)
 }
 
-// someOf lists the first three of tags.
-func someOf(tags []string) string {
-	const most = 3
-	if len(tags) <= most {
-		return strings.Join(tags, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(tags[:most], ", "), len(tags)-most)
-}
-
 // describeRejected counts tags by reason: "not considered: 3 no version, 5
 // outside the range".
 func describeRejected(rejected []Rejection) string {

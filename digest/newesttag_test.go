@@ -68,7 +68,7 @@ func TestNewest(t *testing.T) {
 			}
 			f.dated(t, "shop/dated")
 			f.setFault(tt.fault)
-			r := newResolver(t, digest.Options{})
+			r := newResolver(t, resolverOptions{})
 			chosen, res, err := r.Newest(t.Context(), f.host+"/"+tt.repository, parseSelector(t, tt.selector))
 			if chosen.Tag != tt.tag {
 				t.Errorf("chose %q, want %q (%v)", chosen.Tag, tt.tag, err)
@@ -96,7 +96,7 @@ func TestNewestUnasked(t *testing.T) {
 	closed := httptest.NewServer(http.NotFoundHandler())
 	closed.Close()
 	host := strings.TrimPrefix(closed.URL, "http://")
-	r := newResolver(t, digest.Options{})
+	r := newResolver(t, resolverOptions{})
 	for repository, want := range map[string]struct {
 		kind error
 		text string
@@ -143,4 +143,30 @@ func ExampleResolver_Newest() {
 	// Output:
 	// 1.10.0: highest of 2 tags in 1.x; not considered: 1 no version, 1 outside the range <nil>
 	// 1.10.0 is sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a
+}
+
+// The newest image of a repository by the time it was built.
+func TestNewestCreated(t *testing.T) {
+	f := newFront(t)
+	day := time.Date(2024, 1, 31, 12, 0, 0, 0, time.UTC)
+	for i, tag := range []string{"main-c", "main-a", "main-b"} {
+		target, err := name.NewTag(f.host + "/shop/cart:" + tag)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := remote.Write(target, createdAt(t, day.Add(time.Duration(i)*time.Hour)), remote.WithContext(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := newResolver(t, resolverOptions{})
+	tags, err := r.ListTags(t.Context(), f.host+"/shop/cart")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := parseSelector(t, "regexp:^main- created").SelectCreated(t.Context(), tags, func(ctx context.Context, tag string) (time.Time, error) {
+		return r.Created(ctx, fmt.Sprintf("%s/shop/cart:%s", f.host, tag))
+	})
+	if want := "main-b: created last, at 2024-01-31T14:00:00Z, of 3 tags"; err != nil || got.Why != want {
+		t.Errorf("%v: got %s, want %s", err, got.Why, want)
+	}
 }

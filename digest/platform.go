@@ -13,11 +13,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-const (
-	// maxManifests bounds the entries of an index.
-	maxManifests   = 1000
-	maxPlatformLen = 128
-)
+// maxManifests bounds the entries of an index.
+const maxManifests = 1000
 
 // Platform is what an image runs on, in the terms of the OCI image index: the
 // values of GOOS and GOARCH, and for some architectures a variant.
@@ -44,30 +41,6 @@ func ParsePlatform(s string) (Platform, error) {
 	}
 	return p, nil
 }
-
-func platformFault(s string, at int, why string) fault {
-	return fault(fmt.Sprintf("byte %d of platform %q: %s", at+1, shorten(s), why))
-}
-
-// checkPlatform is the grammar of platforms, for [ParsePlatform] and lock files.
-func checkPlatform(s string) (int, string) {
-	switch n := span(s, func(c byte) bool { return isTagByte(c) || c == '/' || c == ':' }); {
-	case n < len(s):
-		return n, "character " + quoteFirst(s[n:]) + " in the platform"
-	case len(s) > maxPlatformLen:
-		return maxPlatformLen, fmt.Sprintf("platform longer than %d bytes", maxPlatformLen)
-	}
-	name, version, hasVersion := strings.Cut(s, ":")
-	parts := strings.Split(name, "/")
-	if len(parts) < 2 || len(parts) > 3 || slices.Contains(parts, "") || hasVersion && (version == "" || strings.ContainsAny(version, ":/")) {
-		return 0, "platform is not of the form os/architecture or os/architecture/variant, such as linux/amd64"
-	}
-	return 0, ""
-}
-
-// isPlatform tells the platform of an image from that of something that does not
-// run, such as an attestation ("unknown/unknown").
-func isPlatform(p *v1.Platform) bool { return p != nil && p.OS != "" && p.OS != "unknown" }
 
 // String is the form that [ParsePlatform] reads.
 func (p Platform) String() string {

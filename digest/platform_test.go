@@ -123,7 +123,7 @@ func TestPlatforms(t *testing.T) {
 	f.index(t, "shop/cart", "nesting", "linux/amd64", "index")
 	single := f.image(t, "shop/cart", "single", "linux/arm64")
 	f.push(t, "shop/cart", "artifact", "no image")
-	r := newResolver(t, digest.Options{})
+	r := newResolver(t, resolverOptions{})
 	names := func(list []digest.PlatformManifest) (all []string) {
 		for _, m := range list {
 			all = append(all, m.Platform.String()+" "+m.Digest)
@@ -168,7 +168,7 @@ func TestMissingPlatforms(t *testing.T) {
 	f.index(t, "shop/cart", "multi", "linux/amd64", "linux/arm64")
 	f.index(t, "shop/cart", "nesting", "linux/amd64", "index")
 	amd, arm, z := digest.Platform{OS: "linux", Architecture: "amd64"}, digest.Platform{OS: "linux", Architecture: "arm64"}, digest.Platform{OS: "linux", Architecture: "s390x"}
-	r := newResolver(t, digest.Options{})
+	r := newResolver(t, resolverOptions{})
 	for _, tt := range []struct {
 		tag           string
 		want, missing []digest.Platform
@@ -202,7 +202,7 @@ func TestPlatformsHostile(t *testing.T) {
 		}
 		return false
 	})
-	r := newResolver(t, digest.Options{})
+	r := newResolver(t, resolverOptions{})
 	for tag, want := range map[string]string{
 		"single": "answered with a configuration that does not hash to its digest",
 		"both":   "answered with a manifest that is both an index and an image",

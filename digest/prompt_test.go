@@ -35,7 +35,7 @@ func TestPrompt(t *testing.T) {
 			f := newFront(t)
 			f.setFault(fault)
 			before := runtime.NumGoroutine()
-			r := newResolver(t, digest.Options{})
+			r := newResolver(t, resolverOptions{})
 			late := quickest(func() time.Duration {
 				ctx, cancel := context.WithCancelCause(t.Context())
 				var ended atomic.Int64
@@ -58,23 +58,6 @@ func TestPrompt(t *testing.T) {
 	}
 }
 
-// lateBound is for the slowest machine, and far below what is waited for in these
-// tests, 20 s and more. What is aimed at is 100 ms.
-const lateBound = time.Second
-
-// quickest runs what is measured until it has taken no more than 100 ms, up to
-// five times: a loaded machine may be late, but not each time.
-func quickest(measured func() time.Duration) time.Duration {
-	best := measured()
-	for range 4 {
-		if best <= 100*time.Millisecond {
-			break
-		}
-		best = min(best, measured())
-	}
-	return best
-}
-
 // A run over many images that is called off returns at once, whatever each of
 // them waits for, and leaves nothing running.
 func TestResolveAllCancelled(t *testing.T) {
@@ -95,7 +78,7 @@ func TestResolveAllCancelled(t *testing.T) {
 				refs[i] = fmt.Sprintf("%s/shop/service-%d:v%d", f.host, i%100, i)
 			}
 			before := runtime.NumGoroutine()
-			r := newResolver(t, digest.Options{})
+			r := newResolver(t, resolverOptions{})
 			late := quickest(func() time.Duration {
 				ctx, cancel := context.WithCancel(t.Context())
 				var ended atomic.Int64
@@ -126,7 +109,7 @@ func TestResolveAllCancelled(t *testing.T) {
 func TestTimeout(t *testing.T) {
 	f := newFront(t)
 	f.setFault(func(_ http.ResponseWriter, r *http.Request) bool { <-r.Context().Done(); return true })
-	r := newResolver(t, digest.Options{Timeout: 100 * time.Millisecond})
+	r := newResolver(t, resolverOptions{Timeout: 100 * time.Millisecond})
 	start := time.Now()
 	_, err := r.Resolve(t.Context(), f.host+"/a:b")
 	if want := f.host + `: tag "b" of "a": no answer in time`; !errors.Is(err, digest.ErrUnknown) || err.Error() != want {
@@ -142,7 +125,7 @@ func TestTimeout(t *testing.T) {
 func TestPromptWithStuckTransport(t *testing.T) {
 	before := runtime.NumGoroutine()
 	transport := stuck{make(chan struct{})}
-	r := newResolver(t, digest.Options{Transport: transport})
+	r := newResolver(t, resolverOptions{Transport: transport})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	start := time.Now()

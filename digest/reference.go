@@ -1,20 +1,7 @@
 package digest
 
 import (
-	"fmt"
-	"net/netip"
 	"strconv"
-	"strings"
-	"unicode/utf8"
-)
-
-const (
-	defaultRegistry  = "docker.io"
-	defaultNamespace = "library"
-	digestPrefix     = "sha256:"
-	digestHexLen     = 64
-	maxTagLen        = 128
-	maxNameLen       = 255
 )
 
 // Reference is an image reference in parts. Equal references are equal Go
@@ -45,30 +32,13 @@ func (r Reference) String() string {
 // Registry is the host, with its port if one was written, that holds the
 // repository: "registry.example.com:5000". It is "docker.io" when none was
 // written, and for "index.docker.io", which is the same.
-func (r Reference) Registry() string {
-	host, _ := splitRepository(r.Repository)
-	if host == "" || host == "index.docker.io" {
-		return defaultRegistry
-	}
-	return host
-}
+func (r Reference) Registry() string { return parts(r).registry() }
 
 // Path is the name of the repository on its registry: "shop/cart". A name
 // without a slash on Docker Hub is one of its "library": "library/nginx".
-func (r Reference) Path() string {
-	_, path := splitRepository(r.Repository)
-	if r.Registry() == defaultRegistry && !strings.Contains(path, "/") {
-		return defaultNamespace + "/" + path
-	}
-	return path
-}
+func (r Reference) Path() string { return parts(r).path() }
 
-// canonical is the reference with everything written out that may be left out,
-// so that two spellings of one question compare equal.
-func (r Reference) canonical() Reference {
-	r.Repository = r.Registry() + "/" + r.Path()
-	return r
-}
+func (r Reference) canonical() Reference { return Reference(parts(r).canonical()) }
 
 // ParseReference parses "repository:tag", "repository@sha256:…" or
 // "repository:tag@sha256:…". The repository is an optional registry, known by
@@ -87,239 +57,10 @@ func ParseReference(s string) (Reference, error) {
 			Err:  fault("byte " + strconv.Itoa(at+1) + ": " + why),
 		}
 	}
-	return ref, nil
+	return Reference(ref), nil
 }
 
 // Redact is a reference without the user and password that somebody has written
 // in front of the registry, as in a URL; anything else stays as it is. Such a
 // reference is malformed, and messages about it must not show them.
-func Redact(s string) string {
-	start := 0
-	if i := strings.Index(s, "://"); i >= 0 {
-		start = i + len("://")
-	}
-	for end := len(s); ; {
-		at := start + strings.LastIndexByte(s[start:end], '@')
-		if at < start {
-			return s
-		}
-		// A digest, right or wrong, has neither dots nor slashes.
-		if host := s[at+1 : end]; strings.ContainsAny(host, "./") || strings.HasPrefix(host, "localhost") {
-			return s[:start] + "…" + s[at:]
-		}
-		end = at
-	}
-}
-
-// parseReference returns the offset of the first fault and what it is.
-func parseReference(s string) (Reference, int, string) {
-	if s == "" {
-		return Reference{}, 0, "empty, write repository:tag or repository@sha256:…"
-	}
-	for _, scheme := range []string{"https://", "http://", "oci://", "docker://"} {
-		if strings.HasPrefix(s, scheme) {
-			return Reference{}, 0, strconv.Quote(scheme) + " does not belong in a reference, leave it out"
-		}
-	}
-	if Redact(s) != s {
-		return Reference{}, 0, "a user and password do not belong in a reference, log in with docker login"
-	}
-	repository, tag, digest := splitReference(s)
-	if at, why := checkRepository(repository); why != "" {
-		return Reference{}, at, why
-	}
-	rest := s[len(repository):]
-	if rest == "" {
-		return Reference{}, len(s), "neither tag nor digest, \"latest\" is not assumed: write " + repository + ":TAG or " + repository + "@sha256:…"
-	}
-	if rest[0] == ':' {
-		if at, why := checkTag(tag); why != "" {
-			return Reference{}, len(repository) + 1 + at, why
-		}
-	}
-	if i := strings.IndexByte(rest, '@'); i >= 0 {
-		if at, why := checkDigest(digest); why != "" {
-			return Reference{}, len(repository) + i + 1 + at, why
-		}
-	}
-	return Reference{Repository: repository, Tag: tag, Digest: digest}, 0, ""
-}
-
-// splitReference cuts at the first "@" and at the colon before it that is not
-// a registry's port. The parts are not checked.
-func splitReference(s string) (repository, tag, digest string) {
-	repository, digest, _ = strings.Cut(s, "@")
-	colon := strings.LastIndexByte(repository, ':')
-	if colon > strings.LastIndexByte(repository, '/') {
-		repository, tag = repository[:colon], repository[colon+1:]
-	}
-	return repository, tag, digest
-}
-
-// splitRepository tells a registry from the first part of a path as Docker does.
-func splitRepository(s string) (host, path string) {
-	first, rest, ok := strings.Cut(s, "/")
-	if ok && (first == "localhost" || strings.ContainsAny(first, ".:")) {
-		return first, rest
-	}
-	return "", s
-}
-
-func checkRepository(s string) (int, string) {
-	host, path := splitRepository(s)
-	offset := 0
-	if host != "" {
-		if at, why := checkHost(host); why != "" {
-			return at, why
-		}
-		offset = len(host) + 1
-	}
-	if len(path) > maxNameLen {
-		return offset + maxNameLen, fmt.Sprintf("repository path longer than %d bytes", maxNameLen)
-	}
-	for part := range strings.SplitSeq(path, "/") {
-		if at, why := checkPart(part); why != "" {
-			return offset + at, why
-		}
-		offset += len(part) + 1
-	}
-	return 0, ""
-}
-
-// checkPart checks one part of a path: runs of lower case letters and digits,
-// joined by ".", "_", "__" or any number of "-".
-func checkPart(s string) (int, string) {
-	if s == "" {
-		return 0, "empty part in the repository"
-	}
-	for i := 0; ; {
-		n := span(s[i:], isLowerAlnum)
-		if n == 0 && i == 0 && isSeparator(s[0]) {
-			return 0, "part of the repository starts with " + quoteFirst(s)
-		}
-		i += n
-		if i == len(s) {
-			return 0, ""
-		}
-		n = span(s[i:], isSeparator)
-		if n == 0 {
-			return i, badByte(s[i:], "repository")
-		}
-		sep := s[i : i+n]
-		if i+n == len(s) {
-			return i, "part of the repository ends with " + strconv.Quote(sep)
-		}
-		if sep != "." && sep != "_" && sep != "__" && strings.Trim(sep, "-") != "" {
-			return i, "separator " + strconv.Quote(sep) + " in the repository"
-		}
-		i += n
-	}
-}
-
-func checkHost(s string) (int, string) {
-	if len(s) > maxNameLen {
-		return maxNameLen, fmt.Sprintf("registry longer than %d bytes", maxNameLen)
-	}
-	name, port, hasPort := s, "", false
-	if s[0] == '[' {
-		end := strings.IndexByte(s, ']')
-		if end < 0 || !isIPv6(s[1:end]) {
-			return 0, "registry is not an IPv6 address in brackets"
-		}
-		name, port = s[:end+1], s[end+1:]
-		if port != "" && port[0] != ':' {
-			return end + 1, badByte(port, "registry")
-		}
-		hasPort, port = port != "", strings.TrimPrefix(port, ":")
-	} else {
-		name, port, hasPort = strings.Cut(s, ":")
-		if at, why := checkHostname(name); why != "" {
-			return at, why
-		}
-	}
-	if n, err := strconv.ParseUint(port, 10, 16); hasPort && (err != nil || n == 0) {
-		return len(name) + 1, "port of the registry is not a number from 1 to 65535"
-	}
-	return 0, ""
-}
-
-func checkHostname(s string) (int, string) {
-	offset := 0
-	for label := range strings.SplitSeq(s, ".") {
-		switch n := span(label, isHostByte); {
-		case label == "":
-			return offset, "empty part in the registry"
-		case n < len(label):
-			return offset + n, badByte(label[n:], "registry")
-		case label[0] == '-':
-			return offset, `part of the registry starts with "-"`
-		case label[len(label)-1] == '-':
-			return offset + len(label) - 1, `part of the registry ends with "-"`
-		}
-		offset += len(label) + 1
-	}
-	return 0, ""
-}
-
-func checkTag(s string) (int, string) {
-	switch n := span(s, isTagByte); {
-	case s == "":
-		return 0, "empty tag"
-	case s[0] == '.' || s[0] == '-':
-		return 0, "tag starts with " + quoteFirst(s)
-	case n < len(s):
-		return n, badByte(s[n:], "tag")
-	case len(s) > maxTagLen:
-		return maxTagLen, fmt.Sprintf("tag longer than %d bytes", maxTagLen)
-	}
-	return 0, ""
-}
-
-func checkDigest(s string) (int, string) {
-	hex, ok := strings.CutPrefix(s, digestPrefix)
-	if !ok {
-		return 0, "digest does not start with \"sha256:\""
-	}
-	if n := span(hex, isHexByte); n < len(hex) {
-		return len(digestPrefix) + n, badByte(hex[n:], "digest")
-	}
-	if len(hex) != digestHexLen {
-		return len(digestPrefix) + min(len(hex), digestHexLen), fmt.Sprintf("digest has %d hexadecimal digits, not %d", len(hex), digestHexLen)
-	}
-	return 0, ""
-}
-
-// badByte describes the first character of s, which what may not contain.
-func badByte(s, what string) string {
-	if c := s[0]; 'A' <= c && c <= 'Z' {
-		return "upper case letter " + quoteFirst(s) + " in the " + what
-	}
-	return "character " + quoteFirst(s) + " in the " + what
-}
-
-func quoteFirst(s string) string {
-	_, n := utf8.DecodeRuneInString(s)
-	return strconv.Quote(s[:n])
-}
-
-// span counts the leading bytes of s that ok accepts.
-func span(s string, ok func(byte) bool) int {
-	for i := range len(s) {
-		if !ok(s[i]) {
-			return i
-		}
-	}
-	return len(s)
-}
-
-func isLowerAlnum(c byte) bool { return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' }
-func isAlnum(c byte) bool      { return isLowerAlnum(c) || 'A' <= c && c <= 'Z' }
-func isSeparator(c byte) bool  { return c == '.' || c == '_' || c == '-' }
-func isHostByte(c byte) bool   { return isAlnum(c) || c == '-' }
-func isTagByte(c byte) bool    { return isAlnum(c) || isSeparator(c) }
-func isHexByte(c byte) bool    { return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' }
-
-func isIPv6(s string) bool {
-	a, err := netip.ParseAddr(s)
-	return err == nil && a.Is6() && a.Zone() == ""
-}
+func Redact(s string) string { return redact(s) }

@@ -11,11 +11,6 @@ import (
 	"github.com/kubepromote/kubepromote/digest"
 )
 
-const (
-	someHex    = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-	someDigest = "sha256:" + someHex
-)
-
 func TestParseReference(t *testing.T) {
 	for _, tt := range []struct {
 		in             string

@@ -2,19 +2,12 @@ package digest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 
-	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
-)
-
-const (
-	maxReferrerPages = 100
-	maxReferrers     = 10_000
 )
 
 // Referrer is a manifest that says it is about another: a signature, an
@@ -113,7 +106,7 @@ func lacksReferrers(status int) bool {
 // API. That there is none means that no one has attached anything.
 func (r *Resolver) referrersByTag(ctx context.Context, q question, artifactType string) ([]Referrer, error) {
 	data, _, err := r.get(ctx, question{ref: Reference{Repository: q.ref.Repository, Tag: tagOf(q.ref.Digest)}, repo: q.repo})
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, notFound) {
 		return nil, nil
 	}
 	if err != nil {
@@ -140,18 +133,4 @@ func addReferrers(all []Referrer, page []byte, artifactType string) ([]Referrer,
 		})
 	}
 	return all, nil
-}
-
-// parseReferrers reads a page, when so many were listed on those before it.
-func parseReferrers(page []byte, before int) ([]v1.Descriptor, error) {
-	var index struct {
-		Manifests []v1.Descriptor `json:"manifests"`
-	}
-	if err := json.Unmarshal(page, &index); err != nil {
-		return nil, fault("answered with a list of referrers that is not an index")
-	}
-	if before+len(index.Manifests) > maxReferrers {
-		return nil, fault(fmt.Sprintf("answered with more than %d referrers", maxReferrers))
-	}
-	return index.Manifests, nil
 }

@@ -65,7 +65,7 @@ func TestReferrers(t *testing.T) {
 				tt.links[i] = strings.ReplaceAll(tt.links[i], "sha256:D", subject)
 			}
 			f.setFault(listing(tt.pages, tt.links))
-			got, err := newResolver(t, digest.Options{}).Referrers(t.Context(), f.host+"/a:b", "x")
+			got, err := newResolver(t, resolverOptions{}).Referrers(t.Context(), f.host+"/a:b", "x")
 			if tt.says == "" {
 				if err != nil || len(got) != tt.want {
 					t.Errorf("%d referrers, %v, want %d", len(got), err, tt.want)
@@ -103,7 +103,7 @@ func TestReferrersByTag(t *testing.T) {
 			}
 			return true
 		})
-		r := newResolver(t, digest.Options{})
+		r := newResolver(t, resolverOptions{})
 		if got, err := r.Referrers(t.Context(), f.host+"/a@"+subject, ""); err != nil || got != nil {
 			t.Errorf("%s, no tag: %v, %v", name, got, err)
 		}
@@ -131,7 +131,7 @@ func TestReferrersUnknown(t *testing.T) {
 			}
 			return true
 		})
-		got, err := newResolver(t, digest.Options{}).Referrers(t.Context(), f.host+"/a@"+subject, "")
+		got, err := newResolver(t, resolverOptions{}).Referrers(t.Context(), f.host+"/a@"+subject, "")
 		if !errors.Is(err, digest.ErrUnknown) || got != nil {
 			t.Errorf("%s refused: %v, %v", part, got, err)
 		}

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-containerregistry/pkg/authn"
 
 	"github.com/kubepromote/kubepromote/digest"
 )
@@ -29,7 +28,7 @@ func TestResolve(t *testing.T) {
 			MediaType: manifestType, Size: size, TagDigest: tagDigest,
 		}
 	}
-	r := newResolver(t, digest.Options{})
+	r := newResolver(t, resolverOptions{})
 	for _, want := range []digest.Resolution{
 		answer(":v1", "v1", v1, ""),
 		answer("@"+v1, "", v1, ""),
@@ -56,7 +55,7 @@ func TestResolve(t *testing.T) {
 func TestResolveNotFound(t *testing.T) {
 	f := newFront(t)
 	f.push(t, "shop/cart", "v1", "one")
-	r := newResolver(t, digest.Options{})
+	r := newResolver(t, resolverOptions{})
 	for suffix, want := range map[string]string{
 		"shop/cart:v9":            `tag "v9" of "shop/cart" not found`,
 		"shop/nothing:v1":         `tag "v1" of "shop/nothing" not found`,
@@ -84,7 +83,7 @@ func TestResolveNotFound(t *testing.T) {
 }
 
 func TestResolveMalformed(t *testing.T) {
-	got, err := newResolver(t, digest.Options{Transport: stuck{}}).Resolve(t.Context(), "shop/cart")
+	got, err := newResolver(t, resolverOptions{Transport: stuck{}}).Resolve(t.Context(), "shop/cart")
 	if !errors.Is(err, digest.ErrMalformed) || got.Ref != "shop/cart" {
 		t.Errorf("got %+v, %v", got, err)
 	}
@@ -111,7 +110,7 @@ func TestResolveAllOrderAndDuplicates(t *testing.T) {
 		want = append(want, v2, v1, "", "")
 	}
 	calls, running := 0, atomic.Int32{}
-	results := newResolver(t, digest.Options{}).ResolveAll(t.Context(), refs, func(digest.Result) {
+	results := newResolver(t, resolverOptions{}).ResolveAll(t.Context(), refs, func(digest.Result) {
 		if running.Add(1) != 1 {
 			t.Error("done called from two goroutines at a time")
 		}
@@ -146,7 +145,7 @@ func TestResolveAllSpellings(t *testing.T) {
 		return &http.Response{StatusCode: code, Body: http.NoBody, Header: http.Header{}, Request: req}, nil
 	})
 	refs := []string{"nginx:1", "docker.io/library/nginx:1", "index.docker.io/nginx:1"}
-	for i, res := range newResolver(t, digest.Options{Transport: hub}).ResolveAll(t.Context(), refs, nil) {
+	for i, res := range newResolver(t, resolverOptions{Transport: hub}).ResolveAll(t.Context(), refs, nil) {
 		var e *digest.Error
 		if !errors.As(res.Err, &e) || e.Ref != refs[i] || res.Ref != refs[i] || res.Repository != strings.TrimSuffix(refs[i], ":1") {
 			t.Errorf("result %d: %+v", i, res)
@@ -180,7 +179,7 @@ func TestResolveAllMany(t *testing.T) {
 		busy.Add(-1)
 		return false
 	})
-	r := newResolver(t, digest.Options{})
+	r := newResolver(t, resolverOptions{})
 	for i, res := range r.ResolveAll(t.Context(), refs, nil) {
 		if res.Err != nil || res.Digest != want[i] {
 			t.Fatalf("%s: %s, %v, want %s", refs[i], res.Digest, res.Err, want[i])
@@ -198,7 +197,7 @@ func TestResolveAllMany(t *testing.T) {
 }
 
 func TestResolveAllNothing(t *testing.T) {
-	if got := newResolver(t, digest.Options{}).ResolveAll(t.Context(), nil, nil); len(got) != 0 {
+	if got := newResolver(t, resolverOptions{}).ResolveAll(t.Context(), nil, nil); len(got) != 0 {
 		t.Errorf("got %v", got)
 	}
 }
@@ -209,7 +208,7 @@ func TestBearerShared(t *testing.T) {
 	v1 := f.push(t, "shop/cart", "v1", "one")
 	v2 := f.push(t, "shop/cart", "v2", "two")
 	f.setFault(bearer(f.host, "s3cret-token"))
-	r := newResolver(t, digest.Options{Keychain: keychainFunc(password)})
+	r := newResolver(t, resolverOptions{Keychain: keychainFunc(password)})
 	results := r.ResolveAll(t.Context(), []string{f.host + "/shop/cart:v1", f.host + "/shop/cart:v2"}, nil)
 	for i, want := range []string{v1, v2} {
 		if results[i].Digest != want {
@@ -231,7 +230,7 @@ func TestUserAgent(t *testing.T) {
 		agent.Store(r.UserAgent())
 		return false
 	})
-	r := newResolver(t, digest.Options{UserAgent: "promoter/9"})
+	r := newResolver(t, resolverOptions{UserAgent: "promoter/9"})
 	if _, err := r.Resolve(context.Background(), f.host+"/a:b"); err != nil {
 		t.Fatal(err)
 	}
@@ -239,35 +238,3 @@ func TestUserAgent(t *testing.T) {
 		t.Errorf("user agent %q", got)
 	}
 }
-
-// bearer demands a token, and a user and password for it.
-func bearer(host, token string) func(http.ResponseWriter, *http.Request) bool {
-	return func(w http.ResponseWriter, r *http.Request) bool {
-		if r.URL.Path == "/token" {
-			if user, pass, _ := r.BasicAuth(); user != "me" || pass != "hunter2" {
-				w.WriteHeader(http.StatusUnauthorized)
-				return true
-			}
-			fmt.Fprintf(w, `{"token":%q}`, token)
-			return true
-		}
-		if r.Header.Get("Authorization") == "Bearer "+token {
-			return false
-		}
-		w.Header().Set("WWW-Authenticate", `Bearer realm="http://`+host+`/token",service="test"`)
-		w.WriteHeader(http.StatusUnauthorized)
-		return true
-	}
-}
-
-type keychainFunc func(authn.Resource) (authn.Authenticator, error)
-
-func (f keychainFunc) Resolve(r authn.Resource) (authn.Authenticator, error) { return f(r) }
-
-func password(authn.Resource) (authn.Authenticator, error) {
-	return &authn.Basic{Username: "me", Password: "hunter2"}, nil
-}
-
-type roundTripFunc func(*http.Request) (*http.Response, error)
-
-func (f roundTripFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

@@ -2,10 +2,8 @@ package digest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"runtime"
 	"strconv"
 	"strings"
@@ -26,8 +24,8 @@ const (
 	maxLayoutRef  = 512
 )
 
-// SourceRef is a reference to an image in files, in parts.
-type SourceRef struct {
+// LayoutRef is a reference to an image in files, in parts.
+type LayoutRef struct {
 	// Kind is "oci", "oci-archive" or "docker-archive".
 	Kind string
 	// Path is the directory or the archive.
@@ -40,7 +38,7 @@ type SourceRef struct {
 }
 
 // String prints the reference back as it was parsed.
-func (r SourceRef) String() string {
+func (r LayoutRef) String() string {
 	s := r.Kind + ":" + r.Path
 	if r.Name != "" {
 		s += ":" + r.Name
@@ -51,14 +49,14 @@ func (r SourceRef) String() string {
 	return s
 }
 
-// IsSource says whether s starts as the references of [ParseSource] do. Such a
+// IsLayoutRef says whether s starts as the references of [ParseLayoutRef] do. Such a
 // text may also be one of [ParseReference], with an image named "oci".
-func IsSource(s string) bool {
+func IsLayoutRef(s string) bool {
 	kind, _, ok := strings.Cut(s, ":")
 	return ok && (kind == sourceOCI || kind == sourceOCIArchive || kind == sourceDocker)
 }
 
-// ParseSource parses "oci:DIR[:NAME]", "oci-archive:FILE[:NAME]" and
+// ParseLayoutRef parses "oci:DIR[:NAME]", "oci-archive:FILE[:NAME]" and
 // "docker-archive:FILE[:REFERENCE]", as skopeo spells them, and for layouts
 // "oci:DIR@sha256:…" as well. The path ends at the first colon; on Windows one
 // behind a drive letter belongs to it.
@@ -68,21 +66,21 @@ func IsSource(s string) bool {
 // parts separated by "/". REFERENCE is one of [ParseReference] with a tag and
 // no digest. The positions of archives ("@0") are not supported.
 //
-// Anything else is an [*Error] of kind [ErrMalformed] with the position in bytes.
-func ParseSource(s string) (SourceRef, error) {
-	ref, at, why := parseSource(s)
+// Anything else is an error of kind [ErrMalformed] with the position in bytes.
+func ParseLayoutRef(s string) (LayoutRef, error) {
+	ref, at, why := splitLayoutRef(s)
 	if why != "" {
-		return SourceRef{}, &Error{Ref: s, Kind: ErrMalformed, Err: fault("byte " + strconv.Itoa(at+1) + ": " + why)}
+		return LayoutRef{}, &LayoutError{s, malformed, fault("byte " + strconv.Itoa(at+1) + ": " + why)}
 	}
 	return ref, nil
 }
 
-func parseSource(s string) (SourceRef, int, string) {
-	if !IsSource(s) {
-		return SourceRef{}, 0, "does not start with oci:, oci-archive: or docker-archive:"
+func splitLayoutRef(s string) (LayoutRef, int, string) {
+	if !IsLayoutRef(s) {
+		return LayoutRef{}, 0, "does not start with oci:, oci-archive: or docker-archive:"
 	}
 	if at := badRune(s); at >= 0 {
-		return SourceRef{}, at, "character " + quoteFirst(s[at:])
+		return LayoutRef{}, at, "character " + quoteFirst(s[at:])
 	}
 	kind, rest, _ := strings.Cut(s, ":")
 	offset := len(kind) + 1
@@ -94,31 +92,31 @@ func parseSource(s string) (SourceRef, int, string) {
 			colon = -1
 		}
 	}
-	ref := SourceRef{Kind: kind, Path: rest}
+	ref := LayoutRef{Kind: kind, Path: rest}
 	if colon >= 0 {
 		ref.Path, ref.Name = rest[:colon], rest[colon+1:]
 	}
 	switch {
 	case ref.Path == "":
-		return SourceRef{}, offset, "empty path"
+		return LayoutRef{}, offset, "empty path"
 	case len(ref.Path) > maxSourcePath:
-		return SourceRef{}, offset + maxSourcePath, fmt.Sprintf("path longer than %d bytes", maxSourcePath)
+		return LayoutRef{}, offset + maxSourcePath, fmt.Sprintf("path longer than %d bytes", maxSourcePath)
 	case colon < 0:
 		return ref, 0, ""
 	}
 	if dir, ok := strings.CutSuffix(ref.Path, "@sha256"); ok && kind != sourceDocker {
 		if dir == "" {
-			return SourceRef{}, offset, "empty path"
+			return LayoutRef{}, offset, "empty path"
 		}
 		at, why := checkDigest(digestPrefix + ref.Name)
-		return SourceRef{Kind: kind, Path: dir, Digest: digestPrefix + ref.Name}, offset + len(dir) + 1 + at, why
+		return LayoutRef{Kind: kind, Path: dir, Digest: digestPrefix + ref.Name}, offset + len(dir) + 1 + at, why
 	}
 	check := checkLayoutName
 	if kind == sourceDocker {
 		check = checkArchiveName
 	}
 	if at, why := check(ref.Name); why != "" {
-		return SourceRef{}, offset + colon + 1 + at, why
+		return LayoutRef{}, offset + colon + 1 + at, why
 	}
 	return ref, 0, ""
 }
@@ -166,13 +164,12 @@ func checkArchiveName(s string) (int, string) {
 }
 
 // Source is an image or an index in files. Its manifest has been read and
-// checked; layers are checked while they are read. Close it after use.
+// checked. Close it after use.
 type Source struct {
 	given    string
-	ref      SourceRef
+	ref      LayoutRef
 	manifest manifestFile
-	image    v1.Image
-	index    v1.ImageIndex
+	saved    v1.Image // of an archive of Docker's
 	files    fileStore
 	entries  []v1.Descriptor     // of a layout's index.json
 	subjects map[v1.Hash]v1.Hash // of those that belong to others; see findSubjects
@@ -184,7 +181,7 @@ type manifestFile struct {
 	raw  []byte
 }
 
-// OpenSource opens the image that ref, one of [ParseSource], stands for. Without
+// OpenSource opens the image that ref, one of [ParseLayoutRef], stands for. Without
 // a name it must be the only one. It asks no registry; ctx bounds all reading,
 // also of what is read from the Source later.
 //
@@ -200,11 +197,12 @@ type manifestFile struct {
 // archive's layers are read whole for that, and compared with the image's
 // configuration.
 //
-// Errors are [*Error] values. [ErrNotFound] means that the layout or archive
-// was read, and has no such image; [ErrUnknown] that it could not be read, that
-// what it holds is damaged, or that the name stands for several images.
+// Errors are of one of three kinds: [ErrNotFound] means that the layout or
+// archive was read, and has no such image; [ErrUnknown] that it could not be
+// read, that what it holds is damaged, or that the name stands for several
+// images; [ErrMalformed] that ref is outside the grammar.
 func OpenSource(ctx context.Context, ref string) (*Source, error) {
-	parsed, err := ParseSource(ref)
+	parsed, err := ParseLayoutRef(ref)
 	if err != nil {
 		return nil, err
 	}
@@ -218,67 +216,19 @@ func OpenSource(ctx context.Context, ref string) (*Source, error) {
 		if s.files != nil {
 			s.files.Close()
 		}
-		return nil, sourceFailure(ref, err)
+		return nil, s.failure(err)
 	}
 	return s, nil
 }
 
-// ResolveSource tells the digest that an image in files has; see [OpenSource].
-func ResolveSource(ctx context.Context, ref string) (Resolution, error) {
-	s, err := OpenSource(ctx, ref)
-	if err != nil {
-		return Resolution{Ref: ref}, err
-	}
-	defer s.Close()
-	return s.Resolution(), nil
-}
+// Ref is the reference that it was opened by.
+func (s *Source) Ref() LayoutRef { return s.ref }
 
-// Resolution is what [ResolveSource] answers. Repository is the path with its
-// kind in front, "oci:DIR"; Tag is the name in the layout or archive.
-func (s *Source) Resolution() Resolution {
-	d := s.manifest.desc
-	return Resolution{
-		Ref: s.given, Repository: s.ref.Kind + ":" + s.ref.Path, Tag: s.ref.Name,
-		Digest: d.Digest.String(), MediaType: string(d.MediaType), Size: d.Size,
-	}
-}
-
-// Image is the image, or nil if the Source is an index.
-func (s *Source) Image() v1.Image { return s.image }
-
-// Index is the index, or nil if the Source is an image.
-func (s *Source) Index() v1.ImageIndex { return s.index }
-
-// Manifest is the manifest as it stands in the files, to be pushed as it is.
-func (s *Source) Manifest() []byte { return s.manifest.raw }
+// Descriptor is that of its manifest.
+func (s *Source) Descriptor() v1.Descriptor { return s.manifest.desc }
 
 // Close closes the files.
 func (s *Source) Close() error { return s.files.Close() }
-
-// sourceFailure makes the error of a source that could not be opened.
-func sourceFailure(ref string, err error) error {
-	e := &Error{Ref: ref, Kind: ErrUnknown, Err: err}
-	var own fault
-	var hinted *hintedFault
-	var path *fs.PathError
-	switch {
-	case errors.Is(err, ErrNotFound):
-		e.Kind = ErrNotFound
-	case errors.As(err, &own), errors.As(err, &hinted):
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		e.Err = &cause{text: describeNetwork(err), err: err}
-	case errors.As(err, &path):
-		e.Err = &cause{text: path.Path + ": " + path.Err.Error(), err: err}
-	default:
-		e.Err = &cause{text: "cannot be read: " + withoutURLs(err.Error()), err: err}
-	}
-	return e
-}
-
-// absent is a definite no, with what to write instead.
-type absent struct{ hintedFault }
-
-func (a *absent) Unwrap() error { return ErrNotFound }
 
 // boundReader ends with a context.
 type boundReader struct {

@@ -2,25 +2,22 @@ package digest_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/kubepromote/kubepromote/digest"
 )
 
 func TestParseSource(t *testing.T) {
-	for in, want := range map[string]digest.SourceRef{
+	for in, want := range map[string]digest.LayoutRef{
 		"oci:dir":                              {Kind: "oci", Path: "dir"},
 		"oci:/a b/ü:v1":                        {Kind: "oci", Path: "/a b/ü", Name: "v1"},
 		"oci:dir:r.io/shop/cart:v1@x+y":        {Kind: "oci", Path: "dir", Name: "r.io/shop/cart:v1@x+y"},
@@ -30,8 +27,8 @@ func TestParseSource(t *testing.T) {
 		"docker-archive:cart.tar":              {Kind: "docker-archive", Path: "cart.tar"},
 		"docker-archive:cart.tar:r.io:1/a/b:1": {Kind: "docker-archive", Path: "cart.tar", Name: "r.io:1/a/b:1"},
 	} {
-		got, err := digest.ParseSource(in)
-		if err != nil || got != want || got.String() != in || !digest.IsSource(in) {
+		got, err := digest.ParseLayoutRef(in)
+		if err != nil || got != want || got.String() != in || !digest.IsLayoutRef(in) {
 			t.Errorf("ParseSource(%q): %#v, %v", in, got, err)
 		}
 	}
@@ -60,8 +57,8 @@ func TestParseSourceFaults(t *testing.T) {
 		"docker-archive:f:cart":               `byte 22: neither tag nor digest, "latest" is not assumed: write cart:TAG or cart@sha256:…`,
 		"docker-archive:f:a:1@" + someDigest:  `byte 21: digest, an archive has images by tag`,
 	} {
-		_, err := digest.ParseSource(in)
-		var e *digest.Error
+		_, err := digest.ParseLayoutRef(in)
+		var e *digest.LayoutError
 		if !errors.As(err, &e) || !errors.Is(err, digest.ErrMalformed) || e.Ref != in {
 			t.Errorf("ParseSource(%q): %#v, want a malformed *Error", in, err)
 			continue
@@ -69,7 +66,7 @@ func TestParseSourceFaults(t *testing.T) {
 		if got := e.Err.Error(); got != want {
 			t.Errorf("ParseSource(%q):\n got %s\nwant %s", in, got, want)
 		}
-		if _, err := digest.ResolveSource(t.Context(), in); !errors.Is(err, digest.ErrMalformed) {
+		if _, err := digest.OpenSource(t.Context(), in); !errors.Is(err, digest.ErrMalformed) {
 			t.Errorf("ResolveSource(%q): %v", in, err)
 		}
 	}
@@ -80,46 +77,17 @@ func FuzzParseSource(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		ref, err := digest.ParseSource(s)
+		ref, err := digest.ParseLayoutRef(s)
 		if err != nil {
 			if !errors.Is(err, digest.ErrMalformed) || strings.ContainsAny(err.Error(), "\n\r") {
 				t.Fatalf("ParseSource(%q): %v", s, err)
 			}
 			return
 		}
-		if again, err := digest.ParseSource(ref.String()); ref.String() != s || err != nil || again != ref {
+		if again, err := digest.ParseLayoutRef(ref.String()); ref.String() != s || err != nil || again != ref {
 			t.Fatalf("%q prints as %q, which is %#v (%v)", s, ref, again, err)
 		}
 	})
-}
-
-// What is resolved offline is what a registry has once it is pushed.
-func TestSourcePush(t *testing.T) {
-	f := newFront(t)
-	for name, ref := range sources(t) {
-		t.Run(name, func(t *testing.T) {
-			s, err := digest.OpenSource(t.Context(), ref)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer s.Close()
-			target := f.host + "/shop/cart:" + name
-			if err := push(t, s, target); err != nil {
-				t.Fatal(err)
-			}
-			want, err := newResolver(t, digest.Options{}).Resolve(t.Context(), target)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := s.Resolution()
-			if got.Digest != want.Digest || got.MediaType != want.MediaType || got.Size != want.Size || int64(len(s.Manifest())) != got.Size {
-				t.Errorf("in files %+v, pushed %+v", got, want)
-			}
-			if got.Ref != ref {
-				t.Errorf("Ref is %q, want %q", got.Ref, ref)
-			}
-		})
-	}
 }
 
 // sources gives a reference of each kind.
@@ -140,110 +108,6 @@ func sources(t *testing.T) map[string]string {
 	}
 }
 
-func push(t *testing.T, s *digest.Source, ref string) error {
-	t.Helper()
-	target, err := name.NewTag(ref)
-	if err != nil {
-		t.Fatal(err)
-	}
-	opts := []remote.Option{remote.WithContext(t.Context()), remote.WithTransport(http.DefaultTransport)}
-	if s.Index() != nil {
-		return remote.WriteIndex(target, s.Index(), opts...)
-	}
-	return remote.Write(target, s.Image(), opts...)
-}
-
-func TestSourcePlatforms(t *testing.T) {
-	dir := newLayout(t)
-	amd, arm := randomImage(t), randomImage(t)
-	dir.add(t, indexOf(t, map[string]v1.Image{"linux/amd64": amd, "linux/arm/v7": arm, "unknown/unknown": randomImage(t)}), "multi")
-	dir.add(t, indexOf(t, map[string]v1.Image{"windows/amd64:10.0.1": amd}, indexOf(t, map[string]v1.Image{"linux/arm64": arm})), "nested")
-	dir.add(t, platformImage(t, "linux", "arm64"), "one")
-	want := map[string][]string{
-		"multi":  {"linux/amd64 " + digestOfImage(t, amd), "linux/arm/v7 " + digestOfImage(t, arm)},
-		"nested": {"windows/amd64:10.0.1 " + digestOfImage(t, amd), "linux/arm64 " + digestOfImage(t, arm)},
-		"one":    {"linux/arm64 "},
-	}
-	for name, want := range want {
-		s, err := digest.OpenSource(t.Context(), "oci:"+dir.path+":"+name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer s.Close()
-		if name == "one" {
-			want[0] += s.Resolution().Digest
-		}
-		platforms, err := s.Platforms()
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got []string
-		for _, p := range platforms {
-			got = append(got, p.Platform+" "+p.Digest)
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
-	}
-}
-
-func TestSourcePlatformsFaults(t *testing.T) {
-	dir := newLayout(t)
-	deep := indexOf(t, map[string]v1.Image{"linux/amd64": randomImage(t)})
-	for range 4 {
-		deep = indexOf(t, nil, deep)
-	}
-	many := map[string]v1.Image{}
-	for i := range 65 {
-		many[fmt.Sprintf("linux/a%d", i)] = randomImage(t)
-	}
-	dir.add(t, deep, "deep")
-	dir.add(t, indexOf(t, many), "many")
-	dir.add(t, platformImage(t, "linux", "amd 64"), "odd")
-	for name, want := range map[string]string{
-		"deep": "indexes are nested more than 4 deep",
-		"many": "more than 64 platforms",
-		"odd":  `byte 10 of platform "linux/amd 64": character " " in the platform`,
-	} {
-		ref := "oci:" + dir.path + ":" + name
-		s, err := digest.OpenSource(t.Context(), ref)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer s.Close()
-		got, err := s.Platforms()
-		var e *digest.Error
-		if !errors.As(err, &e) || !errors.Is(err, digest.ErrUnknown) || e.Err.Error() != want || e.Ref != ref {
-			t.Errorf("%s: %v, %v, want %s", name, got, err, want)
-		}
-	}
-}
-
-// A configuration that is damaged is found when it is read.
-func TestSourceConfigDamaged(t *testing.T) {
-	dir := newLayout(t)
-	img := platformImage(t, "linux", "arm64")
-	dir.add(t, img, "v1")
-	h, err := img.ConfigName()
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(dir.path, "blobs", "sha256", h.Hex)
-	data, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	writeFile(t, file, strings.Replace(string(data), "arm64", "amd64", 1))
-	s, err := digest.OpenSource(t.Context(), "oci:"+dir.path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	if got, err := s.Platforms(); !errors.Is(err, digest.ErrUnknown) || !strings.Contains(err.Error(), h.Hex+" does not hash to its name") {
-		t.Errorf("got %v, %v", got, err)
-	}
-}
-
 // Reading ends with the context, also when it ends later.
 func TestSourceEnds(t *testing.T) {
 	for name, ref := range sources(t) {
@@ -259,17 +123,7 @@ func TestSourceEnds(t *testing.T) {
 		}
 		defer s.Close()
 		cancel()
-		if s.Image() == nil {
-			continue
-		}
-		layers, err := s.Image().Layers()
-		if err != nil {
-			if !errors.Is(err, context.Canceled) {
-				t.Errorf("%s: %v", name, err)
-			}
-			continue
-		}
-		r, err := layers[0].Compressed()
+		r, err := s.Blob(someBlob(t, s))
 		if err == nil {
 			_, err = io.Copy(io.Discard, r)
 			r.Close()
@@ -278,6 +132,20 @@ func TestSourceEnds(t *testing.T) {
 			t.Errorf("%s: read although it was cancelled: %v", name, err)
 		}
 	}
+}
+
+// someBlob is the digest of a blob of an image, or of a manifest of an index.
+func someBlob(t *testing.T, s *digest.Source) v1.Hash {
+	t.Helper()
+	_, raw, err := s.Manifest(s.Descriptor().Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m struct{ Layers, Manifests []v1.Descriptor }
+	if err := json.Unmarshal(raw, &m); err != nil {
+		t.Fatal(err)
+	}
+	return append(m.Layers, m.Manifests...)[0].Digest
 }
 
 func TestSourceMissing(t *testing.T) {
@@ -294,17 +162,17 @@ func TestSourceMissing(t *testing.T) {
 		"oci-archive:" + file:             "the archive is not a tar archive, or is damaged",
 		"docker-archive:" + dir + "/gone": "gone: no such file or directory",
 	} {
-		_, err := digest.ResolveSource(t.Context(), ref)
+		_, err := digest.OpenSource(t.Context(), ref)
 		if !errors.Is(err, digest.ErrUnknown) || !strings.HasSuffix(err.Error(), want) {
 			t.Errorf("ResolveSource(%q): %v, want %s", ref, err, want)
 		}
 	}
 }
 
-func ExampleParseSource() {
-	ref, err := digest.ParseSource("oci:build/cart:v1")
+func ExampleParseLayoutRef() {
+	ref, err := digest.ParseLayoutRef("oci:build/cart:v1")
 	fmt.Println(ref.Kind, ref.Path, ref.Name, err)
-	_, err = digest.ParseSource("oci:build/cart:v1+")
+	_, err = digest.ParseLayoutRef("oci:build/cart:v1+")
 	fmt.Println(err)
 	// Output:
 	// oci build/cart v1 <nil>
@@ -318,20 +186,11 @@ func ExampleOpenSource() {
 		return
 	}
 	defer s.Close()
-	fmt.Println(s.Resolution().Digest)
-	platforms, err := s.Platforms()
-	for _, p := range platforms {
-		fmt.Println(p.Platform, p.Digest)
-	}
-	if err != nil {
-		fmt.Println(err)
-	}
+	fmt.Println(s.Descriptor().Digest)
 
-	_, err = digest.ResolveSource(context.Background(), "oci:testdata/layout:v2")
+	_, err = digest.OpenSource(context.Background(), "oci:testdata/layout:v2")
 	fmt.Println(err, errors.Is(err, digest.ErrNotFound))
 	// Output:
 	// sha256:7863d89ec1a350c0f53f23abb010fbb11c3c30ea9e1bdb642b8599e63ffb4df6
-	// linux/amd64 sha256:c5c3090c78a69c23565353b874b43eda3ad7c4cfcb855e839f3908ac5a11a9e6
-	// linux/arm64 sha256:eb4874989f45db2087a7338159e45235bbbd0bca92287f3968d0ad6043101696
 	// reference "oci:testdata/layout:v2": index.json has no image named "v2" true
 }

@@ -20,7 +20,7 @@ func TestListTags(t *testing.T) {
 	for _, tag := range []string{"v1", "v2", "latest"} {
 		f.push(t, "shop/cart", tag, tag)
 	}
-	r := newResolver(t, digest.Options{})
+	r := newResolver(t, resolverOptions{})
 	want := []string{"latest", "v1", "v2"}
 	got, err := r.ListTags(t.Context(), f.host+"/shop/cart")
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
@@ -30,21 +30,6 @@ func TestListTags(t *testing.T) {
 	if !errors.Is(err, digest.ErrNotFound) || err.Error() != f.host+`: repository "shop/nothing" not found` {
 		t.Errorf("not found: %v", err)
 	}
-}
-
-// onPath makes a fault of requests whose paths have a part.
-func onPath(part string, answer http.HandlerFunc) func(http.ResponseWriter, *http.Request) bool {
-	return func(w http.ResponseWriter, r *http.Request) bool {
-		if !strings.Contains(r.URL.Path, part) {
-			return false
-		}
-		answer(w, r)
-		return true
-	}
-}
-
-func onTags(answer http.HandlerFunc) func(http.ResponseWriter, *http.Request) bool {
-	return onPath("/tags/list", answer)
 }
 
 // paged answers with one tag a page, and with links as link makes them.
@@ -74,7 +59,7 @@ func TestListTagsPages(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFront(t)
 			f.setFault(onTags(paged(3, link)))
-			got, err := newResolver(t, digest.Options{}).ListTags(t.Context(), f.host+"/shop/cart")
+			got, err := newResolver(t, resolverOptions{}).ListTags(t.Context(), f.host+"/shop/cart")
 			if diff := cmp.Diff([]string{"v0", "v1", "v2"}, got); err != nil || diff != "" {
 				t.Errorf("%v (-want +got):\n%s", err, diff)
 			}
@@ -125,7 +110,7 @@ func TestListTagsUnknown(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFront(t)
 			f.setFault(onTags(tt.answer))
-			got, err := newResolver(t, digest.Options{}).ListTags(t.Context(), f.host+"/shop/cart")
+			got, err := newResolver(t, resolverOptions{}).ListTags(t.Context(), f.host+"/shop/cart")
 			var e *digest.Error
 			if !errors.As(err, &e) || !errors.Is(err, digest.ErrUnknown) || got != nil {
 				t.Fatalf("got %q, %v, want an *Error of kind ErrUnknown", got, err)
@@ -139,7 +124,7 @@ func TestListTagsUnknown(t *testing.T) {
 
 func TestListTagsBounds(t *testing.T) {
 	f := newFront(t)
-	r := newResolver(t, digest.Options{})
+	r := newResolver(t, resolverOptions{})
 	many := `{"name":"shop/cart","tags":["a"` + strings.Repeat(`,"a"`, 100_000) + `]}`
 	f.setFault(onTags(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, many) }))
 	if _, err := r.ListTags(t.Context(), f.host+"/shop/cart"); !errors.Is(err, digest.ErrUnknown) || !strings.HasSuffix(err.Error(), "more than 100000 tags") {
@@ -164,7 +149,7 @@ func TestListTagsBounds(t *testing.T) {
 func TestListTagsEnds(t *testing.T) {
 	f := newFront(t)
 	f.setFault(onTags(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
-	r := newResolver(t, digest.Options{})
+	r := newResolver(t, resolverOptions{})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := r.ListTags(ctx, f.host+"/shop/cart"); !errors.Is(err, digest.ErrUnknown) || !strings.HasSuffix(err.Error(), "no answer in time") {
@@ -173,7 +158,7 @@ func TestListTagsEnds(t *testing.T) {
 }
 
 func TestListTagsMalformed(t *testing.T) {
-	r := newResolver(t, digest.Options{Transport: stuck{}})
+	r := newResolver(t, resolverOptions{Transport: stuck{}})
 	for in, want := range map[string]string{
 		"":                         `reference "": byte 1: empty part in the repository`,
 		"shop/Cart":                `reference "shop/Cart": byte 6: upper case letter "C" in the repository`,
@@ -193,17 +178,17 @@ func TestListTagsBearer(t *testing.T) {
 	f := newFront(t)
 	f.push(t, "shop/cart", "v1", "one")
 	f.setFault(bearer(f.host, "s3cret-token"))
-	r := newResolver(t, digest.Options{Keychain: keychainFunc(password)})
+	r := newResolver(t, resolverOptions{Keychain: keychainFunc(password)})
 	got, err := r.ListTags(t.Context(), f.host+"/shop/cart")
 	if diff := cmp.Diff([]string{"v1"}, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
-	_, err = newResolver(t, digest.Options{}).ListTags(t.Context(), f.host+"/shop/cart")
+	_, err = newResolver(t, resolverOptions{}).ListTags(t.Context(), f.host+"/shop/cart")
 	if !errors.Is(err, digest.ErrUnknown) || !strings.Contains(err.Error(), "credentials tried: none") || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("without credentials: %v", err)
 	}
 	broken := keychainFunc(func(authn.Resource) (authn.Authenticator, error) { return nil, errors.New("hunter2") })
-	_, err = newResolver(t, digest.Options{Keychain: broken}).ListTags(t.Context(), f.host+"/shop/cart")
+	_, err = newResolver(t, resolverOptions{Keychain: broken}).ListTags(t.Context(), f.host+"/shop/cart")
 	want := f.host + `: tags of "shop/cart": credentials could not be read from given keychain`
 	if !errors.Is(err, digest.ErrUnknown) || err.Error() != want {
 		t.Errorf("broken keychain: %v", err)

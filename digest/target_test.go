@@ -45,7 +45,7 @@ func TestTargets(t *testing.T) {
 				}
 				return resp, nil
 			})
-			_, err := newResolver(t, digest.Options{Transport: base}).Resolve(t.Context(), "r.example/a:b")
+			_, err := newResolver(t, resolverOptions{Transport: base}).Resolve(t.Context(), "r.example/a:b")
 			if !errors.Is(err, digest.ErrUnknown) || !strings.HasPrefix(err.Error(), `r.example: tag "b" of "a": `) ||
 				!strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("%s by %s: %v", tt.to, how, err)
@@ -76,7 +76,7 @@ func TestTokenStaysHome(t *testing.T) {
 		}
 		return resp, nil
 	})
-	_, err := newResolver(t, digest.Options{Transport: base, Keychain: keychainFunc(password)}).Resolve(t.Context(), "r.example/a:b")
+	_, err := newResolver(t, resolverOptions{Transport: base, Keychain: keychainFunc(password)}).Resolve(t.Context(), "r.example/a:b")
 	if !errors.Is(err, digest.ErrNotFound) || leaked.Load() != 0 {
 		t.Errorf("%v, leaked %d times", err, leaked.Load())
 	}
@@ -87,7 +87,7 @@ func TestForbiddenAddress(t *testing.T) {
 	u, _ := url.Parse("http://" + f.host)
 	want := f.push(t, "a", "b", "one")
 	ref := "0.0.0.0:" + u.Port() + "/a:b"
-	_, err := newResolver(t, digest.Options{}).Resolve(t.Context(), ref)
+	_, err := newResolver(t, resolverOptions{}).Resolve(t.Context(), ref)
 	if !errors.Is(err, digest.ErrUnknown) || !strings.HasSuffix(err.Error(), "unspecified or metadata address: not asked") {
 		t.Errorf("got %v", err)
 	}
@@ -97,7 +97,7 @@ func TestForbiddenAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	anywhere := newTransport(t, digest.TransportOptions{AllowLinkLocal: true, Registries: registries})
-	if got, err := newResolver(t, digest.Options{Transport: anywhere}).Resolve(t.Context(), ref); err != nil || got.Digest != want {
+	if got, err := newResolver(t, resolverOptions{Transport: anywhere}).Resolve(t.Context(), ref); err != nil || got.Digest != want {
 		t.Errorf("allowed: %+v, %v", got, err)
 	}
 }

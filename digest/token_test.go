@@ -64,7 +64,7 @@ func TestRequestCounts(t *testing.T) {
 			refs, want := fill(t, f, repos, tags)
 			tt.realm.host, tt.realm.tokens = f.host, map[string][]string{}
 			f.setFault(tt.realm.serve)
-			resolveAll(t, newResolver(t, digest.Options{}), refs, want)
+			resolveAll(t, newResolver(t, resolverOptions{}), refs, want)
 			if n := f.counted("GET ping"); n != 1 {
 				t.Errorf("%d greetings, want 1", n)
 			}
@@ -88,7 +88,7 @@ func TestRequestCounts(t *testing.T) {
 			refs, want := fill(t, f, 20, 2)
 			rlm := newRealm(f)
 			rlm.grant, rlm.jwt = odd, jwt
-			for i, res := range newResolver(t, digest.Options{}).ResolveAll(t.Context(), refs, nil) {
+			for i, res := range newResolver(t, resolverOptions{}).ResolveAll(t.Context(), refs, nil) {
 				if odd(strings.Split(strings.TrimPrefix(refs[i], f.host), ":")[0] + ":pull") {
 					if res.Err != nil || res.Digest != want[i] {
 						t.Errorf("%s: %v", refs[i], res.Err)
@@ -121,7 +121,7 @@ func TestTokenShared(t *testing.T) {
 	if err != nil || resp.StatusCode != http.StatusCreated {
 		t.Fatalf("put: %v, %v", resp, err)
 	}
-	r := newResolver(t, digest.Options{Transport: tr})
+	r := newResolver(t, resolverOptions{Transport: tr})
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() {
@@ -143,7 +143,7 @@ func TestTokenExpiry(t *testing.T) {
 		refs, want := fill(t, f, 10, 2)
 		rlm := newRealm(f)
 		rlm.jwt, rlm.life = jwt, 3600
-		r := newResolver(t, digest.Options{})
+		r := newResolver(t, resolverOptions{})
 		resolveAll(t, r, refs, want)
 		rlm.revoke()
 		resolveAll(t, r, refs, want)
@@ -162,7 +162,7 @@ func TestTokenExpiry(t *testing.T) {
 		refs, want := fill(t, f, 1, 1)
 		rlm := newRealm(f)
 		rlm.life = 1
-		r := newResolver(t, digest.Options{})
+		r := newResolver(t, resolverOptions{})
 		resolveAll(t, r, refs, want)
 		time.Sleep(time.Second)
 		resolveAll(t, r, refs, want)
@@ -181,7 +181,7 @@ func TestIdentityToken(t *testing.T) {
 		refs, want := fill(t, f, 2, 1)
 		rlm := newRealm(f)
 		rlm.missing = missing
-		resolveAll(t, newResolver(t, digest.Options{Keychain: keychainFunc(func(authn.Resource) (authn.Authenticator, error) {
+		resolveAll(t, newResolver(t, resolverOptions{Keychain: keychainFunc(func(authn.Resource) (authn.Authenticator, error) {
 			return authn.FromConfig(authn.AuthConfig{Username: "me", IdentityToken: "identity"}), nil
 		})}), refs, want)
 		if posts := rlm.posts; posts != 1 {
@@ -209,7 +209,7 @@ func TestBasicAndRegistryToken(t *testing.T) {
 			w.WriteHeader(http.StatusUnauthorized)
 			return true
 		})
-		resolveAll(t, newResolver(t, digest.Options{Keychain: keychainFunc(func(authn.Resource) (authn.Authenticator, error) {
+		resolveAll(t, newResolver(t, resolverOptions{Keychain: keychainFunc(func(authn.Resource) (authn.Authenticator, error) {
 			return authn.FromConfig(config), nil
 		})}), refs, digests)
 		if n := f.counted("HEAD manifest"); n != 4 {
@@ -226,7 +226,7 @@ func TestChallengeAfterGreeting(t *testing.T) {
 	f.setFault(func(w http.ResponseWriter, r *http.Request) bool {
 		return r.URL.Path != "/v2/" && closed(w, r)
 	})
-	resolveAll(t, newResolver(t, digest.Options{Keychain: keychainFunc(password)}), refs, want)
+	resolveAll(t, newResolver(t, resolverOptions{Keychain: keychainFunc(password)}), refs, want)
 	if n := f.counted("GET ping"); n != 1 {
 		t.Errorf("%d greetings, want 1", n)
 	}

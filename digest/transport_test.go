@@ -154,7 +154,7 @@ func TestRedirectedToRegistry(t *testing.T) {
 		http.Redirect(w, r, "http://"+there.host+strings.Replace(r.URL.Path, "/shop/", "/upstream/", 1), http.StatusTemporaryRedirect)
 		return true
 	})
-	got, err := newResolver(t, digest.Options{Keychain: keychainFunc(password)}).Resolve(t.Context(), here.host+"/shop/cart:v1")
+	got, err := newResolver(t, resolverOptions{Keychain: keychainFunc(password)}).Resolve(t.Context(), here.host+"/shop/cart:v1")
 	if err != nil || got.Digest != want {
 		t.Errorf("got %+v, %v", got, err)
 	}
@@ -261,7 +261,7 @@ func TestMemory(t *testing.T) {
 	goroutines := runtime.NumGoroutine()
 	var most uint64
 	n := 0
-	r := newResolver(t, digest.Options{Transport: base})
+	r := newResolver(t, resolverOptions{Transport: base})
 	r.ResolveAll(t.Context(), refs, func(res digest.Result) {
 		if res.Err != nil {
 			t.Error(res.Err)

@@ -79,7 +79,7 @@ func exitStatus(err error) int {
 // answer: trying again later does not help with the former.
 func onDisk(err error) bool {
 	var e *digest.Error
-	return errors.As(err, &e) && e.Registry == "" && digest.IsSource(e.Ref) && errors.Is(e, digest.ErrUnknown) && !errors.Is(e, context.DeadlineExceeded)
+	return errors.As(err, &e) && e.Registry == "" && digest.IsLayoutRef(e.Ref) && errors.Is(e, digest.ErrUnknown) && !errors.Is(e, context.DeadlineExceeded)
 }
 
 func answerStatus(a promote.Answer) int {

@@ -299,7 +299,7 @@ func (o *resolveOptions) resolve(cmd *cobra.Command, lock *lockFile, refs []pinR
 	texts := make([]string, len(refs))
 	for i, r := range refs {
 		texts[i] = r.ref
-		if digest.IsSource(r.ref) && (lock != nil || o.platform != "" || len(o.require) > 0) {
+		if digest.IsLayoutRef(r.ref) && (lock != nil || o.platform != "" || len(o.require) > 0) {
 			return nil, &usageError{msg: r.ref + " is an image on disk: --lock, --platform and --require-platform are for images in registries", command: cmd.CommandPath()}
 		}
 	}

@@ -105,11 +105,11 @@ func (r *sourceResolver) ResolveAll(ctx context.Context, refs []string, done fun
 	var remote []string
 	var at []int
 	for i, ref := range refs {
-		if !digest.IsSource(ref) {
+		if !digest.IsLayoutRef(ref) {
 			remote, at = append(remote, ref), append(at, i)
 			continue
 		}
-		res, err := digest.ResolveSource(ctx, ref)
+		res, err := digest.ResolveLayout(ctx, ref)
 		results[i] = digest.Result{Resolution: res, Err: err}
 		if done != nil {
 			done(results[i])

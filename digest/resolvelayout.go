@@ -1,0 +1,20 @@
+package digest
+
+import "context"
+
+// ResolveLayout tells the digest of an image in files: a layout or an archive, in
+// the forms of [layout.ParseRef]. Repository is the path with its kind in front,
+// "oci:DIR"; Tag is the name in the layout or archive. Errors are of the kinds of
+// [Resolver.Resolve].
+func ResolveLayout(ctx context.Context, ref string) (Resolution, error) {
+	image, err := OpenSource(ctx, ref)
+	if err != nil {
+		return Resolution{Ref: ref}, err
+	}
+	defer image.Close()
+	r, d := image.Ref(), image.Descriptor()
+	return Resolution{
+		Ref: ref, Repository: r.Kind + ":" + r.Path, Tag: r.Name,
+		Digest: d.Digest.String(), MediaType: string(d.MediaType), Size: d.Size,
+	}, nil
+}
