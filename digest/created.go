@@ -8,6 +8,8 @@ import (
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/kubepromote/kubepromote/internal/fault"
 )
 
 // annotationCreated is in the annotations of the OCI image specification.
@@ -26,30 +28,28 @@ func (r *Resolver) Created(ctx context.Context, ref string) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	q, err := newQuestion(parsed)
+	q, err := r.question(parsed)
 	if err != nil {
 		return time.Time{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.timeout)
-	defer cancel()
-	at, err := promptly(ctx, func(ctx context.Context) (time.Time, error) { return r.created(ctx, q) })
+	at, err := promptly(ctx, r, func(ctx context.Context) (time.Time, error) { return created(ctx, q) })
 	if err != nil {
-		e := failure(q, err, r.transport.Tried(q.repo))
+		e := failure(q, err)
 		e.Ref = ref
 		return time.Time{}, e
 	}
 	return at, nil
 }
 
-func (r *Resolver) created(ctx context.Context, q question) (time.Time, error) {
-	m, err := r.dated(ctx, q)
+func created(ctx context.Context, q question) (time.Time, error) {
+	m, err := dated(ctx, q)
 	if err != nil {
 		return time.Time{}, err
 	}
 	if text, ok := m.Annotations[annotationCreated]; ok {
 		at, err := time.Parse(time.RFC3339, text)
 		if err != nil {
-			return time.Time{}, fault(fmt.Sprintf("annotation %s is %q, not a time of RFC 3339", annotationCreated, shorten(text)))
+			return time.Time{}, fault.Text(fmt.Sprintf("annotation %s is %q, not a time of RFC 3339", annotationCreated, fault.Shorten(text)))
 		}
 		return at, nil
 	}
@@ -59,9 +59,9 @@ func (r *Resolver) created(ctx context.Context, q question) (time.Time, error) {
 			return time.Time{}, nil
 		}
 		q.ref.Digest = desc.Digest.String()
-		if m, err = r.dated(ctx, q); errors.Is(err, ErrNotFound) {
+		if m, err = dated(ctx, q); errors.Is(err, ErrNotFound) {
 			// What ref stands for is there, so this is no answer about it.
-			return time.Time{}, fault("has the manifest and not the image " + q.ref.Digest + " that it names")
+			return time.Time{}, fault.Text("has the manifest and not the image " + q.ref.Digest + " that it names")
 		} else if err != nil {
 			return time.Time{}, err
 		}
@@ -70,7 +70,7 @@ func (r *Resolver) created(ctx context.Context, q question) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	var config struct{ Created v1.Time }
-	err = r.readConfig(ctx, q.repo, *m.Config, &config)
+	err = readConfig(ctx, q.repo, *m.Config, &config)
 	return config.Created.Time, err
 }
 
@@ -80,16 +80,13 @@ type datedManifest struct {
 	Annotations map[string]string `json:"annotations"`
 }
 
-func (r *Resolver) dated(ctx context.Context, q question) (m datedManifest, err error) {
-	data, desc, err := r.get(ctx, q)
+func dated(ctx context.Context, q question) (m datedManifest, err error) {
+	data, _, err := q.manifest(ctx)
 	if err != nil {
 		return m, err
 	}
-	if q.ref.Digest != "" && desc.Digest.String() != q.ref.Digest {
-		return m, fault("answered with another digest, " + desc.Digest.String())
-	}
 	if err := json.Unmarshal(data, &m); err != nil {
-		return m, fault("answered with a manifest that is not JSON of its kind")
+		return m, fault.Text("answered with a manifest that is not JSON of its kind")
 	}
 	return m, nil
 }

@@ -15,6 +15,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/kubepromote/kubepromote/digest"
+	"github.com/kubepromote/kubepromote/digest/internal/layouttest"
+	"github.com/kubepromote/kubepromote/digest/internal/registrytest"
 )
 
 func annotated[T partial.WithRawManifest](t testing.TB, what T, created string) T {
@@ -27,18 +29,18 @@ func annotated[T partial.WithRawManifest](t testing.TB, what T, created string) 
 }
 
 func TestCreated(t *testing.T) {
-	f := newFront(t)
+	f := registrytest.New(t)
 	day := time.Date(2024, 1, 31, 12, 0, 0, 0, time.UTC)
 	for tag, what := range map[string]remote.Taggable{
-		"v1":       createdAt(t, day),
-		"noted":    annotated[v1.Image](t, createdAt(t, day), "2024-02-01T12:00:00Z"),
-		"no-time":  annotated[v1.Image](t, createdAt(t, day), "yesterday"),
-		"never":    createdAt(t, time.Time{}),
-		"multi":    indexOf(t, map[string]v1.Image{"linux/amd64": createdAt(t, day), "a/b": createdAt(t, day.AddDate(0, 0, 9))}),
-		"attested": indexOf(t, map[string]v1.Image{"unknown/unknown": createdAt(t, day)}),
-		"dated":    annotated[v1.ImageIndex](t, indexOf(t, nil), "2024-02-02T12:00:00Z"),
+		"v1":       registrytest.CreatedAt(t, day),
+		"noted":    annotated[v1.Image](t, registrytest.CreatedAt(t, day), "2024-02-01T12:00:00Z"),
+		"no-time":  annotated[v1.Image](t, registrytest.CreatedAt(t, day), "yesterday"),
+		"never":    registrytest.CreatedAt(t, time.Time{}),
+		"multi":    layouttest.IndexOf(t, map[string]v1.Image{"linux/amd64": registrytest.CreatedAt(t, day), "a/b": registrytest.CreatedAt(t, day.AddDate(0, 0, 9))}),
+		"attested": layouttest.IndexOf(t, map[string]v1.Image{"unknown/unknown": registrytest.CreatedAt(t, day)}),
+		"dated":    annotated[v1.ImageIndex](t, layouttest.IndexOf(t, nil), "2024-02-02T12:00:00Z"),
 	} {
-		target, err := name.NewTag(f.host + "/shop/cart:" + tag)
+		target, err := name.NewTag(f.Host + "/shop/cart:" + tag)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -51,11 +53,11 @@ func TestCreated(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r := newResolver(t, resolverOptions{})
+	r := registrytest.NewResolver(t, registrytest.Options{})
 	for tag, want := range map[string]string{
 		"v1": "2024-01-31", "noted": "2024-02-01", "never": "0001-01-01", "multi": "2024-02-09", "attested": "0001-01-01", "dated": "2024-02-02",
 	} {
-		got, err := r.Created(t.Context(), f.host+"/shop/cart:"+tag)
+		got, err := r.Created(t.Context(), f.Host+"/shop/cart:"+tag)
 		if err != nil || got.Format(time.DateOnly) != want {
 			t.Errorf("%s was created %v, %v, want %s", tag, got, err, want)
 		}
@@ -68,34 +70,36 @@ func TestCreated(t *testing.T) {
 		"shop/cart:v9":      {digest.ErrNotFound, `tag "v9" of "shop/cart" not found`},
 		"shop/cart":         {digest.ErrMalformed, `neither tag nor digest`},
 	} {
-		if _, err := r.Created(t.Context(), f.host+"/"+ref); !errors.Is(err, want.kind) || !strings.Contains(err.Error(), want.text) {
+		if _, err := r.Created(t.Context(), f.Host+"/"+ref); !errors.Is(err, want.kind) || !strings.Contains(err.Error(), want.text) {
 			t.Errorf("%s: %v, want %s", ref, err, want.text)
 		}
 	}
-	f.setFault(func(w http.ResponseWriter, r *http.Request) bool {
+	f.SetFault(func(w http.ResponseWriter, r *http.Request) bool {
 		if !strings.Contains(r.URL.Path, "/manifests/sha256:") {
 			return false
 		}
 		w.WriteHeader(http.StatusNotFound)
 		return true
 	})
-	if _, err := r.Created(t.Context(), f.host+"/shop/cart:multi"); !errors.Is(err, digest.ErrUnknown) || !strings.Contains(err.Error(), `tag "multi" of "shop/cart": has the manifest and not the image sha256:`) {
+	if _, err := r.Created(t.Context(), f.Host+"/shop/cart:multi"); !errors.Is(err, digest.ErrUnknown) || !strings.Contains(err.Error(), `tag "multi" of "shop/cart": has the manifest and not the image sha256:`) {
 		t.Errorf("index without its image: %v", err)
 	}
 	for want, fault := range map[string]func(http.ResponseWriter, *http.Request) bool{
-		"has the manifest and not the configuration it names":            onPath("/blobs/", status(http.StatusNotFound)),
-		"answered with a configuration that does not hash to its digest": onPath("/blobs/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "{}") }),
-		"server error (501)":                                         onPath("/blobs/", status(http.StatusNotImplemented)),
-		"answered with a manifest that is not JSON":                  onManifest(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<") }),
-		`answered with a manifest whose configuration is not sha256`: onManifest(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, configOf("sha512:"+someHex+someHex)) }),
+		"has the manifest and not the configuration it names":            registrytest.OnPath("/blobs/", registrytest.Status(http.StatusNotFound)),
+		"answered with a configuration that does not hash to its digest": registrytest.OnPath("/blobs/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "{}") }),
+		"server error (501)":                        registrytest.OnPath("/blobs/", registrytest.Status(http.StatusNotImplemented)),
+		"answered with a manifest that is not JSON": registrytest.OnManifest(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<") }),
+		`answered with a manifest whose configuration is not sha256`: registrytest.OnManifest(func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprint(w, configOf("sha512:"+registrytest.SomeHex+registrytest.SomeHex))
+		}),
 	} {
-		f.setFault(fault)
-		if _, err := r.Created(t.Context(), f.host+"/shop/cart:v1"); !errors.Is(err, digest.ErrUnknown) || errors.Is(err, digest.ErrNotFound) || !strings.Contains(err.Error(), want) {
+		f.SetFault(fault)
+		if _, err := r.Created(t.Context(), f.Host+"/shop/cart:v1"); !errors.Is(err, digest.ErrUnknown) || errors.Is(err, digest.ErrNotFound) || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
-	f.setFault(onManifest(status(http.StatusForbidden)))
-	if _, err := r.Created(t.Context(), f.host+"/shop/cart:v1"); !errors.Is(err, digest.ErrUnknown) || errors.Is(err, digest.ErrNotFound) {
+	f.SetFault(registrytest.OnManifest(registrytest.Status(http.StatusForbidden)))
+	if _, err := r.Created(t.Context(), f.Host+"/shop/cart:v1"); !errors.Is(err, digest.ErrUnknown) || errors.Is(err, digest.ErrNotFound) {
 		t.Errorf("forbidden: %v", err)
 	}
 }

@@ -1,24 +1,23 @@
 package digest
 
 import (
-	"errors"
-	"fmt"
-	"net/http"
 	"strconv"
+
+	"github.com/kubepromote/kubepromote/internal/fault"
 )
 
 // The kinds of an [*Error], for [errors.Is].
 var (
 	// ErrNotFound means that the registry says there is no such manifest or
 	// no such repository: a definite no.
-	ErrNotFound = notFound
+	ErrNotFound = fault.NotFound
 	// ErrUnknown means that the question could not be decided: registry
 	// unreachable, credentials refused (401, 403), rate limit (429), server
 	// error (5xx), timeout, cancellation, or an answer that makes no sense.
-	ErrUnknown = unknown
+	ErrUnknown = fault.Unknown
 	// ErrMalformed means that the reference is outside the grammar of
 	// [ParseReference]. Nothing was asked.
-	ErrMalformed = malformed
+	ErrMalformed = fault.Malformed
 )
 
 // Error is a reference that was not resolved, and why.
@@ -49,13 +48,13 @@ func (e *Error) Error() string {
 	}
 	switch {
 	case e.Registry == "":
-		text = "reference " + strconv.Quote(shorten(Redact(e.Ref))) + ": " + text
+		text = "reference " + strconv.Quote(fault.Shorten(Redact(e.Ref))) + ": " + text
 	case e.Err == nil:
-		text = e.Registry + ": " + strconv.Quote(shorten(Redact(e.Ref))) + ": " + text
+		text = e.Registry + ": " + strconv.Quote(fault.Shorten(Redact(e.Ref))) + ": " + text
 	default:
 		text = e.Registry + ": " + text
 	}
-	return oneLine(text)
+	return fault.OneLine(text)
 }
 
 // Unwrap gives errors.Is and errors.As the kind and the cause.
@@ -69,16 +68,10 @@ func (e *Error) Unwrap() []error {
 	return errs
 }
 
-// failure makes the error of a question that was asked.
-func failure(q question, err error, tried string) *Error {
-	e := &Error{Ref: q.ref.String(), Registry: q.ref.Registry(), Kind: ErrUnknown}
-	var text string
-	if errors.Is(err, ErrNotFound) {
-		e.Kind, e.Status = ErrNotFound, http.StatusNotFound
-		e.Err = fault(q.String() + " not found")
-		return e
+// HintText gives what may help against the cause, or "".
+func (e *Error) HintText() string {
+	if e.Err == nil {
+		return ""
 	}
-	e.Status, text = describe(err, tried)
-	e.Err = &cause{text: fmt.Sprintf("%s: %s", q, text), err: err}
-	return e
+	return fault.HintOf(e.Err)
 }

@@ -3,14 +3,18 @@ package digest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 
-	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/kubepromote/kubepromote/digest/internal/content"
+	"github.com/kubepromote/kubepromote/digest/internal/grammar"
+	"github.com/kubepromote/kubepromote/digest/registry"
+	"github.com/kubepromote/kubepromote/internal/fault"
 )
 
 // maxManifests bounds the entries of an index.
@@ -30,8 +34,8 @@ type Platform struct {
 // the version: "windows/amd64:10.0.17763.1879". An error is one line that names
 // the position in bytes.
 func ParsePlatform(s string) (Platform, error) {
-	if at, why := checkPlatform(s); why != "" {
-		return Platform{}, platformFault(s, at, why)
+	if at, why := grammar.CheckPlatform(s); why != "" {
+		return Platform{}, grammar.PlatformFault(s, at, why)
 	}
 	text, version, _ := strings.Cut(s, ":")
 	parts := strings.Split(text, "/")
@@ -167,7 +171,7 @@ func (p *platforms) lacks(q question, missing []Platform) *Error {
 		e.Kind = ErrUnknown
 		text += " and an index that was not looked into"
 	}
-	e.Err = fault(text)
+	e.Err = fault.Text(text)
 	return e
 }
 
@@ -195,40 +199,38 @@ func (r *Resolver) platforms(ctx context.Context, ref string) (question, platfor
 	if err != nil {
 		return question{}, platforms{}, err
 	}
-	q, err := newQuestion(parsed)
+	q, err := r.question(parsed)
 	if err != nil {
 		return q, platforms{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.timeout)
-	defer cancel()
-	p, err := promptly(ctx, func(ctx context.Context) (platforms, error) {
-		data, desc, err := r.get(ctx, q)
+	p, err := promptly(ctx, r, func(ctx context.Context) (platforms, error) {
+		data, desc, err := q.manifest(ctx)
 		if err != nil {
 			return platforms{}, err
 		}
-		return r.readPlatforms(ctx, q, data, desc)
+		return readPlatforms(ctx, q.repo, data, desc)
 	})
 	if err != nil {
-		return q, platforms{}, failure(q, err, r.transport.Tried(q.repo))
+		return q, platforms{}, failure(q, err)
 	}
 	return q, p, nil
 }
 
 // readPlatforms looks at what a manifest is rather than what it is called: the
 // two may differ, and one with the fields of both is neither.
-func (r *Resolver) readPlatforms(ctx context.Context, q question, data []byte, desc v1.Descriptor) (platforms, error) {
+func readPlatforms(ctx context.Context, repo *registry.Repository, data []byte, desc v1.Descriptor) (platforms, error) {
 	var m manifestFields
 	if err := json.Unmarshal(data, &m); err != nil {
-		return platforms{}, fault("answered with a manifest that is not JSON of its kind")
+		return platforms{}, fault.Text("answered with a manifest that is not JSON of its kind")
 	}
 	switch {
 	case m.Manifests != nil && m.Config != nil:
-		return platforms{}, fault("answered with a manifest that is both an index and an image")
+		return platforms{}, fault.Text("answered with a manifest that is both an index and an image")
 	case m.Manifests != nil:
 		p, why := indexPlatforms(*m.Manifests)
 		p.index = desc.Digest.String()
 		if why != "" {
-			return platforms{}, fault("answered with an index " + why)
+			return platforms{}, fault.Text("answered with an index " + why)
 		}
 		return p, nil
 	case m.Config == nil:
@@ -237,7 +239,7 @@ func (r *Resolver) readPlatforms(ctx context.Context, q question, data []byte, d
 	if !isImageConfig(m.Config.MediaType) {
 		return platforms{}, nil
 	}
-	platform, err := r.configPlatform(ctx, q.repo, *m.Config)
+	platform, err := configPlatform(ctx, repo, *m.Config)
 	if err != nil || platform.OS == "" || platform.Architecture == "" {
 		return platforms{}, err
 	}
@@ -256,13 +258,13 @@ func indexPlatforms(list []v1.Descriptor) (p platforms, why string) {
 		return p, fmt.Sprintf("of more than %d manifests", maxManifests)
 	}
 	for _, d := range list {
-		if _, why := checkDigest(d.Digest.String()); why != "" {
+		if _, why := grammar.CheckDigest(d.Digest.String()); why != "" {
 			return p, "with a digest that is not sha256"
 		}
 		switch {
 		case d.MediaType.IsIndex():
 			p.nested = true
-		case isPlatform(d.Platform):
+		case grammar.IsPlatform(d.Platform):
 			p.list = append(p.list, PlatformManifest{
 				Platform:  Platform{OS: d.Platform.OS, Architecture: d.Platform.Architecture, Variant: d.Platform.Variant, OSVersion: d.Platform.OSVersion},
 				Digest:    d.Digest.String(),
@@ -275,44 +277,33 @@ func indexPlatforms(list []v1.Descriptor) (p platforms, why string) {
 }
 
 // configPlatform reads the platform of a single image.
-func (r *Resolver) configPlatform(ctx context.Context, repo name.Repository, config v1.Descriptor) (Platform, error) {
+func configPlatform(ctx context.Context, repo *registry.Repository, config v1.Descriptor) (Platform, error) {
 	var fields struct {
 		OS           string `json:"os"`
 		Architecture string `json:"architecture"`
 		Variant      string `json:"variant"`
 		OSVersion    string `json:"os.version"`
 	}
-	err := r.readConfig(ctx, repo, config, &fields)
+	err := readConfig(ctx, repo, config, &fields)
 	return Platform(fields), err
 }
 
 // readConfig decodes the configuration that an image's manifest names.
-func (r *Resolver) readConfig(ctx context.Context, repo name.Repository, config v1.Descriptor, into any) error {
-	if _, why := checkDigest(config.Digest.String()); why != "" {
-		return fault("answered with a manifest whose configuration is not sha256")
+func readConfig(ctx context.Context, repo *registry.Repository, config v1.Descriptor, into any) error {
+	if _, why := grammar.CheckDigest(config.Digest.String()); why != "" {
+		return fault.Text("answered with a manifest whose configuration is not sha256")
 	}
-	resp, err := r.request(ctx, http.MethodGet, repo, "/blobs/"+config.Digest.String(), "*/*")
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	switch resp.StatusCode {
-	case http.StatusOK:
-	case http.StatusNotFound:
+	data, err := repo.Blob(ctx, config, content.MaxManifest)
+	switch {
+	case errors.Is(err, ErrNotFound):
 		// The image is there, so this is not the no that a 404 is elsewhere.
-		return fault("has the manifest and not the configuration it names")
-	default:
-		return refused("configuration of the image", resp)
-	}
-	data, err := readBounded(resp.Body)
-	if err != nil {
-		return err
-	}
-	if hashOf(data) != config.Digest {
-		return fault("answered with a configuration that does not hash to its digest")
+		return fault.Text("has the manifest and not the configuration it names")
+	case err != nil:
+		_, text := describe(err)
+		return &fault.Cause{Text: "configuration of the image: " + text, Err: err}
 	}
 	if err := json.Unmarshal(data, into); err != nil {
-		return fault("answered with a configuration that is not JSON of its kind")
+		return fault.Text("answered with a configuration that is not JSON of its kind")
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubepromote/kubepromote/digest"
+	"github.com/kubepromote/kubepromote/digest/internal/registrytest"
 )
 
 const (
@@ -21,31 +22,31 @@ const (
 )
 
 // blob stores a blob and returns its digest.
-func (f *front) blob(t testing.TB, repo string, body []byte) string {
+func (f *registrytest.Registry) blob(t testing.TB, repo string, body []byte) string {
 	t.Helper()
-	req := httptest.NewRequest(http.MethodPost, "/v2/"+repo+"/blobs/uploads/?digest="+sha(body), bytes.NewReader(body))
+	req := httptest.NewRequest(http.MethodPost, "/v2/"+repo+"/blobs/uploads/?digest="+registrytest.Sha(body), bytes.NewReader(body))
 	w := httptest.NewRecorder()
-	f.handler.ServeHTTP(w, req)
+	f.Handler.ServeHTTP(w, req)
 	if w.Code != http.StatusCreated {
 		t.Fatalf("blob of %s: %d %s", repo, w.Code, w.Body)
 	}
-	return sha(body)
+	return registrytest.Sha(body)
 }
 
 // image stores an image for one platform under a tag.
-func (f *front) image(t testing.TB, repo, tag, platform string) string {
+func (f *registrytest.Registry) image(t testing.TB, repo, tag, platform string) string {
 	t.Helper()
 	p, err := digest.ParsePlatform(platform)
 	if err != nil {
 		t.Fatal(err)
 	}
 	config := fmt.Appendf(nil, `{"os":%q,"architecture":%q,"variant":%q}`, p.OS, p.Architecture, p.Variant)
-	return f.put(t, repo, tag, manifestType, fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"config":{"mediaType":%q,"digest":%q,"size":%d},"layers":[]}`,
-		manifestType, configType, f.blob(t, repo, config), len(config)))
+	return f.Put(t, repo, tag, registrytest.ManifestType, fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"config":{"mediaType":%q,"digest":%q,"size":%d},"layers":[]}`,
+		registrytest.ManifestType, configType, f.blob(t, repo, config), len(config)))
 }
 
 // index stores an index of images, each a platform, under a tag.
-func (f *front) index(t testing.TB, repo, tag string, platforms ...string) (index string, images []string) {
+func (f *registrytest.Registry) index(t testing.TB, repo, tag string, platforms ...string) (index string, images []string) {
 	t.Helper()
 	type descriptor struct {
 		MediaType string            `json:"mediaType"`
@@ -55,16 +56,16 @@ func (f *front) index(t testing.TB, repo, tag string, platforms ...string) (inde
 	}
 	var list []descriptor
 	for i, text := range platforms {
-		d := descriptor{MediaType: manifestType, Size: 7}
+		d := descriptor{MediaType: registrytest.ManifestType, Size: 7}
 		if text == "index" {
-			d.MediaType, d.Digest = indexType, f.put(t, repo, "nested", indexType, []byte(`{"schemaVersion":2,"manifests":[]}`))
+			d.MediaType, d.Digest = indexType, f.Put(t, repo, "nested", indexType, []byte(`{"schemaVersion":2,"manifests":[]}`))
 		} else {
 			p, err := digest.ParsePlatform(text)
 			if err != nil {
 				t.Fatal(err)
 			}
 			d.Platform = map[string]string{"os": p.OS, "architecture": p.Architecture, "variant": p.Variant, "os.version": p.OSVersion}
-			d.Digest = f.push(t, repo, fmt.Sprintf("%s-%d", tag, i), text)
+			d.Digest = f.Push(t, repo, fmt.Sprintf("%s-%d", tag, i), text)
 		}
 		images = append(images, d.Digest)
 		list = append(list, d)
@@ -73,7 +74,7 @@ func (f *front) index(t testing.TB, repo, tag string, platforms ...string) (inde
 	if err != nil {
 		t.Fatal(err)
 	}
-	return f.put(t, repo, tag, indexType, body), images
+	return f.Put(t, repo, tag, indexType, body), images
 }
 
 func TestPlatformText(t *testing.T) {
@@ -118,12 +119,12 @@ func TestServes(t *testing.T) {
 }
 
 func TestPlatforms(t *testing.T) {
-	f := newFront(t)
+	f := registrytest.New(t)
 	index, images := f.index(t, "shop/cart", "multi", "linux/amd64", "linux/arm64/v8", "unknown/unknown")
 	f.index(t, "shop/cart", "nesting", "linux/amd64", "index")
 	single := f.image(t, "shop/cart", "single", "linux/arm64")
-	f.push(t, "shop/cart", "artifact", "no image")
-	r := newResolver(t, resolverOptions{})
+	f.Push(t, "shop/cart", "artifact", "no image")
+	r := registrytest.NewResolver(t, registrytest.Options{})
 	names := func(list []digest.PlatformManifest) (all []string) {
 		for _, m := range list {
 			all = append(all, m.Platform.String()+" "+m.Digest)
@@ -135,7 +136,7 @@ func TestPlatforms(t *testing.T) {
 		"single":   {"linux/arm64 " + single},
 		"artifact": nil,
 	} {
-		got, err := r.Platforms(t.Context(), f.host+"/shop/cart:"+tag)
+		got, err := r.Platforms(t.Context(), f.Host+"/shop/cart:"+tag)
 		if err != nil {
 			t.Errorf("%s: %v", tag, err)
 		}
@@ -156,7 +157,7 @@ func TestPlatforms(t *testing.T) {
 		{"gone", "linux/amd64", "", "", digest.ErrNotFound, `tag "gone" of "shop/cart" not found`},
 	} {
 		want, _ := digest.ParsePlatform(tt.platform)
-		got, err := r.ResolvePlatform(t.Context(), f.host+"/shop/cart:"+tt.tag, want)
+		got, err := r.ResolvePlatform(t.Context(), f.Host+"/shop/cart:"+tt.tag, want)
 		if got.Digest != tt.digest || got.Index != tt.index || !errors.Is(err, tt.kind) || err != nil && !strings.HasSuffix(err.Error(), tt.says) {
 			t.Errorf("%s for %s: %+v, %v", tt.tag, tt.platform, got, err)
 		}
@@ -164,11 +165,11 @@ func TestPlatforms(t *testing.T) {
 }
 
 func TestMissingPlatforms(t *testing.T) {
-	f := newFront(t)
+	f := registrytest.New(t)
 	f.index(t, "shop/cart", "multi", "linux/amd64", "linux/arm64")
 	f.index(t, "shop/cart", "nesting", "linux/amd64", "index")
 	amd, arm, z := digest.Platform{OS: "linux", Architecture: "amd64"}, digest.Platform{OS: "linux", Architecture: "arm64"}, digest.Platform{OS: "linux", Architecture: "s390x"}
-	r := newResolver(t, resolverOptions{})
+	r := registrytest.NewResolver(t, registrytest.Options{})
 	for _, tt := range []struct {
 		tag           string
 		want, missing []digest.Platform
@@ -180,7 +181,7 @@ func TestMissingPlatforms(t *testing.T) {
 		{"nesting", []digest.Platform{z}, nil, digest.ErrUnknown},
 		{"gone", []digest.Platform{amd}, nil, digest.ErrNotFound},
 	} {
-		missing, err := r.MissingPlatforms(t.Context(), f.host+"/shop/cart:"+tt.tag, tt.want)
+		missing, err := r.MissingPlatforms(t.Context(), f.Host+"/shop/cart:"+tt.tag, tt.want)
 		if diff := cmp.Diff(tt.missing, missing); diff != "" || !errors.Is(err, tt.kind) {
 			t.Errorf("%s must have %v: %v, %v", tt.tag, tt.want, missing, err)
 		}
@@ -189,20 +190,20 @@ func TestMissingPlatforms(t *testing.T) {
 
 // Manifests and configurations that are not what they are called.
 func TestPlatformsHostile(t *testing.T) {
-	f := newFront(t)
+	f := registrytest.New(t)
 	single := f.image(t, "a", "single", "linux/amd64")
-	f.put(t, "a", "both", indexType, []byte(`{"manifests":[],"config":{}}`))
-	f.put(t, "a", "text", manifestType, []byte(`{"manifests":"text"}`))
-	f.put(t, "a", "sha512", indexType, fmt.Appendf(nil, `{"manifests":[{"digest":"sha512:%0128d"}]}`, 0))
-	f.put(t, "a", "many", indexType, []byte(`{"manifests":[`+strings.Repeat(`{"digest":"`+single+`"},`, 1000)+`{"digest":"`+single+`"}]}`))
-	f.setFault(func(w http.ResponseWriter, r *http.Request) bool {
+	f.Put(t, "a", "both", indexType, []byte(`{"manifests":[],"config":{}}`))
+	f.Put(t, "a", "text", registrytest.ManifestType, []byte(`{"manifests":"text"}`))
+	f.Put(t, "a", "sha512", indexType, fmt.Appendf(nil, `{"manifests":[{"digest":"sha512:%0128d"}]}`, 0))
+	f.Put(t, "a", "many", indexType, []byte(`{"manifests":[`+strings.Repeat(`{"digest":"`+single+`"},`, 1000)+`{"digest":"`+single+`"}]}`))
+	f.SetFault(func(w http.ResponseWriter, r *http.Request) bool {
 		if strings.Contains(r.URL.Path, "/blobs/") {
 			w.Write([]byte(`{"os":"linux","architecture":"s390x"}`))
 			return true
 		}
 		return false
 	})
-	r := newResolver(t, resolverOptions{})
+	r := registrytest.NewResolver(t, registrytest.Options{})
 	for tag, want := range map[string]string{
 		"single": "answered with a configuration that does not hash to its digest",
 		"both":   "answered with a manifest that is both an index and an image",
@@ -210,19 +211,19 @@ func TestPlatformsHostile(t *testing.T) {
 		"sha512": "answered with an index with a digest that is not sha256",
 		"many":   "answered with an index of more than 1000 manifests",
 	} {
-		_, err := r.Platforms(t.Context(), f.host+"/a:"+tag)
-		if full := f.host + `: tag "` + tag + `" of "a": ` + want; !errors.Is(err, digest.ErrUnknown) || err.Error() != full {
+		_, err := r.Platforms(t.Context(), f.Host+"/a:"+tag)
+		if full := f.Host + `: tag "` + tag + `" of "a": ` + want; !errors.Is(err, digest.ErrUnknown) || err.Error() != full {
 			t.Errorf("got  %v\nwant %s", err, full)
 		}
 	}
-	f.setFault(func(w http.ResponseWriter, r *http.Request) bool {
+	f.SetFault(func(w http.ResponseWriter, r *http.Request) bool {
 		if strings.Contains(r.URL.Path, "/blobs/") {
 			w.WriteHeader(http.StatusNotFound)
 			return true
 		}
 		return false
 	})
-	if _, err := r.Platforms(t.Context(), f.host+"/a:single"); !errors.Is(err, digest.ErrUnknown) {
+	if _, err := r.Platforms(t.Context(), f.Host+"/a:single"); !errors.Is(err, digest.ErrUnknown) {
 		t.Errorf("a configuration that is not there: %v", err)
 	}
 }

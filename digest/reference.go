@@ -2,6 +2,9 @@ package digest
 
 import (
 	"strconv"
+
+	"github.com/kubepromote/kubepromote/digest/internal/grammar"
+	"github.com/kubepromote/kubepromote/internal/fault"
 )
 
 // Reference is an image reference in parts. Equal references are equal Go
@@ -32,13 +35,13 @@ func (r Reference) String() string {
 // Registry is the host, with its port if one was written, that holds the
 // repository: "registry.example.com:5000". It is "docker.io" when none was
 // written, and for "index.docker.io", which is the same.
-func (r Reference) Registry() string { return parts(r).registry() }
+func (r Reference) Registry() string { return grammar.Reference(r).Registry() }
 
 // Path is the name of the repository on its registry: "shop/cart". A name
 // without a slash on Docker Hub is one of its "library": "library/nginx".
-func (r Reference) Path() string { return parts(r).path() }
+func (r Reference) Path() string { return grammar.Reference(r).Path() }
 
-func (r Reference) canonical() Reference { return Reference(parts(r).canonical()) }
+func (r Reference) Canonical() Reference { return Reference(grammar.Reference(r).Canonical()) }
 
 // ParseReference parses "repository:tag", "repository@sha256:…" or
 // "repository:tag@sha256:…". The repository is an optional registry, known by
@@ -49,12 +52,12 @@ func (r Reference) canonical() Reference { return Reference(parts(r).canonical()
 // [*Error] of kind [ErrMalformed] whose message gives the first fault and its
 // position in bytes, counted from 1.
 func ParseReference(s string) (Reference, error) {
-	ref, at, why := parseReference(s)
+	ref, at, why := grammar.ParseReference(s)
 	if why != "" {
 		return Reference{}, &Error{
 			Ref:  s,
 			Kind: ErrMalformed,
-			Err:  fault("byte " + strconv.Itoa(at+1) + ": " + why),
+			Err:  fault.Text("byte " + strconv.Itoa(at+1) + ": " + why),
 		}
 	}
 	return Reference(ref), nil
@@ -63,4 +66,4 @@ func ParseReference(s string) (Reference, error) {
 // Redact is a reference without the user and password that somebody has written
 // in front of the registry, as in a URL; anything else stays as it is. Such a
 // reference is malformed, and messages about it must not show them.
-func Redact(s string) string { return redact(s) }
+func Redact(s string) string { return grammar.Redact(s) }

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 
 	"github.com/kubepromote/kubepromote/digest"
+	"github.com/kubepromote/kubepromote/digest/internal/registrytest"
 )
 
 func TestParseReference(t *testing.T) {
@@ -27,8 +28,8 @@ func TestParseReference(t *testing.T) {
 		{"[::1]:5000/a/b:c", digest.Reference{Repository: "[::1]:5000/a/b", Tag: "c"}, "[::1]:5000", "a/b"},
 		{"Registry.Example.com/shop/cart:V1", digest.Reference{Repository: "Registry.Example.com/shop/cart", Tag: "V1"}, "Registry.Example.com", "shop/cart"},
 		{"r.io/a__b/c---d/e.f:_x.-", digest.Reference{Repository: "r.io/a__b/c---d/e.f", Tag: "_x.-"}, "r.io", "a__b/c---d/e.f"},
-		{"r.io/a@" + someDigest, digest.Reference{Repository: "r.io/a", Digest: someDigest}, "r.io", "a"},
-		{"r.io:1/a:b@" + someDigest, digest.Reference{Repository: "r.io:1/a", Tag: "b", Digest: someDigest}, "r.io:1", "a"},
+		{"r.io/a@" + registrytest.SomeDigest, digest.Reference{Repository: "r.io/a", Digest: registrytest.SomeDigest}, "r.io", "a"},
+		{"r.io:1/a:b@" + registrytest.SomeDigest, digest.Reference{Repository: "r.io:1/a", Tag: "b", Digest: registrytest.SomeDigest}, "r.io:1", "a"},
 		{"a:" + strings.Repeat("t", 128), digest.Reference{Repository: "a", Tag: strings.Repeat("t", 128)}, "docker.io", "library/a"},
 	} {
 		got, err := digest.ParseReference(tt.in)
@@ -52,7 +53,7 @@ func TestParseReferenceFaults(t *testing.T) {
 	for _, tt := range []struct{ in, want string }{
 		{"", `byte 1: empty, write repository:tag or repository@sha256:…`},
 		{"ann:secret@r.io/a:b", `byte 1: a user and password do not belong in a reference, log in with docker login`},
-		{"ann:secret@r.io:5000/a@" + someDigest, `byte 1: a user and password do not belong in a reference, log in with docker login`},
+		{"ann:secret@r.io:5000/a@" + registrytest.SomeDigest, `byte 1: a user and password do not belong in a reference, log in with docker login`},
 		{"https://r.io/a:b", `byte 1: "https://" does not belong in a reference, leave it out`},
 		{"shop/cart", `byte 10: neither tag nor digest, "latest" is not assumed: write shop/cart:TAG or shop/cart@sha256:…`},
 		{"r.io:5000/cart", `byte 15: neither tag nor digest, "latest" is not assumed: write r.io:5000/cart:TAG or r.io:5000/cart@sha256:…`},
@@ -64,7 +65,7 @@ func TestParseReferenceFaults(t *testing.T) {
 		{"/cart:v1", `byte 1: empty part in the repository`},
 		{"r.io/:v1", `byte 6: empty part in the repository`},
 		{":v1", `byte 1: empty part in the repository`},
-		{"@" + someDigest, `byte 1: empty part in the repository`},
+		{"@" + registrytest.SomeDigest, `byte 1: empty part in the repository`},
 		{"-a:v1", `byte 1: part of the repository starts with "-"`},
 		{"shop/a-:v1", `byte 7: part of the repository ends with "-"`},
 		{"a..b:v1", `byte 2: separator ".." in the repository`},
@@ -86,17 +87,17 @@ func TestParseReferenceFaults(t *testing.T) {
 		{"[::1]:x/a:b", `byte 7: port of the registry is not a number from 1 to 65535`},
 		{strings.Repeat("a", 256) + ".io/a:b", `byte 256: registry longer than 255 bytes`},
 		{"shop/cart:", `byte 11: empty tag`},
-		{"shop/cart:@" + someDigest, `byte 11: empty tag`},
+		{"shop/cart:@" + registrytest.SomeDigest, `byte 11: empty tag`},
 		{"shop/cart:.v1", `byte 11: tag starts with "."`},
 		{"shop/cart:v1+2", `byte 13: character "+" in the tag`},
 		{"a:" + strings.Repeat("t", 129), `byte 131: tag longer than 128 bytes`},
 		{"a@", `byte 3: digest does not start with "sha256:"`},
-		{"a@sha512:" + someHex + someHex, `byte 3: digest does not start with "sha256:"`},
-		{"a@sha256:" + someHex[1:], `byte 73: digest has 63 hexadecimal digits, not 64`},
-		{"a:v1@sha256:" + someHex + "0", `byte 77: digest has 65 hexadecimal digits, not 64`},
-		{"a@sha256:" + strings.ToUpper(someHex), `byte 20: upper case letter "A" in the digest`},
-		{"a@" + someDigest + "@x", `byte 74: character "@" in the digest`},
-		{"a@" + someDigest + ":v1", `byte 74: character ":" in the digest`},
+		{"a@sha512:" + registrytest.SomeHex + registrytest.SomeHex, `byte 3: digest does not start with "sha256:"`},
+		{"a@sha256:" + registrytest.SomeHex[1:], `byte 73: digest has 63 hexadecimal digits, not 64`},
+		{"a:v1@sha256:" + registrytest.SomeHex + "0", `byte 77: digest has 65 hexadecimal digits, not 64`},
+		{"a@sha256:" + strings.ToUpper(registrytest.SomeHex), `byte 20: upper case letter "A" in the digest`},
+		{"a@" + registrytest.SomeDigest + "@x", `byte 74: character "@" in the digest`},
+		{"a@" + registrytest.SomeDigest + ":v1", `byte 74: character ":" in the digest`},
 		{"a:b\n", `byte 4: character "\n" in the tag`},
 	} {
 		_, err := digest.ParseReference(tt.in)
@@ -120,7 +121,7 @@ func TestParseReferenceFaults(t *testing.T) {
 
 func FuzzParseReference(f *testing.F) {
 	for _, s := range []string{
-		"nginx:1.27", "r.io/a@" + someDigest, "r.io:1/a:b@" + someDigest, "[::1]:5000/a/b:c",
+		"nginx:1.27", "r.io/a@" + registrytest.SomeDigest, "r.io:1/a:b@" + registrytest.SomeDigest, "[::1]:5000/a/b:c",
 		"", "@", ":", "/", "a:", "a@sha256:", "[", "[]/a:b", "[::1/a:b", "a..b:c", "a\x00:b",
 	} {
 		f.Add(s)
@@ -158,19 +159,19 @@ func FuzzParseReference(f *testing.F) {
 // What somebody writes in front of a registry is in no message.
 func TestRedact(t *testing.T) {
 	for in, want := range map[string]string{
-		"":                              "",
-		"a:b":                           "a:b",
-		"r.io/a:b@" + someDigest:        "r.io/a:b@" + someDigest,
-		"a@" + someDigest:               "a@" + someDigest,
-		"ann:secret@r.io/a:b":           "…@r.io/a:b",
-		"ann:s@cret@r.io/a:b":           "…@r.io/a:b",
-		"https://ann:secret@r.io/a:b":   "https://…@r.io/a:b",
-		"docker://ann:secret@r.io/a/b":  "docker://…@r.io/a/b",
-		"ann:s/cret@r.io/a:b":           "…@r.io/a:b",
-		"ann:s@cret@r.io":               "…@r.io",
-		"ann:cret@localhost:5000":       "…@localhost:5000",
-		"ann:cret@r.io/a@" + someDigest: "…@r.io/a@" + someDigest,
-		"a:b@sha25:cret":                "a:b@sha25:cret",
+		"":                                    "",
+		"a:b":                                 "a:b",
+		"r.io/a:b@" + registrytest.SomeDigest: "r.io/a:b@" + registrytest.SomeDigest,
+		"a@" + registrytest.SomeDigest:        "a@" + registrytest.SomeDigest,
+		"ann:secret@r.io/a:b":                 "…@r.io/a:b",
+		"ann:s@cret@r.io/a:b":                 "…@r.io/a:b",
+		"https://ann:secret@r.io/a:b":         "https://…@r.io/a:b",
+		"docker://ann:secret@r.io/a/b":        "docker://…@r.io/a/b",
+		"ann:s/cret@r.io/a:b":                 "…@r.io/a:b",
+		"ann:s@cret@r.io":                     "…@r.io",
+		"ann:cret@localhost:5000":             "…@localhost:5000",
+		"ann:cret@r.io/a@" + registrytest.SomeDigest: "…@r.io/a@" + registrytest.SomeDigest,
+		"a:b@sha25:cret": "a:b@sha25:cret",
 	} {
 		if got := digest.Redact(in); got != want {
 			t.Errorf("%q: %q, want %q", in, got, want)

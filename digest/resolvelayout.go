@@ -1,13 +1,17 @@
 package digest
 
-import "context"
+import (
+	"context"
+
+	"github.com/kubepromote/kubepromote/digest/layout"
+)
 
 // ResolveLayout tells the digest of an image in files: a layout or an archive, in
 // the forms of [layout.ParseRef]. Repository is the path with its kind in front,
 // "oci:DIR"; Tag is the name in the layout or archive. Errors are of the kinds of
 // [Resolver.Resolve].
 func ResolveLayout(ctx context.Context, ref string) (Resolution, error) {
-	image, err := OpenSource(ctx, ref)
+	image, err := layout.Open(ctx, ref)
 	if err != nil {
 		return Resolution{Ref: ref}, err
 	}

@@ -1,30 +1,29 @@
 package digest
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/kubepromote/kubepromote/digest/registry"
 )
 
 const (
 	defaultConcurrency = 64
+	defaultPerRegistry = 32
 	defaultTimeout     = 30 * time.Second
-	defaultUserAgent   = "kubepromote"
 )
 
 // Options adjust a [Resolver]. The zero value is fit for use.
 type Options struct {
-	// Transport carries all requests. A [*Transport] is used as it is, with its
-	// own keychain and user agent, and may be shared with others. Anything else
-	// is the Base of one; nil means connections of the Resolver's own.
-	Transport http.RoundTripper
-	// Keychain gives credentials; see TransportOptions.
-	Keychain authn.Keychain
+	// Client asks the registries, and may be shared with others; nil means one of
+	// the Resolver's own with its defaults.
+	Client *registry.Client
 	// Concurrency is how many references ResolveAll asks at a time; 0 or less
 	// means 64.
 	Concurrency int
@@ -33,16 +32,13 @@ type Options struct {
 	// Timeout bounds each reference, all its requests and retries together;
 	// 0 or less means 30 s. A context that ends earlier wins.
 	Timeout time.Duration
-	// UserAgent is sent with all requests; empty means "kubepromote".
-	UserAgent string
 }
 
 // Resolver asks registries what references stand for. It keeps connections,
 // credentials and tokens, but no answers: a tag is asked anew each time. It is
 // safe for concurrent use. Make it with [NewResolver].
 type Resolver struct {
-	transport   *Transport
-	client      http.Client
+	client      *registry.Client
 	concurrency int
 	perRegistry int
 	timeout     time.Duration
@@ -82,27 +78,20 @@ type Result struct {
 
 // NewResolver makes a Resolver. It asks nothing yet.
 func NewResolver(o Options) *Resolver {
-	t := asTransport(o.Transport, TransportOptions{Keychain: o.Keychain, PerRegistry: o.PerRegistry, UserAgent: o.UserAgent})
+	if o.Client == nil {
+		o.Client = registry.New(registry.Options{})
+	}
 	return &Resolver{
-		transport: t,
-		// The Transport counts redirects itself.
-		client:      http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error { return nil }},
-		concurrency: positive(o.Concurrency, defaultConcurrency),
-		perRegistry: positive(o.PerRegistry, defaultPerRegistry),
-		timeout:     positive(o.Timeout, defaultTimeout),
+		client:      o.Client,
+		concurrency: cmp.Or(max(o.Concurrency, 0), defaultConcurrency),
+		perRegistry: cmp.Or(max(o.PerRegistry, 0), defaultPerRegistry),
+		timeout:     cmp.Or(max(o.Timeout, 0), defaultTimeout),
 	}
-}
-
-func positive[T int | time.Duration](v, otherwise T) T {
-	if v > 0 {
-		return v
-	}
-	return otherwise
 }
 
 // CloseIdleConnections closes connections that are kept for later requests.
 // The Resolver stays usable.
-func (r *Resolver) CloseIdleConnections() { r.transport.CloseIdleConnections() }
+func (r *Resolver) CloseIdleConnections() { r.client.CloseIdleConnections() }
 
 // Resolve asks what ref stands for; see [ParseReference] for its forms. A ref
 // with a digest asks whether the registry has that digest. With a tag as well,
@@ -121,21 +110,23 @@ func (r *Resolver) Resolve(ctx context.Context, ref string) (Resolution, error) 
 
 func (r *Resolver) resolve(ctx context.Context, given string, ref Reference) (Resolution, error) {
 	res := Resolution{Ref: given, Repository: ref.Repository, Tag: ref.Tag}
-	q, err := newQuestion(ref)
+	q, err := r.question(ref)
 	if err != nil {
 		return res, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	desc, err := r.ask(ctx, q)
+	ask := func(ref string) (v1.Descriptor, error) {
+		return promptly(ctx, r, func(ctx context.Context) (v1.Descriptor, error) { return q.repo.Head(ctx, ref) })
+	}
+	desc, err := ask(q.identifier())
 	if err != nil {
-		return res, failure(q, err, r.transport.Tried(q.repo))
+		return res, failure(q, err)
 	}
 	res.Digest, res.MediaType, res.Size = desc.Digest.String(), string(desc.MediaType), desc.Size
 	if ref.Tag != "" && ref.Digest != "" {
-		q.ref.Digest = ""
 		// The question was about the digest, and it is answered.
-		if tagged, err := r.ask(ctx, q); err == nil {
+		if tagged, err := ask(ref.Tag); err == nil {
 			res.TagDigest = tagged.Digest.String()
 		}
 	}
@@ -172,7 +163,7 @@ func (r *Resolver) ResolveAll(ctx context.Context, refs []string, done func(Resu
 			continue
 		}
 		parsed[i] = ref
-		key := ref.canonical()
+		key := ref.Canonical()
 		if alike[key] == nil {
 			order = append(order, key)
 		}
@@ -193,14 +184,14 @@ func (r *Resolver) ResolveAll(ctx context.Context, refs []string, done func(Resu
 func (r *Resolver) announce(refs []Reference) {
 	repos := make(map[string][]string) // by registry, in the order of refs
 	for _, ref := range refs {
-		if q, err := newQuestion(ref); err == nil {
-			host := q.repo.RegistryStr()
-			repos[host] = append(repos[host], q.repo.RepositoryStr())
+		if repo, err := name.NewRepository(ref.Repository); err == nil {
+			host := repo.RegistryStr()
+			repos[host] = append(repos[host], repo.RepositoryStr())
 		}
 	}
 	for host, paths := range repos {
 		slices.Sort(paths)
-		r.transport.Announce(host, slices.Compact(paths)...)
+		r.client.Announce(host, slices.Compact(paths)...)
 	}
 }
 

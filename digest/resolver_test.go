@@ -14,21 +14,22 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubepromote/kubepromote/digest"
+	"github.com/kubepromote/kubepromote/digest/internal/registrytest"
 )
 
 func TestResolve(t *testing.T) {
-	f := newFront(t)
-	v1 := f.push(t, "shop/cart", "v1", "one")
-	v2 := f.push(t, "shop/cart", "v2", "two")
-	repo := f.host + "/shop/cart"
-	size := int64(len(manifest("one")))
+	f := registrytest.New(t)
+	v1 := f.Push(t, "shop/cart", "v1", "one")
+	v2 := f.Push(t, "shop/cart", "v2", "two")
+	repo := f.Host + "/shop/cart"
+	size := int64(len(registrytest.Manifest("one")))
 	answer := func(suffix, tag, dgst, tagDigest string) digest.Resolution {
 		return digest.Resolution{
 			Ref: repo + suffix, Repository: repo, Tag: tag, Digest: dgst,
-			MediaType: manifestType, Size: size, TagDigest: tagDigest,
+			MediaType: registrytest.ManifestType, Size: size, TagDigest: tagDigest,
 		}
 	}
-	r := newResolver(t, resolverOptions{})
+	r := registrytest.NewResolver(t, registrytest.Options{})
 	for _, want := range []digest.Resolution{
 		answer(":v1", "v1", v1, ""),
 		answer("@"+v1, "", v1, ""),
@@ -44,36 +45,36 @@ func TestResolve(t *testing.T) {
 			t.Errorf("Resolve(%q) (-want +got):\n%s", want.Ref, diff)
 		}
 	}
-	if n := f.counted("GET ping"); n != 1 {
+	if n := f.Counted("GET ping"); n != 1 {
 		t.Errorf("%d pings of one repository, want 1", n)
 	}
-	if n := f.counted("GET manifest"); n != 0 {
+	if n := f.Counted("GET manifest"); n != 0 {
 		t.Errorf("%d manifests fetched, want HEAD only", n)
 	}
 }
 
 func TestResolveNotFound(t *testing.T) {
-	f := newFront(t)
-	f.push(t, "shop/cart", "v1", "one")
-	r := newResolver(t, resolverOptions{})
+	f := registrytest.New(t)
+	f.Push(t, "shop/cart", "v1", "one")
+	r := registrytest.NewResolver(t, registrytest.Options{})
 	for suffix, want := range map[string]string{
-		"shop/cart:v9":            `tag "v9" of "shop/cart" not found`,
-		"shop/nothing:v1":         `tag "v1" of "shop/nothing" not found`,
-		"shop/cart@" + someDigest: `digest ` + someDigest + ` of "shop/cart" not found`,
+		"shop/cart:v9":                         `tag "v9" of "shop/cart" not found`,
+		"shop/nothing:v1":                      `tag "v1" of "shop/nothing" not found`,
+		"shop/cart@" + registrytest.SomeDigest: `digest ` + registrytest.SomeDigest + ` of "shop/cart" not found`,
 		// A tag that exists does not make up for a digest that does not.
-		"shop/cart:v1@" + someDigest: `digest ` + someDigest + ` of "shop/cart" not found`,
+		"shop/cart:v1@" + registrytest.SomeDigest: `digest ` + registrytest.SomeDigest + ` of "shop/cart" not found`,
 	} {
-		ref := f.host + "/" + suffix
+		ref := f.Host + "/" + suffix
 		got, err := r.Resolve(t.Context(), ref)
 		var e *digest.Error
 		if !errors.As(err, &e) || !errors.Is(err, digest.ErrNotFound) || errors.Is(err, digest.ErrUnknown) {
 			t.Errorf("Resolve(%q): %v, want ErrNotFound", ref, err)
 			continue
 		}
-		if e.Ref != ref || e.Registry != f.host || e.Status != http.StatusNotFound {
+		if e.Ref != ref || e.Registry != f.Host || e.Status != http.StatusNotFound {
 			t.Errorf("Resolve(%q): %+v", ref, e)
 		}
-		if want := f.host + ": " + want; err.Error() != want {
+		if want := f.Host + ": " + want; err.Error() != want {
 			t.Errorf("got  %s\nwant %s", err, want)
 		}
 		if got.Digest != "" || got.TagDigest != "" {
@@ -83,7 +84,7 @@ func TestResolveNotFound(t *testing.T) {
 }
 
 func TestResolveMalformed(t *testing.T) {
-	got, err := newResolver(t, resolverOptions{Transport: stuck{}}).Resolve(t.Context(), "shop/cart")
+	got, err := registrytest.NewResolver(t, registrytest.Options{Transport: registrytest.Stuck{}}).Resolve(t.Context(), "shop/cart")
 	if !errors.Is(err, digest.ErrMalformed) || got.Ref != "shop/cart" {
 		t.Errorf("got %+v, %v", got, err)
 	}
@@ -100,17 +101,17 @@ func TestResolutionJSON(t *testing.T) {
 }
 
 func TestResolveAllOrderAndDuplicates(t *testing.T) {
-	f := newFront(t)
-	v1 := f.push(t, "shop/cart", "v1", "one")
-	v2 := f.push(t, "shop/cart", "v2", "two")
-	repo := f.host + "/shop/cart"
+	f := registrytest.New(t)
+	v1 := f.Push(t, "shop/cart", "v1", "one")
+	v2 := f.Push(t, "shop/cart", "v2", "two")
+	repo := f.Host + "/shop/cart"
 	var refs, want []string
 	for range 20 {
 		refs = append(refs, repo+":v2", repo+":v1", repo+":v9", "no tag")
 		want = append(want, v2, v1, "", "")
 	}
 	calls, running := 0, atomic.Int32{}
-	results := newResolver(t, resolverOptions{}).ResolveAll(t.Context(), refs, func(digest.Result) {
+	results := registrytest.NewResolver(t, registrytest.Options{}).ResolveAll(t.Context(), refs, func(digest.Result) {
 		if running.Add(1) != 1 {
 			t.Error("done called from two goroutines at a time")
 		}
@@ -125,10 +126,10 @@ func TestResolveAllOrderAndDuplicates(t *testing.T) {
 	if calls != len(refs) {
 		t.Errorf("done called %d times, want %d", calls, len(refs))
 	}
-	if n := f.counted("HEAD manifest"); n != 3 {
+	if n := f.Counted("HEAD manifest"); n != 3 {
 		t.Errorf("%d HEAD requests for 3 distinct references", n)
 	}
-	if n := f.counted("GET ping"); n != 1 {
+	if n := f.Counted("GET ping"); n != 1 {
 		t.Errorf("%d pings, want 1", n)
 	}
 }
@@ -136,7 +137,7 @@ func TestResolveAllOrderAndDuplicates(t *testing.T) {
 // Two spellings of one reference are asked once and each answered as spelt.
 func TestResolveAllSpellings(t *testing.T) {
 	var heads atomic.Int32
-	hub := roundTripFunc(func(req *http.Request) (*http.Response, error) {
+	hub := registrytest.RoundTripFunc(func(req *http.Request) (*http.Response, error) {
 		code := http.StatusOK
 		if req.Method == http.MethodHead {
 			heads.Add(1)
@@ -145,7 +146,7 @@ func TestResolveAllSpellings(t *testing.T) {
 		return &http.Response{StatusCode: code, Body: http.NoBody, Header: http.Header{}, Request: req}, nil
 	})
 	refs := []string{"nginx:1", "docker.io/library/nginx:1", "index.docker.io/nginx:1"}
-	for i, res := range newResolver(t, resolverOptions{Transport: hub}).ResolveAll(t.Context(), refs, nil) {
+	for i, res := range registrytest.NewResolver(t, registrytest.Options{Transport: hub}).ResolveAll(t.Context(), refs, nil) {
 		var e *digest.Error
 		if !errors.As(res.Err, &e) || e.Ref != refs[i] || res.Ref != refs[i] || res.Repository != strings.TrimSuffix(refs[i], ":1") {
 			t.Errorf("result %d: %+v", i, res)
@@ -160,18 +161,18 @@ func TestResolveAllSpellings(t *testing.T) {
 }
 
 func TestResolveAllMany(t *testing.T) {
-	f := newFront(t)
+	f := registrytest.New(t)
 	const repos, tags = 50, 10
 	var refs, want []string
 	for i := range repos {
 		for j := range tags {
 			repo, tag := fmt.Sprintf("shop/svc%d", i), fmt.Sprintf("v%d", j)
-			want = append(want, f.push(t, repo, tag, repo+tag))
-			refs = append(refs, f.host+"/"+repo+":"+tag)
+			want = append(want, f.Push(t, repo, tag, repo+tag))
+			refs = append(refs, f.Host+"/"+repo+":"+tag)
 		}
 	}
 	var busy, most atomic.Int32
-	f.setFault(func(http.ResponseWriter, *http.Request) bool {
+	f.SetFault(func(http.ResponseWriter, *http.Request) bool {
 		n := busy.Add(1)
 		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
 		}
@@ -179,16 +180,16 @@ func TestResolveAllMany(t *testing.T) {
 		busy.Add(-1)
 		return false
 	})
-	r := newResolver(t, resolverOptions{})
+	r := registrytest.NewResolver(t, registrytest.Options{})
 	for i, res := range r.ResolveAll(t.Context(), refs, nil) {
 		if res.Err != nil || res.Digest != want[i] {
 			t.Fatalf("%s: %s, %v, want %s", refs[i], res.Digest, res.Err, want[i])
 		}
 	}
-	if n := f.counted("HEAD manifest"); n != repos*tags {
+	if n := f.Counted("HEAD manifest"); n != repos*tags {
 		t.Errorf("%d HEAD requests for %d references", n, repos*tags)
 	}
-	if n := f.counted("GET ping"); n != 1 {
+	if n := f.Counted("GET ping"); n != 1 {
 		t.Errorf("%d pings of one registry, want 1", n)
 	}
 	if n := most.Load(); n < 2 || n > 32 {
@@ -197,41 +198,41 @@ func TestResolveAllMany(t *testing.T) {
 }
 
 func TestResolveAllNothing(t *testing.T) {
-	if got := newResolver(t, resolverOptions{}).ResolveAll(t.Context(), nil, nil); len(got) != 0 {
+	if got := registrytest.NewResolver(t, registrytest.Options{}).ResolveAll(t.Context(), nil, nil); len(got) != 0 {
 		t.Errorf("got %v", got)
 	}
 }
 
 // Two tags of a repository behind tokens share one challenge and one token.
 func TestBearerShared(t *testing.T) {
-	f := newFront(t)
-	v1 := f.push(t, "shop/cart", "v1", "one")
-	v2 := f.push(t, "shop/cart", "v2", "two")
-	f.setFault(bearer(f.host, "s3cret-token"))
-	r := newResolver(t, resolverOptions{Keychain: keychainFunc(password)})
-	results := r.ResolveAll(t.Context(), []string{f.host + "/shop/cart:v1", f.host + "/shop/cart:v2"}, nil)
+	f := registrytest.New(t)
+	v1 := f.Push(t, "shop/cart", "v1", "one")
+	v2 := f.Push(t, "shop/cart", "v2", "two")
+	f.SetFault(registrytest.Bearer(f.Host, "s3cret-token"))
+	r := registrytest.NewResolver(t, registrytest.Options{Keychain: registrytest.KeychainFunc(registrytest.Password)})
+	results := r.ResolveAll(t.Context(), []string{f.Host + "/shop/cart:v1", f.Host + "/shop/cart:v2"}, nil)
 	for i, want := range []string{v1, v2} {
 		if results[i].Digest != want {
 			t.Errorf("result %d: %+v, want %s", i, results[i], want)
 		}
 	}
 	for what, want := range map[string]int{"GET ping": 1, "GET token": 1, "HEAD manifest": 2} {
-		if n := f.counted(what); n != want {
+		if n := f.Counted(what); n != want {
 			t.Errorf("%s: %d, want %d", what, n, want)
 		}
 	}
 }
 
 func TestUserAgent(t *testing.T) {
-	f := newFront(t)
-	f.push(t, "a", "b", "one")
+	f := registrytest.New(t)
+	f.Push(t, "a", "b", "one")
 	var agent atomic.Value
-	f.setFault(func(_ http.ResponseWriter, r *http.Request) bool {
+	f.SetFault(func(_ http.ResponseWriter, r *http.Request) bool {
 		agent.Store(r.UserAgent())
 		return false
 	})
-	r := newResolver(t, resolverOptions{UserAgent: "promoter/9"})
-	if _, err := r.Resolve(context.Background(), f.host+"/a:b"); err != nil {
+	r := registrytest.NewResolver(t, registrytest.Options{UserAgent: "promoter/9"})
+	if _, err := r.Resolve(context.Background(), f.Host+"/a:b"); err != nil {
 		t.Fatal(err)
 	}
 	if got := agent.Load().(string); got != "promoter/9" {

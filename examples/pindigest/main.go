@@ -36,7 +36,7 @@ func run(ctx context.Context, name string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	resolver := digest.NewResolver(digest.Options{UserAgent: "pindigest"})
+	resolver := digest.NewResolver(digest.Options{})
 	defer resolver.CloseIdleConnections()
 	var changes []overlay.Change
 	for _, image := range file.Images() {

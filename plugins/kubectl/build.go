@@ -92,7 +92,11 @@ func (s *session) build(cmd *cobra.Command, dir string, o *buildOptions) error {
 		return err
 	}
 	o.LoadAnywhere = o.restrictor == restrictNone
-	o.UserAgent = userAgent()
+	client, err := s.registries.open()
+	if err != nil {
+		return err
+	}
+	o.Client = s.cached(client)
 	result, err := build.Run(cmd.Context(), dir, o.Options)
 	if err != nil {
 		return buildError(filepath.ToSlash(file), err)

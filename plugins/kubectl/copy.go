@@ -4,8 +4,9 @@ import (
 	"fmt"
 
 	"github.com/dustin/go-humanize"
-	"github.com/kubepromote/kubepromote/digest"
 	"github.com/spf13/cobra"
+
+	"github.com/kubepromote/kubepromote/digest/imagecopy"
 )
 
 const copyLong = `Copy an image to another repository, with the same digest.
@@ -30,7 +31,7 @@ const copyExample = `  # into production's registry, with all signatures
   kubectl promote copy dev.example.com/shop/cart@sha256:0123... prod.example.com/shop/cart --dry-run`
 
 func newCopyCommand(s *session) *cobra.Command {
-	options := digest.CopyOptions{}
+	options := imagecopy.CopyOptions{}
 	cmd := &cobra.Command{
 		Use:     "copy SOURCE DESTINATION",
 		Short:   "Copy an image and all that belongs to it to another repository",
@@ -49,12 +50,12 @@ func newCopyCommand(s *session) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		transport, err := s.registries.open()
+		client, err := s.registries.open()
 		if err != nil {
 			return err
 		}
 		bar := s.newProgress()
-		copier := digest.NewCopier(digest.CopierOptions{Transport: transport, Progress: func(e digest.CopyEvent) {
+		copier := imagecopy.New(imagecopy.Options{Client: client, Progress: func(e imagecopy.Event) {
 			bar.showBytes("copying", e.Done, e.Total)
 		}})
 		result, err := copier.Copy(cmd.Context(), args[0], args[1], options)
@@ -73,13 +74,13 @@ func newCopyCommand(s *session) *cobra.Command {
 	return cmd
 }
 
-func (s *session) printCopy(r digest.CopyResult, dryRun bool) error {
+func (s *session) printCopy(r imagecopy.Result, dryRun bool) error {
 	sent := "SENT"
 	if dryRun {
 		sent = "TO SEND"
 	}
 	row := []string{r.Destination}
-	for _, c := range []digest.CopyCount{r.Sent, r.Mounted, r.Present} {
+	for _, c := range []imagecopy.Count{r.Sent, r.Mounted, r.Present} {
 		row = append(row, fmt.Sprintf("%s, %s, %s", plural(c.Blobs, "blob"), plural(c.Manifests, "manifest"), humanize.IBytes(uint64(c.Bytes))))
 	}
 	return table(s.Out, [][]string{{"COPY", sent, "MOUNTED", "PRESENT", "ATTACHED"}, append(row, fmt.Sprint(len(r.Attached)))})

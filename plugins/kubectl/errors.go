@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/kubepromote/kubepromote/digest"
+	"github.com/kubepromote/kubepromote/digest/layout"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/verify"
 )
@@ -79,7 +80,7 @@ func exitStatus(err error) int {
 // answer: trying again later does not help with the former.
 func onDisk(err error) bool {
 	var e *digest.Error
-	return errors.As(err, &e) && e.Registry == "" && digest.IsLayoutRef(e.Ref) && errors.Is(e, digest.ErrUnknown) && !errors.Is(e, context.DeadlineExceeded)
+	return errors.As(err, &e) && e.Registry == "" && layout.IsRef(e.Ref) && errors.Is(e, digest.ErrUnknown) && !errors.Is(e, context.DeadlineExceeded)
 }
 
 func answerStatus(a promote.Answer) int {

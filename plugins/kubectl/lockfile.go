@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 
-	"github.com/kubepromote/kubepromote/digest"
+	"github.com/kubepromote/kubepromote/digest/lock"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
 )
@@ -18,10 +18,10 @@ import (
 // lockFile is a lock on disk: ours, or an ImagesLock as kbld writes it.
 type lockFile struct {
 	path string
-	lock *digest.Lock
+	lock *lock.Lock
 	data []byte // nil where there is no such file yet
 	// images is the file's content where it is an ImagesLock, else nil.
-	images *digest.ImagesLock
+	images *lock.ImagesLock
 	// unnamed are the images of an ImagesLock that do not say which reference
 	// they were resolved from, so that nothing can be answered from them.
 	unnamed []string
@@ -37,9 +37,9 @@ func openLock(path string, mayBeMissing bool) (*lockFile, error) {
 		if !mayBeMissing {
 			return nil, &promote.Error{Msg: path, Err: fs.ErrNotExist, Hint: "kubectl promote resolve REF... --lock " + path}
 		}
-		l := &lockFile{path: path, lock: &digest.Lock{}}
+		l := &lockFile{path: path, lock: &lock.Lock{}}
 		if ext := filepath.Ext(path); ext == ".yaml" || ext == ".yml" {
-			l.images = &digest.ImagesLock{}
+			l.images = &lock.ImagesLock{}
 		}
 		return l, nil
 	}
@@ -53,10 +53,10 @@ func openLock(path string, mayBeMissing bool) (*lockFile, error) {
 	}
 	l := &lockFile{path: path, data: data}
 	if bytes.HasPrefix(data, []byte("images.lock")) || !bytes.Contains(data, []byte("ImagesLock")) {
-		l.lock, err = digest.ParseLock(filepath.ToSlash(path), data)
+		l.lock, err = lock.ParseLock(filepath.ToSlash(path), data)
 		return l, err
 	}
-	if l.images, err = digest.ParseImagesLock(filepath.ToSlash(path), data); err != nil {
+	if l.images, err = lock.ParseImagesLock(filepath.ToSlash(path), data); err != nil {
 		return nil, err
 	}
 	if l.lock, l.unnamed, err = l.images.Lock(); err != nil {

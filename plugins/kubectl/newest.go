@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/kubepromote/kubepromote/digest"
+	"github.com/kubepromote/kubepromote/digest/tags"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/printers"
 )
@@ -11,7 +12,7 @@ import (
 // newestTag is the newest tag of a repository, and why it is that.
 type newestTag struct {
 	Repository string `json:"repository"`
-	digest.Selection
+	tags.Selection
 	Digest string `json:"digest,omitempty"`
 	Error  string `json:"error,omitempty"`
 }
@@ -19,7 +20,7 @@ type newestTag struct {
 // runNewest finds the newest tag of each repository by the rule of --newest.
 func (o *resolveOptions) runNewest(cmd *cobra.Command, printer printers.ResourcePrinter, repositories []string) error {
 	s := o.session
-	selector, err := digest.ParseSelector(o.newest)
+	selector, err := tags.ParseSelector(o.newest)
 	if err != nil {
 		return &usageError{msg: "--newest: " + err.Error(), hint: hintOf(err), command: cmd.CommandPath()}
 	}
@@ -34,7 +35,7 @@ func (o *resolveOptions) runNewest(cmd *cobra.Command, printer printers.Resource
 	items, errs := []object{}, []error{}
 	bar := s.newProgress()
 	for n, repository := range repositories {
-		chosen, res, err := resolver.Newest(cmd.Context(), repository, selector)
+		chosen, res, err := tags.Newest(cmd.Context(), resolver, repository, selector)
 		bar.show("choosing", n+1, len(repositories))
 		item := newestTag{Repository: repository, Selection: chosen, Digest: res.Digest}
 		item.Repository = digest.Redact(repository)

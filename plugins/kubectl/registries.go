@@ -2,28 +2,30 @@ package kubectl
 
 import (
 	"errors"
-	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
 
 	"github.com/kubepromote/kubepromote/digest"
+	"github.com/kubepromote/kubepromote/digest/registry"
+	"github.com/kubepromote/kubepromote/digest/registry/cache"
+	"github.com/kubepromote/kubepromote/digest/registry/credentials"
 	"github.com/spf13/cobra"
 )
 
 // registryOptions say how registries are reached. All commands of one run share
-// one transport, so that what one of them has been let in for serves the others.
+// one client, so that what one of them has been let in for serves the others.
 type registryOptions struct {
 	pullSecrets []string
 	configs     []string
 	noCache     bool
 
-	once      sync.Once
-	transport *digest.Transport
-	err       error
+	once   sync.Once
+	client *registry.Client
+	err    error
 
 	cacheOnce sync.Once
-	cache     *digest.Cache // nil where there is none
+	cache     *cache.Cache // nil where there is none
 }
 
 // maxCacheBytes bounds what is kept on disk of what registries have answered.
@@ -36,30 +38,30 @@ func (o *registryOptions) addFlags(cmd *cobra.Command) {
 	f.BoolVar(&o.noCache, "no-cache", false, "ask registries for signatures even where they are in the cache on disk, and keep none")
 }
 
-// open makes the transport, once.
-func (o *registryOptions) open() (*digest.Transport, error) {
+// open makes the client, once.
+func (o *registryOptions) open() (*registry.Client, error) {
 	o.once.Do(func() {
-		options := digest.TransportOptions{UserAgent: userAgent()}
+		options := registry.Options{UserAgent: userAgent()}
 		options.Registries, o.err = o.registries()
 		secrets, err := o.secrets()
 		if o.err = errors.Join(o.err, err); o.err == nil {
-			options.Keychain = digest.NewKeychain(digest.KeychainOptions{PullSecrets: secrets})
-			o.transport = digest.NewTransport(options)
+			options.Keychain = credentials.NewKeychain(credentials.KeychainOptions{PullSecrets: secrets})
+			o.client = registry.New(options)
 		}
 	})
-	return o.transport, o.err
+	return o.client, o.err
 }
 
 // openCache opens the user's cache, once. Nothing depends on it: where there is
 // none, registries are asked.
-func (o *registryOptions) openCache() (cache *digest.Cache, problem error) {
+func (o *registryOptions) openCache() (opened *cache.Cache, problem error) {
 	o.cacheOnce.Do(func() {
 		if o.noCache {
 			return
 		}
 		var dir string
 		if dir, problem = os.UserCacheDir(); problem == nil {
-			o.cache, problem = digest.OpenCache(filepath.Join(dir, "kubepromote"), maxCacheBytes)
+			o.cache, problem = cache.OpenCache(filepath.Join(dir, "kubepromote"), maxCacheBytes)
 		}
 	})
 	return o.cache, problem
@@ -72,14 +74,14 @@ func (o *registryOptions) close() {
 	}
 }
 
-func (o *registryOptions) registries() (*digest.Registries, error) {
-	var all *digest.Registries
+func (o *registryOptions) registries() (*registry.Config, error) {
+	var all *registry.Config
 	var errs []error
 	for _, file := range o.configs {
 		data, err := readBounded(file)
 		if err == nil {
-			var one *digest.Registries
-			if one, err = digest.ParseRegistries(filepath.ToSlash(file), data); all == nil {
+			var one *registry.Config
+			if one, err = registry.ParseConfig(filepath.ToSlash(file), data); all == nil {
 				all = one
 			} else {
 				all = all.Join(one)
@@ -90,14 +92,14 @@ func (o *registryOptions) registries() (*digest.Registries, error) {
 	return all, errors.Join(errs...)
 }
 
-func (o *registryOptions) secrets() ([]*digest.PullSecret, error) {
-	var all []*digest.PullSecret
+func (o *registryOptions) secrets() ([]*credentials.PullSecret, error) {
+	var all []*credentials.PullSecret
 	var errs []error
 	for _, file := range o.pullSecrets {
 		data, err := readBounded(file)
 		if err == nil {
-			var one *digest.PullSecret
-			one, err = digest.ParsePullSecret(filepath.ToSlash(file), data)
+			var one *credentials.PullSecret
+			one, err = credentials.ParsePullSecret(filepath.ToSlash(file), data)
 			all = append(all, one)
 		}
 		errs = append(errs, err)
@@ -105,24 +107,21 @@ func (o *registryOptions) secrets() ([]*digest.PullSecret, error) {
 	return all, errors.Join(errs...)
 }
 
-// cached puts the cache in front of a transport, for content that is asked for by
+// cached puts the cache in front of a client, for content that is asked for by
 // its digest. What a tag stands for is always asked of the registry.
-func (s *session) cached(t *digest.Transport) http.RoundTripper {
+func (s *session) cached(c *registry.Client) *registry.Client {
 	cache, problem := s.registries.openCache()
 	if problem != nil && s.verbose {
 		s.warn("registries are asked each time: %v", problem)
 	}
-	if cache == nil {
-		return t
-	}
-	return &digest.CacheTransport{Base: t, Cache: cache}
+	return c.Cached(cache)
 }
 
-// newResolver makes a resolver on the shared transport.
+// newResolver makes a resolver on the shared client.
 func (s *session) newResolver() (*digest.Resolver, error) {
 	t, err := s.registries.open()
 	if err != nil {
 		return nil, err
 	}
-	return digest.NewResolver(digest.Options{Transport: t}), nil
+	return digest.NewResolver(digest.Options{Client: t}), nil
 }

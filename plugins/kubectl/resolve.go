@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/kubepromote/kubepromote/digest"
+	"github.com/kubepromote/kubepromote/digest/layout"
+	digestlock "github.com/kubepromote/kubepromote/digest/lock"
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/spf13/cobra"
@@ -271,8 +273,8 @@ func (r *resolved) problem(inputs []input) error {
 }
 
 // resolver gives what answers: registries, the lock, or the one behind the other.
-func (o *resolveOptions) resolver(cmd *cobra.Command, lock *lockFile) (digest.BatchResolver, error) {
-	var next digest.BatchResolver
+func (o *resolveOptions) resolver(cmd *cobra.Command, lock *lockFile) (digestlock.BatchResolver, error) {
+	var next digestlock.BatchResolver
 	if !o.locked {
 		r, err := o.session.newResolver()
 		if err != nil {
@@ -280,7 +282,7 @@ func (o *resolveOptions) resolver(cmd *cobra.Command, lock *lockFile) (digest.Ba
 		}
 		next = &sourceResolver{r}
 		if lock != nil {
-			next = &digest.LockedResolver{Lock: lock.lock, Next: next, Update: o.update}
+			next = &digestlock.LockedResolver{Lock: lock.lock, Next: next, Update: o.update}
 		}
 		if o.platform != "" || len(o.require) > 0 {
 			p := &platformResolver{Resolver: r, next: next}
@@ -291,7 +293,7 @@ func (o *resolveOptions) resolver(cmd *cobra.Command, lock *lockFile) (digest.Ba
 		}
 		return next, nil
 	}
-	return &digest.LockedResolver{Lock: lock.lock}, nil
+	return &digestlock.LockedResolver{Lock: lock.lock}, nil
 }
 
 // resolve asks the lock and registries for all references.
@@ -299,7 +301,7 @@ func (o *resolveOptions) resolve(cmd *cobra.Command, lock *lockFile, refs []pinR
 	texts := make([]string, len(refs))
 	for i, r := range refs {
 		texts[i] = r.ref
-		if digest.IsLayoutRef(r.ref) && (lock != nil || o.platform != "" || len(o.require) > 0) {
+		if layout.IsRef(r.ref) && (lock != nil || o.platform != "" || len(o.require) > 0) {
 			return nil, &usageError{msg: r.ref + " is an image on disk: --lock, --platform and --require-platform are for images in registries", command: cmd.CommandPath()}
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"github.com/kubepromote/kubepromote/digest"
+	"github.com/kubepromote/kubepromote/digest/layout"
+	"github.com/kubepromote/kubepromote/digest/lock"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -14,7 +16,7 @@ import (
 // not for all of those required. Which digest a tag stands for, next says.
 type platformResolver struct {
 	*digest.Resolver
-	next     digest.BatchResolver
+	next     lock.BatchResolver
 	platform *digest.Platform
 	require  []digest.Platform
 }
@@ -105,7 +107,7 @@ func (r *sourceResolver) ResolveAll(ctx context.Context, refs []string, done fun
 	var remote []string
 	var at []int
 	for i, ref := range refs {
-		if !digest.IsLayoutRef(ref) {
+		if !layout.IsRef(ref) {
 			remote, at = append(remote, ref), append(at, i)
 			continue
 		}

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/kubepromote/kubepromote/digest"
+	"github.com/kubepromote/kubepromote/digest/registry"
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/verify"
 )
@@ -26,23 +26,24 @@ type Host struct {
 	// Root is the directory that no path may leave. Empty is the repository that
 	// Dir is in or, where there is none, Dir itself.
 	Root string
-	// UserAgent is sent to registries.
-	UserAgent string
+	// Client asks the registries; nil means one with its defaults.
+	Client *registry.Client
 
 	clients *clients
 }
 
 // clients are shared by the hosts of one build.
 type clients struct {
-	once     sync.Once
-	resolver *digest.Resolver
-	verifier *verify.Verifier
+	once       sync.Once
+	registries *registry.Client
+	resolver   *digest.Resolver
+	verifier   *verify.Verifier
 }
 
 // At gives the same host for another directory, with the same sessions.
 func (h *Host) At(dir string) *Host {
 	h.connect()
-	return &Host{Dir: dir, Root: h.Root, UserAgent: h.UserAgent, clients: h.clients}
+	return &Host{Dir: dir, Root: h.Root, Client: h.Client, clients: h.clients}
 }
 
 func (h *Host) connect() *clients {
@@ -55,8 +56,11 @@ func (h *Host) connect() *clients {
 func (h *Host) start() *clients {
 	c := h.connect()
 	c.once.Do(func() {
-		c.resolver = digest.NewResolver(digest.Options{UserAgent: h.UserAgent})
-		c.verifier = verify.New(verify.Options{UserAgent: h.UserAgent, Keychain: authn.DefaultKeychain})
+		if c.registries = h.Client; c.registries == nil {
+			c.registries = registry.New(registry.Options{})
+		}
+		c.resolver = digest.NewResolver(digest.Options{Client: c.registries})
+		c.verifier = verify.New(verify.Options{Transport: c.registries, TransportAuthenticates: true})
 	})
 	return c
 }

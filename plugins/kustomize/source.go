@@ -4,14 +4,14 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/kubepromote/kubepromote/digest"
+	"github.com/kubepromote/kubepromote/digest/lock"
 	"github.com/kubepromote/kubepromote/overlay"
 )
 
 // sources are the files that know digests.
 type sources struct {
 	overlay *environment
-	lock    *digest.Lock
+	lock    *lock.Lock
 	files   []string
 }
 
@@ -39,7 +39,7 @@ func (r *run) sources(overlayPath, lockPath string) (*sources, error) {
 		if err != nil {
 			return nil, err
 		}
-		if s.lock, err = digest.ParseLock(lockPath, data); err != nil {
+		if s.lock, err = lock.ParseLock(lockPath, data); err != nil {
 			return nil, err
 		}
 		s.files = append(s.files, lockPath)

@@ -30,6 +30,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/kubepromote/kubepromote/digest/registry"
 	"github.com/kubepromote/kubepromote/plugins/kustomize"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/api/provider"
@@ -54,8 +55,8 @@ type Options struct {
 	LoadAnywhere bool
 	// Network allows it to functions in containers that ask for it.
 	Network bool
-	// UserAgent is sent to registries.
-	UserAgent string
+	// Client asks the registries; nil means one with its defaults.
+	Client *registry.Client
 	// FS is where files are read from; nil is the disk. Files that our functions
 	// name are on the disk always.
 	FS filesys.FileSystem
@@ -83,7 +84,7 @@ func Run(ctx context.Context, dir string, o Options) (*Result, error) {
 		return nil, fmt.Errorf("%s is not a directory", dir)
 	}
 	b := &builder{
-		ctx: ctx, options: o, host: &kustomize.Host{UserAgent: o.UserAgent},
+		ctx: ctx, options: o, host: &kustomize.Host{Client: o.Client},
 		factory:   resmap.NewFactory(provider.NewDefaultDepProvider().GetResourceFactory()),
 		rewritten: make(map[string][]byte), started: make(map[string]bool),
 	}

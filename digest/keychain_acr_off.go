@@ -1,5 +1,0 @@
-//go:build !acr
-
-package digest
-
-func acrSources() []source { return nil }

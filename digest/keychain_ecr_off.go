@@ -1,5 +1,0 @@
-//go:build !ecr
-
-package digest
-
-func ecrSources() []source { return nil }

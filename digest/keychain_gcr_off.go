@@ -1,5 +1,0 @@
-//go:build !gcr
-
-package digest
-
-func gcrSources() []source { return nil }

@@ -1,5 +1,0 @@
-//go:build !ghcr
-
-package digest
-
-func ghcrSources() []source { return nil }

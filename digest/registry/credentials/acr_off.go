@@ -1,0 +1,5 @@
+//go:build !acr
+
+package credentials
+
+func acrSources() []source { return nil }

@@ -1,0 +1,5 @@
+//go:build !ecr
+
+package credentials
+
+func ecrSources() []source { return nil }

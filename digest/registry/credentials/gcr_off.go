@@ -1,0 +1,5 @@
+//go:build !gcr
+
+package credentials
+
+func gcrSources() []source { return nil }

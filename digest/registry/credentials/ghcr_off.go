@@ -1,0 +1,5 @@
+//go:build !ghcr
+
+package credentials
+
+func ghcrSources() []source { return nil }

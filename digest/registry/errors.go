@@ -1,0 +1,59 @@
+package registry
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/kubepromote/kubepromote/digest/registry/credentials"
+	"github.com/kubepromote/kubepromote/internal/fault"
+)
+
+// ErrNotFound means that the registry says there is no such manifest, blob or
+// repository: a definite no. All other errors leave that open.
+var ErrNotFound = fault.NotFound
+
+// Error is why a request about a repository was not answered as hoped.
+type Error struct {
+	// Status is the HTTP status that decided, or 0 when none did.
+	Status int
+	// Wait is what the registry has asked to wait before the next request.
+	Wait time.Duration
+
+	text string
+	err  error
+}
+
+// Error is one line in lower case that says what went wrong, but neither with
+// which registry nor what was asked for: "unauthorized (401): credentials tried:
+// docker config". It contains no credentials.
+func (e *Error) Error() string { return e.text }
+
+// Unwrap gives errors.Is and errors.As the cause.
+func (e *Error) Unwrap() error { return e.err }
+
+// Temporary tells a failure that may be gone in a moment: of a large transfer
+// it pays to repeat what is left. What is known to stay is none.
+func (e *Error) Temporary() bool {
+	var own fault.Text
+	var creds *credentials.Error
+	switch {
+	case e.Status != 0:
+		return passing(&http.Response{StatusCode: e.Status}, nil)
+	case errors.As(e.err, &own), errors.As(e.err, &creds), errors.Is(e.err, syscall.ECONNREFUSED):
+		return false
+	}
+	return !strings.HasPrefix(e.text, "no such host") && !strings.HasPrefix(e.text, "certificate")
+}
+
+// failure describes what went wrong with a request, in the words of this package.
+func (r *Repository) failure(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	status, text := describe(err, r.client.Tried(r.name))
+	return &Error{Status: status, text: text, err: err}
+}

@@ -1,0 +1,46 @@
+package tags
+
+import (
+	"cmp"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/digest/internal/grammar"
+)
+
+// isDecimal knows digits, and digits behind a dot.
+func isDecimal(s string) bool {
+	whole, fraction, hasFraction := strings.Cut(s, ".")
+	return isDigits(whole) && (!hasFraction || isDigits(fraction))
+}
+
+func isDigits(s string) bool {
+	return s != "" && grammar.Span(s, func(c byte) bool { return '0' <= c && c <= '9' }) == len(s)
+}
+
+// compareDecimals compares two decimals of any length exactly: a build number
+// out of a time and a counter has more digits than a float64.
+func compareDecimals(a, b string) int {
+	aWhole, aFraction, _ := strings.Cut(a, ".")
+	bWhole, bFraction, _ := strings.Cut(b, ".")
+	aWhole, bWhole = strings.TrimLeft(aWhole, "0"), strings.TrimLeft(bWhole, "0")
+	return cmp.Or(
+		cmp.Compare(len(aWhole), len(bWhole)),
+		strings.Compare(aWhole, bWhole),
+		strings.Compare(strings.TrimRight(aFraction, "0"), strings.TrimRight(bFraction, "0")),
+	)
+}
+
+func (b numberBound) admits(number string) bool {
+	switch order := compareDecimals(number, b.number); b.op {
+	case "<":
+		return order < 0
+	case "<=":
+		return order <= 0
+	case ">":
+		return order > 0
+	case ">=":
+		return order >= 0
+	default:
+		return order == 0
+	}
+}
