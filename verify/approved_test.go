@@ -4,6 +4,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/kubepromote/kubepromote/verify/attest"
+	"github.com/kubepromote/kubepromote/verify/internal/sigtest"
 )
 
 // An approval counts for its environment, and until it expires.
@@ -11,27 +14,26 @@ func TestApprovals(t *testing.T) {
 	now := time.Now()
 	for _, tt := range []struct {
 		name        string
-		approval    Approval
+		approval    attest.Approval
 		environment string
 		outcome     Outcome
 		reason      string
 	}{
-		{"good", Approval{Environment: "production"}, "production", Verified, `signed by "builder"`},
-		{"for any, where none is asked for", Approval{Environment: "staging"}, "", Verified, `signed by "builder"`},
-		{"elsewhere", Approval{Environment: "staging"}, "production", Rejected, `1 attestation, none by authority "builder": the environment is "staging", not "production"`},
-		{"not expired", Approval{Environment: "production", Time: now.Add(-time.Hour), Expires: now.Add(time.Hour)}, "production", Verified, `signed by "builder"`},
-		{"expired", Approval{Environment: "production", Time: now.Add(-2 * time.Hour), Expires: now.Add(-time.Hour)}, "production", Rejected, `1 attestation, none by authority "builder": it has expired`},
-		{"expired, for any", Approval{Environment: "production", Time: now.Add(-2 * time.Hour), Expires: now.Add(-time.Hour)}, "", Rejected, `1 attestation, none by authority "builder": it has expired`},
-		{"of the future", Approval{Environment: "production", Time: now.Add(time.Hour)}, "production", Rejected, `1 attestation, none by authority "builder": it was made in the future`},
+		{"good", attest.Approval{Environment: "production"}, "production", Verified, `signed by "builder"`},
+		{"for no environment", attest.Approval{Environment: "production"}, "", Unknown, "the policy asks about an environment, and none is given"},
+		{"elsewhere", attest.Approval{Environment: "staging"}, "production", Rejected, `1 attestation, none by authority "builder": the environment is "staging", not "production"`},
+		{"not expired", attest.Approval{Environment: "production", Time: now.Add(-time.Hour), Expires: now.Add(time.Hour)}, "production", Verified, `signed by "builder"`},
+		{"expired", attest.Approval{Environment: "production", Time: now.Add(-2 * time.Hour), Expires: now.Add(-time.Hour)}, "production", Rejected, `1 attestation, none by authority "builder": it has expired`},
+		{"of the future", attest.Approval{Environment: "production", Time: now.Add(time.Hour)}, "production", Rejected, `1 attestation, none by authority "builder": it was made in the future`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBench(t, true)
-			b.image = b.wire.image(t, "cart")
-			tt.approval.Image = b.ref(b.image)
+			b.image = b.Wire.Image(t, "cart")
+			tt.approval.Image = b.Ref(b.image)
 			if tt.approval.Time.IsZero() {
 				tt.approval.Time = now
 			}
-			s, err := NewApproval(tt.approval)
+			s, err := attest.NewApproval(tt.approval)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -46,4 +48,48 @@ func TestApprovals(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Whoever forgot For promoted to production with an approval for staging.
+func TestEnvironmentIsNotForgotten(t *testing.T) {
+	const unknown = "the policy asks about an environment, and none is given"
+	for name, tt := range map[string]struct {
+		promoted bool
+		rule     string
+		signed   bool // by a key that is good by itself
+		outcome  Outcome
+		reason   string
+	}{
+		"approval":                       {outcome: Unknown, reason: unknown},
+		"promoted":                       {promoted: true, outcome: Unknown, reason: unknown},
+		"the other authority is enough":  {rule: "    require: any\n", signed: true, outcome: Verified, reason: `signed by "release"`},
+		"the other authority alone":      {rule: "    require: all\n", signed: true, outcome: Unknown, reason: unknown},
+		"the other authority is missing": {rule: "    require: any\n", outcome: Unknown, reason: unknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, true)
+			b.image = b.Wire.Image(t, "cart")
+			s, err := attest.NewApproval(attest.Approval{Image: b.Ref(b.image), Environment: "staging", Time: time.Now()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.attestTag(t, s.Payload())
+			if tt.signed {
+				b.signBy(t, b.bad)
+			}
+			authorities := demanding(b, `{predicateType: approval}`)
+			if tt.rule != "" {
+				authorities += sigtest.KeyLine("release", b.bad)
+			}
+			p := rulePolicy(t, tt.rule, authorities)
+			if tt.promoted {
+				p = p.Promoted("")
+			}
+			check(t, b, b.with(t, p), tt.outcome, tt.reason)
+		})
+	}
+	b := newBench(t, true)
+	p := rulePolicy(t, "", demanding(b, `{predicateType: approval}`))
+	b.image.Digest = sigtest.HashOf([]byte("nowhere"))
+	check(t, b, b.with(t, p), Rejected, "no such image in the registry")
 }

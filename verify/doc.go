@@ -1,5 +1,5 @@
 // Package verify decides whether container images are signed and attested by
-// the people a policy names, and signs such statements itself.
+// the people a policy names.
 //
 // # The domain
 //
@@ -78,24 +78,10 @@
 // entry, which key, and which bytes. [VerifyBundle] judges one bundle over one
 // artifact that are both at hand. Images in OCI layouts are "oci:DIR".
 //
-// # Statements, making and storing
-//
-// A [Statement] is what an attestation says. [NewVSA] makes a SLSA verification
-// summary, "this digest has passed the gates of this environment", and
-// [NewApproval] an approval. A [Signer], from [NewKeySigner] or
-// [NewKeylessSigner], signs one and gives a Sigstore bundle, and a [Storer] puts
-// that beside the image, where this package and cosign find it.
-//
-//	statement, err := verify.NewApproval(verify.Approval{Image: image, Environment: "production", Time: now})
-//	bundle, err := signer.Attest(ctx, statement)
-//	stored, err := verify.NewStorer(verify.StoreOptions{}).Store(ctx, image, bundle)
-//
-// [Policy.Promoted] turns a policy into one that demands a verification summary
-// for an environment. [CheckPromotion] and [CheckApproval] look at a single
-// statement whose signature has been verified.
-//
-// What is wrong with a private key is a [*KeyError]; a bundle that was not, or
-// perhaps not, stored is a [*StoreError].
+// Package attest makes verification summaries and approvals, signs them and
+// stores them. [Policy.Promoted] turns a policy into one that demands such a
+// summary for an environment, and [Policy.For] says for which environment the
+// approvals have to be that a policy asks for.
 //
 // The package keeps no state outside its types and prints nothing.
 package verify

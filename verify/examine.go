@@ -9,7 +9,15 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/kubepromote/kubepromote/verify/internal/mismatch"
+	"github.com/kubepromote/kubepromote/verify/internal/policy"
+	"github.com/kubepromote/kubepromote/verify/internal/signature"
+	"github.com/kubepromote/kubepromote/verify/internal/source"
+	"github.com/kubepromote/kubepromote/verify/internal/untrusted"
 )
+
+const noImage = "no such image in the registry"
 
 // maxPlatforms bounds the images in an index.
 const maxPlatforms = 64
@@ -18,19 +26,19 @@ const maxPlatforms = 64
 type examination struct {
 	v       *Verifier
 	t       *target
-	rules   []*rule
-	sources map[string]source // by repository; "" is that of the image
+	rules   []*policy.Rule
+	sources map[string]source.Source // by repository; "" is that of the image
 	ignored int
 }
 
 // examine reads no more than it takes to decide every rule.
-func (v *Verifier) examine(ctx context.Context, t *target, rules []*rule) Result {
-	x := &examination{v: v, t: t, rules: rules, sources: map[string]source{}}
-	verdicts := map[*rule]verdict{}
-	var platforms []*rule
-	var direct []*rule
+func (v *Verifier) examine(ctx context.Context, t *target, rules []*policy.Rule) Result {
+	x := &examination{v: v, t: t, rules: rules, sources: map[string]source.Source{}}
+	verdicts := map[*policy.Rule]verdict{}
+	var platforms []*policy.Rule
+	var direct []*policy.Rule
 	for _, r := range rules {
-		if r.manifest == manifestPlatforms {
+		if r.Manifest == policy.ManifestPlatforms {
 			platforms = append(platforms, r)
 		} else {
 			direct = append(direct, r)
@@ -38,7 +46,7 @@ func (v *Verifier) examine(ctx context.Context, t *target, rules []*rule) Result
 	}
 	found := x.judge(ctx, t.digest, direct, verdicts)
 	for _, r := range direct {
-		if r.manifest == manifestEither && verdicts[r].outcome != Verified {
+		if r.Manifest == policy.ManifestEither && verdicts[r].outcome != Verified {
 			platforms = append(platforms, r)
 		}
 	}
@@ -48,13 +56,13 @@ func (v *Verifier) examine(ctx context.Context, t *target, rules []*rule) Result
 	result := conclude(rules, verdicts)
 	result.Ignored = x.ignored
 	if !found {
-		result.Reason = "no such image in the registry"
+		result.Reason = noImage
 	}
 	return result
 }
 
 // judge decides rules for one digest. It returns false if there is no such image.
-func (x *examination) judge(ctx context.Context, digest v1.Hash, rules []*rule, verdicts map[*rule]verdict) (found bool) {
+func (x *examination) judge(ctx context.Context, digest v1.Hash, rules []*policy.Rule, verdicts map[*policy.Rule]verdict) (found bool) {
 	if len(rules) == 0 {
 		return true
 	}
@@ -63,9 +71,9 @@ func (x *examination) judge(ctx context.Context, digest v1.Hash, rules []*rule, 
 	found = true
 	if j.nothing() && !j.done() {
 		// No signature is a different thing for an image that is not there.
-		src, err := x.source(ctx, place{})
+		src, err := x.source(ctx, policy.Repository{})
 		if err == nil {
-			found, err = src.exists(ctx, digest)
+			found, err = src.Exists(ctx, digest)
 		}
 		if err != nil {
 			found = true
@@ -74,17 +82,19 @@ func (x *examination) judge(ctx context.Context, digest v1.Hash, rules []*rule, 
 	}
 	x.ignored += j.ignored
 	for _, t := range j.trials {
-		verdicts[t.rule] = j.verdict(t)
+		if verdicts[t.rule] = j.verdict(t); !found {
+			verdicts[t.rule] = verdict{outcome: Rejected, reason: noImage}
+		}
 	}
 	return found
 }
 
 // read takes in signatures from every place where an authority has some.
 func (x *examination) read(ctx context.Context, j *judge) {
-	var places []place
+	var places []policy.Repository
 	for _, t := range j.trials {
-		for _, a := range t.rule.authorities {
-			for _, p := range a.places() {
+		for _, a := range t.rule.Authorities {
+			for _, p := range a.Places() {
 				if !slices.Contains(places, p) {
 					places = append(places, p)
 				}
@@ -101,10 +111,10 @@ func (x *examination) read(ctx context.Context, j *judge) {
 			continue
 		}
 		if j.wants(p, false) {
-			readTag(ctx, src, j, p, ".sig", simpleSigning)
+			readTag(ctx, src, j, p, ".sig", signature.SimpleSigning)
 		}
 		if j.wants(p, true) {
-			readTag(ctx, src, j, p, ".att", dsseEnvelope)
+			readTag(ctx, src, j, p, ".att", signature.DSSEEnvelope)
 		}
 		if j.wants(p, false) || j.wants(p, true) {
 			readReferrers(ctx, src, j, p)
@@ -113,31 +123,31 @@ func (x *examination) read(ctx context.Context, j *judge) {
 }
 
 // source opens a place, once for each examination.
-func (x *examination) source(ctx context.Context, p place) (source, error) {
-	if s := x.sources[p.repository]; s != nil {
+func (x *examination) source(ctx context.Context, p policy.Repository) (source.Source, error) {
+	if s := x.sources[p.Repository]; s != nil {
 		return s, nil
 	}
 	repo := x.t.repo
-	if p.repository == "" && x.t.layout != nil {
+	if p.Repository == "" && x.t.layout != nil {
 		return x.t.layout, nil
 	}
-	if p.repository != "" {
+	if p.Repository != "" {
 		var err error
-		if repo, err = name.NewRepository(p.repository); err != nil {
-			return nil, fmt.Errorf("%s is no repository", quoted(p.repository))
+		if repo, err = name.NewRepository(p.Repository); err != nil {
+			return nil, fmt.Errorf("%s is no repository", untrusted.Quoted(p.Repository))
 		}
 	}
 	r, err := x.v.repository(ctx, repo)
 	if err != nil {
 		return nil, err
 	}
-	x.sources[p.repository] = r
+	x.sources[p.Repository] = r
 	return r, nil
 }
 
 // platforms decides rules for the images in an index, which all have to meet
 // them. What is no index has to meet them itself.
-func (x *examination) platforms(ctx context.Context, rules []*rule, verdicts map[*rule]verdict) {
+func (x *examination) platforms(ctx context.Context, rules []*policy.Rule, verdicts map[*policy.Rule]verdict) {
 	fail := func(o Outcome, reason string) {
 		for _, r := range rules {
 			// Where one of two ways is unknown, so is the whole.
@@ -146,29 +156,29 @@ func (x *examination) platforms(ctx context.Context, rules []*rule, verdicts map
 			}
 		}
 	}
-	var doc *document
-	src, err := x.source(ctx, place{})
+	var doc *source.Document
+	src, err := x.source(ctx, policy.Repository{})
 	if err == nil {
-		doc, err = src.manifest(ctx, x.t.digest.String())
+		doc, err = src.Manifest(ctx, x.t.digest.String())
 	}
 	switch {
-	case isNotFound(err):
-		fail(Rejected, "no such image in the registry")
+	case source.IsNotFound(err):
+		fail(Rejected, noImage)
 		return
 	case err != nil:
-		fail(Unknown, clean(err.Error(), maxMessage))
+		fail(Unknown, untrusted.Clean(err.Error(), untrusted.MaxMessage))
 		return
 	}
-	list, isIndex, err := doc.index()
+	list, isIndex, err := doc.Index()
 	list = slices.DeleteFunc(list, isNoPlatform)
-	ambiguous, _ := errors.AsType[*mismatch](err)
+	ambiguous, _ := errors.AsType[*mismatch.Error](err)
 	switch {
 	case ambiguous != nil:
-		fail(Rejected, "the manifest is ambiguous: "+ambiguous.text)
+		fail(Rejected, "the manifest is ambiguous: "+ambiguous.Text)
 	case err != nil:
-		fail(Unknown, clean(err.Error(), maxMessage))
+		fail(Unknown, untrusted.Clean(err.Error(), untrusted.MaxMessage))
 	case !isIndex:
-		own := slices.DeleteFunc(slices.Clone(rules), func(r *rule) bool { return r.manifest == manifestEither })
+		own := slices.DeleteFunc(slices.Clone(rules), func(r *policy.Rule) bool { return r.Manifest == policy.ManifestEither })
 		x.judge(ctx, x.t.digest, own, verdicts)
 	case len(list) == 0:
 		fail(Rejected, "the index has no image")
@@ -180,13 +190,13 @@ func (x *examination) platforms(ctx context.Context, rules []*rule, verdicts map
 }
 
 // each decides rules for every image of an index.
-func (x *examination) each(ctx context.Context, list []v1.Descriptor, rules []*rule, verdicts map[*rule]verdict) {
-	total := map[*rule]verdict{}
+func (x *examination) each(ctx context.Context, list []v1.Descriptor, rules []*policy.Rule, verdicts map[*policy.Rule]verdict) {
+	total := map[*policy.Rule]verdict{}
 	for _, r := range rules {
 		total[r] = verdict{outcome: Verified}
 	}
 	for _, d := range list {
-		one := map[*rule]verdict{}
+		one := map[*policy.Rule]verdict{}
 		found := x.judge(ctx, d.Digest, rules, one)
 		for _, r := range rules {
 			v, sum := one[r], total[r]
@@ -222,12 +232,12 @@ func platformOf(d v1.Descriptor) string {
 	if d.Platform == nil {
 		return d.Digest.String()
 	}
-	return oneLine(d.Platform.String())
+	return untrusted.OneLine(d.Platform.String())
 }
 
 // conclude makes the result of the verdicts on all rules. What is enforced
 // outweighs what is not, and a no an unknown.
-func conclude(rules []*rule, verdicts map[*rule]verdict) Result {
+func conclude(rules []*policy.Rule, verdicts map[*policy.Rule]verdict) Result {
 	r := Result{Outcome: Verified}
 	var names []string
 	heaviest := 0
@@ -246,7 +256,7 @@ func conclude(rules []*rule, verdicts map[*rule]verdict) Result {
 		if v.outcome == Rejected {
 			weight++
 		}
-		if rule.warn {
+		if rule.Warn {
 			r.Warnings = append(r.Warnings, v.reason)
 		} else {
 			weight += 2

@@ -3,71 +3,45 @@ package verify
 import (
 	"crypto"
 	"encoding/base64"
-	"strings"
 	"testing"
 	"time"
-)
 
-func FuzzParsePolicy(f *testing.F) {
-	keys := testKeys(f)
-	f.Add([]byte(withKey("{file: good.pub}")))
-	f.Add([]byte(withKey("{data: '" + strings.ReplaceAll(keys["good.pub"], "\n", "\n\n") + "'}")))
-	f.Add(policyText("a", keys["good.pub"], "b", keys["weak.pub"]))
-	f.Add([]byte("a: &a [*a]\n---\nb"))
-	f.Add([]byte(everything))
-	f.Add([]byte(strings.Replace(ruleText("    require: 2\n    maxAge: 1h\n    checkName: true\n    names: [{from: 'a.io/*', to: 'b.io/*'}]\n",
-		"    - {name: a, keyless: {issuer: b, subjectRegexp: '.*'}, timestamp: 1, attestations: [{predicateType: vsa, cel: 'true'}]}\n"),
-		"{file: root.json}", "{publicGood: true}", 1)))
-	f.Add([]byte("spec: &s {rules: [&r {images: *r, authorities: *s}]}"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := ParsePolicy("p.yaml", data, readKeys(keys))
-		if err == nil {
-			for _, r := range p.rules {
-				if len(r.images) == 0 || len(r.authorities) == 0 {
-					t.Fatalf("rule %+v", r)
-				}
-				for _, a := range r.authorities {
-					if a.name == "" || len(a.parties) == 0 {
-						t.Fatalf("authority %+v", a)
-					}
-				}
-			}
-			return
-		}
-		checkPolicyError(t, p, err)
-	})
-}
+	"github.com/kubepromote/kubepromote/verify/internal/sigbundle"
+	"github.com/kubepromote/kubepromote/verify/internal/signature"
+	"github.com/kubepromote/kubepromote/verify/internal/sigtest"
+	"github.com/kubepromote/kubepromote/verify/internal/statement"
+)
 
 // FuzzSignature hands over what a registry may hold, none of it signed by the
 // key of the policy for this digest.
 func FuzzSignature(f *testing.F) {
-	good, bad := newSigner(f, "p256"), newSigner(f, "p256")
-	digest, other := hashOf([]byte("image")), hashOf([]byte("other"))
-	policy := policyFor(f, "release", good.pem)
-	b64 := func(s signer, b []byte) string {
-		return base64.StdEncoding.EncodeToString(s.sign(f, crypto.SHA256, b))
+	good, bad := sigtest.NewSigner(f, "p256"), sigtest.NewSigner(f, "p256")
+	digest, other := sigtest.HashOf([]byte("image")), sigtest.HashOf([]byte("other"))
+	policy := policyFor(f, "release", good.Pem)
+	b64 := func(s sigtest.Signer, b []byte) string {
+		return base64.StdEncoding.EncodeToString(s.Sign(f, crypto.SHA256, b))
 	}
-	f.Add(claim(digest), b64(bad, claim(digest)))
-	f.Add(claim(digest), b64(good, claim(other)))
-	f.Add(claim(other), b64(good, claim(other)))
+	f.Add(sigtest.Claim(digest), b64(bad, sigtest.Claim(digest)))
+	f.Add(sigtest.Claim(digest), b64(good, sigtest.Claim(other)))
+	f.Add(sigtest.Claim(other), b64(good, sigtest.Claim(other)))
 	f.Add([]byte(`{"critical":null}`), "")
-	f.Add(bundleJSON(f, dsseBundle(f, bad, crypto.SHA256, statement(digest, signPredicateType))), "")
-	f.Add(bundleJSON(f, dsseBundle(f, good, crypto.SHA256, statement(other, signPredicateType))), "")
-	f.Add(bundleJSON(f, dsseBundle(f, good, crypto.SHA256, statement(digest, "https://cyclonedx.org/bom"))), "")
-	f.Add(bundleJSON(f, messageBundle(f, good, []byte("other"))), "")
+	f.Add(sigtest.BundleJSON(f, sigtest.DsseBundle(f, bad, crypto.SHA256, sigtest.Statement(digest, statement.SignType))), "")
+	f.Add(sigtest.BundleJSON(f, sigtest.DsseBundle(f, good, crypto.SHA256, sigtest.Statement(other, statement.SignType))), "")
+	f.Add(sigtest.BundleJSON(f, sigtest.DsseBundle(f, good, crypto.SHA256, sigtest.Statement(digest, "https://cyclonedx.org/bom"))), "")
+	f.Add(sigtest.BundleJSON(f, sigtest.MessageBundle(f, good, []byte("other"))), "")
 	f.Fuzz(func(t *testing.T, data []byte, text string) {
-		j := newJudge(digest, "example.com/shop/cart", time.Now(), policy.rules)
-		sig, err := signatureText(map[string]string{signatureAnnotation: text})
+		j := newJudge(digest, "example.com/shop/cart", time.Now(), policy.model.Rules)
+		sig, err := signature.SignatureText(map[string]string{signature.SignatureAnnotation: text})
 		if err == nil {
-			if c, err := newLegacy(data, sig, nil); err == nil {
+			if c, err := signature.NewLegacy(data, sig, nil); err == nil {
 				j.consider(t.Context(), c)
 			}
 		}
-		if c, err := newAttestation(data, nil); err == nil {
+		if c, err := signature.NewAttestation(data, nil); err == nil {
 			j.consider(t.Context(), c)
 		}
-		if b, err := parseBundle(data); err == nil {
-			if c, err := fromBundle(b); err == nil {
+		if b, err := sigbundle.Parse(data); err == nil {
+			if c, err := signature.FromBundle(b); err == nil {
 				j.consider(t.Context(), c)
 			}
 		}

@@ -17,25 +17,33 @@ import (
 	protodsse "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
 	protorekor "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/kubepromote/kubepromote/verify/internal/keys"
+	"github.com/kubepromote/kubepromote/verify/internal/sigbundle"
+	"github.com/kubepromote/kubepromote/verify/internal/signature"
+	"github.com/kubepromote/kubepromote/verify/internal/sigtest"
+	"github.com/kubepromote/kubepromote/verify/internal/source"
+	"github.com/kubepromote/kubepromote/verify/internal/statement"
+	"github.com/kubepromote/kubepromote/verify/internal/untrusted"
 )
 
 // hostile is a registry that whoever may write to it has filled, and a policy by
 // which a good signature would count.
 type hostile struct {
 	*bench
-	*instance
+	*sigtest.Instance
 	policies []*Policy
 }
 
-func newHostile(t *testing.T, s *instance) *hostile {
+func newHostile(t *testing.T, s *sigtest.Instance) *hostile {
 	t.Helper()
-	h := &hostile{bench: newBench(t, true), instance: s}
-	h.bench.image = h.wire.image(t, "cart")
-	root := s.trustedRoot(t)
+	h := &hostile{bench: newBench(t, true), Instance: s}
+	h.bench.image = h.Wire.Image(t, "cart")
+	root := s.TrustedRoot(t)
 	for _, attestations := range []string{"", "      attestations: [{predicateType: slsaprovenance1, cel: 'predicate.a == 1'}]\n"} {
 		h.policies = append(h.policies, parse(t, fmt.Sprintf("    - name: release\n      keyless: {issuer: %s, subject: %s}\n%s"+
 			"    - name: key\n      key: {data: %q}\n      transparencyLog: required\n%s",
-			testIssuer, testSubject, attestations, h.good.pem, attestations), root))
+			sigtest.TestIssuer, sigtest.TestSubject, attestations, h.good.Pem, attestations), root))
 	}
 	return h
 }
@@ -46,8 +54,8 @@ func (h *hostile) expect(t *testing.T, want Outcome) {
 	t.Helper()
 	for i, p := range h.policies {
 		start := time.Now()
-		got := New(Options{Keychain: noCredentials{}, Transport: h.server.Client().Transport, Timeout: 20 * time.Second}).
-			Verify(t.Context(), p, h.ref(h.bench.image))[0]
+		got := New(Options{Keychain: sigtest.NoCredentials{}, Transport: h.Server.Client().Transport, Timeout: 20 * time.Second}).
+			Verify(t.Context(), p, h.Ref(h.bench.image))[0]
 		if took := time.Since(start); took > 15*time.Second {
 			t.Errorf("policy %d took %s", i, took)
 		}
@@ -57,7 +65,7 @@ func (h *hostile) expect(t *testing.T, want Outcome) {
 		if got.Outcome == Rejected && i == 0 && got.Reason == "no signature found" && want != Rejected {
 			t.Errorf("policy %d: what is there is not seen", i)
 		}
-		if strings.ContainsAny(got.Reason, "\n\r\x1b\x00") || len(got.Reason) > 4*maxMessage {
+		if strings.ContainsAny(got.Reason, "\n\r\x1b\x00") || len(got.Reason) > 4*untrusted.MaxMessage {
 			t.Errorf("policy %d: reason %q", i, got.Reason)
 		}
 	}
@@ -69,11 +77,11 @@ func badTexts() []string {
 		strings.Repeat(`{"a":`, 50_000), "\xff\xfe", "<html>", `{"Payload":null}`, `{"Payload":[]}`}
 }
 
-func badEntries(t *testing.T, s *instance) map[string]string {
+func badEntries(t *testing.T, s *sigtest.Instance) map[string]string {
 	good := func(change func(*protorekor.TransparencyLogEntry)) string {
-		e := s.entry(t, 0, []byte(`{}`), "hashedrekord", signing{})
+		e := s.Entry(t, 0, []byte(`{}`), "hashedrekord", sigtest.Signing{})
 		change(e)
-		return logText(t, e)
+		return sigtest.LogText(t, e)
 	}
 	body := func(b string) string {
 		return good(func(e *protorekor.TransparencyLogEntry) { e.CanonicalizedBody = []byte(b) })
@@ -106,43 +114,43 @@ func badEntries(t *testing.T, s *instance) map[string]string {
 		"no promise":        good(func(e *protorekor.TransparencyLogEntry) { e.InclusionPromise = nil }),
 		"empty log":         good(func(e *protorekor.TransparencyLogEntry) { e.LogId.KeyId = nil }),
 		"odd log":           strings.Replace(good(func(*protorekor.TransparencyLogEntry) {}), `"logID":"`, `"logID":"z`, 1),
-		"huge":              good(func(*protorekor.TransparencyLogEntry) {}) + strings.Repeat(" ", maxLogText),
+		"huge":              good(func(*protorekor.TransparencyLogEntry) {}) + strings.Repeat(" ", signature.MaxLogText),
 	}
 }
 
 // Annotations beside a signature that is good but for them.
 func TestHostileAnnotations(t *testing.T) {
-	s := newInstance(t)
+	s := sigtest.NewInstance(t)
 	type badValue struct{ key, name, value string }
 	var all []badValue
 	for i, text := range badTexts() {
-		all = append(all, badValue{logAnnotation, fmt.Sprintf("text %d", i), text})
+		all = append(all, badValue{signature.LogAnnotation, fmt.Sprintf("text %d", i), text})
 	}
 	for name, text := range badEntries(t, s) {
-		all = append(all, badValue{logAnnotation, name, text})
+		all = append(all, badValue{signature.LogAnnotation, name, text})
 	}
-	l := s.issue(t, testSubject, testIssuer)
+	l := s.Issue(t, sigtest.TestSubject, sigtest.TestIssuer)
 	block := func(kind, content string) string {
 		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: []byte(content)}))
 	}
 	for name, text := range map[string]string{
-		"missing": "", "space": " ", "null": "\x00", "begin": "-----BEGIN CERTIFICATE-----", "cut": string(l.pem()[:200]),
+		"missing": "", "space": " ", "null": "\x00", "begin": "-----BEGIN CERTIFICATE-----", "cut": string(l.Pem()[:200]),
 		"empty block": block("CERTIFICATE", ""), "text block": block("CERTIFICATE", "hello"), "key": block("PUBLIC KEY", "x"),
-		"DER": string(l.cert.Raw), "many": strings.Repeat(string(l.pem()), maxCertificates+1), "huge": strings.Repeat("A", maxChainSize+1),
-		"authority": block("CERTIFICATE", string(s.middle.Raw)), "bytes behind": string(l.pem()) + "x",
+		"DER": string(l.Cert.Raw), "many": strings.Repeat(string(l.Pem()), keys.MaxCertificates+1), "huge": strings.Repeat("A", keys.MaxChainSize+1),
+		"authority": block("CERTIFICATE", string(s.Middle.Raw)), "bytes behind": string(l.Pem()) + "x",
 	} {
-		all = append(all, badValue{certificateAnnotation, name, text})
+		all = append(all, badValue{signature.CertificateAnnotation, name, text})
 	}
 	for _, v := range all {
 		t.Run(v.key+" "+v.name, func(t *testing.T) {
 			h := newHostile(t, s)
-			text := claim(h.bench.image.Digest)
-			sig := l.sign(t, text)
-			d := h.blob(t, simpleSigning, text)
-			d.Annotations = s.annotations(t, l, signing{}, text, sig, false)
-			d.Annotations[signatureAnnotation] = base64.StdEncoding.EncodeToString(sig)
+			text := sigtest.Claim(h.bench.image.Digest)
+			sig := l.Sign(t, text)
+			d := h.Blob(t, signature.SimpleSigning, text)
+			d.Annotations = s.Annotations(t, l, sigtest.Signing{}, text, sig, false)
+			d.Annotations[signature.SignatureAnnotation] = base64.StdEncoding.EncodeToString(sig)
 			d.Annotations[v.key] = v.value
-			h.tag(t, h.bench.image, d)
+			h.Tag(t, h.bench.image, d)
 			h.expect(t, Rejected)
 		})
 	}
@@ -151,25 +159,25 @@ func TestHostileAnnotations(t *testing.T) {
 // Timestamps are read where they are demanded, and chains where an own authority
 // is.
 func TestHostileTimestampsAndChains(t *testing.T) {
-	s := newInstance(t)
-	s.withoutCT = true
-	l := s.issue(t, testSubject, testIssuer)
+	s := sigtest.NewInstance(t)
+	s.WithoutCT = true
+	l := s.Issue(t, sigtest.TestSubject, sigtest.TestIssuer)
 	stamped := keyless(t, s, "      timestamp: required\n")
 	own := parse(t, fmt.Sprintf("    - name: release\n      certificate: {chain: {data: %q}, subject: %s}\n",
-		string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.root.Raw})), testSubject), s.trustedRoot(t))
+		string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Root.Raw})), sigtest.TestSubject), s.TrustedRoot(t))
 	bad := append(badTexts(), `{"SignedRFC3161Timestamp":""}`, `{"SignedRFC3161Timestamp":"AA=="}`, `{"SignedRFC3161Timestamp":"MIIB"}`,
 		`{"SignedRFC3161Timestamp":1}`, `{"SignedRFC3161Timestamp":"`+strings.Repeat("MIAw", 10000)+`"}`)
 	for i, text := range bad {
-		for key, p := range map[string]*Policy{timestampAnnotation: stamped, chainAnnotation: own} {
+		for key, p := range map[string]*Policy{signature.TimestampAnnotation: stamped, signature.ChainAnnotation: own} {
 			b := newBench(t, true)
-			b.image = b.wire.image(t, "cart")
-			payload := claim(b.image.Digest)
-			sig := l.sign(t, payload)
-			d := b.blob(t, simpleSigning, payload)
-			d.Annotations = s.annotations(t, l, signing{stamp: true}, payload, sig, false)
-			d.Annotations[signatureAnnotation] = base64.StdEncoding.EncodeToString(sig)
+			b.image = b.Wire.Image(t, "cart")
+			payload := sigtest.Claim(b.image.Digest)
+			sig := l.Sign(t, payload)
+			d := b.Blob(t, signature.SimpleSigning, payload)
+			d.Annotations = s.Annotations(t, l, sigtest.Signing{Stamp: true}, payload, sig, false)
+			d.Annotations[signature.SignatureAnnotation] = base64.StdEncoding.EncodeToString(sig)
 			d.Annotations[key] = text
-			b.tag(t, b.image, d)
+			b.Tag(t, b.image, d)
 			if got := b.with(t, p); got.Outcome != Rejected {
 				t.Errorf("%s %d: got %s: %s", key, i, got.Outcome, got.Reason)
 			}
@@ -179,14 +187,14 @@ func TestHostileTimestampsAndChains(t *testing.T) {
 
 // Bundles that are good but for one part.
 func TestHostileBundles(t *testing.T) {
-	s := newInstance(t)
-	l := s.issue(t, testSubject, testIssuer)
+	s := sigtest.NewInstance(t)
+	l := s.Issue(t, sigtest.TestSubject, sigtest.TestIssuer)
 	entry := func(f func(*protorekor.TransparencyLogEntry)) func(*protobundle.Bundle) {
 		return func(b *protobundle.Bundle) { f(b.VerificationMaterial.TlogEntries[0]) }
 	}
 	payload := func(p string) func(*protobundle.Bundle) {
 		return func(b *protobundle.Bundle) {
-			*b = *s.attested(t, l, []byte(p), signing{}) //nolint:govet // a fresh message, nobody holds the lock
+			*b = *s.Attested(t, l, []byte(p), sigtest.Signing{}) //nolint:govet // a fresh message, nobody holds the lock
 		}
 	}
 	for name, change := range map[string]func(*protobundle.Bundle){
@@ -208,9 +216,9 @@ func TestHostileBundles(t *testing.T) {
 		"empty signature":    func(b *protobundle.Bundle) { b.GetDsseEnvelope().Signatures[0].Sig = nil },
 		"other payload type": func(b *protobundle.Bundle) { b.GetDsseEnvelope().PayloadType = "text/plain" },
 		"empty certificate":  func(b *protobundle.Bundle) { b.VerificationMaterial.GetCertificate().RawBytes = []byte{} },
-		"broken certificate": func(b *protobundle.Bundle) { b.VerificationMaterial.GetCertificate().RawBytes = l.cert.Raw[:100] },
+		"broken certificate": func(b *protobundle.Bundle) { b.VerificationMaterial.GetCertificate().RawBytes = l.Cert.Raw[:100] },
 		"empty chain": func(b *protobundle.Bundle) {
-			b.MediaType = bundleType + "+json;version=0.2"
+			b.MediaType = sigbundle.TypePrefix + "+json;version=0.2"
 			b.VerificationMaterial.Content = &protobundle.VerificationMaterial_X509CertificateChain{X509CertificateChain: &protocommon.X509CertificateChain{}}
 		},
 		"version 0.9":           func(b *protobundle.Bundle) { b.MediaType = "application/vnd.dev.sigstore.bundle.v0.9+json" },
@@ -251,32 +259,32 @@ func TestHostileBundles(t *testing.T) {
 		"payload list":          payload("[]"),
 		"payload null":          payload("null"),
 		"payload deep":          payload(strings.Repeat("[", 100_000)),
-		"no subject":            payload(`{"_type":"https://in-toto.io/Statement/v1","predicateType":"` + signPredicateType + `","subject":[]}`),
-		"subject without any":   payload(`{"_type":"https://in-toto.io/Statement/v1","predicateType":"` + signPredicateType + `","subject":[{}]}`),
-		"subject null":          payload(`{"_type":"https://in-toto.io/Statement/v1","predicateType":"` + signPredicateType + `","subject":[null]}`),
-		"doubled type":          payload(`{"_type":"https://in-toto.io/Statement/v1","predicateType":"a","predicateType":"` + signPredicateType + `","subject":[]}`),
-		"thousands of subjects": payload(`{"_type":"https://in-toto.io/Statement/v1","predicateType":"` + signPredicateType + `","subject":[` + strings.Repeat(`{"digest":{"sha256":"00"}},`, 5000) + `{}]}`),
+		"no subject":            payload(`{"_type":"https://in-toto.io/Statement/v1","predicateType":"` + statement.SignType + `","subject":[]}`),
+		"subject without any":   payload(`{"_type":"https://in-toto.io/Statement/v1","predicateType":"` + statement.SignType + `","subject":[{}]}`),
+		"subject null":          payload(`{"_type":"https://in-toto.io/Statement/v1","predicateType":"` + statement.SignType + `","subject":[null]}`),
+		"doubled type":          payload(`{"_type":"https://in-toto.io/Statement/v1","predicateType":"a","predicateType":"` + statement.SignType + `","subject":[]}`),
+		"thousands of subjects": payload(`{"_type":"https://in-toto.io/Statement/v1","predicateType":"` + statement.SignType + `","subject":[` + strings.Repeat(`{"digest":{"sha256":"00"}},`, 5000) + `{}]}`),
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHostile(t, s)
-			b := s.attested(t, l, statement(h.bench.image.Digest, signPredicateType), signing{})
+			b := s.Attested(t, l, sigtest.Statement(h.bench.image.Digest, statement.SignType), sigtest.Signing{})
 			change(b)
 			data, err := protojson.Marshal(b)
-			must(t, err)
-			h.attach(t, h.bench.image, data)
+			sigtest.Must(t, err)
+			h.Attach(t, h.bench.image, data)
 			h.expect(t, Rejected)
 		})
 	}
 	for i, text := range badTexts() {
 		h := newHostile(t, s)
-		h.attach(t, h.bench.image, []byte(text))
+		h.Attach(t, h.bench.image, []byte(text))
 		t.Run(fmt.Sprint("text ", i), func(t *testing.T) { h.expect(t, Rejected) })
 	}
 }
 
 // Manifests and lists that are not what they should be leave open what is there.
 func TestHostileManifests(t *testing.T) {
-	s := newInstance(t)
+	s := sigtest.NewInstance(t)
 	answer := func(mediaType, body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", mediaType)
@@ -286,11 +294,11 @@ func TestHostileManifests(t *testing.T) {
 	const image, index = string(types.OCIManifestSchema1), string(types.OCIImageIndex)
 	zero := "sha256:" + strings.Repeat("0", 64)
 	layer := func(fields string) string {
-		return `{"schemaVersion":2,"config":{},"layers":[{"mediaType":"` + string(simpleSigning) + `",` + fields + `}]}`
+		return `{"schemaVersion":2,"config":{},"layers":[{"mediaType":"` + string(signature.SimpleSigning) + `",` + fields + `}]}`
 	}
-	const sig = `"annotations":{"` + signatureAnnotation + `":"AAAA"}`
+	const sig = `"annotations":{"` + signature.SignatureAnnotation + `":"AAAA"}`
 	list := func(fields string) string { return `{"schemaVersion":2,"manifests":[{` + fields + `}]}` }
-	bundleAt := `"artifactType":"` + bundleV03 + `"`
+	bundleAt := `"artifactType":"` + sigtest.BundleV03 + `"`
 	for name, tt := range map[string]struct {
 		part   string
 		answer http.HandlerFunc
@@ -320,9 +328,9 @@ func TestHostileManifests(t *testing.T) {
 		"referrers: list":          {"/referrers/", answer(index, "[]"), Unknown},
 		"referrers: number":        {"/referrers/", answer(index, `{"manifests":1}`), Unknown},
 		"referrers: deep":          {"/referrers/", answer(index, strings.Repeat("[", 1<<20)), Unknown},
-		"referrers: huge":          {"/referrers/", answer(index, strings.Repeat(" ", maxManifestSize+1)), Unknown},
-		"referrers: 401":           {"/referrers/", status(401), Unknown},
-		"referrers: 418":           {"/referrers/", status(418), Unknown},
+		"referrers: huge":          {"/referrers/", answer(index, strings.Repeat(" ", source.MaxManifestSize+1)), Unknown},
+		"referrers: 401":           {"/referrers/", sigtest.Status(401), Unknown},
+		"referrers: 418":           {"/referrers/", sigtest.Status(418), Unknown},
 		"referrers: digest number": {"/referrers/", answer(index, list(`"digest":1,`+bundleAt)), Unknown},
 		"referrers: digest text":   {"/referrers/", answer(index, list(`"digest":"x",`+bundleAt)), Unknown},
 		"referrers: digest path":   {"/referrers/", answer(index, list(`"digest":"sha256:../../x",`+bundleAt)), Unknown},
@@ -334,15 +342,15 @@ func TestHostileManifests(t *testing.T) {
 			w.Header().Set("Link", `<http://169.254.169.254/latest?x=1>; rel="next"`)
 			answer(index, `{"manifests":[]}`)(w, r)
 		}, Unknown},
-		"image: 500":       {"/manifests/sha256:", status(500), Unknown},
-		"image: 403":       {"/manifests/sha256:", status(403), Unknown},
+		"image: 500":       {"/manifests/sha256:", sigtest.Status(500), Unknown},
+		"image: 403":       {"/manifests/sha256:", sigtest.Status(403), Unknown},
 		"everything: page": {"/manifests/", answer("text/html", "<html>"), Unknown},
-		"everything: 429":  {"/manifests/", status(429), Unknown},
+		"everything: 429":  {"/manifests/", sigtest.Status(429), Unknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := newHostile(t, s)
-			h.on(tt.part, tt.answer)
+			h.On(tt.part, tt.answer)
 			h.expect(t, tt.want)
 		})
 	}
@@ -350,30 +358,30 @@ func TestHostileManifests(t *testing.T) {
 
 // Many signatures are bounded in number, whoever has put them there.
 func TestHostileNumbers(t *testing.T) {
-	s := newInstance(t)
+	s := sigtest.NewInstance(t)
 	h := newHostile(t, s)
-	l := h.layer(t, h.bad, claim(h.bench.image.Digest))
+	l := h.Layer(t, h.bad, sigtest.Claim(h.bench.image.Digest))
 	var layers []v1.Descriptor
 	for range 3000 {
 		layers = append(layers, l)
 	}
-	h.tag(t, h.bench.image, layers...)
+	h.Tag(t, h.bench.image, layers...)
 	h.expect(t, Unknown)
-	data := bundleJSON(t, dsseBundle(t, h.bad, crypto.SHA256, statement(h.bench.image.Digest, signPredicateType)))
-	d := h.attach(t, h.bench.image, data)
-	d.ArtifactType = bundleV03
+	data := sigtest.BundleJSON(t, sigtest.DsseBundle(t, h.bad, crypto.SHA256, sigtest.Statement(h.bench.image.Digest, statement.SignType)))
+	d := h.Attach(t, h.bench.image, data)
+	d.ArtifactType = sigtest.BundleV03
 	var many []v1.Descriptor
 	for range 5000 {
 		many = append(many, d)
 	}
 	h = newHostile(t, s)
-	h.on("/referrers/", func(w http.ResponseWriter, _ *http.Request) {
+	h.On("/referrers/", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", string(types.OCIImageIndex))
-		_, _ = w.Write(marshal(t, v1.IndexManifest{Manifests: many}))
+		_, _ = w.Write(sigtest.Marshal(t, v1.IndexManifest{Manifests: many}))
 	})
-	before := h.requests.Load()
+	before := h.Requests.Load()
 	h.expect(t, Unknown)
-	if n := h.requests.Load() - before; n > 300 {
+	if n := h.Requests.Load() - before; n > 300 {
 		t.Errorf("%d requests", n)
 	}
 }

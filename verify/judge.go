@@ -8,6 +8,12 @@ import (
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
+	"github.com/kubepromote/kubepromote/verify/internal/mismatch"
+	"github.com/kubepromote/kubepromote/verify/internal/policy"
+	"github.com/kubepromote/kubepromote/verify/internal/signature"
+	"github.com/kubepromote/kubepromote/verify/internal/statement"
+	"github.com/kubepromote/kubepromote/verify/internal/untrusted"
 )
 
 // judge takes in what is found about one digest and arrives at a verdict on each
@@ -24,9 +30,9 @@ type judge struct {
 
 // trial is one rule, and what has been found for it so far.
 type trial struct {
-	rule  *rule
+	rule  *policy.Rule
 	found [][][]finding     // by authority, then by what it demands
-	why   *mismatch         // why the candidates so far do not count
+	why   *mismatch.Error   // why the candidates so far do not count
 	same  map[string]string // ids of signers that are another one as well
 }
 
@@ -43,17 +49,17 @@ type verdict struct {
 	evidence []Evidence
 }
 
-func newJudge(digest v1.Hash, repository string, now time.Time, rules []*rule) *judge {
+func newJudge(digest v1.Hash, repository string, now time.Time, rules []*policy.Rule) *judge {
 	j := &judge{digest: digest, repository: repository, now: now}
 	for _, r := range rules {
 		t := &trial{rule: r}
-		for _, a := range r.authorities {
-			found := make([][]finding, max(1, len(a.attestations)))
-			if a.always {
-				found[0] = []finding{{"", Evidence{Authority: a.name, Kind: KindStatic}}}
+		for _, a := range r.Authorities {
+			found := make([][]finding, max(1, len(a.Attestations)))
+			if a.Always {
+				found[0] = []finding{{"", Evidence{Authority: a.Name, Kind: KindStatic}}}
 			}
-			if a.never != "" {
-				t.why = &mismatch{rankCondition, a.never}
+			if a.Never != "" {
+				t.why = mismatch.New(mismatch.RankCondition, a.Never)
 			}
 			t.found = append(t.found, found)
 		}
@@ -69,29 +75,29 @@ func (j *judge) done() bool {
 
 // wants says whether an open rule can still be met by signatures, or by
 // attestations, from a place.
-func (j *judge) wants(p place, attestations bool) bool {
+func (j *judge) wants(p policy.Repository, attestations bool) bool {
 	return slices.ContainsFunc(j.trials, func(t *trial) bool {
-		return !t.met() && slices.ContainsFunc(t.rule.authorities, func(a *authority) bool {
-			return len(a.attestations) > 0 == attestations && slices.Contains(a.places(), p)
+		return !t.met() && slices.ContainsFunc(t.rule.Authorities, func(a *policy.Authority) bool {
+			return len(a.Attestations) > 0 == attestations && slices.Contains(a.Places(), p)
 		})
 	})
 }
 
 // consider tries a candidate with the authorities of every rule that is open.
-func (j *judge) consider(ctx context.Context, c *candidate) {
+func (j *judge) consider(ctx context.Context, c *signature.Signature) {
 	j.seen++
 	for _, t := range j.trials {
-		for i, a := range t.rule.authorities {
+		for i, a := range t.rule.Authorities {
 			if t.met() || ctx.Err() != nil {
 				break
 			}
-			if !slices.Contains(a.places(), c.place) {
+			if !slices.Contains(a.Places(), c.Place) {
 				continue
 			}
-			if len(a.attestations) == 0 {
+			if len(a.Attestations) == 0 {
 				j.try(ctx, t, i, 0, c, nil)
 			}
-			for k, r := range a.attestations {
+			for k, r := range a.Attestations {
 				j.try(ctx, t, i, k, c, r)
 			}
 		}
@@ -99,19 +105,22 @@ func (j *judge) consider(ctx context.Context, c *candidate) {
 }
 
 // try compares a candidate with one demand of an authority.
-func (j *judge) try(ctx context.Context, t *trial, i, k int, c *candidate, r *attestationRule) {
-	a := t.rule.authorities[i]
-	want := signPredicateType
+func (j *judge) try(ctx context.Context, t *trial, i, k int, c *signature.Signature, r *policy.Attestation) {
+	a := t.rule.Authorities[i]
+	want := statement.SignType
 	if r != nil {
-		want = r.predicateType
+		if r.LacksEnvironment() {
+			return // the rule says so in its verdict
+		}
+		want = r.PredicateType
 	}
-	if err := c.isFor(want); err != nil {
+	if err := c.IsFor(want); err != nil {
 		j.note(t, err)
 		return
 	}
-	for _, s := range a.parties {
-		p, err := guarded(func() (*proof, error) {
-			return s.check(c, j.digest.String(), demand{a.trust, a.logs, a.timestamps})
+	for _, s := range a.Parties {
+		p, err := untrusted.Guarded(func() (*signature.Proof, error) {
+			return signature.Check(s, c, j.digest.String(), signature.Demand{Trust: a.Trust, Logs: a.Logs, Timestamps: a.Timestamps})
 		})
 		if err == nil {
 			err = j.accept(ctx, t.rule, a, r, c, p)
@@ -120,43 +129,43 @@ func (j *judge) try(ctx context.Context, t *trial, i, k int, c *candidate, r *at
 			j.note(t, err)
 			continue
 		}
-		for _, id := range p.also {
-			t.join(p.id, id)
+		for _, id := range p.Also {
+			t.join(p.Id, id)
 		}
-		t.found[i][k] = append(t.found[i][k], finding{p.id, evidenceOf(a, c, p, j.digest.String())})
+		t.found[i][k] = append(t.found[i][k], finding{p.Id, evidenceOf(a.Name, s, c, p, j.digest.String())})
 	}
 }
 
 // accept looks at what else is demanded of a signature that holds.
-func (j *judge) accept(ctx context.Context, r *rule, a *authority, at *attestationRule, c *candidate, p *proof) error {
+func (j *judge) accept(ctx context.Context, r *policy.Rule, a *policy.Authority, at *policy.Attestation, c *signature.Signature, p *signature.Proof) error {
 	digest := j.digest.String()
-	if err := r.checkSignedName(c.names(digest), j.repository); err != nil {
+	if err := checkSignedName(r, c.Names(digest), j.repository); err != nil {
 		return err
 	}
-	for key, want := range a.annotations {
-		if got, ok := c.annotation(digest, key); !ok || got != want {
-			return &mismatch{rankCondition, fmt.Sprintf("its annotation %s is not %s", quoted(key), quoted(want))}
+	for key, want := range a.Annotations {
+		if got, ok := c.Annotation(digest, key); !ok || got != want {
+			return mismatch.New(mismatch.RankCondition, fmt.Sprintf("its annotation %s is not %s", untrusted.Quoted(key), untrusted.Quoted(want)))
 		}
 	}
-	limit := r.maxAge
-	if at != nil && at.maxAge > 0 && (limit == 0 || at.maxAge < limit) {
-		limit = at.maxAge
+	limit := r.MaxAge
+	if at != nil && at.MaxAge > 0 && (limit == 0 || at.MaxAge < limit) {
+		limit = at.MaxAge
 	}
 	if limit > 0 {
-		t, ok := p.first()
+		t, ok := p.First()
 		if !ok {
-			return &mismatch{rankNoTime, "nothing says when it was made"}
+			return mismatch.New(mismatch.RankNoTime, "nothing says when it was made")
 		}
-		age := j.now.Sub(t.at)
-		if age < -clockSkew {
-			return &mismatch{rankAge, "made in the future, at " + t.at.UTC().Format(time.RFC3339)}
+		age := j.now.Sub(t.At)
+		if age < -statement.ClockSkew {
+			return mismatch.New(mismatch.RankAge, "made in the future, at "+t.At.UTC().Format(time.RFC3339))
 		}
 		if age > limit {
-			return &mismatch{rankAge, fmt.Sprintf("made at %s, more than %s ago", t.at.UTC().Format(time.RFC3339), limit)}
+			return mismatch.New(mismatch.RankAge, fmt.Sprintf("made at %s, more than %s ago", t.At.UTC().Format(time.RFC3339), limit))
 		}
 	}
 	if at != nil {
-		return at.holds(ctx, c, j.repository, digest, j.now)
+		return holds(ctx, at, c, j.repository, digest, j.now)
 	}
 	return nil
 }
@@ -170,12 +179,12 @@ func (j *judge) malformed(err error) {
 }
 
 func (j *judge) note(t *trial, err error) {
-	m, ok := errors.AsType[*mismatch](err)
+	m, ok := errors.AsType[*mismatch.Error](err)
 	if !ok {
 		j.missed(err)
 		return
 	}
-	if t.why == nil || m.rank > t.why.rank {
+	if t.why == nil || m.Rank > t.why.Rank {
 		t.why = m
 	}
 }
@@ -186,7 +195,7 @@ const maxUnread = 64
 // missed records that something which may have held a signature was not read.
 func (j *judge) missed(err error) {
 	if len(j.unread) < maxUnread {
-		j.unread = append(j.unread, clean(err.Error(), maxMessage))
+		j.unread = append(j.unread, untrusted.Clean(err.Error(), untrusted.MaxMessage))
 	}
 }
 
@@ -202,6 +211,9 @@ func (j *judge) verdict(t *trial) verdict {
 		}
 		return v
 	}
+	if t.rule.LacksEnvironment() {
+		return verdict{outcome: Unknown, reason: "the policy asks about an environment, and none is given"}
+	}
 	if len(j.unread) > 0 {
 		s := j.unread[0]
 		if n := len(j.unread) - 1; n > 0 {
@@ -210,7 +222,7 @@ func (j *judge) verdict(t *trial) verdict {
 		return verdict{outcome: Unknown, reason: s}
 	}
 	if j.ignored > 0 {
-		return verdict{outcome: Unknown, reason: fmt.Sprintf("%s, and %s beyond the limit", j.unmet(t), count(j.ignored, "more"))}
+		return verdict{outcome: Unknown, reason: fmt.Sprintf("%s, and %s beyond the limit", j.unmet(t), untrusted.Number(j.ignored, "more"))}
 	}
 	return verdict{outcome: Rejected, reason: j.unmet(t)}
 }
@@ -218,42 +230,23 @@ func (j *judge) verdict(t *trial) verdict {
 // unmet says what was found and why it does not meet the rule.
 func (j *judge) unmet(t *trial) string {
 	what, attest := "signature", 0
-	for _, a := range t.rule.authorities {
-		attest += min(1, len(a.attestations))
+	for _, a := range t.rule.Authorities {
+		attest += min(1, len(a.Attestations))
 	}
-	if attest == len(t.rule.authorities) {
+	if attest == len(t.rule.Authorities) {
 		what = "attestation"
 	}
 	if j.seen == 0 {
 		s := "no " + what + " found"
 		if t.why != nil {
-			s = t.why.text
+			s = t.why.Text
 		}
 		return s
 	}
-	s := count(j.seen, what) + ", " + t.shortfall()
+	s := untrusted.Number(j.seen, what) + ", " + t.shortfall()
 	// A rule may be open although every candidate was good for another one.
 	if t.why != nil {
-		s += ": " + t.why.text
+		s += ": " + t.why.Text
 	}
 	return s
-}
-
-func count(n int, what string) string {
-	if n != 1 && what != "more" {
-		what += "s"
-	}
-	return fmt.Sprintf("%d %s", n, what)
-}
-
-// guarded turns a panic into an error. The libraries that parse what comes
-// from a registry have panicked on crafted input before, and whoever may write
-// to a repository must not be able to end the process that reads it.
-func guarded[T any](f func() (T, error)) (v T, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("a signature could not be judged: %v", p)
-		}
-	}()
-	return f()
 }

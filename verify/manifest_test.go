@@ -14,22 +14,28 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
 	protorekor "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
+
+	"github.com/kubepromote/kubepromote/verify/internal/sigbundle"
+	"github.com/kubepromote/kubepromote/verify/internal/signature"
+	"github.com/kubepromote/kubepromote/verify/internal/sigtest"
+	"github.com/kubepromote/kubepromote/verify/internal/source"
+	"github.com/kubepromote/kubepromote/verify/internal/statement"
 )
 
 // A manifest that nobody has signed, and that lists an image that somebody has.
 // Whoever makes it decides what else it can be taken for.
 func TestManifestOfTwoKinds(t *testing.T) {
 	b := newBench(t, true)
-	signed := b.wire.image(t, "signed")
+	signed := b.Wire.Image(t, "signed")
 	b.image = signed
 	b.signBy(t, b.good)
 	good := fmt.Sprintf(`{"mediaType":%q,"size":%d,"digest":%q,"platform":{"os":"linux","architecture":"amd64"}}`,
 		signed.MediaType, signed.Size, signed.Digest)
 	evil := strings.Replace(good, signed.Digest.Hex, strings.Repeat("e", 64), 1)
-	config := b.wire.blob(t, types.OCIConfigJSON, []byte(`{"author":"evil"}`))
-	b.put(t, "", types.OCIManifestSchema1, marshal(t, v1.Manifest{SchemaVersion: 2, Config: config, Layers: []v1.Descriptor{}}))
+	config := b.Wire.Blob(t, types.OCIConfigJSON, []byte(`{"author":"evil"}`))
+	b.Put(t, "", types.OCIManifestSchema1, sigtest.Marshal(t, v1.Manifest{SchemaVersion: 2, Config: config, Layers: []v1.Descriptor{}}))
 	const index, image = string(types.OCIImageIndex), string(types.OCIManifestSchema1)
-	configured := fmt.Sprintf(`"config":%s,"layers":[]`, marshal(t, config))
+	configured := fmt.Sprintf(`"config":%s,"layers":[]`, sigtest.Marshal(t, config))
 	for name, tt := range map[string]struct {
 		body, header string
 		want         Outcome
@@ -54,12 +60,12 @@ func TestManifestOfTwoKinds(t *testing.T) {
 	} {
 		for _, mode := range []string{"platforms", "either"} {
 			body := []byte(tt.body)
-			b.image = descriptor(types.OCIImageIndex, body)
-			b.on("/manifests/"+b.image.Digest.String(), func(w http.ResponseWriter, _ *http.Request) {
+			b.image = sigtest.Descriptor(types.OCIImageIndex, body)
+			b.On("/manifests/"+b.image.Digest.String(), func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Type", tt.header)
 				_, _ = w.Write(body)
 			})
-			got := b.with(t, rulePolicy(t, "    manifest: "+mode+"\n", keyLine("release", b.good)))
+			got := b.with(t, rulePolicy(t, "    manifest: "+mode+"\n", sigtest.KeyLine("release", b.good)))
 			if got.Outcome != tt.want || !strings.HasPrefix(got.Reason, tt.reason) {
 				t.Errorf("%s, %s: got %s: %s", name, mode, got.Outcome, got.Reason)
 			}
@@ -90,7 +96,7 @@ func TestNextPages(t *testing.T) {
 		`a, b; rel=next`:                               "error",
 	} {
 		resp := &http.Response{Header: http.Header{"Link": {header}}}
-		got, err := nextPage(resp, path+"?n=1")
+		got, err := source.NextPage(resp, path+"?n=1")
 		if err != nil {
 			got = "error"
 		}
@@ -99,13 +105,13 @@ func TestNextPages(t *testing.T) {
 		}
 	}
 	resp := &http.Response{Header: http.Header{"Link": {`</y?b=2>; rel=prev`, `</x?a=1>; rel=next`}}}
-	if got, err := nextPage(resp, path); got != path+"?a=1" || err != nil {
+	if got, err := source.NextPage(resp, path); got != path+"?a=1" || err != nil {
 		t.Errorf("second header: %q, %v", got, err)
 	}
 }
 
 func TestPagesCutOff(t *testing.T) {
-	s := newInstance(t)
+	s := sigtest.NewInstance(t)
 	for name, answer := range map[string]http.HandlerFunc{
 		"page by its path": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", string(types.OCIImageIndex))
@@ -131,7 +137,7 @@ func TestPagesCutOff(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHostile(t, s)
-			h.on("/referrers/", answer)
+			h.On("/referrers/", answer)
 			h.expect(t, Unknown)
 		})
 	}
@@ -140,12 +146,12 @@ func TestPagesCutOff(t *testing.T) {
 // A list that is called something else is the list.
 func TestReferrersCalledJSON(t *testing.T) {
 	b := newBench(t, true)
-	b.image = b.wire.image(t, "cart")
-	d := b.attach(t, b.image, bundleJSON(t, dsseBundle(t, b.good, crypto.SHA256, statement(b.image.Digest, signPredicateType))))
-	d.ArtifactType = bundleV03
-	b.on("/referrers/", func(w http.ResponseWriter, _ *http.Request) {
+	b.image = b.Wire.Image(t, "cart")
+	d := b.Attach(t, b.image, sigtest.BundleJSON(t, sigtest.DsseBundle(t, b.good, crypto.SHA256, sigtest.Statement(b.image.Digest, statement.SignType))))
+	d.ArtifactType = sigtest.BundleV03
+	b.On("/referrers/", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
-		_, _ = w.Write(marshal(t, v1.IndexManifest{Manifests: []v1.Descriptor{d}}))
+		_, _ = w.Write(sigtest.Marshal(t, v1.IndexManifest{Manifests: []v1.Descriptor{d}}))
 	})
 	check(t, b, b.verify(t), Verified, `signed by "release"`)
 }
@@ -167,30 +173,30 @@ func TestExpansion(t *testing.T) {
 	}
 	for name, f := range map[string]func() error{
 		"list": func() error {
-			_, err := parseList("x", fill(`{"manifests":[`, "{}", "]}", maxManifestSize))
+			_, err := source.ParseList("x", fill(`{"manifests":[`, "{}", "]}", source.MaxManifestSize))
 			return err
 		},
 		"manifest": func() error {
-			_, err := parseManifest(fill(`{"layers":[`, "{}", "]}", maxManifestSize))
+			_, err := source.ParseManifest(fill(`{"layers":[`, "{}", "]}", source.MaxManifestSize))
 			return err
 		},
 		"entries of a bundle": func() error {
-			_, err := parseBundle(fill(`{"mediaType":"`+bundleV03+`","verificationMaterial":{"tlogEntries":[`, "{}", "]}}", maxBundleSize))
+			_, err := sigbundle.Parse(fill(`{"mediaType":"`+sigtest.BundleV03+`","verificationMaterial":{"tlogEntries":[`, "{}", "]}}", sigbundle.MaxSize))
 			return err
 		},
 		"body of an entry": func() error {
 			e := &protorekor.TransparencyLogEntry{LogId: &protocommon.LogId{KeyId: []byte("x")}, KindVersion: &protorekor.KindVersion{},
 				CanonicalizedBody: fill(`{"kind":"dsse","apiVersion":"0.0.1","spec":{"x":[`, "0", "]}}", 5<<20)}
-			b := dsseBundle(t, newSigner(t, "p256"), crypto.SHA256, []byte("{}"))
+			b := sigtest.DsseBundle(t, sigtest.NewSigner(t, "p256"), crypto.SHA256, []byte("{}"))
 			b.VerificationMaterial.TlogEntries = []*protorekor.TransparencyLogEntry{e}
-			_, err := parseBundle(bundleJSON(t, b))
+			_, err := sigbundle.Parse(sigtest.BundleJSON(t, b))
 			return err
 		},
 		"statement": func() error {
 			text := fill(`{"_type":"https://in-toto.io/Statement/v1","predicateType":"x","predicate":{"a":[`, "0", `]}}`, 5<<20)
-			b, err := parseBundle(bundleJSON(t, dsseBundle(t, newSigner(t, "p256"), crypto.SHA256, text)))
-			must(t, err)
-			_, err = fromBundle(b)
+			b, err := sigbundle.Parse(sigtest.BundleJSON(t, sigtest.DsseBundle(t, sigtest.NewSigner(t, "p256"), crypto.SHA256, text)))
+			sigtest.Must(t, err)
+			_, err = signature.FromBundle(b)
 			return err
 		},
 	} {
@@ -206,13 +212,13 @@ func FuzzIndex(f *testing.F) {
 	f.Add([]byte(`{"config":{},"layers":[]}`))
 	f.Add([]byte(`{"Manifests":null,"manifests":[]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		list, ok, err := (&document{what: "x", body: body}).index()
+		list, ok, err := (&source.Document{What: "x", Body: body}).Index()
 		if err != nil {
 			return
 		}
 		// What is taken for an index is one for the plainest of readers, too.
 		var plain map[string]json.RawMessage
-		must(t, json.Unmarshal(body, &plain))
+		sigtest.Must(t, json.Unmarshal(body, &plain))
 		if ok != (plain["manifests"] != nil) || ok && (plain["config"] != nil || plain["layers"] != nil) {
 			t.Fatalf("index: %t", ok)
 		}
@@ -220,7 +226,7 @@ func FuzzIndex(f *testing.F) {
 			return
 		}
 		var entries []struct{ Digest v1.Hash }
-		must(t, json.Unmarshal(plain["manifests"], &entries))
+		sigtest.Must(t, json.Unmarshal(plain["manifests"], &entries))
 		if !slices.EqualFunc(list, entries, func(a v1.Descriptor, b struct{ Digest v1.Hash }) bool { return a.Digest == b.Digest }) {
 			t.Fatal("other entries")
 		}

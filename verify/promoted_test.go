@@ -5,15 +5,18 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/kubepromote/kubepromote/verify/attest"
+	"github.com/kubepromote/kubepromote/verify/internal/sigtest"
 )
 
 // summary is the payload of a verification summary of the image of a bench.
 func (b *bench) summary(t *testing.T, environment string, passed bool, verdict string) []byte {
 	t.Helper()
-	s, err := NewVSA(VSA{
-		Image: b.ref(b.image), Verifier: "https://example.com/promoter", Time: time.Now(),
-		Policy: Resource{URI: "https://example.com/infra/promotion.yaml"}, Passed: passed, Environment: environment,
-		Gates: []GateVerdict{{Gate: "verify", Verdict: verdict}},
+	s, err := attest.NewVSA(attest.VSA{
+		Image: b.Ref(b.image), Verifier: "https://example.com/promoter", Time: time.Now(),
+		Policy: attest.Resource{URI: "https://example.com/infra/promotion.yaml"}, Passed: passed, Environment: environment,
+		Gates: []attest.GateVerdict{{Gate: "verify", Verdict: verdict}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -38,9 +41,9 @@ func TestPromotedPolicy(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBench(t, true)
-			b.image = b.wire.image(t, "cart")
+			b.image = b.Wire.Image(t, "cart")
 			b.attestTag(t, b.summary(t, tt.environment, tt.passed, tt.verdict))
-			line := keyLine("builder", b.good)
+			line := sigtest.KeyLine("builder", b.good)
 			if tt.demand != "" {
 				line = demanding(b, tt.demand)
 			}
@@ -57,9 +60,9 @@ func TestPromotedPolicy(t *testing.T) {
 // summary nothing at all.
 func TestPromotedPolicyByOthers(t *testing.T) {
 	b := newBench(t, true)
-	b.image = b.wire.image(t, "cart")
-	b.tag(t, b.image, b.layer(t, b.good, claim(b.image.Digest)))
-	p := rulePolicy(t, "", keyLine("builder", b.good))
+	b.image = b.Wire.Image(t, "cart")
+	b.Tag(t, b.image, b.Layer(t, b.good, sigtest.Claim(b.image.Digest)))
+	p := rulePolicy(t, "", sigtest.KeyLine("builder", b.good))
 	if got := b.with(t, p); got.Outcome != Verified {
 		t.Fatalf("%s: %s", got.Outcome, got.Reason)
 	}
@@ -67,7 +70,7 @@ func TestPromotedPolicyByOthers(t *testing.T) {
 		t.Errorf("a signature: %s: %s", got.Outcome, got.Reason)
 	}
 	b.attestTag(t, b.summary(t, "staging", true, "pass"))
-	other := rulePolicy(t, "", keyLine("other", b.bad))
+	other := rulePolicy(t, "", sigtest.KeyLine("other", b.bad))
 	if got := b.with(t, other.Promoted("staging")); got.Outcome != Rejected {
 		t.Errorf("another key: %s: %s", got.Outcome, fmt.Sprint(got.Reason))
 	}
@@ -76,18 +79,18 @@ func TestPromotedPolicyByOthers(t *testing.T) {
 // What a policy lets pass without a signature has not been promoted by that.
 func TestPromotedPolicyOfNobody(t *testing.T) {
 	b := newBench(t, true)
-	b.image = b.wire.image(t, "cart")
+	b.image = b.Wire.Image(t, "cart")
 	b.attestTag(t, b.summary(t, "staging", true, "pass"))
-	rules := "  rules:\n  - images: [elsewhere.example.com/**]\n    authorities:\n" + keyLine("builder", b.good)
-	p, err := ParsePolicy("p.yaml", []byte(head+"spec:\n  unmatched: allow\n"+rules), nil)
-	must(t, err)
+	rules := "  rules:\n  - images: [elsewhere.example.com/**]\n    authorities:\n" + sigtest.KeyLine("builder", b.good)
+	p, err := ParsePolicy("p.yaml", []byte(sigtest.Head+"spec:\n  unmatched: allow\n"+rules), nil)
+	sigtest.Must(t, err)
 	if got := b.with(t, p); got.Outcome != Verified {
 		t.Fatalf("%s: %s", got.Outcome, got.Reason)
 	}
 	check(t, b, b.with(t, p.Promoted("staging")), Rejected, "no rule of the policy matches")
 	check(t, b, b.with(t, JoinPolicies(p, p).Promoted("staging")), Rejected, "no rule of the policy matches")
-	check(t, b, b.with(t, rulePolicy(t, "", keyLine("builder", b.good)).Promoted("")), Unknown, "there is no environment to compare the summary with")
-	static := parseCluster(t, cluster("  - static: {action: pass}\n"))
+	check(t, b, b.with(t, rulePolicy(t, "", sigtest.KeyLine("builder", b.good)).Promoted("")), Unknown, "the policy asks about an environment, and none is given")
+	static := ParseCluster(t, sigtest.Cluster("  - static: {action: pass}\n"))
 	if got := b.with(t, static.Promoted("staging")); got.Outcome != Rejected {
 		t.Errorf("static: %s: %s", got.Outcome, got.Reason)
 	}
@@ -96,7 +99,7 @@ func TestPromotedPolicyOfNobody(t *testing.T) {
 // All conditions on summaries stay, not only those of the last.
 func TestPromotedPolicyKeepsConditions(t *testing.T) {
 	b := newBench(t, true)
-	b.image = b.wire.image(t, "cart")
+	b.image = b.Wire.Image(t, "cart")
 	b.attestTag(t, b.summary(t, "staging", true, "pass"))
 	const good, bad = `predicate.verifier.id == "https://example.com/promoter"`, `predicate.verifier.id == "me"`
 	for conditions, want := range map[[2]string]Outcome{{good, good}: Verified, {bad, good}: Rejected, {good, bad}: Rejected} {
@@ -111,7 +114,7 @@ func TestPromotedPolicyKeepsConditions(t *testing.T) {
 func TestPromotedPolicyOfPlatforms(t *testing.T) {
 	b := newBench(t, true)
 	index, platforms := b.multi(t)
-	p := rulePolicy(t, "    manifest: platforms\n", keyLine("builder", b.good)).Promoted("staging")
+	p := rulePolicy(t, "    manifest: platforms\n", sigtest.KeyLine("builder", b.good)).Promoted("staging")
 	for _, b.image = range platforms {
 		b.attestTag(t, b.summary(t, "staging", true, "pass"))
 	}

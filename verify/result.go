@@ -1,6 +1,12 @@
 package verify
 
-import "time"
+import (
+	"time"
+
+	"github.com/kubepromote/kubepromote/verify/internal/policy"
+	"github.com/kubepromote/kubepromote/verify/internal/signature"
+	"github.com/kubepromote/kubepromote/verify/internal/untrusted"
+)
 
 // Outcome is the answer to the question whether an image meets a policy.
 type Outcome string
@@ -106,23 +112,35 @@ type LogEntry struct {
 	Index int64  `json:"index"` // from 0
 }
 
-func evidenceOf(a *authority, c *candidate, p *proof, digest string) Evidence {
+func evidenceOf(authority string, s policy.Signer, c *signature.Signature, p *signature.Proof, digest string) Evidence {
 	e := Evidence{
-		Authority: a.name,
-		Kind:      p.kind,
-		KeyID:     p.keyID,
-		Subject:   oneLine(p.subject),
-		Issuer:    oneLine(p.issuer),
-		Storage:   c.storage,
-		Payload:   c.signed(digest),
-		Location:  c.location,
-		Logs:      p.entries,
+		Authority: authority,
+		Kind:      kindOfSigner(s),
+		KeyID:     p.KeyID,
+		Subject:   untrusted.OneLine(p.Subject),
+		Issuer:    untrusted.OneLine(p.Issuer),
+		Storage:   c.Storage,
+		Payload:   c.Signed(digest),
+		Location:  c.Location,
 	}
-	if c.statement != nil {
-		e.PredicateType = c.statement.GetPredicateType()
+	for _, l := range p.Entries {
+		e.Logs = append(e.Logs, LogEntry{LogID: l.Id, Index: l.Index})
 	}
-	if t, ok := p.first(); ok {
-		e.Time, e.TimeSource = t.at.UTC(), t.by
+	if c.Statement != nil {
+		e.PredicateType = c.Statement.GetPredicateType()
+	}
+	if t, ok := p.First(); ok {
+		e.Time, e.TimeSource = t.At.UTC(), t.By
 	}
 	return e
+}
+
+func kindOfSigner(s policy.Signer) string {
+	switch s.(type) {
+	case *policy.KeySigner:
+		return KindKey
+	case *policy.IdentitySigner:
+		return KindKeyless
+	}
+	return KindCertificate
 }

@@ -2,7 +2,6 @@ package verify
 
 import (
 	"crypto"
-	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -10,69 +9,51 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/kubepromote/kubepromote/verify/internal/sigtest"
+	"github.com/kubepromote/kubepromote/verify/internal/statement"
 )
 
-// rulePolicy has one rule; the keys are inline.
-func rulePolicy(t testing.TB, rule, authorities string) *Policy {
-	t.Helper()
-	p, err := ParsePolicy("p.yaml", []byte(strings.Replace(ruleText(rule, authorities), "  trustedRoot: {file: root.json}\n", "", 1)), nil)
-	if err != nil {
-		t.Fatal(withHints(err))
-	}
-	return p
-}
-
-func keyLine(name string, keys ...signer) string {
-	if len(keys) == 1 {
-		return fmt.Sprintf("    - {name: %s, key: {data: %q}}\n", name, keys[0].pem)
-	}
-	var all []string
-	for _, k := range keys {
-		all = append(all, fmt.Sprintf("{data: %q}", k.pem))
-	}
-	return fmt.Sprintf("    - {name: %s, keys: [%s]}\n", name, strings.Join(all, ", "))
-}
-
 // signBy attaches a signature as a bundle for each key.
-func (b *bench) signBy(t *testing.T, keys ...signer) {
+func (b *bench) signBy(t *testing.T, keys ...sigtest.Signer) {
 	t.Helper()
 	for _, k := range keys {
-		b.attach(t, b.image, bundleJSON(t, dsseBundle(t, k, crypto.SHA256, statement(b.image.Digest, signPredicateType))))
+		b.Attach(t, b.image, sigtest.BundleJSON(t, sigtest.DsseBundle(t, k, crypto.SHA256, sigtest.Statement(b.image.Digest, statement.SignType))))
 	}
 }
 
 func TestRequire(t *testing.T) {
-	a, b, c := newSigner(t, "p256"), newSigner(t, "p256"), newSigner(t, "p256")
+	a, b, c := sigtest.NewSigner(t, "p256"), sigtest.NewSigner(t, "p256"), sigtest.NewSigner(t, "p256")
 	tests := []struct {
 		name        string
 		require     string
 		authorities string
-		signed      []signer
+		signed      []sigtest.Signer
 		outcome     Outcome
 		reason      string
 	}{
-		{"any", "any", keyLine("a", a) + keyLine("b", b), []signer{b}, Verified, `signed by "b"`},
-		{"all", "all", keyLine("a", a) + keyLine("b", b), []signer{a, b}, Verified, `signed by "a", "b"`},
-		{"not all", "all", keyLine("a", a) + keyLine("b", b), []signer{a}, Rejected,
+		{"any", "any", sigtest.KeyLine("a", a) + sigtest.KeyLine("b", b), []sigtest.Signer{b}, Verified, `signed by "b"`},
+		{"all", "all", sigtest.KeyLine("a", a) + sigtest.KeyLine("b", b), []sigtest.Signer{a, b}, Verified, `signed by "a", "b"`},
+		{"not all", "all", sigtest.KeyLine("a", a) + sigtest.KeyLine("b", b), []sigtest.Signer{a}, Rejected,
 			`1 signature, by authority "a" and not by "b": made with another key`},
-		{"two of three", "2", keyLine("a", a) + keyLine("b", b) + keyLine("c", c), []signer{c, a}, Verified, `signed by "a", "c"`},
-		{"one of two", "2", keyLine("a", a) + keyLine("b", b), []signer{a}, Rejected,
+		{"two of three", "2", sigtest.KeyLine("a", a) + sigtest.KeyLine("b", b) + sigtest.KeyLine("c", c), []sigtest.Signer{c, a}, Verified, `signed by "a", "c"`},
+		{"one of two", "2", sigtest.KeyLine("a", a) + sigtest.KeyLine("b", b), []sigtest.Signer{a}, Rejected,
 			`1 signature, by 1 signer of the 2 needed of authority "a" or "b": made with another key`},
-		{"the same twice", "2", keyLine("a", a) + keyLine("b", b), []signer{a, a}, Rejected,
+		{"the same twice", "2", sigtest.KeyLine("a", a) + sigtest.KeyLine("b", b), []sigtest.Signer{a, a}, Rejected,
 			`2 signatures, by 1 signer of the 2 needed of authority "a" or "b": made with another key`},
-		{"the same through two authorities", "2", keyLine("a", a) + keyLine("a2", a, b), []signer{a}, Rejected,
+		{"the same through two authorities", "2", sigtest.KeyLine("a", a) + sigtest.KeyLine("a2", a, b), []sigtest.Signer{a}, Rejected,
 			`1 signature, by 1 signer of the 2 needed of authority "a" or "a2": made with another key`},
-		{"the same for all", "all", keyLine("a", a, b) + keyLine("a2", a, c), []signer{a}, Rejected,
+		{"the same for all", "all", sigtest.KeyLine("a", a, b) + sigtest.KeyLine("a2", a, c), []sigtest.Signer{a}, Rejected,
 			`1 signature, one signer stands for more than one of authority "a", "a2": made with another key`},
-		{"exchanged for all", "all", keyLine("a", a, b) + keyLine("a2", a), []signer{a, b}, Verified, `signed by "a", "a2"`},
-		{"two of one authority", "2", keyLine("people", a, b, c), []signer{c, b}, Verified, `signed by "people"`},
-		{"one of one authority", "2", keyLine("people", a, b, c), []signer{b, b}, Rejected,
+		{"exchanged for all", "all", sigtest.KeyLine("a", a, b) + sigtest.KeyLine("a2", a), []sigtest.Signer{a, b}, Verified, `signed by "a", "a2"`},
+		{"two of one authority", "2", sigtest.KeyLine("people", a, b, c), []sigtest.Signer{c, b}, Verified, `signed by "people"`},
+		{"one of one authority", "2", sigtest.KeyLine("people", a, b, c), []sigtest.Signer{b, b}, Rejected,
 			`2 signatures, by 1 signer of the 2 needed of authority "people": made with another key`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			x := newBench(t, true)
-			x.image = x.wire.image(t, "cart")
+			x.image = x.Wire.Image(t, "cart")
 			x.signBy(t, tt.signed...)
 			got := x.with(t, rulePolicy(t, "    require: "+tt.require+"\n", tt.authorities))
 			if got.Outcome != tt.outcome || got.Reason != tt.reason {
@@ -85,8 +66,8 @@ func TestRequire(t *testing.T) {
 // Two identities behind one regular expression are two people, and one person is
 // one, with however many certificates.
 func TestRequireIdentities(t *testing.T) {
-	s := newInstance(t)
-	p := parseRule(t, "    require: 2\n", "    - {name: people, keyless: {issuer: "+testIssuer+", subjectRegexp: '.*@example\\.com'}}\n", s.trustedRoot(t))
+	s := sigtest.NewInstance(t)
+	p := parseRule(t, "    require: 2\n", "    - {name: people, keyless: {issuer: "+sigtest.TestIssuer+", subjectRegexp: '.*@example\\.com'}}\n", s.TrustedRoot(t))
 	for _, tt := range []struct {
 		subjects []string
 		outcome  Outcome
@@ -96,9 +77,9 @@ func TestRequireIdentities(t *testing.T) {
 		{[]string{"ann@example.com", "bob@example.com.evil.org"}, Rejected},
 	} {
 		b := newBench(t, true)
-		b.image = b.wire.image(t, "cart")
+		b.image = b.Wire.Image(t, "cart")
 		for _, subject := range tt.subjects {
-			b.attach(t, b.image, bundleJSON(t, s.attested(t, s.issue(t, subject, testIssuer), statement(b.image.Digest, signPredicateType), signing{})))
+			b.Attach(t, b.image, sigtest.BundleJSON(t, s.Attested(t, s.Issue(t, subject, sigtest.TestIssuer), sigtest.Statement(b.image.Digest, statement.SignType), sigtest.Signing{})))
 		}
 		if got := b.with(t, p); got.Outcome != tt.outcome {
 			t.Errorf("%v: %s: %s", tt.subjects, got.Outcome, got.Reason)
@@ -127,11 +108,11 @@ func TestNames(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBench(t, true)
-			b.image = b.wire.image(t, "cart")
-			signed := strings.ReplaceAll(tt.signed, "%s", b.host+"/"+repo)
-			text := strings.Replace(string(claim(b.image.Digest)), "example.com/elsewhere", signed, 1)
-			b.tag(t, b.image, b.layer(t, b.good, []byte(text)))
-			got := b.with(t, rulePolicy(t, strings.ReplaceAll(tt.rule, "HOST", b.host), keyLine("release", b.good)))
+			b.image = b.Wire.Image(t, "cart")
+			signed := strings.ReplaceAll(tt.signed, "%s", b.Host+"/"+sigtest.Repo)
+			text := strings.Replace(string(sigtest.Claim(b.image.Digest)), "example.com/elsewhere", signed, 1)
+			b.Tag(t, b.image, b.Layer(t, b.good, []byte(text)))
+			got := b.with(t, rulePolicy(t, strings.ReplaceAll(tt.rule, "HOST", b.Host), sigtest.KeyLine("release", b.good)))
 			if (got.Outcome == Verified) != (tt.reason == "") || !strings.HasSuffix(got.Reason, tt.reason) {
 				t.Errorf("got %s: %s", got.Outcome, got.Reason)
 			}
@@ -141,26 +122,26 @@ func TestNames(t *testing.T) {
 
 func TestAnnotations(t *testing.T) {
 	b := newBench(t, true)
-	b.image = b.wire.image(t, "cart")
-	text := strings.Replace(string(claim(b.image.Digest)), `"optional":null`, `"optional":{"stage":"prod","n":1}`, 1)
-	b.tag(t, b.image, b.layer(t, b.good, []byte(text)))
+	b.image = b.Wire.Image(t, "cart")
+	text := strings.Replace(string(sigtest.Claim(b.image.Digest)), `"optional":null`, `"optional":{"stage":"prod","n":1}`, 1)
+	b.Tag(t, b.image, b.Layer(t, b.good, []byte(text)))
 	for annotations, reason := range map[string]string{
 		"{stage: prod}":            "",
 		"{stage: dev}":             `its annotation "stage" is not "dev"`,
 		"{stage: prod, more: yes}": `its annotation "more" is not "yes"`,
 		"{n: '1'}":                 `its annotation "n" is not "1"`,
 	} {
-		line := strings.Replace(keyLine("release", b.good), "}}\n", "}, annotations: "+annotations+"}\n", 1)
+		line := strings.Replace(sigtest.KeyLine("release", b.good), "}}\n", "}, annotations: "+annotations+"}\n", 1)
 		got := b.with(t, rulePolicy(t, "", line))
 		if (got.Outcome == Verified) != (reason == "") || !strings.HasSuffix(got.Reason, reason) {
 			t.Errorf("%s: got %s: %s", annotations, got.Outcome, got.Reason)
 		}
 	}
 	// An attestation is no signature whose annotations could be looked at.
-	b.image = b.wire.image(t, "till")
-	st := strings.Replace(string(statement(b.image.Digest, signPredicateType)), `"digest"`, `"annotations":{"stage":"prod"},"digest"`, 1)
-	b.attach(t, b.image, bundleJSON(t, dsseBundle(t, b.good, crypto.SHA256, []byte(st))))
-	line := strings.Replace(keyLine("release", b.good), "}}\n", "}, annotations: {stage: prod}}\n", 1)
+	b.image = b.Wire.Image(t, "till")
+	st := strings.Replace(string(sigtest.Statement(b.image.Digest, statement.SignType)), `"digest"`, `"annotations":{"stage":"prod"},"digest"`, 1)
+	b.Attach(t, b.image, sigtest.BundleJSON(t, sigtest.DsseBundle(t, b.good, crypto.SHA256, []byte(st))))
+	line := strings.Replace(sigtest.KeyLine("release", b.good), "}}\n", "}, annotations: {stage: prod}}\n", 1)
 	check(t, b, b.with(t, rulePolicy(t, "", line)), Verified, `signed by "release"`)
 }
 
@@ -168,14 +149,14 @@ func TestAnnotations(t *testing.T) {
 func (b *bench) multi(t *testing.T) (index v1.Descriptor, platforms []v1.Descriptor) {
 	t.Helper()
 	for _, arch := range []string{"amd64", "arm64"} {
-		d := b.wire.image(t, arch)
+		d := b.Wire.Image(t, arch)
 		d.Platform = &v1.Platform{OS: "linux", Architecture: arch}
 		platforms = append(platforms, d)
 	}
-	note := b.wire.image(t, "note")
+	note := b.Wire.Image(t, "note")
 	note.Platform = &v1.Platform{OS: "unknown", Architecture: "unknown"}
-	body := marshal(t, v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex, Manifests: append(platforms, note)})
-	return b.put(t, "", types.OCIImageIndex, body), platforms
+	body := sigtest.Marshal(t, v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex, Manifests: append(platforms, note)})
+	return b.Put(t, "", types.OCIImageIndex, body), platforms
 }
 
 func TestManifest(t *testing.T) {
@@ -208,7 +189,7 @@ func TestManifest(t *testing.T) {
 				}
 			}
 			b.image = index
-			p := rulePolicy(t, "    manifest: "+tt.mode+"\n", keyLine("release", b.good))
+			p := rulePolicy(t, "    manifest: "+tt.mode+"\n", sigtest.KeyLine("release", b.good))
 			check(t, b, b.with(t, p), tt.outcome, tt.reason)
 			if tt.outcome == Verified && tt.mode != "index" && !strings.Contains(tt.signed, "index") {
 				if got := b.with(t, p); len(got.Evidence) != 2 {
@@ -218,11 +199,11 @@ func TestManifest(t *testing.T) {
 		})
 	}
 	b := newBench(t, true)
-	b.image = b.wire.image(t, "cart")
+	b.image = b.Wire.Image(t, "cart")
 	b.signBy(t, b.good)
 	for _, mode := range []string{"platforms", "either"} {
-		check(t, b, b.with(t, rulePolicy(t, "    manifest: "+mode+"\n", keyLine("release", b.good))), Verified, `signed by "release"`)
-		check(t, b, b.with(t, rulePolicy(t, "    manifest: "+mode+"\n", keyLine("release", b.bad))), Rejected,
+		check(t, b, b.with(t, rulePolicy(t, "    manifest: "+mode+"\n", sigtest.KeyLine("release", b.good))), Verified, `signed by "release"`)
+		check(t, b, b.with(t, rulePolicy(t, "    manifest: "+mode+"\n", sigtest.KeyLine("release", b.bad))), Rejected,
 			`1 signature, none by authority "release": made with another key`)
 	}
 }
@@ -233,27 +214,27 @@ func TestManifestUnread(t *testing.T) {
 	b := newBench(t, true)
 	index, platforms := b.multi(t)
 	policy := func(mode string) *Policy {
-		return rulePolicy(t, "    manifest: "+mode+"\n", keyLine("release", b.good))
+		return rulePolicy(t, "    manifest: "+mode+"\n", sigtest.KeyLine("release", b.good))
 	}
 	b.image = platforms[1]
 	b.signBy(t, b.good)
 	b.image = index
-	b.on(platforms[0].Digest.Hex, status(403))
+	b.On(platforms[0].Digest.Hex, sigtest.Status(403))
 	for _, mode := range []string{"platforms", "either"} {
 		got := b.with(t, policy(mode))
 		if got.Outcome != Unknown || !strings.HasPrefix(got.Reason, "linux/amd64: cannot read ") {
 			t.Errorf("%s: got %s: %s", mode, got.Outcome, got.Reason)
 		}
 	}
-	b.on(platforms[1].Digest.Hex, status(403))
+	b.On(platforms[1].Digest.Hex, sigtest.Status(403))
 	if got := b.with(t, policy("platforms")); got.Outcome != Rejected || got.Reason != "linux/amd64: no signature found" {
 		t.Errorf("got %s: %s", got.Outcome, got.Reason)
 	}
-	b.on("/referrers/"+index.Digest.String(), status(403))
+	b.On("/referrers/"+index.Digest.String(), sigtest.Status(403))
 	if got := b.with(t, policy("either")); got.Outcome != Unknown {
 		t.Errorf("either: got %s: %s", got.Outcome, got.Reason)
 	}
-	b.on("/manifests/"+index.Digest.String(), status(403))
+	b.On("/manifests/"+index.Digest.String(), sigtest.Status(403))
 	if got := b.with(t, policy("platforms")); got.Outcome != Unknown {
 		t.Errorf("index: got %s: %s", got.Outcome, got.Reason)
 	}
@@ -261,10 +242,10 @@ func TestManifestUnread(t *testing.T) {
 
 func TestWarn(t *testing.T) {
 	b := newBench(t, true)
-	b.image = b.wire.image(t, "cart")
+	b.image = b.Wire.Image(t, "cart")
 	b.signBy(t, b.good)
-	rule := func(mode string, k signer) string {
-		return "  - images: ['**']\n    mode: " + mode + "\n    authorities:\n" + keyLine("release", k)
+	rule := func(mode string, k sigtest.Signer) string {
+		return "  - images: ['**']\n    mode: " + mode + "\n    authorities:\n" + sigtest.KeyLine("release", k)
 	}
 	const reason = `1 signature, none by authority "release": made with another key`
 	tests := []struct {
@@ -281,18 +262,18 @@ func TestWarn(t *testing.T) {
 		{"neither", rule("warn", b.bad) + rule("enforce", b.bad), Rejected, false, 1},
 	}
 	for _, tt := range tests {
-		p, err := ParsePolicy("p.yaml", []byte(head+"spec:\n  unmatched: reject\n  rules:\n"+tt.rules), nil)
-		must(t, err)
+		p, err := ParsePolicy("p.yaml", []byte(sigtest.Head+"spec:\n  unmatched: reject\n  rules:\n"+tt.rules), nil)
+		sigtest.Must(t, err)
 		got := b.with(t, p)
 		if got.Outcome != tt.want || got.Warned != tt.warned || len(got.Warnings) != tt.count ||
 			tt.want == Rejected && got.Reason != reason || (len(got.Evidence) > 0) != (tt.want == Verified) {
 			t.Errorf("%s: got %+v", tt.name, got)
 		}
 	}
-	p, err := ParsePolicy("p.yaml", []byte(head+"spec:\n  mode: warn\n  unmatched: reject\n  rules:\n"+
+	p, err := ParsePolicy("p.yaml", []byte(sigtest.Head+"spec:\n  mode: warn\n  unmatched: reject\n  rules:\n"+
 		strings.Replace(rule("warn", b.bad), "    mode: warn\n", "", 1)), nil)
-	must(t, err)
-	b.on("/referrers/", status(500))
+	sigtest.Must(t, err)
+	b.On("/referrers/", sigtest.Status(500))
 	if got := b.with(t, p); got.Outcome != Unknown || !got.Warned {
 		t.Errorf("unread: %+v", got)
 	}
@@ -300,23 +281,23 @@ func TestWarn(t *testing.T) {
 
 func TestJoinPolicies(t *testing.T) {
 	b := newBench(t, true)
-	b.image = b.wire.image(t, "cart")
+	b.image = b.Wire.Image(t, "cart")
 	b.signBy(t, b.good, b.more)
-	good, more, bad := policyFor(t, "good", b.good.pem), policyFor(t, "more", b.more.pem), policyFor(t, "bad", b.bad.pem)
-	v := newVerifier(b.wire, 10*time.Second)
-	if got := v.Verify(t.Context(), JoinPolicies(good, more), b.ref(b.image))[0]; got.Reason != `signed by "good", "more"` {
+	good, more, bad := policyFor(t, "good", b.good.Pem), policyFor(t, "more", b.more.Pem), policyFor(t, "bad", b.bad.Pem)
+	v := NewVerifier(b.Wire, 10*time.Second)
+	if got := v.Verify(t.Context(), JoinPolicies(good, more), b.Ref(b.image))[0]; got.Reason != `signed by "good", "more"` {
 		t.Errorf("%+v", got)
 	}
-	before := b.requests.Load()
-	v.Verify(t.Context(), JoinPolicies(good, more), b.ref(b.image))
+	before := b.Requests.Load()
+	v.Verify(t.Context(), JoinPolicies(good, more), b.Ref(b.image))
 	// The tag, the list, and two manifests with their blobs, each of them once.
-	if n := b.requests.Load() - before; n != 6 {
+	if n := b.Requests.Load() - before; n != 6 {
 		t.Errorf("%d requests", n)
 	}
-	if got := v.Verify(t.Context(), JoinPolicies(good, bad), b.ref(b.image))[0]; got.Outcome != Rejected {
+	if got := v.Verify(t.Context(), JoinPolicies(good, bad), b.Ref(b.image))[0]; got.Outcome != Rejected {
 		t.Errorf("%+v", got)
 	}
-	if got := v.Verify(t.Context(), JoinPolicies(), b.ref(b.image))[0]; got.Outcome != Rejected {
+	if got := v.Verify(t.Context(), JoinPolicies(), b.Ref(b.image))[0]; got.Outcome != Rejected {
 		t.Errorf("no policies: %+v", got)
 	}
 }
@@ -325,18 +306,18 @@ func TestJoinPolicies(t *testing.T) {
 // once.
 func TestTransportAuthenticates(t *testing.T) {
 	b := newBench(t, true)
-	b.image = b.wire.image(t, "cart")
-	b.tag(t, b.image, b.layer(t, b.good, claim(b.image.Digest)))
-	v := New(Options{Keychain: failingKeychain{t}, Transport: b.server.Client().Transport, TransportAuthenticates: true})
-	p := policyFor(t, "release", b.good.pem)
-	before := b.requests.Load()
-	check(t, b, v.Verify(t.Context(), p, b.ref(b.image))[0], Verified, `signed by "release"`)
-	if n := b.requests.Load() - before; n != 2 {
+	b.image = b.Wire.Image(t, "cart")
+	b.Tag(t, b.image, b.Layer(t, b.good, sigtest.Claim(b.image.Digest)))
+	v := New(Options{Keychain: sigtest.FailingKeychain{T: t}, Transport: b.Server.Client().Transport, TransportAuthenticates: true})
+	p := policyFor(t, "release", b.good.Pem)
+	before := b.Requests.Load()
+	check(t, b, v.Verify(t.Context(), p, b.Ref(b.image))[0], Verified, `signed by "release"`)
+	if n := b.Requests.Load() - before; n != 2 {
 		t.Errorf("%d requests", n)
 	}
 	tries := 0
-	b.on(".sig", func(w http.ResponseWriter, _ *http.Request) { tries++; w.WriteHeader(503) })
-	if got := v.Verify(t.Context(), p, b.ref(b.image))[0]; got.Outcome != Unknown || tries != 1 {
+	b.On(".sig", func(w http.ResponseWriter, _ *http.Request) { tries++; w.WriteHeader(503) })
+	if got := v.Verify(t.Context(), p, b.Ref(b.image))[0]; got.Outcome != Unknown || tries != 1 {
 		t.Errorf("%s after %d tries", got.Outcome, tries)
 	}
 }

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/kubepromote/kubepromote/verify/internal/policy"
+	"github.com/kubepromote/kubepromote/verify/internal/untrusted"
 )
 
 // signer gives the one id of a signer that has several.
@@ -37,7 +40,7 @@ func (t *trial) metBy(i int) bool {
 // chosen gives what meets the rule, in the order of the policy, or nil. The slice
 // is not nil where the rule is met.
 func (t *trial) chosen() []finding {
-	if t.rule.require == requireAll {
+	if t.rule.Require == policy.RequireAll {
 		return t.every()
 	}
 	var all []finding
@@ -49,12 +52,12 @@ func (t *trial) chosen() []finding {
 		for _, f := range t.found[i][0] {
 			// Who signs twice, or counts for two authorities, is still one.
 			id := t.signer(f.id)
-			if known[id] || t.rule.require > 1 && !t.signedAll(i, id) {
+			if known[id] || t.rule.Require > 1 && !t.signedAll(i, id) {
 				continue
 			}
 			known[id] = true
 			all = append(all, t.findings(i, f)...)
-			if len(known) == t.rule.require {
+			if len(known) == t.rule.Require {
 				return all
 			}
 		}
@@ -131,8 +134,8 @@ func (t *trial) holder(chosen []*finding, i int, id string) int {
 // asks is what an authority demands, as text to compare.
 func (t *trial) asks(i int) string {
 	var types []string
-	for _, r := range t.rule.authorities[i].attestations {
-		types = append(types, r.predicateType)
+	for _, r := range t.rule.Authorities[i].Attestations {
+		types = append(types, r.PredicateType)
 	}
 	slices.Sort(types)
 	return strings.Join(types, " ")
@@ -142,8 +145,8 @@ func (t *trial) asks(i int) string {
 func (t *trial) shortfall() string {
 	var met, open, all []string
 	signers := map[string]bool{}
-	for i, a := range t.rule.authorities {
-		name := fmt.Sprintf("%q", a.name)
+	for i, a := range t.rule.Authorities {
+		name := fmt.Sprintf("%q", a.Name)
 		all = append(all, name)
 		if !t.metBy(i) {
 			open = append(open, name)
@@ -159,8 +162,8 @@ func (t *trial) shortfall() string {
 	switch {
 	case len(met) == 0:
 		return "none by authority " + strings.Join(all, " or ")
-	case t.rule.require != requireAll:
-		return fmt.Sprintf("by %s of the %d needed of authority %s", count(len(signers), "signer"), t.rule.require, strings.Join(all, " or "))
+	case t.rule.Require != policy.RequireAll:
+		return fmt.Sprintf("by %s of the %d needed of authority %s", untrusted.Number(len(signers), "signer"), t.rule.Require, strings.Join(all, " or "))
 	case len(open) == 0:
 		return "one signer stands for more than one of authority " + strings.Join(all, ", ")
 	}

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"github.com/kubepromote/kubepromote/verify/internal/policy"
 )
 
 // Rules are met exactly where trying every choice of signers finds one.
@@ -12,9 +14,9 @@ func TestThresholdsAgainstEveryChoice(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 3000 {
 		n := 1 + r.IntN(4)
-		x := &trial{rule: &rule{require: r.IntN(4)}}
+		x := &trial{rule: &policy.Rule{Require: r.IntN(4)}}
 		for i := range n {
-			x.rule.authorities = append(x.rule.authorities, &authority{name: fmt.Sprint(i)})
+			x.rule.Authorities = append(x.rule.Authorities, &policy.Authority{Name: fmt.Sprint(i)})
 			var found []finding
 			for range r.IntN(4) {
 				found = append(found, finding{id: fmt.Sprint(r.IntN(4))})
@@ -27,12 +29,12 @@ func TestThresholdsAgainstEveryChoice(t *testing.T) {
 				distinct[one.id] = true
 			}
 		}
-		want := len(distinct) >= x.rule.require
-		if x.rule.require == requireAll {
+		want := len(distinct) >= x.rule.Require
+		if x.rule.Require == policy.RequireAll {
 			want = someChoice(x.found, nil)
 		}
 		if got := x.met(); got != want {
-			t.Fatalf("require %d of %v: %v", x.rule.require, x.found, got)
+			t.Fatalf("require %d of %v: %v", x.rule.Require, x.found, got)
 		}
 	}
 }

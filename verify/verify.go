@@ -9,13 +9,17 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"github.com/kubepromote/kubepromote/verify/internal/policy"
+	"github.com/kubepromote/kubepromote/verify/internal/source"
+	"github.com/kubepromote/kubepromote/verify/internal/statement"
+	"github.com/kubepromote/kubepromote/verify/internal/untrusted"
 )
 
 // Options says how to reach registries. The zero value is ready for use.
@@ -62,7 +66,7 @@ func New(o Options) *Verifier {
 		o.Timeout = 30 * time.Second
 	}
 	if !o.TransportAuthenticates {
-		o.Transport = &retrying{o.Transport}
+		o.Transport = source.Retry(o.Transport)
 	}
 	return &Verifier{
 		o:         o,
@@ -75,15 +79,15 @@ func New(o Options) *Verifier {
 // target is an image to look at, once however often it was asked for.
 type target struct {
 	repo   name.Repository
-	layout *layout // where it is, in place of the registry
+	layout *source.Layout // where it is, in place of the registry
 	digest v1.Hash
 	places []int // where its result goes
 }
 
-// key is equal for the same image.
+// Key is equal for the same image.
 func (t *target) key() string {
 	if t.layout != nil {
-		return "oci:" + t.layout.path
+		return "oci:" + t.layout.Path
 	}
 	return t.repo.Name() + "@" + t.digest.String()
 }
@@ -102,13 +106,13 @@ func (v *Verifier) Verify(ctx context.Context, p *Policy, images ...string) []Re
 		t, err := v.target(image)
 		if err != nil {
 			results[i] = Result{Outcome: Rejected, Reason: err.Error()}
-			if _, ok := errors.AsType[*layoutError](err); ok {
+			if _, ok := errors.AsType[*source.LayoutError](err); ok {
 				results[i].Outcome = Unknown
 			}
 			continue
 		}
 		if t.layout != nil {
-			defer t.layout.close()
+			defer t.layout.Close()
 		}
 		key := t.key()
 		if known[key] == nil {
@@ -138,56 +142,32 @@ func (v *Verifier) Verify(ctx context.Context, p *Policy, images ...string) []Re
 
 func (v *Verifier) target(image string) (*target, error) {
 	if rest, ok := strings.CutPrefix(image, "oci:"); ok {
-		l, digest, err := openLayout(rest)
+		l, digest, err := source.OpenLayout(rest)
 		if err != nil {
 			return nil, err
 		}
 		t := &target{layout: l, digest: digest}
 		if v.o.LayoutName != "" {
 			if t.repo, err = name.NewRepository(v.o.LayoutName); err != nil {
-				l.close()
-				return nil, fmt.Errorf("the name of the layout %s is no repository", quoted(v.o.LayoutName))
+				l.Close()
+				return nil, fmt.Errorf("the name of the layout %s is no repository", untrusted.Quoted(v.o.LayoutName))
 			}
 		}
 		return t, nil
 	}
-	return parseTarget(image)
-}
-
-// parseTarget reads repository@sha256:hex.
-func parseTarget(image string) (*target, error) {
-	ref, err := name.NewDigest(image)
-	if err == nil {
-		var h v1.Hash
-		if h, err = v1.NewHash(ref.DigestStr()); err == nil && h.Algorithm == "sha256" && isPlain(ref.RepositoryStr()) && isASCII(ref.RegistryStr()) {
-			return &target{repo: ref.Context(), digest: h}, nil
-		}
+	repo, digest, err := statement.ParseImage(image)
+	if err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("%s is no image with a digest (repository@sha256:...)", quoted(image))
+	return &target{repo: repo, digest: digest}, nil
 }
 
-// name is what the patterns of the policy are compared with.
+// Name is what the patterns of the policy are compared with.
 func (t *target) name() string {
 	if t.repo == (name.Repository{}) {
 		return "oci:layout"
 	}
-	return canonicalName(t.repo)
-}
-
-// isPlain is false for paths like shop/../cart, which would be matched as one
-// repository and may be read from another.
-func isPlain(path string) bool {
-	for part := range strings.SplitSeq(path, "/") {
-		if part == "" || part[0] == '.' {
-			return false
-		}
-	}
-	return true
-}
-
-// isASCII is false for hosts in letters that a client may turn into others.
-func isASCII(host string) bool {
-	return !strings.ContainsFunc(host, func(r rune) bool { return r > unicode.MaxASCII })
+	return policy.CanonicalName(t.repo)
 }
 
 // bounded waits for a slot and ends with the time limit, even if something
@@ -196,9 +176,9 @@ func (v *Verifier) bounded(ctx context.Context, p *Policy, t *target, slots chan
 	if p == nil {
 		return Result{Outcome: Rejected, Reason: "there is no policy"}
 	}
-	rules := p.matching(t.name())
+	rules := p.model.Matching(t.name())
 	if len(rules) == 0 {
-		if p.allow {
+		if p.model.Allow {
 			return Result{Outcome: Verified, Reason: "no rule of the policy matches, and the policy allows that"}
 		}
 		return Result{Outcome: Rejected, Reason: "no rule of the policy matches"}
@@ -244,13 +224,13 @@ func interrupted(ctx context.Context, limit time.Duration) string {
 // session is a repository being opened, or opened.
 type session struct {
 	ready chan struct{} // closed when the rest is set
-	repo  *repository
+	repo  *source.Repository
 	err   error
 }
 
-// repository opens a repository, once for all who ask at the same time. A
+// Repository opens a repository, once for all who ask at the same time. A
 // failure is told to those and then forgotten.
-func (v *Verifier) repository(ctx context.Context, repo name.Repository) (*repository, error) {
+func (v *Verifier) repository(ctx context.Context, repo name.Repository) (*source.Repository, error) {
 	for {
 		v.mu.Lock()
 		s := v.sessions[repo.Name()]
@@ -284,7 +264,7 @@ func (v *Verifier) open(ctx context.Context, repo name.Repository, s *session) {
 		close(s.ready)
 	}()
 	if v.o.TransportAuthenticates {
-		s.repo, s.err = &repository{repo, &http.Client{Transport: v.transport, CheckRedirect: checkRedirect}}, nil
+		s.repo, s.err = &source.Repository{Name: repo, Client: &http.Client{Transport: v.transport, CheckRedirect: source.CheckRedirect}}, nil
 		return
 	}
 	auth, err := authn.Resolve(ctx, v.o.Keychain, repo)
@@ -294,8 +274,8 @@ func (v *Verifier) open(ctx context.Context, repo name.Repository, s *session) {
 	}
 	tr, err := transport.NewWithContext(ctx, repo.Registry, auth, v.transport, []string{repo.Scope(transport.PullScope)})
 	if err != nil {
-		s.err = fmt.Errorf("cannot reach the registry %s: %w", strings.TrimSuffix(repo.RegistryStr(), "/"), bareError(err))
+		s.err = fmt.Errorf("cannot reach the registry %s: %w", strings.TrimSuffix(repo.RegistryStr(), "/"), source.BareError(err))
 		return
 	}
-	s.repo, s.err = &repository{repo, &http.Client{Transport: tr, CheckRedirect: checkRedirect}}, nil
+	s.repo, s.err = &source.Repository{Name: repo, Client: &http.Client{Transport: tr, CheckRedirect: source.CheckRedirect}}, nil
 }

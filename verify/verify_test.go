@@ -12,32 +12,39 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
 	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
+
+	"github.com/kubepromote/kubepromote/verify/internal/keys"
+	"github.com/kubepromote/kubepromote/verify/internal/sigbundle"
+	"github.com/kubepromote/kubepromote/verify/internal/signature"
+	"github.com/kubepromote/kubepromote/verify/internal/sigtest"
+	"github.com/kubepromote/kubepromote/verify/internal/source"
+	"github.com/kubepromote/kubepromote/verify/internal/statement"
 )
 
 // bench is a registry with an image, and three keys of which the policy knows
 // the first as "release".
 type bench struct {
-	*wire
+	*sigtest.Wire
 	image           v1.Descriptor
-	good, bad, more signer
+	good, bad, more sigtest.Signer
 }
 
 func newBench(t *testing.T, referrers bool) *bench {
-	return &bench{newWire(t, referrers), v1.Descriptor{}, newSigner(t, "p256"), newSigner(t, "p256"), newSigner(t, "p256")}
+	return &bench{sigtest.NewWire(t, referrers), v1.Descriptor{}, sigtest.NewSigner(t, "p256"), sigtest.NewSigner(t, "p256"), sigtest.NewSigner(t, "p256")}
 }
 
 func (b *bench) verify(t *testing.T) Result {
 	t.Helper()
-	return newVerifier(b.wire, 10*time.Second).Verify(t.Context(), policyFor(t, "release", b.good.pem), b.ref(b.image))[0]
+	return NewVerifier(b.Wire, 10*time.Second).Verify(t.Context(), policyFor(t, "release", b.good.Pem), b.Ref(b.image))[0]
 }
 
 const sigKey = "dev.cosignproject.cosign/signature"
 
 // annotate makes a good signature under the tag and changes an annotation.
 func (b *bench) annotate(t *testing.T, key, value string) {
-	l := b.layer(t, b.good, claim(b.image.Digest))
+	l := b.Layer(t, b.good, sigtest.Claim(b.image.Digest))
 	l.Annotations[key] = value
-	b.tag(t, b.image, l)
+	b.Tag(t, b.image, l)
 }
 
 // tagCase is something under the signature tag, and what comes of it.
@@ -51,38 +58,38 @@ type tagCase struct {
 func TestSignatureTag(t *testing.T) {
 	checkTags(t, []tagCase{
 		{"right key", func(b *bench, t *testing.T) {
-			b.tag(t, b.image, b.layer(t, b.good, claim(b.image.Digest)))
+			b.Tag(t, b.image, b.Layer(t, b.good, sigtest.Claim(b.image.Digest)))
 		}, Verified, `signed by "release"`},
 		{"right key among others", func(b *bench, t *testing.T) {
-			b.tag(t, b.image, b.layer(t, b.bad, claim(b.image.Digest)), b.layer(t, b.good, claim(b.image.Digest)))
+			b.Tag(t, b.image, b.Layer(t, b.bad, sigtest.Claim(b.image.Digest)), b.Layer(t, b.good, sigtest.Claim(b.image.Digest)))
 		}, Verified, `signed by "release"`},
 		{"wrong key", func(b *bench, t *testing.T) {
-			b.tag(t, b.image, b.layer(t, b.bad, claim(b.image.Digest)), b.layer(t, b.more, claim(b.image.Digest)))
+			b.Tag(t, b.image, b.Layer(t, b.bad, sigtest.Claim(b.image.Digest)), b.Layer(t, b.more, sigtest.Claim(b.image.Digest)))
 		}, Rejected, `2 signatures, none by authority "release": made with another key`},
 		{"none", func(*bench, *testing.T) {}, Rejected, "no signature found"},
-		{"no layers", func(b *bench, t *testing.T) { b.tag(t, b.image) }, Rejected, "no signature found"},
+		{"no layers", func(b *bench, t *testing.T) { b.Tag(t, b.image) }, Rejected, "no signature found"},
 		{"another digest", func(b *bench, t *testing.T) {
-			b.tag(t, b.image, b.layer(t, b.good, claim(hashOf([]byte("other")))))
+			b.Tag(t, b.image, b.Layer(t, b.good, sigtest.Claim(sigtest.HashOf([]byte("other")))))
 		}, Rejected, `1 signature, none by authority "release": made for another digest`},
 		{"signature of another layer", func(b *bench, t *testing.T) {
-			l := b.layer(t, b.good, claim(hashOf([]byte("other"))))
+			l := b.Layer(t, b.good, sigtest.Claim(sigtest.HashOf([]byte("other"))))
 			b.annotate(t, sigKey, l.Annotations[sigKey])
 		}, Rejected, `1 signature, none by authority "release": made with another key`},
 		{"another type", func(b *bench, t *testing.T) {
-			p := strings.Replace(string(claim(b.image.Digest)), "cosign container", "atomic container", 1)
-			b.tag(t, b.image, b.layer(t, b.good, []byte(p)))
+			p := strings.Replace(string(sigtest.Claim(b.image.Digest)), "cosign container", "atomic container", 1)
+			b.Tag(t, b.image, b.Layer(t, b.good, []byte(p)))
 		}, Rejected, `1 signature, none by authority "release": malformed: payload is of type "atomic container image signature"`},
 		{"more that is critical", func(b *bench, t *testing.T) {
-			p := strings.Replace(string(claim(b.image.Digest)), `"type"`, `"until":"2020","type"`, 1)
-			b.tag(t, b.image, b.layer(t, b.good, []byte(p)))
+			p := strings.Replace(string(sigtest.Claim(b.image.Digest)), `"type"`, `"until":"2020","type"`, 1)
+			b.Tag(t, b.image, b.Layer(t, b.good, []byte(p)))
 		}, Rejected, `1 signature, none by authority "release": malformed: payload: json: unknown field "until"`},
 		{"two values", func(b *bench, t *testing.T) {
-			b.tag(t, b.image, b.layer(t, b.good, append(claim(b.image.Digest), "{}"...)))
+			b.Tag(t, b.image, b.Layer(t, b.good, append(sigtest.Claim(b.image.Digest), "{}"...)))
 		}, Rejected, `1 signature, none by authority "release": malformed: payload: more than one value`},
 		{"another media type", func(b *bench, t *testing.T) {
-			l := b.layer(t, b.good, claim(b.image.Digest))
+			l := b.Layer(t, b.good, sigtest.Claim(b.image.Digest))
 			l.MediaType = types.OCILayer
-			b.tag(t, b.image, l)
+			b.Tag(t, b.image, l)
 		}, Rejected, "no signature found"},
 	})
 }
@@ -105,18 +112,18 @@ func TestHostileSignatureTag(t *testing.T) {
 			b.annotate(t, "dev.sigstore.cosign/bundle", `{"SignedEntryTimestamp":"AA==","Payload":{"body":{"a":1}}}`)
 		}, Verified, `signed by "release"`},
 		{"blob too large", func(b *bench, t *testing.T) {
-			b.tag(t, b.image, b.layer(t, b.good, make([]byte, maxPayloadSize+1)))
+			b.Tag(t, b.image, b.Layer(t, b.good, make([]byte, signature.MaxPayloadSize+1)))
 		}, Unknown, "cannot read HOST/shop/cart@sha256:2cb74edba754a81d121c9db6833704a8e7d417e5b13d1a19f4a52f007d644264: size is 1048577 bytes, the limit is 1048576"},
 		{"too many layers", func(b *bench, t *testing.T) {
-			l := b.layer(t, b.bad, claim(b.image.Digest))
+			l := b.Layer(t, b.bad, sigtest.Claim(b.image.Digest))
 			var all []v1.Descriptor
 			for range maxLayers + 6 {
 				all = append(all, l)
 			}
-			b.tag(t, b.image, all...)
+			b.Tag(t, b.image, all...)
 		}, Unknown, `64 signatures, none by authority "release": made with another key, and 6 more beyond the limit`},
 		{"index under the tag", func(b *bench, t *testing.T) {
-			b.put(t, "sha256-"+b.image.Digest.Hex+".sig", types.OCIImageIndex, []byte(`{"schemaVersion":2}`))
+			b.Put(t, "sha256-"+b.image.Digest.Hex+".sig", types.OCIImageIndex, []byte(`{"schemaVersion":2}`))
 		}, Unknown, `cannot read HOST/shop/cart:sha256-DIGEST.sig: it is "application/vnd.oci.image.index.v1+json" and no image manifest`},
 	})
 }
@@ -126,7 +133,7 @@ func checkTags(t *testing.T, tests []tagCase) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBench(t, true)
-			b.image = b.wire.image(t, "cart")
+			b.image = b.Wire.Image(t, "cart")
 			tt.prepare(b, t)
 			check(t, b, b.verify(t), tt.outcome, tt.reason)
 		})
@@ -136,7 +143,7 @@ func checkTags(t *testing.T, tests []tagCase) {
 // check compares outcome and reason; HOST and DIGEST stand for those of the bench.
 func check(t *testing.T, b *bench, got Result, outcome Outcome, reason string) {
 	t.Helper()
-	reason = strings.NewReplacer("HOST", b.host, "DIGEST", b.image.Digest.Hex).Replace(reason)
+	reason = strings.NewReplacer("HOST", b.Host, "DIGEST", b.image.Digest.Hex).Replace(reason)
 	if got.Outcome != outcome || got.Reason != reason {
 		t.Errorf("got  %s: %s\nwant %s: %s", got.Outcome, got.Reason, outcome, reason)
 	}
@@ -150,20 +157,20 @@ func check(t *testing.T, b *bench, got Result, outcome Outcome, reason string) {
 
 // TestBundle has everything that can refer to an image.
 func TestBundle(t *testing.T) {
-	dsse := func(s func(*bench) signer, subject func(*bench) v1.Hash, predicate string) func(*bench, *testing.T) []byte {
+	dsse := func(s func(*bench) sigtest.Signer, subject func(*bench) v1.Hash, predicate string) func(*bench, *testing.T) []byte {
 		return func(b *bench, t *testing.T) []byte {
-			return bundleJSON(t, dsseBundle(t, s(b), crypto.SHA256, statement(subject(b), predicate)))
+			return sigtest.BundleJSON(t, sigtest.DsseBundle(t, s(b), crypto.SHA256, sigtest.Statement(subject(b), predicate)))
 		}
 	}
-	good := func(b *bench) signer { return b.good }
-	bad := func(b *bench) signer { return b.bad }
+	good := func(b *bench) sigtest.Signer { return b.good }
+	bad := func(b *bench) sigtest.Signer { return b.bad }
 	this := func(b *bench) v1.Hash { return b.image.Digest }
-	other := func(*bench) v1.Hash { return hashOf([]byte("other")) }
+	other := func(*bench) v1.Hash { return sigtest.HashOf([]byte("other")) }
 	changed := func(f func(*protobundle.Bundle)) func(*bench, *testing.T) []byte {
 		return func(b *bench, t *testing.T) []byte {
-			p := dsseBundle(t, b.good, crypto.SHA256, statement(b.image.Digest, signPredicateType))
+			p := sigtest.DsseBundle(t, b.good, crypto.SHA256, sigtest.Statement(b.image.Digest, statement.SignType))
 			f(p)
-			return bundleJSON(t, p)
+			return sigtest.BundleJSON(t, p)
 		}
 	}
 	const none = `1 signature, none by authority "release": `
@@ -173,18 +180,18 @@ func TestBundle(t *testing.T) {
 		outcome Outcome
 		reason  string
 	}{
-		{"right key", dsse(good, this, signPredicateType), Verified, `signed by "release"`},
-		{"wrong key", dsse(bad, this, signPredicateType), Rejected, none + "made with another key"},
-		{"another digest", dsse(good, other, signPredicateType), Rejected, none + "made for another digest"},
+		{"right key", dsse(good, this, statement.SignType), Verified, `signed by "release"`},
+		{"wrong key", dsse(bad, this, statement.SignType), Rejected, none + "made with another key"},
+		{"another digest", dsse(good, other, statement.SignType), Rejected, none + "made for another digest"},
 		{"SBOM", dsse(good, this, "https://cyclonedx.org/bom"), Rejected,
 			none + `it states "https://cyclonedx.org/bom", which is no signature of an image`},
 		{"no predicate type", dsse(good, this, ""), Rejected, none + `it states "", which is no signature of an image`},
 		{"another statement", func(b *bench, t *testing.T) []byte {
-			st := strings.Replace(string(statement(b.image.Digest, signPredicateType)), "Statement/v1", "Statement/v9", 1)
-			return bundleJSON(t, dsseBundle(t, b.good, crypto.SHA256, []byte(st)))
+			st := strings.Replace(string(sigtest.Statement(b.image.Digest, statement.SignType)), "Statement/v1", "Statement/v9", 1)
+			return sigtest.BundleJSON(t, sigtest.DsseBundle(t, b.good, crypto.SHA256, []byte(st)))
 		}, Rejected, none + "statement of an unknown type"},
 		{"no statement", func(b *bench, t *testing.T) []byte {
-			return bundleJSON(t, dsseBundle(t, b.good, crypto.SHA256, []byte("[]")))
+			return sigtest.BundleJSON(t, sigtest.DsseBundle(t, b.good, crypto.SHA256, []byte("[]")))
 		}, Rejected, none + "malformed: statement: validation error: invalid attestation: decoding json"},
 		{"certificate", changed(func(p *protobundle.Bundle) {
 			p.VerificationMaterial.Content = &protobundle.VerificationMaterial_Certificate{
@@ -200,91 +207,91 @@ func TestBundle(t *testing.T) {
 		{"no bundle", func(*bench, *testing.T) []byte { return []byte("{}") }, Rejected,
 			none + "malformed: bundle: error getting bundle version: validation error: unsupported media type:"},
 		{"message", func(b *bench, t *testing.T) []byte {
-			return bundleJSON(t, messageBundle(t, b.good, b.manifest(t)))
+			return sigtest.BundleJSON(t, sigtest.MessageBundle(t, b.good, b.manifest(t)))
 		}, Verified, `signed by "release"`},
 		{"message of another", func(b *bench, t *testing.T) []byte {
-			return bundleJSON(t, messageBundle(t, b.good, []byte("other")))
+			return sigtest.BundleJSON(t, sigtest.MessageBundle(t, b.good, []byte("other")))
 		}, Rejected, none + "made for another digest"},
 		{"message by another", func(b *bench, t *testing.T) []byte {
-			return bundleJSON(t, messageBundle(t, b.bad, b.manifest(t)))
+			return sigtest.BundleJSON(t, sigtest.MessageBundle(t, b.bad, b.manifest(t)))
 		}, Rejected, none + "made with another key"},
 		{"message with a label that is not true", func(b *bench, t *testing.T) []byte {
-			p := messageBundle(t, b.good, b.manifest(t))
+			p := sigtest.MessageBundle(t, b.good, b.manifest(t))
 			p.GetMessageSignature().MessageDigest.Algorithm = protocommon.HashAlgorithm_SHA2_512
-			return bundleJSON(t, p)
+			return sigtest.BundleJSON(t, p)
 		}, Rejected, none + "malformed: message digest is not SHA-256"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBench(t, true)
-			b.image = b.wire.image(t, "cart")
-			b.attach(t, b.image, tt.bundle(b, t))
+			b.image = b.Wire.Image(t, "cart")
+			b.Attach(t, b.image, tt.bundle(b, t))
 			check(t, b, b.verify(t), tt.outcome, tt.reason)
 		})
 	}
 }
 
-// manifest is the image's manifest itself.
+// Manifest is the image's manifest itself.
 func (b *bench) manifest(t *testing.T) []byte {
 	t.Helper()
-	r := &repository{mustRepo(t, b.host+"/"+repo), b.server.Client()}
-	d, err := r.manifest(t.Context(), b.image.Digest.String())
-	must(t, err)
-	return d.body
+	r := &source.Repository{Name: mustRepo(t, b.Host+"/"+sigtest.Repo), Client: b.Server.Client()}
+	d, err := r.Manifest(t.Context(), b.image.Digest.String())
+	sigtest.Must(t, err)
+	return d.Body
 }
 
 func TestReferrersWithoutAPI(t *testing.T) {
 	// A list that clients write does not always note the type.
-	for _, artifactType := range []string{"", emptyConfigType, "application/vnd.dev.sigstore.bundle+json;version=0.3"} {
+	for _, artifactType := range []string{"", sigbundle.EmptyConfig, "application/vnd.dev.sigstore.bundle+json;version=0.3"} {
 		t.Run(artifactType, func(t *testing.T) {
 			b := newBench(t, false)
-			b.image = b.wire.image(t, "cart")
-			d := b.attach(t, b.image, bundleJSON(t, dsseBundle(t, b.good, crypto.SHA256, statement(b.image.Digest, signPredicateType))))
+			b.image = b.Wire.Image(t, "cart")
+			d := b.Attach(t, b.image, sigtest.BundleJSON(t, sigtest.DsseBundle(t, b.good, crypto.SHA256, sigtest.Statement(b.image.Digest, statement.SignType))))
 			d.ArtifactType = artifactType
-			other := b.wire.image(t, "not a bundle")
-			b.index(t, b.image, other, d)
+			other := b.Wire.Image(t, "not a bundle")
+			b.Index(t, b.image, other, d)
 			check(t, b, b.verify(t), Verified, `signed by "release"`)
 		})
 	}
 	for _, code := range []int{http.StatusNotFound, http.StatusBadRequest, http.StatusNotAcceptable} {
 		b := newBench(t, true)
-		b.image = b.wire.image(t, "cart")
-		b.on("/referrers/", status(code))
+		b.image = b.Wire.Image(t, "cart")
+		b.On("/referrers/", sigtest.Status(code))
 		check(t, b, b.verify(t), Rejected, "no signature found")
 	}
 }
 
 func TestEvidence(t *testing.T) {
 	b := newBench(t, true)
-	b.image = b.wire.image(t, "cart")
-	payload := claim(b.image.Digest)
-	layer := b.layer(t, b.good, payload)
-	b.tag(t, b.image, layer)
-	st := statement(b.image.Digest, signPredicateType)
-	at := b.attach(t, b.image, bundleJSON(t, dsseBundle(t, b.more, crypto.SHA256, st)))
-	text := policyText("release", b.good.pem)
-	text = append(text, strings.Replace(string(policyText("nobody", b.bad.pem, "qa", b.more.pem))[len("apiVersion: kubepromote.dev/v1alpha1\nkind: VerificationPolicy\nspec:\n  unmatched: reject\n  rules:\n"):], "'**/shop/*'", "'**'", 1)...)
+	b.image = b.Wire.Image(t, "cart")
+	payload := sigtest.Claim(b.image.Digest)
+	layer := b.Layer(t, b.good, payload)
+	b.Tag(t, b.image, layer)
+	st := sigtest.Statement(b.image.Digest, statement.SignType)
+	at := b.Attach(t, b.image, sigtest.BundleJSON(t, sigtest.DsseBundle(t, b.more, crypto.SHA256, st)))
+	text := sigtest.PolicyText("release", b.good.Pem)
+	text = append(text, strings.Replace(string(sigtest.PolicyText("nobody", b.bad.Pem, "qa", b.more.Pem))[len("apiVersion: kubepromote.dev/v1alpha1\nkind: VerificationPolicy\nspec:\n  unmatched: reject\n  rules:\n"):], "'**/shop/*'", "'**'", 1)...)
 	p, err := ParsePolicy("policy.yaml", text, nil)
-	must(t, err)
-	got := newVerifier(b.wire, 0).Verify(t.Context(), p, b.ref(b.image))[0]
+	sigtest.Must(t, err)
+	got := NewVerifier(b.Wire, 0).Verify(t.Context(), p, b.Ref(b.image))[0]
 
-	key := func(s signer) string {
-		k, err := parseKey([]byte(s.pem))
-		must(t, err)
-		return k.id
+	key := func(s sigtest.Signer) string {
+		k, err := keys.Parse([]byte(s.Pem))
+		sigtest.Must(t, err)
+		return k.Id
 	}
-	base := b.host + "/" + repo
+	base := b.Host + "/" + sigtest.Repo
 	tag := base + ":sha256-" + b.image.Digest.Hex + ".sig@"
 	if len(got.Evidence) == 2 && strings.HasPrefix(got.Evidence[0].Location, tag+"sha256:") {
 		got.Evidence[0].Location = tag
 	}
 	want := Result{
-		Image: b.ref(b.image), Outcome: Verified, Reason: `signed by "release", "qa"`,
+		Image: b.Ref(b.image), Outcome: Verified, Reason: `signed by "release", "qa"`,
 		Evidence: []Evidence{
 			{Authority: "release", Kind: KindKey, KeyID: key(b.good), Storage: StorageTag,
-				Payload: hashOf(payload).String(), Location: tag},
+				Payload: sigtest.HashOf(payload).String(), Location: tag},
 			{Authority: "qa", Kind: KindKey, KeyID: key(b.more), Storage: StorageBundle,
-				Payload: hashOf(st).String(), PredicateType: signPredicateType, Location: base + "@" + at.Digest.String()},
+				Payload: sigtest.HashOf(st).String(), PredicateType: statement.SignType, Location: base + "@" + at.Digest.String()},
 		},
 	}
 	if d := cmp.Diff(want, got); d != "" {
@@ -300,13 +307,13 @@ func TestKeyTypes(t *testing.T) {
 			}
 			t.Run(kind+" "+h.String(), func(t *testing.T) {
 				b := newBench(t, true)
-				b.good = newSigner(t, kind)
-				b.image = b.wire.image(t, "cart")
-				b.attach(t, b.image, bundleJSON(t, dsseBundle(t, b.good, h, statement(b.image.Digest, signPredicateType))))
+				b.good = sigtest.NewSigner(t, kind)
+				b.image = b.Wire.Image(t, "cart")
+				b.Attach(t, b.image, sigtest.BundleJSON(t, sigtest.DsseBundle(t, b.good, h, sigtest.Statement(b.image.Digest, statement.SignType))))
 				check(t, b, b.verify(t), Verified, `signed by "release"`)
 
-				b.image = b.wire.image(t, "till")
-				b.tag(t, b.image, b.layer(t, b.good, claim(b.image.Digest)))
+				b.image = b.Wire.Image(t, "till")
+				b.Tag(t, b.image, b.Layer(t, b.good, sigtest.Claim(b.image.Digest)))
 				check(t, b, b.verify(t), Verified, `signed by "release"`)
 			})
 		}
@@ -316,11 +323,11 @@ func TestKeyTypes(t *testing.T) {
 // An Ed25519 signature of the empty message must not pass as one of any digest.
 func TestEd25519Message(t *testing.T) {
 	b := newBench(t, true)
-	b.good = newSigner(t, "ed25519")
-	b.image = b.wire.image(t, "cart")
-	p := messageBundle(t, b.good, b.manifest(t))
-	p.GetMessageSignature().Signature = b.good.sign(t, 0, nil)
-	b.attach(t, b.image, bundleJSON(t, p))
+	b.good = sigtest.NewSigner(t, "ed25519")
+	b.image = b.Wire.Image(t, "cart")
+	p := sigtest.MessageBundle(t, b.good, b.manifest(t))
+	p.GetMessageSignature().Signature = b.good.Sign(t, 0, nil)
+	b.Attach(t, b.image, sigtest.BundleJSON(t, p))
 	check(t, b, b.verify(t), Rejected,
 		`1 signature, none by authority "release": message signature that no Ed25519 key can make`)
 }

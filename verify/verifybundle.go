@@ -10,6 +10,14 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/kubepromote/kubepromote/verify/internal/keys"
+	"github.com/kubepromote/kubepromote/verify/internal/mismatch"
+	"github.com/kubepromote/kubepromote/verify/internal/policy"
+	"github.com/kubepromote/kubepromote/verify/internal/sigbundle"
+	"github.com/kubepromote/kubepromote/verify/internal/signature"
+	"github.com/kubepromote/kubepromote/verify/internal/statement"
+	"github.com/kubepromote/kubepromote/verify/internal/untrusted"
 )
 
 // BundleRequest is a Sigstore bundle over an artifact, both of them at hand.
@@ -67,8 +75,8 @@ func VerifyBundle(ctx context.Context, r BundleRequest) (Result, error) {
 }
 
 // prepare reads who has to have signed.
-func (r BundleRequest) prepare(now time.Time) (party, demand, error) {
-	d := demand{logs: 1}
+func (r BundleRequest) prepare(now time.Time) (policy.Signer, signature.Demand, error) {
+	d := signature.Demand{Logs: 1}
 	switch {
 	case (r.Artifact == nil) == (r.Digest == ""):
 		return nil, d, errors.New("one of artifact and digest is needed")
@@ -79,36 +87,36 @@ func (r BundleRequest) prepare(now time.Time) (party, demand, error) {
 	}
 	data := r.TrustedRoot
 	if data == nil {
-		data = publicGood
+		data = policy.PublicGood
 	}
 	var err error
-	if d.trust, err = parseTrust(data, now); err != nil {
+	if d.Trust, err = policy.ParseTrust(data, now); err != nil {
 		return nil, d, err
 	}
 	if r.WithoutTransparencyLog {
-		d.logs = 0
+		d.Logs = 0
 	}
 	if len(r.Key) > 0 {
-		k, err := parseKey(r.Key)
+		k, err := keys.Parse(r.Key)
 		if err != nil {
 			return nil, d, err
 		}
-		return &keyParty{k}, d, nil
+		return &policy.KeySigner{Key: k}, d, nil
 	}
 	if r.WithoutTransparencyLog {
-		d.timestamps = 1
+		d.Timestamps = 1
 	}
-	return &identityParty{matcher{exact: r.Issuer}, matcher{exact: r.Identity}}, d, nil
+	return &policy.IdentitySigner{Issuer: policy.Matcher{Exact: r.Issuer}, Subject: policy.Matcher{Exact: r.Identity}}, d, nil
 }
 
-// digest is sha256:<hex> of the artifact.
+// Digest is sha256:<hex> of the artifact.
 func (r BundleRequest) digest() (string, error) {
 	if r.Artifact == nil {
 		algorithm, h, _ := strings.Cut(r.Digest, ":")
-		if algorithm == "sha256" && isHex(h, 64) || algorithm == "sha512" && isHex(h, 128) {
+		if algorithm == "sha256" && untrusted.IsHex(h, 64) || algorithm == "sha512" && untrusted.IsHex(h, 128) {
 			return r.Digest, nil
 		}
-		return "", fmt.Errorf("digest %s is not sha256:<hex>", quoted(r.Digest))
+		return "", fmt.Errorf("digest %s is not sha256:<hex>", untrusted.Quoted(r.Digest))
 	}
 	w := sha256.New()
 	_, err := r.Artifact.Seek(0, io.SeekStart)
@@ -116,43 +124,43 @@ func (r BundleRequest) digest() (string, error) {
 		_, err = io.Copy(w, r.Artifact)
 	}
 	if err != nil {
-		return "", fmt.Errorf("the artifact cannot be read: %s", bareFile(err))
+		return "", fmt.Errorf("the artifact cannot be read: %s", untrusted.BareFile(err))
 	}
 	return "sha256:" + hex.EncodeToString(w.Sum(nil)), nil
 }
 
-func (r BundleRequest) check(who party, d demand, digest string) (Result, error) {
+func (r BundleRequest) check(who policy.Signer, d signature.Demand, digest string) (Result, error) {
 	rejected := func(err error) (Result, error) {
-		if m, ok := errors.AsType[*mismatch](err); ok {
-			return Result{Outcome: Rejected, Reason: m.text}, nil
+		if m, ok := errors.AsType[*mismatch.Error](err); ok {
+			return Result{Outcome: Rejected, Reason: m.Text}, nil
 		}
-		return Result{Outcome: Unknown, Reason: clean(err.Error(), maxMessage)}, nil
+		return Result{Outcome: Unknown, Reason: untrusted.Clean(err.Error(), untrusted.MaxMessage)}, nil
 	}
-	if len(r.Bundle) > maxBundleSize {
-		return rejected(malformed("bundle of %d bytes", len(r.Bundle)))
+	if len(r.Bundle) > sigbundle.MaxSize {
+		return rejected(mismatch.Malformed("bundle of %d bytes", len(r.Bundle)))
 	}
-	c, err := guarded(func() (*candidate, error) {
-		b, err := parseBundle(r.Bundle)
+	c, err := untrusted.Guarded(func() (*signature.Signature, error) {
+		b, err := sigbundle.Parse(r.Bundle)
 		if err != nil {
 			return nil, err
 		}
-		return fromBundle(b)
+		return signature.FromBundle(b)
 	})
 	if err != nil {
 		return rejected(err)
 	}
-	if c.statement != nil && !slices.Contains(statementTypes(), c.statement.GetType()) {
-		return rejected(&mismatch{rankOtherStatement, "statement of an unknown type"})
+	if c.Statement != nil && !slices.Contains(statement.Types(), c.Statement.GetType()) {
+		return rejected(mismatch.New(mismatch.RankOtherStatement, "statement of an unknown type"))
 	}
-	c.artifact = r.Artifact
-	p, err := guarded(func() (*proof, error) { return who.check(c, digest, d) })
+	c.Artifact, c.Storage = r.Artifact, StorageBundle
+	p, err := untrusted.Guarded(func() (*signature.Proof, error) { return signature.Check(who, c, digest, d) })
 	if err != nil {
 		return rejected(err)
 	}
-	e := evidenceOf(&authority{}, c, p, digest)
-	by := p.keyID
+	e := evidenceOf("", who, c, p, digest)
+	by := p.KeyID
 	if by == "" {
-		by = quoted(p.subject)
+		by = untrusted.Quoted(p.Subject)
 	}
 	return Result{Outcome: Verified, Reason: "signed by " + by, Evidence: []Evidence{e}}, nil
 }

@@ -15,12 +15,18 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/kubepromote/kubepromote/verify/internal/sigbundle"
+	"github.com/kubepromote/kubepromote/verify/internal/sigtest"
+	"github.com/kubepromote/kubepromote/verify/internal/source"
+	"github.com/kubepromote/kubepromote/verify/internal/statement"
+	"github.com/kubepromote/kubepromote/verify/internal/untrusted"
 )
 
 func mustRepo(t testing.TB, s string) name.Repository {
 	t.Helper()
 	r, err := name.NewRepository(s)
-	must(t, err)
+	sigtest.Must(t, err)
 	return r
 }
 
@@ -33,16 +39,16 @@ func TestUnread(t *testing.T) {
 		answer http.HandlerFunc
 		reason string
 	}{
-		{"tag 500", ".sig", status(500), "cannot read HOST/shop/cart:sha256-DIGEST.sig: 500 Internal Server Error"},
-		{"tag 429", ".sig", status(429), "cannot read HOST/shop/cart:sha256-DIGEST.sig: 429 Too Many Requests"},
-		{"tag 401", ".sig", status(401), "cannot read HOST/shop/cart:sha256-DIGEST.sig: 401 Unauthorized"},
-		{"tag 403", ".sig", status(403), "cannot read HOST/shop/cart:sha256-DIGEST.sig: 403 Forbidden"},
+		{"tag 500", ".sig", sigtest.Status(500), "cannot read HOST/shop/cart:sha256-DIGEST.sig: 500 Internal Server Error"},
+		{"tag 429", ".sig", sigtest.Status(429), "cannot read HOST/shop/cart:sha256-DIGEST.sig: 429 Too Many Requests"},
+		{"tag 401", ".sig", sigtest.Status(401), "cannot read HOST/shop/cart:sha256-DIGEST.sig: 401 Unauthorized"},
+		{"tag 403", ".sig", sigtest.Status(403), "cannot read HOST/shop/cart:sha256-DIGEST.sig: 403 Forbidden"},
 		{"tag page", ".sig", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html")
 			fmt.Fprint(w, "<h1>welcome</h1>")
 		}, `cannot read HOST/shop/cart:sha256-DIGEST.sig: it is "text/html" and no image manifest`},
 		{"tag too large", ".sig", func(w http.ResponseWriter, _ *http.Request) {
-			w.Write(make([]byte, maxManifestSize+1))
+			w.Write(make([]byte, source.MaxManifestSize+1))
 		}, "cannot read HOST/shop/cart:sha256-DIGEST.sig: it has more than 4194304 bytes"},
 		{"tag redirects for ever", ".sig", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, r.URL.Path, http.StatusFound)
@@ -50,9 +56,9 @@ func TestUnread(t *testing.T) {
 		{"tag redirects inside", ".sig", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "http://169.254.169.254/secret?token=x", http.StatusFound)
 		}, `cannot read HOST/shop/cart:sha256-DIGEST.sig: redirect to the private address "169.254.169.254"`},
-		{"referrers 500", "/referrers/", status(500), "cannot read the referrers of HOST/shop/cart@sha256:DIGEST: 500 Internal Server Error"},
-		{"referrers 429", "/referrers/", status(429), "cannot read the referrers of HOST/shop/cart@sha256:DIGEST: 429 Too Many Requests"},
-		{"referrers 403", "/referrers/", status(403), "cannot read the referrers of HOST/shop/cart@sha256:DIGEST: 403 Forbidden"},
+		{"referrers 500", "/referrers/", sigtest.Status(500), "cannot read the referrers of HOST/shop/cart@sha256:DIGEST: 500 Internal Server Error"},
+		{"referrers 429", "/referrers/", sigtest.Status(429), "cannot read the referrers of HOST/shop/cart@sha256:DIGEST: 429 Too Many Requests"},
+		{"referrers 403", "/referrers/", sigtest.Status(403), "cannot read the referrers of HOST/shop/cart@sha256:DIGEST: 403 Forbidden"},
 		{"referrers cut off", "/referrers/", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", string(types.OCIImageIndex))
 			fmt.Fprint(w, `{"manifests":[`)
@@ -62,15 +68,15 @@ func TestUnread(t *testing.T) {
 			w.Header().Set("Link", `</v2/x?page=2>; rel="next"`)
 			fmt.Fprint(w, `{"manifests":[]}`)
 		}, "cannot read the referrers of HOST/shop/cart@sha256:DIGEST: more than 16 pages"},
-		{"image 500", "/manifests/sha256:", status(500), "cannot read HOST/shop/cart@sha256:DIGEST: 500 Internal Server Error"},
-		{"all 503", "/", status(503), "cannot reach the registry HOST: 503 Service Unavailable"},
+		{"image 500", "/manifests/sha256:", sigtest.Status(500), "cannot read HOST/shop/cart@sha256:DIGEST: 500 Internal Server Error"},
+		{"all 503", "/", sigtest.Status(503), "cannot reach the registry HOST: 503 Service Unavailable"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, true)
-			b.image = b.wire.image(t, "cart")
-			b.on(tt.part, tt.answer)
+			b.image = b.Wire.Image(t, "cart")
+			b.On(tt.part, tt.answer)
 			check(t, b, b.verify(t), Unknown, tt.reason)
 		})
 	}
@@ -84,9 +90,9 @@ func TestBrokenBlob(t *testing.T) {
 			answer http.HandlerFunc
 			reason string
 		}{
-			{"missing", status(404), "404 Not Found"},
+			{"missing", sigtest.Status(404), "404 Not Found"},
 			{"other content", func(w http.ResponseWriter, r *http.Request) {
-				w.Write([]byte(strings.Repeat(" ", len(claim(v1.Hash{Algorithm: "sha256", Hex: strings.Repeat("0", 64)})))))
+				w.Write([]byte(strings.Repeat(" ", len(sigtest.Claim(v1.Hash{Algorithm: "sha256", Hex: strings.Repeat("0", 64)})))))
 			}, "digest sha256:"},
 			{"cut off", func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Content-Length", "1000")
@@ -94,22 +100,22 @@ func TestBrokenBlob(t *testing.T) {
 			}, "unexpected EOF"},
 			{"shorter", func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("{")) }, "it has 1 bytes instead of"},
 			{"without end", func(w http.ResponseWriter, r *http.Request) {
-				w.Write(make([]byte, maxBundleSize+1))
+				w.Write(make([]byte, sigbundle.MaxSize+1))
 			}, "it has more than "},
 		}
 		for _, tt := range tests {
 			t.Run(storage+" "+tt.name, func(t *testing.T) {
 				b := newBench(t, true)
-				b.image = b.wire.image(t, "cart")
+				b.image = b.Wire.Image(t, "cart")
 				if storage == StorageTag {
-					b.tag(t, b.image, b.layer(t, b.good, claim(b.image.Digest)))
+					b.Tag(t, b.image, b.Layer(t, b.good, sigtest.Claim(b.image.Digest)))
 				} else {
 					if tt.name == "other content" {
 						t.Skip("the answer has the length of a signed text")
 					}
-					b.attach(t, b.image, bundleJSON(t, dsseBundle(t, b.good, crypto.SHA256, statement(b.image.Digest, signPredicateType))))
+					b.Attach(t, b.image, sigtest.BundleJSON(t, sigtest.DsseBundle(t, b.good, crypto.SHA256, sigtest.Statement(b.image.Digest, statement.SignType))))
 				}
-				b.on("/blobs/", tt.answer)
+				b.On("/blobs/", tt.answer)
 				got := b.verify(t)
 				if got.Outcome != Unknown || !strings.Contains(got.Reason, tt.reason) {
 					t.Errorf("got %s: %s", got.Outcome, got.Reason)
@@ -122,44 +128,44 @@ func TestBrokenBlob(t *testing.T) {
 // A referrer whose manifest is another one than the list says.
 func TestExchangedManifest(t *testing.T) {
 	b := newBench(t, true)
-	b.image = b.wire.image(t, "cart")
-	d := b.attach(t, b.image, bundleJSON(t, dsseBundle(t, b.bad, crypto.SHA256, statement(b.image.Digest, signPredicateType))))
-	b.on(d.Digest.String(), func(w http.ResponseWriter, _ *http.Request) {
+	b.image = b.Wire.Image(t, "cart")
+	d := b.Attach(t, b.image, sigtest.BundleJSON(t, sigtest.DsseBundle(t, b.bad, crypto.SHA256, sigtest.Statement(b.image.Digest, statement.SignType))))
+	b.On(d.Digest.String(), func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", string(types.OCIManifestSchema1))
 		fmt.Fprint(w, "{}")
 	})
 	check(t, b, b.verify(t), Unknown, "cannot read HOST/shop/cart@"+d.Digest.String()+
-		": its content has the digest "+hashOf([]byte("{}")).String())
+		": its content has the digest "+sigtest.HashOf([]byte("{}")).String())
 }
 
 // A signature that can be read counts, whatever else cannot.
 func TestVerifiedInSpiteOf(t *testing.T) {
 	b := newBench(t, true)
-	b.image = b.wire.image(t, "cart")
-	b.attach(t, b.image, bundleJSON(t, dsseBundle(t, b.good, crypto.SHA256, statement(b.image.Digest, signPredicateType))))
-	b.on(".sig", status(403))
+	b.image = b.Wire.Image(t, "cart")
+	b.Attach(t, b.image, sigtest.BundleJSON(t, sigtest.DsseBundle(t, b.good, crypto.SHA256, sigtest.Statement(b.image.Digest, statement.SignType))))
+	b.On(".sig", sigtest.Status(403))
 	check(t, b, b.verify(t), Verified, `signed by "release"`)
 }
 
 func TestReferrerPagesAndLimit(t *testing.T) {
 	b := newBench(t, true)
-	b.image = b.wire.image(t, "cart")
-	good := b.attach(t, b.image, bundleJSON(t, dsseBundle(t, b.good, crypto.SHA256, statement(b.image.Digest, signPredicateType))))
-	sbom := b.attach(t, b.image, bundleJSON(t, dsseBundle(t, b.good, crypto.SHA256, statement(b.image.Digest, "https://cyclonedx.org/bom"))))
-	sbom.ArtifactType, good.ArtifactType = bundleV03, bundleV03
+	b.image = b.Wire.Image(t, "cart")
+	good := b.Attach(t, b.image, sigtest.BundleJSON(t, sigtest.DsseBundle(t, b.good, crypto.SHA256, sigtest.Statement(b.image.Digest, statement.SignType))))
+	sbom := b.Attach(t, b.image, sigtest.BundleJSON(t, sigtest.DsseBundle(t, b.good, crypto.SHA256, sigtest.Statement(b.image.Digest, "https://cyclonedx.org/bom"))))
+	sbom.ArtifactType, good.ArtifactType = sigtest.BundleV03, sigtest.BundleV03
 	var first []v1.Descriptor
 	for range maxReferrers + 3 {
 		first = append(first, sbom)
 	}
 	last := []v1.Descriptor{good}
-	b.on("/referrers/", func(w http.ResponseWriter, r *http.Request) {
+	b.On("/referrers/", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", string(types.OCIImageIndex)+"; charset=utf-8")
 		list := last
 		if r.URL.Query().Get("last") == "" {
 			list = first
 			w.Header().Set("Link", fmt.Sprintf(`<%s?last=1&n=2>; rel="next"`, r.URL.Path))
 		}
-		w.Write(marshal(t, v1.IndexManifest{Manifests: list}))
+		w.Write(sigtest.Marshal(t, v1.IndexManifest{Manifests: list}))
 	})
 	got := b.verify(t)
 	check(t, b, got, Unknown, `64 signatures, none by authority "release": `+
@@ -168,31 +174,31 @@ func TestReferrerPagesAndLimit(t *testing.T) {
 		t.Errorf("%d ignored", got.Ignored)
 	}
 	// The note beside the bundle brings it to the front.
-	last[0].Annotations = map[string]string{predicateAnnotation: signPredicateType}
+	last[0].Annotations = map[string]string{sigbundle.PredicateAnnotation: statement.SignType}
 	check(t, b, b.verify(t), Verified, `signed by "release"`)
 }
 
 func TestNoSuchImage(t *testing.T) {
 	b := newBench(t, true)
-	b.wire.image(t, "cart")
-	b.image = v1.Descriptor{Digest: hashOf([]byte("nowhere"))}
+	b.Wire.Image(t, "cart")
+	b.image = v1.Descriptor{Digest: sigtest.HashOf([]byte("nowhere"))}
 	check(t, b, b.verify(t), Rejected, "no such image in the registry")
 }
 
 func TestRegistryDown(t *testing.T) {
 	b := newBench(t, true)
-	b.image = b.wire.image(t, "cart")
-	b.server.Close()
+	b.image = b.Wire.Image(t, "cart")
+	b.Server.Close()
 	got := b.verify(t)
-	if got.Outcome != Unknown || !strings.HasPrefix(got.Reason, "cannot reach the registry "+b.host+": ") {
+	if got.Outcome != Unknown || !strings.HasPrefix(got.Reason, "cannot reach the registry "+b.Host+": ") {
 		t.Errorf("got %s: %s", got.Outcome, got.Reason)
 	}
 }
 
 func TestRetry(t *testing.T) {
 	b := newBench(t, true)
-	b.image = b.wire.image(t, "cart")
-	b.tag(t, b.image, b.layer(t, b.good, claim(b.image.Digest)))
+	b.image = b.Wire.Image(t, "cart")
+	b.Tag(t, b.image, b.Layer(t, b.good, sigtest.Claim(b.image.Digest)))
 	tries := 0
 	f := func(w http.ResponseWriter, r *http.Request) bool {
 		if !strings.Contains(r.URL.Path, ".sig") {
@@ -204,14 +210,14 @@ func TestRetry(t *testing.T) {
 		}
 		return tries == 1
 	}
-	b.answer.Store(&f)
+	b.Answer.Store(&f)
 	check(t, b, b.verify(t), Verified, `signed by "release"`)
 	if tries != 2 {
 		t.Errorf("%d tries", tries)
 	}
 	// Nobody waits as long as this registry asks for, and nobody insists.
 	tries = 0
-	b.on(".sig", func(w http.ResponseWriter, _ *http.Request) {
+	b.On(".sig", func(w http.ResponseWriter, _ *http.Request) {
 		tries++
 		w.Header().Set("Retry-After", "60")
 		w.WriteHeader(429)
@@ -224,39 +230,39 @@ func TestRetry(t *testing.T) {
 // TestRequests counts what an image costs, so that more is noticed.
 func TestRequests(t *testing.T) {
 	b := newBench(t, true)
-	first := b.wire.image(t, "one")
-	second := b.wire.image(t, "two")
-	third := b.wire.image(t, "three")
-	b.tag(t, first, b.layer(t, b.good, claim(first.Digest)))
-	b.tag(t, second, b.layer(t, b.good, claim(second.Digest)))
-	b.attach(t, third, bundleJSON(t, dsseBundle(t, b.good, crypto.SHA256, statement(third.Digest, signPredicateType))))
-	v, p := newVerifier(b.wire, 0), policyFor(t, "release", b.good.pem)
-	v.Verify(t.Context(), p, b.ref(first)) // opens the session
+	first := b.Wire.Image(t, "one")
+	second := b.Wire.Image(t, "two")
+	third := b.Wire.Image(t, "three")
+	b.Tag(t, first, b.Layer(t, b.good, sigtest.Claim(first.Digest)))
+	b.Tag(t, second, b.Layer(t, b.good, sigtest.Claim(second.Digest)))
+	b.Attach(t, third, sigtest.BundleJSON(t, sigtest.DsseBundle(t, b.good, crypto.SHA256, sigtest.Statement(third.Digest, statement.SignType))))
+	v, p := NewVerifier(b.Wire, 0), policyFor(t, "release", b.good.Pem)
+	v.Verify(t.Context(), p, b.Ref(first)) // opens the session
 	count := func(images ...string) int64 {
-		before := b.requests.Load()
+		before := b.Requests.Load()
 		for _, r := range v.Verify(t.Context(), p, images...) {
 			if r.Outcome != Verified {
 				t.Fatalf("%s: %s", r.Outcome, r.Reason)
 			}
 		}
-		return b.requests.Load() - before
+		return b.Requests.Load() - before
 	}
-	tagged := strings.Replace(b.ref(second), "@", ":1.2@", 1)
-	if n := count(b.ref(second), tagged, b.ref(second)); n != 2 {
+	tagged := strings.Replace(b.Ref(second), "@", ":1.2@", 1)
+	if n := count(b.Ref(second), tagged, b.Ref(second)); n != 2 {
 		t.Errorf("signature tag: %d requests", n)
 	}
-	if n := count(b.ref(third)); n != 4 {
+	if n := count(b.Ref(third)); n != 4 {
 		t.Errorf("bundle: %d requests", n)
 	}
 }
 
 func TestCancellation(t *testing.T) {
 	b := newBench(t, true)
-	b.image = b.wire.image(t, "cart")
-	policy := policyFor(t, "release", b.good.pem)
+	b.image = b.Wire.Image(t, "cart")
+	policy := policyFor(t, "release", b.good.Pem)
 	before := runtime.NumGoroutine()
 	hang := make(chan struct{})
-	b.on(".sig", func(w http.ResponseWriter, r *http.Request) {
+	b.On(".sig", func(w http.ResponseWriter, r *http.Request) {
 		select {
 		case <-hang:
 		case <-r.Context().Done():
@@ -264,7 +270,7 @@ func TestCancellation(t *testing.T) {
 	})
 	var images []string
 	for i := range 40 {
-		images = append(images, b.host+"/"+repo+"@"+hashOf([]byte{byte(i)}).String())
+		images = append(images, b.Host+"/"+sigtest.Repo+"@"+sigtest.HashOf([]byte{byte(i)}).String())
 	}
 	tests := []struct {
 		name    string
@@ -288,7 +294,7 @@ func TestCancellation(t *testing.T) {
 			ctx, cancel := tt.ctx(t.Context())
 			defer cancel()
 			start := time.Now()
-			for _, r := range newVerifier(b.wire, tt.timeout).Verify(ctx, policy, tt.images...) {
+			for _, r := range NewVerifier(b.Wire, tt.timeout).Verify(ctx, policy, tt.images...) {
 				if r.Outcome != Unknown || r.Reason != tt.reason {
 					t.Fatalf("got %s: %s", r.Outcome, r.Reason)
 				}
@@ -299,9 +305,9 @@ func TestCancellation(t *testing.T) {
 		})
 	}
 	close(hang)
-	b.server.CloseClientConnections()
-	b.server.Close()
-	b.server.Client().CloseIdleConnections()
+	b.Server.CloseClientConnections()
+	b.Server.Close()
+	b.Server.Client().CloseIdleConnections()
 	for range 100 {
 		if runtime.NumGoroutine() <= before {
 			return
@@ -314,24 +320,24 @@ func TestCancellation(t *testing.T) {
 
 // stuck is a keychain whose helper does not return in time.
 type stuck struct {
-	noCredentials
+	sigtest.NoCredentials
 	until chan struct{}
 }
 
 func (s stuck) Resolve(r authn.Resource) (authn.Authenticator, error) {
 	<-s.until
-	return s.noCredentials.Resolve(r)
+	return s.NoCredentials.Resolve(r)
 }
 
 func TestStuckHelper(t *testing.T) {
-	w := newWire(t, true)
-	image := w.image(t, "cart")
+	w := sigtest.NewWire(t, true)
+	image := w.Image(t, "cart")
 	k := stuck{until: make(chan struct{})}
 	defer close(k.until)
-	v := New(Options{Keychain: k, Transport: w.server.Client().Transport, Timeout: 50 * time.Millisecond, Concurrency: 1})
+	v := New(Options{Keychain: k, Transport: w.Server.Client().Transport, Timeout: 50 * time.Millisecond, Concurrency: 1})
 	start := time.Now()
-	p := policyFor(t, "release", newSigner(t, "p256").pem)
-	for _, r := range v.Verify(t.Context(), p, w.ref(image), w.host+"/shop/till@"+image.Digest.String()) {
+	p := policyFor(t, "release", sigtest.NewSigner(t, "p256").Pem)
+	for _, r := range v.Verify(t.Context(), p, w.Ref(image), w.Host+"/shop/till@"+image.Digest.String()) {
 		if r.Outcome != Unknown || r.Reason != "not everything could be read within 50ms" {
 			t.Errorf("got %s: %s", r.Outcome, r.Reason)
 		}
@@ -346,9 +352,9 @@ func TestOneLine(t *testing.T) {
 		"plain text":                   "plain text",
 		"a\n\tb\x1b[31mc\u202e\u00a0d": "a b [31mc d",
 		"\xff":                         "?",
-		strings.Repeat("x", 300):       strings.Repeat("x", maxText) + "…",
+		strings.Repeat("x", 300):       strings.Repeat("x", untrusted.MaxText) + "…",
 	} {
-		if got := oneLine(in); got != want {
+		if got := untrusted.OneLine(in); got != want {
 			t.Errorf("oneLine(%q) = %q", in, got)
 		}
 	}
@@ -359,7 +365,7 @@ func TestIsInside(t *testing.T) {
 		"10.0.0.1": true, "127.0.0.1": true, "169.254.169.254": true, "::1": true, "::ffff:10.0.0.1": true,
 		"localhost": true, "LocalHost.": true, "a.localhost": true, "127.0.0.1.": true, "localhost.example.com": false, "0.0.0.0": true, "192.0.2.1": false, "example.com": false,
 	} {
-		if got := isInside(host); got != want {
+		if got := source.IsInside(host); got != want {
 			t.Errorf("isInside(%s) = %t", host, got)
 		}
 	}
@@ -368,10 +374,10 @@ func TestIsInside(t *testing.T) {
 func TestCheckRedirectKeepsTLS(t *testing.T) {
 	from := httptest.NewRequest(http.MethodGet, "https://example.com/", nil)
 	to := httptest.NewRequest(http.MethodGet, "http://example.com/", nil)
-	if err := checkRedirect(to, []*http.Request{from}); err == nil {
+	if err := source.CheckRedirect(to, []*http.Request{from}); err == nil {
 		t.Error("followed a redirect from https to http")
 	}
-	if err := checkRedirect(from, []*http.Request{from}); err != nil {
+	if err := source.CheckRedirect(from, []*http.Request{from}); err != nil {
 		t.Error(err)
 	}
 }

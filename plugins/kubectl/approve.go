@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/kubepromote/kubepromote/promote"
-	"github.com/kubepromote/kubepromote/verify"
+	"github.com/kubepromote/kubepromote/verify/attest"
 	"github.com/spf13/cobra"
 )
 
@@ -120,14 +120,14 @@ func (o *approveOptions) statements(plan *promote.Plan, source stateSource) ([]s
 				return nil, &promote.Refused{Answer: promote.Undecided, Verdicts: []promote.Verdict{{Gate: "approve", Answer: promote.Undecided,
 					Reason: fmt.Sprintf("%s: the digest of image %q is not known", sp.Service, i.Name)}}}
 			}
-			a := verify.Approval{
+			a := attest.Approval{
 				Image: i.Repository + "@" + i.New.Digest, Environment: plan.To, Service: sp.Service, Commit: plan.Head,
 				Repository: source.repository, Approver: o.approver, Note: o.note, Time: now,
 			}
 			if o.expires > 0 {
 				a.Expires = now.Add(o.expires)
 			}
-			s, err := verify.NewApproval(a)
+			s, err := attest.NewApproval(a)
 			if err != nil {
 				return nil, &promote.Error{Msg: sp.Service, Err: err}
 			}

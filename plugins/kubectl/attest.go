@@ -9,7 +9,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
-	"github.com/kubepromote/kubepromote/verify"
+	"github.com/kubepromote/kubepromote/verify/attest"
 	"github.com/spf13/cobra"
 )
 
@@ -117,7 +117,7 @@ func (s *session) openOffline(ctx context.Context) (*promote.Promoter, *git.Repo
 // stateSource is what statements say about where the desired state is kept.
 type stateSource struct {
 	repository string // URL, empty where it has none
-	policy     verify.Resource
+	policy     attest.Resource
 }
 
 func (s *session) stateSource(ctx context.Context, repo *git.Repo, pipeline *promote.Pipeline) (stateSource, error) {
@@ -129,7 +129,7 @@ func (s *session) stateSource(ctx context.Context, repo *git.Repo, pipeline *pro
 	if name == "" {
 		name = "default"
 	}
-	source := stateSource{repository: remote, policy: verify.Resource{URI: "urn:kubepromote:pipeline:" + name}}
+	source := stateSource{repository: remote, policy: attest.Resource{URI: "urn:kubepromote:pipeline:" + name}}
 	if remote != "" && s.pipeline == "" {
 		source.policy.URI = "git+" + remote + "#" + promote.PipelineFile
 	}
@@ -178,7 +178,7 @@ func (o *attestOptions) recorded(service string, i promote.ImageStatus, to *prom
 	case i.Last.From == "" && len(to.From) > 0:
 		return refuse("was changed by commit %.9s, which has no promotion's record of it", i.Last.Commit)
 	}
-	var verdicts []verify.GateVerdict
+	var verdicts []attest.GateVerdict
 	for _, g := range i.Last.Gates {
 		verdicts = append(verdicts, recordedVerdict(g))
 	}
@@ -186,22 +186,22 @@ func (o *attestOptions) recorded(service string, i promote.ImageStatus, to *prom
 }
 
 // recordedVerdict reads "name=answer; reason", as records have it.
-func recordedVerdict(text string) verify.GateVerdict {
+func recordedVerdict(text string) attest.GateVerdict {
 	name, rest, _ := strings.Cut(text, "=")
 	answer, reason, _ := strings.Cut(rest, "; ")
 	if answer == promote.Overridden {
-		return verify.GateVerdict{Gate: name, Verdict: string(promote.Fail), Override: reason}
+		return attest.GateVerdict{Gate: name, Verdict: string(promote.Fail), Override: reason}
 	}
-	return verify.GateVerdict{Gate: name, Verdict: answer, Reason: reason}
+	return attest.GateVerdict{Gate: name, Verdict: answer, Reason: reason}
 }
 
 // summary makes the statement that an image has come to an environment.
-func summary(verifier, service, image, environment, commit string, verdicts []verify.GateVerdict, source stateSource) (statement, error) {
+func summary(verifier, service, image, environment, commit string, verdicts []attest.GateVerdict, source stateSource) (statement, error) {
 	passed := true
 	for _, v := range verdicts {
 		passed = passed && (v.Verdict == string(promote.Pass) || v.Override != "")
 	}
-	s, err := verify.NewVSA(verify.VSA{
+	s, err := attest.NewVSA(attest.VSA{
 		Image: image, Verifier: verifier, Version: map[string]string{"kubectl-promote": buildVersion()}, Time: time.Now(),
 		Policy: source.policy, Passed: passed, Environment: environment, Service: service,
 		Repository: source.repository, Commit: commit, Gates: verdicts,
@@ -220,9 +220,9 @@ func (o *promoteOptions) attestPromotion(ctx context.Context, command string, p 
 	}
 	var statements []statement
 	for _, sp := range plan.Services {
-		var verdicts []verify.GateVerdict
+		var verdicts []attest.GateVerdict
 		for _, v := range sp.Verdicts {
-			given := verify.GateVerdict{Gate: v.Gate, Verdict: string(v.Answer), Reason: v.Reason}
+			given := attest.GateVerdict{Gate: v.Gate, Verdict: string(v.Answer), Reason: v.Reason}
 			if v.Override != "" {
 				given.Verdict, given.Override = string(promote.Fail), v.Override
 			}

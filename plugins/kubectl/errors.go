@@ -9,7 +9,7 @@ import (
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/digest/layout"
 	"github.com/kubepromote/kubepromote/promote"
-	"github.com/kubepromote/kubepromote/verify"
+	"github.com/kubepromote/kubepromote/verify/attest"
 )
 
 // The exit statuses. Refused, waiting and unknown are three different things: a
@@ -55,7 +55,7 @@ func exitStatus(err error) int {
 	var usage *usageError
 	var refused *promote.Refused
 	var missing *missingPlatforms
-	var stored *verify.StoreError
+	var stored *attest.StoreError
 	var function *functionError
 	switch {
 	case errors.As(err, &usage), errors.Is(err, promote.ErrUsage):

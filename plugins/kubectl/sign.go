@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/kubepromote/kubepromote/promote"
-	"github.com/kubepromote/kubepromote/verify"
+	"github.com/kubepromote/kubepromote/verify/attest"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/printers"
 )
@@ -23,9 +23,9 @@ SIGSTORE_ID_TOKEN, and the services that vouch for it.`
 type signOptions struct {
 	key       string
 	tokenFile string
-	keyless   verify.KeylessOptions
+	keyless   attest.KeylessOptions
 	legacy    bool
-	made      *verify.Signer
+	made      *attest.Signer
 }
 
 func (o *signOptions) addFlags(cmd *cobra.Command) {
@@ -43,68 +43,68 @@ func (o *signOptions) addFlags(cmd *cobra.Command) {
 }
 
 // signer gives what signs. It is made once: who types a password types it once.
-func (o *signOptions) signer(ctx context.Context, s *session, command string) (verify.Signer, error) {
+func (o *signOptions) signer(ctx context.Context, s *session, command string) (attest.Signer, error) {
 	if o.made == nil {
 		signer, err := o.makeSigner(ctx, s, command)
 		if err != nil {
-			return verify.Signer{}, err
+			return attest.Signer{}, err
 		}
 		o.made = &signer
 	}
 	return *o.made, nil
 }
 
-func (o *signOptions) makeSigner(ctx context.Context, s *session, command string) (verify.Signer, error) {
+func (o *signOptions) makeSigner(ctx context.Context, s *session, command string) (attest.Signer, error) {
 	token := os.Getenv("SIGSTORE_ID_TOKEN")
 	switch {
 	case o.key != "" && o.tokenFile != "":
-		return verify.Signer{}, &usageError{msg: "--key stands beside --identity-token", hint: "one of the two", command: command}
+		return attest.Signer{}, &usageError{msg: "--key stands beside --identity-token", hint: "one of the two", command: command}
 	case o.key != "" && (o.keyless.Fulcio != "" || o.keyless.Rekor != "" || o.keyless.TSA != ""):
-		return verify.Signer{}, &usageError{msg: "--fulcio-url, --rekor-url and --timestamp-url stand beside --key, which asks no service", hint: "--key FILE, or --identity-token FILE --fulcio-url URL", command: command}
+		return attest.Signer{}, &usageError{msg: "--fulcio-url, --rekor-url and --timestamp-url stand beside --key, which asks no service", hint: "--key FILE, or --identity-token FILE --fulcio-url URL", command: command}
 	case o.key == "" && o.keyless.RekorVersion != 1 && o.keyless.RekorVersion != 2:
-		return verify.Signer{}, &usageError{msg: fmt.Sprintf("--rekor-version is %d", o.keyless.RekorVersion), hint: "--rekor-version 1 or 2", command: command}
+		return attest.Signer{}, &usageError{msg: fmt.Sprintf("--rekor-version is %d", o.keyless.RekorVersion), hint: "--rekor-version 1 or 2", command: command}
 	case o.key != "":
 		data, err := readBounded(o.key)
 		if err != nil {
-			return verify.Signer{}, err
+			return attest.Signer{}, err
 		}
-		signer, err := verify.NewKeySigner(data, func() ([]byte, error) { return s.keyPassword(ctx) })
+		signer, err := attest.NewKeySigner(data, func() ([]byte, error) { return s.keyPassword(ctx) })
 		if err != nil {
-			return verify.Signer{}, &promote.Error{Msg: o.key, Err: err, Hint: hintOf(err)}
+			return attest.Signer{}, &promote.Error{Msg: o.key, Err: err, Hint: hintOf(err)}
 		}
 		return signer, nil
 	case o.tokenFile == "" && token == "":
-		return verify.Signer{}, &usageError{msg: "nothing to sign with", hint: "--key cosign.key, or --identity-token FILE --fulcio-url URL", command: command}
+		return attest.Signer{}, &usageError{msg: "nothing to sign with", hint: "--key cosign.key, or --identity-token FILE --fulcio-url URL", command: command}
 	}
 	if o.tokenFile != "" {
 		data, err := readBounded(o.tokenFile)
 		if err != nil {
-			return verify.Signer{}, err
+			return attest.Signer{}, err
 		}
 		token = strings.TrimSpace(string(data))
 	}
 	keyless := o.keyless
 	keyless.Token = func(context.Context) (string, error) { return token, nil }
-	signer, err := verify.NewKeylessSigner(keyless)
+	signer, err := attest.NewKeylessSigner(keyless)
 	if err != nil {
-		return verify.Signer{}, &usageError{msg: err.Error(), hint: "--fulcio-url URL --rekor-url URL", command: command}
+		return attest.Signer{}, &usageError{msg: err.Error(), hint: "--fulcio-url URL --rekor-url URL", command: command}
 	}
 	return signer, nil
 }
 
 // storer makes what puts bundles beside images.
-func (o *signOptions) storer(s *session) (*verify.Storer, error) {
+func (o *signOptions) storer(s *session) (*attest.Storer, error) {
 	t, err := s.registries.open()
 	if err != nil {
 		return nil, err
 	}
-	return verify.NewStorer(verify.StoreOptions{Transport: t, TransportAuthenticates: true, Legacy: o.legacy}), nil
+	return attest.NewStorer(attest.StoreOptions{Transport: t, TransportAuthenticates: true, Legacy: o.legacy}), nil
 }
 
 // statement is one statement to be signed and stored.
 type statement struct {
 	service, image string
-	statement      verify.Statement
+	statement      attest.Statement
 }
 
 // attested is a statement that was made, as an API object.
@@ -117,7 +117,7 @@ type attested struct {
 	DryRun        bool   `json:"dryRun,omitempty"`
 	// Statement is what would be signed, in a dry run.
 	Statement json.RawMessage `json:"statement,omitempty"`
-	*verify.Stored
+	*attest.Stored
 }
 
 // signingJob says what statements are signed for.

@@ -1,0 +1,104 @@
+package condition
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/kubepromote/kubepromote/verify/internal/mismatch"
+	"github.com/kubepromote/kubepromote/verify/internal/statement"
+	"github.com/kubepromote/kubepromote/verify/internal/untrusted"
+)
+
+// ApprovalWant is what an approval has to say so that it counts. Digest,
+// Environment and Now are required; what else is empty is not compared.
+type ApprovalWant struct {
+	Digest      string // sha256:<hex>
+	Environment string
+	// Service is the one to be promoted. An approval that names no service is
+	// good for every one.
+	Service string
+	Commit  string // for which the approval must have been given
+	Now     time.Time
+	MaxAge  time.Duration // 0: any age
+}
+
+// CheckApproval says whether a statement is an approval that counts. A nil
+// error means that it does; an error says in one line why not. The statement
+// must have been verified before, and whether two approvals are by two people
+// is a matter of their signatures.
+func CheckApproval(s statement.Statement, want ApprovalWant) error {
+	if want.Environment == "" || want.Now.IsZero() {
+		return errors.New("there is no environment or no time to compare the approval with")
+	}
+	switch {
+	case s.PredicateType() != statement.ApprovalType:
+		return mismatch.NotMet("it states %s, which is no approval", untrusted.Quoted(s.PredicateType()))
+	case !s.About(want.Digest):
+		return mismatch.NotMet("it is about another digest")
+	}
+	p := statement.Object(s.Predicate())
+	if _, one := p["service"]; !one {
+		want.Service = ""
+	}
+	if err := cmp.Or(
+		expect("the environment", p.Text("environment"), want.Environment),
+		expect("the service", p.Text("service"), want.Service),
+		expect("the commit", p.Text("commit"), want.Commit),
+	); err != nil {
+		return err
+	}
+	given, err := p.Time("time")
+	if err != nil {
+		return err
+	}
+	if err := checkAge(given, want.Now, want.MaxAge); err != nil || p["expires"] == nil {
+		return err
+	}
+	expires, err := p.Time("expires")
+	if err != nil {
+		return err
+	}
+	if !want.Now.Before(expires) {
+		return mismatch.NotMet("it has expired, %s", statement.Stamp(expires))
+	}
+	return nil
+}
+
+// Approval is met by an approval for an environment that has not expired.
+func Approval(environment string, now time.Time) Condition {
+	return approval{ApprovalWant{Environment: environment, Now: now}}
+}
+
+// approval is CheckApproval as a condition.
+type approval struct{ want ApprovalWant }
+
+func (r approval) Eval(_ context.Context, in Input) error {
+	s, err := statement.FromFields(in.Statement)
+	if err != nil {
+		return mismatch.Malformed("%v", err)
+	}
+	r.want.Digest = in.Digest
+	return CheckApproval(s, r.want)
+}
+
+// checkAge looks at the time at which something was made. A maximum of 0 is none.
+func checkAge(made, now time.Time, most time.Duration) error {
+	switch age := now.Sub(made); {
+	case age < -statement.ClockSkew:
+		return mismatch.NotMet("it was made in the future, %s", statement.Stamp(made))
+	case most != 0 && age > most:
+		return mismatch.NotMet("it is of %s, and older than %s", statement.Stamp(made), most)
+	}
+	return nil
+}
+
+// expect compares what a statement says with what is wanted, where something is
+// wanted.
+func expect(what, got, want string) error {
+	if want != "" && got != want {
+		return mismatch.NotMet("%s is %s, not %s", what, untrusted.Quoted(got), untrusted.Quoted(want))
+	}
+	return nil
+}

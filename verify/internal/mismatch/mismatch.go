@@ -1,0 +1,43 @@
+// Package mismatch has the reasons why a signature that was found does not count.
+// Everything else that goes wrong is an ordinary error, and means that the answer
+// is not known.
+package mismatch
+
+import (
+	"fmt"
+
+	"github.com/kubepromote/kubepromote/verify/internal/untrusted"
+)
+
+// Error is the reason why a candidate does not count. The one of the highest
+// rank tells the reader most: it was nearest to being good.
+type Error struct {
+	Rank int
+	Text string
+}
+
+func (m *Error) Error() string { return m.Text }
+
+func Malformed(format string, args ...any) error {
+	return New(RankMalformed, "malformed: "+untrusted.OneLine(fmt.Sprintf(format, args...)))
+}
+
+const (
+	RankMalformed = iota
+	RankOtherKey
+	RankOtherDigest
+	RankOtherStatement
+	RankBroken
+	RankNoLog
+	RankNoTime
+	RankOtherName
+	RankAge
+	RankCondition
+)
+
+func New(rank int, text string) *Error { return &Error{Rank: rank, Text: text} }
+
+// NotMet is the mismatch of a condition that does not hold.
+func NotMet(format string, args ...any) error {
+	return New(RankOtherStatement, untrusted.Clean(fmt.Sprintf(format, args...), untrusted.MaxMessage))
+}

@@ -1,0 +1,276 @@
+package policy
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/kubepromote/kubepromote/verify/internal/untrusted"
+)
+
+// decoder walks the syntax tree of a policy file and collects every problem
+// with its position. The policy has a fixed depth and no recursion, so an
+// alias that contains itself ends at the first value of the wrong kind.
+type decoder struct {
+	file     string
+	readFile func(string) ([]byte, error)
+	now      time.Time
+	trust    *Trust // of authorities that name none; may be nil
+	problems []*Problem
+	warnings []*Problem
+}
+
+func (d *decoder) fail(n *yaml.Node, hint, format string, args ...any) {
+	d.problems = append(d.problems, d.At(n, hint, format, args...))
+}
+
+// Warn reports what is allowed and hardly meant.
+func (d *decoder) Warn(n *yaml.Node, hint, format string, args ...any) {
+	d.warnings = append(d.warnings, d.At(n, hint, format, args...))
+}
+
+func (d *decoder) At(n *yaml.Node, hint, format string, args ...any) *Problem {
+	return &Problem{
+		File: d.file,
+		Line: max(n.Line, 1),
+		Col:  max(n.Column, 1),
+		Msg:  fmt.Sprintf(format, args...),
+		Hint: hint,
+	}
+}
+
+// sorted gives problems in the order of the file. What stands behind an alias is
+// seen several times, and reported once.
+func sorted(problems []*Problem) []*Problem {
+	slices.SortStableFunc(problems, func(a, b *Problem) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
+	})
+	var once []*Problem
+	seen := map[Problem]bool{}
+	for _, p := range problems {
+		if !seen[*p] {
+			seen[*p] = true
+			once = append(once, p)
+		}
+	}
+	return once
+}
+
+// fieldSet is a mapping whose fields are all known.
+type fieldSet struct {
+	node   *yaml.Node
+	what   string
+	values map[string]*yaml.Node
+}
+
+func (f *fieldSet) get(name string) *yaml.Node { return f.values[name] }
+
+// Place is where a problem with a field is told: the field, or the mapping where
+// it is missing.
+func (f *fieldSet) Place(name string) *yaml.Node {
+	if v := f.values[name]; v != nil {
+		return v
+	}
+	return f.node
+}
+
+// fields reads a mapping with the given fields, none of which has to be there.
+// It returns nil if n is no mapping.
+func (d *decoder) fields(n *yaml.Node, what string, known ...string) *fieldSet {
+	n = resolve(n)
+	if n.Kind != yaml.MappingNode {
+		d.fail(n, "", "%s must be a mapping, not %s", what, kindOf(n))
+		return nil
+	}
+	f := &fieldSet{n, what, map[string]*yaml.Node{}}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		name := resolve(key).Value
+		switch {
+		case resolve(key).Kind != yaml.ScalarNode:
+			d.fail(key, "", "field name in %s must be a string, not %s", what, kindOf(resolve(key)))
+		case !slices.Contains(known, name):
+			d.fail(key, suggest(name, known), "unknown field %q in %s", untrusted.OneLine(name), what)
+		case f.values[name] != nil:
+			d.fail(key, "", "field %q is in %s already", name, what)
+		default:
+			f.values[name] = value
+		}
+	}
+	return f
+}
+
+// need returns a field that has to be there, or reports that it is not.
+func (d *decoder) need(f *fieldSet, name, hint string) *yaml.Node {
+	v := f.get(name)
+	if v == nil {
+		d.fail(f.node, hint, "%s has no field %q", f.what, name)
+	}
+	return v
+}
+
+// constant checks a field that can have one value only.
+func (d *decoder) constant(f *fieldSet, name, want string) {
+	v := d.need(f, name, name+": "+want)
+	if v == nil {
+		return
+	}
+	if s, ok := d.Text(v, name); ok && s != want {
+		d.fail(v, name+": "+want, "%s %q is not known here", name, untrusted.OneLine(s))
+	}
+}
+
+// Text reads a string that is not empty.
+func (d *decoder) Text(n *yaml.Node, what string) (string, bool) {
+	v := resolve(n)
+	if v.Kind != yaml.ScalarNode || v.ShortTag() != "!!str" {
+		d.fail(n, "", "%s must be a string, not %s", what, kindOf(v))
+		return "", false
+	}
+	if strings.TrimSpace(v.Value) == "" {
+		d.fail(n, "", "%s is empty", what)
+		return "", false
+	}
+	return v.Value, true
+}
+
+// List reads a list that is not empty.
+func (d *decoder) List(n *yaml.Node, what string) []*yaml.Node {
+	v := resolve(n)
+	if v.Kind != yaml.SequenceNode {
+		d.fail(n, "", "%s must be a list, not %s", what, kindOf(v))
+		return nil
+	}
+	if len(v.Content) == 0 {
+		d.fail(n, "", "%s is an empty list", what)
+	}
+	return v.Content
+}
+
+// choice reads a string that is one of a few.
+func (d *decoder) choice(n *yaml.Node, what string, from ...string) string {
+	s, ok := d.Text(n, what)
+	if ok && !slices.Contains(from, s) {
+		d.fail(n, "", "%s is %q, and must be %s", what, untrusted.OneLine(s), either(from))
+	}
+	return s
+}
+
+// either lists words with "or" before the last.
+func either(words []string) string {
+	last := len(words) - 1
+	if last == 0 {
+		return words[0]
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+// boolean reads true or false.
+func (d *decoder) boolean(n *yaml.Node, what string) bool {
+	v := resolve(n)
+	if v.Kind != yaml.ScalarNode || v.ShortTag() != "!!bool" {
+		d.fail(n, "", "%s must be true or false, not %s", what, kindOf(v))
+		return false
+	}
+	var b bool
+	return v.Decode(&b) == nil && b
+}
+
+// duration reads a positive time such as 720h.
+func (d *decoder) duration(n *yaml.Node, what string) time.Duration {
+	s, ok := d.Text(n, what)
+	if !ok {
+		return 0
+	}
+	t, err := time.ParseDuration(s)
+	if err != nil || t <= 0 {
+		d.fail(n, what+": 720h", "%s is %q, and must be a time such as 90m or 720h", what, untrusted.OneLine(s))
+	}
+	return t
+}
+
+// number reads a whole number between 1 and limit; false if it is none.
+func (d *decoder) number(n *yaml.Node, what string, limit int) (int, bool) {
+	v := resolve(n)
+	if v.Kind != yaml.ScalarNode || v.ShortTag() != "!!int" {
+		return 0, false
+	}
+	i, err := strconv.Atoi(v.Value)
+	if err != nil || i < 1 || i > limit {
+		d.fail(n, "", "%s is %s, and must be between 1 and %d", what, untrusted.OneLine(v.Value), limit)
+		return 1, true
+	}
+	return i, true
+}
+
+// resolve follows an alias. An alias never names another alias.
+func resolve(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode && n.Alias != nil {
+		return n.Alias
+	}
+	return n
+}
+
+func kindOf(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "a mapping"
+	case yaml.SequenceNode:
+		return "a list"
+	}
+	switch n.ShortTag() {
+	case "!!null":
+		return "nothing"
+	case "!!bool":
+		return "true or false"
+	case "!!int", "!!float":
+		return "a number"
+	case "!!str":
+		return "a string"
+	}
+	return "something of type " + untrusted.OneLine(n.ShortTag())
+}
+
+// suggest is the hint for a field name that is not known.
+func suggest(name string, known []string) string {
+	best, dist := "", 4
+	for _, k := range known {
+		if len(name) > 2*len(k) {
+			continue
+		}
+		if n := editDistance(strings.ToLower(name), strings.ToLower(k)); n < dist && n < len(k) {
+			best, dist = k, n
+		}
+	}
+	if best == "" {
+		return "known here: " + strings.Join(known, ", ")
+	}
+	return fmt.Sprintf("did you mean %q?", best)
+}
+
+// editDistance counts the insertions, deletions and replacements of bytes that
+// lead from one text to the other.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,228 @@
+// Package policy is the model of a verification policy, and reads it from
+// VerificationPolicies and from the ClusterImagePolicies of Sigstore's
+// policy-controller. It judges nothing: package verify does.
+package policy
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/kubepromote/kubepromote/verify/internal/untrusted"
+)
+
+// The apiVersion and kind of a policy file.
+const (
+	APIVersion = "kubepromote.dev/v1alpha1"
+	Kind       = "VerificationPolicy"
+)
+
+const (
+	maxPolicySize = 1 << 20
+	maxAliases    = 32
+)
+
+// Policy says which images need which signatures. It comes from Parse
+// and is not changed afterwards, so it may be used concurrently. The zero
+// value has no rules and rejects every image.
+type Policy struct {
+	Name  string // in the metadata; may be empty
+	Allow bool   // images that no rule matches are allowed
+	Rules []*Rule
+	// Warnings lists what the policy says that is allowed and hardly meant, such
+	// as a regular expression that matches everything.
+	Warnings []*Problem
+}
+
+// Rule holds for the repositories that one of its patterns matches. It is met
+// when enough of its authorities have signed.
+type Rule struct {
+	images      []pattern
+	Warn        bool // a rule that is not met is told, and not enforced
+	Manifest    manifestMode
+	Require     int           // distinct signers; requireAll: every authority
+	MaxAge      time.Duration // of each signature; 0: any
+	CheckName   bool          // the signed name has to be the repository
+	Names       []renaming
+	Authorities []*Authority
+}
+
+// RequireAll is the value of rule.require that asks for every authority.
+const RequireAll = 0
+
+// manifestMode says what has to be signed where the image is an index.
+type manifestMode string
+
+const (
+	manifestIndex     manifestMode = "index"     // the index
+	ManifestPlatforms manifestMode = "platforms" // every image in it
+	ManifestEither    manifestMode = "either"    // one or the other
+)
+
+// Problem is one problem of a policy file.
+type Problem struct {
+	File string // as given to ParsePolicy
+	Line int    // from 1
+	Col  int    // from 1, in characters
+	Msg  string // lower case, no full stop
+	Hint string // what to do or type; may be empty
+}
+
+// Matching lists the rules that hold for a repository, by its canonical name.
+func (p *Policy) Matching(repository string) []*Rule {
+	var found []*Rule
+	for _, r := range p.Rules {
+		if slices.ContainsFunc(r.images, func(p pattern) bool { return p.Match(repository) }) {
+			found = append(found, r)
+		}
+	}
+	return found
+}
+
+// Join makes one policy of several: an image has to meet all of them, and
+// one that no rule matches is allowed if each of them allows it. What an image
+// has is read once for all of them.
+func Join(policies ...*Policy) *Policy {
+	joined := &Policy{Allow: len(policies) > 0}
+	for _, p := range policies {
+		joined.Allow = joined.Allow && p.Allow
+		joined.Rules = append(joined.Rules, p.Rules...)
+		joined.Warnings = append(joined.Warnings, p.Warnings...)
+		if joined.Name == "" {
+			joined.Name = p.Name
+		}
+	}
+	return joined
+}
+
+// Parse reads a policy file strictly: whatever it does not understand
+// completely is an error. The file holds one VerificationPolicy, or what the
+// policy-controller of Sigstore has in a cluster: ClusterImagePolicies, and the
+// TrustRoots they name. name is the file's name for messages. readFile reads
+// a key file that the policy names; it gets the path as it is written there,
+// and the caller decides relative to what, and whether, it may be read. With a
+// nil readFile a policy that names key files is an error.
+//
+// The problems are in the order of the file. If there are any, there is no
+// policy.
+func Parse(name string, data []byte, readFile func(path string) ([]byte, error)) (*Policy, []*Problem) {
+	d := &decoder{file: name, readFile: readFile, now: time.Now()}
+	p := &Policy{}
+	switch documents := d.documents(data); {
+	case len(documents) == 0:
+	case isCluster(documents[0]):
+		d.clusterPolicy(p, documents)
+	case len(documents) > 1:
+		d.fail(documents[1], "put every policy into a file of its own", "file has more than one document")
+		fallthrough
+	default:
+		d.policy(p, documents[0])
+	}
+	if len(d.problems) > 0 {
+		return nil, sorted(d.problems)
+	}
+	p.Warnings = sorted(d.warnings)
+	return p, nil
+}
+
+// maxDocuments bounds the documents in a file.
+const maxDocuments = 64
+
+// documents finds the documents of the file. It returns none if there was a
+// problem, which it reports.
+func (d *decoder) documents(data []byte) []*yaml.Node {
+	start := &yaml.Node{Line: 1, Column: 1}
+	if len(data) > maxPolicySize {
+		d.fail(start, "", "file is over %d MiB", maxPolicySize>>20)
+		return nil
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	var all []*yaml.Node
+	for {
+		doc := &yaml.Node{}
+		err := dec.Decode(doc)
+		switch {
+		case errors.Is(err, io.EOF):
+			if len(all) == 0 {
+				d.fail(start, "", "file is empty, and no policy")
+			}
+			return all
+		case err != nil:
+			d.syntax(err)
+			return nil
+		case len(doc.Content) == 0:
+			continue
+		}
+		if n := countAliases(doc); n > maxAliases {
+			d.fail(doc, "", "file has %d aliases, and %d are the most", n, maxAliases)
+			return nil
+		}
+		if all = append(all, doc.Content[0]); len(all) > maxDocuments {
+			d.fail(doc, "", "file has more than %d documents", maxDocuments)
+			return nil
+		}
+	}
+}
+
+// isCluster says whether a document is a resource of the policy-controller.
+func isCluster(n *yaml.Node) bool {
+	if n = resolve(n); n.Kind != yaml.MappingNode {
+		return false
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if resolve(n.Content[i]).Value == "apiVersion" {
+			return strings.HasPrefix(resolve(n.Content[i+1]).Value, "policy.sigstore.dev/")
+		}
+	}
+	return false
+}
+
+// syntax reports an error of the YAML parser, which gives at most the line.
+func (d *decoder) syntax(err error) {
+	msg := strings.TrimPrefix(err.Error(), "yaml: ")
+	at := &yaml.Node{Line: 1, Column: 1}
+	if rest, ok := strings.CutPrefix(msg, "line "); ok {
+		if no, text, ok := strings.Cut(rest, ": "); ok {
+			if n, err := strconv.Atoi(no); err == nil {
+				at.Line, msg = n, text
+			}
+		}
+	}
+	d.fail(at, "", "no valid YAML: %s", untrusted.OneLine(msg))
+}
+
+func countAliases(n *yaml.Node) int {
+	if n.Kind == yaml.AliasNode {
+		return 1
+	}
+	sum := 0
+	for _, c := range n.Content {
+		sum += countAliases(c)
+	}
+	return sum
+}
+
+func (d *decoder) policy(p *Policy, n *yaml.Node) {
+	f := d.fields(n, "the policy", "apiVersion", "kind", "metadata", "spec")
+	if f == nil {
+		return
+	}
+	d.constant(f, "apiVersion", APIVersion)
+	d.constant(f, "kind", Kind)
+	if m := f.get("metadata"); m != nil {
+		if mf := d.fields(m, "metadata", "name"); mf != nil {
+			if v := mf.get("name"); v != nil {
+				p.Name, _ = d.Text(v, "name")
+			}
+		}
+	}
+	if s := d.need(f, "spec", ""); s != nil {
+		d.spec(p, s)
+	}
+}

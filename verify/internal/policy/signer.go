@@ -1,0 +1,47 @@
+package policy
+
+import (
+	"crypto/x509"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/verify/internal/keys"
+)
+
+// Signer is a key or an identity whose signatures count.
+type Signer interface {
+	// only is the id of the one signer it can be, or "" if there are many.
+	only() string
+}
+
+// KeySigner accepts signatures by one key of the policy.
+type KeySigner struct{ Key *keys.Public }
+
+func (s *KeySigner) only() string { return s.Key.Id }
+
+// IdentitySigner accepts signatures with certificates that a trusted authority
+// has given to an identity.
+type IdentitySigner struct{ Issuer, Subject Matcher }
+
+func (s *IdentitySigner) only() string {
+	if s.Issuer.Exact != "" && s.Subject.Exact != "" {
+		return IdentityID(s.Subject.Exact)
+	}
+	return ""
+}
+
+// IdentityID leaves the issuer out: whoever has the same address with two of them
+// is one person where signers are counted. Case makes no second one either.
+func IdentityID(subject string) string { return "identity " + strings.ToLower(subject) }
+
+// CertificateSigner accepts signatures with certificates of an own authority.
+type CertificateSigner struct {
+	Roots, Intermediates []*x509.Certificate
+	Subject              Matcher
+}
+
+func (s *CertificateSigner) only() string {
+	if s.Subject.Exact != "" {
+		return IdentityID(s.Subject.Exact)
+	}
+	return ""
+}

@@ -1,0 +1,61 @@
+// Package untrusted handles what came from outside and may be hostile: it makes
+// text fit for a message, bounds JSON before it is parsed, and keeps a panic of a
+// parser from the caller.
+package untrusted
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+const (
+	MaxText    = 200  // text from outside that is part of a message
+	MaxMessage = 1000 // a message with names of images in it
+)
+
+// OneLine makes text that came from outside fit for a one-line message: no
+// control characters, which could move a terminal's cursor, and not too long.
+func OneLine(s string) string { return Clean(s, MaxText) }
+
+func Clean(s string, limit int) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, strings.ToValidUTF8(s, "?"))
+	s = strings.Join(strings.Fields(s), " ")
+	if r := []rune(s); len(r) > limit {
+		s = string(r[:limit]) + "…"
+	}
+	return s
+}
+
+// Quoted is oneLine for text whose limits must be seen.
+func Quoted(s string) string { return strconv.Quote(OneLine(s)) }
+
+func Number(n int, what string) string {
+	if n != 1 && what != "more" {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
+// PlainProto makes one plain line of an error of the parser of protocol buffers,
+// which varies its spaces on purpose.
+func PlainProto(err error) string {
+	text := strings.ReplaceAll(err.Error(), "\u00a0", " ")
+	return OneLine(strings.NewReplacer("failed to proto-json unmarshal trusted root: ", "", "proto: ", "").Replace(text))
+}
+
+// BareFile takes the path out of an error.
+func BareFile(err error) string {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err.Error()
+	}
+	return OneLine(err.Error())
+}
