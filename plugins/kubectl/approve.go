@@ -49,6 +49,7 @@ func newApproveCommand(s *session) *cobra.Command {
 	for _, name := range []string{"as", "note", "expires"} {
 		must(cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions))
 	}
+	mayBeEmpty(cmd, "note")
 	o.sign.addFlags(cmd)
 	o.output = addOutput(cmd)
 	return cmd
@@ -93,7 +94,7 @@ func (o *approveOptions) run(cmd *cobra.Command, services []string) error {
 	if err != nil {
 		return err
 	}
-	source, err := s.stateSource(ctx, repo, p.Pipeline)
+	source, err := newStateSource(ctx, s, repo, p.Pipeline)
 	if err != nil {
 		return err
 	}
@@ -102,7 +103,7 @@ func (o *approveOptions) run(cmd *cobra.Command, services []string) error {
 		return err
 	}
 	s.printWarnings(plan)
-	job := signingJob{s, cmd.CommandPath(), plan.To, "approved", o.dryRun}
+	job := signingJob{session: s, command: cmd.CommandPath(), environment: plan.To, word: "approved", dryRun: o.dryRun}
 	return o.sign.finish(ctx, job, o.output, printer, statements)
 }
 
@@ -131,7 +132,7 @@ func (o *approveOptions) statements(plan *promote.Plan, source stateSource) ([]s
 			if err != nil {
 				return nil, &promote.Error{Msg: sp.Service, Err: err}
 			}
-			all = append(all, statement{sp.Service, a.Image, s})
+			all = append(all, statement{service: sp.Service, image: a.Image, statement: s})
 		}
 	}
 	if len(all) == 0 {

@@ -9,9 +9,6 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// unset is the likely cause of a name that is empty.
-const unset = "an unset variable?"
-
 // checkArgs makes arguments that a command cannot take a usage error.
 func checkArgs(c *cobra.Command) {
 	for _, child := range c.Commands() {
@@ -52,39 +49,4 @@ func flagError(cmd *cobra.Command, err error) error {
 		}
 	}
 	return e
-}
-
-// checkFlags refuses names that are empty. Most often a variable of a script is
-// not set, and what it was to say would not be done: nothing verified by that
-// policy, nothing locked, nothing signed.
-func checkFlags(cmd *cobra.Command) error {
-	for _, name := range []string{
-		"repo", "pipeline", "verify-policy", "pull-secret", "registries-conf",
-		"to", "from", "env", "image", "kustomize", "filename", "value", "image-policy",
-		"lock", "platform", "require-platform", "newest",
-		"key", "attest-key", "identity-token", "fulcio-url", "rekor-url", "timestamp-url", "verifier-id", "as",
-		"bundle", "trusted-root", "certificate-identity", "certificate-oidc-issuer", "layout-name",
-		"skip", "dir", "helm-command",
-	} {
-		f := cmd.Flag(name)
-		if f == nil || !f.Changed {
-			continue
-		}
-		values := []string{f.Value.String()}
-		if list, ok := f.Value.(interface{ GetSlice() []string }); ok {
-			values = list.GetSlice()
-		}
-		if len(values) == 0 || slices.Contains(values, "") {
-			return &usageError{msg: "--" + name + " is empty", hint: unset, command: cmd.CommandPath()}
-		}
-	}
-	return nil
-}
-
-// plural gives a number of things.
-func plural(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
 }

@@ -1,14 +1,11 @@
 package kubectl
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/kubepromote/kubepromote/promote"
-	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/verify"
 	"github.com/spf13/cobra"
 )
@@ -54,8 +51,6 @@ func newAttestCommand(s *session) *cobra.Command {
 	return cmd
 }
 
-const defaultVerifierID = "https://github.com/kubepromote/kubepromote"
-
 // attestOptions are the flags of attest.
 type attestOptions struct {
 	session     *session
@@ -95,7 +90,7 @@ func (o *attestOptions) run(cmd *cobra.Command, services []string) error {
 	if err := p.AddHistory(ctx, repo, statuses); err != nil {
 		return err
 	}
-	source, err := s.stateSource(ctx, repo, p.Pipeline)
+	source, err := newStateSource(ctx, s, repo, p.Pipeline)
 	if err != nil {
 		return err
 	}
@@ -103,37 +98,8 @@ func (o *attestOptions) run(cmd *cobra.Command, services []string) error {
 	if err != nil {
 		return err
 	}
-	job := signingJob{s, cmd.CommandPath(), o.to, "attested", o.dryRun}
+	job := signingJob{session: s, command: cmd.CommandPath(), environment: o.to, word: "attested", dryRun: o.dryRun}
 	return o.sign.finish(ctx, job, o.output, printer, statements)
-}
-
-// openOffline opens the repository for a command that asks no registry about
-// its images.
-func (s *session) openOffline(ctx context.Context) (*promote.Promoter, *git.Repo, error) {
-	s.offline = true
-	return s.open(ctx)
-}
-
-// stateSource is what statements say about where the desired state is kept.
-type stateSource struct {
-	repository string // URL, empty where it has none
-	policy     verify.Resource
-}
-
-func (s *session) stateSource(ctx context.Context, repo *git.Repo, pipeline *promote.Pipeline) (stateSource, error) {
-	remote, err := repo.Remote(ctx)
-	if err != nil {
-		return stateSource{}, err
-	}
-	name := pipeline.Metadata.Name
-	if name == "" {
-		name = "default"
-	}
-	source := stateSource{repository: remote, policy: verify.Resource{URI: "urn:kubepromote:pipeline:" + name}}
-	if remote != "" && s.pipeline == "" {
-		source.policy.URI = "git+" + remote + "#" + promote.PipelineFile
-	}
-	return source, nil
 }
 
 // statements makes a summary for each image. All that is wrong is reported.
@@ -193,57 +159,4 @@ func recordedVerdict(text string) verify.GateVerdict {
 		return verify.GateVerdict{Gate: name, Verdict: string(promote.Fail), Override: reason}
 	}
 	return verify.GateVerdict{Gate: name, Verdict: answer, Reason: reason}
-}
-
-// summary makes the statement that an image has come to an environment.
-func summary(verifier, service, image, environment, commit string, verdicts []verify.GateVerdict, source stateSource) (statement, error) {
-	passed := true
-	for _, v := range verdicts {
-		passed = passed && (v.Verdict == string(promote.Pass) || v.Override != "")
-	}
-	s, err := verify.NewVSA(verify.VSA{
-		Image: image, Verifier: verifier, Version: map[string]string{"kubectl-promote": buildVersion()}, Time: time.Now(),
-		Policy: source.policy, Passed: passed, Environment: environment, Service: service,
-		Repository: source.repository, Commit: commit, Gates: verdicts,
-	})
-	if err != nil {
-		return statement{}, &promote.Error{Msg: service + " in " + environment, Err: err}
-	}
-	return statement{service, image, s}, nil
-}
-
-// attestPromotion signs what a promotion has just committed.
-func (o *promoteOptions) attestPromotion(ctx context.Context, command string, p *promote.Promoter, repo *git.Repo, plan *promote.Plan, commit string) error {
-	source, err := o.session.stateSource(ctx, repo, p.Pipeline)
-	if err != nil {
-		return err
-	}
-	var statements []statement
-	for _, sp := range plan.Services {
-		var verdicts []verify.GateVerdict
-		for _, v := range sp.Verdicts {
-			given := verify.GateVerdict{Gate: v.Gate, Verdict: string(v.Answer), Reason: v.Reason}
-			if v.Override != "" {
-				given.Verdict, given.Override = string(promote.Fail), v.Override
-			}
-			verdicts = append(verdicts, given)
-		}
-		for _, i := range sp.Images {
-			if i.New == i.Old || i.New.Digest == "" {
-				continue
-			}
-			st, err := summary(defaultVerifierID, sp.Service, i.Repository+"@"+i.New.Digest, plan.To, commit, verdicts, source)
-			if err != nil {
-				return err
-			}
-			statements = append(statements, st)
-		}
-	}
-	done, err := o.attest.publish(ctx, o.session, command, plan.To, statements)
-	for _, a := range done {
-		if !o.session.quiet {
-			fmt.Fprintln(o.session.ErrOut, clean(a.Service+": attested to have passed "+a.Environment))
-		}
-	}
-	return err
 }

@@ -33,13 +33,14 @@ const buildExample = `  # what would be applied to production
   kubectl promote build apps/cart/overlays/production -o rendered`
 
 type buildOptions struct {
+	session *session
 	build.Options
 	restrictor string
 	to         string
 }
 
 func newBuildCommand(s *session) *cobra.Command {
-	o := &buildOptions{}
+	o := &buildOptions{session: s}
 	cmd := &cobra.Command{
 		Use:     "build [DIR]",
 		Short:   "Build a kustomization, with the project's functions built in",
@@ -59,13 +60,14 @@ func newBuildCommand(s *session) *cobra.Command {
 	flags.StringVar(&o.HelmCommand, "helm-command", "helm", "program that is run for helmCharts")
 	flags.BoolVar(&o.Network, "network", false, "allow the network to functions in containers that ask for it")
 	flags.StringVar(&o.restrictor, "load-restrictor", restrictRoot, "LoadRestrictionsNone allows files outside of a kustomization's directory")
+	mayBeEmpty(cmd, "output")
 	must(cmd.RegisterFlagCompletionFunc("load-restrictor", cobra.FixedCompletions([]string{restrictRoot, restrictNone}, cobra.ShellCompDirectiveNoFileComp)))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		dir := s.repo
 		if len(args) == 1 {
 			dir = args[0]
 		}
-		return s.build(cmd, dir, o)
+		return o.run(cmd, dir)
 	}
 	return cmd
 }
@@ -76,7 +78,8 @@ const (
 	restrictNone = "LoadRestrictionsNone"
 )
 
-func (s *session) build(cmd *cobra.Command, dir string, o *buildOptions) error {
+func (o *buildOptions) run(cmd *cobra.Command, dir string) error {
+	s := o.session
 	if o.restrictor != restrictRoot && o.restrictor != restrictNone {
 		return &usageError{msg: "--load-restrictor is " + o.restrictor, hint: restrictRoot + " or " + restrictNone}
 	}
@@ -104,11 +107,12 @@ func (s *session) build(cmd *cobra.Command, dir string, o *buildOptions) error {
 			fmt.Fprintln(s.ErrOut, line)
 		}
 	}
-	return s.writeBuild(result.Resources, o.to)
+	return o.write(result.Resources)
 }
 
-// writeBuild writes resources as kustomize build does.
-func (s *session) writeBuild(m resmap.ResMap, to string) error {
+// write writes resources as kustomize build does.
+func (o *buildOptions) write(m resmap.ResMap) error {
+	to := o.to
 	if info, err := os.Stat(to); to != "" && err == nil && info.IsDir() {
 		return writeObjects(m, to)
 	}
@@ -119,7 +123,7 @@ func (s *session) writeBuild(m resmap.ResMap, to string) error {
 	if to != "" {
 		return fileError(os.WriteFile(to, text, 0o666))
 	}
-	_, err = s.Out.Write(text)
+	_, err = o.session.Out.Write(text)
 	return err
 }
 
@@ -198,7 +202,8 @@ func (e *functionError) Unwrap() []error {
 	return errs
 }
 
-func (e *functionError) status() int {
+// ExitStatus implements [statusError].
+func (e *functionError) ExitStatus() int {
 	switch e.refused.Answer() {
 	case kustomize.No:
 		return exitRefused

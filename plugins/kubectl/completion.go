@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/spf13/cobra"
 )
@@ -58,31 +57,6 @@ func (s *session) completeImages(cmd *cobra.Command, services []string, word str
 		}
 	})
 	return offer(sorted(seen), nil, word)
-}
-
-// completePins offers the images in the files named, for `set`: what they shall
-// become is typed behind the name.
-func (o *fileOptions) completePins(s *session, args []string, word string) ([]string, cobra.ShellCompDirective) {
-	s.quiet = true
-	for _, f := range o.files {
-		if f == stdin {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-	}
-	inputs, err := o.read(s, s.repo)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	seen := make(map[string]bool)
-	for _, in := range inputs {
-		for _, pin := range in.file.Pins() {
-			if pin.Type == overlay.TypeImage {
-				seen[pin.Name] = true
-			}
-		}
-	}
-	names, directive := offer(sorted(seen), args, word)
-	return names, directive | cobra.ShellCompDirectiveNoSpace
 }
 
 // forCompletion opens the repository; where it cannot be opened there is nothing

@@ -19,7 +19,7 @@ func TestCompletionCommandFile(t *testing.T) {
 	}
 	t.Setenv("PATH", dir)
 	streams, _, out, _ := genericiooptions.NewTestIOStreams()
-	c := &completion{session: &session{IOStreams: streams}, windows: true}
+	c := &completion{session: newSession(streams), windows: true}
 	file := filepath.Join(dir, completer+".cmd")
 	for _, want := range []string{"installed " + file, "is installed already"} {
 		out.Reset()

@@ -30,7 +30,7 @@ const copyExample = `  # into production's registry, with all signatures
   kubectl promote copy dev.example.com/shop/cart@sha256:0123... prod.example.com/shop/cart --dry-run`
 
 func newCopyCommand(s *session) *cobra.Command {
-	options := digest.CopyOptions{}
+	o := &copyOptions{session: s}
 	cmd := &cobra.Command{
 		Use:     "copy SOURCE DESTINATION",
 		Short:   "Copy an image and all that belongs to it to another repository",
@@ -41,46 +41,56 @@ func newCopyCommand(s *session) *cobra.Command {
 
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	cmd.Flags().BoolVar(&options.DryRun, "dry-run", false, "say what would be sent and send nothing")
-	cmd.Flags().BoolVar(&options.WithoutSignatures, "without-signatures", false, "leave behind signatures, attestations and all else that is attached")
-	out := addOutput(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		printer, err := out.printer()
-		if err != nil {
-			return err
-		}
-		transport, err := s.registries.open()
-		if err != nil {
-			return err
-		}
-		bar := s.newProgress()
-		copier := digest.NewCopier(digest.CopierOptions{Transport: transport, Progress: func(e digest.CopyEvent) {
-			bar.showBytes("copying", e.Done, e.Total)
-		}})
-		result, err := copier.Copy(cmd.Context(), args[0], args[1], options)
-		bar.clear()
-		if err != nil {
-			return err
-		}
-		for _, note := range result.Notes {
-			s.warn("%s", note)
-		}
-		if printer != nil {
-			return printObject(s.Out, printer, "Copy", object{args[1], result})
-		}
-		return s.printCopy(result, options.DryRun)
-	}
+	cmd.Flags().BoolVar(&o.options.DryRun, "dry-run", false, "say what would be sent and send nothing")
+	cmd.Flags().BoolVar(&o.options.WithoutSignatures, "without-signatures", false, "leave behind signatures, attestations and all else that is attached")
+	o.output = addOutput(cmd)
+	cmd.RunE = o.run
 	return cmd
 }
 
-func (s *session) printCopy(r digest.CopyResult, dryRun bool) error {
+// copyOptions are the flags of copy.
+type copyOptions struct {
+	session *session
+	options digest.CopyOptions
+	output  *output
+}
+
+func (o *copyOptions) run(cmd *cobra.Command, args []string) error {
+	s := o.session
+	printer, err := o.output.printer()
+	if err != nil {
+		return err
+	}
+	transport, err := s.transport()
+	if err != nil {
+		return err
+	}
+	bar := s.newProgress()
+	copier := digest.NewCopier(digest.CopierOptions{Transport: transport, Progress: func(e digest.CopyEvent) {
+		bar.showBytes("copying", e.Done, e.Total)
+	}})
+	result, err := copier.Copy(cmd.Context(), args[0], args[1], o.options)
+	bar.clear()
+	if err != nil {
+		return err
+	}
+	for _, note := range result.Notes {
+		s.warn("%s", note)
+	}
+	if printer != nil {
+		return printObject(s.Out, printer, "Copy", object{name: args[1], content: result})
+	}
+	return o.print(result)
+}
+
+func (o *copyOptions) print(r digest.CopyResult) error {
 	sent := "SENT"
-	if dryRun {
+	if o.options.DryRun {
 		sent = "TO SEND"
 	}
 	row := []string{r.Destination}
 	for _, c := range []digest.CopyCount{r.Sent, r.Mounted, r.Present} {
 		row = append(row, fmt.Sprintf("%s, %s, %s", plural(c.Blobs, "blob"), plural(c.Manifests, "manifest"), humanize.IBytes(uint64(c.Bytes))))
 	}
-	return table(s.Out, [][]string{{"COPY", sent, "MOUNTED", "PRESENT", "ATTACHED"}, append(row, fmt.Sprint(len(r.Attached)))})
+	return table(o.session.Out, [][]string{{"COPY", sent, "MOUNTED", "PRESENT", "ATTACHED"}, append(row, fmt.Sprint(len(r.Attached)))})
 }

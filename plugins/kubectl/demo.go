@@ -15,6 +15,7 @@ import (
 	"github.com/kubepromote/kubepromote/examples/ecommerce"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
 )
 
 const demoLong = `Do the main job, whole, in a temporary folder.
@@ -28,8 +29,9 @@ undecided, because the registry is gone. The folder is left to be looked at.`
 // maxDemoServices bounds what --services makes on disk and in memory.
 const maxDemoServices = 1000
 
-func newDemoCommand(s *session) *cobra.Command {
-	d := &demo{session: s}
+// newDemoCommand makes the command; runLine is what runs the command lines that it shows.
+func newDemoCommand(s *session, runLine func(context.Context, []string, genericiooptions.IOStreams) int) *cobra.Command {
+	d := &demo{session: s, runLine: runLine}
 	cmd := &cobra.Command{
 		Use:     "demo",
 		Short:   "Show the main job on a fresh repository and registry",
@@ -49,6 +51,7 @@ func newDemoCommand(s *session) *cobra.Command {
 // demo carries one run of the demonstration.
 type demo struct {
 	*session
+	runLine  func(context.Context, []string, genericiooptions.IOStreams) int
 	services int
 	dir      string
 
@@ -270,7 +273,7 @@ func (d *demo) command(ctx context.Context, want int, args ...string) error {
 	fmt.Fprintf(d.Out, "$ kubectl promote %s\n", shown)
 	streams := d.IOStreams
 	streams.ErrOut = d.Out // so that the order of the lines is that of the events
-	got := Run(ctx, append([]string{"-C", d.dir}, args...), streams)
+	got := d.runLine(ctx, append([]string{"-C", d.dir}, args...), streams)
 	if got != exitDone {
 		fmt.Fprintf(d.Out, "(exit status %d)\n", got)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/digest"
@@ -38,6 +39,15 @@ func (e *usageError) HintText() string {
 // silentError ends a command whose messages are out already.
 type silentError struct{ status int }
 
+// silent is the error that ends a command with a status and no further message;
+// nil where the status is that of success.
+func silent(status int) error {
+	if status == exitDone {
+		return nil
+	}
+	return &silentError{status}
+}
+
 func (e *silentError) Error() string { return fmt.Sprintf("exit status %d", e.status) }
 
 // fail prints an error and gives its exit status.
@@ -50,12 +60,17 @@ func (s *session) fail(err error) int {
 	return exitStatus(err)
 }
 
+// statusError is an error of a command that knows which exit status it means.
+type statusError interface {
+	error
+	ExitStatus() int
+}
+
 func exitStatus(err error) int {
 	var usage *usageError
 	var refused *promote.Refused
-	var missing *missingPlatforms
+	var known statusError
 	var stored *verify.StoreError
-	var function *functionError
 	switch {
 	case errors.As(err, &usage), errors.Is(err, promote.ErrUsage):
 		return exitUsage
@@ -63,10 +78,8 @@ func exitStatus(err error) int {
 		return answerStatus(refused.Answer)
 	case errors.As(err, &stored) && stored.Unknown:
 		return exitUnknown
-	case errors.As(err, &missing):
-		return exitRefused
-	case errors.As(err, &function):
-		return function.status()
+	case errors.As(err, &known):
+		return known.ExitStatus()
 	case errors.Is(err, digest.ErrNotFound), errors.Is(err, digest.ErrMalformed), onDisk(err):
 		return exitFailed
 	case errors.Is(err, digest.ErrUnknown), errors.Is(err, context.DeadlineExceeded):
@@ -80,18 +93,6 @@ func exitStatus(err error) int {
 func onDisk(err error) bool {
 	var e *digest.Error
 	return errors.As(err, &e) && e.Registry == "" && digest.IsSource(e.Ref) && errors.Is(e, digest.ErrUnknown) && !errors.Is(e, context.DeadlineExceeded)
-}
-
-func answerStatus(a promote.Answer) int {
-	switch a {
-	case promote.Fail:
-		return exitRefused
-	case promote.Wait:
-		return exitWaiting
-	case promote.Undecided:
-		return exitUnknown
-	}
-	return exitDone
 }
 
 // printError writes one fact a line, and a hint below where there is one.
@@ -174,4 +175,28 @@ func (s *session) note(format string, args ...any) {
 	if s.verbose {
 		fmt.Fprintln(s.ErrOut, clean(fmt.Sprintf(format, args...)))
 	}
+}
+
+func (s *session) printWarnings(plan *promote.Plan) {
+	for _, w := range plan.Warnings {
+		s.warn("%s", w)
+	}
+	for _, sp := range plan.Services {
+		for _, w := range sp.Warnings {
+			s.warn("%s: %s", sp.Service, w)
+		}
+	}
+}
+
+// yamlError says what is wrong with a file's YAML, and on which line if the parser
+// has told.
+func yamlError(file string, err error) error {
+	text, line := strings.TrimPrefix(err.Error(), "yaml: "), 1
+	if rest, found := strings.CutPrefix(text, "line "); found {
+		number, what, _ := strings.Cut(rest, ": ")
+		if n, err := strconv.Atoi(number); err == nil {
+			text, line = what, n
+		}
+	}
+	return &promote.Error{Msg: fmt.Sprintf("%s:%d:1: not valid YAML: %s", file, line, text)}
 }

@@ -1,7 +1,6 @@
 package kubectl
 
 import (
-	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/promote"
-	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/spf13/cobra"
 )
 
@@ -27,6 +25,9 @@ func (o *fileOptions) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVarP(&o.files, "filename", "f", nil, "kustomization file, - for the standard input; can be repeated")
 	must(cmd.MarkFlagDirname("kustomize"))
 }
+
+// readsStdin tells whether the standard input is one of the files.
+func (o *fileOptions) readsStdin() bool { return slices.Contains(o.files, stdin) }
 
 func (o *fileOptions) given() bool { return len(o.dirs)+len(o.files) > 0 }
 
@@ -201,32 +202,29 @@ func joinAsGiven(dir, name string) string {
 	return strings.TrimRight(dir, string(filepath.Separator)) + string(filepath.Separator) + name
 }
 
-// writeEdits writes all changed files, or none.
-func writeEdits(ctx context.Context, inputs []input, edits []*overlay.Edit) error {
-	base := filepath.Dir(inputs[0].real)
-	for _, in := range inputs[1:] {
-		for !strings.HasPrefix(in.real, strings.TrimSuffix(base, string(filepath.Separator))+string(filepath.Separator)) {
-			base = filepath.Dir(base)
-		}
-	}
-	root, err := os.OpenRoot(base)
+// readBounded reads a small file that the user has named.
+func readBounded(file string) ([]byte, error) {
+	const most = 1 << 20
+	f, err := os.Open(file)
 	if err != nil {
-		return fileError(err)
+		return nil, fileError(err)
 	}
-	defer root.Close()
-	var files []promote.File
-	for i, e := range edits {
-		if !e.Changed() {
-			continue
-		}
-		rel, err := filepath.Rel(base, inputs[i].real)
-		if err != nil {
-			return fileError(err)
-		}
-		files = append(files, promote.File{Path: filepath.ToSlash(rel), Data: e.After.Bytes(), Old: e.Before.Bytes()})
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	switch {
+	case err != nil:
+		return nil, fileError(err)
+	case len(data) > most:
+		return nil, &promote.Error{Msg: file + " is larger than 1 MiB"}
 	}
-	if len(files) == 0 {
-		return nil
+	return data, nil
+}
+
+// fileError says what is wrong with a file the way the other messages do.
+func fileError(err error) error {
+	var p *os.PathError
+	if errors.As(err, &p) {
+		return &promote.Error{Msg: p.Path, Err: p.Err}
 	}
-	return git.WriteFiles(ctx, root, files)
+	return err
 }

@@ -21,7 +21,7 @@ const historyExample = `  # who put what into production, and when
   kubectl promote history --limit 5`
 
 func newHistoryCommand(s *session) *cobra.Command {
-	req, limit := promote.HistoryRequest{}, 0
+	o := &historyOptions{session: s}
 	cmd := &cobra.Command{
 		Use:               "history [SERVICE...]",
 		Short:             "Show who promoted what, when and from where",
@@ -31,40 +31,46 @@ func newHistoryCommand(s *session) *cobra.Command {
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: s.completeServices,
 	}
-	cmd.Flags().StringVar(&req.Environment, "env", "", "only this environment")
-	cmd.Flags().IntVar(&limit, "limit", 0, "show at most so many changes (default: all)")
+	cmd.Flags().StringVar(&o.request.Environment, "env", "", "only this environment")
+	cmd.Flags().IntVar(&o.limit, "limit", 0, "show at most so many changes (default: all)")
 	must(cmd.RegisterFlagCompletionFunc("env", s.completeEnvironments))
-	out := addOutput(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		req.Services = args
-		return s.history(cmd, out, req, limit)
-	}
+	o.output = addOutput(cmd)
+	cmd.RunE = o.run
 	return cmd
 }
 
-func (s *session) history(cmd *cobra.Command, out *output, req promote.HistoryRequest, limit int) error {
-	printer, err := out.printer()
+// historyOptions are the flags of history.
+type historyOptions struct {
+	session *session
+	request promote.HistoryRequest
+	limit   int
+	output  *output
+}
+
+func (o *historyOptions) run(cmd *cobra.Command, services []string) error {
+	s := o.session
+	printer, err := o.output.printer()
 	if err != nil {
 		return err
 	}
-	if limit < 0 {
+	if o.limit < 0 {
 		return &usageError{msg: "--limit is negative", command: cmd.CommandPath()}
 	}
-	s.offline = true
-	p, repo, err := s.open(cmd.Context())
+	o.request.Services = services
+	p, repo, err := s.openOffline(cmd.Context())
 	if err != nil {
 		return err
 	}
 	defer repo.Close()
-	if err := p.CheckServices(req.Services); err != nil {
+	if err := p.CheckServices(services); err != nil {
 		return err
 	}
 	var changes []promote.Change
 	bar := s.newProgress()
-	err = p.History(cmd.Context(), repo, req, func(c promote.Change) bool {
+	err = p.History(cmd.Context(), repo, o.request, func(c promote.Change) bool {
 		changes = append(changes, c)
-		bar.show("reading the history", len(changes), max(limit, len(changes)))
-		return limit == 0 || len(changes) < limit
+		bar.show("reading the history", len(changes), max(o.limit, len(changes)))
+		return o.limit == 0 || len(changes) < o.limit
 	})
 	bar.clear()
 	if err != nil {
@@ -73,7 +79,7 @@ func (s *session) history(cmd *cobra.Command, out *output, req promote.HistoryRe
 	if printer != nil {
 		items := []object{}
 		for _, c := range changes {
-			items = append(items, object{fmt.Sprintf("%.9s-%s-%s", c.Commit, c.Service, c.Environment), c})
+			items = append(items, object{name: fmt.Sprintf("%.9s-%s-%s", c.Commit, c.Service, c.Environment), content: c})
 		}
 		return printList(s.Out, printer, "Change", items)
 	}
@@ -82,7 +88,7 @@ func (s *session) history(cmd *cobra.Command, out *output, req promote.HistoryRe
 			s.warn("commit %.9s: %s in %s: %s", c.Commit, c.Service, c.Environment, c.Mismatch)
 		}
 	}
-	return table(s.Out, historyRows(changes, out.wide(), time.Now()))
+	return table(s.Out, historyRows(changes, o.output.wide(), time.Now()))
 }
 
 func historyRows(changes []promote.Change, wide bool, now time.Time) [][]string {

@@ -18,7 +18,7 @@ const imagesExample = `  # the images of this directory's kustomization
   kubectl promote images -k apps/web/overlays/staging -k apps/web/overlays/production -o json`
 
 func newImagesCommand(s *session) *cobra.Command {
-	files := &fileOptions{}
+	o := &imagesOptions{session: s}
 	cmd := &cobra.Command{
 		Use:     "images",
 		Short:   "List the images in files",
@@ -26,10 +26,17 @@ func newImagesCommand(s *session) *cobra.Command {
 		Example: imagesExample,
 		GroupID: groupEdit,
 	}
-	files.addFlags(cmd)
-	out := addOutput(cmd)
-	cmd.RunE = func(*cobra.Command, []string) error { return s.images(files, out) }
+	o.files.addFlags(cmd)
+	o.output = addOutput(cmd)
+	cmd.RunE = func(*cobra.Command, []string) error { return o.run() }
 	return cmd
+}
+
+// imagesOptions are the flags of images.
+type imagesOptions struct {
+	session *session
+	files   fileOptions
+	output  *output
 }
 
 // listedImage is an image entry and the file that it stands in.
@@ -38,12 +45,13 @@ type listedImage struct {
 	overlay.Pin
 }
 
-func (s *session) images(files *fileOptions, out *output) error {
+func (o *imagesOptions) run() error {
+	s, out := o.session, o.output
 	printer, err := out.printer()
 	if err != nil {
 		return err
 	}
-	inputs, err := files.readImages(s)
+	inputs, err := o.files.readImages(s)
 	if err != nil {
 		return err
 	}
@@ -54,7 +62,7 @@ func (s *session) images(files *fileOptions, out *output) error {
 	items := []object{}
 	for _, in := range inputs {
 		for _, i := range in.file.Pins() {
-			items = append(items, object{i.Name, listedImage{in.file.Name(), i}})
+			items = append(items, object{name: i.Name, content: listedImage{in.file.Name(), i}})
 			digest := shortDigest(i.Digest)
 			if out.wide() {
 				digest = dash(i.Digest)
@@ -70,11 +78,4 @@ func (s *session) images(files *fileOptions, out *output) error {
 		return printList(s.Out, printer, "Image", items)
 	}
 	return table(s.Out, rows)
-}
-
-func dash(text string) string {
-	if text == "" {
-		return "-"
-	}
-	return text
 }

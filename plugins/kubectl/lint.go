@@ -9,10 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
-	"github.com/kubepromote/kubepromote/promote"
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
 	"k8s.io/cli-runtime/pkg/printers"
@@ -67,7 +65,7 @@ func (f *lintFile) problem(at *yaml.Node, hint, format string, args ...any) lint
 }
 
 func newLintCommand(s *session) *cobra.Command {
-	var skip []string
+	o := &lintOptions{session: s}
 	long := lintLong
 	for _, r := range lintRules() {
 		long += "  " + r.name + ": " + r.about + "\n"
@@ -83,14 +81,14 @@ func newLintCommand(s *session) *cobra.Command {
 			return nil, cobra.ShellCompDirectiveFilterDirs
 		},
 	}
-	cmd.Flags().StringSliceVar(&skip, "skip", nil, "rules that are not looked at; can be repeated")
+	cmd.Flags().StringSliceVar(&o.skip, "skip", nil, "rules that are not looked at; can be repeated")
 	must(cmd.RegisterFlagCompletionFunc("skip", cobra.FixedCompletions(ruleNames(), cobra.ShellCompDirectiveNoFileComp)))
-	out := addOutput(cmd)
+	o.output = addOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, dirs []string) error {
 		if len(dirs) == 0 {
 			dirs = []string{s.repo}
 		}
-		return s.lint(cmd.Context(), dirs, skip, out)
+		return o.run(cmd.Context(), dirs)
 	}
 	return cmd
 }
@@ -103,17 +101,24 @@ func ruleNames() []string {
 	return names
 }
 
-func (s *session) lint(ctx context.Context, dirs, skip []string, out *output) error {
-	printer, err := out.printer()
+// lintOptions are the flags of lint.
+type lintOptions struct {
+	session *session
+	skip    []string
+	output  *output
+}
+
+func (o *lintOptions) run(ctx context.Context, dirs []string) error {
+	printer, err := o.output.printer()
 	if err != nil {
 		return err
 	}
-	for _, name := range skip {
+	for _, name := range o.skip {
 		if !slices.Contains(ruleNames(), name) {
 			return &usageError{msg: fmt.Sprintf("there is no rule %q", name), hint: "the rules: " + strings.Join(ruleNames(), ", ")}
 		}
 	}
-	l := &linter{ctx: ctx, seen: make(map[string]bool), rules: slices.DeleteFunc(lintRules(), func(r lintRule) bool { return slices.Contains(skip, r.name) })}
+	l := &linter{ctx: ctx, seen: make(map[string]bool), rules: slices.DeleteFunc(lintRules(), func(r lintRule) bool { return slices.Contains(o.skip, r.name) })}
 	var errs []error
 	for _, d := range dirs {
 		errs = append(errs, l.directory(d))
@@ -122,23 +127,24 @@ func (s *session) lint(ctx context.Context, dirs, skip []string, out *output) er
 	slices.SortStableFunc(l.problems, func(a, b lintProblem) int {
 		return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line, a.Column-b.Column)
 	})
-	if err := s.printProblems(printer, out, l.problems); err != nil {
+	if err := o.print(printer, l.problems); err != nil {
 		return err
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
 	if len(l.problems) > 0 {
-		return &silentError{exitFailed}
+		return silent(exitFailed)
 	}
 	return nil
 }
 
-func (s *session) printProblems(printer printers.ResourcePrinter, out *output, problems []lintProblem) error {
+func (o *lintOptions) print(printer printers.ResourcePrinter, problems []lintProblem) error {
+	s, out := o.session, o.output
 	if printer != nil {
 		items := []object{}
 		for _, p := range problems {
-			items = append(items, object{p.File, p})
+			items = append(items, object{name: p.File, content: p})
 		}
 		return printList(s.Out, printer, "Problem", items)
 	}
@@ -162,19 +168,6 @@ type linter struct {
 	seen     map[string]bool // files, where directories overlap
 	problems []lintProblem
 	errs     []error // files that could not be read
-}
-
-// yamlError says what is wrong with a file's YAML, and on which line if the parser
-// has told.
-func yamlError(file string, err error) error {
-	text, line := strings.TrimPrefix(err.Error(), "yaml: "), 1
-	if rest, found := strings.CutPrefix(text, "line "); found {
-		number, what, _ := strings.Cut(rest, ": ")
-		if n, err := strconv.Atoi(number); err == nil {
-			text, line = what, n
-		}
-	}
-	return &promote.Error{Msg: fmt.Sprintf("%s:%d:1: not valid YAML: %s", file, line, text)}
 }
 
 // directory reads all kustomization files below a directory.

@@ -45,7 +45,7 @@ func (o *resolveOptions) runNewest(cmd *cobra.Command, printer printers.Resource
 		} else {
 			ref = res.Ref
 		}
-		items = append(items, object{ref, item})
+		items = append(items, object{name: ref, content: item})
 		rows = append(rows, []string{ref, dash(res.Digest), dash(chosen.Why)})
 	}
 	bar.clear()

@@ -2,24 +2,9 @@ package kubectl
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 )
-
-// usageTemplate is cobra's, but that the flags which all commands have are left
-// to `options`, as kubectl does it.
-func usageTemplate(standard string) string {
-	before, rest, found := strings.Cut(standard, "{{if .HasAvailableInheritedFlags}}")
-	_, after, closed := strings.Cut(rest, "{{end}}")
-	if !found || !closed {
-		return standard
-	}
-	const pointer = `{{if and .HasParent (ne .Name "options")}}
-
-Use "{{.Root.CommandPath}} options" for the flags that every command has.{{end}}`
-	return before + pointer + after
-}
 
 func newOptionsCommand(s *session) *cobra.Command {
 	return &cobra.Command{

@@ -34,15 +34,10 @@ func addOutput(cmd *cobra.Command) *output {
 	o := &output{}
 	cmd.Flags().StringVarP(&o.format, "output", "o", "", "output format. One of: ("+strings.ReplaceAll(strings.Join(formats, ", "), "=", "")+")")
 	cmd.Flags().StringVar(&o.template, "template", "", "template string or path to a template file for -o go-template and -o go-template-file")
+	mayBeEmpty(cmd, "output")
+	mayBeEmpty(cmd, "template")
 	must(cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace)))
 	return o
-}
-
-// must reports a mistake in the program itself, such as a flag that is not there.
-func must(err error) {
-	if err != nil {
-		panic(err)
-	}
 }
 
 // wide tells whether the table shall have its further columns.
@@ -245,4 +240,31 @@ func table(w io.Writer, rows [][]string) error {
 	}
 	_, err := w.Write(trimmed.Bytes())
 	return err
+}
+
+// plural gives a number of things.
+func plural(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+func dash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}
+
+// shortDigest gives the first twelve digits of a digest.
+func shortDigest(digest string) string {
+	if digest == "" {
+		return "-"
+	}
+	_, hex, ok := strings.Cut(digest, ":")
+	if !ok || len(hex) < 12 {
+		return digest
+	}
+	return hex[:12]
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/kubepromote/kubepromote/digest"
+	"github.com/kubepromote/kubepromote/verify"
 	"github.com/spf13/cobra"
 )
 
@@ -118,11 +119,24 @@ func (s *session) cached(t *digest.Transport) http.RoundTripper {
 	return &digest.CacheTransport{Base: t, Cache: cache}
 }
 
+// transport gives what registries are reached by, with the flags of this run.
+func (s *session) transport() (*digest.Transport, error) { return s.registries.open() }
+
 // newResolver makes a resolver on the shared transport.
 func (s *session) newResolver() (*digest.Resolver, error) {
-	t, err := s.registries.open()
+	t, err := s.transport()
 	if err != nil {
 		return nil, err
 	}
 	return digest.NewResolver(digest.Options{Transport: t}), nil
+}
+
+// newVerifier makes a verifier on the shared transport; layoutName is the repository
+// that images in OCI layouts are of.
+func (s *session) newVerifier(layoutName string) (*verify.Verifier, error) {
+	t, err := s.transport()
+	if err != nil {
+		return nil, err
+	}
+	return verify.New(verify.Options{Transport: s.cached(t), TransportAuthenticates: true, LayoutName: layoutName}), nil
 }

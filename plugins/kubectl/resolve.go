@@ -1,12 +1,8 @@
 package kubectl
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"io"
-	"slices"
-	"strings"
 
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/overlay"
@@ -167,7 +163,7 @@ func (o *resolveOptions) run(cmd *cobra.Command, args []string) error {
 	}
 	failed := errors.Join(errs...)
 	if failed == nil && lock != nil && !o.locked {
-		if err := s.saveLock(cmd, lock); err != nil {
+		if err := o.saveLock(cmd, lock); err != nil {
 			return err
 		}
 	}
@@ -178,31 +174,6 @@ func (o *resolveOptions) run(cmd *cobra.Command, args []string) error {
 		return o.writePins(cmd, inputs, results)
 	}
 	return errors.Join(o.print(printer, results), failed)
-}
-
-// expandStdin puts the lines of the standard input in the place of "-".
-func (s *session) expandStdin(args []string, files *fileOptions) ([]string, error) {
-	at := slices.Index(args, stdin)
-	if at < 0 {
-		return args, nil
-	}
-	if slices.Contains(args[at+1:], stdin) || slices.Contains(files.files, stdin) {
-		return nil, readTwice()
-	}
-	var read []string
-	lines := bufio.NewScanner(io.LimitReader(s.stdin, maxLockFile))
-	for lines.Scan() {
-		if line := strings.TrimSpace(lines.Text()); line != "" && !strings.HasPrefix(line, "#") {
-			read = append(read, line)
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return nil, &promote.Error{Msg: "reading the standard input", Err: err}
-	}
-	if len(read) == 0 {
-		return nil, &promote.Error{Msg: "<stdin>: no reference in it"}
-	}
-	return slices.Concat(args[:at], read, args[at+1:]), nil
 }
 
 // pinRef is a reference and, where it is a file's, the pin that it comes from.
@@ -320,7 +291,8 @@ func (o *resolveOptions) resolve(cmd *cobra.Command, lock *lockFile, refs []pinR
 	return out, nil
 }
 
-func (s *session) saveLock(cmd *cobra.Command, lock *lockFile) error {
+func (o *resolveOptions) saveLock(cmd *cobra.Command, lock *lockFile) error {
+	s := o.session
 	changed, err := lock.save(cmd.Context())
 	if err == nil && !s.quiet {
 		word := "unchanged"
@@ -372,7 +344,7 @@ func (o *resolveOptions) print(printer printers.ResourcePrinter, results []resol
 		if r.Err != nil {
 			item.Error = r.Err.Error()
 		}
-		items = append(items, object{item.Ref, item})
+		items = append(items, object{name: item.Ref, content: item})
 		row := []string{item.Ref, dash(r.Digest)}
 		if o.output.wide() {
 			row = append(row, dash(r.MediaType), dash(r.TagDigest))

@@ -88,35 +88,13 @@ type missingPlatforms struct {
 	missing []digest.Platform
 }
 
+// ExitStatus implements [statusError].
+func (m *missingPlatforms) ExitStatus() int { return exitRefused }
+
 func (m *missingPlatforms) Error() string {
 	var names []string
 	for _, p := range m.missing {
 		names = append(names, p.String())
 	}
 	return fmt.Sprintf("%s has no image for %s", m.ref, strings.Join(names, ", "))
-}
-
-// sourceResolver also answers for images in directories and files.
-type sourceResolver struct{ *digest.Resolver }
-
-// ResolveAll implements [digest.BatchResolver].
-func (r *sourceResolver) ResolveAll(ctx context.Context, refs []string, done func(digest.Result)) []digest.Result {
-	results := make([]digest.Result, len(refs))
-	var remote []string
-	var at []int
-	for i, ref := range refs {
-		if !digest.IsSource(ref) {
-			remote, at = append(remote, ref), append(at, i)
-			continue
-		}
-		res, err := digest.ResolveSource(ctx, ref)
-		results[i] = digest.Result{Resolution: res, Err: err}
-		if done != nil {
-			done(results[i])
-		}
-	}
-	for n, r := range r.Resolver.ResolveAll(ctx, remote, done) {
-		results[at[n]] = r
-	}
-	return results
 }

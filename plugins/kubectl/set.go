@@ -2,7 +2,6 @@ package kubectl
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/spf13/cobra"
@@ -51,10 +50,8 @@ func newSetCommand(s *session) *cobra.Command {
 		GroupID: groupEdit,
 		Args:    cobra.ArbitraryArgs,
 		RunE:    o.run,
-		ValidArgsFunction: func(_ *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
-			return o.files.completePins(s, args, word)
-		},
 	}
+	cmd.ValidArgsFunction = o.completePins
 	o.files.addFlags(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the diff and change nothing")
@@ -137,70 +134,26 @@ func (o *setOptions) run(cmd *cobra.Command, args []string) error {
 	return s.finishEdits(cmd, inputs, edits, o.dryRun)
 }
 
-// finishEdits writes the edits, or shows what they would do.
-func (s *session) finishEdits(cmd *cobra.Command, inputs []input, edits []*overlay.Edit, dryRun bool) error {
-	if !dryRun {
-		return s.writeSet(cmd, inputs, edits)
+// completePins offers the images in the files named, for `set`: what they shall
+// become is typed behind the name.
+func (o *setOptions) completePins(_ *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+	s := o.session
+	s.quiet = true
+	if o.files.readsStdin() {
+		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	for _, e := range edits {
-		fmt.Fprint(forTerminal(s.Out), e.Diff())
+	inputs, err := o.files.read(s, s.repo)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	return nil
-}
-
-// writeSet writes the edits and says what became of each value. What came from
-// the standard input goes to the standard output.
-func (s *session) writeSet(cmd *cobra.Command, inputs []input, edits []*overlay.Edit) error {
-	var named []input
-	var namedEdits []*overlay.Edit
-	for i, in := range inputs {
-		if in.path == stdin {
-			if _, err := s.Out.Write(edits[i].After.Bytes()); err != nil {
-				return err
+	seen := make(map[string]bool)
+	for _, in := range inputs {
+		for _, pin := range in.file.Pins() {
+			if pin.Type == overlay.TypeImage {
+				seen[pin.Name] = true
 			}
-			continue
-		}
-		named, namedEdits = append(named, in), append(namedEdits, edits[i])
-	}
-	if len(named) == 0 {
-		return nil
-	}
-	if err := writeEdits(cmd.Context(), named, namedEdits); err != nil {
-		return err
-	}
-	if s.quiet {
-		return nil
-	}
-	for _, e := range namedEdits {
-		for _, c := range e.Changes {
-			fmt.Fprintln(s.ErrOut, clean(fmt.Sprintf("%s%s: %s", e.Before.Name(), place(c.Position), describe(c))))
-		}
-		if len(e.Changes) == 0 {
-			fmt.Fprintln(s.ErrOut, clean(e.Before.Name())+": unchanged")
 		}
 	}
-	return nil
-}
-
-func place(p overlay.Position) string {
-	if p.Line == 0 {
-		return ""
-	}
-	return fmt.Sprintf(":%d:%d", p.Line, p.Col)
-}
-
-// describe says what became of a value: of a pin, by the pin's name and the key,
-// or of any other scalar, by its path.
-func describe(c overlay.FieldChange) string {
-	what := fmt.Sprintf("%q: %s", c.Image, c.Field)
-	if c.Field == overlay.FieldValue {
-		what = c.Image
-	}
-	switch {
-	case c.New == "":
-		return fmt.Sprintf("%s %s removed", what, c.Old)
-	case c.Old == "":
-		return fmt.Sprintf("%s %s added", what, c.New)
-	}
-	return fmt.Sprintf("%s %s → %s", what, c.Old, c.New)
+	names, directive := offer(sorted(seen), args, word)
+	return names, directive | cobra.ShellCompDirectiveNoSpace
 }

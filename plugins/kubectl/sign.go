@@ -2,8 +2,6 @@ package kubectl
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -11,7 +9,6 @@ import (
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/verify"
 	"github.com/spf13/cobra"
-	"k8s.io/cli-runtime/pkg/printers"
 )
 
 const signLong = `
@@ -94,120 +91,9 @@ func (o *signOptions) makeSigner(ctx context.Context, s *session, command string
 
 // storer makes what puts bundles beside images.
 func (o *signOptions) storer(s *session) (*verify.Storer, error) {
-	t, err := s.registries.open()
+	t, err := s.transport()
 	if err != nil {
 		return nil, err
 	}
 	return verify.NewStorer(verify.StoreOptions{Transport: t, TransportAuthenticates: true, Legacy: o.legacy}), nil
-}
-
-// statement is one statement to be signed and stored.
-type statement struct {
-	service, image string
-	statement      verify.Statement
-}
-
-// attested is a statement that was made, as an API object.
-type attested struct {
-	Service       string `json:"service"`
-	Environment   string `json:"environment"`
-	Image         string `json:"image"`
-	PredicateType string `json:"predicateType"`
-	KeyID         string `json:"keyID,omitempty"`
-	DryRun        bool   `json:"dryRun,omitempty"`
-	// Statement is what would be signed, in a dry run.
-	Statement json.RawMessage `json:"statement,omitempty"`
-	*verify.Stored
-}
-
-// signingJob says what statements are signed for.
-type signingJob struct {
-	session     *session
-	command     string // for hints
-	environment string
-	word        string // what becomes of images: attested, approved
-	dryRun      bool
-}
-
-// finish signs and stores statements, or shows them, and prints what was done.
-func (o *signOptions) finish(ctx context.Context, job signingJob, out *output, printer printers.ResourcePrinter, all []statement) error {
-	if !job.dryRun {
-		done, err := o.publish(ctx, job.session, job.command, job.environment, all)
-		return job.session.published(out, printer, job.word, done, err)
-	}
-	var shown []attested
-	for _, st := range all {
-		shown = append(shown, attested{
-			Service: st.service, Environment: job.environment, Image: st.image, PredicateType: st.statement.PredicateType(),
-			DryRun: true, Statement: st.statement.Payload(),
-		})
-	}
-	return job.session.printAttested(out, printer, job.word, shown)
-}
-
-// publish signs statements and stores them beside their images. What is stored
-// stays stored where a later one fails; the same command again adds to it.
-func (o *signOptions) publish(ctx context.Context, s *session, command, environment string, all []statement) ([]attested, error) {
-	signer, err := o.signer(ctx, s, command)
-	if err != nil {
-		return nil, err
-	}
-	storer, err := o.storer(s)
-	if err != nil {
-		return nil, err
-	}
-	bar := s.newProgress()
-	defer bar.clear()
-	var done []attested
-	for n, st := range all {
-		bundle, err := signer.Attest(ctx, st.statement)
-		if err != nil {
-			return done, &promote.Error{Msg: "signing a statement about " + st.image, Err: err}
-		}
-		stored, err := storer.Store(ctx, st.image, bundle)
-		if err != nil {
-			return done, err
-		}
-		done = append(done, attested{Service: st.service, Environment: environment, Image: st.image,
-			PredicateType: st.statement.PredicateType(), KeyID: signer.KeyID(), Stored: &stored})
-		bar.show("attesting", n+1, len(all))
-	}
-	return done, nil
-}
-
-// published prints what was signed before an error, if there was one.
-func (s *session) published(out *output, printer printers.ResourcePrinter, word string, done []attested, err error) error {
-	if len(done) == 0 && err != nil {
-		return err
-	}
-	return errors.Join(s.printAttested(out, printer, word, done), err)
-}
-
-// printAttested prints what was signed, or, for a dry run, the statements. The
-// word says what was done to an image.
-func (s *session) printAttested(out *output, printer printers.ResourcePrinter, word string, all []attested) error {
-	rows := [][]string{{"SERVICE", "ENVIRONMENT", "IMAGE", "RESULT"}}
-	if out.wide() {
-		rows[0] = append(rows[0], "PREDICATE TYPE", "LOCATION")
-	}
-	items := []object{}
-	for _, a := range all {
-		items = append(items, object{a.Service, a})
-		result, location := "would be "+word, "-"
-		if a.Stored != nil {
-			result, location = word, a.Location
-			if !a.Written {
-				result = "unchanged"
-			}
-		}
-		row := []string{a.Service, a.Environment, a.Image, result}
-		if out.wide() {
-			row = append(row, a.PredicateType, location)
-		}
-		rows = append(rows, row)
-	}
-	if printer != nil {
-		return printList(s.Out, printer, "Attestation", items)
-	}
-	return table(s.Out, rows)
 }

@@ -32,18 +32,24 @@ func newStatusCommand(s *session) *cobra.Command {
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: s.completeServices,
 	}
-	out := addOutput(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error { return s.status(cmd, out, args) }
+	o := &statusOptions{session: s, output: addOutput(cmd)}
+	cmd.RunE = o.run
 	return cmd
 }
 
-func (s *session) status(cmd *cobra.Command, out *output, services []string) error {
+// statusOptions are the flags of status.
+type statusOptions struct {
+	session *session
+	output  *output
+}
+
+func (o *statusOptions) run(cmd *cobra.Command, services []string) error {
+	s, out := o.session, o.output
 	printer, err := out.printer()
 	if err != nil {
 		return err
 	}
-	s.offline = true
-	p, repo, err := s.open(cmd.Context())
+	p, repo, err := s.openOffline(cmd.Context())
 	if err != nil {
 		return err
 	}
@@ -61,7 +67,7 @@ func (s *session) status(cmd *cobra.Command, out *output, services []string) err
 	case printer != nil:
 		items := []object{}
 		for _, st := range statuses {
-			items = append(items, object{st.Service, st})
+			items = append(items, object{name: st.Service, content: st})
 		}
 		err = printList(s.Out, printer, "ServiceStatus", items)
 	case out.wide():

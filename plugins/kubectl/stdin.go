@@ -1,9 +1,12 @@
 package kubectl
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/kubepromote/kubepromote/promote"
 	"golang.org/x/term"
@@ -67,4 +70,32 @@ func (s *session) keyPassword(ctx context.Context) ([]byte, error) {
 		return nil, stopped
 	}
 	return password, err
+}
+
+// maxStdin bounds the references that are read from the standard input.
+const maxStdin = 16 << 20
+
+// expandStdin puts the lines of the standard input in the place of "-".
+func (s *session) expandStdin(args []string, files *fileOptions) ([]string, error) {
+	at := slices.Index(args, stdin)
+	if at < 0 {
+		return args, nil
+	}
+	if slices.Contains(args[at+1:], stdin) || files.readsStdin() {
+		return nil, readTwice()
+	}
+	var read []string
+	lines := bufio.NewScanner(io.LimitReader(s.stdin, maxStdin))
+	for lines.Scan() {
+		if line := strings.TrimSpace(lines.Text()); line != "" && !strings.HasPrefix(line, "#") {
+			read = append(read, line)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, &promote.Error{Msg: "reading the standard input", Err: err}
+	}
+	if len(read) == 0 {
+		return nil, &promote.Error{Msg: "<stdin>: no reference in it"}
+	}
+	return slices.Concat(args[:at], read, args[at+1:]), nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/verify"
 	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/printers"
 )
 
 const verifyLong = `Verify the signatures of images against a policy.
@@ -42,7 +43,7 @@ const verifyExample = `  # what production would demand of the images in staging
   kubectl promote verify oci:cart --layout-name registry.example.com/shop/cart --verify-policy policies/images.yaml`
 
 func newVerifyCommand(s *session) *cobra.Command {
-	files, env, layoutName := &fileOptions{}, "", ""
+	o := &verifyOptions{session: s}
 	cmd := &cobra.Command{
 		Use:     "verify [REF...|-|SERVICE... --env ENVIRONMENT]",
 		Short:   "Verify the signatures of images against a policy",
@@ -50,125 +51,136 @@ func newVerifyCommand(s *session) *cobra.Command {
 		Example: verifyExample,
 		GroupID: groupEdit,
 		Args:    cobra.ArbitraryArgs,
+		RunE:    o.run,
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
-			if env == "" {
+			if o.env == "" {
 				return nil, cobra.ShellCompDirectiveNoFileComp // references cannot be guessed
 			}
 			return s.completeServices(cmd, args, word)
 		},
 	}
-	files.addFlags(cmd)
-	cmd.Flags().StringVar(&env, "env", "", "the arguments are services; verify what this environment runs")
+	o.files.addFlags(cmd)
+	cmd.Flags().StringVar(&o.env, "env", "", "the arguments are services; verify what this environment runs")
 	must(cmd.RegisterFlagCompletionFunc("env", s.completeEnvironments))
-	cmd.Flags().StringVar(&layoutName, "layout-name", "", "repository whose rules hold for images in OCI layouts")
+	cmd.Flags().StringVar(&o.layoutName, "layout-name", "", "repository whose rules hold for images in OCI layouts")
 	must(cmd.RegisterFlagCompletionFunc("layout-name", cobra.NoFileCompletions))
-	out := addOutput(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		printer, err := out.printer()
-		if err != nil {
-			return err
-		}
-		if _, err := name.NewRepository(layoutName); layoutName != "" && err != nil {
-			return &usageError{msg: fmt.Sprintf("--layout-name %q is no repository", layoutName), hint: "--layout-name registry.example.com/shop/cart", command: cmd.CommandPath()}
-		}
-		refs, unpinned, policy, err := s.verifyInput(cmd, files, env, args)
-		if err != nil {
-			return err
-		}
-		if len(refs)+len(unpinned) == 0 {
-			return &promote.Error{Msg: "no image to verify", Hint: "kubectl promote images lists what there is"}
-		}
-		results, err := s.verifyRefs(cmd, policy, refs, layoutName)
-		if err != nil {
-			return err
-		}
-		results = append(results, unpinned...)
-		items, worst := []object{}, exitDone
-		for _, r := range results {
-			items = append(items, object{r.Image, r})
-			worst = worse(worst, r)
-			for _, w := range r.Warnings {
-				s.warn("%s: NOT verified by a rule in warn mode: %s", r.Image, w)
-			}
-		}
-		if printer != nil {
-			err = printList(s.Out, printer, "Verification", items)
-		} else {
-			err = s.printVerified("IMAGE", out, results)
-		}
-		if err == nil && worst != exitDone {
-			err = &silentError{worst}
-		}
-		return err
-	}
+	o.output = addOutput(cmd)
 	return cmd
 }
 
-// worse gives the exit status for one more result: a no stands even where
-// something else is unknown.
-func worse(status int, r verify.Result) int {
-	switch {
-	case r.Outcome == verify.Verified || r.Warned:
-		return status
-	case r.Outcome == verify.Rejected || status == exitRefused:
-		return exitRefused
-	}
-	return exitUnknown
+// verifyOptions are the flags of verify.
+type verifyOptions struct {
+	session         *session
+	files           fileOptions
+	env, layoutName string
+	output          *output
 }
 
-// verifyInput gives the references to verify, what cannot be verified because it
-// is pinned to nothing, and the policy.
-func (s *session) verifyInput(cmd *cobra.Command, files *fileOptions, env string, args []string) (refs []string, unpinned []verify.Result, policy *verify.Policy, err error) {
-	if env != "" {
-		return s.verifyServices(cmd, files, env, args)
+func (o *verifyOptions) run(cmd *cobra.Command, args []string) error {
+	printer, err := o.output.printer()
+	if err != nil {
+		return err
 	}
-	if s.verifyPolicy == "" {
-		return nil, nil, nil, &usageError{msg: "no policy named", hint: "--verify-policy FILE, or SERVICE --env ENVIRONMENT", command: cmd.CommandPath()}
+	if _, err := name.NewRepository(o.layoutName); o.layoutName != "" && err != nil {
+		return &usageError{msg: fmt.Sprintf("--layout-name %q is no repository", o.layoutName), hint: "--layout-name registry.example.com/shop/cart", command: cmd.CommandPath()}
 	}
-	if len(args) == 0 && !files.given() {
-		return nil, nil, nil, &usageError{msg: "no reference named", command: cmd.CommandPath()}
+	in, err := o.inputs(cmd, args)
+	if err != nil {
+		return err
 	}
-	if refs, err = s.expandStdin(args, files); err != nil {
-		return nil, nil, nil, err
+	if len(in.refs)+len(in.unpinned) == 0 {
+		return &promote.Error{Msg: "no image to verify", Hint: "kubectl promote images lists what there is"}
 	}
-	refs = slices.Clone(refs)
-	if files.given() {
-		inputs, err := files.readImages(s)
-		if err != nil {
-			return nil, nil, nil, err
+	results, err := o.verify(cmd, in.policy, in.refs)
+	if err != nil {
+		return err
+	}
+	return o.report(printer, append(results, in.unpinned...))
+}
+
+// report prints the results; its error has the exit status that they mean.
+func (o *verifyOptions) report(printer printers.ResourcePrinter, results []verify.Result) error {
+	s := o.session
+	items, worst := []object{}, exitDone
+	for _, r := range results {
+		items = append(items, object{name: r.Image, content: r})
+		worst = worse(worst, r)
+		for _, w := range r.Warnings {
+			s.warn("%s: NOT verified by a rule in warn mode: %s", r.Image, w)
 		}
-		for _, in := range inputs {
-			for _, i := range in.file.Images() {
+	}
+	var err error
+	if printer != nil {
+		err = printList(s.Out, printer, "Verification", items)
+	} else {
+		err = s.printVerified("IMAGE", o.output, results)
+	}
+	if err != nil {
+		return err
+	}
+	return silent(worst)
+}
+
+// verifyInput is what there is to verify.
+type verifyInput struct {
+	refs     []string
+	unpinned []verify.Result // what is pinned to nothing, so that it cannot be verified
+	policy   *verify.Policy
+}
+
+// inputs finds what there is to verify, and the policy.
+func (o *verifyOptions) inputs(cmd *cobra.Command, args []string) (*verifyInput, error) {
+	s := o.session
+	switch {
+	case o.env != "":
+		return o.services(cmd, args)
+	case s.verifyPolicy == "":
+		return nil, &usageError{msg: "no policy named", hint: "--verify-policy FILE, or SERVICE --env ENVIRONMENT", command: cmd.CommandPath()}
+	case len(args) == 0 && !o.files.given():
+		return nil, &usageError{msg: "no reference named", command: cmd.CommandPath()}
+	}
+	refs, err := s.expandStdin(args, &o.files)
+	if err != nil {
+		return nil, err
+	}
+	in := &verifyInput{refs: slices.Clone(refs)}
+	if o.files.given() {
+		files, err := o.files.readImages(s)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range files {
+			for _, i := range f.file.Images() {
 				if i.Tag == "" && i.Digest == "" {
-					unpinned = append(unpinned, notPinned(i.Repository()))
+					in.unpinned = append(in.unpinned, notPinned(i.Repository()))
 				} else {
-					refs = append(refs, i.Ref())
+					in.refs = append(in.refs, i.Ref())
 				}
 			}
 		}
 	}
-	policy, err = s.loadPolicy(nil, s.verifyPolicy)
-	return refs, unpinned, policy, err
+	in.policy, err = s.loadPolicy(nil, s.verifyPolicy)
+	return in, err
 }
 
 func notPinned(image string) verify.Result {
 	return verify.Result{Image: image, Outcome: verify.Unknown, Reason: "it has neither tag nor digest here"}
 }
 
-// verifyServices is verifyInput for services of an environment.
-func (s *session) verifyServices(cmd *cobra.Command, files *fileOptions, env string, args []string) (refs []string, unpinned []verify.Result, policy *verify.Policy, err error) {
-	if files.given() {
-		return nil, nil, nil, &usageError{msg: "--env stands beside -k or -f", command: cmd.CommandPath()}
+// services is inputs for services of an environment.
+func (o *verifyOptions) services(cmd *cobra.Command, args []string) (*verifyInput, error) {
+	s := o.session
+	if o.files.given() {
+		return nil, &usageError{msg: "--env stands beside -k or -f", command: cmd.CommandPath()}
 	}
-	s.offline = true
-	p, repo, err := s.open(cmd.Context())
+	p, repo, err := s.openOffline(cmd.Context())
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
 	defer repo.Close()
-	e, err := p.Pipeline.Environment(env)
+	e, err := p.Pipeline.Environment(o.env)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
 	path := s.verifyPolicy
 	switch {
@@ -176,17 +188,19 @@ func (s *session) verifyServices(cmd *cobra.Command, files *fileOptions, env str
 	case e.Verify != nil:
 		path = e.Verify.Policy
 	default:
-		return nil, nil, nil, &usageError{msg: fmt.Sprintf("the pipeline names no policy for %q", env), hint: "--verify-policy FILE", command: cmd.CommandPath()}
+		return nil, &usageError{msg: fmt.Sprintf("the pipeline names no policy for %q", o.env), hint: "--verify-policy FILE", command: cmd.CommandPath()}
 	}
-	if policy, err = s.loadPolicy(repo, path); err != nil {
-		return nil, nil, nil, err
+	policy, err := s.loadPolicy(repo, path)
+	if err != nil {
+		return nil, err
 	}
 	statuses, err := p.Status(cmd.Context(), args)
 	if statuses == nil && err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
-	refs, unpinned, err = imagesOf(statuses, env, len(args) > 0)
-	return refs, unpinned, policy.For(env), err
+	in := &verifyInput{policy: policy.For(o.env)}
+	in.refs, in.unpinned, err = imagesOf(statuses, o.env, len(args) > 0)
+	return in, err
 }
 
 // imagesOf gives the images of an environment. Services that are named must be
@@ -215,15 +229,16 @@ func imagesOf(statuses []promote.ServiceStatus, env string, named bool) (refs []
 	return refs, unpinned, errors.Join(errs...)
 }
 
-// verifyRefs resolves tags and verifies the digests; what cannot be resolved is
+// verify resolves tags and verifies the digests; what cannot be resolved is
 // unknown, or rejected where the registry says that there is no such image.
-func (s *session) verifyRefs(cmd *cobra.Command, policy *verify.Policy, refs []string, layoutName string) ([]verify.Result, error) {
+func (o *verifyOptions) verify(cmd *cobra.Command, policy *verify.Policy, refs []string) ([]verify.Result, error) {
+	s := o.session
 	registries, err := s.newResolver()
 	if err != nil {
 		return nil, err
 	}
 	resolver := &sourceResolver{registries}
-	v, err := s.newVerifier(layoutName)
+	v, err := s.newVerifier(o.layoutName)
 	if err != nil {
 		return nil, err
 	}
@@ -256,28 +271,4 @@ func (s *session) verifyRefs(cmd *cobra.Command, policy *verify.Policy, refs []s
 	}
 	bar.clear()
 	return results, nil
-}
-
-// printVerified prints results; what is the heading of that which was verified.
-func (s *session) printVerified(what string, out *output, results []verify.Result) error {
-	rows := [][]string{{what, "RESULT", "REASON"}}
-	if out.wide() {
-		rows[0] = append(rows[0], "EVIDENCE", "LOCATION")
-	}
-	for _, r := range results {
-		outcome := string(r.Outcome)
-		if r.Warned {
-			outcome = "warned"
-		}
-		row := []string{digest.Redact(r.Image), outcome, dash(r.Reason)}
-		if out.wide() {
-			var locations []string
-			for _, e := range r.Evidence {
-				locations = append(locations, e.Location)
-			}
-			row = append(row, evidence(verification(r).Evidence), dash(strings.Join(locations, ", ")))
-		}
-		rows = append(rows, row)
-	}
-	return table(s.Out, rows)
 }

@@ -89,14 +89,14 @@ func (o *bundleOptions) run(cmd *cobra.Command, args []string) error {
 	}
 	result.Image = args[0]
 	if printer != nil {
-		err = printObject(s.Out, printer, "Verification", object{args[0], result})
+		err = printObject(s.Out, printer, "Verification", object{name: args[0], content: result})
 	} else {
 		err = s.printVerified("ARTIFACT", o.output, []verify.Result{result})
 	}
-	if status := worse(exitDone, result); err == nil && status != exitDone {
-		err = &silentError{status}
+	if err != nil {
+		return err
 	}
-	return err
+	return silent(worse(exitDone, result))
 }
 
 func (o *bundleOptions) readFiles() error {

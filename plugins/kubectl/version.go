@@ -5,13 +5,9 @@ import (
 	"io"
 	"runtime"
 	"runtime/debug"
-	"strings"
 
 	"github.com/spf13/cobra"
 )
-
-// version is set by the build of a release: -ldflags "-X …/plugins/kubectl.version=v1.2.3".
-var version string
 
 // versionInfo is what `version` prints.
 type versionInfo struct {
@@ -64,7 +60,7 @@ func newVersionCommand(s *session) *cobra.Command {
 		build, _ := debug.ReadBuildInfo()
 		info := readVersion(build)
 		if printer != nil {
-			return printObject(s.Out, printer, "Version", object{"kubectl-promote", info})
+			return printObject(s.Out, printer, "Version", object{name: "kubectl-promote", content: info})
 		}
 		return info.print(s.Out, out.wide())
 	}
@@ -134,15 +130,4 @@ func readVersion(build *debug.BuildInfo) versionInfo {
 		}
 	}
 	return v
-}
-
-// buildVersion gives the release's version, or the module's, or "devel".
-func buildVersion() string {
-	if version != "" {
-		return version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return strings.Trim(info.Main.Version, "()")
-	}
-	return "devel"
 }
