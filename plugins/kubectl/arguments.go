@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 )
 
 // checkArgs makes arguments that a command cannot take a usage error.
@@ -23,29 +25,29 @@ func checkArgs(c *cobra.Command) {
 	}
 	c.Args = func(cmd *cobra.Command, given []string) error {
 		if slices.Contains(given, "") {
-			return &usageError{msg: "an argument is empty", hint: unset, command: cmd.CommandPath()}
+			return &cli.UsageError{Msg: "an argument is empty", Hint: cli.UnsetHint, Command: cmd.CommandPath()}
 		}
 		err := check(cmd, given)
 		switch {
 		case err == nil:
 			return nil
 		case cmd.HasSubCommands():
-			return &usageError{msg: err.Error(), command: cmd.CommandPath()}
+			return &cli.UsageError{Msg: err.Error(), Command: cmd.CommandPath()}
 		}
 		_, takes, _ := strings.Cut(cmd.Use, " ")
-		return &usageError{msg: fmt.Sprintf("wrong number of arguments: %d", len(given)),
-			hint: strings.TrimSpace(cmd.CommandPath() + " " + takes), command: cmd.CommandPath()}
+		return &cli.UsageError{Msg: fmt.Sprintf("wrong number of arguments: %d", len(given)),
+			Hint: strings.TrimSpace(cmd.CommandPath() + " " + takes), Command: cmd.CommandPath()}
 	}
 }
 
 // flagError is what is wrong with a flag, without the words of the library that
 // has parsed its value.
 func flagError(cmd *cobra.Command, err error) error {
-	e := &usageError{msg: err.Error(), command: cmd.CommandPath()}
+	e := &cli.UsageError{Msg: err.Error(), Command: cmd.CommandPath()}
 	if cause := errors.Unwrap(err); cause != nil {
-		e.msg = strings.TrimSuffix(e.msg, ": "+cause.Error())
+		e.Msg = strings.TrimSuffix(e.Msg, ": "+cause.Error())
 		if strings.Contains(cause.Error(), "duration") {
-			e.hint = "a time, for example 90s, 10m or 24h"
+			e.Hint = "a time, for example 90s, 10m or 24h"
 		}
 	}
 	return e

@@ -5,14 +5,16 @@ import (
 	"strings"
 
 	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/completioncmd"
 	"github.com/spf13/cobra"
 )
 
 // addStandardCommands adds the commands that cobra brings, so that they have
 // examples, a group and a page in the reference like the others.
-func addStandardCommands(root *cobra.Command, s *session) {
-	root.SetHelpCommandGroupID(groupOther)
-	root.SetCompletionCommandGroupID(groupOther)
+func addStandardCommands(root *cobra.Command, s *cli.Session) {
+	root.SetHelpCommandGroupID(cli.GroupOther)
+	root.SetCompletionCommandGroupID(cli.GroupOther)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
@@ -22,7 +24,7 @@ func addStandardCommands(root *cobra.Command, s *session) {
 			c.Run, c.RunE = nil, helpOn
 			c.Example = "  # what set does\n  kubectl promote help set"
 		case "completion":
-			completeCompletion(c, s)
+			completioncmd.Extend(c, s)
 		}
 	}
 }
@@ -45,7 +47,7 @@ func helpOn(cmd *cobra.Command, names []string) error {
 			if near := overlay.Nearest(name, known); near != "" {
 				hint = strings.Join(append([]string{cmd.CommandPath()}, append(names[:n:n], near)...), " ")
 			}
-			return &usageError{msg: fmt.Sprintf("%q is no command of %s", name, about.CommandPath()), hint: hint, command: cmd.CommandPath()}
+			return &cli.UsageError{Msg: fmt.Sprintf("%q is no command of %s", name, about.CommandPath()), Hint: hint, Command: cmd.CommandPath()}
 		}
 		about = about.Commands()[next]
 	}

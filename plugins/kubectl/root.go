@@ -8,21 +8,25 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/completioncmd"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/promotecmd"
 )
 
 // Run carries out one command line, without the program's name, and returns its
 // exit status: 0 done or nothing to do, 1 failed, 2 usage error, 3 refused,
 // 4 waiting, 5 could not be decided. Cancelling the context stops it.
 func Run(ctx context.Context, args []string, streams genericiooptions.IOStreams) int {
-	s := newSession(streams)
-	defer s.close()
+	s := cli.NewSession(streams)
+	defer s.Close()
 	root := newRoot(s)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
-		return exitDone
+		return cli.ExitDone
 	}
-	return s.fail(err)
+	return s.Fail(err)
 }
 
 // RunAs is Run for a whole argument vector, the program's name included. Under
@@ -34,7 +38,7 @@ func RunAs(ctx context.Context, argv []string, streams genericiooptions.IOStream
 		return Run(ctx, nil, streams)
 	}
 	name := strings.TrimSuffix(strings.ToLower(filepath.Base(argv[0])), ".exe")
-	if name != completer {
+	if name != completioncmd.Completer {
 		return Run(ctx, argv[1:], streams)
 	}
 	streams.ErrOut = io.Discard
@@ -43,11 +47,11 @@ func RunAs(ctx context.Context, argv []string, streams genericiooptions.IOStream
 
 // NewCommand gives the command tree for documentation and embedding.
 func NewCommand(streams genericiooptions.IOStreams) *cobra.Command {
-	return newRoot(newSession(streams))
+	return newRoot(cli.NewSession(streams))
 }
 
-func newRoot(s *session) *cobra.Command {
-	root := newPromoteCommand(s)
+func newRoot(s *cli.Session) *cobra.Command {
+	root := promotecmd.New(s)
 	root.Use = "kubectl-promote SERVICE... --to ENVIRONMENT"
 	root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl promote"}
 	root.Long = rootLong
@@ -57,7 +61,7 @@ func newRoot(s *session) *cobra.Command {
 	root.SetOut(s.Out)
 	root.SetErr(s.ErrOut)
 	root.SetFlagErrorFunc(flagError)
-	s.attach(root)
+	s.Attach(root)
 	root.AddCommand(subcommands(s)...)
 	addStandardCommands(root, s)
 	root.SetUsageTemplate(usageTemplate(root.UsageTemplate()))
