@@ -30,15 +30,15 @@ type registryOptions struct {
 // maxCacheBytes bounds what is kept on disk of what registries have answered.
 const maxCacheBytes = 256 << 20
 
-func (o *registryOptions) AddFlags(cmd *cobra.Command) {
+func (o *registryOptions) addFlags(cmd *cobra.Command) {
 	f := cmd.PersistentFlags()
 	f.StringArrayVar(&o.pullSecrets, "pull-secret", nil, "file with a Kubernetes image pull secret, used before Docker's and Podman's credentials; can be repeated")
 	f.StringArrayVar(&o.configs, "registries-conf", nil, "registries.conf with mirrors and blocked registries (default: none; the machine's is not read); can be repeated")
 	f.BoolVar(&o.noCache, "no-cache", false, "ask registries for signatures even where they are in the cache on disk, and keep none")
 }
 
-// Open makes the transport, once.
-func (o *registryOptions) Open() (*digest.Transport, error) {
+// open makes the transport, once.
+func (o *registryOptions) open() (*digest.Transport, error) {
 	o.once.Do(func() {
 		options := digest.TransportOptions{UserAgent: UserAgent()}
 		options.Registries, o.err = o.registries()
@@ -66,8 +66,8 @@ func (o *registryOptions) openCache() (cache *digest.Cache, problem error) {
 	return o.cache, problem
 }
 
-// Close lets go of what was opened.
-func (o *registryOptions) Close() {
+// close lets go of what was opened.
+func (o *registryOptions) close() {
 	if o.cache != nil {
 		_ = o.cache.Close() // what was written is whole
 	}
@@ -120,7 +120,7 @@ func (s *Session) cached(t *digest.Transport) http.RoundTripper {
 }
 
 // Transport gives what registries are reached by, with the flags of this run.
-func (s *Session) Transport() (*digest.Transport, error) { return s.registries.Open() }
+func (s *Session) Transport() (*digest.Transport, error) { return s.registries.open() }
 
 // NewResolver makes a resolver on the shared transport.
 func (s *Session) NewResolver() (*digest.Resolver, error) {

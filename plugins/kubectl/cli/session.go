@@ -37,7 +37,7 @@ func NewSession(streams genericiooptions.IOStreams) *Session {
 }
 
 // Close lets go of what the commands have opened.
-func (s *Session) Close() { s.registries.Close() }
+func (s *Session) Close() { s.registries.close() }
 
 // Attach gives a root command the flags and the groups that all commands share,
 // and has the session started before a command is run.
@@ -50,7 +50,7 @@ func (s *Session) Attach(root *cobra.Command) {
 	flags.StringVar(&s.Pipeline, "pipeline", "", "pipeline file (default: promotion.yaml at the repository's root, if there is one)")
 	flags.StringVar(&s.VerifyPolicy, "verify-policy", "", "verification policy file, in place of the pipeline's")
 	flags.DurationVar(&s.timeout, "timeout", 0, "give up after this time, for example 2m (default: no limit)")
-	s.registries.AddFlags(root)
+	s.registries.addFlags(root)
 	flags.BoolVarP(&s.Quiet, "quiet", "q", false, "print no progress and no warnings")
 	flags.BoolVarP(&s.verbose, "verbose", "v", false, "print what was found out on the way")
 

@@ -91,7 +91,7 @@ func (c *installer) install() error {
 	if same(filepath.Dir(program), dir) {
 		target = filepath.Base(program)
 	}
-	file := c.File(dir)
+	file := c.file(dir)
 	switch state, err := c.state(file, target); {
 	case err != nil:
 		return err
@@ -128,7 +128,7 @@ func (c *installer) uninstall() error {
 	if err != nil {
 		return &promote.Error{Msg: c.dir, Err: err}
 	}
-	file := c.File(dir)
+	file := c.file(dir)
 	switch state, err := c.state(file, ""); {
 	case err != nil:
 		return err
@@ -175,7 +175,7 @@ func (c *installer) find() (program, dir string, err error) {
 	return program, dir, nil
 }
 
-func (c *installer) File(dir string) string {
+func (c *installer) file(dir string) string {
 	if c.windows {
 		return filepath.Join(dir, Completer+".cmd")
 	}

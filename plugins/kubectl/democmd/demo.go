@@ -73,7 +73,7 @@ func (d *demo) run(ctx context.Context) error {
 		return err
 	}
 	defer d.registry.Stop()
-	for _, step := range []func(context.Context) error{d.prepare, d.promoteAll, d.Show, d.refused, d.unknown} {
+	for _, step := range []func(context.Context) error{d.prepare, d.promoteAll, d.show, d.refused, d.unknown} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -128,7 +128,7 @@ func (d *demo) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	return d.Command(ctx, cli.ExitDone, "status")
+	return d.command(ctx, cli.ExitDone, "status")
 }
 
 func (d *demo) makeFolder() error {
@@ -226,21 +226,21 @@ func (d *demo) write(file, text string) error {
 // promoteAll takes all services through all environments.
 func (d *demo) promoteAll(ctx context.Context) error {
 	d.say("From dev to staging: tags become digests, signatures are verified, all services are one commit.")
-	if err := d.Command(ctx, cli.ExitDone, "--all", "--to", "staging"); err != nil {
+	if err := d.command(ctx, cli.ExitDone, "--all", "--to", "staging"); err != nil {
 		return err
 	}
 	d.say("From staging to production: the same digests.")
-	return d.Command(ctx, cli.ExitDone, "--all", "--to", "production")
+	return d.command(ctx, cli.ExitDone, "--all", "--to", "production")
 }
 
-// Show prints the diff of one service and the board.
-func (d *demo) Show(ctx context.Context) error {
+// show prints the diff of one service and the board.
+func (d *demo) show(ctx context.Context) error {
 	d.say("What changed in production for %s: one line.", d.names[0])
 	if err := d.git(ctx, "--no-pager", "show", "--format=%s", "HEAD", "--", "apps/"+d.names[0]); err != nil {
 		return err
 	}
 	d.say("What runs where now.")
-	return d.Command(ctx, cli.ExitDone, "status", "-o", "wide")
+	return d.command(ctx, cli.ExitDone, "status", "-o", "wide")
 }
 
 // refused promotes an image that is signed by somebody else.
@@ -254,25 +254,25 @@ func (d *demo) refused(ctx context.Context) error {
 	if _, err := d.registry.Push(ctx, "shop/"+name, "v1.2.0", other); err != nil {
 		return err
 	}
-	if err := d.Command(ctx, cli.ExitDone, "set", "shop/"+name+"=*:v1.2.0", "-k", filepath.Join(d.dir, "apps", name, "overlays", "dev")); err != nil {
+	if err := d.command(ctx, cli.ExitDone, "set", "shop/"+name+"=*:v1.2.0", "-k", filepath.Join(d.dir, "apps", name, "overlays", "dev")); err != nil {
 		return err
 	}
 	if err := d.git(ctx, "commit", "--quiet", "--all", "--message=dev: "+name+" v1.2.0"); err != nil {
 		return err
 	}
-	return d.Command(ctx, cli.ExitRefused, name, "--to", "staging")
+	return d.command(ctx, cli.ExitRefused, name, "--to", "staging")
 }
 
 // unknown promotes while the registry is gone.
 func (d *demo) unknown(ctx context.Context) error {
 	d.registry.Stop()
 	d.say("The registry is stopped: whether %s may be promoted cannot be told, and that is no yes.", d.names[0])
-	return d.Command(ctx, cli.ExitUnknown, d.names[0], "--to", "staging")
+	return d.command(ctx, cli.ExitUnknown, d.names[0], "--to", "staging")
 }
 
-// Command runs a command line on the demo's repository, prints it as a user
+// command runs a command line on the demo's repository, prints it as a user
 // would type it, and expects an exit status.
-func (d *demo) Command(ctx context.Context, want int, args ...string) error {
+func (d *demo) command(ctx context.Context, want int, args ...string) error {
 	shown := strings.ReplaceAll(strings.Join(args, " "), d.dir+string(filepath.Separator), "")
 	fmt.Fprintf(d.Out, "$ kubectl promote %s\n", shown)
 	streams := d.IOStreams

@@ -195,7 +195,7 @@ func (l *linter) directory(top string) error {
 			return filepath.SkipDir
 		case d.Type().IsRegular() && isKustomization(d.Name()) && !l.seen[filepath.Clean(path)]:
 			l.seen[filepath.Clean(path)] = true
-			l.File(path)
+			l.file(path)
 		}
 		return nil
 	})
@@ -205,7 +205,7 @@ func isKustomization(name string) bool {
 	return name == "kustomization.yaml" || name == "kustomization.yml" || name == "Kustomization"
 }
 
-func (l *linter) File(path string) {
+func (l *linter) file(path string) {
 	data, err := cli.ReadBounded(path)
 	if err != nil {
 		l.errs = append(l.errs, err)

@@ -51,12 +51,12 @@ func New(s *cli.Session) *cobra.Command {
 		ValidArgsFunction: s.CompleteServices,
 	}
 	o.output = cli.AddOutput(cmd)
-	o.AddFlags(cmd)
+	o.addFlags(cmd)
 	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "show the plan and change nothing")
 	return cmd
 }
 
-func (o *options) AddFlags(cmd *cobra.Command) {
+func (o *options) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.request.To, "to", "", "environment to promote to")
 	f.StringVar(&o.request.From, "from", "", "environment to promote from (default: the one the pipeline names)")
@@ -98,7 +98,7 @@ func NewPlan(s *cli.Session) *cobra.Command {
 		ValidArgsFunction: s.CompleteServices,
 	}
 	o.output = cli.AddOutput(cmd)
-	o.AddFlags(cmd)
+	o.addFlags(cmd)
 	return cmd
 }
 
