@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/kubepromote/kubepromote/examples/ecommerce"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/internal/loopback"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/spf13/cobra"
 )
@@ -52,7 +53,7 @@ type demo struct {
 	services int
 	dir      string
 
-	registry *demoRegistry
+	registry *loopback.Registry
 	names    []string // of the services
 	images   []string // repositories below the registry, for example shop/cart
 }
@@ -62,10 +63,10 @@ func (d *demo) run(ctx context.Context) error {
 		return &usageError{msg: fmt.Sprintf("--services is %d, not between 1 and %d", d.services, maxDemoServices), command: "kubectl promote demo"}
 	}
 	var err error
-	if d.registry, err = startDemoRegistry(nil); err != nil {
+	if d.registry, err = loopback.Start(nil); err != nil {
 		return err
 	}
-	defer d.registry.stop()
+	defer d.registry.Stop()
 	for _, step := range []func(context.Context) error{d.prepare, d.promoteAll, d.show, d.refused, d.unknown} {
 		if err := step(ctx); err != nil {
 			return err
@@ -91,20 +92,20 @@ func (d *demo) prepare(ctx context.Context) error {
 	if err := d.makeFolder(); err != nil {
 		return err
 	}
-	d.say("A registry runs on %s; its images are signed with a fresh key, %s.", d.registry.host, "policies/cosign.pub")
+	d.say("A registry runs on %s; its images are signed with a fresh key, %s.", d.registry.Host, "policies/cosign.pub")
 	if err := d.writeRepository(); err != nil {
 		return err
 	}
-	release, err := newDemoKey()
+	release, err := loopback.NewKey()
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(d.dir, "policies", "cosign.pub"), release.public, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(d.dir, "policies", "cosign.pub"), release.Public, 0o644); err != nil {
 		return fileError(err)
 	}
 	for _, image := range d.images {
 		for _, tag := range []string{"v1.0.0", "v1.1.0"} {
-			if _, err := d.registry.push(ctx, image, tag, release); err != nil {
+			if _, err := d.registry.Push(ctx, image, tag, release); err != nil {
 				return err
 			}
 		}
@@ -178,7 +179,7 @@ func (d *demo) writeRepository() error {
 		if err != nil {
 			return err
 		}
-		text := strings.ReplaceAll(string(data), ecommerce.Registry, d.registry.host)
+		text := strings.ReplaceAll(string(data), ecommerce.Registry, d.registry.Host)
 		rel := strings.TrimPrefix(file, top+"/")
 		parts := strings.SplitN(rel, "/", 3)
 		if parts[0] != "apps" {
@@ -199,7 +200,7 @@ func (d *demo) writeService(from, name, rest, text string) error {
 	}
 	if rest == "overlays/dev/kustomization.yaml" {
 		for line := range strings.Lines(text) {
-			if _, image, ok := strings.Cut(line, "newName: "+d.registry.host+"/"); ok {
+			if _, image, ok := strings.Cut(line, "newName: "+d.registry.Host+"/"); ok {
 				image, _, _ = strings.Cut(image, ",")
 				d.images = append(d.images, image)
 			}
@@ -240,11 +241,11 @@ func (d *demo) show(ctx context.Context) error {
 func (d *demo) refused(ctx context.Context) error {
 	name := d.names[0]
 	d.say("Somebody else's image: %s v1.2.0 is signed, but not with the key of the policy.", name)
-	other, err := newDemoKey()
+	other, err := loopback.NewKey()
 	if err != nil {
 		return err
 	}
-	if _, err := d.registry.push(ctx, "shop/"+name, "v1.2.0", other); err != nil {
+	if _, err := d.registry.Push(ctx, "shop/"+name, "v1.2.0", other); err != nil {
 		return err
 	}
 	if err := d.command(ctx, exitDone, "set", "shop/"+name+"=*:v1.2.0", "-k", filepath.Join(d.dir, "apps", name, "overlays", "dev")); err != nil {
@@ -258,7 +259,7 @@ func (d *demo) refused(ctx context.Context) error {
 
 // unknown promotes while the registry is gone.
 func (d *demo) unknown(ctx context.Context) error {
-	d.registry.stop()
+	d.registry.Stop()
 	d.say("The registry is stopped: whether %s may be promoted cannot be told, and that is no yes.", d.names[0])
 	return d.command(ctx, exitUnknown, d.names[0], "--to", "staging")
 }

@@ -1,4 +1,8 @@
-package kubectl
+// Package loopback is an OCI registry in memory, on the loopback interface, with
+// images that are signed as cosign signs them. The demonstration shows itself on
+// it, and the scripts of the tests run against it. Nothing else links it: who
+// imports a library of this module gets no registry with it.
+package loopback
 
 import (
 	"bytes"
@@ -28,14 +32,14 @@ import (
 	"github.com/sigstore/sigstore/pkg/signature/payload"
 )
 
-// demoRegistry is an OCI registry in memory, on a loopback port.
-type demoRegistry struct {
-	host   string
+// Registry is a registry that runs until it is stopped.
+type Registry struct {
+	Host   string // and port, as references name it
 	server *http.Server
 }
 
-// startDemoRegistry starts a registry; handle, unless nil, is put in front of it.
-func startDemoRegistry(handle func(http.Handler) http.Handler) (*demoRegistry, error) {
+// Start starts a registry on a free port; handle, unless nil, is put in front of it.
+func Start(handle func(http.Handler) http.Handler) (*Registry, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("starting the registry: %w", err)
@@ -45,21 +49,23 @@ func startDemoRegistry(handle func(http.Handler) http.Handler) (*demoRegistry, e
 	if handle != nil {
 		handler = handle(handler)
 	}
-	r := &demoRegistry{host: l.Addr().String(), server: &http.Server{Handler: handler, ErrorLog: silent}}
-	go func() { _ = r.server.Serve(l) }() // ends with stop
+	r := &Registry{Host: l.Addr().String(), server: &http.Server{Handler: handler, ErrorLog: silent}}
+	go func() { _ = r.server.Serve(l) }() // ends with Stop
 	return r, nil
 }
 
-func (r *demoRegistry) stop() { _ = r.server.Close() }
+// Stop ends it, and all connections with it.
+func (r *Registry) Stop() { _ = r.server.Close() }
 
-// demoKey signs as cosign does with a key.
-type demoKey struct {
-	private *ecdsa.PrivateKey
+// Key signs as cosign does with a key.
+type Key struct {
+	Private *ecdsa.PrivateKey
+	Public  []byte // PEM
 	signer  signature.Signer
-	public  []byte // PEM
 }
 
-func newDemoKey() (*demoKey, error) {
+// NewKey makes a key on P-256.
+func NewKey() (*Key, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -69,12 +75,12 @@ func newDemoKey() (*demoKey, error) {
 		return nil, err
 	}
 	public, err := cryptoutils.MarshalPublicKeyToPEM(key.Public())
-	return &demoKey{key, signer, public}, err
+	return &Key{key, public, signer}, err
 }
 
-// push pushes a small image and, where a key is given, its signature.
-func (r *demoRegistry) push(ctx context.Context, repository, tag string, key *demoKey) (v1.Hash, error) {
-	ref, err := name.NewTag(r.host + "/" + repository + ":" + tag)
+// Push pushes a small image and, unless key is nil, its signature.
+func (r *Registry) Push(ctx context.Context, repository, tag string, key *Key) (v1.Hash, error) {
+	ref, err := name.NewTag(r.Host + "/" + repository + ":" + tag)
 	if err != nil {
 		return v1.Hash{}, err
 	}
@@ -94,7 +100,7 @@ func (r *demoRegistry) push(ctx context.Context, repository, tag string, key *de
 }
 
 // pushSignature stores a signature beside the image, in the tag sha256-….sig.
-func (r *demoRegistry) pushSignature(ctx context.Context, repo name.Repository, digest v1.Hash, key *demoKey) error {
+func (r *Registry) pushSignature(ctx context.Context, repo name.Repository, digest v1.Hash, key *Key) error {
 	body, err := payload.Cosign{Image: repo.Digest(digest.String())}.MarshalJSON()
 	if err != nil {
 		return err
