@@ -98,7 +98,7 @@ func newRoot(s *session) *cobra.Command {
 	root.AddCommand(newRunCommand(s), newPlanCommand(s), newStatusCommand(s), newHistoryCommand(s),
 		newSetCommand(s), newImagesCommand(s), newResolveCommand(s), newVerifyCommand(s), newVerifyBundleCommand(s), newCopyCommand(s),
 		newAttestCommand(s), newApproveCommand(s),
-		newBuildCommand(s), newLintCommand(s), newDemoCommand(s), newOptionsCommand(s), newVersionCommand(s))
+		newBuildCommand(s), newFnCommand(s), newLintCommand(s), newDemoCommand(s), newOptionsCommand(s), newVersionCommand(s))
 	addStandardCommands(root, s)
 	root.SetUsageTemplate(usageTemplate(root.UsageTemplate()))
 	for _, c := range root.Commands() {
