@@ -7,6 +7,7 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/copycmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/democmd"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/fncmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/historycmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/imagescmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/lintcmd"
@@ -32,6 +33,7 @@ func subcommands(s *cli.Session) []*cobra.Command {
 		statuscmd.New(s),
 		historycmd.New(s),
 		buildcmd.New(s),
+		fncmd.New(s),
 		lintcmd.New(s),
 
 		setcmd.New(s),

@@ -27,7 +27,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/completioncmd"
-	"github.com/kubepromote/kubepromote/plugins/kubectl/democmd"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/internal/loopback"
 )
 
 var update = flag.Bool("update", false, "write what the scripts' commands print now into the scripts")
@@ -72,7 +72,7 @@ func setupScript(env *testscript.Env) error {
 		return err
 	}
 	env.Setenv("KUBECTL_PROMOTE", program)
-	env.Values[keysValue] = map[string]*democmd.Key{}
+	env.Values[keysValue] = map[string]*loopback.Key{}
 	return os.Chmod(env.WorkDir, 0o755)
 }
 
@@ -96,9 +96,9 @@ const keysValue = "keys"
 // registries are the ones that scripts have started, by address.
 var registries = struct {
 	sync.Mutex
-	byHost map[string]*democmd.Registry
+	byHost map[string]*loopback.Registry
 	logs   map[string]*requestLog
-}{byHost: map[string]*democmd.Registry{}, logs: map[string]*requestLog{}}
+}{byHost: map[string]*loopback.Registry{}, logs: map[string]*requestLog{}}
 
 // scriptCommands are the scripts' own commands.
 var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
@@ -134,7 +134,7 @@ func cmdRegistry(ts *testscript.TestScript, neg bool, args []string) {
 	switch {
 	case len(args) == 1 && args[0] == "start":
 		log := &requestLog{}
-		r, err := democmd.StartRegistry(log.handle)
+		r, err := loopback.Start(log.handle)
 		ts.Check(err)
 		ts.Defer(r.Stop)
 		ts.Setenv("REGISTRY", r.Host)
@@ -150,7 +150,7 @@ func cmdRegistry(ts *testscript.TestScript, neg bool, args []string) {
 
 func scriptRegistryHost(ts *testscript.TestScript) string { return ts.Getenv("REGISTRY") }
 
-func scriptRegistry(ts *testscript.TestScript) *democmd.Registry {
+func scriptRegistry(ts *testscript.TestScript) *loopback.Registry {
 	registries.Lock()
 	defer registries.Unlock()
 	r := registries.byHost[scriptRegistryHost(ts)]
@@ -167,7 +167,7 @@ func cmdImage(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: image REPOSITORY:TAG [KEY]")
 	}
 	repository, tag, _ := strings.Cut(args[0], ":")
-	var key *democmd.Key
+	var key *loopback.Key
 	if len(args) == 2 {
 		key = scriptKey(ts, args[1])
 	}
@@ -233,10 +233,10 @@ func cmdPrivate(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), data, 0o600))
 }
 
-func scriptKey(ts *testscript.TestScript, name string) *democmd.Key {
-	keys := ts.Value(keysValue).(map[string]*democmd.Key)
+func scriptKey(ts *testscript.TestScript, name string) *loopback.Key {
+	keys := ts.Value(keysValue).(map[string]*loopback.Key)
 	if keys[name] == nil {
-		k, err := democmd.NewKey()
+		k, err := loopback.NewKey()
 		ts.Check(err)
 		keys[name] = k
 	}

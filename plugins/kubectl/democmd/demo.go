@@ -1,6 +1,6 @@
-// Package democmd implements kubectl promote demo: the main job on a fresh
-// repository and on a registry of its own, a command line after the other, as a user
-// would type them. [Registry] and [Key] serve the tests of the command line as well.
+// Package democmd implements kubectl promote demo: the main job on a fresh repository
+// and on a registry of its own, a command line after the other, as a user would
+// type them.
 package democmd
 
 import (
@@ -17,6 +17,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/examples/ecommerce"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/internal/loopback"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -59,7 +60,7 @@ type demo struct {
 	services int
 	dir      string
 
-	registry *Registry
+	registry *loopback.Registry
 	names    []string // of the services
 	images   []string // repositories below the registry, for example shop/cart
 }
@@ -69,7 +70,7 @@ func (d *demo) run(ctx context.Context) error {
 		return &cli.UsageError{Msg: fmt.Sprintf("--services is %d, not between 1 and %d", d.services, maxDemoServices), Command: "kubectl promote demo"}
 	}
 	var err error
-	if d.registry, err = StartRegistry(nil); err != nil {
+	if d.registry, err = loopback.Start(nil); err != nil {
 		return err
 	}
 	defer d.registry.Stop()
@@ -102,7 +103,7 @@ func (d *demo) prepare(ctx context.Context) error {
 	if err := d.writeRepository(); err != nil {
 		return err
 	}
-	release, err := NewKey()
+	release, err := loopback.NewKey()
 	if err != nil {
 		return err
 	}
@@ -247,7 +248,7 @@ func (d *demo) show(ctx context.Context) error {
 func (d *demo) refused(ctx context.Context) error {
 	name := d.names[0]
 	d.say("Somebody else's image: %s v1.2.0 is signed, but not with the key of the policy.", name)
-	other, err := NewKey()
+	other, err := loopback.NewKey()
 	if err != nil {
 		return err
 	}

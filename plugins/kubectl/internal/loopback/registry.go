@@ -1,4 +1,8 @@
-package democmd
+// Package loopback is an OCI registry in memory, on the loopback interface, with
+// images that are signed as cosign signs them. The demonstration shows itself on
+// it, and the scripts of the tests run against it. Nothing else links it: who
+// imports a library of this module gets no registry with it.
+package loopback
 
 import (
 	"bytes"
@@ -28,14 +32,14 @@ import (
 	"github.com/sigstore/sigstore/pkg/signature/payload"
 )
 
-// Registry is an OCI registry in memory, on a loopback port.
+// Registry is a registry that runs until it is stopped.
 type Registry struct {
-	Host   string
+	Host   string // and port, as references name it
 	server *http.Server
 }
 
-// StartRegistry starts a registry; handle, unless nil, is put in front of it.
-func StartRegistry(handle func(http.Handler) http.Handler) (*Registry, error) {
+// Start starts a registry on a free port; handle, unless nil, is put in front of it.
+func Start(handle func(http.Handler) http.Handler) (*Registry, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("starting the registry: %w", err)
@@ -46,19 +50,21 @@ func StartRegistry(handle func(http.Handler) http.Handler) (*Registry, error) {
 		handler = handle(handler)
 	}
 	r := &Registry{Host: l.Addr().String(), server: &http.Server{Handler: handler, ErrorLog: silent}}
-	go func() { _ = r.server.Serve(l) }() // ends with stop
+	go func() { _ = r.server.Serve(l) }() // ends with Stop
 	return r, nil
 }
 
+// Stop ends it, and all connections with it.
 func (r *Registry) Stop() { _ = r.server.Close() }
 
 // Key signs as cosign does with a key.
 type Key struct {
 	Private *ecdsa.PrivateKey
-	signer  signature.Signer
 	Public  []byte // PEM
+	signer  signature.Signer
 }
 
+// NewKey makes a key on P-256.
 func NewKey() (*Key, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -69,10 +75,10 @@ func NewKey() (*Key, error) {
 		return nil, err
 	}
 	public, err := cryptoutils.MarshalPublicKeyToPEM(key.Public())
-	return &Key{key, signer, public}, err
+	return &Key{key, public, signer}, err
 }
 
-// Push pushes a small image and, where a key is given, its signature.
+// Push pushes a small image and, unless key is nil, its signature.
 func (r *Registry) Push(ctx context.Context, repository, tag string, key *Key) (v1.Hash, error) {
 	ref, err := name.NewTag(r.Host + "/" + repository + ":" + tag)
 	if err != nil {
