@@ -33,6 +33,7 @@ var mayImport = map[string][]string{
 		"plugins/kustomize/...", "examples/ecommerce"},
 	"plugins/kustomize":   {"overlay", "digest", "verify", "promote"},
 	"promote/git":         {"promote", "overlay"},
+	"promote/images":      {"promote", "digest", "verify"},
 	"cmd/kubectl-promote": {"plugins/kubectl", "cmd/internal/memory"},
 	"cmd/release":         {},
 	"cmd/promote-fn":      {"plugins/kustomize", "cmd/internal/memory"},

@@ -37,3 +37,18 @@ func (r approvalRule) eval(_ context.Context, in predicateInput) error {
 	r.want.Digest = in.digest
 	return r.want.check(s)
 }
+
+// NeedsEnvironment tells whether the policy asks for approvals and has not been told
+// by [Policy.For] for which environment: one for any environment would do then.
+func (p *Policy) NeedsEnvironment() bool {
+	for _, r := range p.rules {
+		for _, a := range r.authorities {
+			for _, at := range a.attestations {
+				if at.predicateType == approvalPredicateType && at.environment == "" {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}

@@ -2,17 +2,16 @@ package cli
 
 import (
 	"os"
-	"path"
 	"path/filepath"
 
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/images"
 	"github.com/kubepromote/kubepromote/verify"
 )
 
 // LoadPolicy reads the policy that the user has named, or one of the
-// repository's. Keys
-// are looked for beside the policy and may not leave its directory, or the
-// repository. Its warnings are shown once, however many gates it serves.
+// repository's. Keys are looked for beside the policy and may not leave its
+// directory, or the repository. Its warnings are shown once, however many gates it serves.
 func (s *Session) LoadPolicy(tree promote.Tree, policy string) (*verify.Policy, error) {
 	p, err := s.readPolicy(tree, policy)
 	if err != nil {
@@ -30,13 +29,7 @@ func (s *Session) readPolicy(tree promote.Tree, policy string) (*verify.Policy, 
 	if s.VerifyPolicy != "" && policy == s.VerifyPolicy {
 		return loadPolicyFile(s.VerifyPolicy)
 	}
-	data, err := tree.ReadFile(policy)
-	if err != nil {
-		return nil, &promote.Error{Msg: "the verification policy " + policy + " cannot be read", Err: err}
-	}
-	return verify.ParsePolicy(policy, data, func(key string) ([]byte, error) {
-		return tree.ReadFile(path.Join(path.Dir(policy), filepath.ToSlash(key)))
-	})
+	return images.PoliciesIn(tree)(policy)
 }
 
 func loadPolicyFile(file string) (*verify.Policy, error) {

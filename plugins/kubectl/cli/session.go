@@ -10,6 +10,8 @@ import (
 
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
+	"github.com/kubepromote/kubepromote/promote/images"
+	"github.com/kubepromote/kubepromote/verify"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 )
@@ -110,6 +112,21 @@ func (s *Session) Open(ctx context.Context) (*promote.Promoter, *git.Repo, error
 		}
 	}
 	return p, repo, nil
+}
+
+// reachRegistries lets a promoter ask registries, all over one transport.
+func (s *Session) reachRegistries(p *promote.Promoter, repo promote.Tree) error {
+	r, err := s.NewResolver()
+	if err != nil {
+		return err
+	}
+	v, err := s.NewVerifier("")
+	if err != nil {
+		return err
+	}
+	p.Resolver = images.NewResolver(r)
+	p.Verifier = images.NewVerifier(v, func(policy string) (*verify.Policy, error) { return s.LoadPolicy(repo, policy) })
+	return nil
 }
 
 // loadPipeline reads the pipeline file, or discovers what the repository holds.

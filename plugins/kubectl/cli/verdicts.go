@@ -6,6 +6,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/images"
 	"github.com/kubepromote/kubepromote/verify"
 )
 
@@ -53,7 +54,7 @@ func (s *Session) PrintVerified(what string, out *Output, results []verify.Resul
 			for _, e := range r.Evidence {
 				locations = append(locations, e.Location)
 			}
-			row = append(row, Evidence(verification(r).Evidence), Dash(strings.Join(locations, ", ")))
+			row = append(row, Evidence(images.Verification(r).Evidence), Dash(strings.Join(locations, ", ")))
 		}
 		rows = append(rows, row)
 	}

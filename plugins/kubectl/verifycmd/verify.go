@@ -233,6 +233,9 @@ func imagesOf(statuses []promote.ServiceStatus, env string, named bool) (refs []
 	return refs, unpinned, errors.Join(errs...)
 }
 
+// batch is how many images are verified before progress is shown.
+const batch = 32
+
 // verify resolves tags and verifies the digests; what cannot be resolved is
 // unknown, or rejected where the registry says that there is no such image.
 func (o *options) verify(cmd *cobra.Command, policy *verify.Policy, refs []string) ([]verify.Result, error) {
@@ -266,8 +269,8 @@ func (o *options) verify(cmd *cobra.Command, policy *verify.Policy, refs []strin
 			results[i] = verify.Result{Image: r.Ref, Outcome: verify.Rejected, Reason: r.Err.Error()}
 		}
 	}
-	for start := 0; start < len(images); start += cli.VerifyBatch {
-		end := min(start+cli.VerifyBatch, len(images))
+	for start := 0; start < len(images); start += batch {
+		end := min(start+batch, len(images))
 		for i, r := range v.Verify(cmd.Context(), policy, images[start:end]...) {
 			results[at[start+i]] = r
 		}
