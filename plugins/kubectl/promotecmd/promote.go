@@ -13,6 +13,7 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/signing"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/printers"
 )
 
 // options are the flags of the promotion itself.
@@ -102,44 +103,81 @@ func NewPlan(s *cli.Session) *cobra.Command {
 	return cmd
 }
 
-func (o *options) run(cmd *cobra.Command, args []string) error {
-	printer, err := o.output.Printer()
+// run takes one promotion from the command line to its report.
+func (o *options) run(cmd *cobra.Command, services []string) error {
+	printer, err := o.check(cmd, services)
 	if err != nil {
 		return err
 	}
-	o.request.Services = args
-	o.request.Policy = o.session.VerifyPolicy
-	if o.request.To == "" {
-		return o.noTarget(cmd, args)
-	}
-	if o.commit {
-		o.request.Mode = promote.DeliverCommit
-	}
-	o.request.NoDiff = printer == nil && !o.dryRun
-	ctx := cmd.Context()
-	p, repo, err := o.session.Open(ctx)
+	p, repo, err := o.session.Open(cmd.Context())
 	if err != nil {
 		return err
 	}
 	defer repo.Close()
-	bar := o.session.NewProgress()
-	p.Progress = bar.Show
-	plan, err := p.Plan(ctx, o.request)
-	bar.Clear()
+	plan, err := o.plan(cmd.Context(), p)
 	if err != nil {
 		return err
 	}
-	applied := &promote.Applied{}
-	refused := plan.Refusal()
-	if refused == nil && !o.dryRun {
-		if err := o.ready(cmd, plan); err != nil {
-			return err
-		}
-		if applied, err = o.apply(ctx, p, plan); err != nil {
-			return err
-		}
+	applied, err := o.apply(cmd, p, plan)
+	if err != nil {
+		return err
 	}
+	if err := o.report(printer, plan, applied); err != nil {
+		return err
+	}
+	if err := o.attestCommit(cmd, p, repo, plan, applied); err != nil {
+		return err
+	}
+	return o.refusal(plan)
+}
+
+// check makes the request of what the command line says, and gives the printer,
+// which is nil for a table.
+func (o *options) check(cmd *cobra.Command, services []string) (printers.ResourcePrinter, error) {
+	printer, err := o.output.Printer()
+	if err != nil {
+		return nil, err
+	}
+	if o.request.To == "" {
+		return nil, o.noTarget(cmd, services)
+	}
+	o.request.Services = services
+	o.request.Policy = o.session.VerifyPolicy
+	o.request.NoDiff = printer == nil && !o.dryRun
+	if o.commit {
+		o.request.Mode = promote.DeliverCommit
+	}
+	return printer, nil
+}
+
+func (o *options) plan(ctx context.Context, p *promote.Promoter) (*promote.Plan, error) {
+	bar := o.session.NewProgress()
+	defer bar.Clear()
+	p.Progress = bar.Show
+	return p.Plan(ctx, o.request)
+}
+
+// apply carries a plan out, unless it is refused or only to be shown. A promotion
+// that has passed the point where it can be stopped without a trace is finished, not
+// interrupted.
+func (o *options) apply(cmd *cobra.Command, p *promote.Promoter, plan *promote.Plan) (*promote.Applied, error) {
+	if o.dryRun || plan.Refusal() != nil {
+		return &promote.Applied{}, nil
+	}
+	if err := o.ready(cmd, plan); err != nil {
+		return nil, err
+	}
+	applied, err := p.Apply(cmd.Context(), plan)
+	if err != nil && cmd.Context().Err() != nil {
+		return nil, &promote.Error{Msg: "interrupted; running the same command again is safe", Err: err}
+	}
+	return applied, err
+}
+
+// report prints the plan and what became of it.
+func (o *options) report(printer printers.ResourcePrinter, plan *promote.Plan, applied *promote.Applied) error {
 	o.session.PrintWarnings(plan)
+	var err error
 	if printer != nil {
 		err = cli.PrintList(o.session.Out, printer, "Promotion", o.objects(plan, applied))
 	} else {
@@ -148,45 +186,17 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 	if err != nil && applied.Commit != "" {
 		return &promote.Error{Msg: "the promotion is committed as " + applied.Commit + ", but what it did could not be printed", Err: err}
 	}
-	if err != nil {
-		return err
-	}
-	if o.attest.Key != "" && applied.Commit != "" {
-		if err := o.attestPromotion(ctx, cmd.CommandPath(), p, repo, plan, applied.Commit); err != nil {
-			return &promote.Error{Msg: "the promotion is committed as " + applied.Commit + ", but not attested", Err: err,
-				Hint: fmt.Sprintf("kubectl promote attest %s --to %s --key %s", strings.Join(planned(plan), " "), plan.To, o.attest.Key)}
-		}
-	}
-	if o.attest.Key != "" && applied.Commit == "" && refused == nil && !o.dryRun {
-		o.session.Warn("nothing was committed, so nothing is attested; kubectl promote attest %s --to %s --key %s attests what is there", strings.Join(planned(plan), " "), plan.To, o.attest.Key)
-	}
-	if refused != nil {
-		o.printRefusal(plan)
-		return cli.Silent(cli.AnswerStatus(refused.Answer))
-	}
-	return nil
+	return err
 }
 
-// planned are the names of a plan's services.
-func planned(plan *promote.Plan) []string {
-	var names []string
-	for _, s := range plan.Services {
-		names = append(names, s.Service)
+// refusal says why nothing was done, where that is so, and gives the exit status.
+func (o *options) refusal(plan *promote.Plan) error {
+	refused := plan.Refusal()
+	if refused == nil {
+		return nil
 	}
-	return names
-}
-
-// ready makes sure, before anything is written, that a commit can be signed for.
-func (o *options) ready(cmd *cobra.Command, plan *promote.Plan) error {
-	if o.attest.Key != "" {
-		if plan.Mode != promote.DeliverCommit {
-			return &cli.UsageError{Msg: "--attest-key stands without --commit: there is no commit to attest", Hint: "--commit --attest-key " + o.attest.Key, Command: cmd.CommandPath()}
-		}
-		if _, err := o.attest.Signer(cmd.Context(), o.session, cmd.CommandPath()); err != nil {
-			return err
-		}
-	}
-	return nil
+	o.printRefusal(plan)
+	return cli.Silent(cli.AnswerStatus(refused.Answer))
 }
 
 // noTarget says that --to is missing, or that a command's name is mistyped.
@@ -201,14 +211,4 @@ func (o *options) noTarget(cmd *cobra.Command, args []string) error {
 		}
 	}
 	return &cli.UsageError{Msg: "--to is missing", Hint: "kubectl promote " + strings.Join(append(args[:len(args):len(args)], "--to", "ENVIRONMENT"), " ")}
-}
-
-// apply carries the plan out. A promotion that has passed the point where it can
-// be stopped without a trace is finished, not interrupted.
-func (o *options) apply(ctx context.Context, p *promote.Promoter, plan *promote.Plan) (*promote.Applied, error) {
-	applied, err := p.Apply(ctx, plan)
-	if err != nil && ctx.Err() != nil {
-		return nil, &promote.Error{Msg: "interrupted; running the same command again is safe", Err: err}
-	}
-	return applied, err
 }
