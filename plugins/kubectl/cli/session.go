@@ -78,6 +78,9 @@ func (s *Session) start(cmd *cobra.Command) error {
 	if err := checkFlags(cmd); err != nil {
 		return err
 	}
+	if err := checkGroups(cmd); err != nil {
+		return err
+	}
 	if s.timeout < 0 {
 		return &UsageError{Msg: "--timeout is negative", Command: cmd.CommandPath()}
 	}

@@ -84,6 +84,17 @@ func New(s *cli.Session) *cobra.Command {
 		"newest": {"semver:", "numeric:asc", "numeric:desc", "alphabetical:asc", "alphabetical:desc", "created", "regexp:"}} {
 		cli.Must(cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace)))
 	}
+	for _, pair := range [][2]string{
+		{"locked", "update"},
+		{"platform", "require-platform"},
+		{"platform", "lock"},           // which has what tags stand for on all platforms
+		{"require-platform", "locked"}, // which platforms an image is for, its registry knows
+	} {
+		cmd.MarkFlagsMutuallyExclusive(pair[0], pair[1])
+	}
+	for _, name := range []string{"kustomize", "filename", "lock", "pin", "platform", "require-platform"} {
+		cmd.MarkFlagsMutuallyExclusive("newest", name)
+	}
 	o.output = cli.AddOutput(cmd)
 	return cmd
 }
@@ -100,7 +111,8 @@ type options struct {
 	output              *cli.Output
 }
 
-// check finds flags that do not go together.
+// check finds flags that lack what they need; New has made groups of those that
+// exclude one another.
 func (o *options) check(cmd *cobra.Command) error {
 	wrong := func(msg, hint string) error {
 		return &cli.UsageError{Msg: msg, Hint: hint, Command: cmd.CommandPath()}
@@ -108,22 +120,12 @@ func (o *options) check(cmd *cobra.Command) error {
 	switch {
 	case o.locked && o.lock == "":
 		return wrong("--locked stands without --lock", "--lock images.lock --locked")
-	case o.locked && o.update:
-		return wrong("--locked stands beside --update", "one of the two")
-	case o.platform != "" && len(o.require) > 0:
-		return wrong("--platform stands beside --require-platform", "one of the two")
-	case o.platform != "" && o.lock != "":
-		return wrong("--platform stands beside --lock, which has what tags stand for on all platforms", "one of the two")
-	case len(o.require) > 0 && o.locked:
-		return wrong("--require-platform stands beside --locked: which platforms an image is for, its registry knows", "--require-platform without --locked")
 	case o.update && o.lock == "" && !o.pin:
 		return wrong("--update stands without --lock or --pin", "--lock images.lock --update")
 	case o.pin && !o.files.Given():
 		return wrong("--pin stands without -k or -f", "--pin -k DIR")
 	case o.dryRun && !o.pin:
 		return wrong("--dry-run stands without --pin", "")
-	case o.newest != "" && (o.files.Given() || o.lock != "" || o.pin || o.platform != "" || len(o.require) > 0):
-		return wrong("--newest stands beside -k, -f, --lock, --pin or a platform", "")
 	}
 	return nil
 }
