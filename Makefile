@@ -2,7 +2,7 @@
 
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
-LDFLAGS  = -s -w -X github.com/kubepromote/kubepromote/plugins/kubectl.version=$(VERSION)
+LDFLAGS  = -s -w -X github.com/kubepromote/kubepromote/plugins/kubectl/cli.version=$(VERSION)
 
 # The checkers are pinned here and fetched as Go modules when they are first run.
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2

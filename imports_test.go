@@ -1,10 +1,15 @@
 package kubepromote_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -12,10 +17,19 @@ import (
 const module = "github.com/kubepromote/kubepromote/"
 
 // mayImport is the rule on which folders may import which: arrows point down
-// only. A folder's own sub-packages are always allowed.
+// only. A folder's own sub-packages are always allowed. "NAME/*" is the rule of the
+// folders right below NAME that have none of their own; "NAME/..." in a rule
+// allows NAME and all below it.
 var mayImport = map[string][]string{
-	"overlay": {},
-	"digest":  {},
+	"overlay":                           {},
+	"digest":                            {},
+	"promote":                           {"overlay"},
+	"plugins/kubectl":                   {"overlay"},
+	"plugins/kubectl/cli":               {"overlay", "digest/...", "verify/...", "promote/..."},
+	"plugins/kubectl/internal/loopback": {},
+	// Subcommands do not know one another.
+	"plugins/kubectl/*": {"overlay", "digest/...", "verify/...", "promote/...", "plugins/kubectl/cli/...", "plugins/kubectl/internal/...",
+		"plugins/kustomize/...", "examples/ecommerce"},
 	"verify": {"verify/internal/untrusted", "verify/internal/mismatch", "verify/internal/statement", "verify/internal/keys",
 		"verify/internal/sigbundle", "verify/internal/condition", "verify/internal/policy", "verify/internal/source",
 		"verify/internal/signature"},
@@ -34,20 +48,18 @@ var mayImport = map[string][]string{
 	"verify/internal/signature": {"verify/internal/keys", "verify/internal/mismatch", "verify/internal/policy",
 		"verify/internal/sigbundle", "verify/internal/statement", "verify/internal/untrusted"},
 	"verify/internal/sigtest": {},
-	"promote":                 {"overlay"},
-	"plugins/kubectl": {"overlay", "digest", "verify", "verify/attest", "promote", "promote/git",
-		"examples/ecommerce", "plugins/kustomize", "plugins/kustomize/build"},
-	"plugins/kustomize":   {"overlay", "digest", "verify", "promote"},
-	"promote/git":         {"promote", "overlay"},
-	"cmd/kubectl-promote": {"plugins/kubectl", "cmd/internal/memory"},
-	"cmd/release":         {},
-	"cmd/promote-fn":      {"plugins/kustomize", "cmd/internal/memory"},
-	"cmd/internal/memory": {},
-	"docs":                {"verify", "promote"},
-	"docs/gen":            {"plugins/kubectl"},
-	"examples/ecommerce":  {},
-	"examples/setimage":   {"overlay"},
-	"examples/pindigest":  {"overlay", "digest"},
+	"plugins/kustomize":       {"overlay", "digest", "verify", "promote"},
+	"promote/git":             {"promote", "overlay"},
+	"promote/images":          {"promote", "digest", "verify"},
+	"cmd/kubectl-promote":     {"plugins/kubectl", "cmd/internal/memory"},
+	"cmd/release":             {},
+	"cmd/promote-fn":          {"plugins/kustomize", "cmd/internal/memory"},
+	"cmd/internal/memory":     {},
+	"docs":                    {"verify", "promote"},
+	"docs/gen":                {"plugins/kubectl"},
+	"examples/ecommerce":      {},
+	"examples/setimage":       {"overlay"},
+	"examples/pindigest":      {"overlay", "digest"},
 }
 
 // mustNotNeed keeps importers of a library from compiling what it has no use for.
@@ -63,13 +75,17 @@ var mustNotNeed = map[string][]string{
 
 type goPackage struct {
 	ImportPath string
-	Imports    []string
-	Deps       []string
+	Dir        string
+	GoFiles    []string
+	// IgnoredGoFiles are those for other systems.
+	IgnoredGoFiles []string
+	Imports        []string
+	Deps           []string
 }
 
 func listPackages(t *testing.T) []goPackage {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,Deps", "./...")
+	cmd := exec.Command("go", "list", "-json=ImportPath,Dir,GoFiles,IgnoredGoFiles,Imports,Deps", "./...")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -129,6 +145,9 @@ func ruleOf(folder string) (rule []string, own string) {
 		if rule, ok := mayImport[own]; ok {
 			return rule, own
 		}
+		if rule, ok := mayImport[path.Dir(own)+"/*"]; ok {
+			return rule, own
+		}
 	}
 	return nil, ""
 }
@@ -140,9 +159,40 @@ func allowed(imported, own string, rule []string) bool {
 		return true
 	}
 	for _, r := range rule {
-		if imported == r {
+		below, tree := strings.CutSuffix(r, "/...")
+		if imported == below || tree && strings.HasPrefix(imported, below+"/") {
 			return true
 		}
 	}
 	return false
+}
+
+// A package that one person can hold in mind: what grows beyond is split.
+const (
+	mostFiles = 25
+	mostLines = 4000
+)
+
+// tooLarge are the packages that are still to be split.
+var tooLarge = []string{"digest", "overlay", "promote/git", "verify"}
+
+func TestPackageSizes(t *testing.T) {
+	for _, p := range listPackages(t) {
+		folder := strings.TrimPrefix(p.ImportPath, module)
+		files, lines := slices.DeleteFunc(slices.Concat(p.GoFiles, p.IgnoredGoFiles), func(name string) bool { return strings.HasSuffix(name, "_test.go") }), 0
+		for _, name := range files {
+			text, err := os.ReadFile(filepath.Join(p.Dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines += bytes.Count(text, []byte("\n"))
+		}
+		large, known := len(files) > mostFiles || lines > mostLines, slices.Contains(tooLarge, folder)
+		switch {
+		case large && !known:
+			t.Errorf("%s: %d files with %d lines, and at most %d and %d are wanted: split it", folder, len(files), lines, mostFiles, mostLines)
+		case !large && known:
+			t.Errorf("%s is not too large any more: take it from the list", folder)
+		}
+	}
 }

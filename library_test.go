@@ -70,11 +70,18 @@ func parsePackage(t *testing.T, dir string) parsedPackage {
 	return p
 }
 
+// partOfCommandLine tells the packages of the subcommands, and of what they share,
+// from libraries: they promise nothing to importers, and their examples are scripts.
+func partOfCommandLine(dir string) bool { return strings.HasPrefix(dir, "plugins/kubectl/") }
+
 // A newcomer finds out from every package's documentation what it is for, and
 // from an example that runs how it is used.
 func TestPublicPackagesAreDocumented(t *testing.T) {
-	const least = 200 // characters: a sentence is no explanation
 	for _, p := range publicPackages(t) {
+		least := 200 // characters: a sentence is no explanation
+		if partOfCommandLine(p.dir) {
+			least = 100
+		}
 		text := ""
 		for _, f := range p.source {
 			text += f.Doc.Text()
@@ -88,7 +95,7 @@ func TestPublicPackagesAreDocumented(t *testing.T) {
 				runnable++
 			}
 		}
-		if runnable == 0 {
+		if runnable == 0 && !partOfCommandLine(p.dir) {
 			t.Errorf("%s: no example that runs", p.dir)
 		}
 	}

@@ -71,7 +71,7 @@ func (x *examination) judge(ctx context.Context, digest v1.Hash, rules []*policy
 	found = true
 	if j.nothing() && !j.done() {
 		// No signature is a different thing for an image that is not there.
-		src, err := x.source(ctx, policy.Repository{})
+		src, err := x.source(policy.Repository{})
 		if err == nil {
 			found, err = src.Exists(ctx, digest)
 		}
@@ -105,7 +105,7 @@ func (x *examination) read(ctx context.Context, j *judge) {
 		if j.done() {
 			return
 		}
-		src, err := x.source(ctx, p)
+		src, err := x.source(p)
 		if err != nil {
 			j.missed(err)
 			continue
@@ -123,7 +123,7 @@ func (x *examination) read(ctx context.Context, j *judge) {
 }
 
 // source opens a place, once for each examination.
-func (x *examination) source(ctx context.Context, p policy.Repository) (source.Source, error) {
+func (x *examination) source(p policy.Repository) (source.Source, error) {
 	if s := x.sources[p.Repository]; s != nil {
 		return s, nil
 	}
@@ -137,10 +137,7 @@ func (x *examination) source(ctx context.Context, p policy.Repository) (source.S
 			return nil, fmt.Errorf("%s is no repository", untrusted.Quoted(p.Repository))
 		}
 	}
-	r, err := x.v.repository(ctx, repo)
-	if err != nil {
-		return nil, err
-	}
+	r := x.v.repository(repo)
 	x.sources[p.Repository] = r
 	return r, nil
 }
@@ -157,7 +154,7 @@ func (x *examination) platforms(ctx context.Context, rules []*policy.Rule, verdi
 		}
 	}
 	var doc *source.Document
-	src, err := x.source(ctx, policy.Repository{})
+	src, err := x.source(policy.Repository{})
 	if err == nil {
 		doc, err = src.Manifest(ctx, x.t.digest.String())
 	}

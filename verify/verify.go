@@ -4,18 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
+	"github.com/kubepromote/kubepromote/digest/layout"
+	"github.com/kubepromote/kubepromote/digest/registry"
 	"github.com/kubepromote/kubepromote/verify/internal/policy"
 	"github.com/kubepromote/kubepromote/verify/internal/source"
 	"github.com/kubepromote/kubepromote/verify/internal/statement"
@@ -24,15 +21,12 @@ import (
 
 // Options says how to reach registries. The zero value is ready for use.
 type Options struct {
-	Keychain    authn.Keychain    // credentials; nil: authn.DefaultKeychain
-	Transport   http.RoundTripper // nil: remote.DefaultTransport
-	Concurrency int               // images read at the same time by one Verify; 0: 16
-	Timeout     time.Duration     // for each image, from the first request on; 0: 30s
-	UserAgent   string            // put before the one of go-containerregistry
-	// TransportAuthenticates says that Transport logs in by itself, and repeats
-	// what is worth repeating: no credentials are looked up, nothing is asked of
-	// a registry before the first manifest, and no request is made twice.
-	TransportAuthenticates bool
+	// Client asks the registries, and may be shared with others; nil means one of
+	// the Verifier's own with its defaults. With a cache ([registry.Client.Cached])
+	// what has a digest is not read twice.
+	Client      *registry.Client
+	Concurrency int           // images read at the same time by one Verify; 0: 16
+	Timeout     time.Duration // for each image, from the first request on; 0: 30s
 	// LayoutName is the repository whose rules hold for images in OCI layouts,
 	// and the name that is compared with signed names. A layout has no name that
 	// could be believed; without LayoutName only rules with the pattern ** hold.
@@ -43,21 +37,14 @@ type Options struct {
 // second image of a repository costs no second login. It may be used
 // concurrently.
 type Verifier struct {
-	o         Options
-	transport http.RoundTripper
-	now       func() time.Time
-
-	mu       sync.Mutex
-	sessions map[string]*session // by repository
+	o   Options
+	now func() time.Time
 }
 
 // New returns a Verifier. It makes no request.
 func New(o Options) *Verifier {
-	if o.Keychain == nil {
-		o.Keychain = authn.DefaultKeychain
-	}
-	if o.Transport == nil {
-		o.Transport = remote.DefaultTransport
+	if o.Client == nil {
+		o.Client = registry.New(registry.Options{})
 	}
 	if o.Concurrency <= 0 {
 		o.Concurrency = 16
@@ -65,20 +52,13 @@ func New(o Options) *Verifier {
 	if o.Timeout <= 0 {
 		o.Timeout = 30 * time.Second
 	}
-	if !o.TransportAuthenticates {
-		o.Transport = source.Retry(o.Transport)
-	}
-	return &Verifier{
-		o:         o,
-		transport: transport.NewUserAgent(o.Transport, o.UserAgent),
-		now:       time.Now,
-		sessions:  map[string]*session{},
-	}
+	return &Verifier{o: o, now: time.Now}
 }
 
 // target is an image to look at, once however often it was asked for.
 type target struct {
 	repo   name.Repository
+	given  string         // a layout, as it was named
 	layout *source.Layout // where it is, in place of the registry
 	digest v1.Hash
 	places []int // where its result goes
@@ -87,15 +67,16 @@ type target struct {
 // Key is equal for the same image.
 func (t *target) key() string {
 	if t.layout != nil {
-		return "oci:" + t.layout.Path
+		return t.given
 	}
 	return t.repo.Name() + "@" + t.digest.String()
 }
 
 // Verify checks images against a policy. An image is given as
 // repository@sha256:hex; in repository:tag@sha256:hex the tag has no meaning.
-// oci:DIR is the image of an OCI layout, and oci:DIR:REF and oci:DIR@sha256:hex
-// one of several; its signatures are looked for in the same layout.
+// oci:DIR is the image of an OCI layout, and oci:DIR:NAME and oci:DIR@sha256:hex
+// one of several, see [layout.ParseRef] for all forms; its signatures are looked
+// for in the same layout.
 // There is one result for each image, in the same order. Whatever goes wrong,
 // a context that is done included, is the outcome of the images it concerns.
 func (v *Verifier) Verify(ctx context.Context, p *Policy, images ...string) []Result {
@@ -103,10 +84,10 @@ func (v *Verifier) Verify(ctx context.Context, p *Policy, images ...string) []Re
 	var targets []*target
 	known := map[string]*target{}
 	for i, image := range images {
-		t, err := v.target(image)
+		t, err := v.target(ctx, image)
 		if err != nil {
 			results[i] = Result{Outcome: Rejected, Reason: err.Error()}
-			if _, ok := errors.AsType[*source.LayoutError](err); ok {
+			if _, ok := errors.AsType[*layout.Error](err); ok && !errors.Is(err, layout.ErrMalformed) {
 				results[i].Outcome = Unknown
 			}
 			continue
@@ -140,13 +121,13 @@ func (v *Verifier) Verify(ctx context.Context, p *Policy, images ...string) []Re
 	return results
 }
 
-func (v *Verifier) target(image string) (*target, error) {
-	if rest, ok := strings.CutPrefix(image, "oci:"); ok {
-		l, digest, err := source.OpenLayout(rest)
+func (v *Verifier) target(ctx context.Context, image string) (*target, error) {
+	if layout.IsRef(image) {
+		l, err := layout.Open(ctx, image)
 		if err != nil {
 			return nil, err
 		}
-		t := &target{layout: l, digest: digest}
+		t := &target{given: image, layout: &source.Layout{Image: l}, digest: l.Descriptor().Digest}
 		if v.o.LayoutName != "" {
 			if t.repo, err = name.NewRepository(v.o.LayoutName); err != nil {
 				l.Close()
@@ -221,61 +202,6 @@ func interrupted(ctx context.Context, limit time.Duration) string {
 	return fmt.Sprintf("not everything could be read within %s", limit)
 }
 
-// session is a repository being opened, or opened.
-type session struct {
-	ready chan struct{} // closed when the rest is set
-	repo  *source.Repository
-	err   error
-}
-
-// Repository opens a repository, once for all who ask at the same time. A
-// failure is told to those and then forgotten.
-func (v *Verifier) repository(ctx context.Context, repo name.Repository) (*source.Repository, error) {
-	for {
-		v.mu.Lock()
-		s := v.sessions[repo.Name()]
-		if s == nil {
-			s = &session{ready: make(chan struct{}), err: errors.New("the registry could not be opened")}
-			v.sessions[repo.Name()] = s
-			v.mu.Unlock()
-			v.open(ctx, repo, s)
-			return s.repo, s.err
-		}
-		v.mu.Unlock()
-		select {
-		case <-s.ready:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-		// The time of the one who opened it may have run out, and ours not.
-		if !errors.Is(s.err, context.Canceled) && !errors.Is(s.err, context.DeadlineExceeded) || ctx.Err() != nil {
-			return s.repo, s.err
-		}
-	}
-}
-
-func (v *Verifier) open(ctx context.Context, repo name.Repository, s *session) {
-	defer func() {
-		if s.err != nil {
-			v.mu.Lock()
-			delete(v.sessions, repo.Name())
-			v.mu.Unlock()
-		}
-		close(s.ready)
-	}()
-	if v.o.TransportAuthenticates {
-		s.repo, s.err = &source.Repository{Name: repo, Client: &http.Client{Transport: v.transport, CheckRedirect: source.CheckRedirect}}, nil
-		return
-	}
-	auth, err := authn.Resolve(ctx, v.o.Keychain, repo)
-	if err != nil {
-		s.err = fmt.Errorf("no credentials for %s: %w", repo.RegistryStr(), err)
-		return
-	}
-	tr, err := transport.NewWithContext(ctx, repo.Registry, auth, v.transport, []string{repo.Scope(transport.PullScope)})
-	if err != nil {
-		s.err = fmt.Errorf("cannot reach the registry %s: %w", strings.TrimSuffix(repo.RegistryStr(), "/"), source.BareError(err))
-		return
-	}
-	s.repo, s.err = &source.Repository{Name: repo, Client: &http.Client{Transport: tr, CheckRedirect: source.CheckRedirect}}, nil
+func (v *Verifier) repository(repo name.Repository) source.Source {
+	return source.Repository{Repository: v.o.Client.Repository(repo)}
 }

@@ -23,7 +23,7 @@ const (
 // control's state, C, and the levels of the architecture.
 func (r *releaser) build(ctx context.Context, p platform, pkg, target string) error {
 	started := time.Now()
-	flags := "-s -w -X " + modulePath + "/plugins/kubectl.version=" + r.version
+	flags := "-s -w -X " + modulePath + "/plugins/kubectl/cli.version=" + r.version
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", target, pkg)
 	cmd.Env = append(os.Environ(), p.environment()...)
 	// Not empty: that would let the user's settings in.

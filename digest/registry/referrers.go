@@ -38,10 +38,10 @@ func (r *Repository) Referrers(ctx context.Context, digest v1.Hash) (list []v1.D
 			return list, false, r.failure(fault.Text(fmt.Sprintf("page %d is %q and no image index", page+1, fault.Shorten(string(mediaType(resp))))))
 		}
 		more, err := content.ParseReferrers(body, len(list))
+		list = append(list, more...)
 		if err != nil {
 			return list, false, r.failure(err)
 		}
-		list = append(list, more...)
 		if next, err = nextReferrers(next, resp); err != nil {
 			return list, false, r.failure(err)
 		}
@@ -89,7 +89,7 @@ func (r *Repository) referrersByTag(ctx context.Context, digest v1.Hash) ([]v1.D
 	}
 	list, err := content.ParseReferrers(body, 0)
 	if err != nil {
-		return nil, r.failure(err)
+		return list, r.failure(err)
 	}
 	return list, nil
 }

@@ -42,7 +42,7 @@ func writeAPI(dir string) error {
 }
 
 // publicPackages gives the folders, below root and with slashes, of all packages
-// that others may import.
+// that others may import. The subcommands are parts of one program.
 func publicPackages(root string) ([]string, error) {
 	var out []string
 	for _, lib := range libraries {
@@ -50,7 +50,7 @@ func publicPackages(root string) ([]string, error) {
 			if err != nil || !d.IsDir() {
 				return err
 			}
-			if base := path.Base(name); base == "internal" || base == "testdata" {
+			if base := path.Base(name); base == "internal" || base == "testdata" || path.Dir(name) == "plugins/kubectl" {
 				return fs.SkipDir
 			}
 			if _, err := goFiles(filepath.Join(root, name)); err == nil {

@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/kubepromote/kubepromote/plugins/kubectl/completioncmd"
 )
 
 // Every command says what it is for, in a group, with examples in kubectl's form.
@@ -53,7 +55,7 @@ func checkHelp(t *testing.T, c *cobra.Command) {
 			t.Errorf("%s: the example %q has no comment above it", name, line)
 		default:
 			commands++
-			if !strings.Contains(text, plugin) && !strings.Contains(text, "kubectl promote") && !strings.HasPrefix(text, " ") {
+			if !strings.Contains(text, completioncmd.Plugin) && !strings.Contains(text, "kubectl promote") && !strings.HasPrefix(text, " ") {
 				t.Errorf("%s: the example %q does not run this program", name, line)
 			}
 		}

@@ -25,6 +25,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/rogpeppe/go-internal/testscript"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/kubepromote/kubepromote/plugins/kubectl/completioncmd"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/internal/loopback"
 )
 
 var update = flag.Bool("update", false, "write what the scripts' commands print now into the scripts")
@@ -35,7 +38,7 @@ func TestMain(m *testing.M) {
 		defer stop()
 		os.Exit(RunAs(ctx, os.Args, genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}))
 	}
-	testscript.Main(m, map[string]func(){"kubectl-promote": run, completer: run})
+	testscript.Main(m, map[string]func(){"kubectl-promote": run, completioncmd.Completer: run})
 }
 
 // TestScript runs the scripts of testdata/script. See scriptCommands for what
@@ -64,12 +67,12 @@ func setupScript(env *testscript.Env) error {
 	env.Setenv("DOCKER_CONFIG", home)
 	env.Setenv("GIT_AUTHOR_DATE", "2026-01-02T03:04:05Z")
 	env.Setenv("GIT_COMMITTER_DATE", "2026-01-02T03:04:05Z")
-	program, err := exec.LookPath(plugin)
+	program, err := exec.LookPath(completioncmd.Plugin)
 	if err != nil {
 		return err
 	}
 	env.Setenv("KUBECTL_PROMOTE", program)
-	env.Values[keysValue] = map[string]*demoKey{}
+	env.Values[keysValue] = map[string]*loopback.Key{}
 	return os.Chmod(env.WorkDir, 0o755)
 }
 
@@ -93,9 +96,9 @@ const keysValue = "keys"
 // registries are the ones that scripts have started, by address.
 var registries = struct {
 	sync.Mutex
-	byHost map[string]*demoRegistry
+	byHost map[string]*loopback.Registry
 	logs   map[string]*requestLog
-}{byHost: map[string]*demoRegistry{}, logs: map[string]*requestLog{}}
+}{byHost: map[string]*loopback.Registry{}, logs: map[string]*requestLog{}}
 
 // scriptCommands are the scripts' own commands.
 var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
@@ -131,15 +134,15 @@ func cmdRegistry(ts *testscript.TestScript, neg bool, args []string) {
 	switch {
 	case len(args) == 1 && args[0] == "start":
 		log := &requestLog{}
-		r, err := startDemoRegistry(log.handle)
+		r, err := loopback.Start(log.handle)
 		ts.Check(err)
-		ts.Defer(r.stop)
-		ts.Setenv("REGISTRY", r.host)
+		ts.Defer(r.Stop)
+		ts.Setenv("REGISTRY", r.Host)
 		registries.Lock()
 		defer registries.Unlock()
-		registries.byHost[r.host], registries.logs[r.host] = r, log
+		registries.byHost[r.Host], registries.logs[r.Host] = r, log
 	case len(args) == 1 && args[0] == "stop":
-		scriptRegistry(ts).stop()
+		scriptRegistry(ts).Stop()
 	default:
 		ts.Fatalf("usage: registry start|stop")
 	}
@@ -147,7 +150,7 @@ func cmdRegistry(ts *testscript.TestScript, neg bool, args []string) {
 
 func scriptRegistryHost(ts *testscript.TestScript) string { return ts.Getenv("REGISTRY") }
 
-func scriptRegistry(ts *testscript.TestScript) *demoRegistry {
+func scriptRegistry(ts *testscript.TestScript) *loopback.Registry {
 	registries.Lock()
 	defer registries.Unlock()
 	r := registries.byHost[scriptRegistryHost(ts)]
@@ -164,11 +167,11 @@ func cmdImage(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: image REPOSITORY:TAG [KEY]")
 	}
 	repository, tag, _ := strings.Cut(args[0], ":")
-	var key *demoKey
+	var key *loopback.Key
 	if len(args) == 2 {
 		key = scriptKey(ts, args[1])
 	}
-	digest, err := scriptRegistry(ts).push(context.Background(), repository, tag, key)
+	digest, err := scriptRegistry(ts).Push(context.Background(), repository, tag, key)
 	ts.Check(err)
 	ts.Setenv("DIGEST", digest.String())
 }
@@ -178,7 +181,7 @@ func cmdRetag(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: retag REPOSITORY:TAG REPOSITORY:TAG")
 	}
-	host := scriptRegistry(ts).host + "/"
+	host := scriptRegistry(ts).Host + "/"
 	from, err := name.ParseReference(host + args[0])
 	ts.Check(err)
 	to, err := name.NewTag(host + args[1])
@@ -202,7 +205,7 @@ func cmdIndex(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: platform}})
 	}
-	ref, err := name.ParseReference(scriptRegistry(ts).host + "/" + args[0])
+	ref, err := name.ParseReference(scriptRegistry(ts).Host + "/" + args[0])
 	ts.Check(err)
 	ts.Check(remote.WriteIndex(ref, index))
 	digest, err := index.Digest()
@@ -216,7 +219,7 @@ func cmdKey(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: key NAME FILE")
 	}
-	ts.Check(os.WriteFile(ts.MkAbs(args[1]), scriptKey(ts, args[0]).public, 0o644))
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), scriptKey(ts, args[0]).Public, 0o644))
 }
 
 // private NAME FILE: write the private half of a key.
@@ -224,16 +227,16 @@ func cmdPrivate(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: private NAME FILE")
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(scriptKey(ts, args[0]).private)
+	der, err := x509.MarshalPKCS8PrivateKey(scriptKey(ts, args[0]).Private)
 	ts.Check(err)
 	data := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), data, 0o600))
 }
 
-func scriptKey(ts *testscript.TestScript, name string) *demoKey {
-	keys := ts.Value(keysValue).(map[string]*demoKey)
+func scriptKey(ts *testscript.TestScript, name string) *loopback.Key {
+	keys := ts.Value(keysValue).(map[string]*loopback.Key)
 	if keys[name] == nil {
-		k, err := newDemoKey()
+		k, err := loopback.NewKey()
 		ts.Check(err)
 		keys[name] = k
 	}

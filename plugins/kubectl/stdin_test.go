@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 )
 
 // TestStdinEndsWithContext stops commands that wait for a standard input which has
@@ -28,7 +30,7 @@ func TestStdinEndsWithContext(t *testing.T) {
 		cancel()
 		select {
 		case got := <-status:
-			if got != exitFailed || errOut.String() != "interrupted: reading the standard input\n" || out.Len() > 0 {
+			if got != cli.ExitFailed || errOut.String() != "interrupted: reading the standard input\n" || out.Len() > 0 {
 				t.Errorf("%q: %d\n%s%s", args, got, out.String(), errOut.String())
 			}
 		case <-time.After(time.Minute):

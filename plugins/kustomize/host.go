@@ -60,7 +60,7 @@ func (h *Host) start() *clients {
 			c.registries = registry.New(registry.Options{})
 		}
 		c.resolver = digest.NewResolver(digest.Options{Client: c.registries})
-		c.verifier = verify.New(verify.Options{Transport: c.registries, TransportAuthenticates: true})
+		c.verifier = verify.New(verify.Options{Client: c.registries})
 	})
 	return c
 }

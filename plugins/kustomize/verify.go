@@ -128,7 +128,7 @@ func (v *VerifyImages) fromEvidence(policy *verify.Policy, images []*image, answ
 		if !ok {
 			// A layout does not say which repository it was made from: that is the
 			// one that the object names.
-			o := verify.Options{Transport: v.host.start().registries, TransportAuthenticates: true, LayoutName: r.repository}
+			o := verify.Options{Client: v.host.start().registries, LayoutName: r.repository}
 			answer = verify.New(o).Verify(v.ctx, policy, "oci:"+dir+"@"+r.digest)[0]
 			known[r] = answer
 		}

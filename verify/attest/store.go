@@ -10,13 +10,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
+	"github.com/kubepromote/kubepromote/digest/registry"
 	"github.com/kubepromote/kubepromote/verify/internal/sigbundle"
 	"github.com/kubepromote/kubepromote/verify/internal/source"
 	"github.com/kubepromote/kubepromote/verify/internal/statement"
@@ -28,12 +26,9 @@ const bundleMediaType types.MediaType = "application/vnd.dev.sigstore.bundle.v0.
 
 // StoreOptions says how to write to registries. The zero value is ready for use.
 type StoreOptions struct {
-	Keychain  authn.Keychain    // credentials; nil: authn.DefaultKeychain
-	Transport http.RoundTripper // nil: remote.DefaultTransport
-	Timeout   time.Duration     // for each bundle, from the first request on; 0: 60s
-	// TransportAuthenticates is as in Options.
-	TransportAuthenticates bool
-	UserAgent              string // put before the one of go-containerregistry
+	// Client asks the registries; nil means one with its defaults.
+	Client  *registry.Client
+	Timeout time.Duration // for each bundle, from the first request on; 0: 60s
 	// Legacy stores attestations the older way of cosign, as a layer under the
 	// tag sha256-<hex>.att, for readers that know nothing else. That is possible
 	// for statements signed by key. Registries have no way to change a tag only
@@ -46,10 +41,9 @@ type StoreOptions struct {
 // Storer puts bundles beside images. It may be used concurrently; bundles for
 // one image wait for each other.
 type Storer struct {
-	o         StoreOptions
-	transport http.RoundTripper
-	turns     [turns]chan struct{} // each holds a token while it is taken
-	pause     time.Duration        // before a list is looked at again
+	o     StoreOptions
+	turns [turns]chan struct{} // each holds a token while it is taken
+	pause time.Duration        // before a list is looked at again
 }
 
 // turns is how many images can be written to at the same time.
@@ -84,19 +78,13 @@ func (e *StoreError) Unwrap() error { return e.Err }
 
 // NewStorer returns a Storer. It makes no request.
 func NewStorer(o StoreOptions) *Storer {
-	if o.Keychain == nil {
-		o.Keychain = authn.DefaultKeychain
-	}
-	if o.Transport == nil {
-		o.Transport = remote.DefaultTransport
+	if o.Client == nil {
+		o.Client = registry.New(registry.Options{})
 	}
 	if o.Timeout <= 0 {
 		o.Timeout = time.Minute
 	}
-	s := &Storer{o: o, transport: o.Transport, pause: listPause}
-	if !o.TransportAuthenticates {
-		s.transport = transport.NewUserAgent(source.Retry(o.Transport), o.UserAgent)
-	}
+	s := &Storer{o: o, pause: listPause}
 	for i := range s.turns {
 		s.turns[i] = make(chan struct{}, 1)
 	}
@@ -127,10 +115,7 @@ func (s *Storer) Store(ctx context.Context, image string, data []byte) (Stored, 
 		return Stored{}, s.failed(repo, err, false)
 	}
 	defer done()
-	w, err := s.open(ctx, repo)
-	if err != nil {
-		return Stored{}, s.failed(repo, err, false)
-	}
+	w := &writer{source.Repository{Repository: s.o.Client.Repository(repo)}, s.pause}
 	// A manifest that is not there cannot be given a signature.
 	subject, err := w.Manifest(ctx, digest.String())
 	if err != nil {
@@ -162,47 +147,6 @@ func (s *Storer) turn(ctx context.Context, digest v1.Hash) (done func(), err err
 	}
 }
 
-// open ends with ctx, even if a credential helper does not.
-func (s *Storer) open(ctx context.Context, repo name.Repository) (*writer, error) {
-	type answer struct {
-		w   *writer
-		err error
-	}
-	done := make(chan answer, 1)
-	go func() {
-		w, err := s.login(ctx, repo)
-		done <- answer{w, err}
-	}()
-	select {
-	case a := <-done:
-		return a.w, a.err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-func (s *Storer) login(ctx context.Context, repo name.Repository) (*writer, error) {
-	if s.o.TransportAuthenticates {
-		return &writer{source.Repository{Name: repo, Client: &http.Client{Transport: s.transport, CheckRedirect: source.CheckRedirect}}, s.pause}, nil
-	}
-	auth, err := authn.Resolve(ctx, s.o.Keychain, repo)
-	if err != nil {
-		return nil, fmt.Errorf("no credentials for %s: %w", repo.RegistryStr(), err)
-	}
-	tr, err := transport.NewWithContext(ctx, repo.Registry, auth, s.transport, []string{repo.Scope(transport.PushScope)})
-	if err != nil {
-		return nil, &openError{fmt.Errorf("cannot reach the registry %s: %w", repo.RegistryStr(), source.BareError(err)), err}
-	}
-	client := &http.Client{Transport: tr, CheckRedirect: source.CheckRedirect}
-	return &writer{source.Repository{Name: repo, Client: client}, s.pause}, nil
-}
-
-// openError keeps the error of a login for refused, and shows less of it.
-type openError struct{ shown, cause error }
-
-func (e *openError) Error() string { return e.shown.Error() }
-func (e *openError) Unwrap() error { return e.cause }
-
 // failed names the repository and tells a refusal from no answer. Before
 // anything is written, it is certain that this call has not stored the bundle.
 func (s *Storer) failed(repo name.Repository, err error, writing bool) error {
@@ -221,10 +165,8 @@ func (s *Storer) failed(repo name.Repository, err error, writing bool) error {
 // refused is true for answers that will be the same the next time.
 func refused(err error) bool {
 	code := 0
-	if e, ok := errors.AsType[*source.StatusError](err); ok {
-		code = e.Code
-	} else if e, ok := errors.AsType[*transport.Error](err); ok {
-		code = e.StatusCode
+	if e, ok := errors.AsType[*registry.Error](err); ok {
+		code = e.Status
 	}
 	_, never := errors.AsType[*refusal](err)
 	return never || code >= 400 && code < 500 && code != http.StatusRequestTimeout && code != http.StatusTooManyRequests

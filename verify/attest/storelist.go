@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"math/rand/v2"
-	"net/http"
 	"slices"
 	"time"
 
@@ -37,18 +36,10 @@ func (w *writer) List(ctx context.Context, subject v1.Hash, entry v1.Descriptor)
 
 // apiLists asks the referrers API. A registry without it lists nothing.
 func (w *writer) apiLists(ctx context.Context, subject, entry v1.Hash) (bool, error) {
-	resp, err := w.Do(ctx, http.MethodGet, "referrers/"+subject.String())
-	if source.NoReferrersAPI(resp, err) {
-		if err == nil {
-			return false, resp.Body.Close()
-		}
-		return false, nil
+	all, byTag, err := w.Repository.Repository.Referrers(ctx, subject)
+	if byTag {
+		return false, nil // what is wrong with that list is told when it is added to
 	}
-	if err != nil {
-		return false, err
-	}
-	resp.Body.Close()
-	all, err := w.Referrers(ctx, subject) // with all its pages
 	return slices.ContainsFunc(all, func(d v1.Descriptor) bool { return d.Digest == entry }), err
 }
 

@@ -1,0 +1,222 @@
+// Package buildcmd implements kubectl promote build: kustomize build with the
+// project's functions built in. The objects go to the standard output, to a file, or
+// to a file each; nothing is written unless the whole build succeeds.
+package buildcmd
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/plugins/kustomize"
+	"github.com/kubepromote/kubepromote/plugins/kustomize/build"
+	"github.com/kubepromote/kubepromote/promote"
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/kustomize/api/resmap"
+	"sigs.k8s.io/kustomize/api/resource"
+	"sigs.k8s.io/yaml"
+)
+
+const long = `Build a kustomization as kustomize build does, with the functions of
+kubepromote.dev/v1alpha1 built in: PinImages, SetImages, VerifyImages,
+PromotionGuard and ImageInventory run without any flag and cannot be skipped.
+
+Functions that are other programs or containers need the flags that kustomize
+build wants for them. One that kustomize would skip in silence is an error here.
+
+Exit status: 0 built, 1 failed, 3 an image was refused, 5 something about an
+image could not be found out. Nothing is written unless the build succeeds.`
+
+const example = `  # what would be applied to production
+  kubectl promote build apps/cart/overlays/production
+
+  # one file for each object
+  kubectl promote build apps/cart/overlays/production -o rendered`
+
+type options struct {
+	session *cli.Session
+	build.Options
+	restrictor string
+	to         string
+}
+
+func New(s *cli.Session) *cobra.Command {
+	o := &options{session: s}
+	cmd := &cobra.Command{
+		Use:     "build [DIR]",
+		Short:   "Build a kustomization, with the project's functions built in",
+		Long:    long,
+		Example: example,
+		GroupID: cli.GroupKnow,
+		Args:    cobra.MaximumNArgs(1),
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveFilterDirs
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&o.to, "output", "o", "", "write to this file or, if it is a directory, to a file for each object in it")
+	flags.BoolVar(&o.EnablePlugins, "enable-alpha-plugins", false, "allow functions that are containers and, with --enable-exec, programs")
+	flags.BoolVar(&o.EnableExec, "enable-exec", false, "allow functions that are programs; do not use with kustomizations that you do not trust")
+	flags.BoolVar(&o.EnableHelm, "enable-helm", false, "allow helmCharts")
+	flags.StringVar(&o.HelmCommand, "helm-command", "helm", "program that is run for helmCharts")
+	flags.BoolVar(&o.Network, "network", false, "allow the network to functions in containers that ask for it")
+	flags.StringVar(&o.restrictor, "load-restrictor", restrictRoot, "LoadRestrictionsNone allows files outside of a kustomization's directory")
+	cli.MayBeEmpty(cmd, "output")
+	cli.Must(cmd.RegisterFlagCompletionFunc("load-restrictor", cobra.FixedCompletions([]string{restrictRoot, restrictNone}, cobra.ShellCompDirectiveNoFileComp)))
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		dir := s.Repo
+		if len(args) == 1 {
+			dir = args[0]
+		}
+		return o.run(cmd, dir)
+	}
+	return cmd
+}
+
+// The values of --load-restrictor, as kustomize has them.
+const (
+	restrictRoot = "LoadRestrictionsRootOnly"
+	restrictNone = "LoadRestrictionsNone"
+)
+
+func (o *options) run(cmd *cobra.Command, dir string) error {
+	s := o.session
+	if o.restrictor != restrictRoot && o.restrictor != restrictNone {
+		return &cli.UsageError{Msg: "--load-restrictor is " + o.restrictor, Hint: restrictRoot + " or " + restrictNone}
+	}
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return &cli.UsageError{Msg: "not a directory: " + dir, Hint: "give the directory of a kustomization; clone what is elsewhere first"}
+	}
+	file, err := cli.FindKustomization(dir)
+	if err != nil {
+		var e *promote.Error
+		if errors.As(err, &e) && e.Hint != "" {
+			e.Hint = "kubectl promote build DIR"
+		}
+		return err
+	}
+	o.LoadAnywhere = o.restrictor == restrictNone
+	client, err := s.CachedRegistries()
+	if err != nil {
+		return err
+	}
+	o.Client = client
+	result, err := build.Run(cmd.Context(), dir, o.Options)
+	if err != nil {
+		return buildError(filepath.ToSlash(file), err)
+	}
+	for _, line := range kustomize.Lines(result.Results) {
+		if text, ok := strings.CutPrefix(line, "warning: "); ok {
+			s.Warn("%s", text)
+		} else if !s.Quiet {
+			fmt.Fprintln(s.ErrOut, line)
+		}
+	}
+	return o.write(result.Resources)
+}
+
+// write writes resources as kustomize build does.
+func (o *options) write(m resmap.ResMap) error {
+	to := o.to
+	if info, err := os.Stat(to); to != "" && err == nil && info.IsDir() {
+		return writeObjects(m, to)
+	}
+	text, err := m.AsYaml()
+	if err != nil {
+		return &promote.Error{Msg: "writing the objects", Err: err}
+	}
+	if to != "" {
+		return cli.FileError(os.WriteFile(to, text, 0o666))
+	}
+	_, err = o.session.Out.Write(text)
+	return err
+}
+
+// writeObjects writes a file for each object, under the name that kustomize gives.
+func writeObjects(m resmap.ResMap, dir string) error {
+	files := make(map[string][]byte)
+	add := func(prefix string, r *resource.Resource) error {
+		fields, err := r.Map()
+		if err != nil {
+			return &promote.Error{Msg: "writing " + r.CurId().String(), Err: err}
+		}
+		name := prefix + strings.ToLower(r.GetGvk().StringWoEmptyField()) + "_" + strings.ToLower(r.GetName()) + ".yaml"
+		if strings.ContainsAny(name, `/\`) {
+			return &promote.Error{Msg: "object " + r.GetName() + " has a name that is no file's"}
+		}
+		files[name], err = yaml.Marshal(fields)
+		return err
+	}
+	byNamespace := m.GroupedByCurrentNamespace()
+	var errs []error
+	for namespace, list := range byNamespace {
+		prefix := ""
+		if len(byNamespace) > 1 {
+			prefix = strings.ToLower(namespace) + "_"
+		}
+		for _, r := range list {
+			errs = append(errs, add(prefix, r))
+		}
+	}
+	for _, r := range m.ClusterScoped() {
+		errs = append(errs, add("", r))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o666); err != nil {
+			return cli.FileError(err)
+		}
+	}
+	return nil
+}
+
+// buildError gives an error the exit status that it means. What functions have
+// found is printed as it is, and stands in it line by line. Kustomize does not name
+// the file when it cannot read the one that it was started with.
+func buildError(file string, err error) error {
+	var refused *kustomize.Refused
+	if errors.As(err, &refused) {
+		return &functionError{refused}
+	}
+	var ours interface{ HintText() string }
+	if errors.As(err, &ours) {
+		return err
+	}
+	if text, found := strings.CutPrefix(err.Error(), "invalid Kustomization: "); found {
+		if text, found := strings.CutPrefix(text, "json: "); found {
+			return &promote.Error{Msg: file + ": " + text}
+		}
+		return cli.YAMLError(file, errors.New(text))
+	}
+	return &promote.Error{Msg: "kustomize", Err: err}
+}
+
+// functionError is what functions have refused.
+type functionError struct{ refused *kustomize.Refused }
+
+func (e *functionError) Error() string { return e.refused.Error() }
+
+// Unwrap gives a line each, for printing.
+func (e *functionError) Unwrap() []error {
+	var errs []error
+	for _, line := range strings.Split(e.refused.Error(), "\n") {
+		errs = append(errs, errors.New(line))
+	}
+	return errs
+}
+
+// ExitStatus implements [statusError].
+func (e *functionError) ExitStatus() int {
+	switch e.refused.Answer() {
+	case kustomize.No:
+		return cli.ExitRefused
+	case kustomize.Unknown:
+		return cli.ExitUnknown
+	}
+	return cli.ExitFailed
+}

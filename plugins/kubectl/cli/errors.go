@@ -1,0 +1,203 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/digest"
+	"github.com/kubepromote/kubepromote/digest/layout"
+	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/verify/attest"
+)
+
+// The exit statuses. Refused, waiting and unknown are three different things: a
+// script may try the latter two again.
+const (
+	ExitDone    = 0
+	ExitFailed  = 1
+	exitUsage   = 2
+	ExitRefused = 3
+	exitWaiting = 4
+	ExitUnknown = 5
+)
+
+// UsageError is a fault in the command line.
+type UsageError struct{ Msg, Hint, Command string }
+
+func (e *UsageError) Error() string { return e.Msg }
+
+// HintText gives what to type.
+func (e *UsageError) HintText() string {
+	if e.Hint == "" && e.Command != "" {
+		return e.Command + " --help"
+	}
+	return e.Hint
+}
+
+// silentError ends a command whose messages are out already.
+type silentError struct{ status int }
+
+// Silent is the error that ends a command with a status and no further message;
+// nil where the status is that of success.
+func Silent(status int) error {
+	if status == ExitDone {
+		return nil
+	}
+	return &silentError{status}
+}
+
+func (e *silentError) Error() string { return fmt.Sprintf("exit status %d", e.status) }
+
+// Fail prints an error and gives its exit status.
+func (s *Session) Fail(err error) int {
+	var silent *silentError
+	if errors.As(err, &silent) {
+		return silent.status
+	}
+	s.printError(err)
+	return exitStatus(err)
+}
+
+// statusError is an error of a command that knows which exit status it means.
+type statusError interface {
+	error
+	ExitStatus() int
+}
+
+func exitStatus(err error) int {
+	var usage *UsageError
+	var refused *promote.Refused
+	var known statusError
+	var stored *attest.StoreError
+	switch {
+	case errors.As(err, &usage), errors.Is(err, promote.ErrUsage):
+		return exitUsage
+	case errors.As(err, &refused):
+		return AnswerStatus(refused.Answer)
+	case errors.As(err, &stored) && stored.Unknown:
+		return ExitUnknown
+	case errors.As(err, &known):
+		return known.ExitStatus()
+	case errors.Is(err, digest.ErrNotFound), errors.Is(err, digest.ErrMalformed), onDisk(err):
+		return ExitFailed
+	case errors.Is(err, digest.ErrUnknown), errors.Is(err, context.DeadlineExceeded):
+		return ExitUnknown
+	}
+	return ExitFailed
+}
+
+// onDisk tells a failure to read an image in files from a registry that gave no
+// answer: trying again later does not help with the former.
+func onDisk(err error) bool {
+	var e *digest.Error
+	return errors.As(err, &e) && e.Registry == "" && layout.IsRef(e.Ref) && errors.Is(e, digest.ErrUnknown) && !errors.Is(e, context.DeadlineExceeded)
+}
+
+// printError writes one fact a line, and a hint below where there is one.
+func (s *Session) printError(err error) {
+	if parts := split(err); parts != nil {
+		for _, e := range parts {
+			s.printError(e)
+		}
+		return
+	}
+	if errors.Is(err, context.Canceled) && !strings.Contains(err.Error(), "interrupted") {
+		err = fmt.Errorf("interrupted: %w", err)
+	}
+	fmt.Fprintln(s.ErrOut, Clean(stopped(err)))
+	if hint := HintOf(err); hint != "" {
+		fmt.Fprintln(s.ErrOut, "hint: "+Clean(hint))
+	}
+}
+
+// stopped gives an error's message; that it was stopped is said in plain words.
+func stopped(err error) string {
+	text := err.Error()
+	if errors.Is(err, context.DeadlineExceeded) {
+		text = strings.ReplaceAll(text, context.DeadlineExceeded.Error(), "took too long")
+	}
+	if text == "interrupted: "+context.Canceled.Error() {
+		return "interrupted"
+	}
+	return strings.TrimSuffix(text, ": "+context.Canceled.Error())
+}
+
+// split takes apart what errors.Join has put together, and only that: other
+// errors with several causes have a message of their own.
+func split(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return nil
+	}
+	var texts []string
+	for _, e := range joined.Unwrap() {
+		texts = append(texts, e.Error())
+	}
+	if strings.Join(texts, "\n") != err.Error() {
+		return nil
+	}
+	return joined.Unwrap()
+}
+
+// HintOf finds the hint of an error or of the nearest cause that has one.
+func HintOf(err error) string {
+	for err != nil {
+		if h, ok := err.(interface{ HintText() string }); ok && h.HintText() != "" {
+			return h.HintText()
+		}
+		err = errors.Unwrap(err)
+	}
+	return ""
+}
+
+// Clean keeps what comes from files and registries from writing more than a line,
+// or anything that a terminal would obey.
+func Clean(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
+			return ' '
+		}
+		return r
+	}, strings.TrimSpace(text))
+}
+
+// Warn tells a fact that stops nothing.
+func (s *Session) Warn(format string, args ...any) {
+	if !s.Quiet {
+		fmt.Fprintln(s.ErrOut, "warning: "+Clean(fmt.Sprintf(format, args...)))
+	}
+}
+
+// Note tells what was found out, where asked to.
+func (s *Session) Note(format string, args ...any) {
+	if s.verbose {
+		fmt.Fprintln(s.ErrOut, Clean(fmt.Sprintf(format, args...)))
+	}
+}
+
+func (s *Session) PrintWarnings(plan *promote.Plan) {
+	for _, w := range plan.Warnings {
+		s.Warn("%s", w)
+	}
+	for _, sp := range plan.Services {
+		for _, w := range sp.Warnings {
+			s.Warn("%s: %s", sp.Service, w)
+		}
+	}
+}
+
+// YAMLError says what is wrong with a file's YAML, and on which line if the parser
+// has told.
+func YAMLError(file string, err error) error {
+	text, line := strings.TrimPrefix(err.Error(), "yaml: "), 1
+	if rest, found := strings.CutPrefix(text, "line "); found {
+		number, what, _ := strings.Cut(rest, ": ")
+		if n, err := strconv.Atoi(number); err == nil {
+			text, line = what, n
+		}
+	}
+	return &promote.Error{Msg: fmt.Sprintf("%s:%d:1: not valid YAML: %s", file, line, text)}
+}

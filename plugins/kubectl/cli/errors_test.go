@@ -1,0 +1,51 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/kubepromote/kubepromote/digest"
+	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/promote"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+)
+
+func TestExitStatus(t *testing.T) {
+	for _, tc := range []struct {
+		err  error
+		want int
+	}{
+		{errors.New("disk full"), ExitFailed},
+		{&UsageError{Msg: "x"}, exitUsage},
+		{fmt.Errorf("y: %w", &promote.Error{Err: promote.ErrUsage}), exitUsage},
+		{&promote.Refused{Answer: promote.Fail}, ExitRefused},
+		{&promote.Refused{Answer: promote.Wait}, exitWaiting},
+		{&promote.Refused{Answer: promote.Undecided}, ExitUnknown},
+		{&digest.Error{Kind: digest.ErrUnknown}, ExitUnknown},
+		{&digest.Error{Kind: digest.ErrNotFound}, ExitFailed},
+		{errors.Join(&digest.Error{Kind: digest.ErrNotFound}, &digest.Error{Kind: digest.ErrUnknown}), ExitFailed},
+		{context.DeadlineExceeded, ExitUnknown},
+	} {
+		if got := exitStatus(tc.err); got != tc.want {
+			t.Errorf("%v: exit status %d, want %d", tc.err, got, tc.want)
+		}
+	}
+}
+
+// A line for each fact, whatever the facts hold; hints below them.
+func TestPrintError(t *testing.T) {
+	var out strings.Builder
+	s := &Session{IOStreams: genericiooptions.IOStreams{ErrOut: &out}}
+	s.printError(errors.Join(
+		&overlay.Error{File: "a.yaml", Line: 1, Col: 2, Msg: "bad\x1b[31m\nname", Hint: "write\tanother"},
+		errors.Join(errors.New("one"), &promote.Error{Msg: "two", Err: errors.New("three")}),
+		context.Canceled,
+	))
+	want := "a.yaml:1:2: bad [31m name\nhint: write another\none\ntwo: three\ninterrupted\n"
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+}

@@ -1,0 +1,230 @@
+package cli
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/promote"
+	"github.com/spf13/cobra"
+)
+
+// FileOptions name files to be read or edited: -k and -f.
+type FileOptions struct {
+	dirs  []string
+	files []string
+}
+
+func (o *FileOptions) AddFlags(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVarP(&o.dirs, "kustomize", "k", nil, "directory of a kustomization; can be repeated")
+	cmd.Flags().StringArrayVarP(&o.files, "filename", "f", nil, "kustomization file, - for the standard input; can be repeated")
+	Must(cmd.MarkFlagDirname("kustomize"))
+}
+
+// ReadsStdin tells whether the standard input is one of the files.
+func (o *FileOptions) ReadsStdin() bool { return slices.Contains(o.files, Stdin) }
+
+func (o *FileOptions) Given() bool { return len(o.dirs)+len(o.files) > 0 }
+
+// Stdin is the name of the standard input.
+const Stdin = "-"
+
+func readTwice() error {
+	return &UsageError{Msg: "the standard input is named twice", Hint: "- once, among the arguments or behind -f"}
+}
+
+// Input is one parsed file.
+type Input struct {
+	path string // as given, or the file found in the directory given
+	real string // the same file, absolute and through no linked directory
+	File *overlay.File
+}
+
+// Read parses all files; without any, the kustomization of the directory given.
+func (o *FileOptions) Read(s *Session, fallback string) ([]Input, error) {
+	if n := slices.Index(o.files, Stdin); n >= 0 && slices.Contains(o.files[n+1:], Stdin) {
+		return nil, readTwice()
+	}
+	dirs := o.dirs
+	if !o.Given() {
+		dirs = []string{fallback}
+	}
+	var paths []string
+	var errs []error
+	for _, d := range dirs {
+		p, err := FindKustomization(d)
+		errs = append(errs, err)
+		paths = append(paths, p)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	var inputs []Input
+	for _, p := range append(paths, o.files...) {
+		in, err := parseFile(s, p)
+		errs = append(errs, err)
+		inputs = append(inputs, in)
+		if err == nil {
+			for _, w := range in.File.Warnings() {
+				s.Warn("%s", w)
+			}
+		}
+	}
+	return inputs, errors.Join(errs...)
+}
+
+// ReadImages is read for commands to which a file without an image is odd.
+func (o *FileOptions) ReadImages(s *Session) ([]Input, error) {
+	inputs, err := o.Read(s, s.Repo)
+	if err != nil {
+		return nil, err
+	}
+	for _, in := range inputs {
+		switch {
+		case len(in.File.Pins()) > 0:
+		case in.path == Stdin:
+			// There is no file name to know a kustomization by, and its kind is optional.
+			s.Warn("%s: no image in it; a kustomization must have kind: Kustomization here", in.File.Name())
+		default:
+			s.Warn("%s: no image in it", in.File.Name())
+		}
+	}
+	return inputs, nil
+}
+
+// MaxFile is just more than what the overlay package takes.
+const MaxFile = 64<<20 + 1
+
+func parseFile(s *Session, path string) (Input, error) {
+	if path == Stdin {
+		data, err := io.ReadAll(io.LimitReader(s.Stdin, MaxFile))
+		if err != nil {
+			return Input{}, &promote.Error{Msg: "reading the standard input", Err: err}
+		}
+		file, err := overlay.Parse("<stdin>", data)
+		return Input{path: path, File: file}, err
+	}
+	// Reading follows "link/.." where the link leads; what is written must be the
+	// same file, so its place is found out once, for both.
+	real, err := realPath(path)
+	if err != nil {
+		return Input{}, err
+	}
+	info, err := os.Stat(real)
+	if err != nil {
+		return Input{}, renamed(err, path)
+	}
+	if info.IsDir() {
+		return Input{}, &promote.Error{Msg: path + " is a directory", Hint: "-k " + path}
+	}
+	if !info.Mode().IsRegular() {
+		return Input{}, &promote.Error{Msg: path + " is not a regular file"}
+	}
+	f, err := os.Open(real)
+	if err != nil {
+		return Input{}, renamed(err, path)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, MaxFile))
+	if err != nil {
+		return Input{}, renamed(err, path)
+	}
+	file, err := overlay.Parse(filepath.ToSlash(path), data)
+	return Input{path, real, file}, err
+}
+
+// realPath makes a path absolute and resolves the links that lead to its
+// directory; the file itself may be a link, which is not written through.
+func realPath(path string) (string, error) {
+	if path == "" {
+		return "", &UsageError{Msg: "a file with an empty name", Hint: UnsetHint}
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if err != nil {
+		return "", renamed(err, path)
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return "", renamed(err, path)
+	}
+	return filepath.Join(dir, filepath.Base(path)), nil
+}
+
+// renamed gives an error of the file system the name that the user has typed.
+func renamed(err error, path string) error {
+	var p *os.PathError
+	if errors.As(err, &p) {
+		return &promote.Error{Msg: path, Err: p.Err}
+	}
+	return err
+}
+
+// FindKustomization gives the kustomization file of a directory, as kustomize
+// finds it: exactly one of three names.
+func FindKustomization(dir string) (string, error) {
+	if dir == "" {
+		return "", &UsageError{Msg: "a directory with an empty name", Hint: UnsetHint}
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return "", FileError(err)
+	}
+	if !info.IsDir() {
+		return "", &promote.Error{Msg: dir + " is not a directory", Hint: "-f " + dir}
+	}
+	var found []string
+	for _, name := range []string{"kustomization.yaml", "kustomization.yml", "Kustomization"} {
+		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+			found = append(found, joinAsGiven(dir, name))
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return "", FileError(err)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return "", &promote.Error{Msg: dir + " has no kustomization file", Hint: "-k DIR, or -f FILE"}
+	case 1:
+		return found[0], nil
+	}
+	return "", &promote.Error{Msg: dir + " has several kustomization files: " + strings.Join(found, ", "), Hint: "keep one of them"}
+}
+
+// joinAsGiven adds a name to a directory and leaves "link/.." as it is: only the
+// file system knows where that leads.
+func joinAsGiven(dir, name string) string {
+	if filepath.Clean(dir) == "." {
+		return name
+	}
+	return strings.TrimRight(dir, string(filepath.Separator)) + string(filepath.Separator) + name
+}
+
+// ReadBounded reads a small file that the user has named.
+func ReadBounded(file string) ([]byte, error) {
+	const most = 1 << 20
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, FileError(err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	switch {
+	case err != nil:
+		return nil, FileError(err)
+	case len(data) > most:
+		return nil, &promote.Error{Msg: file + " is larger than 1 MiB"}
+	}
+	return data, nil
+}
+
+// FileError says what is wrong with a file the way the other messages do.
+func FileError(err error) error {
+	var p *os.PathError
+	if errors.As(err, &p) {
+		return &promote.Error{Msg: p.Path, Err: p.Err}
+	}
+	return err
+}

@@ -1,0 +1,73 @@
+package cli
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// checkFlags refuses names that are empty. Most often a variable of a script is
+// not set, and what it was to say would not be done: nothing verified by that
+// policy, nothing locked, nothing signed. See [mayBeEmpty] for those that may.
+func checkFlags(cmd *cobra.Command) error {
+	var empty error
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if _, may := f.Annotations[emptyAnnotation]; may || empty != nil || !isText(f.Value) {
+			return
+		}
+		values := []string{f.Value.String()}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			values = list.GetSlice()
+		}
+		if len(values) == 0 || slices.Contains(values, "") {
+			empty = &UsageError{Msg: "--" + f.Name + " is empty", Hint: UnsetHint, Command: cmd.CommandPath()}
+		}
+	})
+	return empty
+}
+
+// isText tells whether a flag takes text, one or many.
+func isText(v pflag.Value) bool {
+	return slices.Contains([]string{"string", "stringArray", "stringSlice"}, v.Type())
+}
+
+const emptyAnnotation = "kubepromote.dev/may-be-empty"
+
+// MayBeEmpty lets a flag be given without a value, which then is as if it were
+// not given.
+func MayBeEmpty(cmd *cobra.Command, flag string) {
+	Must(cmd.Flags().SetAnnotation(flag, emptyAnnotation, nil))
+}
+
+// exclusive are the words in which cobra refuses flags that exclude one another: the
+// flags of their group, and those of them that were given.
+var exclusive = regexp.MustCompile(`in the group \[(.*)\] are set none of the others can be; \[(.*)\] were all set`)
+
+// checkGroups has cobra check the groups that a command has made of its flags, and
+// says in the words of the other messages which two of them do not go together.
+func checkGroups(cmd *cobra.Command) error {
+	err := cmd.ValidateFlagGroups()
+	if err == nil {
+		return nil
+	}
+	e := &UsageError{Msg: err.Error(), Command: cmd.CommandPath()}
+	if found := exclusive.FindStringSubmatch(e.Msg); found != nil {
+		given := strings.Fields(found[2])
+		order := slices.DeleteFunc(strings.Fields(found[1]), func(name string) bool { return !slices.Contains(given, name) })
+		e.Msg, e.Hint = "--"+order[0]+" stands beside --"+order[1], "one of the two"
+	}
+	return e
+}
+
+// UnsetHint is the likely cause of a name that is empty.
+const UnsetHint = "an unset variable?"
+
+// Must reports a mistake in the program itself, such as a flag that is not there.
+func Must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}

@@ -1,0 +1,270 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/kubepromote/kubepromote/promote"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/cli-runtime/pkg/printers"
+)
+
+// Output is the -o flag: the formats of cli-runtime's PrintFlags, and wide.
+// PrintFlags itself is not used: it links every Kubernetes type there is and
+// doubles the time that the program takes to start. The printers are the same.
+type Output struct {
+	format   string
+	template string
+}
+
+// formats are the values of -o; those that end in "=" are followed by a template.
+var formats = []string{"wide", "json", "yaml", "name", "jsonpath=", "jsonpath-as-json=", "jsonpath-file=", "go-template=", "go-template-file="}
+
+func AddOutput(cmd *cobra.Command) *Output {
+	o := &Output{}
+	cmd.Flags().StringVarP(&o.format, "output", "o", "", "output format. One of: ("+strings.ReplaceAll(strings.Join(formats, ", "), "=", "")+")")
+	cmd.Flags().StringVar(&o.template, "template", "", "template string or path to a template file for -o go-template and -o go-template-file")
+	MayBeEmpty(cmd, "output")
+	MayBeEmpty(cmd, "template")
+	Must(cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace)))
+	return o
+}
+
+// Wide tells whether the table shall have its further columns.
+func (o *Output) Wide() bool { return o.format == "wide" }
+
+// Names tells whether names alone are printed.
+func (o *Output) Names() bool { return o.format == "name" }
+
+// Printer gives the printer asked for, or nil for a table.
+func (o *Output) Printer() (printers.ResourcePrinter, error) {
+	format, template, given := strings.Cut(o.format, "=")
+	if !given {
+		template = o.template
+	}
+	if format == "" && o.template != "" {
+		format = "go-template"
+	}
+	switch {
+	case given && slices.Contains(formats, format):
+		return nil, unknownFormat(o.format) // "wide=x", "json=x"
+	case format == "", format == "wide":
+		return nil, nil
+	}
+	switch format {
+	case "json":
+		return &printers.JSONPrinter{}, nil
+	case "yaml":
+		return &printers.YAMLPrinter{}, nil
+	case "name":
+		return &printers.NamePrinter{ShortOutput: true}, nil
+	}
+	text, isFile := strings.CutSuffix(format, "-file")
+	if isFile {
+		data, err := ReadBounded(template)
+		if err != nil {
+			return nil, err
+		}
+		format, template = text, string(data)
+	}
+	return templatePrinter(o.format, format, template)
+}
+
+// templatePrinter gives a printer for a template or for a path.
+func templatePrinter(asked, format, template string) (printers.ResourcePrinter, error) {
+	known := format == "jsonpath" || format == "jsonpath-as-json" || format == "go-template"
+	if known && template == "" {
+		return nil, &UsageError{Msg: "output format " + strconv.Quote(asked) + " has no template", Hint: exampleOf(format)}
+	}
+	var p printers.ResourcePrinter
+	var err error
+	switch format {
+	case "go-template":
+		p, err = printers.NewGoTemplatePrinter([]byte(template))
+	case "jsonpath", "jsonpath-as-json":
+		var path *printers.JSONPathPrinter
+		if path, err = printers.NewJSONPathPrinter(template); err == nil {
+			path.EnableJSONOutput(format == "jsonpath-as-json")
+			path.AllowMissingKeys(true)
+			p = path
+		}
+	default:
+		return nil, unknownFormat(asked)
+	}
+	if err != nil {
+		return nil, &UsageError{Msg: "the template of -o " + format + " is malformed: " + strings.TrimPrefix(err.Error(), "template: output:"), Hint: exampleOf(format)}
+	}
+	return p, nil
+}
+
+func unknownFormat(asked string) error {
+	return &UsageError{Msg: "unknown output format " + strconv.Quote(asked), Hint: "-o wide, json, yaml, name, jsonpath=… or go-template=…"}
+}
+
+// exampleOf gives an output format with a template that works.
+func exampleOf(format string) string {
+	if format == "go-template" {
+		return "-o go-template='{{range .items}}{{.metadata.name}} {{end}}'"
+	}
+	return "-o " + format + "='{.items[*].metadata.name}'"
+}
+
+// Object is one item of a printed list: its name and its content.
+type Object struct {
+	Name    string
+	Content any
+}
+
+// PrintList prints a versioned list object of a kind, for example Promotion. The
+// content's fields stand beside metadata, as in the lists of kubectl top.
+func PrintList(w io.Writer, p printers.ResourcePrinter, kind string, items []Object) error {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, `{"apiVersion":%q,"kind":%q,"metadata":{},"items":[`, promote.APIVersion, kind+"List")
+	for i, item := range items {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		if err := writeObject(&b, kind, item); err != nil {
+			return err
+		}
+	}
+	b.WriteString("]}")
+	list, err := runtime.Decode(unstructured.UnstructuredJSONScheme, b.Bytes())
+	if err != nil {
+		return fmt.Errorf("making a %sList: %w", kind, err)
+	}
+	return printWhole(w, p, list)
+}
+
+// PrintObject prints one versioned object.
+func PrintObject(w io.Writer, p printers.ResourcePrinter, kind string, item Object) error {
+	var b bytes.Buffer
+	if err := writeObject(&b, kind, item); err != nil {
+		return err
+	}
+	obj, err := runtime.Decode(unstructured.UnstructuredJSONScheme, b.Bytes())
+	if err != nil {
+		return fmt.Errorf("making a %s: %w", kind, err)
+	}
+	return printWhole(w, p, obj)
+}
+
+// printWhole prints an object, or nothing of it: the printers of templates write
+// what they know about a failure to the output, and into the error.
+func printWhole(w io.Writer, p printers.ResourcePrinter, obj runtime.Object) error {
+	var b bytes.Buffer
+	if err := p.PrintObj(obj, &b); err != nil {
+		text, _, _ := strings.Cut(err.Error(), ". Printing more information")
+		for _, before := range []string{"Error executing template: ", "template: output:"} {
+			if _, what, found := strings.Cut(text, before); found {
+				text = what
+			}
+		}
+		return &promote.Error{Msg: "the template of -o does not fit: " + text, Hint: "-o yaml shows what there is"}
+	}
+	_, err := ForTerminal(w).Write(b.Bytes())
+	return err
+}
+
+// ForTerminal keeps what stands in files, in commits or in registries from
+// steering a terminal: formats such as jsonpath print it as it is. Elsewhere a
+// program reads it, and gets it whole.
+func ForTerminal(w io.Writer) io.Writer {
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return &cleanWriter{f}
+	}
+	return w
+}
+
+// cleanWriter writes control characters, other than line breaks and tabs, as
+// blanks.
+type cleanWriter struct{ w io.Writer }
+
+func (c *cleanWriter) Write(b []byte) (int, error) {
+	_, err := io.WriteString(c.w, strings.Map(func(r rune) rune {
+		if r != '\n' && r != '\t' && (r < ' ' || r >= 0x7f && r < 0xa0) {
+			return ' '
+		}
+		return r
+	}, string(b)))
+	return len(b), err
+}
+
+func writeObject(b *bytes.Buffer, kind string, item Object) error {
+	content, err := json.Marshal(item.Content)
+	if err != nil {
+		return err
+	}
+	name, err := json.Marshal(item.Name)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(b, `{"apiVersion":%q,"kind":%q,"metadata":{"name":%s}`, promote.APIVersion, kind, name)
+	if len(content) > len("{}") {
+		b.WriteByte(',')
+		b.Write(content[1:])
+		return nil
+	}
+	b.WriteByte('}')
+	return nil
+}
+
+// Table prints rows with aligned columns, two spaces apart, without trailing
+// spaces. The first row is the heading.
+func Table(w io.Writer, rows [][]string) error {
+	var b bytes.Buffer
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, r := range rows {
+		for i := range r {
+			r[i] = Clean(r[i])
+		}
+		fmt.Fprintln(t, strings.Join(r, "\t"))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	var trimmed bytes.Buffer
+	for line := range bytes.Lines(b.Bytes()) {
+		trimmed.Write(bytes.TrimRight(line, " \n"))
+		trimmed.WriteByte('\n')
+	}
+	_, err := w.Write(trimmed.Bytes())
+	return err
+}
+
+// Plural gives a number of things.
+func Plural(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+func Dash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}
+
+// ShortDigest gives the first twelve digits of a digest.
+func ShortDigest(digest string) string {
+	if digest == "" {
+		return "-"
+	}
+	_, hex, ok := strings.Cut(digest, ":")
+	if !ok || len(hex) < 12 {
+		return digest
+	}
+	return hex[:12]
+}

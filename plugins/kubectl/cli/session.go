@@ -1,0 +1,159 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/git"
+	"github.com/kubepromote/kubepromote/promote/images"
+	"github.com/kubepromote/kubepromote/verify"
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+)
+
+// Session is what all commands of one run share.
+type Session struct {
+	genericiooptions.IOStreams
+
+	Repo         string
+	Pipeline     string
+	VerifyPolicy string
+	timeout      time.Duration
+	Quiet        bool
+	verbose      bool
+	Offline      bool
+	registries   registryOptions
+	policies     sync.Map // whose warnings have been shown
+	cancel       context.CancelFunc
+	Stdin        io.Reader // In, until the command is stopped
+}
+
+// NewSession makes the session of one command line.
+func NewSession(streams genericiooptions.IOStreams) *Session {
+	return &Session{IOStreams: streams}
+}
+
+// Close lets go of what the commands have opened.
+func (s *Session) Close() { s.registries.close() }
+
+// Attach gives a root command the flags and the groups that all commands share,
+// and has the session started before a command is run.
+func (s *Session) Attach(root *cobra.Command) {
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return s.start(cmd) }
+	root.PersistentPostRun = func(*cobra.Command, []string) { s.cancel() }
+
+	flags := root.PersistentFlags()
+	flags.StringVarP(&s.Repo, "repo", "C", ".", "directory of the infrastructure repository, or one inside it")
+	flags.StringVar(&s.Pipeline, "pipeline", "", "pipeline file (default: promotion.yaml at the repository's root, if there is one)")
+	flags.StringVar(&s.VerifyPolicy, "verify-policy", "", "verification policy file, in place of the pipeline's")
+	flags.DurationVar(&s.timeout, "timeout", 0, "give up after this time, for example 2m (default: no limit)")
+	s.registries.addFlags(root)
+	flags.BoolVarP(&s.Quiet, "quiet", "q", false, "print no progress and no warnings")
+	flags.BoolVarP(&s.verbose, "verbose", "v", false, "print what was found out on the way")
+
+	Must(root.MarkPersistentFlagDirname("repo"))
+	Must(root.RegisterFlagCompletionFunc("timeout", cobra.NoFileCompletions))
+
+	root.AddGroup(&cobra.Group{ID: GroupPromote, Title: "Promote:"}, &cobra.Group{ID: GroupKnow, Title: "Know:"},
+		&cobra.Group{ID: GroupEdit, Title: "Images:"}, &cobra.Group{ID: GroupOther, Title: "Other:"})
+}
+
+// start prepares a command that has parsed its flags.
+func (s *Session) start(cmd *cobra.Command) error {
+	ctx, cancel := cmd.Context(), context.CancelFunc(func() {})
+	if s.timeout > 0 {
+		ctx, cancel = context.WithTimeout(ctx, s.timeout)
+	}
+	s.cancel = cancel
+	s.Stdin = &interruptible{ctx, s.In}
+	cmd.SetContext(ctx)
+	if cmd.Name() == cobra.ShellCompRequestCmd {
+		return nil // the flags are not parsed yet
+	}
+	if err := checkFlags(cmd); err != nil {
+		return err
+	}
+	if err := checkGroups(cmd); err != nil {
+		return err
+	}
+	if s.timeout < 0 {
+		return &UsageError{Msg: "--timeout is negative", Command: cmd.CommandPath()}
+	}
+	if info, err := os.Stat(s.Repo); err != nil || !info.IsDir() {
+		return &UsageError{Msg: "not a directory: " + s.Repo, Hint: "give the directory of the infrastructure repository", Command: cmd.CommandPath()}
+	}
+	return nil
+}
+
+// The groups that help lists commands in.
+const (
+	GroupPromote = "promote"
+	GroupKnow    = "know"
+	GroupEdit    = "edit"
+	GroupOther   = "other"
+)
+
+// Open opens the repository and makes a promoter for it. The caller closes the
+// repository.
+func (s *Session) Open(ctx context.Context) (*promote.Promoter, *git.Repo, error) {
+	repo, err := git.Open(ctx, s.Repo)
+	if err != nil {
+		return nil, nil, err
+	}
+	p := &promote.Promoter{Repo: repo, Progress: s.NewProgress().Show}
+	if p.Pipeline, err = s.loadPipeline(repo); err != nil {
+		return nil, nil, errors.Join(err, repo.Close())
+	}
+	if !s.Offline {
+		if err := s.reachRegistries(p, repo); err != nil {
+			return nil, nil, errors.Join(err, repo.Close())
+		}
+	}
+	return p, repo, nil
+}
+
+// reachRegistries lets a promoter ask registries, all over one transport.
+func (s *Session) reachRegistries(p *promote.Promoter, repo promote.Tree) error {
+	r, err := s.NewResolver()
+	if err != nil {
+		return err
+	}
+	v, err := s.NewVerifier("")
+	if err != nil {
+		return err
+	}
+	p.Resolver = images.NewResolver(r)
+	p.Verifier = images.NewVerifier(v, func(policy string) (*verify.Policy, error) { return s.LoadPolicy(repo, policy) })
+	return nil
+}
+
+// loadPipeline reads the pipeline file, or discovers what the repository holds.
+func (s *Session) loadPipeline(repo *git.Repo) (*promote.Pipeline, error) {
+	if s.Pipeline != "" {
+		data, err := ReadBounded(s.Pipeline)
+		if err != nil {
+			return nil, err
+		}
+		return promote.ParsePipeline(s.Pipeline, data)
+	}
+	data, err := repo.ReadFile(promote.PipelineFile)
+	if errors.Is(err, os.ErrNotExist) {
+		return promote.Discover(repo)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return promote.ParsePipeline(promote.PipelineFile, data)
+}
+
+// OpenOffline opens the repository for a command that asks no registry about
+// its images.
+func (s *Session) OpenOffline(ctx context.Context) (*promote.Promoter, *git.Repo, error) {
+	s.Offline = true
+	return s.Open(ctx)
+}

@@ -1,0 +1,33 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/kubepromote/kubepromote/digest"
+	"github.com/kubepromote/kubepromote/digest/layout"
+)
+
+// SourceResolver also answers for images in directories and files.
+type SourceResolver struct{ *digest.Resolver }
+
+// ResolveAll implements [digest.BatchResolver].
+func (r *SourceResolver) ResolveAll(ctx context.Context, refs []string, done func(digest.Result)) []digest.Result {
+	results := make([]digest.Result, len(refs))
+	var remote []string
+	var at []int
+	for i, ref := range refs {
+		if !layout.IsRef(ref) {
+			remote, at = append(remote, ref), append(at, i)
+			continue
+		}
+		res, err := digest.ResolveLayout(ctx, ref)
+		results[i] = digest.Result{Resolution: res, Err: err}
+		if done != nil {
+			done(results[i])
+		}
+	}
+	for n, r := range r.Resolver.ResolveAll(ctx, remote, done) {
+		results[at[n]] = r
+	}
+	return results
+}

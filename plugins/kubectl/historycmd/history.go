@@ -1,0 +1,118 @@
+// Package historycmd implements kubectl promote history: who has changed which pin,
+// when, and from where it was promoted. The history of the repository is read,
+// newest first, and no registry is asked.
+package historycmd
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/promote"
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/util/duration"
+)
+
+const long = `Show how the pins of services came to be what they are.
+
+The first-parent history is read: each change of a pin, newest first, whoever
+made it. Where the commit has a promotion's record, its source is shown.`
+
+const example = `  # who put what into production, and when
+  kubectl promote history cart --env production
+
+  # the last five changes of any service
+  kubectl promote history --limit 5`
+
+func New(s *cli.Session) *cobra.Command {
+	o := &options{session: s}
+	cmd := &cobra.Command{
+		Use:               "history [SERVICE...]",
+		Short:             "Show who promoted what, when and from where",
+		Long:              long,
+		Example:           example,
+		GroupID:           cli.GroupKnow,
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: s.CompleteServices,
+	}
+	cmd.Flags().StringVar(&o.request.Environment, "env", "", "only this environment")
+	cmd.Flags().IntVar(&o.limit, "limit", 0, "show at most so many changes (default: all)")
+	cli.Must(cmd.RegisterFlagCompletionFunc("env", s.CompleteEnvironments))
+	o.output = cli.AddOutput(cmd)
+	cmd.RunE = o.run
+	return cmd
+}
+
+// options are the flags of history.
+type options struct {
+	session *cli.Session
+	request promote.HistoryRequest
+	limit   int
+	output  *cli.Output
+}
+
+func (o *options) run(cmd *cobra.Command, services []string) error {
+	s := o.session
+	printer, err := o.output.Printer()
+	if err != nil {
+		return err
+	}
+	if o.limit < 0 {
+		return &cli.UsageError{Msg: "--limit is negative", Command: cmd.CommandPath()}
+	}
+	o.request.Services = services
+	p, repo, err := s.OpenOffline(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer repo.Close()
+	if err := p.CheckServices(services); err != nil {
+		return err
+	}
+	var changes []promote.Change
+	bar := s.NewProgress()
+	err = p.History(cmd.Context(), repo, o.request, func(c promote.Change) bool {
+		changes = append(changes, c)
+		bar.Show("reading the history", len(changes), max(o.limit, len(changes)))
+		return o.limit == 0 || len(changes) < o.limit
+	})
+	bar.Clear()
+	if err != nil {
+		return err
+	}
+	if printer != nil {
+		items := []cli.Object{}
+		for _, c := range changes {
+			items = append(items, cli.Object{Name: fmt.Sprintf("%.9s-%s-%s", c.Commit, c.Service, c.Environment), Content: c})
+		}
+		return cli.PrintList(s.Out, printer, "Change", items)
+	}
+	for _, c := range changes {
+		if c.Mismatch != "" {
+			s.Warn("commit %.9s: %s in %s: %s", c.Commit, c.Service, c.Environment, c.Mismatch)
+		}
+	}
+	return cli.Table(s.Out, historyRows(changes, o.output.Wide(), time.Now()))
+}
+
+func historyRows(changes []promote.Change, wide bool, now time.Time) [][]string {
+	rows := [][]string{{"AGE", "SERVICE", "ENVIRONMENT", "IMAGE", "WAS", "BECAME", "FROM", "BY", "COMMIT"}}
+	if wide {
+		rows[0] = append(rows[0], "DIGEST", "GATES")
+	}
+	for _, c := range changes {
+		from, gates := "-", 0
+		if c.Record != nil && c.Mismatch == "" {
+			from, gates = cli.Dash(c.Record.From), len(c.Record.Gates)
+		}
+		for _, i := range c.Images {
+			row := []string{duration.HumanDuration(now.Sub(c.Time)), c.Service, c.Environment, i.Name,
+				i.Old.Short(), i.New.Short(), from, c.Author, fmt.Sprintf("%.9s", c.Commit)}
+			if wide {
+				row = append(row, cli.ShortDigest(i.New.Digest), fmt.Sprint(gates))
+			}
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}

@@ -1,0 +1,85 @@
+// Package imagescmd implements kubectl promote images: the pins in files of any
+// format that package overlay reads, each with its place. Nothing is written, and no
+// registry is asked.
+package imagescmd
+
+import (
+	"fmt"
+
+	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/spf13/cobra"
+)
+
+const long = `List the images in files, with the place of each: kustomizations, plain manifests,
+Helm values and charts, Argo CD's and Flux's objects. Versions of charts and
+revisions of repositories are listed as well; the kind tells.`
+
+const example = `  # the images of this directory's kustomization
+  kubectl promote images
+
+  # the digests in two environments, as JSON
+  kubectl promote images -k apps/web/overlays/staging -k apps/web/overlays/production -o json`
+
+func New(s *cli.Session) *cobra.Command {
+	o := &options{session: s}
+	cmd := &cobra.Command{
+		Use:     "images",
+		Short:   "List the images in files",
+		Long:    long,
+		Example: example,
+		GroupID: cli.GroupEdit,
+	}
+	o.files.AddFlags(cmd)
+	o.output = cli.AddOutput(cmd)
+	cmd.RunE = func(*cobra.Command, []string) error { return o.run() }
+	return cmd
+}
+
+// options are the flags of images.
+type options struct {
+	session *cli.Session
+	files   cli.FileOptions
+	output  *cli.Output
+}
+
+// listedImage is an image entry and the file that it stands in.
+type listedImage struct {
+	File string `json:"file"`
+	overlay.Pin
+}
+
+func (o *options) run() error {
+	s, out := o.session, o.output
+	printer, err := out.Printer()
+	if err != nil {
+		return err
+	}
+	inputs, err := o.files.ReadImages(s)
+	if err != nil {
+		return err
+	}
+	rows := [][]string{{"PLACE", "KIND", "NAME", "NEW NAME", "TAG", "DIGEST"}}
+	if out.Wide() {
+		rows[0] = append(rows[0], "FORMAT", "PATH", "POLICY", "TAG SUFFIX")
+	}
+	items := []cli.Object{}
+	for _, in := range inputs {
+		for _, i := range in.File.Pins() {
+			items = append(items, cli.Object{Name: i.Name, Content: listedImage{in.File.Name(), i}})
+			digest := cli.ShortDigest(i.Digest)
+			if out.Wide() {
+				digest = cli.Dash(i.Digest)
+			}
+			row := []string{fmt.Sprintf("%s:%d:%d", in.File.Name(), i.Position.Line, i.Position.Col), string(i.Type), i.Name, cli.Dash(i.NewName), cli.Dash(i.Tag), digest}
+			if out.Wide() {
+				row = append(row, string(i.Format), i.Path, cli.Dash(i.Policy), cli.Dash(i.TagSuffix))
+			}
+			rows = append(rows, row)
+		}
+	}
+	if printer != nil {
+		return cli.PrintList(s.Out, printer, "Image", items)
+	}
+	return cli.Table(s.Out, rows)
+}

@@ -1,0 +1,229 @@
+// Package lintcmd implements kubectl promote lint: a search for what is valid in a
+// repository and does not do what it seems to. Each trap is found by a rule, a
+// function that looks at one kustomization file.
+package lintcmd
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
+	"k8s.io/cli-runtime/pkg/printers"
+
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+)
+
+const lintLong = `Look for traps in a repository: things that are valid and do not do what they
+seem to. Directories and everything below them are read; links are not followed.
+
+Exit status: 0 nothing found, 1 something found or not readable, 2 usage error.
+
+The rules:
+`
+
+const example = `  # the repository at hand
+  kubectl promote lint
+
+  # without the rule that is met by other means
+  kubectl promote lint --skip skipped-function apps`
+
+// rule looks for one kind of trap. A rule is a function, and stands in lintRules.
+type rule struct {
+	name, about string
+	check       func(f *file) []problem
+}
+
+// rules lists the rules, by name.
+func rules() []rule {
+	return []rule{
+		{"skipped-function", "a KRM function that kustomize build skips in silence without --enable-exec", skippedFunctions},
+	}
+}
+
+// file is one kustomization file. Rules read it by its root.
+type file struct {
+	path string // as it is shown
+	dir  string
+	root *yaml.Node
+}
+
+// problem is one trap that was found.
+type problem struct {
+	Rule    string `json:"rule"`
+	File    string `json:"file"`
+	Line    int    `json:"line"`
+	Column  int    `json:"column"`
+	Message string `json:"message"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+func (f *file) problem(at *yaml.Node, hint, format string, args ...any) problem {
+	return problem{File: f.path, Line: at.Line, Column: at.Column, Message: fmt.Sprintf(format, args...), Hint: hint}
+}
+
+func New(s *cli.Session) *cobra.Command {
+	o := &options{session: s}
+	long := lintLong
+	for _, r := range rules() {
+		long += "  " + r.name + ": " + r.about + "\n"
+	}
+	cmd := &cobra.Command{
+		Use:     "lint [DIR...]",
+		Short:   "Look for traps in a repository",
+		Long:    strings.TrimSuffix(long, "\n"),
+		Example: example,
+		GroupID: cli.GroupKnow,
+		Args:    cobra.ArbitraryArgs,
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveFilterDirs
+		},
+	}
+	cmd.Flags().StringSliceVar(&o.skip, "skip", nil, "rules that are not looked at; can be repeated")
+	cli.Must(cmd.RegisterFlagCompletionFunc("skip", cobra.FixedCompletions(ruleNames(), cobra.ShellCompDirectiveNoFileComp)))
+	o.output = cli.AddOutput(cmd)
+	cmd.RunE = func(cmd *cobra.Command, dirs []string) error {
+		if len(dirs) == 0 {
+			dirs = []string{s.Repo}
+		}
+		return o.run(cmd.Context(), dirs)
+	}
+	return cmd
+}
+
+func ruleNames() []string {
+	var names []string
+	for _, r := range rules() {
+		names = append(names, r.name)
+	}
+	return names
+}
+
+// options are the flags of lint.
+type options struct {
+	session *cli.Session
+	skip    []string
+	output  *cli.Output
+}
+
+func (o *options) run(ctx context.Context, dirs []string) error {
+	printer, err := o.output.Printer()
+	if err != nil {
+		return err
+	}
+	for _, name := range o.skip {
+		if !slices.Contains(ruleNames(), name) {
+			return &cli.UsageError{Msg: fmt.Sprintf("there is no rule %q", name), Hint: "the rules: " + strings.Join(ruleNames(), ", ")}
+		}
+	}
+	l := &linter{ctx: ctx, seen: make(map[string]bool), rules: slices.DeleteFunc(rules(), func(r rule) bool { return slices.Contains(o.skip, r.name) })}
+	var errs []error
+	for _, d := range dirs {
+		errs = append(errs, l.directory(d))
+	}
+	errs = append(errs, l.errs...)
+	slices.SortStableFunc(l.problems, func(a, b problem) int {
+		return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line, a.Column-b.Column)
+	})
+	if err := o.print(printer, l.problems); err != nil {
+		return err
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	if len(l.problems) > 0 {
+		return cli.Silent(cli.ExitFailed)
+	}
+	return nil
+}
+
+func (o *options) print(printer printers.ResourcePrinter, problems []problem) error {
+	s, out := o.session, o.output
+	if printer != nil {
+		items := []cli.Object{}
+		for _, p := range problems {
+			items = append(items, cli.Object{Name: p.File, Content: p})
+		}
+		return cli.PrintList(s.Out, printer, "Problem", items)
+	}
+	for _, p := range problems {
+		rule := ""
+		if out.Wide() {
+			rule = " (" + p.Rule + ")"
+		}
+		fmt.Fprintln(s.Out, cli.Clean(fmt.Sprintf("%s:%d:%d: %s%s", p.File, p.Line, p.Column, p.Message, rule)))
+		if p.Hint != "" && !s.Quiet {
+			fmt.Fprintln(s.Out, "hint: "+cli.Clean(p.Hint))
+		}
+	}
+	return nil
+}
+
+// linter is one run of the rules.
+type linter struct {
+	ctx      context.Context
+	rules    []rule
+	seen     map[string]bool // files, where directories overlap
+	problems []problem
+	errs     []error // files that could not be read
+}
+
+// directory reads all kustomization files below a directory.
+func (l *linter) directory(top string) error {
+	info, err := os.Stat(top)
+	if err != nil {
+		return cli.FileError(err)
+	}
+	if !info.IsDir() {
+		return &cli.UsageError{Msg: top + " is not a directory"}
+	}
+	return filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case l.ctx.Err() != nil:
+			return l.ctx.Err()
+		case err != nil:
+			l.errs = append(l.errs, cli.FileError(err))
+			return nil
+		case d.IsDir() && d.Name() == ".git":
+			return filepath.SkipDir
+		case d.Type().IsRegular() && isKustomization(d.Name()) && !l.seen[filepath.Clean(path)]:
+			l.seen[filepath.Clean(path)] = true
+			l.file(path)
+		}
+		return nil
+	})
+}
+
+func isKustomization(name string) bool {
+	return name == "kustomization.yaml" || name == "kustomization.yml" || name == "Kustomization"
+}
+
+func (l *linter) file(path string) {
+	data, err := cli.ReadBounded(path)
+	if err != nil {
+		l.errs = append(l.errs, err)
+		return
+	}
+	var doc yaml.Node
+	if err := yaml.Unmarshal(data, &doc); err != nil {
+		l.errs = append(l.errs, cli.YAMLError(filepath.ToSlash(path), err))
+		return
+	}
+	if len(doc.Content) == 0 {
+		return
+	}
+	f := &file{path: filepath.ToSlash(path), dir: filepath.Dir(path), root: doc.Content[0]}
+	for _, r := range l.rules {
+		for _, p := range r.check(f) {
+			p.Rule = r.name
+			l.problems = append(l.problems, p)
+		}
+	}
+}

@@ -1,0 +1,91 @@
+package promotecmd
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/signing"
+	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/git"
+	"github.com/kubepromote/kubepromote/verify/attest"
+	"github.com/spf13/cobra"
+)
+
+// ready makes sure, before anything is written, that a commit can be signed for.
+func (o *options) ready(cmd *cobra.Command, plan *promote.Plan) error {
+	if o.attest.Key == "" {
+		return nil
+	}
+	if plan.Mode != promote.DeliverCommit {
+		return &cli.UsageError{Msg: "--attest-key stands without --commit: there is no commit to attest", Hint: "--commit --attest-key " + o.attest.Key, Command: cmd.CommandPath()}
+	}
+	_, err := o.attest.Signer(cmd.Context(), o.session, cmd.CommandPath())
+	return err
+}
+
+// attestCommit signs for what was committed, where --attest-key asks for it.
+func (o *options) attestCommit(cmd *cobra.Command, p *promote.Promoter, repo *git.Repo, plan *promote.Plan, applied *promote.Applied) error {
+	if o.attest.Key == "" || o.dryRun || plan.Refusal() != nil {
+		return nil
+	}
+	var services []string
+	for _, s := range plan.Services {
+		services = append(services, s.Service)
+	}
+	again := fmt.Sprintf("kubectl promote attest %s --to %s --key %s", strings.Join(services, " "), plan.To, o.attest.Key)
+	if applied.Commit == "" {
+		o.session.Warn("nothing was committed, so nothing is attested; %s attests what is there", again)
+		return nil
+	}
+	if err := o.publish(cmd, p, repo, plan, applied.Commit); err != nil {
+		return &promote.Error{Msg: "the promotion is committed as " + applied.Commit + ", but not attested", Err: err, Hint: again}
+	}
+	return nil
+}
+
+// publish signs the statements about a commit and puts them beside the images.
+func (o *options) publish(cmd *cobra.Command, p *promote.Promoter, repo *git.Repo, plan *promote.Plan, commit string) error {
+	ctx := cmd.Context()
+	source, err := signing.NewStateSource(ctx, o.session, repo, p.Pipeline)
+	if err != nil {
+		return err
+	}
+	statements, err := summaries(plan, commit, source)
+	if err != nil {
+		return err
+	}
+	done, err := o.attest.Publish(ctx, o.session, cmd.CommandPath(), plan.To, statements)
+	for _, a := range done {
+		if !o.session.Quiet {
+			fmt.Fprintln(o.session.ErrOut, cli.Clean(a.Service+": attested to have passed "+a.Environment))
+		}
+	}
+	return err
+}
+
+// summaries makes a statement for each image that the commit has moved.
+func summaries(plan *promote.Plan, commit string, source signing.StateSource) ([]signing.Statement, error) {
+	var statements []signing.Statement
+	for _, sp := range plan.Services {
+		var verdicts []attest.GateVerdict
+		for _, v := range sp.Verdicts {
+			given := attest.GateVerdict{Gate: v.Gate, Verdict: string(v.Answer), Reason: v.Reason}
+			if v.Override != "" {
+				given.Verdict, given.Override = string(promote.Fail), v.Override
+			}
+			verdicts = append(verdicts, given)
+		}
+		for _, i := range sp.Images {
+			if i.New == i.Old || i.New.Digest == "" {
+				continue
+			}
+			st, err := signing.Summary(signing.DefaultVerifierID, sp.Service, i.Repository+"@"+i.New.Digest, plan.To, commit, verdicts, source)
+			if err != nil {
+				return nil, err
+			}
+			statements = append(statements, st)
+		}
+	}
+	return statements, nil
+}

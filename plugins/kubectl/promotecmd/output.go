@@ -1,0 +1,110 @@
+package promotecmd
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/promote"
+)
+
+// promotion is one service's plan as an API object.
+type promotion struct {
+	From   string              `json:"from"`
+	To     string              `json:"to"`
+	Mode   promote.DeliverMode `json:"mode"`
+	DryRun bool                `json:"dryRun,omitempty"`
+	// Answer is that of the whole plan: one service refused refuses all.
+	Answer promote.Answer `json:"answer"`
+	// Changed tells that the target's file differs; Commit is the commit made.
+	Changed bool   `json:"changed"`
+	Head    string `json:"head,omitempty"`
+	Commit  string `json:"commit,omitempty"`
+	*promote.ServicePlan
+}
+
+func (o *options) objects(plan *promote.Plan, applied *promote.Applied) []cli.Object {
+	var out []cli.Object
+	for _, s := range plan.Services {
+		out = append(out, cli.Object{Name: s.Service, Content: promotion{
+			From: plan.From, To: plan.To, Mode: plan.Mode, DryRun: o.dryRun, Answer: plan.Answer,
+			Changed: s.Changed(), Head: plan.Head, Commit: applied.Commit, ServicePlan: s,
+		}})
+	}
+	return out
+}
+
+// printPlan prints a table of the images and, for a dry run, the diff.
+func (o *options) printPlan(plan *promote.Plan, applied *promote.Applied) error {
+	rows := [][]string{{"SERVICE", "IMAGE", strings.ToUpper(plan.To), "BECOMES", "DIGEST", "RESULT"}}
+	if o.output.Wide() {
+		rows[0] = append(rows[0], "REPOSITORY", "FILE", "EVIDENCE")
+	}
+	for _, s := range plan.Services {
+		for _, i := range s.Images {
+			row := []string{s.Service, i.Name, i.Old.Short(), i.New.Short(), cli.ShortDigest(i.New.Digest), o.result(plan, s)}
+			if o.output.Wide() {
+				row = append(row, i.Repository, s.TargetFile, cli.Evidence(i.Evidence))
+			}
+			rows = append(rows, row)
+		}
+	}
+	if err := cli.Table(o.session.Out, rows); err != nil {
+		return err
+	}
+	for _, s := range plan.Services {
+		for _, v := range s.Verdicts {
+			o.session.Note("%s: %s: %s: %s", s.Service, v.Gate, v.Answer, v.Reason)
+		}
+		if o.dryRun && s.Diff != "" {
+			fmt.Fprint(cli.ForTerminal(o.session.Out), "\n"+s.Diff)
+		}
+		for _, c := range s.Copies {
+			if o.dryRun && c.Changed {
+				fmt.Fprint(cli.ForTerminal(o.session.Out), "\n"+c.Diff)
+			}
+		}
+	}
+	if applied.Commit != "" {
+		fmt.Fprintf(o.session.Out, "\n[%s %.9s] %s\n", plan.Branch, applied.Commit, plan.Subject())
+	}
+	return nil
+}
+
+// result says in a word what became of a service.
+func (o *options) result(plan *promote.Plan, s *promote.ServicePlan) string {
+	switch s.Answer() {
+	case promote.Fail:
+		return "refused"
+	case promote.Undecided:
+		return "unknown"
+	case promote.Wait:
+		return "waiting"
+	}
+	switch {
+	case !s.Changed():
+		return "unchanged"
+	case plan.Answer != promote.Pass:
+		return "held back"
+	case o.dryRun:
+		return "would change"
+	case plan.Mode == promote.DeliverCommit:
+		return "committed"
+	}
+	return "written"
+}
+
+// printRefusal says why nothing was done, a line for each verdict.
+func (o *options) printRefusal(plan *promote.Plan) {
+	words := map[promote.Answer]string{promote.Fail: "refused", promote.Wait: "waiting", promote.Undecided: "unknown"}
+	for _, sp := range plan.Services {
+		for _, v := range sp.Verdicts {
+			if word := words[v.Answer]; word != "" {
+				fmt.Fprintln(o.session.ErrOut, cli.Clean(fmt.Sprintf("%s: %s: %s: %s", sp.Service, word, v.Gate, v.Reason)))
+				if v.Hint != "" {
+					fmt.Fprintln(o.session.ErrOut, "hint: "+cli.Clean(v.Hint))
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,214 @@
+// Package promotecmd implements the promotion itself, in the three forms that a
+// command line has for it: the root command, run for services that have the name of
+// a subcommand, and plan, which writes nothing. All three make the same plan.
+package promotecmd
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/signing"
+	"github.com/kubepromote/kubepromote/promote"
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/printers"
+)
+
+// options are the flags of the promotion itself.
+type options struct {
+	session *cli.Session
+	output  *cli.Output
+	request promote.Request
+	dryRun  bool
+	commit  bool
+	attest  signing.Options
+}
+
+const example = `  # show what promoting cart from staging to production would change
+  kubectl promote cart --to production --dry-run
+
+  # promote it and commit
+  kubectl promote cart --to production --commit
+
+  # promote all services that have an overlay in both environments, in one commit
+  kubectl promote --all --to staging --commit`
+
+// New makes the promotion command, which is also the root.
+func New(s *cli.Session) *cobra.Command {
+	o := &options{session: s}
+	cmd := &cobra.Command{
+		Use:     "promote SERVICE... --to ENVIRONMENT",
+		Short:   "Promote services to an environment",
+		Example: example,
+		Args:    cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 && !cmd.Flags().Changed("to") && !o.request.All && !cmd.HasParent() {
+				return cmd.Help()
+			}
+			return o.run(cmd, args)
+		},
+		ValidArgsFunction: s.CompleteServices,
+	}
+	o.output = cli.AddOutput(cmd)
+	o.addFlags(cmd)
+	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "show the plan and change nothing")
+	return cmd
+}
+
+func (o *options) addFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.request.To, "to", "", "environment to promote to")
+	f.StringVar(&o.request.From, "from", "", "environment to promote from (default: the one the pipeline names)")
+	f.BoolVar(&o.request.All, "all", false, "all services that have an overlay in both environments")
+	f.StringArrayVar(&o.request.Images, "image", nil, "only this image, by the name of its entry; can be repeated")
+	f.BoolVar(&o.request.AddMissing, "add-missing", false, "add entries that the target lacks, with the source's registry")
+	f.BoolVar(&o.commit, "commit", false, "commit the edits, with the promotion's record")
+	f.StringVar(&o.attest.Key, "attest-key", "", "private key file: sign what was committed, as kubectl promote attest does")
+	f.BoolVar(&o.session.Offline, "offline", false, "ask no registry: promote recorded digests only, and verify nothing")
+	for _, flag := range []string{"to", "from"} {
+		cli.Must(cmd.RegisterFlagCompletionFunc(flag, o.session.CompleteEnvironments))
+	}
+	cli.Must(cmd.RegisterFlagCompletionFunc("image", o.session.CompleteImages))
+}
+
+// NewRun is the root's promotion for services whose names are commands.
+func NewRun(s *cli.Session) *cobra.Command {
+	cmd := New(s)
+	cmd.Use = "run SERVICE... --to ENVIRONMENT"
+	cmd.Short = "Promote services, whatever their names"
+	cmd.Long = "Promote services. This is what kubectl promote does without a subcommand;\nuse it for a service that has the name of one."
+	cmd.Example = "  # promote the service named status\n  kubectl promote run status --to production"
+	cmd.GroupID = cli.GroupPromote
+	return cmd
+}
+
+func NewPlan(s *cli.Session) *cobra.Command {
+	o := &options{session: s, dryRun: true}
+	cmd := &cobra.Command{
+		Use:     "plan SERVICE... --to ENVIRONMENT",
+		Short:   "Show what a promotion would change, and whether it may",
+		Long:    "Show what a promotion would change, and whether it may. Nothing is written.\nThis is kubectl promote --dry-run, with the same exit status.",
+		Example: "  # the plan as JSON\n  kubectl promote plan cart --to production -o json",
+		GroupID: cli.GroupPromote,
+		Args:    cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return o.run(cmd, args)
+		},
+		ValidArgsFunction: s.CompleteServices,
+	}
+	o.output = cli.AddOutput(cmd)
+	o.addFlags(cmd)
+	return cmd
+}
+
+// run takes one promotion from the command line to its report.
+func (o *options) run(cmd *cobra.Command, services []string) error {
+	printer, err := o.check(cmd, services)
+	if err != nil {
+		return err
+	}
+	p, repo, err := o.session.Open(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer repo.Close()
+	plan, err := o.plan(cmd.Context(), p)
+	if err != nil {
+		return err
+	}
+	applied, err := o.apply(cmd, p, plan)
+	if err != nil {
+		return err
+	}
+	if err := o.report(printer, plan, applied); err != nil {
+		return err
+	}
+	if err := o.attestCommit(cmd, p, repo, plan, applied); err != nil {
+		return err
+	}
+	return o.refusal(plan)
+}
+
+// check makes the request of what the command line says, and gives the printer,
+// which is nil for a table.
+func (o *options) check(cmd *cobra.Command, services []string) (printers.ResourcePrinter, error) {
+	printer, err := o.output.Printer()
+	if err != nil {
+		return nil, err
+	}
+	if o.request.To == "" {
+		return nil, o.noTarget(cmd, services)
+	}
+	o.request.Services = services
+	o.request.Policy = o.session.VerifyPolicy
+	o.request.NoDiff = printer == nil && !o.dryRun
+	if o.commit {
+		o.request.Mode = promote.DeliverCommit
+	}
+	return printer, nil
+}
+
+func (o *options) plan(ctx context.Context, p *promote.Promoter) (*promote.Plan, error) {
+	bar := o.session.NewProgress()
+	defer bar.Clear()
+	p.Progress = bar.Show
+	return p.Plan(ctx, o.request)
+}
+
+// apply carries a plan out, unless it is refused or only to be shown. A promotion
+// that has passed the point where it can be stopped without a trace is finished, not
+// interrupted.
+func (o *options) apply(cmd *cobra.Command, p *promote.Promoter, plan *promote.Plan) (*promote.Applied, error) {
+	if o.dryRun || plan.Refusal() != nil {
+		return &promote.Applied{}, nil
+	}
+	if err := o.ready(cmd, plan); err != nil {
+		return nil, err
+	}
+	applied, err := p.Apply(cmd.Context(), plan)
+	if err != nil && cmd.Context().Err() != nil {
+		return nil, &promote.Error{Msg: "interrupted; running the same command again is safe", Err: err}
+	}
+	return applied, err
+}
+
+// report prints the plan and what became of it.
+func (o *options) report(printer printers.ResourcePrinter, plan *promote.Plan, applied *promote.Applied) error {
+	o.session.PrintWarnings(plan)
+	var err error
+	if printer != nil {
+		err = cli.PrintList(o.session.Out, printer, "Promotion", o.objects(plan, applied))
+	} else {
+		err = o.printPlan(plan, applied)
+	}
+	if err != nil && applied.Commit != "" {
+		return &promote.Error{Msg: "the promotion is committed as " + applied.Commit + ", but what it did could not be printed", Err: err}
+	}
+	return err
+}
+
+// refusal says why nothing was done, where that is so, and gives the exit status.
+func (o *options) refusal(plan *promote.Plan) error {
+	refused := plan.Refusal()
+	if refused == nil {
+		return nil
+	}
+	o.printRefusal(plan)
+	return cli.Silent(cli.AnswerStatus(refused.Answer))
+}
+
+// noTarget says that --to is missing, or that a command's name is mistyped.
+func (o *options) noTarget(cmd *cobra.Command, args []string) error {
+	var commands []string
+	for _, c := range cmd.Root().Commands() {
+		commands = append(commands, c.Name())
+	}
+	if len(args) > 0 && !cmd.HasParent() {
+		if near := overlay.Nearest(args[0], commands); near != "" {
+			return &cli.UsageError{Msg: fmt.Sprintf("%q is no command, and --to is missing to promote a service of that name", args[0]), Hint: "did you mean kubectl promote " + near + "?"}
+		}
+	}
+	return &cli.UsageError{Msg: "--to is missing", Hint: "kubectl promote " + strings.Join(append(args[:len(args):len(args)], "--to", "ENVIRONMENT"), " ")}
+}

@@ -1,0 +1,281 @@
+// Package verifycmd implements kubectl promote verify: the signatures of images,
+// named as references, by files or as services of an environment, against a policy.
+// There are three answers: verified, rejected and unknown.
+package verifycmd
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/kubepromote/kubepromote/digest"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/verify"
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/printers"
+)
+
+const long = `Verify the signatures of images against a policy.
+
+Images are named as references, by the overlays that hold them (-k, -f), or as
+services of an environment (--env), whose policy the pipeline names. A tag is
+resolved to its digest first. oci:DIRECTORY[:REF] is an image in an OCI layout: the
+rules for the repository of --layout-name hold for it, and without that only those
+for the pattern **. "-" reads references from the standard input, one a line.
+
+There are three answers: verified, rejected, and unknown, where something could not
+be read; exit status 0, 3 and 5. An image that only rules in warn mode reject is
+shown as warned, with a warning, and does not change the exit status: a promotion
+would let it through.
+
+The policy is a VerificationPolicy, or a ClusterImagePolicy as it is; keys in files
+are looked for beside it.`
+
+const example = `  # what production would demand of the images in staging
+  kubectl promote verify -k apps/cart/overlays/staging --verify-policy policies/images.yaml
+
+  # the images of two services as they stand in production
+  kubectl promote verify cart payments --env production
+
+  # by whom and when it was signed
+  kubectl promote verify registry.example.com/shop/cart:v1.2.3 --verify-policy policies/images.yaml -o wide
+
+  # an image on disk, by the rules for the repository that it came from
+  kubectl promote verify oci:cart --layout-name registry.example.com/shop/cart --verify-policy policies/images.yaml`
+
+func New(s *cli.Session) *cobra.Command {
+	o := &options{session: s}
+	cmd := &cobra.Command{
+		Use:     "verify [REF...|-|SERVICE... --env ENVIRONMENT]",
+		Short:   "Verify the signatures of images against a policy",
+		Long:    long,
+		Example: example,
+		GroupID: cli.GroupEdit,
+		Args:    cobra.ArbitraryArgs,
+		RunE:    o.run,
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+			if o.env == "" {
+				return nil, cobra.ShellCompDirectiveNoFileComp // references cannot be guessed
+			}
+			return s.CompleteServices(cmd, args, word)
+		},
+	}
+	o.files.AddFlags(cmd)
+	cmd.Flags().StringVar(&o.env, "env", "", "the arguments are services; verify what this environment runs")
+	cli.Must(cmd.RegisterFlagCompletionFunc("env", s.CompleteEnvironments))
+	cmd.Flags().StringVar(&o.layoutName, "layout-name", "", "repository whose rules hold for images in OCI layouts")
+	cli.Must(cmd.RegisterFlagCompletionFunc("layout-name", cobra.NoFileCompletions))
+	o.output = cli.AddOutput(cmd)
+	return cmd
+}
+
+// options are the flags of verify.
+type options struct {
+	session         *cli.Session
+	files           cli.FileOptions
+	env, layoutName string
+	output          *cli.Output
+}
+
+func (o *options) run(cmd *cobra.Command, args []string) error {
+	printer, err := o.output.Printer()
+	if err != nil {
+		return err
+	}
+	if _, err := name.NewRepository(o.layoutName); o.layoutName != "" && err != nil {
+		return &cli.UsageError{Msg: fmt.Sprintf("--layout-name %q is no repository", o.layoutName), Hint: "--layout-name registry.example.com/shop/cart", Command: cmd.CommandPath()}
+	}
+	in, err := o.inputs(cmd, args)
+	if err != nil {
+		return err
+	}
+	if len(in.refs)+len(in.unpinned) == 0 {
+		return &promote.Error{Msg: "no image to verify", Hint: "kubectl promote images lists what there is"}
+	}
+	results, err := o.verify(cmd, in.policy, in.refs)
+	if err != nil {
+		return err
+	}
+	return o.report(printer, append(results, in.unpinned...))
+}
+
+// report prints the results; its error has the exit status that they mean.
+func (o *options) report(printer printers.ResourcePrinter, results []verify.Result) error {
+	s := o.session
+	items, worst := []cli.Object{}, cli.ExitDone
+	for _, r := range results {
+		items = append(items, cli.Object{Name: r.Image, Content: r})
+		worst = cli.Worse(worst, r)
+		for _, w := range r.Warnings {
+			s.Warn("%s: NOT verified by a rule in warn mode: %s", r.Image, w)
+		}
+	}
+	var err error
+	if printer != nil {
+		err = cli.PrintList(s.Out, printer, "Verification", items)
+	} else {
+		err = s.PrintVerified("IMAGE", o.output, results)
+	}
+	if err != nil {
+		return err
+	}
+	return cli.Silent(worst)
+}
+
+// input is what there is to verify.
+type input struct {
+	refs     []string
+	unpinned []verify.Result // what is pinned to nothing, so that it cannot be verified
+	policy   *verify.Policy
+}
+
+// inputs finds what there is to verify, and the policy.
+func (o *options) inputs(cmd *cobra.Command, args []string) (*input, error) {
+	s := o.session
+	switch {
+	case o.env != "":
+		return o.services(cmd, args)
+	case s.VerifyPolicy == "":
+		return nil, &cli.UsageError{Msg: "no policy named", Hint: "--verify-policy FILE, or SERVICE --env ENVIRONMENT", Command: cmd.CommandPath()}
+	case len(args) == 0 && !o.files.Given():
+		return nil, &cli.UsageError{Msg: "no reference named", Command: cmd.CommandPath()}
+	}
+	refs, err := s.ExpandStdin(args, &o.files)
+	if err != nil {
+		return nil, err
+	}
+	in := &input{refs: slices.Clone(refs)}
+	if o.files.Given() {
+		files, err := o.files.ReadImages(s)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range files {
+			for _, i := range f.File.Images() {
+				if i.Tag == "" && i.Digest == "" {
+					in.unpinned = append(in.unpinned, notPinned(i.Repository()))
+				} else {
+					in.refs = append(in.refs, i.Ref())
+				}
+			}
+		}
+	}
+	in.policy, err = s.LoadPolicy(nil, s.VerifyPolicy)
+	return in, err
+}
+
+func notPinned(image string) verify.Result {
+	return verify.Result{Image: image, Outcome: verify.Unknown, Reason: "it has neither tag nor digest here"}
+}
+
+// services is inputs for services of an environment.
+func (o *options) services(cmd *cobra.Command, args []string) (*input, error) {
+	s := o.session
+	if o.files.Given() {
+		return nil, &cli.UsageError{Msg: "--env stands beside -k or -f", Command: cmd.CommandPath()}
+	}
+	p, repo, err := s.OpenOffline(cmd.Context())
+	if err != nil {
+		return nil, err
+	}
+	defer repo.Close()
+	e, err := p.Pipeline.Environment(o.env)
+	if err != nil {
+		return nil, err
+	}
+	path := s.VerifyPolicy
+	switch {
+	case path != "":
+	case e.Verify != nil:
+		path = e.Verify.Policy
+	default:
+		return nil, &cli.UsageError{Msg: fmt.Sprintf("the pipeline names no policy for %q", o.env), Hint: "--verify-policy FILE", Command: cmd.CommandPath()}
+	}
+	policy, err := s.LoadPolicy(repo, path)
+	if err != nil {
+		return nil, err
+	}
+	statuses, err := p.Status(cmd.Context(), args)
+	if statuses == nil && err != nil {
+		return nil, err
+	}
+	in := &input{policy: policy.For(o.env)}
+	in.refs, in.unpinned, err = imagesOf(statuses, o.env, len(args) > 0)
+	return in, err
+}
+
+// imagesOf gives the images of an environment. Services that are named must be
+// there; what cannot be read in other environments does not matter.
+func imagesOf(statuses []promote.ServiceStatus, env string, named bool) (refs []string, unpinned []verify.Result, err error) {
+	var errs []error
+	for _, st := range statuses {
+		for _, e := range st.Environments {
+			switch {
+			case e.Environment != env:
+				continue
+			case e.Error != "":
+				errs = append(errs, errors.New(e.Error))
+			case !e.Exists && named:
+				errs = append(errs, &promote.Error{Msg: fmt.Sprintf("service %q has no overlay in %s", st.Service, env)})
+			}
+			for _, i := range e.Images {
+				if i.Pin == (promote.Pin{}) {
+					unpinned = append(unpinned, notPinned(i.Repository))
+				} else {
+					refs = append(refs, i.Ref(i.Repository))
+				}
+			}
+		}
+	}
+	return refs, unpinned, errors.Join(errs...)
+}
+
+// batch is how many images are verified before progress is shown.
+const batch = 32
+
+// verify resolves tags and verifies the digests; what cannot be resolved is
+// unknown, or rejected where the registry says that there is no such image.
+func (o *options) verify(cmd *cobra.Command, policy *verify.Policy, refs []string) ([]verify.Result, error) {
+	s := o.session
+	registries, err := s.NewResolver()
+	if err != nil {
+		return nil, err
+	}
+	resolver := &cli.SourceResolver{Resolver: registries}
+	v, err := s.NewVerifier(o.layoutName)
+	if err != nil {
+		return nil, err
+	}
+	bar, n := s.NewProgress(), 0
+	resolved := resolver.ResolveAll(cmd.Context(), refs, func(digest.Result) {
+		n++
+		bar.Show("resolving", n, len(refs))
+	})
+	results := make([]verify.Result, len(refs))
+	var images []string
+	var at []int
+	for i, r := range resolved {
+		switch {
+		case r.Err == nil && strings.HasPrefix(r.Ref, "docker-archive:"):
+			results[i] = verify.Result{Image: r.Ref, Outcome: verify.Unknown, Reason: "an archive has no place for signatures"}
+		case r.Err == nil:
+			images, at = append(images, r.Repository+"@"+r.Digest), append(at, i)
+		case errors.Is(r.Err, digest.ErrUnknown):
+			results[i] = verify.Result{Image: r.Ref, Outcome: verify.Unknown, Reason: r.Err.Error()}
+		default:
+			results[i] = verify.Result{Image: r.Ref, Outcome: verify.Rejected, Reason: r.Err.Error()}
+		}
+	}
+	for start := 0; start < len(images); start += batch {
+		end := min(start+batch, len(images))
+		for i, r := range v.Verify(cmd.Context(), policy, images[start:end]...) {
+			results[at[start+i]] = r
+		}
+		bar.Show("verifying", end, len(images))
+	}
+	bar.Clear()
+	return results, nil
+}
