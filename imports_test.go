@@ -14,13 +14,16 @@ const module = "github.com/kubepromote/kubepromote/"
 // mayImport is the rule on which folders may import which: arrows point down
 // only. A folder's own sub-packages are always allowed.
 var mayImport = map[string][]string{
-	"overlay": {},
+	"internal/spelling": {},
+	"internal/yamlfile": {"internal/spelling"},
+
+	"overlay": {"internal/spelling"},
 	"digest":  {},
 	"verify":  {},
-	"promote": {"overlay"},
-	"plugins/kubectl": {"overlay", "digest", "verify", "promote", "promote/git",
+	"promote": {"overlay", "internal/spelling", "internal/yamlfile"},
+	"plugins/kubectl": {"overlay", "digest", "verify", "promote", "promote/git", "internal/spelling",
 		"examples/ecommerce", "plugins/kustomize", "plugins/kustomize/build"},
-	"plugins/kustomize":   {"overlay", "digest", "verify", "promote"},
+	"plugins/kustomize":   {"overlay", "digest", "verify", "promote", "internal/spelling", "internal/yamlfile"},
 	"promote/git":         {"promote", "overlay"},
 	"cmd/kubectl-promote": {"plugins/kubectl", "cmd/internal/memory"},
 	"cmd/release":         {},
@@ -35,9 +38,10 @@ var mayImport = map[string][]string{
 
 // mustNotNeed keeps importers of a library from compiling what it has no use for.
 var mustNotNeed = map[string][]string{
-	"overlay": {"k8s.io/", "sigs.k8s.io/", "github.com/google/go-containerregistry", "github.com/sigstore/", "net/http"},
-	"digest":  {"k8s.io/", "sigs.k8s.io/", "github.com/sigstore/"},
-	"promote": {"k8s.io/", "sigs.k8s.io/", "github.com/google/go-containerregistry", "github.com/sigstore/", "net/http"},
+	"overlay":           {"k8s.io/", "sigs.k8s.io/", "github.com/google/go-containerregistry", "github.com/sigstore/", "net/http"},
+	"digest":            {"k8s.io/", "sigs.k8s.io/", "github.com/sigstore/"},
+	"internal/spelling": {"go.yaml.in/"},
+	"promote":           {"k8s.io/", "sigs.k8s.io/", "github.com/google/go-containerregistry", "github.com/sigstore/", "net/http"},
 	// Who imports the two libraries alone gets nothing else with them.
 	"examples/pindigest": {"k8s.io/", "sigs.k8s.io/", "github.com/sigstore/", "github.com/open-policy-agent/"},
 	"verify":             {"k8s.io/client-go/kubernetes/typed", "sigs.k8s.io/kustomize/api"},

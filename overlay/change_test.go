@@ -64,14 +64,3 @@ func TestParseArgumentErrors(t *testing.T) {
 		}
 	}
 }
-
-func TestNearest(t *testing.T) {
-	names := []string{"cart", "catalog", "checkout", "payments", "web"}
-	for name, want := range map[string]string{
-		"crat": "cart", "chekout": "checkout", "payment": "payments", "wbe": "web", "zzz": "", "": "", "catalogue": "catalog",
-	} {
-		if got := Nearest(name, names); got != want {
-			t.Errorf("Nearest(%q) = %q, want %q", name, got, want)
-		}
-	}
-}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
 	"go.yaml.in/yaml/v3"
 )
@@ -237,7 +238,7 @@ func (s *setter) missing(c Change) error {
 		what, name = "marker of policy", c.Policy
 	}
 	near := ""
-	if best := Nearest(name, names); best != "" {
+	if best := spelling.Nearest(name, names); best != "" {
 		near = fmt.Sprintf("; did you mean %q?", best)
 	}
 	at := s.file.src.Docs[0]

@@ -18,17 +18,17 @@ func ExampleNearest() {
 func TestNearest(t *testing.T) {
 	words := []string{"newTag", "newName", "digest", "authorities", "pin", "from"}
 	for word, want := range map[string]string{
-		"newtag":      "newTag",      // capitals alone
-		"newTga":      "newTag",      // two letters swapped
-		"ditgest":     "digest",      // one too many
-		"igest":       "digest",      // one left out
-		"authority":   "authorities", // a third of it
-		"form":        "from",
-		"pins":        "pin",
-		"":            "",
-		"xx":          "",
-		"environment": "",
-		strings.Repeat("a", 1<<20):            "",
+		"newtag":                               "newTag",      // capitals alone
+		"newTga":                               "newTag",      // two letters swapped
+		"ditgest":                              "digest",      // one too many
+		"igest":                                "digest",      // one left out
+		"authority":                            "authorities", // a third of it
+		"form":                                 "from",
+		"pins":                                 "pin",
+		"":                                     "",
+		"xx":                                   "",
+		"environment":                          "",
+		strings.Repeat("a", 1<<20):             "",
 		strings.Repeat("d", maxWord) + "igest": "",
 	} {
 		if got := Nearest(word, words); got != want {
@@ -37,6 +37,17 @@ func TestNearest(t *testing.T) {
 	}
 	if got := Nearest("word", []string{strings.Repeat("w", 1<<20)}); got != "" {
 		t.Errorf("got %.20q", got)
+	}
+}
+
+func TestNearestOfServices(t *testing.T) {
+	names := []string{"cart", "catalog", "checkout", "payments", "web"}
+	for name, want := range map[string]string{
+		"crat": "cart", "chekout": "checkout", "payment": "payments", "wbe": "web", "zzz": "", "": "", "catalogue": "catalog",
+	} {
+		if got := Nearest(name, names); got != want {
+			t.Errorf("Nearest(%q) = %q, want %q", name, got, want)
+		}
 	}
 }
 

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/spf13/cobra"
 )
@@ -191,7 +191,7 @@ func (o *promoteOptions) noTarget(cmd *cobra.Command, args []string) error {
 		commands = append(commands, c.Name())
 	}
 	if len(args) > 0 && !cmd.HasParent() {
-		if near := overlay.Nearest(args[0], commands); near != "" {
+		if near := spelling.Nearest(args[0], commands); near != "" {
 			return &usageError{msg: fmt.Sprintf("%q is no command, and --to is missing to promote a service of that name", args[0]), hint: "did you mean kubectl promote " + near + "?"}
 		}
 	}

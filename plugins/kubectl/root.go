@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 )
@@ -141,7 +141,7 @@ func helpOn(cmd *cobra.Command, names []string) error {
 		}
 		if next < 0 {
 			hint := about.CommandPath() + " --help"
-			if near := overlay.Nearest(name, known); near != "" {
+			if near := spelling.Nearest(name, known); near != "" {
 				hint = strings.Join(append([]string{cmd.CommandPath()}, append(names[:n:n], near)...), " ")
 			}
 			return &usageError{msg: fmt.Sprintf("%q is no command of %s", name, about.CommandPath()), hint: hint, command: cmd.CommandPath()}

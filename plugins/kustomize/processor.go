@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/overlay"
 	validation "k8s.io/kube-openapi/pkg/validation/errors"
 	"sigs.k8s.io/kustomize/kyaml/fn/framework"
@@ -98,13 +99,13 @@ func configuration(n *yaml.RNode) (*yaml.RNode, []*fieldError) {
 		return nil, []*fieldError{{"apiVersion", "is " + quoted(apiVersion) + ", and must be " + APIVersion, ""}}
 	}
 	if !slices.Contains(Kinds(), kind) {
-		return nil, []*fieldError{{"kind", "there is no function " + quoted(kind), meant(kind, Kinds())}}
+		return nil, []*fieldError{{"kind", "there is no function " + quoted(kind), spelling.Meant(kind, Kinds())}}
 	}
 	schema, err := schemaOf(kind)
 	if err != nil {
 		return nil, []*fieldError{{"kind", err.Error(), ""}}
 	}
-	return n, check(n.YNode(), schema, "")
+	return n, check(n.YNode(), schema)
 }
 
 func join[E error](errs []E) error {

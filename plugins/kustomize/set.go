@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/kubepromote/kubepromote/digest"
-	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/internal/spelling"
 	"k8s.io/kube-openapi/pkg/validation/spec"
 	"sigs.k8s.io/kustomize/kyaml/fn/framework"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
@@ -144,7 +144,7 @@ func (s *SetImages) become(name string) (SetImage, bool) {
 // unused tells of an entry that is about no image.
 func (s *SetImages) unused(name string, names []string) *framework.Result {
 	f := finding{severity: framework.Warning, reason: "unused", message: fmt.Sprintf("no image is named %s", quoted(name))}
-	if best := overlay.Nearest(name, names); best != "" {
+	if best := spelling.Nearest(name, names); best != "" {
 		f.hint = "did you mean " + best + "?"
 	}
 	r := itemResult(s.kind, nil, f)
