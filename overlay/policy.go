@@ -1,6 +1,10 @@
 package overlay
 
-import "go.yaml.in/yaml/v3"
+import (
+	"fmt"
+
+	"go.yaml.in/yaml/v3"
+)
 
 // byPolicy gives what a change by policy means for one site: each marker sets
 // what its form stands for, as in Flux, and nothing else of the pin.
@@ -11,9 +15,7 @@ import "go.yaml.in/yaml/v3"
 func (f *finder) byPolicy(st site, c Change) (Change, error) {
 	forms, p := f.marked[st], st.pin()
 	fail := func(hint, format string, args ...any) (Change, error) {
-		e := &Error{File: f.src.Name, Line: p.Position.Line, Col: p.Position.Col}
-		e.Msg, e.Hint = f.src.Errorf(nil, "", format, args...).Msg, hint
-		return c, e
+		return c, &Error{File: f.src.Name, Line: p.Position.Line, Col: p.Position.Col, Msg: fmt.Sprintf(format, args...), Hint: hint}
 	}
 	c.TagSuffix = Keep()
 	if !forms[formRef] {

@@ -30,6 +30,11 @@ type Request struct {
 
 // Edit makes all changes of a request in one edit, or none; see Set.
 func (f *File) Edit(r Request) (*Edit, error) {
+	e, err := f.edit(r)
+	return e, public(err)
+}
+
+func (f *File) edit(r Request) (*Edit, error) {
 	s := &setter{
 		file: f, edits: make(map[*syntax.Source]*syntax.Edit), result: &Edit{Before: f, After: f},
 		want: make(map[string]Pin), written: make(map[*yaml.Node]string), follow: r.FollowAliases, values: len(r.Values) > 0,
