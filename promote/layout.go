@@ -106,10 +106,10 @@ func (l Layout) Overlays(tree Tree) (map[string]map[string]bool, error) {
 	return walkLayout(tree, strings.Split(l.Path, "/"), l.isFile())
 }
 
-// candidates lists, in order, the services that may have overlays in all of the
+// servicesIn lists, in order, the services that may have overlays in all of the
 // environments: those for which there is what the template says up to the
 // service's name. What it says behind that is not looked for.
-func (l Layout) candidates(tree Tree, environments ...string) ([]string, error) {
+func (l Layout) servicesIn(tree Tree, environments ...string) ([]string, error) {
 	whole := strings.Split(l.Path, "/")
 	end := 1 + slices.IndexFunc(whole, func(s string) bool { return strings.Contains(s, serviceHole) })
 	before := strings.Join(whole[:end], "/")
@@ -271,7 +271,7 @@ func Discover(tree Tree) (*Pipeline, error) {
 			return discovered(layout, seen), nil
 		}
 	}
-	return nil, failure("kubectl promote needs apps/SERVICE/overlays/ENVIRONMENT, or a "+PipelineFile+" that says where the overlays are",
+	return nil, failure("write overlays as apps/SERVICE/overlays/ENVIRONMENT, or a "+PipelineFile+" that says where they are",
 		"no %s, and no folders of at least two environments in a known layout", PipelineFile)
 }
 

@@ -54,7 +54,7 @@ func TestLayoutCheck(t *testing.T) {
 }
 
 // What is found is what there is up to the service's name, in both environments.
-func TestLayoutCandidates(t *testing.T) {
+func TestLayoutServicesIn(t *testing.T) {
 	tree := memory{fstest.MapFS{}}
 	for _, f := range []string{
 		"apps/a/overlays/prod/k", "apps/b/none", "apps/file", "apps/-x/k", "x/dev/a/k", "x/prod/a/k", "x/dev/b/k", "x/prod/c.yaml", "x/dev/c.yaml",
@@ -70,7 +70,7 @@ func TestLayoutCandidates(t *testing.T) {
 		"none/{service}/{environment}":   nil,
 		"{service}/{environment}.yaml":   {"apps", "x", "y"},
 	} {
-		got, err := Layout{Path: layout}.candidates(tree, "dev", "prod")
+		got, err := Layout{Path: layout}.servicesIn(tree, "dev", "prod")
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("%s: %q, %v, want %q", layout, got, err, want)
 		}

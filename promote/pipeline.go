@@ -83,6 +83,8 @@ const (
 	DeliverCommit   DeliverMode = "commit"
 )
 
+func (m DeliverMode) known() bool { return m == DeliverWorktree || m == DeliverCommit }
+
 // PinMode says which of tag and digest are written.
 type PinMode string
 
@@ -159,10 +161,10 @@ func (p *Pipeline) Source(to *Environment, from string) (*Environment, error) {
 	case from == "" && len(to.From) == 1:
 		from = to.From[0]
 	case from == "" && len(to.From) == 0:
-		return nil, usage("kubectl promote SERVICE --from ENV --to "+to.Name, "nothing is promoted to %q: it is the first environment", to.Name)
+		return nil, usage("", "nothing is promoted to %q: it is the first environment", to.Name).advising(advise(DoPromote, "from", "", "to", to.Name))
 	case from == "":
-		return nil, usage("kubectl promote SERVICE --from "+to.From[0]+" --to "+to.Name,
-			"%q has several sources: %s", to.Name, strings.Join(to.From, ", "))
+		return nil, usage("", "%q has several sources: %s", to.Name, strings.Join(to.From, ", ")).
+			advising(advise(DoPromote, "from", to.From[0], "to", to.Name))
 	}
 	src, err := p.Environment(from)
 	if err != nil {
@@ -173,8 +175,8 @@ func (p *Pipeline) Source(to *Environment, from string) (*Environment, error) {
 			return src, nil
 		}
 	}
-	return nil, usage("kubectl promote SERVICE --from "+strings.Join(to.From, "|")+" --to "+to.Name,
-		"the pipeline does not promote from %q to %q", from, to.Name)
+	return nil, usage("", "the pipeline does not promote from %q to %q", from, to.Name).
+		advising(advise(DoPromote, "from", strings.Join(to.From, "|"), "to", to.Name))
 }
 
 // didYouMean is the hint for a name that is not among those there are.
@@ -253,9 +255,7 @@ func (e *Environment) check(file *yamlfile.File, path string, from map[string][]
 			file.At(fmt.Sprintf("%s.from[%d]", path, i), didYouMean(f, names), "environment %q is promoted from %q, which is not listed", e.Name, f)
 		}
 	}
-	switch e.Deliver.Mode {
-	case "", DeliverWorktree, DeliverCommit:
-	default:
+	if m := e.Deliver.Mode; m != "" && !m.known() {
 		file.At(path+".deliver.mode", "worktree or commit", "deliver.mode is %q", e.Deliver.Mode)
 	}
 	for i, g := range e.Gates {

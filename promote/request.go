@@ -40,7 +40,7 @@ type Resolver interface {
 // Resolution is a resolver's answer for one reference.
 type Resolution struct {
 	// Answer is Pass where the image exists, Fail where the registry says that
-	// it does not, Undecided where it could not be asked.
+	// it does not, Unknown where it could not be asked.
 	Answer Answer
 	// Digest is what the reference stands for: of a tag and a digest, the digest.
 	Digest string

@@ -88,7 +88,7 @@ func answerStatus(a promote.Answer) int {
 		return exitRefused
 	case promote.Wait:
 		return exitWaiting
-	case promote.Undecided:
+	case promote.Unknown:
 		return exitUnknown
 	}
 	return exitDone
@@ -142,11 +142,19 @@ func split(err error) []error {
 
 // hintOf finds the hint of an error or of the nearest cause that has one.
 func hintOf(err error) string {
-	for err != nil {
-		if h, ok := err.(interface{ HintText() string }); ok && h.HintText() != "" {
-			return h.HintText()
+	for ; err != nil; err = errors.Unwrap(err) {
+		hint, do, with := "", "", map[string]string(nil)
+		if h, ok := err.(interface{ HintText() string }); ok {
+			hint = h.HintText()
 		}
-		err = errors.Unwrap(err)
+		if a, ok := err.(interface {
+			AdviceData() (do string, with map[string]string)
+		}); ok {
+			do, with = a.AdviceData()
+		}
+		if hint = withAdvice(hint, do, with); hint != "" {
+			return hint
+		}
 	}
 	return ""
 }

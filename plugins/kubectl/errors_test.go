@@ -23,7 +23,7 @@ func TestExitStatus(t *testing.T) {
 		{fmt.Errorf("y: %w", &promote.Error{Err: promote.ErrUsage}), exitUsage},
 		{&promote.Refused{Answer: promote.Fail}, exitRefused},
 		{&promote.Refused{Answer: promote.Wait}, exitWaiting},
-		{&promote.Refused{Answer: promote.Undecided}, exitUnknown},
+		{&promote.Refused{Answer: promote.Unknown}, exitUnknown},
 		{&digest.Error{Kind: digest.ErrUnknown}, exitUnknown},
 		{&digest.Error{Kind: digest.ErrNotFound}, exitFailed},
 		{errors.Join(&digest.Error{Kind: digest.ErrNotFound}, &digest.Error{Kind: digest.ErrUnknown}), exitFailed},

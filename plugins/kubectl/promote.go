@@ -276,7 +276,7 @@ func (o *promoteOptions) result(plan *promote.Plan, s *promote.ServicePlan) stri
 	switch s.Answer() {
 	case promote.Fail:
 		return "refused"
-	case promote.Undecided:
+	case promote.Unknown:
 		return "unknown"
 	case promote.Wait:
 		return "waiting"
@@ -334,13 +334,13 @@ func (s *session) printWarnings(plan *promote.Plan) {
 
 // printRefusal says why nothing was done, a line for each verdict.
 func (s *session) printRefusal(plan *promote.Plan) {
-	words := map[promote.Answer]string{promote.Fail: "refused", promote.Wait: "waiting", promote.Undecided: "unknown"}
+	words := map[promote.Answer]string{promote.Fail: "refused", promote.Wait: "waiting", promote.Unknown: "unknown"}
 	for _, sp := range plan.Services {
 		for _, v := range sp.Verdicts {
 			if word := words[v.Answer]; word != "" {
 				fmt.Fprintln(s.ErrOut, clean(fmt.Sprintf("%s: %s: %s: %s", sp.Service, word, v.Gate, v.Reason)))
-				if v.Hint != "" {
-					fmt.Fprintln(s.ErrOut, "hint: "+clean(v.Hint))
+				if hint := withAdvice(v.Hint, string(v.Advice.Do), v.Advice.With); hint != "" {
+					fmt.Fprintln(s.ErrOut, "hint: "+clean(hint))
 				}
 			}
 		}

@@ -80,7 +80,7 @@ func (g *PromotionGuard) compare(src *sources, i *image) *finding {
 		}
 	}
 	for _, p := range src.overlay.pins[r.repository] {
-		u := undecided("unlisted", fmt.Sprintf("image %s: %s has it as %s, without a digest to compare with", quoted(i.text), src.overlay.name, p.Ref()))
+		u := unknown("unlisted", fmt.Sprintf("image %s: %s has it as %s, without a digest to compare with", quoted(i.text), src.overlay.name, p.Ref()))
 		u.hint = "pin it there: kubectl promote resolve " + p.Ref() + " --pin"
 		return &u
 	}

@@ -106,7 +106,7 @@ func (p *PinImages) wish(src *sources, i *image) (ref, *finding) {
 		return to, nil
 	}
 	if !p.Spec.Registry {
-		f := undecided("unresolved", fmt.Sprintf("image %s: no digest in %s", quoted(to.String()), src.names()))
+		f := unknown("unresolved", fmt.Sprintf("image %s: no digest in %s", quoted(to.String()), src.names()))
 		f.hint = "kubectl promote resolve " + to.String()
 		return to, &f
 	}
@@ -128,7 +128,7 @@ func (p *PinImages) ask(changes []change, which []int) (results framework.Result
 		if answer.Err == nil {
 			continue
 		}
-		f := undecided("unresolved", fmt.Sprintf("image %s could not be resolved: %v", quoted(refs[n]), answer.Err))
+		f := unknown("unresolved", fmt.Sprintf("image %s could not be resolved: %v", quoted(refs[n]), answer.Err))
 		if errors.Is(answer.Err, digest.ErrNotFound) || errors.Is(answer.Err, digest.ErrMalformed) {
 			f = refuse("unresolved", fmt.Sprintf("image %s has no digest: %v", quoted(refs[n]), answer.Err))
 		}

@@ -50,7 +50,7 @@ func refuse(reason, message string) finding {
 	return finding{severity: framework.Error, answer: No, reason: reason, message: message}
 }
 
-func undecided(reason, message string) finding {
+func unknown(reason, message string) finding {
 	return finding{severity: framework.Error, answer: Unknown, reason: reason, message: message}
 }
 

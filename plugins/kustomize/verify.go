@@ -154,7 +154,7 @@ func judged(i *image, r verify.Result) (f finding, ok bool) {
 	case verify.Rejected:
 		return refuse("rejected", fmt.Sprintf("image %s is refused by the policy: %s", quoted(i.text), r.Reason)), true
 	}
-	f = undecided("unverified", fmt.Sprintf("image %s could not be verified: %s", quoted(i.text), r.Reason))
+	f = unknown("unverified", fmt.Sprintf("image %s could not be verified: %s", quoted(i.text), r.Reason))
 	f.hint = "this is no answer: try again"
 	return f, true
 }
