@@ -29,7 +29,7 @@ func (w *planner) resolve(ctx context.Context) error {
 			}
 		}
 	}
-	if err := w.answer(ctx, questions, "resolving", w.takeDigest); err != nil {
+	if err := w.resolveAll(ctx, questions, "resolving", w.takeDigest); err != nil {
 		return err
 	}
 	// Where the target pulls from another registry, the digest must be there.
@@ -41,7 +41,7 @@ func (w *planner) resolve(ctx context.Context) error {
 			}
 		}
 	}
-	return w.answer(ctx, elsewhere, "looking in the target's registry", w.takePresence)
+	return w.resolveAll(ctx, elsewhere, "looking in the target's registry", w.takePresence)
 }
 
 // pulledRef is what the target will pull: with its tag, where that decides.
@@ -69,7 +69,7 @@ func (w *planner) ask(c *draft, i *draftImage) (question, bool) {
 	return question{c, i, i.source.Ref()}, true
 }
 
-func (w *planner) answer(ctx context.Context, questions []question, step string, take func(question, Resolution)) error {
+func (w *planner) resolveAll(ctx context.Context, questions []question, step string, take func(question, Resolution)) error {
 	if len(questions) == 0 {
 		return nil
 	}

@@ -12,11 +12,11 @@ import (
 
 func TestLayoutMatch(t *testing.T) {
 	for _, tc := range []struct{ layout, file, service, environment string }{
-		{DefaultLayout, "apps/cart/overlays/dev/kustomization.yaml", "cart", "dev"},
-		{DefaultLayout, "apps/cart/overlays/dev/Kustomization", "cart", "dev"},
-		{DefaultLayout, "apps/cart/overlays/dev/patch.yaml", "", ""},
-		{DefaultLayout, "apps/cart/base/kustomization.yaml", "", ""},
-		{DefaultLayout, "apps/cart/overlays/dev/sub/kustomization.yaml", "", ""},
+		{defaultLayout, "apps/cart/overlays/dev/kustomization.yaml", "cart", "dev"},
+		{defaultLayout, "apps/cart/overlays/dev/Kustomization", "cart", "dev"},
+		{defaultLayout, "apps/cart/overlays/dev/patch.yaml", "", ""},
+		{defaultLayout, "apps/cart/base/kustomization.yaml", "", ""},
+		{defaultLayout, "apps/cart/overlays/dev/sub/kustomization.yaml", "", ""},
 		{"{environment}/{service}", "prod/cart/kustomization.yml", "cart", "prod"},
 		{"clusters/{environment}-eu/app-{service}", "clusters/prod-eu/app-cart/kustomization.yaml", "cart", "prod"},
 		{"clusters/{environment}-eu/app-{service}", "clusters/prod-us/app-cart/kustomization.yaml", "", ""},
@@ -30,7 +30,7 @@ func TestLayoutMatch(t *testing.T) {
 		if err := l.check(); err != nil {
 			t.Errorf("%s: %v", tc.layout, err)
 		}
-		service, environment, ok := l.Match(tc.file)
+		service, environment, ok := l.match(tc.file)
 		if ok != (tc.service != "") || ok && (service != tc.service || environment != tc.environment) {
 			t.Errorf("%s in %s: %q, %q, %v", tc.file, tc.layout, service, environment, ok)
 		}
@@ -63,7 +63,7 @@ func TestLayoutServicesIn(t *testing.T) {
 		tree.MapFS[f] = &fstest.MapFile{}
 	}
 	for layout, want := range map[string][]string{
-		DefaultLayout:                    {"a", "b"},
+		defaultLayout:                    {"a", "b"},
 		"x/{environment}/{service}":      {"a"},
 		"x/{environment}/{service}.yaml": {"c"},
 		"y/{service}.yaml/{environment}": {"a"},
@@ -108,7 +108,7 @@ func TestDiscover(t *testing.T) {
 		tree         memory
 		environments []string
 	}{
-		{"default", DefaultLayout, tree("apps/a/overlays/prod/kustomization.yaml", "apps/a/overlays/dev/kustomization.yaml", "apps/b/overlays/qa/kustomization.yaml", "apps/b/overlays/odd/kustomization.yaml"),
+		{"default", defaultLayout, tree("apps/a/overlays/prod/kustomization.yaml", "apps/a/overlays/dev/kustomization.yaml", "apps/b/overlays/qa/kustomization.yaml", "apps/b/overlays/odd/kustomization.yaml"),
 			[]string{"dev", "qa", "prod"}},
 		{"by environment", "environments/{environment}/{service}", tree("environments/staging/a/kustomization.yaml", "environments/production/a/kustomization.yaml"),
 			[]string{"staging", "production"}},

@@ -131,7 +131,7 @@ func (p *Pipeline) setDefaults() {
 		p.Spec.Pin = PinTagDigest
 	}
 	if p.Spec.Layout.Path == "" {
-		p.Spec.Layout.Path = DefaultLayout
+		p.Spec.Layout.Path = defaultLayout
 	}
 	for i := range p.Spec.Environments {
 		if e := &p.Spec.Environments[i]; e.Deliver.Mode == "" {
@@ -204,7 +204,7 @@ func (p *Pipeline) check(f *yamlfile.File) {
 	}
 	if p.Spec.Layout.Path != "" {
 		if err := p.Spec.Layout.check(); err != nil {
-			f.At("spec.layout.path", "path: "+DefaultLayout, "the layout's path %v", err)
+			f.At("spec.layout.path", "path: "+defaultLayout, "the layout's path %v", err)
 		}
 	}
 	switch p.Spec.Pin {

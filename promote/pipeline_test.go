@@ -24,7 +24,7 @@ func TestPipelineDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Spec.Pin != PinTagDigest || p.Spec.Layout.Path != DefaultLayout || p.Spec.Environments[2].Deliver.Mode != DeliverWorktree {
+	if p.Spec.Pin != PinTagDigest || p.Spec.Layout.Path != defaultLayout || p.Spec.Environments[2].Deliver.Mode != DeliverWorktree {
 		t.Errorf("defaults: %+v", p.Spec)
 	}
 }
@@ -84,7 +84,7 @@ func FuzzParsePipeline(f *testing.F) {
 			return
 		}
 		for _, e := range p.Spec.Environments {
-			if at := p.Spec.Layout.OverlayPath("svc", e.Name); !filepath.IsLocal(at) {
+			if at := p.Spec.Layout.overlayPath("svc", e.Name); !filepath.IsLocal(at) {
 				t.Fatalf("an overlay at %q", at)
 			}
 		}

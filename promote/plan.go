@@ -119,7 +119,7 @@ func (w *planner) say(d *draft, gate string, a Answer, hint, format string, args
 
 // pinAdvice is to pin an image of the source, or some image where none is named.
 func (w *planner) pinAdvice(d *draft, image string) Advice {
-	overlay := w.Pipeline.Spec.Layout.OverlayPath(d.plan.Service, w.from.Name)
+	overlay := w.Pipeline.Spec.Layout.overlayPath(d.plan.Service, w.from.Name)
 	if image == "" {
 		return advise(DoPin, "overlay", overlay)
 	}

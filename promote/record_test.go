@@ -52,7 +52,7 @@ func TestTrailersCannotBeForged(t *testing.T) {
 
 func checkMessage(t testing.TB, reason string) {
 	t.Helper()
-	message := planOf(t, reason).Message()
+	message := planOf(t, reason).message()
 	want := []Trailers{{
 		Service: "cart", From: "staging", To: "production", Images: []string{"r.example.com/cart:v2"}, SourceCommit: "abc",
 		Gates: []string{strings.TrimSpace("verify=pass; " + strings.TrimRight(reason, "\x00"))},
@@ -77,7 +77,7 @@ func TestGitReadsTrailers(t *testing.T) {
 	for _, reason := range forgeries {
 		cmd := exec.Command(git, "interpret-trailers", "--parse")
 		cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_NOSYSTEM=1")
-		cmd.Stdin = strings.NewReader(planOf(t, reason).Message())
+		cmd.Stdin = strings.NewReader(planOf(t, reason).message())
 		out, err := cmd.Output()
 		if err != nil {
 			t.Fatal(err)
@@ -113,7 +113,7 @@ func TestSubject(t *testing.T) {
 		{[]ImagePlan{{New: Pin{Digest: "sha256:0123456789abcdef"}}}, "cart → sha256:0123456789ab"},
 	} {
 		p.Services[0].Images = tc.images
-		subject, _, _ := strings.Cut(p.Message(), "\n")
+		subject, _, _ := strings.Cut(p.message(), "\n")
 		if want := "promote(production): " + tc.want; subject != want {
 			t.Errorf("got %q, want %q", subject, want)
 		}

@@ -141,9 +141,9 @@ func (w *planner) missing(name string, source bool) error {
 		return err
 	}
 	if overlays[name] != nil {
-		at, env := layout.OverlayPath(name, w.to.Name), w.to.Name
+		at, env := layout.overlayPath(name, w.to.Name), w.to.Name
 		if source {
-			at, env = layout.OverlayPath(name, w.from.Name), w.from.Name
+			at, env = layout.overlayPath(name, w.from.Name), w.from.Name
 		}
 		return &missingOverlay{name, env, at}
 	}
