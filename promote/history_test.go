@@ -146,7 +146,9 @@ func (f failingLog) Commits(ctx context.Context, specs []string, visit func(Comm
 	return f.fakeRepo.Commits(ctx, specs, visit)
 }
 
-func (f failingLog) Blobs(context.Context, []string, func(string, []byte) error) error { return f.blobs }
+func (f failingLog) Blobs(context.Context, []string, func(string, []byte) error) error {
+	return f.blobs
+}
 
 func TestHistoryErrors(t *testing.T) {
 	p, repo := newShop(t, twoServices)

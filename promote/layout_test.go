@@ -1,6 +1,7 @@
 package promote
 
 import (
+	"errors"
 	"io/fs"
 	"path"
 	"slices"
@@ -137,4 +138,93 @@ func TestDiscover(t *testing.T) {
 			t.Errorf("%s: %s in %s", tc.name, d, p.Spec.Layout.Path)
 		}
 	}
+}
+
+// locked is a tree of which one directory cannot be read.
+type locked struct {
+	memory
+	dir string
+}
+
+func (l locked) ReadDir(dir string) ([]fs.DirEntry, error) {
+	if dir == l.dir {
+		return nil, fs.ErrPermission
+	}
+	return l.memory.ReadDir(dir)
+}
+
+// A directory that cannot be read is an error, never an environment without
+// overlays.
+func TestLayoutCannotBeRead(t *testing.T) {
+	files := tree("apps/a/overlays/dev/kustomization.yaml", "apps/a/overlays/prod/kustomization.yaml", "apps/b/overlays/dev/kustomization.yaml")
+	for _, dir := range []string{"apps", "apps/a/overlays"} {
+		if _, err := (Layout{Path: defaultLayout}).Overlays(locked{files, dir}); !errors.Is(err, fs.ErrPermission) {
+			t.Errorf("%s: %v", dir, err)
+		}
+		if _, err := Discover(locked{files, dir}); !errors.Is(err, fs.ErrPermission) {
+			t.Errorf("%s: discovered, %v", dir, err)
+		}
+	}
+	if _, err := (Layout{Path: defaultLayout}).servicesIn(locked{files, "apps"}, "dev"); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestLayoutOverlays(t *testing.T) {
+	files := tree("apps/a/overlays/dev/kustomization.yaml", "apps/a/overlays/prod/x", "apps/b/overlays/dev/kustomization.yaml",
+		"apps/b/base/kustomization.yaml", "apps/README", "apps/.hidden/overlays/dev/x", "other/a/overlays/dev/x", "flat/dev/a.yaml", "flat/dev/b.yml", "flat/dev/c.yaml/x")
+	for layout, want := range map[string]map[string]map[string]bool{
+		defaultLayout:                       {"a": {"dev": true, "prod": true}, "b": {"dev": true}},
+		"flat/{environment}/{service}.yaml": {"a": {"dev": true}},
+		"none/{environment}/{service}":      {},
+	} {
+		got, err := Layout{Path: layout}.Overlays(files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s:\n%s", layout, d)
+		}
+	}
+}
+
+// What Git is asked about are the files of the overlays and no others.
+func TestLayoutPathspecs(t *testing.T) {
+	for _, tc := range []struct {
+		layout   string
+		services []string
+		want     []string
+	}{
+		{"{environment}/{service}.yaml", []string{"a", "b"}, []string{":(glob)*/a.yaml", ":(glob)*/b.yaml"}},
+		{"{environment}/{service}.yaml", nil, []string{":(glob)*/*.yaml"}},
+		{defaultLayout, []string{"a"}, []string{":(glob)apps/a/overlays/*/kustomization.yaml", ":(glob)apps/a/overlays/*/kustomization.yml", ":(glob)apps/a/overlays/*/Kustomization"}},
+	} {
+		if d := cmp.Diff(tc.want, Layout{Path: tc.layout}.pathspecs(tc.services)); d != "" {
+			t.Errorf("%s:\n%s", tc.layout, d)
+		}
+	}
+}
+
+// FuzzLayoutMatch: what fits a layout is what the layout makes of its parts.
+func FuzzLayoutMatch(f *testing.F) {
+	f.Add(defaultLayout, "apps/cart/overlays/dev/kustomization.yaml")
+	f.Add("{environment}/{service}.yaml", "prod/cart.yaml")
+	f.Add("clusters/{environment}-eu/app-{service}", "clusters/prod-eu/app-cart/Kustomization")
+	f.Fuzz(func(t *testing.T, template, file string) {
+		l := Layout{Path: template}
+		if l.check() != nil {
+			t.Skip("no layout")
+		}
+		service, environment, ok := l.match(file)
+		if !ok {
+			return
+		}
+		at := l.overlayPath(service, environment)
+		if !l.isFile() {
+			at = path.Join(at, path.Base(file))
+		}
+		if at != file {
+			t.Fatalf("%q in %q: service %q in environment %q would be %q", file, template, service, environment, at)
+		}
+	})
 }

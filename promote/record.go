@@ -5,6 +5,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"unicode"
+	"unicode/utf8"
 )
 
 // The keys of the trailers that record a promotion in a commit. A set begins
@@ -108,23 +109,25 @@ func (p *Plan) trailers(s *ServicePlan) [][2]string {
 	return out
 }
 
-// escapeTrailer keeps a value on its line: line breaks, control characters and
-// the escape character itself are written as in URLs.
+// escapeTrailer keeps a value on its line: line breaks, control characters, bytes
+// that are no text and the escape character itself are written as in URLs.
 func escapeTrailer(value string) string {
 	value = strings.TrimSpace(value)
 	escaped := func(r rune) bool { return r == '%' || unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
-	if strings.IndexFunc(value, escaped) < 0 {
+	if utf8.ValidString(value) && strings.IndexFunc(value, escaped) < 0 {
 		return value
 	}
 	var b strings.Builder
-	for _, r := range value {
-		if escaped(r) {
-			for _, c := range []byte(string(r)) {
+	for len(value) > 0 {
+		r, n := utf8.DecodeRuneInString(value)
+		if escaped(r) || r == utf8.RuneError && n == 1 {
+			for _, c := range []byte(value[:n]) {
 				fmt.Fprintf(&b, "%%%02X", c)
 			}
-			continue
+		} else {
+			b.WriteString(value[:n])
 		}
-		b.WriteRune(r)
+		value = value[n:]
 	}
 	return b.String()
 }
