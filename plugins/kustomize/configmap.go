@@ -66,7 +66,7 @@ func fromConfigMap(m *yaml.RNode) (*yaml.RNode, []*fieldError) {
 	if namespace := m.GetNamespace(); namespace != "" {
 		metadata["namespace"] = namespace
 	}
-	config, err := yaml.FromMap(map[string]any{"apiVersion": APIVersion, "kind": kind, "metadata": metadata, "spec": spec})
+	config, err := yaml.FromMap(map[string]any{"apiVersion": configVersion, "kind": kind, "metadata": metadata, "spec": spec})
 	if err != nil {
 		return nil, []*fieldError{{"data", err.Error(), ""}}
 	}

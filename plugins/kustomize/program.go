@@ -149,7 +149,7 @@ func (p *program) print() error {
 		kinds = Kinds()
 	}
 	for n, kind := range kinds {
-		text, ok := Definition(kind)
+		text, ok := definition(kind)
 		if !ok {
 			return &usageError{"there is no function " + quoted(kind), spelling.Meant(kind, Kinds())}
 		}
