@@ -34,7 +34,7 @@ func TestBytes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			edit, err := f.Set(overlay.Change{Name: "web", Tag: overlay.To("v2"), NewName: overlay.Drop(), Create: true})
+			edit, err := f.Set(overlay.Change{Name: "web", Tag: overlay.To("v2"), NewName: overlay.To(""), Create: true})
 			if err != nil {
 				t.Fatal(err)
 			}
