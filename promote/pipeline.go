@@ -111,7 +111,7 @@ func isName(s string) bool {
 // messages. All faults are reported, each with its place.
 func ParsePipeline(name string, data []byte) (*Pipeline, error) {
 	p := &Pipeline{}
-	f := yamlfile.Parse(name, data, yamlfile.Limits{})
+	f := yamlfile.Parse(name, data, yamlfile.Options{})
 	if f.Decode(0, p) {
 		p.check(f)
 	}

@@ -3,7 +3,7 @@
 // stand twice, values of a wrong type, further documents, aliases. All faults of
 // a file are told, as far as [MaxFaults] goes, in the order of the file.
 //
-// [Parse] reads a file within limits. What is in it is then decoded into a Go
+// [Parse] reads a file within bounds. What is in it is then decoded into a Go
 // value by [File.Decode], compared with a [Shape] by [File.Check], or walked by
 // the caller. Whoever finds something wrong adds it by [File.Add], or by
 // [File.At] where the value is known by its path alone. [File.Err] makes the

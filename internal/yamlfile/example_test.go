@@ -11,7 +11,7 @@ func Example() {
 		Name  string   `yaml:"name"`
 		Ports []string `yaml:"ports"`
 	}
-	f := yamlfile.Parse("config.yaml", []byte("name: web\nprots: [http]\nports: http\n"), yamlfile.Limits{})
+	f := yamlfile.Parse("config.yaml", []byte("name: web\nprots: [http]\nports: http\n"), yamlfile.Options{})
 	if f.Decode(0, &config) && config.Name == "" {
 		f.At("name", "name: web", "name is empty")
 	}

@@ -19,8 +19,8 @@ import (
 // MaxFaults is how many faults of a file are told; of the others, their number.
 const MaxFaults = 20
 
-// Limits bound what is read. A field that is zero stands for its default.
-type Limits struct {
+// Options say how a file is read. A bound that is zero stands for its default.
+type Options struct {
 	// Size is that of the file in bytes; by default 1 MiB.
 	Size int
 	// Documents that the file may hold; by default one.
@@ -33,14 +33,16 @@ type Limits struct {
 	// Aliases is how many there may be. By default there may be none, and
 	// [File.Check] tells the place of each.
 	Aliases int
+	// Secret leaves out of messages what the parser quotes of values.
+	Secret bool
 }
 
-func (l Limits) withDefaults() Limits {
-	l.Size = cmp.Or(l.Size, 1<<20)
-	l.Documents = cmp.Or(l.Documents, 1)
-	l.Values = cmp.Or(l.Values, 100_000)
-	l.Depth = cmp.Or(l.Depth, 64)
-	return l
+func (o Options) withDefaults() Options {
+	o.Size = cmp.Or(o.Size, 1<<20)
+	o.Documents = cmp.Or(o.Documents, 1)
+	o.Values = cmp.Or(o.Values, 100_000)
+	o.Depth = cmp.Or(o.Depth, 64)
+	return o
 }
 
 // Fault is something wrong in a file.
@@ -66,17 +68,18 @@ type File struct {
 	name      string
 	documents []*yaml.Node
 	aliases   bool
+	secret    bool
 	faults    []Fault
 	places    map[string]*yaml.Node
 }
 
 // Parse reads a file; name is for messages. A file that cannot be read has a
 // fault, and no documents.
-func Parse(name string, data []byte, limits Limits) *File {
-	limits = limits.withDefaults()
-	f := &File{name: name, aliases: limits.Aliases > 0}
-	if len(data) > limits.Size {
-		f.Add(nil, "", "is larger than %s", size(limits.Size))
+func Parse(name string, data []byte, o Options) *File {
+	o = o.withDefaults()
+	f := &File{name: name, aliases: o.Aliases > 0, secret: o.Secret}
+	if len(data) > o.Size {
+		f.Add(nil, "", "is larger than %s", size(o.Size))
 		return f
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
@@ -87,20 +90,20 @@ func Parse(name string, data []byte, limits Limits) *File {
 			if len(f.documents) == 0 {
 				f.Add(nil, "", "is empty")
 			}
-			return f.bounded(limits)
+			return f.bounded(o)
 		case err != nil:
 			f.syntax(err)
 			f.documents = nil
 			return f
 		case len(doc.Content) == 0:
-		case len(f.documents) < limits.Documents:
+		case len(f.documents) < o.Documents:
 			f.documents = append(f.documents, doc.Content[0])
-		case limits.Documents == 1:
+		case o.Documents == 1:
 			f.Add(doc, "keep one document", "a second document")
-			return f.bounded(limits)
+			return f.bounded(o)
 		default:
-			f.Add(doc, "", "more than %d documents", limits.Documents)
-			return f.bounded(limits)
+			f.Add(doc, "", "more than %d documents", o.Documents)
+			return f.bounded(o)
 		}
 	}
 }
@@ -188,13 +191,17 @@ func (f *File) syntax(err error) {
 		at.Line, _ = strconv.Atoi(m[1])
 		msg = msg[len(m[0]):]
 	}
+	if f.secret {
+		f.Add(at, "", "not valid YAML")
+		return
+	}
 	f.Add(at, "", "not valid YAML: %s", strings.TrimPrefix(msg, "yaml: "))
 }
 
 // bounded drops documents that have too many values, or values too deep. One that
 // contains itself, by an alias, is too deep.
-func (f *File) bounded(limits Limits) *File {
-	b := &bounds{limits: limits}
+func (f *File) bounded(o Options) *File {
+	b := &bounds{options: o}
 	for _, doc := range f.documents {
 		if !b.walk(doc, 1) {
 			f.documents = nil
@@ -202,8 +209,8 @@ func (f *File) bounded(limits Limits) *File {
 			return f
 		}
 	}
-	if limits.Aliases > 0 && b.aliases > limits.Aliases {
-		f.Add(f.documents[0], "", "has %d aliases, and %d are the most", b.aliases, limits.Aliases)
+	if o.Aliases > 0 && b.aliases > o.Aliases {
+		f.Add(f.documents[0], "", "has %d aliases, and %d are the most", b.aliases, o.Aliases)
 		f.documents = nil
 	}
 	return f
@@ -211,7 +218,7 @@ func (f *File) bounded(limits Limits) *File {
 
 // bounds counts values.
 type bounds struct {
-	limits          Limits
+	options         Options
 	values, aliases int
 	at              *yaml.Node
 	why             string
@@ -219,15 +226,15 @@ type bounds struct {
 
 func (b *bounds) walk(n *yaml.Node, depth int) bool {
 	switch b.values++; {
-	case b.values > b.limits.Values:
-		b.at, b.why = n, fmt.Sprintf("has more than %d values", b.limits.Values)
+	case b.values > b.options.Values:
+		b.at, b.why = n, fmt.Sprintf("has more than %d values", b.options.Values)
 		return false
-	case depth > b.limits.Depth:
-		b.at, b.why = n, fmt.Sprintf("values stand more than %d deep", b.limits.Depth)
+	case depth > b.options.Depth:
+		b.at, b.why = n, fmt.Sprintf("values stand more than %d deep", b.options.Depth)
 		return false
 	case n.Kind == yaml.AliasNode:
 		b.aliases++
-		return b.limits.Aliases == 0 || b.walk(n.Alias, depth+1)
+		return b.options.Aliases == 0 || b.walk(n.Alias, depth+1)
 	}
 	for _, c := range n.Content {
 		if !b.walk(c, depth+1) {

@@ -68,7 +68,7 @@ func TestDecodeFaults(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var c config
-			f := Parse("f.yaml", []byte(tc.text), Limits{})
+			f := Parse("f.yaml", []byte(tc.text), Options{})
 			if f.Decode(0, &c) {
 				t.Errorf("decoded: %+v", c)
 			}
@@ -81,7 +81,7 @@ func TestDecodeFaults(t *testing.T) {
 
 func TestDecode(t *testing.T) {
 	var c config
-	f := Parse("f.yaml", []byte("name: 1.10\nlabels: {a: true}\nfree: {any: [thing]}\nparts: [{on: true, count: 2}]\n"), Limits{})
+	f := Parse("f.yaml", []byte("name: 1.10\nlabels: {a: true}\nfree: {any: [thing]}\nparts: [{on: true, count: 2}]\n"), Options{})
 	if !f.Decode(0, &c) || f.Err(nil) != nil {
 		t.Fatal(lines(f))
 	}
@@ -96,7 +96,7 @@ func TestDecode(t *testing.T) {
 // A value that the file does not have is told at the nearest one around it.
 func TestAt(t *testing.T) {
 	var c config
-	f := Parse("f.yaml", []byte("name: a\nparts:\n- on: true\n- {count: 1}\n"), Limits{})
+	f := Parse("f.yaml", []byte("name: a\nparts:\n- on: true\n- {count: 1}\n"), Options{})
 	f.Decode(0, &c)
 	for _, path := range []string{"parts[1].count", "parts[0].count", "parts[7].on", "extra.on", ""} {
 		f.At(path, "", "fault at %s", path)
@@ -114,20 +114,20 @@ func TestLimits(t *testing.T) {
 	}
 	for _, tc := range []struct {
 		name, text string
-		limits     Limits
+		options    Options
 		want       string
 	}{
-		{"size", "#" + strings.Repeat(" ", 1<<20), Limits{}, "0:0: is larger than 1 MiB"},
-		{"small size", "#" + strings.Repeat(" ", 2048), Limits{Size: 2048}, "0:0: is larger than 2 KiB"},
-		{"values", "[" + strings.Repeat("a,", 10) + "]", Limits{Values: 10}, "1:20: has more than 10 values"},
-		{"depth", strings.Repeat("[", 100) + strings.Repeat("]", 100), Limits{}, "1:65: values stand more than 64 deep"},
-		{"documents", "a\n---\nb\n---\nc\n", Limits{Documents: 2}, "4:1: more than 2 documents"},
-		{"aliases", "- &a x\n- *a\n- *a\n", Limits{Aliases: 1}, "1:1: has 2 aliases, and 1 are the most"},
-		{"what aliases stand for", bomb, Limits{Aliases: 100}, "has more than 100000 values"},
-		{"an alias of what it is in", "a: &a [*a]\n", Limits{Aliases: 1}, "1:8: values stand more than 64 deep"},
+		{"size", "#" + strings.Repeat(" ", 1<<20), Options{}, "0:0: is larger than 1 MiB"},
+		{"small size", "#" + strings.Repeat(" ", 2048), Options{Size: 2048}, "0:0: is larger than 2 KiB"},
+		{"values", "[" + strings.Repeat("a,", 10) + "]", Options{Values: 10}, "1:20: has more than 10 values"},
+		{"depth", strings.Repeat("[", 100) + strings.Repeat("]", 100), Options{}, "1:65: values stand more than 64 deep"},
+		{"documents", "a\n---\nb\n---\nc\n", Options{Documents: 2}, "4:1: more than 2 documents"},
+		{"aliases", "- &a x\n- *a\n- *a\n", Options{Aliases: 1}, "1:1: has 2 aliases, and 1 are the most"},
+		{"what aliases stand for", bomb, Options{Aliases: 100}, "has more than 100000 values"},
+		{"an alias of what it is in", "a: &a [*a]\n", Options{Aliases: 1}, "1:8: values stand more than 64 deep"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			f := Parse("f.yaml", []byte(tc.text), tc.limits)
+			f := Parse("f.yaml", []byte(tc.text), tc.options)
 			if got := lines(f); len(got) != 1 || !strings.HasSuffix(got[0], tc.want) {
 				t.Errorf("got %q, want %s", got, tc.want)
 			}
@@ -138,7 +138,7 @@ func TestLimits(t *testing.T) {
 // A file that has one mistake a thousand times is told in few lines.
 func TestMaxFaults(t *testing.T) {
 	var c config
-	f := Parse("f.yaml", []byte("parts:\n"+strings.Repeat("- {off: true}\n", 1000)), Limits{})
+	f := Parse("f.yaml", []byte("parts:\n"+strings.Repeat("- {off: true}\n", 1000)), Options{})
 	f.Decode(0, &c)
 	got := lines(f)
 	if len(got) != MaxFaults+1 || !strings.HasPrefix(got[0], `2:4: unknown field "parts[0].off"`) || got[MaxFaults] != "0:0: has 980 more faults" {
@@ -146,17 +146,38 @@ func TestMaxFaults(t *testing.T) {
 	}
 }
 
+// Where values are secrets, nothing that the parser quotes of them is told. What it
+// cannot read tells the line.
+func TestSecret(t *testing.T) {
+	for text, want := range map[string]string{
+		"name: *hunter2\n":               "1:1: not valid YAML",
+		"a: b\nname: 'hunter2\n":         "2:1: not valid YAML",
+		"name: !!binary hunter2\n":       "1:1: not valid YAML",
+		"extra: {on: hunter2}\n":         "1:13: extra.on is a string, not a boolean",
+		"parts: [{on: true}, hunter2]\n": "1:21: parts[1] is a string, not a mapping",
+		"name: {hunter2: hunter2}\n":     "1:7: name is a mapping, not a string",
+		"labels: {a: b}\n---\nhunter2\n": "2:1: a second document; keep one document",
+	} {
+		var c config
+		f := Parse("f.yaml", []byte(text), Options{Secret: true})
+		f.Decode(0, &c)
+		if got := lines(f); len(got) != 1 || !strings.HasPrefix(got[0], want) || strings.Contains(got[0], "hunter2") {
+			t.Errorf("%q: %q, want %s", text, got, want)
+		}
+	}
+}
+
 // What stands behind an alias is looked at wherever it is used, and told once.
 func TestAliasesAllowed(t *testing.T) {
 	var c config
-	f := Parse("f.yaml", []byte("extra: &p {on: maybe}\nparts: [*p, *p]\n"), Limits{Aliases: 2})
+	f := Parse("f.yaml", []byte("extra: &p {on: maybe}\nparts: [*p, *p]\n"), Options{Aliases: 2})
 	f.Decode(0, &c)
 	want := []string{"1:16: extra.on is a string, not a boolean"}
 	got := lines(f)
 	if len(got) == 0 || got[0] != want[0] {
 		t.Errorf("got %q", got)
 	}
-	f = Parse("f.yaml", []byte("extra: &p {on: true}\nparts: [*p, *p]\n"), Limits{Aliases: 2})
+	f = Parse("f.yaml", []byte("extra: &p {on: true}\nparts: [*p, *p]\n"), Options{Aliases: 2})
 	if !f.Decode(0, &c) || len(c.Parts) != 2 || !c.Parts[1].On {
 		t.Errorf("%+v, %q", c, lines(f))
 	}
@@ -188,7 +209,7 @@ func TestCheckShape(t *testing.T) {
 
 // Every user has an error type of its own.
 func TestErr(t *testing.T) {
-	f := Parse("f.yaml", nil, Limits{})
+	f := Parse("f.yaml", nil, Options{})
 	f.Add(nil, "", "second")
 	err := f.Err(func(fault Fault) error { return errors.New(fault.File + ": " + fault.Msg) })
 	if err == nil || err.Error() != "f.yaml: is empty\nf.yaml: second" {
@@ -205,7 +226,7 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte, aliases int) {
 		var c config
-		file := Parse("f.yaml", data, Limits{Aliases: max(0, aliases), Documents: 3})
+		file := Parse("f.yaml", data, Options{Aliases: max(0, aliases), Documents: 3})
 		ok := file.Decode(0, &c)
 		faults := file.Faults()
 		if len(faults) > MaxFaults+1 || !ok && len(faults) == 0 {
