@@ -21,14 +21,17 @@ const module = "github.com/kubepromote/kubepromote/"
 // folders right below NAME that have none of their own; "NAME/..." in a rule
 // allows NAME and all below it.
 var mayImport = map[string][]string{
-	"overlay":                           {},
+	"internal/fault": {},
+	"internal/spelling": {},
+	"internal/yamlfile": {"internal/spelling"},
+	"overlay": {"internal/spelling"},
 	"digest":                            {},
-	"promote":                           {"overlay"},
-	"plugins/kubectl":                   {"overlay"},
-	"plugins/kubectl/cli":               {"overlay", "digest/...", "verify/...", "promote/..."},
+	"promote": {"overlay", "internal/spelling", "internal/yamlfile"},
+	"plugins/kubectl": {"overlay", "internal/..."},
+	"plugins/kubectl/cli":               {"overlay", "digest/...", "verify/...", "promote/...", "internal/..."},
 	"plugins/kubectl/internal/loopback": {},
 	// Subcommands do not know one another.
-	"plugins/kubectl/*": {"overlay", "digest/...", "verify/...", "promote/...", "plugins/kubectl/cli/...", "plugins/kubectl/internal/...",
+	"plugins/kubectl/*": {"overlay", "digest/...", "verify/...", "promote/...", "internal/...", "plugins/kubectl/cli/...", "plugins/kubectl/internal/...",
 		"plugins/kustomize/...", "examples/ecommerce"},
 	"verify": {"verify/internal/untrusted", "verify/internal/mismatch", "verify/internal/statement", "verify/internal/keys",
 		"verify/internal/sigbundle", "verify/internal/condition", "verify/internal/policy", "verify/internal/source",
@@ -48,7 +51,7 @@ var mayImport = map[string][]string{
 	"verify/internal/signature": {"verify/internal/keys", "verify/internal/mismatch", "verify/internal/policy",
 		"verify/internal/sigbundle", "verify/internal/statement", "verify/internal/untrusted"},
 	"verify/internal/sigtest": {},
-	"plugins/kustomize":       {"overlay", "digest", "verify", "promote"},
+	"plugins/kustomize": {"overlay", "digest/...", "verify", "promote", "internal/spelling", "internal/yamlfile"},
 	"promote/git":             {"promote", "overlay"},
 	"promote/images":          {"promote", "digest", "verify"},
 	"cmd/kubectl-promote":     {"plugins/kubectl", "cmd/internal/memory"},
@@ -64,9 +67,10 @@ var mayImport = map[string][]string{
 
 // mustNotNeed keeps importers of a library from compiling what it has no use for.
 var mustNotNeed = map[string][]string{
-	"overlay": {"k8s.io/", "sigs.k8s.io/", "github.com/google/go-containerregistry", "github.com/sigstore/", "net/http"},
-	"digest":  {"k8s.io/", "sigs.k8s.io/", "github.com/sigstore/"},
-	"promote": {"k8s.io/", "sigs.k8s.io/", "github.com/google/go-containerregistry", "github.com/sigstore/", "net/http"},
+	"overlay":           {"k8s.io/", "sigs.k8s.io/", "github.com/google/go-containerregistry", "github.com/sigstore/", "net/http"},
+	"digest":            {"k8s.io/", "sigs.k8s.io/", "github.com/sigstore/"},
+	"internal/spelling": {"go.yaml.in/"},
+	"promote":           {"k8s.io/", "sigs.k8s.io/", "github.com/google/go-containerregistry", "github.com/sigstore/", "net/http"},
 	// Who imports the two libraries alone gets nothing else with them.
 	"examples/pindigest": {"k8s.io/", "sigs.k8s.io/", "github.com/sigstore/", "github.com/open-policy-agent/"},
 	"verify":             {"k8s.io/client-go/kubernetes/typed", "sigs.k8s.io/kustomize/api"},

@@ -1,6 +1,7 @@
 package overlay_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -33,7 +34,7 @@ func TestBytes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			edit, err := f.Set(overlay.Change{Name: "web", Tag: overlay.To("v2"), NewName: overlay.Drop(), Create: true})
+			edit, err := f.Set(overlay.Change{Name: "web", Tag: overlay.To("v2"), NewName: overlay.To(""), Create: true})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -76,5 +77,39 @@ func TestAliasBomb(t *testing.T) {
 	}
 	if _, err := f.Set(overlay.Change{Name: "web", Tag: overlay.To("v2")}); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Whatever finds a fault, its error is an *overlay.Error: callers read the place and the
+// hint of it.
+func TestErrorsArePublic(t *testing.T) {
+	parsed := func(src string) error { _, err := overlay.Parse("a.yaml", []byte(src)); return err }
+	set := func(src string, c overlay.Change) error {
+		f, err := overlay.Parse("a.yaml", []byte(src))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = f.Set(c)
+		return err
+	}
+	for name, err := range map[string]error{
+		"no YAML":      parsed("a: [\n"),
+		"binary":       parsed("\x00"),
+		"twice":        parsed("a: 1\na: 2\nb: 1\nb: 2\n"),
+		"no entry":     set("images:\n- name: a\n", overlay.Change{Name: "b", Tag: overlay.To("v2")}),
+		"malformed":    set("images:\n- name: a\n", overlay.Change{Name: "a", Tag: overlay.To(" ")}),
+		"alias":        set("images:\n- {name: &x a, newTag: *x}\n", overlay.Change{Name: "a", Tag: overlay.To("v2")}),
+		"wrong policy": set("image: a:v1 # {\"$imagepolicy\": \"f:x:digest\"}\n", overlay.Change{Policy: "f:x", Tag: overlay.To("v2")}),
+	} {
+		all := []error{err}
+		if joined, ok := err.(interface{ Unwrap() []error }); ok {
+			all = joined.Unwrap()
+		}
+		for _, err := range all {
+			var e *overlay.Error
+			if !errors.As(err, &e) || e.File != "a.yaml" || e.Msg == "" || e.Line > 0 == (e.Col == 0) || !strings.HasSuffix(e.Error(), ": "+e.Msg) {
+				t.Errorf("%s: %#v", name, err)
+			}
+		}
 	}
 }

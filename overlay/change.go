@@ -20,16 +20,10 @@ const (
 	to
 )
 
-// Keep leaves a field as it is.
-func Keep() Value { return Value{} }
-
-// Drop removes a field; where there is none, nothing changes.
-func Drop() Value { return Value{op: drop} }
-
-// To writes a field. To("") is Drop().
+// To writes a field. To("") removes it; where there is none, nothing changes.
 func To(text string) Value {
 	if text == "" {
-		return Drop()
+		return Value{op: drop}
 	}
 	return Value{op: to, text: text}
 }
@@ -149,7 +143,7 @@ func ParseArgument(arg string) (Change, error) {
 	if !ok {
 		return Change{}, fmt.Errorf("%q is malformed: want NAME=NEW:TAG@DIGEST, NAME=NEW, NAME:TAG or NAME@DIGEST", arg)
 	}
-	c := Change{Name: repo, NewName: Drop(), TagSuffix: Drop(), Create: true}
+	c := Change{Name: repo, NewName: To(""), TagSuffix: To(""), Create: true}
 	if renamed {
 		c.Name, c.NewName = name, argument(repo)
 	}
@@ -172,7 +166,7 @@ func ParseImagePolicy(arg string) (Change, error) {
 
 func argument(text string) Value {
 	if text == "*" {
-		return Keep()
+		return Value{}
 	}
 	return To(text)
 }

@@ -17,18 +17,18 @@ func TestParseArgument(t *testing.T) {
 		arg  string
 		want Change
 	}{
-		{"web:v2", Change{Name: "web", NewName: Drop(), Tag: To("v2"), Digest: Drop()}},
-		{"web@" + digestA, Change{Name: "web", NewName: Drop(), Tag: Drop(), Digest: To(digestA)}},
-		{"web:v2@" + digestA, Change{Name: "web", NewName: Drop(), Tag: To("v2"), Digest: To(digestA)}},
-		{"web=registry:5000/web", Change{Name: "web", NewName: To("registry:5000/web"), Tag: Drop(), Digest: Drop()}},
-		{"registry:5000/web:v2", Change{Name: "registry:5000/web", NewName: Drop(), Tag: To("v2"), Digest: Drop()}},
+		{"web:v2", Change{Name: "web", NewName: To(""), Tag: To("v2"), Digest: To("")}},
+		{"web@" + digestA, Change{Name: "web", NewName: To(""), Tag: To(""), Digest: To(digestA)}},
+		{"web:v2@" + digestA, Change{Name: "web", NewName: To(""), Tag: To("v2"), Digest: To(digestA)}},
+		{"web=registry:5000/web", Change{Name: "web", NewName: To("registry:5000/web"), Tag: To(""), Digest: To("")}},
+		{"registry:5000/web:v2", Change{Name: "registry:5000/web", NewName: To(""), Tag: To("v2"), Digest: To("")}},
 		{"web=a:v1=b", Change{}},
-		{"web=", Change{Name: "web", NewName: Drop(), Tag: Drop(), Digest: Drop()}},
-		{"web=:v2", Change{Name: "web", NewName: Drop(), Tag: To("v2"), Digest: Drop()}},
-		{"web=*", Change{Name: "web", NewName: Keep(), Tag: Drop(), Digest: Drop()}},
-		{"web=*:*@*", Change{Name: "web", NewName: Keep(), Tag: Keep(), Digest: Keep()}},
-		{"web:*", Change{Name: "web", NewName: Drop(), Tag: Keep(), Digest: Drop()}},
-		{"web@*", Change{Name: "web", NewName: Drop(), Tag: Drop(), Digest: Keep()}},
+		{"web=", Change{Name: "web", NewName: To(""), Tag: To(""), Digest: To("")}},
+		{"web=:v2", Change{Name: "web", NewName: To(""), Tag: To("v2"), Digest: To("")}},
+		{"web=*", Change{Name: "web", NewName: Value{}, Tag: To(""), Digest: To("")}},
+		{"web=*:*@*", Change{Name: "web", NewName: Value{}, Tag: Value{}, Digest: Value{}}},
+		{"web:*", Change{Name: "web", NewName: To(""), Tag: Value{}, Digest: To("")}},
+		{"web@*", Change{Name: "web", NewName: To(""), Tag: To(""), Digest: Value{}}},
 	} {
 		c, err := ParseArgument(tc.arg)
 		if tc.want.Name == "" {
@@ -37,7 +37,7 @@ func TestParseArgument(t *testing.T) {
 			}
 			continue
 		}
-		tc.want.TagSuffix, tc.want.Create = Drop(), true
+		tc.want.TagSuffix, tc.want.Create = To(""), true
 		if err != nil || c != tc.want {
 			t.Errorf("%s: %v\n%s", tc.arg, err, cmp.Diff(tc.want, c, cmp.AllowUnexported(Value{})))
 		}
@@ -61,17 +61,6 @@ func TestParseArgumentErrors(t *testing.T) {
 	} {
 		if _, err := ParseArgument(arg); err == nil || err.Error() != want {
 			t.Errorf("%q:\ngot  %v\nwant %s", arg, err, want)
-		}
-	}
-}
-
-func TestNearest(t *testing.T) {
-	names := []string{"cart", "catalog", "checkout", "payments", "web"}
-	for name, want := range map[string]string{
-		"crat": "cart", "chekout": "checkout", "payment": "payments", "wbe": "web", "zzz": "", "": "", "catalogue": "catalog",
-	} {
-		if got := Nearest(name, names); got != want {
-			t.Errorf("Nearest(%q) = %q, want %q", name, got, want)
 		}
 	}
 }

@@ -9,8 +9,8 @@
 // [Parse] turns a file's bytes into a [File], which lists its pins, each a [Pin]
 // with its position. [File.Set] takes [Change] values and gives an [Edit]: the
 // new bytes, what changed where, and a diff. [File.Edit] sets other scalars by
-// their paths too. The package does no I/O and
-// knows no network: bytes in, bytes out.
+// their paths too. The package does no I/O and knows no network: bytes in, bytes
+// out.
 //
 // The edit is made on the text: comments, blank lines, order, indentation,
 // quotes, line endings and a missing final newline stay as they are. After

@@ -96,7 +96,7 @@ func (f *finder) ociRepository(spec *yaml.Node, path string) {
 type ociSite struct{ fieldsSite }
 
 func (o *ociSite) want(c Change) Pin {
-	c.NewName, c.TagSuffix = Keep(), Keep()
+	c.NewName, c.TagSuffix = Value{}, Value{}
 	return o.fieldsSite.want(c)
 }
 
@@ -110,7 +110,7 @@ func (o *ociSite) set(s *setter, c Change) error {
 	case w.Tag != o.p.Tag && o.keys[slotTag] == "":
 		return o.src.Errorf(o.item, "remove semver first", "the ref of %q has semver, which takes precedence over a tag", o.p.Name)
 	}
-	c.NewName, c.TagSuffix = Keep(), Keep()
+	c.NewName, c.TagSuffix = Value{}, Value{}
 	return o.fieldsSite.set(s, c)
 }
 

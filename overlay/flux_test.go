@@ -136,9 +136,9 @@ func formatScript(t *testing.T, script string) []overlay.Change {
 func wordValue(word string) overlay.Value {
 	switch word {
 	case "*":
-		return overlay.Keep()
+		return overlay.Value{}
 	case "-":
-		return overlay.Drop()
+		return overlay.To("")
 	case "D1", "D2":
 		return overlay.To("sha256:" + strings.Repeat(strings.ToLower(word), 32))
 	}

@@ -34,7 +34,7 @@ func FuzzSet(f *testing.F) {
 		}
 		for _, c := range []overlay.Change{
 			{Name: name, Tag: overlay.To(tag), Create: true},
-			{Name: name, NewName: overlay.Drop(), TagSuffix: overlay.Drop(), Tag: overlay.Drop(),
+			{Name: name, NewName: overlay.To(""), TagSuffix: overlay.To(""), Tag: overlay.To(""),
 				Digest: overlay.To("sha256:" + strings.Repeat("0a", 32)), Create: true},
 		} {
 			checkEdit(t, file, c)

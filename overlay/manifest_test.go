@@ -112,9 +112,9 @@ func readScript(t *testing.T, text string) script {
 func wish(word string) overlay.Value {
 	switch word {
 	case "=":
-		return overlay.Keep()
+		return overlay.Value{}
 	case "-":
-		return overlay.Drop()
+		return overlay.To("")
 	case "d1", "d2":
 		return overlay.To("sha256:" + strings.Repeat(strings.TrimPrefix(word, "d"), 64))
 	}

@@ -2,14 +2,45 @@ package overlay
 
 import (
 	"bytes"
+	"errors"
 
 	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
 )
 
-// Error is a fault at a place in a file. Error() gives "file:line:col: what";
-// HintText() what to do about it, or "". Functions that find several faults
-// join them with errors.Join.
-type Error = syntax.Error
+// Error is a fault at a place in a file. Functions that find several faults join
+// them with errors.Join.
+type Error struct {
+	// File is the name that the file was parsed under.
+	File string
+	// Line and Col count from 1; Col counts characters, not bytes. Both are zero
+	// where the fault concerns the file as a whole.
+	Line, Col int
+	// Msg says what is wrong: one line, lower case, no full stop.
+	Msg string
+	// Hint, if any, says what to type or to change.
+	Hint string
+}
+
+// Error gives "file:line:col: what", without the hint.
+func (e *Error) Error() string { return (*syntax.Error)(e).Error() }
+
+// HintText gives the hint, or "".
+func (e *Error) HintText() string { return e.Hint }
+
+// public makes the errors of this package of those of the syntax below it.
+func public(err error) error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var errs []error
+		for _, e := range joined.Unwrap() {
+			errs = append(errs, public(e))
+		}
+		return errors.Join(errs...)
+	}
+	if e, ok := err.(*syntax.Error); ok {
+		return (*Error)(e)
+	}
+	return err
+}
 
 // Position is a place in a file. Line and Col count from 1; Col counts
 // characters, not bytes.
@@ -121,9 +152,10 @@ func Parse(name string, src []byte) (*File, error) { return Options{}.Parse(name
 func (o Options) Parse(name string, src []byte) (*File, error) {
 	s, err := syntax.Parse(name, src)
 	if err != nil {
-		return nil, err
+		return nil, public(err)
 	}
-	return o.parse(s)
+	f, err := o.parse(s)
+	return f, public(err)
 }
 
 func (o Options) parse(s *syntax.Source) (*File, error) {

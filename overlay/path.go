@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
 	"go.yaml.in/yaml/v3"
 )
@@ -329,7 +330,7 @@ func (s *setter) nothingAt(docs []*yaml.Node, p pathExpr) error {
 		names = append(names, n.Content[i].Value)
 	}
 	hint := "--create adds it"
-	if near := Nearest(st.key, names); near != "" {
+	if near := spelling.Nearest(st.key, names); near != "" {
 		hint = "did you mean " + near + "?"
 	}
 	return s.file.src.Errorf(at, hint, "%s leads nowhere: %s has no key %q", p.text, where, st.key)

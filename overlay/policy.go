@@ -1,6 +1,10 @@
 package overlay
 
-import "go.yaml.in/yaml/v3"
+import (
+	"fmt"
+
+	"go.yaml.in/yaml/v3"
+)
 
 // byPolicy gives what a change by policy means for one site: each marker sets
 // what its form stands for, as in Flux, and nothing else of the pin.
@@ -11,17 +15,15 @@ import "go.yaml.in/yaml/v3"
 func (f *finder) byPolicy(st site, c Change) (Change, error) {
 	forms, p := f.marked[st], st.pin()
 	fail := func(hint, format string, args ...any) (Change, error) {
-		e := &Error{File: f.src.Name, Line: p.Position.Line, Col: p.Position.Col}
-		e.Msg, e.Hint = f.src.Errorf(nil, "", format, args...).Msg, hint
-		return c, e
+		return c, &Error{File: f.src.Name, Line: p.Position.Line, Col: p.Position.Col, Msg: fmt.Sprintf(format, args...), Hint: hint}
 	}
-	c.TagSuffix = Keep()
+	c.TagSuffix = Value{}
 	if !forms[formRef] {
 		if !forms[formName] {
-			c.NewName = Keep()
+			c.NewName = Value{}
 		}
 		if !forms[formTag] {
-			c.Tag = Keep()
+			c.Tag = Value{}
 		}
 		given := c.Digest
 		switch h, ok := st.(interface{ holdsBoth() bool }); {
@@ -29,10 +31,10 @@ func (f *finder) byPolicy(st site, c Change) (Change, error) {
 			return fail("give the digest as well", "a marker of %s asks for a digest, and none is given", c.Policy)
 		case forms[formDigest]:
 		case ok && h.holdsBoth() && forms[formTag]:
-			c.Digest = Drop() // it stands in the same scalar, which holds the tag alone
+			c.Digest = To("") // it stands in the same scalar, which holds the tag alone
 		case given.op == to && given.text == p.Digest:
 		default:
-			c.Digest = Keep()
+			c.Digest = Value{}
 		}
 	}
 	hint := "mark the digest with " + c.Policy + ":digest, or remove it"

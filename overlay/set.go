@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
 	"go.yaml.in/yaml/v3"
 )
@@ -29,6 +30,11 @@ type Request struct {
 
 // Edit makes all changes of a request in one edit, or none; see Set.
 func (f *File) Edit(r Request) (*Edit, error) {
+	e, err := f.edit(r)
+	return e, public(err)
+}
+
+func (f *File) edit(r Request) (*Edit, error) {
 	s := &setter{
 		file: f, edits: make(map[*syntax.Source]*syntax.Edit), result: &Edit{Before: f, After: f},
 		want: make(map[string]Pin), written: make(map[*yaml.Node]string), follow: r.FollowAliases, values: len(r.Values) > 0,
@@ -237,7 +243,7 @@ func (s *setter) missing(c Change) error {
 		what, name = "marker of policy", c.Policy
 	}
 	near := ""
-	if best := Nearest(name, names); best != "" {
+	if best := spelling.Nearest(name, names); best != "" {
 		near = fmt.Sprintf("; did you mean %q?", best)
 	}
 	at := s.file.src.Docs[0]

@@ -228,9 +228,9 @@ func (k *flatKeys) add(m *yaml.Node) {
 
 // scalar gives the first of some keys in lower case that has a scalar, as it is
 // written.
-func (k *flatKeys) scalar(candidates ...string) string {
-	for _, c := range candidates {
-		if key := k.lower[c]; key != "" && resolve(k.node[key]).Kind == yaml.ScalarNode {
+func (k *flatKeys) scalar(names ...string) string {
+	for _, n := range names {
+		if key := k.lower[n]; key != "" && resolve(k.node[key]).Kind == yaml.ScalarNode {
 			return key
 		}
 	}

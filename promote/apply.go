@@ -15,7 +15,7 @@ type Applied struct {
 
 // Refused is the error of Apply for a plan that may not be carried out.
 type Refused struct {
-	// Answer is Fail, Wait or Undecided.
+	// Answer is Fail, Wait or Unknown.
 	Answer Answer
 	// Verdicts are those that say so, in the plan's order.
 	Verdicts []Verdict
@@ -83,7 +83,7 @@ func (p *Promoter) Apply(ctx context.Context, plan *Plan) (*Applied, error) {
 		return done, nil
 	}
 	var err error
-	done.Commit, err = p.Repo.Commit(ctx, Delivery{Head: plan.Head, Files: all, Message: plan.Message(), Ready: ready})
+	done.Commit, err = p.Repo.Commit(ctx, Delivery{Head: plan.Head, Files: all, Message: plan.message(), Ready: ready})
 	var written *NotCommitted
 	if errors.As(err, &written) {
 		return nil, &Error{
@@ -110,7 +110,7 @@ func (p *Promoter) unmoved(ctx context.Context, plan *Plan, paths []string, writ
 		return err
 	}
 	if state.Head != plan.Head || state.Branch != plan.Branch {
-		return failure("run the same command again", "the repository has a new commit since the plan was made, or another branch")
+		return failure("promote again", "the repository has a new commit since the plan was made, or another branch")
 	}
 	if plan.Mode == DeliverCommit {
 		if err := checkCommittable(state); err != nil {
@@ -127,7 +127,7 @@ func (p *Promoter) unmoved(ctx context.Context, plan *Plan, paths []string, writ
 
 // mendHint says how to go on, and how to go back where that is a short command.
 func mendHint(paths []string) string {
-	hint := "mend it and run the same command again"
+	hint := "mend it and promote again"
 	if len(paths) <= 3 {
 		hint += ", or git checkout -- " + strings.Join(paths, " ")
 	}

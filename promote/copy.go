@@ -24,7 +24,7 @@ type CopyPlan struct {
 }
 
 // copyPaths gives the source and target of each file to be copied.
-func (w *planner) copyPaths(c *candidate) [][2]string {
+func (w *planner) copyPaths(c *draft) [][2]string {
 	var out [][2]string
 	for _, file := range w.Pipeline.Spec.Copy {
 		out = append(out, [2]string{path.Join(path.Dir(c.source.file), file), path.Join(path.Dir(c.plan.TargetFile), file)})
@@ -37,7 +37,7 @@ func (w *planner) copyPaths(c *candidate) [][2]string {
 // refused, because something there would have to refer to it.
 func (w *planner) copies(ctx context.Context) error {
 	var errs []error
-	for _, c := range w.candidates {
+	for _, c := range w.drafts {
 		for _, p := range w.copyPaths(c) {
 			data, err := w.Repo.ReadFile(p[0])
 			if errors.Is(err, fs.ErrNotExist) {
@@ -67,7 +67,7 @@ func (w *planner) copies(ctx context.Context) error {
 
 // compareCopy compares with what is committed: a target that is not may have been
 // written by an earlier, interrupted run of the same promotion, and by nobody else.
-func (w *planner) compareCopy(ctx context.Context, c *candidate, plan *CopyPlan, old []byte) error {
+func (w *planner) compareCopy(ctx context.Context, c *draft, plan *CopyPlan, old []byte) error {
 	if how := w.dirty[plan.Target]; how != "" {
 		if plan.write || how != "modified" && how != "staged" {
 			return uncommitted(plan.Target, how)

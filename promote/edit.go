@@ -12,8 +12,8 @@ import (
 // edit makes the edits of all services that nothing refuses, as far as they were
 // not made ahead.
 func (w *planner) edit(ctx context.Context) error {
-	return errors.Join(each(ctx, len(w.candidates), func(n int) error {
-		c := w.candidates[n]
+	return errors.Join(each(ctx, len(w.drafts), func(n int) error {
+		c := w.drafts[n]
 		changes := w.changes(c)
 		for _, i := range c.images {
 			i.plan.New = w.pinned(i)
@@ -33,14 +33,14 @@ func (w *planner) edit(ctx context.Context) error {
 // editAhead makes the edit while the target's syntax is at hand, which is many
 // times as large as the file and is not kept. What registries and verifiers say
 // later seldom changes what is written: where it does, the edit is made again.
-func (w *planner) editAhead(c *candidate, target *overlay.File) {
+func (w *planner) editAhead(c *draft, target *overlay.File) {
 	if changes := w.changes(c); len(c.images) > 0 && len(changes) == len(c.images) {
 		c.ahead = w.makeEdit(target, changes)
 	}
 }
 
 // changes says what a service's promotion asks of its target's file.
-func (w *planner) changes(c *candidate) []overlay.Change {
+func (w *planner) changes(c *draft) []overlay.Change {
 	var changes []overlay.Change
 	for _, i := range c.images {
 		if i.digest != "" || w.Pipeline.Spec.Pin == PinTag { // else a verdict says why
@@ -75,7 +75,7 @@ func (w *planner) makeEdit(target *overlay.File, changes []overlay.Change) *made
 }
 
 // take puts an edit into the plan.
-func (w *planner) take(c *candidate, made *madeEdit) error {
+func (w *planner) take(c *draft, made *madeEdit) error {
 	if made.err != nil {
 		return made.err
 	}

@@ -11,10 +11,12 @@ var ErrUsage = errors.New("usage error")
 
 // Error says what went wrong and what to do about it.
 type Error struct {
-	// Msg is one line, lower case, no full stop.
+	// Msg is one line, lower case, no full stop. It may be empty where Err says all.
 	Msg string
 	// Hint, if any, can be typed or done.
 	Hint string
+	// Advice, if any, is what to ask for instead.
+	Advice Advice
 	// Err is the cause, or ErrUsage.
 	Err error
 }
@@ -24,6 +26,9 @@ func (e *Error) Error() string {
 	if e.Err == nil || e.Err == ErrUsage {
 		return e.Msg
 	}
+	if e.Msg == "" {
+		return e.Err.Error()
+	}
 	return e.Msg + ": " + e.Err.Error()
 }
 
@@ -32,6 +37,18 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // HintText gives the hint, or "".
 func (e *Error) HintText() string { return e.Hint }
+
+// AdviceData gives the advice as plain values, so that one who words advice need
+// not know which library it comes from; do is "" where there is none.
+func (e *Error) AdviceData() (do string, with map[string]string) {
+	return string(e.Advice.Do), e.Advice.With
+}
+
+// advising gives the error with advice beside its hint.
+func (e *Error) advising(a Advice) *Error {
+	e.Advice = a
+	return e
+}
 
 func usage(hint, format string, args ...any) *Error {
 	return &Error{Msg: fmt.Sprintf(format, args...), Hint: hint, Err: ErrUsage}

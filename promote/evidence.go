@@ -10,8 +10,8 @@ const latestTag = "latest"
 
 // question is a reference to be resolved and the image it is asked for.
 type question struct {
-	c   *candidate
-	i   *candidateImage
+	c   *draft
+	i   *draftImage
 	ref string
 }
 
@@ -19,7 +19,7 @@ type question struct {
 // can pull it. Images that the target has already are not asked for.
 func (w *planner) resolve(ctx context.Context) error {
 	var questions []question
-	for _, c := range w.candidates {
+	for _, c := range w.drafts {
 		for _, i := range c.images {
 			if i.done {
 				continue
@@ -29,23 +29,23 @@ func (w *planner) resolve(ctx context.Context) error {
 			}
 		}
 	}
-	if err := w.answer(ctx, questions, "resolving", w.takeDigest); err != nil {
+	if err := w.resolveAll(ctx, questions, "resolving", w.takeDigest); err != nil {
 		return err
 	}
 	// Where the target pulls from another registry, the digest must be there.
 	var elsewhere []question
-	for _, c := range w.candidates {
+	for _, c := range w.drafts {
 		for _, i := range c.images {
 			if !i.done && i.digest != "" && i.plan.Repository != i.source.Repository() && w.Resolver != nil {
 				elsewhere = append(elsewhere, question{c, i, w.pulledRef(i)})
 			}
 		}
 	}
-	return w.answer(ctx, elsewhere, "looking in the target's registry", w.takePresence)
+	return w.resolveAll(ctx, elsewhere, "looking in the target's registry", w.takePresence)
 }
 
 // pulledRef is what the target will pull: with its tag, where that decides.
-func (w *planner) pulledRef(i *candidateImage) string {
+func (w *planner) pulledRef(i *draftImage) string {
 	if w.Pipeline.Spec.Pin == PinTag {
 		return Pin{i.source.Tag, i.digest}.Ref(i.plan.Repository)
 	}
@@ -53,15 +53,15 @@ func (w *planner) pulledRef(i *candidateImage) string {
 }
 
 // ask decides whether a registry has to be asked about an image.
-func (w *planner) ask(c *candidate, i *candidateImage) (question, bool) {
+func (w *planner) ask(c *draft, i *draftImage) (question, bool) {
 	switch {
 	case i.source.Tag == latestTag && i.source.Digest == "":
-		w.say(c, "pin", Fail, fmt.Sprintf("kubectl promote set %s=*:VERSION -k %s", i.source.Name, w.Pipeline.Spec.Layout.OverlayPath(c.plan.Service, w.from.Name)),
-			"%s:%d:%d: image %q is pinned to the tag latest, which names no version", c.source.file, i.source.Position.Line, i.source.Position.Col, i.source.Name)
+		w.say(c, "pin", Fail, "", "%s:%d:%d: image %q is pinned to the tag latest, which names no version",
+			c.source.file, i.source.Position.Line, i.source.Position.Col, i.source.Name).Advice = w.pinAdvice(c, i.source.Name)
 		return question{}, false
 	case w.Resolver == nil && i.source.Digest == "" && w.Pipeline.Spec.Pin != PinTag:
-		w.say(c, "resolve", Undecided, "promote without --offline",
-			"%s:%d:%d: image %q is pinned to the tag %s alone, and no registry may be asked for its digest", c.source.file, i.source.Position.Line, i.source.Position.Col, i.source.Name, i.source.Tag)
+		w.say(c, "resolve", Unknown, "", "%s:%d:%d: image %q is pinned to the tag %s alone, and no registry may be asked for its digest",
+			c.source.file, i.source.Position.Line, i.source.Position.Col, i.source.Name, i.source.Tag).Advice = advise(DoAskRegistry)
 		return question{}, false
 	case w.Resolver == nil:
 		return question{}, false
@@ -69,7 +69,7 @@ func (w *planner) ask(c *candidate, i *candidateImage) (question, bool) {
 	return question{c, i, i.source.Ref()}, true
 }
 
-func (w *planner) answer(ctx context.Context, questions []question, step string, take func(question, Resolution)) error {
+func (w *planner) resolveAll(ctx context.Context, questions []question, step string, take func(question, Resolution)) error {
 	if len(questions) == 0 {
 		return nil
 	}
@@ -105,7 +105,7 @@ func (w *planner) takeDigest(q question, r Resolution) {
 	case w.Pipeline.Spec.Pin == PinTag:
 		q.c.plan.Warnings = append(q.c.plan.Warnings, fmt.Sprintf("image %q: the registry could not be asked whether it has the tag: %s", q.i.source.Name, r.Reason))
 	default:
-		w.say(q.c, "resolve", Undecided, "", "image %q: %s", q.i.source.Name, r.Reason)
+		w.say(q.c, "resolve", Unknown, "", "image %q: %s", q.i.source.Name, r.Reason)
 	}
 }
 
@@ -119,7 +119,7 @@ func (w *planner) takePresence(q question, r Resolution) {
 	case Fail:
 		w.say(q.c, "resolve", Fail, "copy the image there first", "image %q: %s", q.i.source.Name, r.Reason)
 	default:
-		w.say(q.c, "resolve", Undecided, "", "image %q: %s", q.i.source.Name, r.Reason)
+		w.say(q.c, "resolve", Unknown, "", "image %q: %s", q.i.source.Name, r.Reason)
 	}
 }
 
@@ -141,15 +141,16 @@ func (w *planner) verify(ctx context.Context) error {
 func (w *planner) verifyBy(ctx context.Context, gate string, req VerifyRequest) error {
 	req.Environment = w.to.Name
 	var questions []question
-	for _, c := range w.candidates {
+	for _, c := range w.drafts {
 		for _, i := range c.images {
 			switch {
 			case i.done:
 			case i.digest == "" && w.Pipeline.Spec.Pin == PinTag:
-				w.say(c, gate, Undecided, "", "image %q: its digest is not known, so nothing can be verified", i.source.Name)
+				w.say(c, gate, Unknown, "", "image %q: its digest is not known, so nothing can be verified", i.source.Name)
 			case i.digest == "":
 			case w.Verifier == nil:
-				w.say(c, gate, Undecided, "promote without --offline", "image %q: %s asks for signatures, and no registry may be asked for them", i.source.Name, req.Policy)
+				w.say(c, gate, Unknown, "", "image %q: %s asks for signatures, and no registry may be asked for them",
+					i.source.Name, req.Policy).Advice = advise(DoAskRegistry)
 			default:
 				questions = append(questions, question{c, i, i.promotedRef()})
 				req.Images = append(req.Images, i.promotedRef())
@@ -166,14 +167,13 @@ func (w *planner) verifyBy(ctx context.Context, gate string, req VerifyRequest) 
 	for n, r := range results {
 		q := questions[n]
 		q.i.plan.Evidence = append(q.i.plan.Evidence, r.Evidence...)
-		w.say(q.c, gate, r.Answer, "", "image %q: %s", q.i.source.Name, r.Reason)
+		v := w.say(q.c, gate, r.Answer, "", "image %q: %s", q.i.source.Name, r.Reason)
 		if r.Override == "" {
 			for _, warning := range r.Warnings {
 				q.c.plan.Warnings = append(q.c.plan.Warnings, fmt.Sprintf("image %q: %s", q.i.source.Name, warning))
 			}
 		} else {
-			verdicts := q.c.plan.Verdicts
-			verdicts[len(verdicts)-1].Override = r.Override
+			v.Override = r.Override
 			q.c.plan.Warnings = append(q.c.plan.Warnings, fmt.Sprintf("image %q is NOT verified: %s; %s", q.i.source.Name, r.Reason, r.Override))
 		}
 	}

@@ -32,10 +32,8 @@ spec:
 		return
 	}
 	fmt.Println(from.Name, "→", to.Name)
-	fmt.Println(p.Spec.Layout.OverlayPath("cart", to.Name))
 	// Output:
 	// staging → production
-	// apps/cart/overlays/production
 }
 
 // The record of a promotion is in the trailers of its commit.

@@ -3,6 +3,8 @@ package promote
 import (
 	"context"
 	"slices"
+
+	"github.com/kubepromote/kubepromote/internal/yamlfile"
 )
 
 // Gate is one condition on what comes to an environment. Just one field is set.
@@ -29,22 +31,22 @@ const (
 	gatePromoted = "promoted"
 )
 
-func (g Gate) check(d *strictDecoder, path, environment string, names []string) {
+func (g Gate) check(f *yamlfile.File, path, environment string, names []string) {
 	if g.Promoted == nil {
-		d.at(path, "promoted: {environment: staging, policy: policies/promotions.yaml}", "the gate says nothing")
+		f.At(path, "promoted: {environment: staging, policy: policies/promotions.yaml}", "the gate says nothing")
 		return
 	}
 	p := g.Promoted
 	switch {
 	case p.Environment == "":
-		d.at(path+".promoted", "environment: staging", "the gate names no environment")
+		f.At(path+".promoted", "environment: staging", "the gate names no environment")
 	case !slices.Contains(names, p.Environment):
-		d.at(path+".promoted.environment", didYouMean(p.Environment, names), "environment %q is not listed", p.Environment)
+		f.At(path+".promoted.environment", didYouMean(p.Environment, names), "environment %q is not listed", p.Environment)
 	case p.Environment == environment:
-		d.at(path+".promoted.environment", "", "environment %q waits for a promotion to itself", environment)
+		f.At(path+".promoted.environment", "", "environment %q waits for a promotion to itself", environment)
 	}
 	if p.Policy == "" {
-		d.at(path+".promoted", "policy: policies/promotions.yaml", "the gate names no policy")
+		f.At(path+".promoted", "policy: policies/promotions.yaml", "the gate names no policy")
 	}
 }
 

@@ -22,7 +22,7 @@ func (a *attested) Verify(_ context.Context, req VerifyRequest, done func()) ([]
 		v := Verification{Image: image, Answer: Pass, Reason: "signed", Evidence: []Evidence{{Authority: req.Policy}}}
 		switch {
 		case strings.Contains(image, "unreachable"):
-			v = Verification{Image: image, Answer: Undecided, Reason: "registry down"}
+			v = Verification{Image: image, Answer: Unknown, Reason: "registry down"}
 		case req.Promoted != "" && req.Promoted != a.environment:
 			v = Verification{Image: image, Answer: Fail, Reason: "no record"}
 		}
@@ -42,7 +42,7 @@ func TestPromotedGate(t *testing.T) {
 	}{
 		{"there", "cart", "staging", Pass, []string{"verify=pass", "promoted=pass"}},
 		{"not there", "cart", "dev", Fail, []string{"verify=pass", "promoted=fail"}},
-		{"unknown", "unreachable/cart", "staging", Undecided, []string{"verify=error", "promoted=error"}},
+		{"unknown", "unreachable/cart", "staging", Unknown, []string{"verify=unknown", "promoted=unknown"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			p := shop(t, "- {name: cart, newName: "+tc.image+", digest: "+digest+"}\n", "- {name: cart, newName: "+tc.image+", newTag: v1}\n")
@@ -75,12 +75,12 @@ func TestPromotedGate(t *testing.T) {
 	}
 }
 
-// Where no registry may be asked, a gate that needs one is undecided.
+// Where no registry may be asked, a gate that needs one is unknown.
 func TestPromotedGateOffline(t *testing.T) {
 	p := shop(t, "- {name: cart, digest: sha256:1111111111111111111111111111111111111111111111111111111111111111}\n", "- {name: cart, newTag: v1}\n")
 	p.Pipeline.Spec.Environments[1].Gates = []Gate{{Promoted: &PromotedGate{Environment: "staging", Policy: "promotions.yaml"}}}
 	plan, err := p.Plan(context.Background(), Request{Services: []string{"cart"}, To: "production"})
-	if err != nil || plan.Answer != Undecided {
+	if err != nil || plan.Answer != Unknown {
 		t.Errorf("%v, %v", plan, err)
 	}
 }

@@ -123,7 +123,7 @@ func (h *historian) commit(c Commit) (bool, error) {
 	})
 	here := make(map[[2]string]*pendingChange)
 	for _, f := range c.Files {
-		service, environment, ok := h.Pipeline.Spec.Layout.Match(f.Path)
+		service, environment, ok := h.Pipeline.Spec.Layout.match(f.Path)
 		if !ok || len(h.wanted) > 0 && !h.wanted[service] || h.req.Environment != "" && h.req.Environment != environment {
 			continue
 		}

@@ -14,8 +14,8 @@ import (
 	"sync"
 )
 
-// DefaultLayout is the layout that works without a pipeline file.
-const DefaultLayout = "apps/{service}/overlays/{environment}"
+// defaultLayout is the layout that works without a pipeline file.
+const defaultLayout = "apps/{service}/overlays/{environment}"
 
 // Layout says where the overlays of a repository are.
 type Layout struct {
@@ -35,7 +35,7 @@ func (l Layout) check() error {
 			return fmt.Errorf("%q must hold %s once", l.Path, hole)
 		}
 	}
-	filled := l.OverlayPath("s", "e")
+	filled := l.overlayPath("s", "e")
 	if !fs.ValidPath(filled) || strings.ContainsAny(filled, "{}\\") {
 		return fmt.Errorf("%q is not a path inside the repository", l.Path)
 	}
@@ -47,8 +47,8 @@ func (l Layout) check() error {
 	return nil
 }
 
-// OverlayPath fills in the template.
-func (l Layout) OverlayPath(service, environment string) string {
+// overlayPath fills in the template.
+func (l Layout) overlayPath(service, environment string) string {
 	return strings.Replace(strings.Replace(l.Path, serviceHole, service, 1), environmentHole, environment, 1)
 }
 
@@ -58,8 +58,8 @@ func (l Layout) isFile() bool {
 	return ext == ".yaml" || ext == ".yml"
 }
 
-// Match takes the path of an overlay's file apart.
-func (l Layout) Match(file string) (service, environment string, ok bool) {
+// match takes the path of an overlay's file apart.
+func (l Layout) match(file string) (service, environment string, ok bool) {
 	if !l.isFile() {
 		if !slices.Contains(kustomizationNames, path.Base(file)) {
 			return "", "", false
@@ -106,10 +106,10 @@ func (l Layout) Overlays(tree Tree) (map[string]map[string]bool, error) {
 	return walkLayout(tree, strings.Split(l.Path, "/"), l.isFile())
 }
 
-// candidates lists, in order, the services that may have overlays in all of the
+// servicesIn lists, in order, the services that may have overlays in all of the
 // environments: those for which there is what the template says up to the
 // service's name. What it says behind that is not looked for.
-func (l Layout) candidates(tree Tree, environments ...string) ([]string, error) {
+func (l Layout) servicesIn(tree Tree, environments ...string) ([]string, error) {
 	whole := strings.Split(l.Path, "/")
 	end := 1 + slices.IndexFunc(whole, func(s string) bool { return strings.Contains(s, serviceHole) })
 	before := strings.Join(whole[:end], "/")
@@ -198,7 +198,7 @@ func (l Layout) pathspecs(services []string) []string {
 	}
 	var specs []string
 	for _, s := range services {
-		p := ":(glob)" + l.OverlayPath(s, "*")
+		p := ":(glob)" + l.overlayPath(s, "*")
 		if l.isFile() {
 			specs = append(specs, p)
 			continue
@@ -215,7 +215,7 @@ var kustomizationNames = []string{"kustomization.yaml", "kustomization.yml", "Ku
 
 // knownLayouts are tried, in this order, where there is no pipeline file.
 var knownLayouts = []string{
-	DefaultLayout,
+	defaultLayout,
 	"services/{service}/overlays/{environment}",
 	"{service}/overlays/{environment}",
 	"overlays/{environment}/{service}",
@@ -271,7 +271,7 @@ func Discover(tree Tree) (*Pipeline, error) {
 			return discovered(layout, seen), nil
 		}
 	}
-	return nil, failure("kubectl promote needs apps/SERVICE/overlays/ENVIRONMENT, or a "+PipelineFile+" that says where the overlays are",
+	return nil, failure("write overlays as apps/SERVICE/overlays/ENVIRONMENT, or a "+PipelineFile+" that says where they are",
 		"no %s, and no folders of at least two environments in a known layout", PipelineFile)
 }
 

@@ -1,6 +1,7 @@
 package promote
 
 import (
+	"errors"
 	"io/fs"
 	"path"
 	"slices"
@@ -12,11 +13,11 @@ import (
 
 func TestLayoutMatch(t *testing.T) {
 	for _, tc := range []struct{ layout, file, service, environment string }{
-		{DefaultLayout, "apps/cart/overlays/dev/kustomization.yaml", "cart", "dev"},
-		{DefaultLayout, "apps/cart/overlays/dev/Kustomization", "cart", "dev"},
-		{DefaultLayout, "apps/cart/overlays/dev/patch.yaml", "", ""},
-		{DefaultLayout, "apps/cart/base/kustomization.yaml", "", ""},
-		{DefaultLayout, "apps/cart/overlays/dev/sub/kustomization.yaml", "", ""},
+		{defaultLayout, "apps/cart/overlays/dev/kustomization.yaml", "cart", "dev"},
+		{defaultLayout, "apps/cart/overlays/dev/Kustomization", "cart", "dev"},
+		{defaultLayout, "apps/cart/overlays/dev/patch.yaml", "", ""},
+		{defaultLayout, "apps/cart/base/kustomization.yaml", "", ""},
+		{defaultLayout, "apps/cart/overlays/dev/sub/kustomization.yaml", "", ""},
 		{"{environment}/{service}", "prod/cart/kustomization.yml", "cart", "prod"},
 		{"clusters/{environment}-eu/app-{service}", "clusters/prod-eu/app-cart/kustomization.yaml", "cart", "prod"},
 		{"clusters/{environment}-eu/app-{service}", "clusters/prod-us/app-cart/kustomization.yaml", "", ""},
@@ -30,7 +31,7 @@ func TestLayoutMatch(t *testing.T) {
 		if err := l.check(); err != nil {
 			t.Errorf("%s: %v", tc.layout, err)
 		}
-		service, environment, ok := l.Match(tc.file)
+		service, environment, ok := l.match(tc.file)
 		if ok != (tc.service != "") || ok && (service != tc.service || environment != tc.environment) {
 			t.Errorf("%s in %s: %q, %q, %v", tc.file, tc.layout, service, environment, ok)
 		}
@@ -54,7 +55,7 @@ func TestLayoutCheck(t *testing.T) {
 }
 
 // What is found is what there is up to the service's name, in both environments.
-func TestLayoutCandidates(t *testing.T) {
+func TestLayoutServicesIn(t *testing.T) {
 	tree := memory{fstest.MapFS{}}
 	for _, f := range []string{
 		"apps/a/overlays/prod/k", "apps/b/none", "apps/file", "apps/-x/k", "x/dev/a/k", "x/prod/a/k", "x/dev/b/k", "x/prod/c.yaml", "x/dev/c.yaml",
@@ -63,14 +64,14 @@ func TestLayoutCandidates(t *testing.T) {
 		tree.MapFS[f] = &fstest.MapFile{}
 	}
 	for layout, want := range map[string][]string{
-		DefaultLayout:                    {"a", "b"},
+		defaultLayout:                    {"a", "b"},
 		"x/{environment}/{service}":      {"a"},
 		"x/{environment}/{service}.yaml": {"c"},
 		"y/{service}.yaml/{environment}": {"a"},
 		"none/{service}/{environment}":   nil,
 		"{service}/{environment}.yaml":   {"apps", "x", "y"},
 	} {
-		got, err := Layout{Path: layout}.candidates(tree, "dev", "prod")
+		got, err := Layout{Path: layout}.servicesIn(tree, "dev", "prod")
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("%s: %q, %v, want %q", layout, got, err, want)
 		}
@@ -108,7 +109,7 @@ func TestDiscover(t *testing.T) {
 		tree         memory
 		environments []string
 	}{
-		{"default", DefaultLayout, tree("apps/a/overlays/prod/kustomization.yaml", "apps/a/overlays/dev/kustomization.yaml", "apps/b/overlays/qa/kustomization.yaml", "apps/b/overlays/odd/kustomization.yaml"),
+		{"default", defaultLayout, tree("apps/a/overlays/prod/kustomization.yaml", "apps/a/overlays/dev/kustomization.yaml", "apps/b/overlays/qa/kustomization.yaml", "apps/b/overlays/odd/kustomization.yaml"),
 			[]string{"dev", "qa", "prod"}},
 		{"by environment", "environments/{environment}/{service}", tree("environments/staging/a/kustomization.yaml", "environments/production/a/kustomization.yaml"),
 			[]string{"staging", "production"}},
@@ -137,4 +138,93 @@ func TestDiscover(t *testing.T) {
 			t.Errorf("%s: %s in %s", tc.name, d, p.Spec.Layout.Path)
 		}
 	}
+}
+
+// locked is a tree of which one directory cannot be read.
+type locked struct {
+	memory
+	dir string
+}
+
+func (l locked) ReadDir(dir string) ([]fs.DirEntry, error) {
+	if dir == l.dir {
+		return nil, fs.ErrPermission
+	}
+	return l.memory.ReadDir(dir)
+}
+
+// A directory that cannot be read is an error, never an environment without
+// overlays.
+func TestLayoutCannotBeRead(t *testing.T) {
+	files := tree("apps/a/overlays/dev/kustomization.yaml", "apps/a/overlays/prod/kustomization.yaml", "apps/b/overlays/dev/kustomization.yaml")
+	for _, dir := range []string{"apps", "apps/a/overlays"} {
+		if _, err := (Layout{Path: defaultLayout}).Overlays(locked{files, dir}); !errors.Is(err, fs.ErrPermission) {
+			t.Errorf("%s: %v", dir, err)
+		}
+		if _, err := Discover(locked{files, dir}); !errors.Is(err, fs.ErrPermission) {
+			t.Errorf("%s: discovered, %v", dir, err)
+		}
+	}
+	if _, err := (Layout{Path: defaultLayout}).servicesIn(locked{files, "apps"}, "dev"); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestLayoutOverlays(t *testing.T) {
+	files := tree("apps/a/overlays/dev/kustomization.yaml", "apps/a/overlays/prod/x", "apps/b/overlays/dev/kustomization.yaml",
+		"apps/b/base/kustomization.yaml", "apps/README", "apps/.hidden/overlays/dev/x", "other/a/overlays/dev/x", "flat/dev/a.yaml", "flat/dev/b.yml", "flat/dev/c.yaml/x")
+	for layout, want := range map[string]map[string]map[string]bool{
+		defaultLayout:                       {"a": {"dev": true, "prod": true}, "b": {"dev": true}},
+		"flat/{environment}/{service}.yaml": {"a": {"dev": true}},
+		"none/{environment}/{service}":      {},
+	} {
+		got, err := Layout{Path: layout}.Overlays(files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s:\n%s", layout, d)
+		}
+	}
+}
+
+// What Git is asked about are the files of the overlays and no others.
+func TestLayoutPathspecs(t *testing.T) {
+	for _, tc := range []struct {
+		layout   string
+		services []string
+		want     []string
+	}{
+		{"{environment}/{service}.yaml", []string{"a", "b"}, []string{":(glob)*/a.yaml", ":(glob)*/b.yaml"}},
+		{"{environment}/{service}.yaml", nil, []string{":(glob)*/*.yaml"}},
+		{defaultLayout, []string{"a"}, []string{":(glob)apps/a/overlays/*/kustomization.yaml", ":(glob)apps/a/overlays/*/kustomization.yml", ":(glob)apps/a/overlays/*/Kustomization"}},
+	} {
+		if d := cmp.Diff(tc.want, Layout{Path: tc.layout}.pathspecs(tc.services)); d != "" {
+			t.Errorf("%s:\n%s", tc.layout, d)
+		}
+	}
+}
+
+// FuzzLayoutMatch: what fits a layout is what the layout makes of its parts.
+func FuzzLayoutMatch(f *testing.F) {
+	f.Add(defaultLayout, "apps/cart/overlays/dev/kustomization.yaml")
+	f.Add("{environment}/{service}.yaml", "prod/cart.yaml")
+	f.Add("clusters/{environment}-eu/app-{service}", "clusters/prod-eu/app-cart/Kustomization")
+	f.Fuzz(func(t *testing.T, template, file string) {
+		l := Layout{Path: template}
+		if l.check() != nil {
+			t.Skip("no layout")
+		}
+		service, environment, ok := l.match(file)
+		if !ok {
+			return
+		}
+		at := l.overlayPath(service, environment)
+		if !l.isFile() {
+			at = path.Join(at, path.Base(file))
+		}
+		if at != file {
+			t.Fatalf("%q in %q: service %q in environment %q would be %q", file, template, service, environment, at)
+		}
+	})
 }

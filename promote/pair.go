@@ -10,7 +10,7 @@ import (
 )
 
 // pair pairs the images of a service's two overlays, as far as they are asked for.
-func (w *planner) pair(c *candidate, target *overlay.File) {
+func (w *planner) pair(c *draft, target *overlay.File) {
 	for _, img := range c.source.images {
 		if !w.asksFor(img.Name) {
 			continue
@@ -31,8 +31,8 @@ func (w *planner) asksFor(image string) bool {
 func (w *planner) chooseImages(context.Context) error {
 	known := make(map[string]bool)
 	var errs []error
-	var kept []*candidate
-	for _, c := range w.candidates {
+	var kept []*draft
+	for _, c := range w.drafts {
 		n := c.chosen
 		errs = append(errs, c.errs...)
 		for _, img := range c.source.images {
@@ -44,8 +44,7 @@ func (w *planner) chooseImages(context.Context) error {
 		case n == 0 && len(w.req.Images) > 0:
 			w.plan.Warnings = append(w.plan.Warnings, fmt.Sprintf("%s: none of the images named; the service is left out", c.source.file))
 		case n == 0:
-			errs = append(errs, failure("kubectl promote set IMAGE:TAG -k "+w.Pipeline.Spec.Layout.OverlayPath(c.plan.Service, w.from.Name),
-				"%s: no image in the source", c.source.file))
+			errs = append(errs, failure("", "%s: no image in the source", c.source.file).advising(w.pinAdvice(c, "")))
 		}
 		if n > 0 {
 			kept = append(kept, c)
@@ -56,13 +55,13 @@ func (w *planner) chooseImages(context.Context) error {
 			errs = append(errs, usage(didYouMean(n, w.imageNames()), "unknown image %q in %s", n, w.from.Name))
 		}
 	}
-	w.candidates = kept
+	w.drafts = kept
 	return errors.Join(errs...)
 }
 
 func (w *planner) imageNames() []string {
 	var names []string
-	for _, c := range w.candidates {
+	for _, c := range w.drafts {
 		for _, i := range c.source.images {
 			names = append(names, i.Name)
 		}
@@ -71,7 +70,7 @@ func (w *planner) imageNames() []string {
 }
 
 // pairImage decides what an image's promotion is about, or why it is impossible.
-func (w *planner) pairImage(c *candidate, file *overlay.File, img overlay.Pin) error {
+func (w *planner) pairImage(c *draft, file *overlay.File, img overlay.Pin) error {
 	at := func(file string, i overlay.Pin, hint, format string, args ...any) error {
 		return &overlay.Error{File: file, Line: i.Position.Line, Col: i.Position.Col, Msg: fmt.Sprintf(format, args...), Hint: hint}
 	}
@@ -91,20 +90,25 @@ func (w *planner) pairImage(c *candidate, file *overlay.File, img overlay.Pin) e
 			continue
 		}
 		if other.source.Tag != img.Tag || other.source.Digest != img.Digest {
-			return at(c.source.file, img, "pin them alike, or promote with --image", "image %q is pinned otherwise at line %d", img.Name, other.source.Position.Line)
+			return &Error{
+				Err:  at(c.source.file, img, "", "image %q is pinned otherwise at line %d", img.Name, other.source.Position.Line),
+				Hint: "pin them alike", Advice: advise(DoChooseImages),
+			}
 		}
 		return nil // one change sets all that have the name
 	}
-	i := &candidateImage{source: img, digest: img.Digest}
+	i := &draftImage{source: img, digest: img.Digest}
 	target, ok := counterpart(file, img)
 	switch {
 	case ok && target.TagSuffix != "":
 		return at(c.plan.TargetFile, target, "remove the tagSuffix", "image %q has a tagSuffix, which cannot stand beside newTag and digest", img.Name)
 	case !ok && img.NewName != "" && !w.req.AddMissing:
-		return &overlay.Error{
-			File: c.plan.TargetFile, Line: 1, Col: 1,
-			Msg:  fmt.Sprintf("image %q has no entry here and %s's uses another registry", img.Name, w.from.Name),
-			Hint: fmt.Sprintf("kubectl promote %s --to %s --add-missing", c.plan.Service, w.to.Name),
+		return &Error{
+			Err: &overlay.Error{
+				File: c.plan.TargetFile, Line: 1, Col: 1,
+				Msg: fmt.Sprintf("image %q has no entry here and %s's uses another registry", img.Name, w.from.Name),
+			},
+			Advice: advise(DoAddMissing, "service", c.plan.Service, "to", w.to.Name),
 		}
 	}
 	i.target, i.create, i.byPath = target, !ok, ok && target.Name != img.Name
@@ -132,7 +136,7 @@ func counterpart(f *overlay.File, img overlay.Pin) (overlay.Pin, bool) {
 }
 
 // change is what the promotion of the image asks of the target's file.
-func (i *candidateImage) change(to Pin) overlay.Change {
+func (i *draftImage) change(to Pin) overlay.Change {
 	c := overlay.Change{Name: i.source.Name, Create: i.create, Tag: overlay.To(to.Tag), Digest: overlay.To(to.Digest)}
 	switch {
 	case i.byPath:
@@ -144,7 +148,7 @@ func (i *candidateImage) change(to Pin) overlay.Change {
 }
 
 // pinned gives the pin that is to be written, as far as it is known.
-func (w *planner) pinned(i *candidateImage) Pin {
+func (w *planner) pinned(i *draftImage) Pin {
 	switch w.Pipeline.Spec.Pin {
 	case PinDigest:
 		return Pin{Digest: i.digest}

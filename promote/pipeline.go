@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/spelling"
+	"github.com/kubepromote/kubepromote/internal/yamlfile"
 	"github.com/kubepromote/kubepromote/overlay"
 )
 
@@ -81,6 +83,8 @@ const (
 	DeliverCommit   DeliverMode = "commit"
 )
 
+func (m DeliverMode) known() bool { return m == DeliverWorktree || m == DeliverCommit }
+
 // PinMode says which of tag and digest are written.
 type PinMode string
 
@@ -107,16 +111,19 @@ func isName(s string) bool {
 // messages. All faults are reported, each with its place.
 func ParsePipeline(name string, data []byte) (*Pipeline, error) {
 	p := &Pipeline{}
-	d, err := decodeStrict(name, data, p)
-	if err != nil {
-		return nil, err
+	f := yamlfile.Parse(name, data, yamlfile.Options{})
+	if f.Decode(0, p) {
+		p.check(f)
 	}
-	p.check(d)
-	if err := d.err(); err != nil {
+	if err := f.Err(fileError); err != nil {
 		return nil, err
 	}
 	p.setDefaults()
 	return p, nil
+}
+
+func fileError(f yamlfile.Fault) error {
+	return &overlay.Error{File: f.File, Line: f.Line, Col: f.Col, Msg: f.Msg, Hint: f.Hint}
 }
 
 func (p *Pipeline) setDefaults() {
@@ -124,7 +131,7 @@ func (p *Pipeline) setDefaults() {
 		p.Spec.Pin = PinTagDigest
 	}
 	if p.Spec.Layout.Path == "" {
-		p.Spec.Layout.Path = DefaultLayout
+		p.Spec.Layout.Path = defaultLayout
 	}
 	for i := range p.Spec.Environments {
 		if e := &p.Spec.Environments[i]; e.Deliver.Mode == "" {
@@ -154,10 +161,10 @@ func (p *Pipeline) Source(to *Environment, from string) (*Environment, error) {
 	case from == "" && len(to.From) == 1:
 		from = to.From[0]
 	case from == "" && len(to.From) == 0:
-		return nil, usage("kubectl promote SERVICE --from ENV --to "+to.Name, "nothing is promoted to %q: it is the first environment", to.Name)
+		return nil, usage("", "nothing is promoted to %q: it is the first environment", to.Name).advising(advise(DoPromote, "from", "", "to", to.Name))
 	case from == "":
-		return nil, usage("kubectl promote SERVICE --from "+to.From[0]+" --to "+to.Name,
-			"%q has several sources: %s", to.Name, strings.Join(to.From, ", "))
+		return nil, usage("", "%q has several sources: %s", to.Name, strings.Join(to.From, ", ")).
+			advising(advise(DoPromote, "from", to.From[0], "to", to.Name))
 	}
 	src, err := p.Environment(from)
 	if err != nil {
@@ -168,13 +175,13 @@ func (p *Pipeline) Source(to *Environment, from string) (*Environment, error) {
 			return src, nil
 		}
 	}
-	return nil, usage("kubectl promote SERVICE --from "+strings.Join(to.From, "|")+" --to "+to.Name,
-		"the pipeline does not promote from %q to %q", from, to.Name)
+	return nil, usage("", "the pipeline does not promote from %q to %q", from, to.Name).
+		advising(advise(DoPromote, "from", strings.Join(to.From, "|"), "to", to.Name))
 }
 
 // didYouMean is the hint for a name that is not among those there are.
 func didYouMean(name string, names []string) string {
-	if best := overlay.Nearest(name, names); best != "" {
+	if best := spelling.Nearest(name, names); best != "" {
 		return "did you mean " + best + "?"
 	}
 	const most = 10
@@ -188,79 +195,77 @@ func didYouMean(name string, names []string) string {
 }
 
 // check finds what is wrong with a decoded pipeline.
-func (p *Pipeline) check(d *strictDecoder) {
+func (p *Pipeline) check(f *yamlfile.File) {
 	if p.APIVersion != APIVersion {
-		d.at("apiVersion", "apiVersion: "+APIVersion, "apiVersion is %q", p.APIVersion)
+		f.At("apiVersion", "apiVersion: "+APIVersion, "apiVersion is %q", p.APIVersion)
 	}
 	if p.Kind != "Pipeline" {
-		d.at("kind", "kind: Pipeline", "kind is %q", p.Kind)
+		f.At("kind", "kind: Pipeline", "kind is %q", p.Kind)
 	}
 	if p.Spec.Layout.Path != "" {
 		if err := p.Spec.Layout.check(); err != nil {
-			d.at("spec.layout.path", "path: "+DefaultLayout, "the layout's path %v", err)
+			f.At("spec.layout.path", "path: "+defaultLayout, "the layout's path %v", err)
 		}
 	}
 	switch p.Spec.Pin {
 	case "", PinTagDigest, PinDigest:
 	case PinTag:
 		if !p.Spec.AllowMutable {
-			d.at("spec.pin", "write allowMutable: true beside it, or pin: tag+digest", "pin: tag is mutable")
+			f.At("spec.pin", "write allowMutable: true beside it, or pin: tag+digest", "pin: tag is mutable")
 		}
 	default:
-		d.at("spec.pin", "tag+digest, digest or tag", "pin is %q", p.Spec.Pin)
+		f.At("spec.pin", "tag+digest, digest or tag", "pin is %q", p.Spec.Pin)
 	}
 	for i, path := range p.Spec.Images {
 		if err := overlay.CheckPath(path); err != nil {
-			d.at(fmt.Sprintf("spec.images[%d]", i), "spec.app.image, or spec.parts[*].image", "%v", err)
+			f.At(fmt.Sprintf("spec.images[%d]", i), "spec.app.image, or spec.parts[*].image", "%v", err)
 		}
 	}
 	for i, file := range p.Spec.Copy {
 		if at := fmt.Sprintf("spec.copy[%d]", i); p.Spec.Layout.isFile() {
-			d.at(at, "", "the layout's overlays are files, beside which nothing is copied")
+			f.At(at, "", "the layout's overlays are files, beside which nothing is copied")
 		} else if !fs.ValidPath(file) || file == "." {
-			d.at(at, "config.properties, or config/app.yaml", "%q is not a path inside the overlay", file)
+			f.At(at, "config.properties, or config/app.yaml", "%q is not a path inside the overlay", file)
 		}
 	}
 	if len(p.Spec.Environments) == 0 {
-		d.at("spec.environments", "list them under spec.environments", "no environments")
+		f.At("spec.environments", "list them under spec.environments", "no environments")
 	}
 	from := make(map[string][]string)
 	var names []string
 	for i, e := range p.Spec.Environments {
 		at := fmt.Sprintf("spec.environments[%d].name", i)
 		if !isName(e.Name) {
-			d.at(at, "letters, digits, '.', '_' and '-'", "environment name %q is malformed", e.Name)
+			f.At(at, "letters, digits, '.', '_' and '-'", "environment name %q is malformed", e.Name)
 		}
 		if _, twice := from[e.Name]; twice {
-			d.at(at, "remove one of them", "environment %q is listed twice", e.Name)
+			f.At(at, "remove one of them", "environment %q is listed twice", e.Name)
 		}
 		from[e.Name] = e.From
 		names = append(names, e.Name)
 	}
 	for i, e := range p.Spec.Environments {
-		e.check(d, fmt.Sprintf("spec.environments[%d]", i), from, names)
+		e.check(f, fmt.Sprintf("spec.environments[%d]", i), from, names)
 	}
 }
 
-func (e *Environment) check(d *strictDecoder, path string, from map[string][]string, names []string) {
+func (e *Environment) check(file *yamlfile.File, path string, from map[string][]string, names []string) {
 	for i, f := range e.From {
 		if _, ok := from[f]; !ok {
-			d.at(fmt.Sprintf("%s.from[%d]", path, i), didYouMean(f, names), "environment %q is promoted from %q, which is not listed", e.Name, f)
+			file.At(fmt.Sprintf("%s.from[%d]", path, i), didYouMean(f, names), "environment %q is promoted from %q, which is not listed", e.Name, f)
 		}
 	}
-	switch e.Deliver.Mode {
-	case "", DeliverWorktree, DeliverCommit:
-	default:
-		d.at(path+".deliver.mode", "worktree or commit", "deliver.mode is %q", e.Deliver.Mode)
+	if m := e.Deliver.Mode; m != "" && !m.known() {
+		file.At(path+".deliver.mode", "worktree or commit", "deliver.mode is %q", e.Deliver.Mode)
 	}
 	for i, g := range e.Gates {
-		g.check(d, fmt.Sprintf("%s.gates[%d]", path, i), e.Name, names)
+		g.check(file, fmt.Sprintf("%s.gates[%d]", path, i), e.Name, names)
 	}
 	if e.Verify != nil && e.Verify.Policy == "" {
-		d.at(path+".verify", "verify: {policy: policies/images.yaml}", "verify names no policy")
+		file.At(path+".verify", "verify: {policy: policies/images.yaml}", "verify names no policy")
 	}
 	if reaches(from, e.Name, e.Name, make(map[string]bool)) {
-		d.at(path+".from", "", "environment %q is promoted from itself, through %s", e.Name, strings.Join(e.From, ", "))
+		file.At(path+".from", "", "environment %q is promoted from itself, through %s", e.Name, strings.Join(e.From, ", "))
 	}
 }
 

@@ -13,6 +13,9 @@ import (
 // nothing. A refusal is no error: it is in the plan's verdicts. An error means
 // that there is no plan; where several things are wrong, all are reported.
 func (p *Promoter) Plan(ctx context.Context, req Request) (*Plan, error) {
+	if req.Mode != "" && !req.Mode.known() {
+		return nil, usage(didYouMean(string(req.Mode), []string{string(DeliverWorktree), string(DeliverCommit)}), "unknown delivery mode %q", req.Mode)
+	}
 	to, err := p.Pipeline.Environment(req.To)
 	if err != nil {
 		return nil, err
@@ -35,7 +38,7 @@ func (p *Promoter) Plan(ctx context.Context, req Request) (*Plan, error) {
 		}
 	}
 	var answers []Answer
-	for _, c := range w.candidates {
+	for _, c := range w.drafts {
 		w.plan.Services = append(w.plan.Services, c.plan)
 		answers = append(answers, c.plan.Answer())
 	}
@@ -51,12 +54,12 @@ func (w *planner) interrupted(ctx context.Context) error {
 		return nil
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		for _, c := range w.candidates {
+		for _, c := range w.drafts {
 			if c != nil && len(c.plan.Verdicts) > 0 {
 				return nil
 			}
 		}
-		return &Error{Msg: "the time limit ran out before the plan stood; nothing was changed", Hint: "a longer --timeout", Err: err}
+		return &Error{Msg: "the time limit ran out before the plan stood; nothing was changed", Advice: advise(DoAllowTime), Err: err}
 	}
 	return &Error{Msg: "planning was interrupted; nothing was changed", Err: context.Cause(ctx)}
 }
@@ -64,24 +67,24 @@ func (w *planner) interrupted(ctx context.Context) error {
 // planner carries the making of one plan.
 type planner struct {
 	*Promoter
-	req        Request
-	from, to   *Environment
-	plan       *Plan
-	names      []string
-	candidates []*candidate
-	dirty      map[string]string // files that are not as committed, and how
-	overlays   func() (map[string]map[string]bool, error)
+	req      Request
+	from, to *Environment
+	plan     *Plan
+	names    []string
+	drafts   []*draft
+	dirty    map[string]string // files that are not as committed, and how
+	overlays func() (map[string]map[string]bool, error)
 }
 
-// candidate is a service on its way into the plan.
-type candidate struct {
+// draft is a service on its way into the plan.
+type draft struct {
 	plan   *ServicePlan
-	source source
+	source sourceOverlay
 	target []byte // its file
 	// working holds the target's bytes in the working tree where they differ
 	// from the committed ones, which target then has.
 	working []byte
-	images  []*candidateImage
+	images  []*draftImage
 	// chosen tells how many of the source's images are asked for, errs why some
 	// of them cannot be promoted.
 	chosen int
@@ -89,13 +92,13 @@ type candidate struct {
 	ahead  *madeEdit
 }
 
-// source is what a plan needs of a source's overlay.
-type source struct {
+// sourceOverlay is what a plan needs of a source's overlay.
+type sourceOverlay struct {
 	file   string
 	images []overlay.Pin
 }
 
-type candidateImage struct {
+type draftImage struct {
 	source overlay.Pin
 	target overlay.Pin // zero where the target has no entry
 	byPath bool        // the target's pin has another name and is named by its path
@@ -106,10 +109,21 @@ type candidateImage struct {
 }
 
 // promotedRef is the image as the target will pull it.
-func (i *candidateImage) promotedRef() string { return i.plan.Repository + "@" + i.digest }
+func (i *draftImage) promotedRef() string { return i.plan.Repository + "@" + i.digest }
 
-func (w *planner) say(c *candidate, gate string, a Answer, hint, format string, args ...any) {
-	c.plan.Verdicts = append(c.plan.Verdicts, Verdict{Gate: gate, Answer: a, Reason: fmt.Sprintf(format, args...), Hint: hint})
+// say adds a verdict, and gives it for more to be said.
+func (w *planner) say(d *draft, gate string, a Answer, hint, format string, args ...any) *Verdict {
+	d.plan.Verdicts = append(d.plan.Verdicts, Verdict{Gate: gate, Answer: a, Reason: fmt.Sprintf(format, args...), Hint: hint})
+	return &d.plan.Verdicts[len(d.plan.Verdicts)-1]
+}
+
+// pinAdvice is to pin an image of the source, or some image where none is named.
+func (w *planner) pinAdvice(d *draft, image string) Advice {
+	overlay := w.Pipeline.Spec.Layout.overlayPath(d.plan.Service, w.from.Name)
+	if image == "" {
+		return advise(DoPin, "overlay", overlay)
+	}
+	return advise(DoPin, "overlay", overlay, "image", image)
 }
 
 func (w *planner) progress(step string, total int) func() {
@@ -128,7 +142,7 @@ func (w *planner) progress(step string, total int) func() {
 func (w *planner) checkState(ctx context.Context) error {
 	state, err := w.Repo.State(ctx, w.paths())
 	if err != nil && w.req.All && w.dropUnlisted() {
-		if len(w.candidates) == 0 {
+		if len(w.drafts) == 0 {
 			return w.nowhere()
 		}
 		state, err = w.Repo.State(ctx, w.paths())
@@ -144,7 +158,7 @@ func (w *planner) checkState(ctx context.Context) error {
 	}
 	var dirty []string
 	var errs []error
-	for _, c := range w.candidates {
+	for _, c := range w.drafts {
 		if how := state.Dirty[c.source.file]; how != "" {
 			errs = append(errs, uncommitted(c.source.file, how))
 		}
@@ -168,7 +182,7 @@ func (w *planner) checkState(ctx context.Context) error {
 // paths are the files that the plan is made of.
 func (w *planner) paths() []string {
 	var paths []string
-	for _, c := range w.candidates {
+	for _, c := range w.drafts {
 		paths = append(paths, c.source.file, c.plan.TargetFile)
 		for _, p := range w.copyPaths(c) {
 			paths = append(paths, p[0], p[1])
@@ -194,7 +208,7 @@ func checkCommittable(s State) error {
 	case s.Busy != "":
 		return failure("finish it, or git "+s.Busy+" --abort", "a %s is in progress", s.Busy)
 	case s.Branch == "":
-		return failure("git switch BRANCH, or promote without --commit", "HEAD is detached: a commit would be on no branch")
+		return failure("git switch BRANCH", "HEAD is detached: a commit would be on no branch").advising(advise(DoNotCommit))
 	}
 	return nil
 }
@@ -206,7 +220,7 @@ func (w *planner) useCommitted(ctx context.Context, state State, dirty []string)
 		return err
 	}
 	var errs []error
-	for _, c := range w.candidates {
+	for _, c := range w.drafts {
 		how := state.Dirty[c.plan.TargetFile]
 		if how == "" {
 			continue

@@ -18,8 +18,8 @@ func TestWorst(t *testing.T) {
 		{nil, Pass},
 		{[]Answer{Pass, Pass}, Pass},
 		{[]Answer{Pass, Wait}, Wait},
-		{[]Answer{Wait, Undecided}, Undecided},
-		{[]Answer{Undecided, Fail, Wait}, Fail},
+		{[]Answer{Wait, Unknown}, Unknown},
+		{[]Answer{Unknown, Fail, Wait}, Fail},
 	} {
 		if got := worst(tc.in...); got != tc.want {
 			t.Errorf("worst(%v) = %s, want %s", tc.in, got, tc.want)
@@ -118,7 +118,7 @@ func TestOneDigest(t *testing.T) {
 
 // A plan that is refused is not carried out, whoever asks.
 func TestRefusedPlanIsNotApplied(t *testing.T) {
-	for answer, want := range map[Answer]Answer{Fail: Fail, Undecided: Undecided} {
+	for answer, want := range map[Answer]Answer{Fail: Fail, Unknown: Unknown} {
 		p := shop(t, "- {name: cart, newTag: v2}\n", "- {name: cart, newTag: v1}\n")
 		p.Resolver = answers{"cart:v2": {Answer: answer, Reason: "because"}}
 		plan, err := p.Plan(context.Background(), Request{Services: []string{"cart"}, To: "production"})

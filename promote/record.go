@@ -5,17 +5,18 @@ import (
 	"strings"
 	"text/tabwriter"
 	"unicode"
+	"unicode/utf8"
 )
 
 // The keys of the trailers that record a promotion in a commit. A set begins
 // with Promotion-Service; there is one set for each service.
 const (
-	TrailerService      = "Promotion-Service"
-	TrailerFrom         = "Promotion-From"
-	TrailerTo           = "Promotion-To"
-	TrailerImage        = "Promotion-Image"
-	TrailerSourceCommit = "Promotion-Source-Commit"
-	TrailerGate         = "Promotion-Gate"
+	trailerService      = "Promotion-Service"
+	trailerFrom         = "Promotion-From"
+	trailerTo           = "Promotion-To"
+	trailerImage        = "Promotion-Image"
+	trailerSourceCommit = "Promotion-Source-Commit"
+	trailerGate         = "Promotion-Gate"
 )
 
 // Overridden stands in a record in the place of a gate's answer that was no, or
@@ -34,9 +35,9 @@ type Trailers struct {
 	Gates []string `json:"gates,omitempty"`
 }
 
-// Message is the message of the commit that carries the plan out: a subject, a
+// message is the message of the commit that carries the plan out: a subject, a
 // table where several images move, and a set of trailers for each service.
-func (p *Plan) Message() string {
+func (p *Plan) message() string {
 	services := p.changed()
 	var b strings.Builder
 	b.WriteString(p.Subject() + "\n\n")
@@ -56,7 +57,7 @@ func (p *Plan) Message() string {
 	return b.String()
 }
 
-// Subject is the first line of [Plan.Message].
+// Subject is the first line of the commit's message.
 func (p *Plan) Subject() string { return fmt.Sprintf("promote(%s): %s", p.To, p.what(p.changed())) }
 
 func (p *Plan) what(services []*ServicePlan) string {
@@ -88,43 +89,45 @@ func imageTable(services []*ServicePlan) string {
 }
 
 func (p *Plan) trailers(s *ServicePlan) [][2]string {
-	out := [][2]string{{TrailerService, s.Service}, {TrailerFrom, p.From}, {TrailerTo, p.To}}
+	out := [][2]string{{trailerService, s.Service}, {trailerFrom, p.From}, {trailerTo, p.To}}
 	for _, i := range s.Images {
 		if i.Old == i.New {
 			continue // it was there before, and this promotion has not looked at it
 		}
-		out = append(out, [2]string{TrailerImage, i.New.Ref(i.Repository)})
+		out = append(out, [2]string{trailerImage, i.New.Ref(i.Repository)})
 	}
 	if p.Head != "" {
-		out = append(out, [2]string{TrailerSourceCommit, p.Head})
+		out = append(out, [2]string{trailerSourceCommit, p.Head})
 	}
 	for _, v := range s.Verdicts {
 		answer, reason := string(v.Answer), v.Reason
 		if v.Override != "" {
 			answer, reason = Overridden, v.Override+": "+v.Reason
 		}
-		out = append(out, [2]string{TrailerGate, fmt.Sprintf("%s=%s; %s", v.Gate, answer, reason)})
+		out = append(out, [2]string{trailerGate, fmt.Sprintf("%s=%s; %s", v.Gate, answer, reason)})
 	}
 	return out
 }
 
-// escapeTrailer keeps a value on its line: line breaks, control characters and
-// the escape character itself are written as in URLs.
+// escapeTrailer keeps a value on its line: line breaks, control characters, bytes
+// that are no text and the escape character itself are written as in URLs.
 func escapeTrailer(value string) string {
 	value = strings.TrimSpace(value)
 	escaped := func(r rune) bool { return r == '%' || unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
-	if strings.IndexFunc(value, escaped) < 0 {
+	if utf8.ValidString(value) && strings.IndexFunc(value, escaped) < 0 {
 		return value
 	}
 	var b strings.Builder
-	for _, r := range value {
-		if escaped(r) {
-			for _, c := range []byte(string(r)) {
+	for len(value) > 0 {
+		r, n := utf8.DecodeRuneInString(value)
+		if escaped(r) || r == utf8.RuneError && n == 1 {
+			for _, c := range []byte(value[:n]) {
 				fmt.Fprintf(&b, "%%%02X", c)
 			}
-			continue
+		} else {
+			b.WriteString(value[:n])
 		}
-		b.WriteRune(r)
+		value = value[n:]
 	}
 	return b.String()
 }
@@ -162,7 +165,7 @@ func ParseTrailers(message string) []Trailers {
 			continue
 		}
 		value = unescapeTrailer(strings.TrimSpace(value))
-		if key == TrailerService {
+		if key == trailerService {
 			sets = append(sets, Trailers{Service: value})
 			continue
 		}
@@ -175,15 +178,15 @@ func ParseTrailers(message string) []Trailers {
 
 func (t *Trailers) add(key, value string) {
 	switch key {
-	case TrailerFrom:
+	case trailerFrom:
 		t.From = value
-	case TrailerTo:
+	case trailerTo:
 		t.To = value
-	case TrailerImage:
+	case trailerImage:
 		t.Images = append(t.Images, value)
-	case TrailerSourceCommit:
+	case trailerSourceCommit:
 		t.SourceCommit = value
-	case TrailerGate:
+	case trailerGate:
 		t.Gates = append(t.Gates, value)
 	}
 }

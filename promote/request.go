@@ -16,10 +16,10 @@ type Request struct {
 	// To is the target environment; From may be empty where the pipeline names
 	// one source.
 	From, To string
-	// Images restricts the promotion to these entries; all where empty.
+	// Images restricts the promotion to the images of these names; all where empty.
 	Images []string
-	// AddMissing gives the target an entry for an image although the source's
-	// entry renames it, so that the target uses the source's registry.
+	// AddMissing gives the target an image that it does not have although the
+	// source renames it, so that the target uses the source's registry.
 	AddMissing bool
 	// Policy, if not empty, is used in place of the pipeline's verification
 	// policy.
@@ -40,7 +40,7 @@ type Resolver interface {
 // Resolution is a resolver's answer for one reference.
 type Resolution struct {
 	// Answer is Pass where the image exists, Fail where the registry says that
-	// it does not, Undecided where it could not be asked.
+	// it does not, Unknown where it could not be asked.
 	Answer Answer
 	// Digest is what the reference stands for: of a tag and a digest, the digest.
 	Digest string
@@ -173,7 +173,7 @@ type ServicePlan struct {
 
 // ImagePlan is one image's old and new pin.
 type ImagePlan struct {
-	// Name is the entry's name.
+	// Name is what the source calls the image.
 	Name string `json:"name"`
 	// Repository is where the target pulls it from.
 	Repository string `json:"repository"`

@@ -13,7 +13,7 @@ import (
 func (w *planner) chooseServices(context.Context) error {
 	if !w.req.All {
 		if len(w.req.Services) == 0 {
-			return usage("kubectl promote SERVICE --to "+w.to.Name, "no service named")
+			return usage("", "no service named").advising(advise(DoPromote, "to", w.to.Name))
 		}
 		seen := make(map[string]bool)
 		for _, s := range w.req.Services {
@@ -28,10 +28,10 @@ func (w *planner) chooseServices(context.Context) error {
 		return nil
 	}
 	if len(w.req.Services) > 0 {
-		return usage("kubectl promote --all --to "+w.to.Name+", or the services without --all", "services are named beside --all")
+		return usage("", "services are named although all are asked for").advising(advise(DoPromoteAll, "to", w.to.Name))
 	}
 	var err error
-	w.names, err = w.Pipeline.Spec.Layout.candidates(w.Repo, w.from.Name, w.to.Name)
+	w.names, err = w.Pipeline.Spec.Layout.servicesIn(w.Repo, w.from.Name, w.to.Name)
 	if err == nil && len(w.names) == 0 {
 		err = w.nowhere()
 	}
@@ -39,15 +39,15 @@ func (w *planner) chooseServices(context.Context) error {
 }
 
 func (w *planner) nowhere() error {
-	return failure("kubectl promote status, to see which overlays there are", "no service has overlays in both %q and %q (%s)", w.from.Name, w.to.Name, w.Pipeline.Spec.Layout.Path)
+	return failure("", "no service has overlays in both %q and %q (%s)", w.from.Name, w.to.Name, w.Pipeline.Spec.Layout.Path).advising(advise(DoStatus))
 }
 
 // read parses the source and target overlays of all services, pairs their images,
 // and makes the edits that are known by then.
 func (w *planner) read(ctx context.Context) error {
-	w.candidates = make([]*candidate, len(w.names))
+	w.drafts = make([]*draft, len(w.names))
 	errs := each(ctx, len(w.names), func(i int) (err error) {
-		w.candidates[i], err = w.readService(w.names[i])
+		w.drafts[i], err = w.readService(w.names[i])
 		return err
 	})
 	if w.req.All {
@@ -56,7 +56,7 @@ func (w *planner) read(ctx context.Context) error {
 		}
 	}
 	err := errors.Join(errs...)
-	if err == nil && len(w.candidates)+len(w.plan.Warnings) == 0 {
+	if err == nil && len(w.drafts)+len(w.plan.Warnings) == 0 {
 		err = w.nowhere()
 	}
 	return err
@@ -74,8 +74,8 @@ func (w *planner) leaveOut(errs []error) error {
 	if err != nil {
 		return err
 	}
-	var kept []*candidate
-	for i, c := range w.candidates {
+	var kept []*draft
+	for i, c := range w.drafts {
 		if envs := overlays[w.names[i]]; !envs[w.from.Name] || !envs[w.to.Name] {
 			errs[i] = nil
 			continue
@@ -88,7 +88,7 @@ func (w *planner) leaveOut(errs []error) error {
 		}
 		kept = append(kept, c)
 	}
-	w.candidates = kept
+	w.drafts = kept
 	return nil
 }
 
@@ -99,12 +99,12 @@ func (w *planner) dropUnlisted() bool {
 	if err != nil {
 		return false
 	}
-	n := len(w.candidates)
-	w.candidates = slices.DeleteFunc(w.candidates, func(c *candidate) bool {
+	n := len(w.drafts)
+	w.drafts = slices.DeleteFunc(w.drafts, func(c *draft) bool {
 		envs := overlays[c.plan.Service]
 		return !envs[w.from.Name] || !envs[w.to.Name]
 	})
-	return len(w.candidates) < n
+	return len(w.drafts) < n
 }
 
 // missingOverlay says that a service has a folder and no overlay in it.
@@ -114,7 +114,7 @@ func (m *missingOverlay) Error() string {
 	return fmt.Sprintf("service %q has no overlay in %s: %s holds no kustomization file", m.service, m.environment, m.dir)
 }
 
-func (w *planner) readService(name string) (*candidate, error) {
+func (w *planner) readService(name string) (*draft, error) {
 	spec := &w.Pipeline.Spec
 	from, err := readOverlay(w.Repo, spec, name, w.from.Name, true)
 	target, terr := readOverlay(w.Repo, spec, name, w.to.Name, true)
@@ -124,8 +124,8 @@ func (w *planner) readService(name string) (*candidate, error) {
 	if err = errors.Join(err, terr); err != nil {
 		return nil, err
 	}
-	c := &candidate{
-		source: source{from.Name(), from.Images()}, target: target.Bytes(),
+	c := &draft{
+		source: sourceOverlay{from.Name(), from.Images()}, target: target.Bytes(),
 		plan: &ServicePlan{Service: name, SourceFile: from.Name(), TargetFile: target.Name(), Images: []ImagePlan{}, Warnings: slices.Clone(target.Warnings())},
 	}
 	w.pair(c, target)
@@ -141,9 +141,9 @@ func (w *planner) missing(name string, source bool) error {
 		return err
 	}
 	if overlays[name] != nil {
-		at, env := layout.OverlayPath(name, w.to.Name), w.to.Name
+		at, env := layout.overlayPath(name, w.to.Name), w.to.Name
 		if source {
-			at, env = layout.OverlayPath(name, w.from.Name), w.from.Name
+			at, env = layout.overlayPath(name, w.from.Name), w.from.Name
 		}
 		return &missingOverlay{name, env, at}
 	}

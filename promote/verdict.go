@@ -3,13 +3,13 @@ package promote
 // Answer is the outcome of a gate or of a whole plan.
 type Answer string
 
-// The answers. Undecided, written "error", means that it could not be told; it is never taken for
-// one of the others.
+// The answers. Unknown means that it could not be told; it is never taken for one
+// of the others.
 const (
-	Pass      Answer = "pass"
-	Fail      Answer = "fail"
-	Wait      Answer = "wait"
-	Undecided Answer = "error"
+	Pass    Answer = "pass"
+	Fail    Answer = "fail"
+	Wait    Answer = "wait"
+	Unknown Answer = "unknown"
 )
 
 // Verdict is what a gate says about one service's promotion, and why.
@@ -22,12 +22,14 @@ type Verdict struct {
 	Override string `json:"override,omitempty"`
 	// Hint, if any, can be typed or done.
 	Hint string `json:"hint,omitempty"`
+	// Advice, if any, is what to ask for instead.
+	Advice Advice `json:"advice,omitzero"`
 }
 
 // worst gives the answer that decides: a no stands even where something else is
 // unknown, and what is unknown comes before what only has to wait.
 func worst(answers ...Answer) Answer {
-	for _, a := range []Answer{Fail, Undecided, Wait} {
+	for _, a := range []Answer{Fail, Unknown, Wait} {
 		for _, b := range answers {
 			if a == b {
 				return a

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/completioncmd"
 	"github.com/spf13/cobra"
@@ -44,7 +44,7 @@ func helpOn(cmd *cobra.Command, names []string) error {
 		}
 		if next < 0 {
 			hint := about.CommandPath() + " --help"
-			if near := overlay.Nearest(name, known); near != "" {
+			if near := spelling.Nearest(name, known); near != "" {
 				hint = strings.Join(append([]string{cmd.CommandPath()}, append(names[:n:n], near)...), " ")
 			}
 			return &cli.UsageError{Msg: fmt.Sprintf("%q is no command of %s", name, about.CommandPath()), Hint: hint, Command: cmd.CommandPath()}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/spelling"
+	"github.com/kubepromote/kubepromote/internal/yamlfile"
 	"k8s.io/kube-openapi/pkg/validation/spec"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 )
@@ -25,7 +27,7 @@ func fromConfigMap(m *yaml.RNode) (*yaml.RNode, []*fieldError) {
 		if kind == "" {
 			return nil, []*fieldError{{"data.kind", "is missing, and no function is named", hint}}
 		}
-		return nil, []*fieldError{{"data.kind", "there is no function " + quoted(kind), meant(kind, Kinds())}}
+		return nil, []*fieldError{{"data.kind", "there is no function " + quoted(kind), spelling.Meant(kind, Kinds())}}
 	}
 	schema, err := schemaOf(kind)
 	if err != nil {
@@ -45,7 +47,7 @@ func fromConfigMap(m *yaml.RNode) (*yaml.RNode, []*fieldError) {
 		}
 		p, known := fields[name]
 		if !known {
-			errs = append(errs, &fieldError{"data." + name, "unknown field", meant(name, names)})
+			errs = append(errs, &fieldError{"data." + name, "unknown field", spelling.Meant(name, names)})
 			continue
 		}
 		value, fault := fromText(data[name], &p)
@@ -64,7 +66,7 @@ func fromConfigMap(m *yaml.RNode) (*yaml.RNode, []*fieldError) {
 	if namespace := m.GetNamespace(); namespace != "" {
 		metadata["namespace"] = namespace
 	}
-	config, err := yaml.FromMap(map[string]any{"apiVersion": APIVersion, "kind": kind, "metadata": metadata, "spec": spec})
+	config, err := yaml.FromMap(map[string]any{"apiVersion": configVersion, "kind": kind, "metadata": metadata, "spec": spec})
 	if err != nil {
 		return nil, []*fieldError{{"data", err.Error(), ""}}
 	}
@@ -74,16 +76,16 @@ func fromConfigMap(m *yaml.RNode) (*yaml.RNode, []*fieldError) {
 // fromText reads the text of a ConfigMap as the type that a field has.
 func fromText(text string, s *spec.Schema) (value any, fault string) {
 	switch typeOf(s) {
-	case "boolean":
+	case yamlfile.Boolean:
 		if text != "true" && text != "false" {
 			return nil, "is " + quoted(text) + ", and must be true or false"
 		}
 		return text == "true", ""
-	case "list":
+	case yamlfile.List:
 		words := strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\t' })
 		list := []any{}
 		for _, w := range words {
-			if typeOf(s.Items.Schema) == "mapping" {
+			if typeOf(s.Items.Schema) == yamlfile.Mapping {
 				entry, fault := imageEntry(w)
 				if fault != "" {
 					return nil, fault

@@ -11,8 +11,8 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/resid"
 )
 
-// APIVersion is the apiVersion of all configurations.
-const APIVersion = group + "/" + version
+// configVersion is the apiVersion of all configurations.
+const configVersion = group + "/" + version
 
 const (
 	group   = "kubepromote.dev"
@@ -21,16 +21,16 @@ const (
 
 // The kinds.
 const (
-	KindPinImages      = "PinImages"
-	KindSetImages      = "SetImages"
-	KindVerifyImages   = "VerifyImages"
-	KindPromotionGuard = "PromotionGuard"
-	KindImageInventory = "ImageInventory"
+	kindPinImages      = "PinImages"
+	kindSetImages      = "SetImages"
+	kindVerifyImages   = "VerifyImages"
+	kindPromotionGuard = "PromotionGuard"
+	kindImageInventory = "ImageInventory"
 )
 
 // Kinds lists the kinds of functions that there are.
 func Kinds() []string {
-	return []string{KindPinImages, KindSetImages, KindVerifyImages, KindPromotionGuard, KindImageInventory}
+	return []string{kindPinImages, kindSetImages, kindVerifyImages, kindPromotionGuard, kindImageInventory}
 }
 
 // IsFunction tells whether a configuration is of one of the kinds. Another version
@@ -40,17 +40,12 @@ func IsFunction(apiVersion, kind string) bool {
 	return g == group && kind != "Pipeline" && kind != "VerificationPolicy"
 }
 
-// IsValidator tells whether functions of a kind change nothing.
-func IsValidator(kind string) bool {
-	return kind == KindVerifyImages || kind == KindPromotionGuard
-}
-
 //go:embed definitions
 var definitions embed.FS
 
-// Definition gives the KRMFunctionDefinition of a kind as YAML, with the OpenAPI
+// definition gives the KRMFunctionDefinition of a kind as YAML, with the OpenAPI
 // schema of its configuration; ok is false for a kind that there is not.
-func Definition(kind string) (text string, ok bool) {
+func definition(kind string) (text string, ok bool) {
 	if !slices.Contains(Kinds(), kind) {
 		return "", false
 	}
@@ -60,7 +55,7 @@ func Definition(kind string) (text string, ok bool) {
 
 // schemaOf reads the schema of a kind's configuration.
 func schemaOf(kind string) (*spec.Schema, error) {
-	text, ok := Definition(kind)
+	text, ok := definition(kind)
 	if !ok {
 		return nil, fmt.Errorf("there is no function %q", kind)
 	}

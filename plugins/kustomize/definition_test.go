@@ -14,8 +14,8 @@ import (
 // functions has a value of each kind.
 func functions() map[string]any {
 	return map[string]any{
-		KindPinImages: PinImages{}, KindSetImages: SetImages{}, KindVerifyImages: VerifyImages{},
-		KindPromotionGuard: PromotionGuard{}, KindImageInventory: ImageInventory{},
+		kindPinImages: pinImages{}, kindSetImages: setImages{}, kindVerifyImages: verifyImages{},
+		kindPromotionGuard: promotionGuard{}, kindImageInventory: imageInventory{},
 	}
 }
 
@@ -78,7 +78,7 @@ func compare(t *testing.T, path string, typ reflect.Type, s *spec.Schema) {
 
 func TestDefinitions(t *testing.T) {
 	for _, kind := range Kinds() {
-		text, ok := Definition(kind)
+		text, ok := definition(kind)
 		if !ok {
 			t.Fatalf("no definition of %s", kind)
 		}
@@ -91,7 +91,7 @@ func TestDefinitions(t *testing.T) {
 		}
 	}
 	for _, kind := range []string{"", "pinimages", "Pipeline", "../pinimages"} {
-		if _, ok := Definition(kind); ok {
+		if _, ok := definition(kind); ok {
 			t.Errorf("there is a definition of %q", kind)
 		}
 	}

@@ -7,19 +7,19 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 )
 
-// PromotionGuard fails where a digest does not stand in the environment before
+// promotionGuard fails where a digest does not stand in the environment before
 // this one. It changes nothing.
-type PromotionGuard struct {
+type promotionGuard struct {
 	yaml.ResourceMeta `json:",inline" yaml:",inline"`
 
-	Spec PromotionGuardSpec `json:"spec" yaml:"spec"`
+	Spec promotionGuardSpec `json:"spec" yaml:"spec"`
 
 	run
 }
 
-// PromotionGuardSpec says where the digests that may be used stand. One that
+// promotionGuardSpec says where the digests that may be used stand. One that
 // stands in either of the files may be.
-type PromotionGuardSpec struct {
+type promotionGuardSpec struct {
 	// Overlay is the overlay of the environment before this one, a directory with
 	// a kustomization or a file.
 	Overlay string `json:"overlay,omitempty" yaml:"overlay,omitempty"`
@@ -30,13 +30,13 @@ type PromotionGuardSpec struct {
 }
 
 // Schema implements framework.ValidationSchemaProvider.
-func (*PromotionGuard) Schema() (*spec.Schema, error) { return schemaOf(KindPromotionGuard) }
+func (*promotionGuard) Schema() (*spec.Schema, error) { return schemaOf(kindPromotionGuard) }
 
 // Default implements framework.Defaulter.
-func (g *PromotionGuard) Default() error { return nil }
+func (g *promotionGuard) Default() error { return nil }
 
 // Validate implements framework.Validator.
-func (g *PromotionGuard) Validate() error {
+func (g *promotionGuard) Validate() error {
 	if g.Spec.Overlay == "" && g.Spec.Lock == "" {
 		return &fieldError{"spec", "names no environment to compare with", "overlay: ../staging"}
 	}
@@ -44,7 +44,7 @@ func (g *PromotionGuard) Validate() error {
 }
 
 // Filter implements kio.Filter.
-func (g *PromotionGuard) Filter(items []*yaml.RNode) ([]*yaml.RNode, error) {
+func (g *promotionGuard) Filter(items []*yaml.RNode) ([]*yaml.RNode, error) {
 	src, err := g.sources(g.Spec.Overlay, g.Spec.Lock)
 	if err != nil {
 		return items, err
@@ -62,7 +62,7 @@ func (g *PromotionGuard) Filter(items []*yaml.RNode) ([]*yaml.RNode, error) {
 
 // compare says what is wrong with an image's digest, or nil. A digest is looked
 // for under any name: environments may have registries of their own.
-func (g *PromotionGuard) compare(src *sources, i *image) *finding {
+func (g *promotionGuard) compare(src *sources, i *image) *finding {
 	r := i.ref()
 	if src.allows(r) {
 		return nil
@@ -80,7 +80,7 @@ func (g *PromotionGuard) compare(src *sources, i *image) *finding {
 		}
 	}
 	for _, p := range src.overlay.pins[r.repository] {
-		u := undecided("unlisted", fmt.Sprintf("image %s: %s has it as %s, without a digest to compare with", quoted(i.text), src.overlay.name, p.Ref()))
+		u := unknown("unlisted", fmt.Sprintf("image %s: %s has it as %s, without a digest to compare with", quoted(i.text), src.overlay.name, p.Ref()))
 		u.hint = "pin it there: kubectl promote resolve " + p.Ref() + " --pin"
 		return &u
 	}

@@ -11,9 +11,9 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 )
 
-// InventoryKey is the key of the inventory's ConfigMap that holds the list, as
-// JSON: an array of [InventoryEntry].
-const InventoryKey = "images.json"
+// inventoryKey is the key of the inventory's ConfigMap that holds the list, as
+// JSON: an array of [inventoryEntry].
+const inventoryKey = "images.json"
 
 // inventoryMark is on the ConfigMap, so that it is known as ours when the function
 // runs again.
@@ -22,8 +22,8 @@ const inventoryMark = group + "/function"
 // maxInventory keeps a ConfigMap below the size that Kubernetes takes, in bytes.
 const maxInventory = 1000 << 10
 
-// InventoryEntry is one image of one object.
-type InventoryEntry struct {
+// inventoryEntry is one image of one object.
+type inventoryEntry struct {
 	APIVersion string `json:"apiVersion"`
 	Kind       string `json:"kind"`
 	Namespace  string `json:"namespace,omitempty"`
@@ -33,18 +33,18 @@ type InventoryEntry struct {
 	Digest     string `json:"digest,omitempty"`
 }
 
-// ImageInventory adds a ConfigMap that says which object runs which image at
+// imageInventory adds a ConfigMap that says which object runs which image at
 // which digest, sorted by kind, namespace, name and field.
-type ImageInventory struct {
+type imageInventory struct {
 	yaml.ResourceMeta `json:",inline" yaml:",inline"`
 
-	Spec ImageInventorySpec `json:"spec" yaml:"spec"`
+	Spec imageInventorySpec `json:"spec" yaml:"spec"`
 
 	run
 }
 
-// ImageInventorySpec says what the ConfigMap is called.
-type ImageInventorySpec struct {
+// imageInventorySpec says what the ConfigMap is called.
+type imageInventorySpec struct {
 	// Name of the ConfigMap; that of the configuration where it is empty.
 	Name string `json:"name,omitempty" yaml:"name,omitempty"`
 	// Namespace of the ConfigMap; that of the configuration where it is empty.
@@ -54,10 +54,10 @@ type ImageInventorySpec struct {
 }
 
 // Schema implements framework.ValidationSchemaProvider.
-func (*ImageInventory) Schema() (*spec.Schema, error) { return schemaOf(KindImageInventory) }
+func (*imageInventory) Schema() (*spec.Schema, error) { return schemaOf(kindImageInventory) }
 
 // Default implements framework.Defaulter.
-func (m *ImageInventory) Default() error {
+func (m *imageInventory) Default() error {
 	if m.Spec.Name == "" {
 		m.Spec.Name = m.Name
 	}
@@ -71,7 +71,7 @@ func (m *ImageInventory) Default() error {
 }
 
 // Validate implements framework.Validator.
-func (m *ImageInventory) Validate() error {
+func (m *imageInventory) Validate() error {
 	for _, f := range []struct{ path, text string }{{"spec.name", m.Spec.Name}, {"spec.namespace", m.Spec.Namespace}} {
 		if strings.Trim(f.text, "abcdefghijklmnopqrstuvwxyz0123456789-.") != "" || strings.Trim(f.text, "-.") != f.text || len(f.text) > 253 {
 			return &fieldError{f.path, quoted(f.text) + " is malformed", "lower case letters, digits, - and ."}
@@ -81,7 +81,7 @@ func (m *ImageInventory) Validate() error {
 }
 
 // Filter implements kio.Filter.
-func (m *ImageInventory) Filter(items []*yaml.RNode) ([]*yaml.RNode, error) {
+func (m *imageInventory) Filter(items []*yaml.RNode) ([]*yaml.RNode, error) {
 	var others []*yaml.RNode
 	at := -1
 	for n, it := range items {
@@ -89,7 +89,7 @@ func (m *ImageInventory) Filter(items []*yaml.RNode) ([]*yaml.RNode, error) {
 			others = append(others, it)
 			continue
 		}
-		if it.GetAnnotations(inventoryMark)[inventoryMark] != KindImageInventory {
+		if it.GetAnnotations(inventoryMark)[inventoryMark] != kindImageInventory {
 			return items, &fieldError{"spec.name", "there is a ConfigMap " + quoted(m.Spec.Name) + " already, and it is no inventory", "give the inventory another name"}
 		}
 		at = n
@@ -107,11 +107,11 @@ func (m *ImageInventory) Filter(items []*yaml.RNode) ([]*yaml.RNode, error) {
 	}
 	if at >= 0 {
 		old := items[at]
-		if old.GetDataMap()[InventoryKey] == list {
+		if old.GetDataMap()[inventoryKey] == list {
 			return items, nil
 		}
 		*m.changed = true
-		return items, old.LoadMapIntoConfigMapData(map[string]string{InventoryKey: list})
+		return items, old.LoadMapIntoConfigMapData(map[string]string{inventoryKey: list})
 	}
 	*m.changed = true
 	object, err := m.configMap(list)
@@ -122,13 +122,13 @@ func (m *ImageInventory) Filter(items []*yaml.RNode) ([]*yaml.RNode, error) {
 }
 
 // configMap makes the object, with its keys in the order that kustomize writes.
-func (m *ImageInventory) configMap(list string) (*yaml.RNode, error) {
-	metadata := map[string]any{"annotations": map[string]any{inventoryMark: KindImageInventory}, "name": m.Spec.Name}
+func (m *imageInventory) configMap(list string) (*yaml.RNode, error) {
+	metadata := map[string]any{"annotations": map[string]any{inventoryMark: kindImageInventory}, "name": m.Spec.Name}
 	if m.Spec.Namespace != "" {
 		metadata["namespace"] = m.Spec.Namespace
 	}
 	text, err := yaml.Marshal(map[string]any{
-		"apiVersion": "v1", "data": map[string]any{InventoryKey: list}, "kind": "ConfigMap", "metadata": metadata,
+		"apiVersion": "v1", "data": map[string]any{inventoryKey: list}, "kind": "ConfigMap", "metadata": metadata,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making the ConfigMap: %w", err)
@@ -136,18 +136,18 @@ func (m *ImageInventory) configMap(list string) (*yaml.RNode, error) {
 	return yaml.Parse(string(text))
 }
 
-func (e InventoryEntry) key() []string {
+func (e inventoryEntry) key() []string {
 	return []string{e.Kind, e.Namespace, e.Name, e.APIVersion, e.Field}
 }
 
 // inventory lists images: the same text for the same images.
 func inventory(images []*image) (string, error) {
-	entries := []InventoryEntry{}
+	entries := []inventoryEntry{}
 	for _, i := range images {
 		ref := reference(i.item)
-		entries = append(entries, InventoryEntry{ref.APIVersion, ref.Kind, ref.Namespace, ref.Name, i.path, i.text, i.ref().digest})
+		entries = append(entries, inventoryEntry{ref.APIVersion, ref.Kind, ref.Namespace, ref.Name, i.path, i.text, i.ref().digest})
 	}
-	slices.SortStableFunc(entries, func(a, b InventoryEntry) int {
+	slices.SortStableFunc(entries, func(a, b inventoryEntry) int {
 		return slices.Compare(a.key(), b.key())
 	})
 	var b bytes.Buffer

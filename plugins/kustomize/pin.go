@@ -10,19 +10,19 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 )
 
-// PinImages puts digests beside tags. An image that has a digest is left alone,
+// pinImages puts digests beside tags. An image that has a digest is left alone,
 // unless Overlay has another for it. What no source knows is an error, and then
 // no image is changed.
-type PinImages struct {
+type pinImages struct {
 	yaml.ResourceMeta `json:",inline" yaml:",inline"`
 
-	Spec PinImagesSpec `json:"spec" yaml:"spec"`
+	Spec pinImagesSpec `json:"spec" yaml:"spec"`
 
 	run
 }
 
-// PinImagesSpec names the sources. They are asked in the order of the fields.
-type PinImagesSpec struct {
+// pinImagesSpec names the sources. They are asked in the order of the fields.
+type pinImagesSpec struct {
 	// Overlay is another environment's overlay, a directory with a kustomization
 	// or a file. Images have the name, tag and digest that stand there.
 	Overlay string `json:"overlay,omitempty" yaml:"overlay,omitempty"`
@@ -35,13 +35,13 @@ type PinImagesSpec struct {
 }
 
 // Schema implements framework.ValidationSchemaProvider.
-func (*PinImages) Schema() (*spec.Schema, error) { return schemaOf(KindPinImages) }
+func (*pinImages) Schema() (*spec.Schema, error) { return schemaOf(kindPinImages) }
 
 // Default implements framework.Defaulter.
-func (p *PinImages) Default() error { return nil }
+func (p *pinImages) Default() error { return nil }
 
 // Validate implements framework.Validator.
-func (p *PinImages) Validate() error {
+func (p *pinImages) Validate() error {
 	if p.Spec.Overlay == "" && p.Spec.Lock == "" && !p.Spec.Registry {
 		return errors.Join(&fieldError{"spec", "names no source of digests", "lock: FILE, overlay: DIR, or registry: true"}, p.Spec.validate())
 	}
@@ -49,7 +49,7 @@ func (p *PinImages) Validate() error {
 }
 
 // Filter implements kio.Filter.
-func (p *PinImages) Filter(items []*yaml.RNode) ([]*yaml.RNode, error) {
+func (p *pinImages) Filter(items []*yaml.RNode) ([]*yaml.RNode, error) {
 	src, err := p.sources(p.Spec.Overlay, p.Spec.Lock)
 	if err != nil {
 		return items, err
@@ -82,7 +82,7 @@ func (p *PinImages) Filter(items []*yaml.RNode) ([]*yaml.RNode, error) {
 
 // wish says what an image shall be. Its digest is empty where the registry has to
 // be asked.
-func (p *PinImages) wish(src *sources, i *image) (ref, *finding) {
+func (p *pinImages) wish(src *sources, i *image) (ref, *finding) {
 	to := i.ref()
 	if src.overlay != nil {
 		pin, f := src.overlay.pin(to.repository)
@@ -106,7 +106,7 @@ func (p *PinImages) wish(src *sources, i *image) (ref, *finding) {
 		return to, nil
 	}
 	if !p.Spec.Registry {
-		f := undecided("unresolved", fmt.Sprintf("image %s: no digest in %s", quoted(to.String()), src.names()))
+		f := unknown("unresolved", fmt.Sprintf("image %s: no digest in %s", quoted(to.String()), src.names()))
 		f.hint = "kubectl promote resolve " + to.String()
 		return to, &f
 	}
@@ -114,7 +114,7 @@ func (p *PinImages) wish(src *sources, i *image) (ref, *finding) {
 }
 
 // ask completes changes with digests from the registry.
-func (p *PinImages) ask(changes []change, which []int) (results framework.Results) {
+func (p *pinImages) ask(changes []change, which []int) (results framework.Results) {
 	if len(which) == 0 {
 		return nil
 	}
@@ -128,7 +128,7 @@ func (p *PinImages) ask(changes []change, which []int) (results framework.Result
 		if answer.Err == nil {
 			continue
 		}
-		f := undecided("unresolved", fmt.Sprintf("image %s could not be resolved: %v", quoted(refs[n]), answer.Err))
+		f := unknown("unresolved", fmt.Sprintf("image %s could not be resolved: %v", quoted(refs[n]), answer.Err))
 		if errors.Is(answer.Err, digest.ErrNotFound) || errors.Is(answer.Err, digest.ErrMalformed) {
 			f = refuse("unresolved", fmt.Sprintf("image %s has no digest: %v", quoted(refs[n]), answer.Err))
 		}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/overlay"
 	validation "k8s.io/kube-openapi/pkg/validation/errors"
 	"sigs.k8s.io/kustomize/kyaml/fn/framework"
@@ -49,6 +50,9 @@ func (p *Processor) Process(list *framework.ResourceList) error {
 }
 
 func (p *Processor) process(list *framework.ResourceList) error {
+	if p.host == nil {
+		return errors.New("the processor has no host: make it with Host.Processor")
+	}
 	config, errs := configuration(list.FunctionConfig)
 	if len(errs) > 0 {
 		return join(errs)
@@ -67,16 +71,16 @@ func (p *Processor) process(list *framework.ResourceList) error {
 func (p *Processor) function(apiVersion, kind string) (kio.Filter, error) {
 	r := run{ctx: p.ctx, host: p.host, kind: kind, changed: &p.changed}
 	switch kind {
-	case KindPinImages:
-		return &PinImages{run: r}, nil
-	case KindSetImages:
-		return &SetImages{run: r}, nil
-	case KindVerifyImages:
-		return &VerifyImages{run: r}, nil
-	case KindPromotionGuard:
-		return &PromotionGuard{run: r}, nil
-	case KindImageInventory:
-		return &ImageInventory{run: r}, nil
+	case kindPinImages:
+		return &pinImages{run: r}, nil
+	case kindSetImages:
+		return &setImages{run: r}, nil
+	case kindVerifyImages:
+		return &verifyImages{run: r}, nil
+	case kindPromotionGuard:
+		return &promotionGuard{run: r}, nil
+	case kindImageInventory:
+		return &imageInventory{run: r}, nil
 	}
 	return nil, fmt.Errorf("there is no function %q in %s", kind, apiVersion)
 }
@@ -85,7 +89,7 @@ func (p *Processor) function(apiVersion, kind string) (kio.Filter, error) {
 // of a field that it does not know is of no help.
 func configuration(n *yaml.RNode) (*yaml.RNode, []*fieldError) {
 	if n.IsNilOrEmpty() || n.YNode().Kind != yaml.MappingNode {
-		return nil, []*fieldError{{"functionConfig", "is missing", "apiVersion: " + APIVersion + ", and kind: " + strings.Join(Kinds(), ", ")}}
+		return nil, []*fieldError{{"functionConfig", "is missing", "apiVersion: " + configVersion + ", and kind: " + strings.Join(Kinds(), ", ")}}
 	}
 	apiVersion, kind := n.GetApiVersion(), n.GetKind()
 	if apiVersion == "v1" && kind == "ConfigMap" {
@@ -94,17 +98,17 @@ func configuration(n *yaml.RNode) (*yaml.RNode, []*fieldError) {
 			return nil, errs
 		}
 		kind = n.GetKind()
-	} else if apiVersion != APIVersion {
-		return nil, []*fieldError{{"apiVersion", "is " + quoted(apiVersion) + ", and must be " + APIVersion, ""}}
+	} else if apiVersion != configVersion {
+		return nil, []*fieldError{{"apiVersion", "is " + quoted(apiVersion) + ", and must be " + configVersion, ""}}
 	}
 	if !slices.Contains(Kinds(), kind) {
-		return nil, []*fieldError{{"kind", "there is no function " + quoted(kind), meant(kind, Kinds())}}
+		return nil, []*fieldError{{"kind", "there is no function " + quoted(kind), spelling.Meant(kind, Kinds())}}
 	}
 	schema, err := schemaOf(kind)
 	if err != nil {
 		return nil, []*fieldError{{"kind", err.Error(), ""}}
 	}
-	return n, check(n.YNode(), schema, "")
+	return n, check(n.YNode(), schema)
 }
 
 func join[E error](errs []E) error {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/kustomize/kyaml/fn/framework"
 	"sigs.k8s.io/kustomize/kyaml/fn/framework/command"
@@ -148,9 +149,9 @@ func (p *program) print() error {
 		kinds = Kinds()
 	}
 	for n, kind := range kinds {
-		text, ok := Definition(kind)
+		text, ok := definition(kind)
 		if !ok {
-			return &usageError{"there is no function " + quoted(kind), meant(kind, Kinds())}
+			return &usageError{"there is no function " + quoted(kind), spelling.Meant(kind, Kinds())}
 		}
 		if n > 0 {
 			p.out.WriteString("---\n")

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"sigs.k8s.io/kustomize/kyaml/fn/framework"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 )
 
@@ -110,4 +111,14 @@ func FuzzRun(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What can be made outside of the package does not panic: a processor without a
+// host says so.
+func TestProcessorWithoutHost(t *testing.T) {
+	list := &framework.ResourceList{FunctionConfig: yaml.MustParse("apiVersion: kubepromote.dev/v1alpha1\nkind: PinImages\nspec: {registry: true}\n")}
+	err := (&Processor{}).Process(list)
+	if err == nil || !strings.HasSuffix(err.Error(), "the processor has no host: make it with Host.Processor") || len(list.Results) != 1 {
+		t.Errorf("%v, %v", err, list.Results)
+	}
 }

@@ -8,7 +8,7 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 )
 
-// Answer is what was found out about one image. It is the tag TagAnswer of a
+// Answer is what was found out about one image. It is the tag tagAnswer of a
 // result.
 type Answer string
 
@@ -22,18 +22,18 @@ const (
 
 // The tags of results.
 const (
-	// TagFunction is the kind of the function.
-	TagFunction = "function"
-	// TagImage is the image as it stood in the object.
-	TagImage = "image"
-	// TagAnswer is the Answer. Results about something else than an image, such
+	// tagFunction is the kind of the function.
+	tagFunction = "function"
+	// tagImage is the image as it stood in the object.
+	tagImage = "image"
+	// tagAnswer is the Answer. Results about something else than an image, such
 	// as a configuration that is wrong, have none.
-	TagAnswer = "answer"
-	// TagReason is one word for what is the matter: unpinned, malformed,
+	tagAnswer = "answer"
+	// tagReason is one word for what is the matter: unpinned, malformed,
 	// rejected, unverified, unlisted, unresolved, ambiguous or unused.
-	TagReason = "reason"
-	// TagHint is what to do about it.
-	TagHint = "hint"
+	tagReason = "reason"
+	// tagHint is what to do about it.
+	tagHint = "hint"
 )
 
 // finding is what a function says about an image.
@@ -50,14 +50,14 @@ func refuse(reason, message string) finding {
 	return finding{severity: framework.Error, answer: No, reason: reason, message: message}
 }
 
-func undecided(reason, message string) finding {
+func unknown(reason, message string) finding {
 	return finding{severity: framework.Error, answer: Unknown, reason: reason, message: message}
 }
 
 // result gives a finding the place that it is about.
 func (f finding) result(kind string, i *image) *framework.Result {
 	r := itemResult(kind, i.item, f)
-	r.Tags[TagImage] = i.text
+	r.Tags[tagImage] = i.text
 	r.Field = &framework.Field{Path: i.path, CurrentValue: i.text}
 	if f.proposed != "" {
 		r.Field.ProposedValue = f.proposed
@@ -66,8 +66,8 @@ func (f finding) result(kind string, i *image) *framework.Result {
 }
 
 func itemResult(kind string, item *yaml.RNode, f finding) *framework.Result {
-	r := &framework.Result{Message: oneLine(f.message), Severity: f.severity, Tags: map[string]string{TagFunction: kind}}
-	for tag, value := range map[string]string{TagAnswer: string(f.answer), TagReason: f.reason, TagHint: oneLine(f.hint)} {
+	r := &framework.Result{Message: oneLine(f.message), Severity: f.severity, Tags: map[string]string{tagFunction: kind}}
+	for tag, value := range map[string]string{tagAnswer: string(f.answer), tagReason: f.reason, tagHint: oneLine(f.hint)} {
 		if value != "" {
 			r.Tags[tag] = value
 		}
@@ -173,7 +173,7 @@ func Lines(results framework.Results) []string {
 			b.WriteString(r.Field.Path + ": ")
 		}
 		lines = append(lines, oneLine(b.String()+r.Message))
-		if hint := r.Tags[TagHint]; hint != "" {
+		if hint := r.Tags[tagHint]; hint != "" {
 			lines = append(lines, "hint: "+oneLine(hint))
 		}
 	}
@@ -198,7 +198,7 @@ func (r *Refused) Answer() Answer {
 		if result.Severity != framework.Error {
 			continue
 		}
-		switch a := Answer(result.Tags[TagAnswer]); {
+		switch a := Answer(result.Tags[tagAnswer]); {
 		case a == No:
 			return No
 		case a == Unknown:

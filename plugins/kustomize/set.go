@@ -5,33 +5,33 @@ import (
 	"fmt"
 
 	"github.com/kubepromote/kubepromote/digest"
-	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/internal/spelling"
 	"k8s.io/kube-openapi/pkg/validation/spec"
 	"sigs.k8s.io/kustomize/kyaml/fn/framework"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 )
 
-// SetImages sets images by their names, with the meaning of a kustomization's
+// setImages sets images by their names, with the meaning of a kustomization's
 // field images.
-type SetImages struct {
+type setImages struct {
 	yaml.ResourceMeta `json:",inline" yaml:",inline"`
 
-	Spec SetImagesSpec `json:"spec" yaml:"spec"`
+	Spec setImagesSpec `json:"spec" yaml:"spec"`
 
 	run
 }
 
-// SetImagesSpec says which images become what.
-type SetImagesSpec struct {
-	Images []SetImage `json:"images" yaml:"images"`
+// setImagesSpec says which images become what.
+type setImagesSpec struct {
+	Images []setImage `json:"images" yaml:"images"`
 	// Fields are paths of images that are in no pod spec.
 	Fields []string `json:"fields,omitempty" yaml:"fields,omitempty"`
 }
 
-// SetImage says what shall become of the images with a name. What is left empty
+// setImage says what shall become of the images with a name. What is left empty
 // stays, but a new tag drops the digest and a new digest the tag, unless both are
 // given: what stood there belonged to another image.
-type SetImage struct {
+type setImage struct {
 	Name    string `json:"name" yaml:"name"`
 	NewName string `json:"newName,omitempty" yaml:"newName,omitempty"`
 	NewTag  string `json:"newTag,omitempty" yaml:"newTag,omitempty"`
@@ -39,13 +39,13 @@ type SetImage struct {
 }
 
 // Schema implements framework.ValidationSchemaProvider.
-func (*SetImages) Schema() (*spec.Schema, error) { return schemaOf(KindSetImages) }
+func (*setImages) Schema() (*spec.Schema, error) { return schemaOf(kindSetImages) }
 
 // Default implements framework.Defaulter.
-func (s *SetImages) Default() error { return nil }
+func (s *setImages) Default() error { return nil }
 
 // Validate implements framework.Validator.
-func (s *SetImages) Validate() error {
+func (s *setImages) Validate() error {
 	errs := []error{scope{Fields: s.Spec.Fields}.validate()}
 	if len(s.Spec.Images) == 0 {
 		errs = append(errs, &fieldError{"spec.images", "is empty", "- {name: IMAGE, newTag: TAG}"})
@@ -67,7 +67,7 @@ func (s *SetImages) Validate() error {
 }
 
 // validate checks each part as part of a reference.
-func (i SetImage) validate(at string) error {
+func (i setImage) validate(at string) error {
 	var errs []error
 	for _, part := range []struct{ field, text, ref string }{
 		{"name", i.Name, i.Name + ":x"}, {"newName", i.NewName, i.NewName + ":x"},
@@ -84,7 +84,7 @@ func (i SetImage) validate(at string) error {
 }
 
 // over gives what an image with the name becomes.
-func (i SetImage) over(r ref) ref {
+func (i setImage) over(r ref) ref {
 	if i.NewName != "" {
 		r.repository = i.NewName
 	}
@@ -95,8 +95,8 @@ func (i SetImage) over(r ref) ref {
 }
 
 // Filter implements kio.Filter.
-func (s *SetImages) Filter(items []*yaml.RNode) ([]*yaml.RNode, error) {
-	byName := make(map[string]SetImage)
+func (s *setImages) Filter(items []*yaml.RNode) ([]*yaml.RNode, error) {
+	byName := make(map[string]setImage)
 	for _, i := range s.Spec.Images {
 		byName[i.Name] = i
 	}
@@ -132,22 +132,22 @@ func (s *SetImages) Filter(items []*yaml.RNode) ([]*yaml.RNode, error) {
 }
 
 // become finds the entry that has made a name.
-func (s *SetImages) become(name string) (SetImage, bool) {
+func (s *setImages) become(name string) (setImage, bool) {
 	for _, i := range s.Spec.Images {
 		if i.NewName == name {
 			return i, true
 		}
 	}
-	return SetImage{}, false
+	return setImage{}, false
 }
 
 // unused tells of an entry that is about no image.
-func (s *SetImages) unused(name string, names []string) *framework.Result {
+func (s *setImages) unused(name string, names []string) *framework.Result {
 	f := finding{severity: framework.Warning, reason: "unused", message: fmt.Sprintf("no image is named %s", quoted(name))}
-	if best := overlay.Nearest(name, names); best != "" {
+	if best := spelling.Nearest(name, names); best != "" {
 		f.hint = "did you mean " + best + "?"
 	}
 	r := itemResult(s.kind, nil, f)
-	r.Tags[TagImage] = name
+	r.Tags[tagImage] = name
 	return r
 }

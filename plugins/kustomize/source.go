@@ -110,13 +110,13 @@ func (e *environment) pin(repository string) (*pinned, *finding) {
 	}
 	for _, p := range pins[1:] {
 		if p.Ref() != pins[0].Ref() {
-			f := undecided("ambiguous", fmt.Sprintf("image %s: %s has both %s and %s", quoted(repository), e.name, pins[0].Ref(), p.Ref()))
+			f := unknown("ambiguous", fmt.Sprintf("image %s: %s has both %s and %s", quoted(repository), e.name, pins[0].Ref(), p.Ref()))
 			f.hint = "name the overlay's file that has one of them"
 			return nil, &f
 		}
 	}
 	if pins[0].TagSuffix != "" && pins[0].Tag == "" && pins[0].Digest == "" {
-		f := undecided("unresolved", fmt.Sprintf("image %s: %s appends %s to a tag that it does not name", quoted(repository), e.name, quoted(pins[0].TagSuffix)))
+		f := unknown("unresolved", fmt.Sprintf("image %s: %s appends %s to a tag that it does not name", quoted(repository), e.name, quoted(pins[0].TagSuffix)))
 		f.hint = "write newTag or digest there"
 		return nil, &f
 	}

@@ -1,12 +1,10 @@
 package kustomize
 
 import (
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
-	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/internal/yamlfile"
 	"k8s.io/kube-openapi/pkg/validation/spec"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 )
@@ -24,97 +22,43 @@ func (e *fieldError) HintText() string { return e.hint }
 // check compares a configuration with the schema of its kind. It is stricter than
 // the framework: unknown fields are errors, and each error says what was probably
 // meant.
-func check(n *yaml.Node, s *spec.Schema, path string) []*fieldError {
-	fail := func(hint, format string, args ...any) []*fieldError {
-		return []*fieldError{{strings.TrimPrefix(path, "."), fmt.Sprintf(format, args...), hint}}
-	}
-	if n.Kind == yaml.AliasNode {
-		return fail("write the value here", "is an alias")
-	}
-	if want := typeOf(s); want != "" && kindOf(n) != want {
-		return fail("", "is a %s, not a %s", kindOf(n), want)
-	}
-	if len(s.Enum) > 0 && !slices.Contains(s.Enum, any(n.Value)) {
-		return fail("", "is %q, and must be %v", n.Value, s.Enum[0])
-	}
+func check(n *yaml.Node, s *spec.Schema) []*fieldError {
+	var f yamlfile.File
+	f.Check(n, shapeOf(s))
 	var errs []*fieldError
-	switch n.Kind {
-	case yaml.SequenceNode:
-		for i, it := range n.Content {
-			errs = append(errs, check(it, s.Items.Schema, fmt.Sprintf("%s[%d]", path, i))...)
+	for _, fault := range f.Faults() {
+		msg := fault.Brief
+		if msg == "" {
+			msg = fault.Msg
 		}
-	case yaml.MappingNode:
-		errs = checkFields(n, s, path)
+		errs = append(errs, &fieldError{fault.Path, msg, fault.Hint})
 	}
 	return errs
 }
 
-func checkFields(n *yaml.Node, s *spec.Schema, path string) []*fieldError {
-	if len(s.Properties) == 0 {
-		return nil // metadata: anything
+// shapeOf gives the shape that a schema asks for.
+func shapeOf(s *spec.Schema) *yamlfile.Shape {
+	shape := &yamlfile.Shape{Kind: typeOf(s)}
+	if s.Items != nil {
+		shape.Items = shapeOf(s.Items.Schema)
 	}
-	var errs []*fieldError
-	names := slices.Sorted(maps.Keys(s.Properties))
-	seen := make(map[string]bool)
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		name := n.Content[i].Value
-		at := strings.TrimPrefix(path+"."+name, ".")
-		p, known := s.Properties[name]
-		switch {
-		case seen[name]:
-			errs = append(errs, &fieldError{at, "is there twice", "remove one of them"})
-		case !known:
-			errs = append(errs, &fieldError{at, "unknown field", meant(name, names)})
-		default:
-			errs = append(errs, check(n.Content[i+1], &p, at)...)
-		}
-		seen[name] = true
+	for _, name := range slices.Sorted(maps.Keys(s.Properties)) {
+		field := s.Properties[name]
+		shape.Fields = append(shape.Fields, yamlfile.Field{Name: name, Shape: shapeOf(&field), Required: slices.Contains(s.Required, name)})
 	}
-	for _, name := range s.Required {
-		if !seen[name] {
-			errs = append(errs, &fieldError{strings.TrimPrefix(path+"."+name, "."), "is missing", ""})
-		}
-	}
-	return errs
+	return shape
 }
 
-func meant(name string, names []string) string {
-	if best := overlay.Nearest(name, names); best != "" {
-		return "did you mean " + best + "?"
-	}
-	return "known here: " + strings.Join(names, ", ")
-}
-
-// typeOf gives the type that a schema asks for, in the words of kindOf.
-func typeOf(s *spec.Schema) string {
+// typeOf gives the type that a schema asks for.
+func typeOf(s *spec.Schema) yamlfile.Kind {
 	if len(s.Type) == 0 {
-		return ""
+		return yamlfile.Any
 	}
 	switch s.Type[0] {
 	case "object":
-		return "mapping"
+		return yamlfile.Mapping
 	case "array":
-		return "list"
+		return yamlfile.List
 	}
-	return s.Type[0]
-}
-
-func kindOf(n *yaml.Node) string {
-	switch {
-	case n.Kind == yaml.MappingNode:
-		return "mapping"
-	case n.Kind == yaml.SequenceNode:
-		return "list"
-	}
-	switch n.ShortTag() {
-	case yaml.NodeTagString:
-		return "string"
-	case yaml.NodeTagBool:
-		return "boolean"
-	case yaml.NodeTagInt, yaml.NodeTagFloat:
-		return "number"
-	case yaml.NodeTagNull:
-		return "null"
-	}
-	return strings.TrimPrefix(n.ShortTag(), "!!")
+	return yamlfile.Kind(s.Type[0])
 }

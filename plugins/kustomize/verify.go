@@ -9,18 +9,18 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 )
 
-// VerifyImages fails where an image has no digest or, with a policy, no signature
+// verifyImages fails where an image has no digest or, with a policy, no signature
 // that counts. It changes nothing.
-type VerifyImages struct {
+type verifyImages struct {
 	yaml.ResourceMeta `json:",inline" yaml:",inline"`
 
-	Spec VerifyImagesSpec `json:"spec" yaml:"spec"`
+	Spec verifyImagesSpec `json:"spec" yaml:"spec"`
 
 	run
 }
 
-// VerifyImagesSpec says what is demanded.
-type VerifyImagesSpec struct {
+// verifyImagesSpec says what is demanded.
+type verifyImagesSpec struct {
 	// Policy is a verification policy. Keys that it names are looked for beside
 	// it. Without a policy, a digest is all that is asked for.
 	Policy string `json:"policy,omitempty" yaml:"policy,omitempty"`
@@ -34,13 +34,13 @@ type VerifyImagesSpec struct {
 }
 
 // Schema implements framework.ValidationSchemaProvider.
-func (*VerifyImages) Schema() (*spec.Schema, error) { return schemaOf(KindVerifyImages) }
+func (*verifyImages) Schema() (*spec.Schema, error) { return schemaOf(kindVerifyImages) }
 
 // Default implements framework.Defaulter.
-func (v *VerifyImages) Default() error { return nil }
+func (v *verifyImages) Default() error { return nil }
 
 // Validate implements framework.Validator.
-func (v *VerifyImages) Validate() error {
+func (v *verifyImages) Validate() error {
 	switch {
 	case v.Spec.Policy != "" && !v.Spec.Registry && v.Spec.Evidence == "":
 		return &fieldError{"spec.policy", "needs a place where signatures are", "evidence: DIR, or registry: true"}
@@ -53,7 +53,7 @@ func (v *VerifyImages) Validate() error {
 }
 
 // Filter implements kio.Filter.
-func (v *VerifyImages) Filter(items []*yaml.RNode) ([]*yaml.RNode, error) {
+func (v *verifyImages) Filter(items []*yaml.RNode) ([]*yaml.RNode, error) {
 	var policy *verify.Policy
 	if v.Spec.Policy != "" {
 		var err error
@@ -83,7 +83,7 @@ func (v *VerifyImages) Filter(items []*yaml.RNode) ([]*yaml.RNode, error) {
 }
 
 // verify asks the evidence first, and the registry for what that does not have.
-func (v *VerifyImages) verify(policy *verify.Policy, images []*image) ([]verify.Result, error) {
+func (v *verifyImages) verify(policy *verify.Policy, images []*image) ([]verify.Result, error) {
 	answers := make([]verify.Result, len(images))
 	if len(images) == 0 {
 		return answers, nil
@@ -110,7 +110,7 @@ func (v *VerifyImages) verify(policy *verify.Policy, images []*image) ([]verify.
 }
 
 // fromEvidence looks into the layout. An image that it does not have is unknown.
-func (v *VerifyImages) fromEvidence(policy *verify.Policy, images []*image, answers []verify.Result) error {
+func (v *verifyImages) fromEvidence(policy *verify.Policy, images []*image, answers []verify.Result) error {
 	t, err := v.host.open()
 	if err != nil {
 		return err
@@ -154,13 +154,13 @@ func judged(i *image, r verify.Result) (f finding, ok bool) {
 	case verify.Rejected:
 		return refuse("rejected", fmt.Sprintf("image %s is refused by the policy: %s", quoted(i.text), r.Reason)), true
 	}
-	f = undecided("unverified", fmt.Sprintf("image %s could not be verified: %s", quoted(i.text), r.Reason))
+	f = unknown("unverified", fmt.Sprintf("image %s could not be verified: %s", quoted(i.text), r.Reason))
 	f.hint = "this is no answer: try again"
 	return f, true
 }
 
 // policy reads the policy and the keys that it names.
-func (v *VerifyImages) policy() (*verify.Policy, error) {
+func (v *verifyImages) policy() (*verify.Policy, error) {
 	t, err := v.host.open()
 	if err != nil {
 		return nil, err

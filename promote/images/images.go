@@ -39,7 +39,7 @@ func (r *Resolver) Resolve(ctx context.Context, refs []string, done func()) []pr
 		case errors.Is(res.Err, digest.ErrNotFound), errors.Is(res.Err, digest.ErrMalformed):
 			out[i] = promote.Resolution{Answer: promote.Fail, Reason: res.Err.Error()}
 		case res.Err != nil:
-			out[i] = promote.Resolution{Answer: promote.Undecided, Reason: res.Err.Error()}
+			out[i] = promote.Resolution{Answer: promote.Unknown, Reason: res.Err.Error()}
 		}
 	}
 	return out
@@ -99,7 +99,7 @@ func (v *Verifier) Verify(ctx context.Context, req promote.VerifyRequest, done f
 // Verification gives an answer of package verify in the words of promote. What rules
 // in warn mode alone reject passes, and says so.
 func Verification(r verify.Result) promote.Verification {
-	v := promote.Verification{Image: r.Image, Answer: promote.Undecided, Reason: r.Reason, Warnings: r.Warnings}
+	v := promote.Verification{Image: r.Image, Answer: promote.Unknown, Reason: r.Reason, Warnings: r.Warnings}
 	switch {
 	case r.Outcome == verify.Verified:
 		v.Answer = promote.Pass

@@ -52,7 +52,7 @@ func TestApprovalWithoutEnvironment(t *testing.T) {
 		t.Fatal(err)
 	}
 	const reason = "the policy policies/approvals.yaml asks for approvals, and no environment is named that they are for"
-	want := []promote.Verification{{Image: asked[0], Answer: promote.Undecided, Reason: reason}, {Image: asked[1], Answer: promote.Undecided, Reason: reason}}
+	want := []promote.Verification{{Image: asked[0], Answer: promote.Unknown, Reason: reason}, {Image: asked[1], Answer: promote.Unknown, Reason: reason}}
 	if diff := cmp.Diff(want, got); diff != "" || done != len(want) {
 		t.Errorf("told %d times\n%s", done, diff)
 	}
@@ -87,8 +87,8 @@ func TestVerification(t *testing.T) {
 		{"rejected", verify.Result{Outcome: verify.Rejected, Reason: "no signature"}, promote.Verification{Answer: promote.Fail, Reason: "no signature"}},
 		{"rejected in warn mode", verify.Result{Outcome: verify.Rejected, Warned: true, Reason: "no signature"},
 			promote.Verification{Answer: promote.Pass, Reason: "no signature", Override: "let through by a rule in warn mode"}},
-		{"unknown", verify.Result{Outcome: verify.Unknown, Reason: "timeout"}, promote.Verification{Answer: promote.Undecided, Reason: "timeout"}},
-		{"nothing said", verify.Result{}, promote.Verification{Answer: promote.Undecided}},
+		{"unknown", verify.Result{Outcome: verify.Unknown, Reason: "timeout"}, promote.Verification{Answer: promote.Unknown, Reason: "timeout"}},
+		{"nothing said", verify.Result{}, promote.Verification{Answer: promote.Unknown}},
 		{"logged", verify.Result{Outcome: verify.Verified, Evidence: []verify.Evidence{{Kind: "key", Logs: []verify.LogEntry{{LogID: "c0d2", Index: 7}}}}},
 			promote.Verification{Answer: promote.Pass, Evidence: []promote.Evidence{{Kind: "key", Logs: []string{"c0d2/7"}}}}},
 	} {

@@ -6,17 +6,12 @@ import (
 	"sort"
 )
 
-// Error is a fault at a place in a file.
+// Error is a fault at a place in a file; overlay.Error says what the fields hold.
 type Error struct {
-	// File is the name that the file was parsed under.
-	File string
-	// Line and Col count from 1; Col counts characters, not bytes. Both are
-	// zero where the fault concerns the file as a whole.
+	File      string
 	Line, Col int
-	// Msg says what is wrong: one line, lower case, no full stop.
-	Msg string
-	// Hint, if any, says what to type or to change.
-	Hint string
+	Msg       string
+	Hint      string
 }
 
 // Error gives "file:line:col: what", without the hint.
@@ -26,9 +21,6 @@ func (e *Error) Error() string {
 	}
 	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Col, e.Msg)
 }
-
-// HintText gives the hint, or "".
-func (e *Error) HintText() string { return e.Hint }
 
 // joinSorted joins errors in the order of their places; nil where there are none.
 func joinSorted(errs []*Error) error {

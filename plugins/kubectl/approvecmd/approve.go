@@ -124,7 +124,7 @@ func (o *options) statements(plan *promote.Plan, source signing.StateSource) ([]
 				continue
 			}
 			if i.New.Digest == "" {
-				return nil, &promote.Refused{Answer: promote.Undecided, Verdicts: []promote.Verdict{{Gate: "approve", Answer: promote.Undecided,
+				return nil, &promote.Refused{Answer: promote.Unknown, Verdicts: []promote.Verdict{{Gate: "approve", Answer: promote.Unknown,
 					Reason: fmt.Sprintf("%s: the digest of image %q is not known", sp.Service, i.Name)}}}
 			}
 			a := attest.Approval{

@@ -144,11 +144,19 @@ func split(err error) []error {
 
 // HintOf finds the hint of an error or of the nearest cause that has one.
 func HintOf(err error) string {
-	for err != nil {
-		if h, ok := err.(interface{ HintText() string }); ok && h.HintText() != "" {
-			return h.HintText()
+	for ; err != nil; err = errors.Unwrap(err) {
+		hint, do, with := "", "", map[string]string(nil)
+		if h, ok := err.(interface{ HintText() string }); ok {
+			hint = h.HintText()
 		}
-		err = errors.Unwrap(err)
+		if a, ok := err.(interface {
+			AdviceData() (do string, with map[string]string)
+		}); ok {
+			do, with = a.AdviceData()
+		}
+		if hint = WithAdvice(hint, do, with); hint != "" {
+			return hint
+		}
 	}
 	return ""
 }

@@ -23,7 +23,7 @@ func TestExitStatus(t *testing.T) {
 		{fmt.Errorf("y: %w", &promote.Error{Err: promote.ErrUsage}), exitUsage},
 		{&promote.Refused{Answer: promote.Fail}, ExitRefused},
 		{&promote.Refused{Answer: promote.Wait}, exitWaiting},
-		{&promote.Refused{Answer: promote.Undecided}, ExitUnknown},
+		{&promote.Refused{Answer: promote.Unknown}, ExitUnknown},
 		{&digest.Error{Kind: digest.ErrUnknown}, ExitUnknown},
 		{&digest.Error{Kind: digest.ErrNotFound}, ExitFailed},
 		{errors.Join(&digest.Error{Kind: digest.ErrNotFound}, &digest.Error{Kind: digest.ErrUnknown}), ExitFailed},

@@ -67,7 +67,7 @@ func AnswerStatus(a promote.Answer) int {
 		return ExitRefused
 	case promote.Wait:
 		return exitWaiting
-	case promote.Undecided:
+	case promote.Unknown:
 		return ExitUnknown
 	}
 	return ExitDone

@@ -29,7 +29,7 @@ An OCI registry is started on the loopback interface and filled with signed
 images. A Git repository is made with five services of a shop in three
 environments. All services are promoted from dev to staging to production. Then
 one promotion is refused, because of a signature by another key, and one ends
-undecided, because the registry is gone. The folder is left to be looked at.`
+unknown, because the registry is gone. The folder is left to be looked at.`
 
 // maxDemoServices bounds what --services makes on disk and in memory.
 const maxDemoServices = 1000

@@ -76,7 +76,7 @@ func (o *options) result(plan *promote.Plan, s *promote.ServicePlan) string {
 	switch s.Answer() {
 	case promote.Fail:
 		return "refused"
-	case promote.Undecided:
+	case promote.Unknown:
 		return "unknown"
 	case promote.Wait:
 		return "waiting"
@@ -96,13 +96,13 @@ func (o *options) result(plan *promote.Plan, s *promote.ServicePlan) string {
 
 // printRefusal says why nothing was done, a line for each verdict.
 func (o *options) printRefusal(plan *promote.Plan) {
-	words := map[promote.Answer]string{promote.Fail: "refused", promote.Wait: "waiting", promote.Undecided: "unknown"}
+	words := map[promote.Answer]string{promote.Fail: "refused", promote.Wait: "waiting", promote.Unknown: "unknown"}
 	for _, sp := range plan.Services {
 		for _, v := range sp.Verdicts {
 			if word := words[v.Answer]; word != "" {
 				fmt.Fprintln(o.session.ErrOut, cli.Clean(fmt.Sprintf("%s: %s: %s: %s", sp.Service, word, v.Gate, v.Reason)))
-				if v.Hint != "" {
-					fmt.Fprintln(o.session.ErrOut, "hint: "+cli.Clean(v.Hint))
+				if hint := cli.WithAdvice(v.Hint, string(v.Advice.Do), v.Advice.With); hint != "" {
+					fmt.Fprintln(o.session.ErrOut, "hint: "+cli.Clean(hint))
 				}
 			}
 		}

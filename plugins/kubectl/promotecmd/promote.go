@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/signing"
 	"github.com/kubepromote/kubepromote/promote"
@@ -206,7 +206,7 @@ func (o *options) noTarget(cmd *cobra.Command, args []string) error {
 		commands = append(commands, c.Name())
 	}
 	if len(args) > 0 && !cmd.HasParent() {
-		if near := overlay.Nearest(args[0], commands); near != "" {
+		if near := spelling.Nearest(args[0], commands); near != "" {
 			return &cli.UsageError{Msg: fmt.Sprintf("%q is no command, and --to is missing to promote a service of that name", args[0]), Hint: "did you mean kubectl promote " + near + "?"}
 		}
 	}

@@ -1,0 +1,51 @@
+package cli
+
+import (
+	"cmp"
+
+	"github.com/kubepromote/kubepromote/promote"
+)
+
+// WithAdvice adds advice, which libraries give as data, to a hint: as what to type
+// here.
+func WithAdvice(hint, do string, with map[string]string) string {
+	advice := commandLine(promote.Action(do), with)
+	if hint == "" || advice == "" {
+		return hint + advice
+	}
+	return hint + ", or " + advice
+}
+
+// commandLine words advice; "" for what is not known here.
+func commandLine(do promote.Action, with map[string]string) string {
+	to := " --to " + cmp.Or(with["to"], "ENVIRONMENT")
+	service := cmp.Or(with["service"], "SERVICE")
+	switch do {
+	case promote.DoPromote:
+		if from, named := with["from"]; named {
+			service += " --from " + cmp.Or(from, "ENV")
+		}
+		return "kubectl promote " + service + to
+	case promote.DoPromoteAll:
+		return "kubectl promote --all" + to + ", or the services without --all"
+	case promote.DoAddMissing:
+		return "kubectl promote " + service + to + " --add-missing"
+	case promote.DoChooseImages:
+		return "promote with --image"
+	case promote.DoAskRegistry:
+		return "promote without --offline"
+	case promote.DoNotCommit:
+		return "promote without --commit"
+	case promote.DoAllowTime:
+		return "a longer --timeout"
+	case promote.DoStatus:
+		return "kubectl promote status, to see which overlays there are"
+	case promote.DoPin:
+		image := "IMAGE:TAG"
+		if with["image"] != "" {
+			image = with["image"] + "=*:VERSION"
+		}
+		return "kubectl promote set " + image + " -k " + cmp.Or(with["overlay"], "DIR")
+	}
+	return ""
+}

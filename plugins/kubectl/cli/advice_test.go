@@ -1,0 +1,42 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/kubepromote/kubepromote/promote"
+)
+
+// What the libraries advise is worded here, beside a hint that needs no command.
+func TestHintOfAdvice(t *testing.T) {
+	for _, tc := range []struct {
+		hint string
+		do   promote.Action
+		with map[string]string
+		want string
+	}{
+		{"", promote.DoPromote, nil, "kubectl promote SERVICE --to ENVIRONMENT"},
+		{"", promote.DoPromote, map[string]string{"service": "cart", "from": "dev|qa", "to": "staging"}, "kubectl promote cart --from dev|qa --to staging"},
+		{"", promote.DoPromote, map[string]string{"from": "", "to": "dev"}, "kubectl promote SERVICE --from ENV --to dev"},
+		{"", promote.DoPromoteAll, map[string]string{"to": "dev"}, "kubectl promote --all --to dev, or the services without --all"},
+		{"", promote.DoAddMissing, map[string]string{"service": "cart", "to": "dev"}, "kubectl promote cart --to dev --add-missing"},
+		{"pin them alike", promote.DoChooseImages, nil, "pin them alike, or promote with --image"},
+		{"", promote.DoAskRegistry, nil, "promote without --offline"},
+		{"git switch BRANCH", promote.DoNotCommit, nil, "git switch BRANCH, or promote without --commit"},
+		{"", promote.DoAllowTime, nil, "a longer --timeout"},
+		{"", promote.DoStatus, nil, "kubectl promote status, to see which overlays there are"},
+		{"", promote.DoPin, map[string]string{"overlay": "a/b"}, "kubectl promote set IMAGE:TAG -k a/b"},
+		{"", promote.DoPin, map[string]string{"overlay": "a/b", "image": "web"}, "kubectl promote set web=*:VERSION -k a/b"},
+		{"mend it", "", nil, "mend it"},
+		{"mend it", "from a newer library", nil, "mend it"},
+	} {
+		err := fmt.Errorf("around: %w", &promote.Error{Msg: "bad", Hint: tc.hint, Advice: promote.Advice{Do: tc.do, With: tc.with}})
+		if got := hintOf(err); got != tc.want {
+			t.Errorf("%s: got %q, want %q", tc.do, got, tc.want)
+		}
+	}
+	if got := hintOf(errors.New("bad")); got != "" {
+		t.Errorf("got %q", got)
+	}
+}

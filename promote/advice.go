@@ -1,0 +1,49 @@
+package promote
+
+// Advice is a hint as data: what to ask for instead. Only a program knows how its
+// users ask for things; kubectl promote writes the command line to type. The zero
+// value is none.
+type Advice struct {
+	Do Action `json:"do"`
+	// With are the arguments; which there are, the action says.
+	With map[string]string `json:"with,omitempty"`
+}
+
+// Action is what to ask for.
+type Action string
+
+// The actions and their arguments. One that is empty or not there is for the user to
+// choose.
+const (
+	// DoPromote is a promotion: "service"; "from", several environments separated
+	// by "|", or none where the pipeline names it; "to".
+	DoPromote Action = "promote"
+	// DoPromoteAll is one of all services: "to". Or the services alone are named.
+	DoPromoteAll Action = "promote-all"
+	// DoAddMissing is the promotion of "service" to "to" with Request.AddMissing.
+	DoAddMissing Action = "add-missing"
+	// DoChooseImages is the same promotion with Request.Images.
+	DoChooseImages Action = "choose-images"
+	// DoAskRegistry is the same promotion with a Resolver and a Verifier.
+	DoAskRegistry Action = "ask-registry"
+	// DoNotCommit is the same promotion with another delivery mode.
+	DoNotCommit Action = "not-commit"
+	// DoAllowTime is the same promotion with more time.
+	DoAllowTime Action = "allow-time"
+	// DoStatus shows which overlays there are.
+	DoStatus Action = "status"
+	// DoPin pins an image in an overlay: "overlay", its path; "image", its name.
+	DoPin Action = "pin"
+)
+
+// advise makes advice of an action and pairs of an argument's name and value.
+func advise(do Action, with ...string) Advice {
+	a := Advice{Do: do}
+	for i := 0; i+1 < len(with); i += 2 {
+		if a.With == nil {
+			a.With = make(map[string]string)
+		}
+		a.With[with[i]] = with[i+1]
+	}
+	return a
+}
