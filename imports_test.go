@@ -14,14 +14,15 @@ const module = "github.com/kubepromote/kubepromote/"
 // mayImport is the rule on which folders may import which: arrows point down
 // only. A folder's own sub-packages are always allowed.
 var mayImport = map[string][]string{
-	"overlay": {},
-	"digest":  {},
-	"verify":  {},
-	"promote": {"overlay"},
-	"plugins/kubectl": {"overlay", "digest", "verify", "promote", "promote/git",
+	"overlay":        {},
+	"digest":         {},
+	"verify":         {},
+	"promote":        {"overlay"},
+	"internal/files": {},
+	"plugins/kubectl": {"overlay", "digest", "verify", "promote", "promote/git", "internal/files",
 		"examples/ecommerce", "plugins/kustomize", "plugins/kustomize/build"},
 	"plugins/kustomize":   {"overlay", "digest", "verify", "promote"},
-	"promote/git":         {"promote", "overlay"},
+	"promote/git":         {"promote", "overlay", "internal/files"},
 	"cmd/kubectl-promote": {"plugins/kubectl", "cmd/internal/memory"},
 	"cmd/release":         {},
 	"cmd/promote-fn":      {"plugins/kustomize", "cmd/internal/memory"},

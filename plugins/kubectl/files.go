@@ -10,9 +10,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/files"
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/promote"
-	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/spf13/cobra"
 )
 
@@ -214,7 +214,7 @@ func writeEdits(ctx context.Context, inputs []input, edits []*overlay.Edit) erro
 		return fileError(err)
 	}
 	defer root.Close()
-	var files []promote.File
+	var list []files.File
 	for i, e := range edits {
 		if !e.Changed() {
 			continue
@@ -223,10 +223,10 @@ func writeEdits(ctx context.Context, inputs []input, edits []*overlay.Edit) erro
 		if err != nil {
 			return fileError(err)
 		}
-		files = append(files, promote.File{Path: filepath.ToSlash(rel), Data: e.After.Bytes(), Old: e.Before.Bytes()})
+		list = append(list, files.File{Path: filepath.ToSlash(rel), Data: e.After.Bytes(), Old: e.Before.Bytes()})
 	}
-	if len(files) == 0 {
+	if len(list) == 0 {
 		return nil
 	}
-	return git.WriteFiles(ctx, root, files)
+	return files.Write(ctx, root, list)
 }

@@ -369,7 +369,7 @@ func TestCommitHookWrites(t *testing.T) {
 				}
 				time.Sleep(time.Millisecond)
 			}
-			written <- r.Write(t.Context(), asFiles(map[string]string{"other": "2"}))
+			written <- r.Write(t.Context(), fileList(map[string]string{"other": "2"}))
 			os.WriteFile(done, nil, 0o644)
 		}()
 		if hash, err := r.Commit(t.Context(), delivery(t, r, files("2"))); err != nil || hash != headOf(t, r) {

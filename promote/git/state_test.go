@@ -128,7 +128,7 @@ func TestStateForeign(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{"link/y": "link/y lies behind the symbolic link link", "../x": "leads out"} {
-		wantError(t, r.Write(t.Context(), asFiles(map[string]string{name: "2"})), want)
+		wantError(t, r.Write(t.Context(), fileList(map[string]string{name: "2"})), want)
 	}
 }
 
