@@ -52,11 +52,11 @@ const grace = 2 * time.Second
 // newCommand prepares a run of git in dir. It gets its own group of processes:
 // Ctrl-C at the terminal then reaches this program only, which decides.
 func newCommand(ctx context.Context, dir string, c call) *exec.Cmd {
-	args := []string{"-C", dir, "-c", "core.quotePath=false"}
+	// An order of files that is set up need not exist any more.
+	args := []string{"-C", dir, "-c", "core.quotePath=false", "-c", "diff.orderFile=/dev/null"}
 	env := append(environment(os.Environ()), "GIT_TERMINAL_PROMPT=0", keepMemory)
 	if c.reads {
-		// An order of files that is set up need not exist any more.
-		args = append(args, "-c", "core.fsmonitor=false", "-c", "diff.orderFile=/dev/null")
+		args = append(args, "-c", "core.fsmonitor=false")
 		env = append(env, inEnglish, "GIT_OPTIONAL_LOCKS=0")
 	}
 	cmd := exec.CommandContext(ctx, "git", append(args, c.args...)...)

@@ -52,7 +52,11 @@ func (r *Repo) gitCommit(ctx context.Context, d promote.Delivery) (string, error
 	if err != nil { // it is another's commit
 		return "", refusedByGit(failed)
 	}
-	return now.hash, &Error{Op: fmt.Sprintf("commit %.9s was made, but git commit failed", now.hash), Msg: files.Reason(failed), Err: failed}
+	reason := failed.Error()
+	if e := (*Error)(nil); errors.As(failed, &e) {
+		reason = e.Msg
+	}
+	return now.hash, &Error{Op: fmt.Sprintf("commit %.9s was made, but git commit failed", now.hash), Msg: reason, Err: failed}
 }
 
 // runCommit runs git commit.

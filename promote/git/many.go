@@ -18,9 +18,15 @@ import (
 // thousand services, and that is most of its time.
 const manyPaths = 50
 
-// tempRef leads to a commit until the head does. Each work tree has its own
-// (https://git-scm.com/docs/gitglossary#def_per_worktree_ref), and its lock is held.
-const tempRef = "refs/worktree/promote"
+// tempRef leads to a commit until the head does. Each work tree has its own, whose
+// lock is held. It is not one of those that git itself keeps for each work tree
+// (refs/worktree): git repack, run in another work tree, does not see these.
+func (r *Repo) tempRef() string {
+	if rel, err := filepath.Rel(r.common, r.gitDir); err == nil && rel != "." {
+		return "refs/promote/" + filepath.ToSlash(rel) // worktrees/NAME
+	}
+	return "refs/promote/worktree"
+}
 
 // errNotMade says that the commit is to be made by git commit.
 var errNotMade = errors.New("git commit makes the commit")
@@ -171,7 +177,7 @@ func (r *Repo) staged(ctx context.Context, paths []string) (map[string]staged, e
 	return found, nil
 }
 
-// built is a commit that only tempRef leads to.
+// built is a commit that only Repo.tempRef leads to.
 type built struct {
 	commit string
 	plan
@@ -185,7 +191,7 @@ func (r *Repo) build(ctx context.Context, d promote.Delivery, ask func() (plan, 
 	if err = cmp.Or(err, werr); err != nil {
 		return built{}, err
 	}
-	hash, list, err := commitTree(ctx, r.gitDir, newCommit{parent: d.Head, files: d.Files, message: d.Message, identity: id, ref: tempRef})
+	hash, list, err := commitTree(ctx, r.gitDir, newCommit{parent: d.Head, files: d.Files, message: d.Message, identity: id, ref: r.tempRef()})
 	if err != nil {
 		return built{}, err
 	}
@@ -210,6 +216,6 @@ func (r *Repo) build(ctx context.Context, d promote.Delivery, ask func() (plan, 
 // forget gives a commit up, if there is one.
 func (r *Repo) forget(ctx context.Context, b built) {
 	if b.commit != "" {
-		deleteRef(ctx, r.gitDir, tempRef)
+		deleteRef(ctx, r.gitDir, r.tempRef())
 	}
 }

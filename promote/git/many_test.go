@@ -53,7 +53,7 @@ func noTrace(t testing.TB, r *Repo) {
 			t.Errorf("left behind: %q", left)
 		}
 	}
-	if refs := gitIn(t, r.Root(), "for-each-ref", "refs/worktree"); refs != "" {
+	if refs := gitIn(t, r.Root(), "for-each-ref", "refs/promote"); refs != "" {
 		t.Errorf("left behind: %s", refs)
 	}
 }

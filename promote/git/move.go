@@ -20,7 +20,7 @@ func (r *Repo) moveHead(ctx context.Context, d promote.Delivery, b built) (strin
 	subject, _, _ := strings.Cut(d.Message, "\n")
 	u, err := r.beginUpdate(ctx, "commit: "+subject)
 	if err == nil {
-		err = u.say("update HEAD " + b.commit + " " + d.Head + "\ndelete " + tempRef + " " + b.commit + "\nprepare")
+		err = u.say("update HEAD " + b.commit + " " + d.Head + "\ndelete " + r.tempRef() + " " + b.commit + "\nprepare")
 	}
 	if err != nil {
 		r.forget(ctx, b)

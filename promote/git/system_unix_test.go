@@ -28,6 +28,18 @@ func TestReadPipe(t *testing.T) {
 	wantError(t, r.Write(t.Context(), fileList(map[string]string{"pipe": "x"})), "pipe is not a regular file")
 }
 
+// Git would wait for a named pipe that stands for its index.
+func TestIndexIsPipe(t *testing.T) {
+	t.Parallel()
+	r := newRepo(t, map[string]string{"x": "1"})
+	os.Remove(r.index)
+	if err := syscall.Mkfifo(r.index, 0o600); err != nil {
+		t.Skip(err)
+	}
+	_, err := r.State(t.Context(), []string{"x"})
+	wantError(t, err, "git's index is not a regular file")
+}
+
 // Cancelling ends git and its children, which have a group of their own.
 func TestCancelKillsGroup(t *testing.T) {
 	t.Parallel()
