@@ -22,6 +22,7 @@ const module = "github.com/kubepromote/kubepromote/"
 // allows NAME and all below it.
 var mayImport = map[string][]string{
 	"internal/fault": {},
+	"internal/files": {},
 	"internal/spelling": {},
 	"internal/yamlfile": {"internal/spelling"},
 	"overlay": {"internal/spelling"},
@@ -52,7 +53,7 @@ var mayImport = map[string][]string{
 		"verify/internal/sigbundle", "verify/internal/statement", "verify/internal/untrusted"},
 	"verify/internal/sigtest": {},
 	"plugins/kustomize": {"overlay", "digest/...", "verify", "promote", "internal/spelling", "internal/yamlfile"},
-	"promote/git":             {"promote", "overlay"},
+	"promote/git":             {"promote", "overlay", "internal/files"},
 	"promote/images":          {"promote", "digest", "verify"},
 	"cmd/kubectl-promote":     {"plugins/kubectl", "cmd/internal/memory"},
 	"cmd/release":             {},

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -24,18 +23,28 @@ type call struct {
 	op    string
 	args  []string
 	stdin io.Reader
+	// reads tells that nothing is changed: git takes no lock to refresh its index,
+	// and looks at the files itself.
+	reads bool
+	// talks tells that the caller writes to process.in, in place of stdin.
+	talks bool
 	env   []string
 }
 
-// reading is the environment of everything that changes nothing: git's
-// messages are in English, and it takes no lock to refresh its index.
-func reading() []string { return append(inEnglish(), "GIT_OPTIONAL_LOCKS=0") }
+// inEnglish has git's messages fit into ours. Hooks do not get it.
+const inEnglish = "LC_ALL=C"
 
-// inEnglish has git's messages fit into ours.
-func inEnglish() []string { return []string{"LC_ALL=C"} }
+// Paths are taken as they are, and objects as they are stored, whatever the user
+// has put in their place (https://git-scm.com/docs/git-replace).
+const (
+	literally = "GIT_LITERAL_PATHSPECS=1"
+	asStored  = "GIT_NO_REPLACE_OBJECTS=1"
+)
 
-// literally is reading, with every path taken as it is.
-func literally() []string { return append(reading(), "GIT_LITERAL_PATHSPECS=1") }
+// keepMemory stops glibc from giving memory back and asking for it again for each
+// object that is compressed. A fast-import of a thousand files takes 0.1 s of CPU
+// with it, and 3 s without.
+const keepMemory = "MALLOC_TRIM_THRESHOLD_=67108864"
 
 // grace is how long git and its children may take to end once asked to.
 const grace = 2 * time.Second
@@ -43,35 +52,20 @@ const grace = 2 * time.Second
 // newCommand prepares a run of git in dir. It gets its own group of processes:
 // Ctrl-C at the terminal then reaches this program only, which decides.
 func newCommand(ctx context.Context, dir string, c call) *exec.Cmd {
-	args := append([]string{"-C", dir, "-c", "core.quotePath=false"}, c.args...)
-	cmd := exec.CommandContext(ctx, "git", args...)
-	cmd.Env = append(environment(os.Environ()), "GIT_TERMINAL_PROMPT=0")
-	cmd.Env = append(cmd.Env, c.env...)
+	// An order of files that is set up need not exist any more.
+	args := []string{"-C", dir, "-c", "core.quotePath=false", "-c", "diff.orderFile=/dev/null"}
+	env := append(environment(os.Environ()), "GIT_TERMINAL_PROMPT=0", keepMemory)
+	if c.reads {
+		args = append(args, "-c", "core.fsmonitor=false")
+		env = append(env, inEnglish, "GIT_OPTIONAL_LOCKS=0")
+	}
+	cmd := exec.CommandContext(ctx, "git", append(args, c.args...)...)
+	cmd.Env = append(env, c.env...)
 	cmd.Stdin = c.stdin
 	cmd.SysProcAttr = ownGroup()
 	cmd.Cancel = func() error { return endGroup(cmd.Process) }
 	cmd.WaitDelay = grace
 	return cmd
-}
-
-// environment adapts the user's environment to being run with -C: paths in it
-// are relative to the current directory. The switches for pathspecs would
-// change what ours mean.
-func environment(user []string) []string {
-	env := make([]string, 0, len(user)+8)
-	for _, entry := range user {
-		name, value, _ := strings.Cut(entry, "=")
-		switch name {
-		case "GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS":
-			continue
-		case "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY":
-			if abs, err := filepath.Abs(value); err == nil && value != "" {
-				entry = name + "=" + abs
-			}
-		}
-		env = append(env, entry)
-	}
-	return env
 }
 
 // process is a git that runs while its output is read.
@@ -80,6 +74,7 @@ type process struct {
 	cancel context.CancelFunc
 	op     string
 	cmd    *exec.Cmd
+	in     io.WriteCloser // where call.talks
 	out    *bufio.Reader
 	errs   tail
 	// done is closed when the process has ended.
@@ -93,6 +88,9 @@ func start(ctx context.Context, dir string, c call) (*process, error) {
 	p.cmd = newCommand(inner, dir, c)
 	p.cmd.Stderr = &p.errs
 	out, err := p.cmd.StdoutPipe()
+	if err == nil && c.talks {
+		p.in, err = p.cmd.StdinPipe()
+	}
 	if err == nil {
 		err = p.cmd.Start()
 	}
@@ -113,6 +111,19 @@ func (p *process) killLate() {
 	case <-time.After(grace):
 		killGroup(p.cmd.Process)
 	}
+}
+
+// line reads a line of the output, without its end; it is empty where there is none.
+func (p *process) line() string {
+	line, err := p.out.ReadString('\n')
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSuffix(line, "\n")
+}
+
+func (p *process) unexpected(answer string) error {
+	return &Error{Op: p.op, Msg: "unexpected answer: " + clean(answer)}
 }
 
 // wait ends a process whose output has been read to its end.
@@ -194,7 +205,7 @@ func exitCode(err error) int {
 
 // tooOld gives git's version if it is older than 2.38, otherwise nothing.
 func tooOld(ctx context.Context) string {
-	out, err := newCommand(ctx, ".", call{args: []string{"version"}, env: reading()}).Output()
+	out, err := newCommand(ctx, ".", call{args: []string{"version"}, reads: true}).Output()
 	if err != nil {
 		return ""
 	}

@@ -1,7 +1,6 @@
 package git
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -10,11 +9,34 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubepromote/kubepromote/internal/files"
 	"github.com/kubepromote/kubepromote/promote"
 )
 
 // commitLimit is how long a commit may take, with its hooks and signing.
 const commitLimit = 10 * time.Minute
+
+// Write replaces files, all of which exist. Nothing is changed before all
+// contents are on disk; then each file is replaced atomically and keeps its
+// mode. Files that have these bytes already are left alone.
+//
+// Cancelling ctx has an effect until the first file is replaced. Should a later
+// replacement fail, the error says what was replaced, and the same call again
+// completes it.
+func (r *Repo) Write(ctx context.Context, list []promote.File) error {
+	if err := checkPaths(pathsOf(list)); err != nil {
+		return err
+	}
+	return fileError("write", r.top, files.Write(ctx, r.root, asFiles(list)))
+}
+
+func asFiles(list []promote.File) []files.File {
+	all := make([]files.File, len(list))
+	for i, f := range list {
+		all[i] = files.File(f)
+	}
+	return all
+}
 
 // Commit writes the files as [Repo.Write] does, and records them in one commit
 // on top of d.Head. Whatever else is staged stays staged. The user's hooks run
@@ -29,66 +51,60 @@ const commitLimit = 10 * time.Minute
 // tree waits until the files are written.
 func (r *Repo) Commit(ctx context.Context, d promote.Delivery) (string, error) {
 	d.Message = tidy(d.Message)
-	if err := checkDelivery(ctx, d); err != nil {
+	if err := cmp.Or(checkDelivery(ctx, d), checkPaths(pathsOf(d.Files))); err != nil {
 		return "", err
 	}
-	unlock, err := lockTree(ctx, r.root)
-	if err != nil {
-		return "", err
-	}
-	defer unlock()
 	sheltered, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
 	defer cancel()
-	asked := later(func() (struct{}, error) {
+	// Git and whoever is asked by Ready answer while the files are looked at.
+	who := later(func() (identity, error) { return r.identity(sheltered) })
+	plain := later(func() (plan, error) { return r.plan(sheltered, d) })
+	ready := later(func() (struct{}, error) {
 		if d.Ready == nil {
 			return struct{}{}, nil
 		}
 		return struct{}{}, d.Ready(ctx)
 	})
-	who := later(func() (identity, error) { return r.identity(sheltered) })
-	checked, failed := make(chan struct{}), make(chan struct{})
-	objects := later(func() (made, error) {
-		return r.makeCommit(sheltered, d, who, func() error {
-			// Where nothing can be written, no objects are left behind either.
-			select {
-			case <-checked:
-				_, err := asked()
-				return err
-			case <-failed:
-				return errNotMade
-			}
-		})
+	change, err := files.Begin(ctx, r.root, asFiles(d.Files))
+	if err != nil {
+		_, _ = ready()
+		return "", fileError("write", r.top, err)
+	}
+	defer change.Close()
+	objects := later(func() (built, error) {
+		// Where nothing can be written, no objects are left behind either.
+		if _, err := ready(); err != nil {
+			return built{}, err
+		}
+		return r.build(sheltered, d, plain, who)
 	})
-	w := &writer{root: r.root, hook: none, checked: func() { close(checked) }, ready: func() error {
-		_, err := asked()
-		if err == nil {
-			_, err = who() // nobody to name is found before anything is written
-		}
-		return cmp.Or(err, r.indexFree())
-	}}
-	if err := w.write(ctx, d.Files); err != nil {
-		// What has begun is not stopped: git would leave the half of a pack.
-		close(failed)
-		_, _ = asked()
-		if m, err := objects(); err == nil {
-			m.ref.abandon()
-		}
+	err = fileError("write", r.top, change.Prepare(ctx))
+	_, rerr := ready()
+	_, werr := who() // nobody to name is found before anything is written
+	if err = cmp.Or(err, rerr, werr, r.indexFree()); err == nil && ctx.Err() != nil {
+		err = interrupted("write", ctx.Err())
+	}
+	if err == nil {
+		err = fileError("write", r.top, change.Replace())
+	}
+	b, berr := objects()
+	if err != nil {
+		r.forget(sheltered, b)
 		return "", err
 	}
-	hash, err := r.record(sheltered, d, objects, w.stats(), unlock)
-	err = cmp.Or(err, w.settle())
+	hash, err := r.record(sheltered, d, b, berr, change.Unlock)
 	if hash == "" {
-		return "", &promote.NotCommitted{Err: err}
+		return "", &promote.NotCommitted{Err: cmp.Or(err, change.Sync())}
 	}
-	return hash, cmp.Or(err, r.makeDurable(hash))
+	return hash, cmp.Or(err, fileError("write", r.top, change.Sync()), r.makeDurable(hash))
 }
 
 // record commits the files, which are in the working tree. Git commit has locks of
 // its own, and its hooks may run this program: it goes without ours.
-func (r *Repo) record(ctx context.Context, d promote.Delivery, objects func() (made, error), stats map[string]fileStat, unlock func()) (string, error) {
+func (r *Repo) record(ctx context.Context, d promote.Delivery, b built, berr error, unlock func()) (string, error) {
 	// Why there is no commit does not matter: git commit makes its own.
-	if m, err := objects(); err == nil {
-		hash, err := r.moveHead(ctx, d, m, stats)
+	if berr == nil {
+		hash, err := r.moveHead(ctx, d, b)
 		if !errors.Is(err, errNotMade) {
 			return hash, err
 		}
@@ -99,12 +115,14 @@ func (r *Repo) record(ctx context.Context, d promote.Delivery, objects func() (m
 
 // indexFree finds another git that is at work, or was ended in the middle of it.
 func (r *Repo) indexFree() error {
-	r.clearLock()
-	name := r.lockName()
-	if _, err := os.Lstat(name); err == nil {
-		return &Error{Op: "git commit", Msg: "another git is at work here, or has been killed: there is an index.lock", Hint: "wait for it, or rm " + quote(name)}
+	name := r.index + ".lock"
+	info, err := os.Lstat(name)
+	if err != nil {
+		return nil
 	}
-	return nil
+	age := time.Since(info.ModTime()).Round(time.Second)
+	return &Error{Op: "git commit", Msg: fmt.Sprintf("another git is at work here, or was ended in the middle of it: there is an index.lock, made %v ago", age),
+		Hint: "wait for it, or rm " + quote(name)}
 }
 
 func checkDelivery(ctx context.Context, d promote.Delivery) error {
@@ -163,7 +181,7 @@ type identity struct{ author, committer string }
 // identity asks git whom to name.
 func (r *Repo) identity(ctx context.Context) (identity, error) {
 	ask := func(name string) (string, error) {
-		out, err := r.run(ctx, call{op: "find out who commits", args: []string{"var", name}, env: reading()})
+		out, err := r.run(ctx, call{op: "find out who commits", args: []string{"var", name}, reads: true})
 		var e *Error
 		if errors.As(err, &e) && ctx.Err() == nil {
 			e.Hint = `git config user.name "Your Name" && git config user.email you@example.com`
@@ -181,122 +199,12 @@ func (r *Repo) identity(ctx context.Context) (identity, error) {
 	return who, err
 }
 
-// gitCommit has git commit record the files.
-func (r *Repo) gitCommit(ctx context.Context, d promote.Delivery) (string, error) {
-	if err := r.unchanged(d.Files); err != nil {
-		return "", err
-	}
-	if d.Head != "" {
-		head, err := r.head(ctx)
-		if err != nil {
-			return "", err
-		}
-		if head != d.Head {
-			return "", &Error{Op: "git commit", Msg: fmt.Sprintf("the head is at %.9s now, and no longer at %.9s", head, d.Head), Hint: "run the same command again"}
-		}
-	}
-	paths := pathsOf(d.Files)
-	list, err := r.pathspecFile(paths)
-	if err != nil {
-		return "", err
-	}
-	defer os.Remove(list)
-	args := durableObjects()
-	if len(paths) >= manyPaths {
-		// To look at the files' times ahead, git would compare each file of the
-		// repository with each path once more.
-		args = append(args, "-c", "core.preloadIndex=false")
-	}
-	args = append(args, "commit", "--quiet", "--only", "--pathspec-from-file="+list,
-		"--pathspec-file-nul", "-F", "-", "--cleanup=verbatim")
-	if _, err := r.run(ctx, call{op: "git commit", args: args, stdin: strings.NewReader(d.Message)}); err != nil {
-		return "", r.refused(ctx, paths, err)
-	}
-	hash, err := r.head(ctx)
-	if err != nil {
-		return "", &Error{Op: "the commit was made, but git rev-parse HEAD failed", Msg: bare(err), Err: err}
-	}
-	return hash, r.holds(ctx, hash, d.Files)
-}
-
-func (r *Repo) head(ctx context.Context) (string, error) {
-	out, err := r.run(ctx, call{op: "git rev-parse", args: []string{"rev-parse", "--verify", "HEAD"}, env: reading()})
-	return strings.TrimSpace(string(out)), err
-}
-
 func pathsOf(files []promote.File) []string {
 	paths := make([]string, len(files))
 	for i, f := range files {
 		paths[i] = f.Path
 	}
 	return paths
-}
-
-// unchanged makes sure that the files still hold what was written, or was found
-// there when they were to be written.
-func (r *Repo) unchanged(files []promote.File) error {
-	for _, f := range files {
-		data, err := r.ReadFile(f.Path)
-		if err != nil {
-			return err
-		}
-		if !bytes.Equal(data, f.Data) {
-			return &Error{Msg: clean(f.Path) + " has been changed by somebody else in the meantime", Hint: "run the same command again"}
-		}
-	}
-	return nil
-}
-
-// holds looks at the commit itself: a hook may have rewritten the files. Git may
-// store line endings otherwise than the working tree has them.
-func (r *Repo) holds(ctx context.Context, commit string, files []promote.File) error {
-	blobs, err := r.Committed(ctx, pathsOf(files))
-	if err != nil {
-		return &Error{Msg: "commit " + commit + " was made and could not be read back: " + bare(err), Err: err}
-	}
-	for _, f := range files {
-		if !bytes.Equal(unixLines(blobs[f.Path]), unixLines(f.Data)) {
-			return &Error{Msg: fmt.Sprintf("commit %.9s does not hold what was planned for %s", commit, clean(f.Path)), Hint: "git show " + commit}
-		}
-	}
-	return nil
-}
-
-func unixLines(b []byte) []byte { return bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n")) }
-
-// pathspecFile writes the paths into a file for git to read: there may be more
-// than a command line takes, and stdin holds the message.
-func (r *Repo) pathspecFile(paths []string) (string, error) {
-	f, err := os.CreateTemp(r.gitDir, "kubepromote-paths-")
-	if err != nil {
-		return "", &Error{Op: "git commit", Msg: "cannot write into the git directory: " + bare(err), Err: err}
-	}
-	_, err = f.WriteString(literal + strings.Join(paths, "\x00"+literal) + "\x00")
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-		return "", &Error{Op: "git commit", Msg: "cannot write into the git directory: " + bare(err), Err: err}
-	}
-	return f.Name(), nil
-}
-
-// refused explains why git commit failed.
-func (r *Repo) refused(ctx context.Context, paths []string, err error) error {
-	var e *Error
-	if !errors.As(err, &e) || ctx.Err() != nil {
-		return err
-	}
-	// Git gave no reason: it prints nothing when there is nothing to commit.
-	if strings.HasPrefix(e.Msg, "git: ") {
-		state, serr := r.State(ctx, paths)
-		if serr == nil && len(state.Dirty) == 0 {
-			return &Error{Op: "git commit", Msg: "nothing to commit, the files are as in the head", Err: err}
-		}
-		return &Error{Msg: "the commit was refused by git: a hook failed and gave no reason", Hint: "git hook run pre-commit", Err: err}
-	}
-	return refusedByGit(err)
 }
 
 // makeDurable has a new commit survive a crash of the machine.
@@ -306,18 +214,18 @@ func (r *Repo) makeDurable(hash string) error {
 		dirs = append(dirs, r.common)
 	}
 	for _, dir := range dirs {
-		if err := syncFileSystem(dir); err != nil {
-			return &Error{Op: "commit " + hash + " was made, but may not survive a crash", Msg: bare(err), Err: err}
+		if err := files.SyncFileSystem(dir); err != nil {
+			return &Error{Op: "commit " + hash + " was made, but may not survive a crash", Msg: files.Reason(err), Err: err}
 		}
 	}
 	return nil
 }
 
-func syncFileSystem(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
+// durably has git synchronize what it writes, where one call cannot do that for
+// all of it.
+func durably(args ...string) []string {
+	if files.SyncsFileSystems {
+		return args
 	}
-	defer f.Close()
-	return syncWhole(f)
+	return append([]string{"-c", "core.fsync=committed,loose-object,reference,index"}, args...)
 }

@@ -369,7 +369,7 @@ func TestCommitHookWrites(t *testing.T) {
 				}
 				time.Sleep(time.Millisecond)
 			}
-			written <- r.Write(t.Context(), asFiles(map[string]string{"other": "2"}))
+			written <- r.Write(t.Context(), fileList(map[string]string{"other": "2"}))
 			os.WriteFile(done, nil, 0o644)
 		}()
 		if hash, err := r.Commit(t.Context(), delivery(t, r, files("2"))); err != nil || hash != headOf(t, r) {
@@ -378,5 +378,65 @@ func TestCommitHookWrites(t *testing.T) {
 		if err := <-written; err != nil {
 			t.Errorf("%s: %v", amount, err)
 		}
+	}
+}
+
+// Git that is ended when it has made the commit has made it: the head tells, and
+// not the way in which git ended.
+func TestCommitMadeThoughGitEnds(t *testing.T) {
+	t.Parallel()
+	r := newRepo(t, twoFiles("1"))
+	hook(t, r, "post-commit", "kill -9 $PPID\n")
+	hash, err := r.Commit(t.Context(), delivery(t, r, twoFiles("2")))
+	wantError(t, err, "was made, but git commit failed: git: signal: killed")
+	if hash == "" || hash != headOf(t, r) || errors.As(err, new(*promote.NotCommitted)) {
+		t.Errorf("%q, %v", hash, err)
+	}
+	r = newRepo(t, twoFiles("1"))
+	hook(t, r, "pre-commit", "kill -9 $PPID\n")
+	d := delivery(t, r, twoFiles("2"))
+	hash, err = r.Commit(t.Context(), d)
+	os.Remove(filepath.Join(r.gitDir, "index.lock")) // git's own, as it could not remove it
+	for _, lock := range []string{"next-index-*.lock"} {
+		left, _ := filepath.Glob(filepath.Join(r.gitDir, lock))
+		for _, name := range left {
+			os.Remove(name)
+		}
+	}
+	wantNotCommitted(t, r, d, hash, err, "the commit was refused by git: git: signal: killed")
+}
+
+// Hooks are other people's programs: this one's keys and tokens are not theirs.
+// Not parallel: the environment is the process's.
+func TestCommitHookSeesNoSecrets(t *testing.T) {
+	t.Setenv("COSIGN_PASSWORD", "secret")
+	t.Setenv("SIGSTORE_ID_TOKEN", "secret")
+	t.Setenv("GIT_AUTHOR_NAME", "Robot")
+	r := newRepo(t, twoFiles("1"))
+	seen := filepath.Join(t.TempDir(), "seen")
+	hook(t, r, "pre-commit", "env > '"+seen+"'\n")
+	if _, err := r.Commit(t.Context(), delivery(t, r, twoFiles("2"))); err != nil {
+		t.Fatal(err)
+	}
+	if env := get(t, filepath.Dir(seen), "seen"); strings.Contains(env, "secret") || !strings.Contains(env, "GIT_AUTHOR_NAME=Robot") || !strings.Contains(env, "PATH=") {
+		t.Errorf("the hook sees\n%s", env)
+	}
+}
+
+// An object that stands for another one is git's business, and is not committed
+// in the other's place unseen.
+func TestCommitReplacedObject(t *testing.T) {
+	t.Parallel()
+	r := newRepo(t, manyFiles("1"))
+	put(t, r.Root(), map[string]string{"other": "1"})
+	gitIn(t, r.Root(), "add", "other")
+	other := gitIn(t, r.Root(), "write-tree")
+	gitIn(t, r.Root(), "reset", "-q")
+	gitIn(t, r.Root(), "replace", gitIn(t, r.Root(), "rev-parse", "HEAD:odd/HEAD"), gitIn(t, r.Root(), "rev-parse", other+":apps/s1/overlays/production/kustomization.yaml"))
+	if head, err := r.Committed(t.Context(), []string{"odd/HEAD"}); err != nil || string(head["odd/HEAD"]) != "1" {
+		t.Errorf("%q, %v", head, err)
+	}
+	if commitServed(t, r) {
+		t.Error("not left to git commit")
 	}
 }

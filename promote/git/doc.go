@@ -5,8 +5,10 @@
 // Files are read and written through an [os.Root], so that neither ".." nor a
 // symbolic link leads out of the tree, and nothing below .git is touched.
 // Everything else is asked of the user's own git program, version 2.38 or
-// newer, never of a library: credentials, signing, hooks, partial clones and
-// line endings are then exactly as the user has set them up.
+// newer, never of a library, and Git's objects, index and references are written
+// by it alone: credentials, signing, hooks, partial clones and line endings are
+// then exactly as the user has set them up. Git and the hooks that it runs get
+// what they need of the environment, and none of the keys and tokens in it.
 //
 // A promotion uses it in this order:
 //
@@ -25,16 +27,18 @@
 // renames, some files are new and some are old; the same call again replaces
 // the rest, and uses and removes the same temporary files.
 //
-// [Repo.Commit] of many files writes their blobs and trees and the commit as one
-// pack, because git commit would write a file for each. It then exchanges the
-// blobs in git's index, which keeps all its other bytes, and last the head. If the
-// machine stops before the head has moved, the pack, or a part of it, is garbage
-// that git removes in time, and the files may be staged; the same promotion made
-// again commits them. It also removes an index.lock of a run that was killed, and
-// of no other program.
+// What somebody else saves meanwhile stays, and is an error.
 //
-// An index of a form that is not known here is left to git commit: one that is
-// split or sparse, or has extensions that are newer.
+// [Repo.Commit] of few files, and wherever a hook, a signature, a filter, an
+// unfinished merge or a replaced object has a say, is git commit. Many files are
+// committed by git fast-import, because git commit would write a file for each
+// object. It makes one pack, and a reference below refs/promote, so that nothing of
+// it is cleared away. Then the branch is locked, git update-index puts the files
+// into the index, and last the head moves, if it still is where it was, and the
+// reference goes. If the machine stops before the head has moved, the reference
+// may be left, and the files may be staged; the same promotion made again commits
+// them, and the reference is used and removed by the next commit of many files.
+// A lock of git's own that is left is told with its age and its name.
 //
 // # Errors
 //

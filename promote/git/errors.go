@@ -1,13 +1,12 @@
 package git
 
 import (
-	"context"
 	"errors"
-	"io/fs"
-	"os"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/kubepromote/kubepromote/internal/files"
 )
 
 // Error is what every function of this package fails with.
@@ -39,55 +38,32 @@ func (e *Error) HintText() string { return e.Hint }
 // maxMessage bounds what is quoted of git's output.
 const maxMessage = 300
 
-// fileError wraps an error about a file, without the system call and the path
-// that the standard library puts into it.
+// fileError words an error about a file, of the standard library or of package
+// files. No error stays none.
 func fileError(op, path string, err error) error {
 	var known *Error
-	if errors.As(err, &known) {
+	var inFiles *files.Error
+	switch {
+	case err == nil || errors.As(err, &known):
 		return err
-	}
-	if escapes(err) {
+	case errors.As(err, &inFiles):
+		msg := inFiles.Msg
+		if files.LeadsOut(err) {
+			msg = strings.TrimSuffix(msg, "directory") + "repository"
+		}
+		return &Error{Op: inFiles.Op, Msg: msg, Hint: inFiles.Hint, Err: inFiles.Err}
+	case files.LeadsOut(err):
 		return leadsOut(path)
 	}
-	if stopped := interrupted(op+" "+path, err); stopped != nil {
-		return stopped
-	}
-	return &Error{Op: op + " " + clean(path), Msg: bare(err), Err: err}
+	return &Error{Op: op + " " + clean(path), Msg: files.Reason(err), Err: err}
 }
 
-// interrupted translates the errors of a context; nil when err is another one.
 func interrupted(op string, err error) error {
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		return &Error{Op: clean(op), Msg: "took too long", Err: err}
-	case errors.Is(err, context.Canceled):
-		return &Error{Op: clean(op), Msg: "interrupted", Err: err}
-	}
-	return nil
-}
-
-// bare gives the innermost text of a file system error.
-func bare(err error) string {
-	var path *fs.PathError
-	var link *os.LinkError
-	switch {
-	case errors.As(err, &path):
-		err = path.Err
-	case errors.As(err, &link):
-		err = link.Err
-	}
-	return clean(err.Error())
+	return &Error{Op: clean(op), Msg: files.Reason(err), Err: err}
 }
 
 func leadsOut(path string) error {
 	return &Error{Msg: clean(path) + " leads out of the repository"}
-}
-
-// escapes tells whether os.Root refused a path. The standard library does not
-// export that error.
-func escapes(err error) bool {
-	var path *fs.PathError
-	return errors.As(err, &path) && path.Err.Error() == "path escapes from parent"
 }
 
 // lastLine picks the line of git's error output that says why. Git's own last

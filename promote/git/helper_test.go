@@ -87,7 +87,7 @@ func symlink(t testing.TB, target, link string) {
 	}
 }
 
-func asFiles(m map[string]string) []promote.File {
+func fileList(m map[string]string) []promote.File {
 	var files []promote.File
 	for name, data := range m {
 		files = append(files, promote.File{Path: name, Data: []byte(data)})
@@ -105,7 +105,7 @@ func headOf(t testing.TB, r *Repo) string {
 // delivery puts the files on top of the head.
 func delivery(t testing.TB, r *Repo, files map[string]string) promote.Delivery {
 	t.Helper()
-	return promote.Delivery{Head: headOf(t, r), Files: asFiles(files), Message: "m"}
+	return promote.Delivery{Head: headOf(t, r), Files: fileList(files), Message: "m"}
 }
 
 // wantNotCommitted checks that the files are written and only the commit is missing.
@@ -142,7 +142,7 @@ func wantError(t testing.TB, err error, part string) {
 func noLitter(t testing.TB, dir string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {
-		if err == nil && strings.HasSuffix(p, tempSuffix) {
+		if err == nil && strings.HasSuffix(p, ".kubepromote") {
 			t.Errorf("left behind: %s", p)
 		}
 		return err

@@ -38,7 +38,7 @@ const maxArgs = 16 << 10
 //
 // An error of visit ends the reading and is returned as it is.
 func (r *Repo) Commits(ctx context.Context, pathspecs []string, visit func(promote.Commit) (bool, error)) error {
-	c := call{op: "git log", args: logArgs(), env: reading()}
+	c := call{op: "git log", args: logArgs(), reads: true, env: []string{asStored}}
 	if err := addPathspecs(&c, pathspecs); err != nil {
 		return err
 	}

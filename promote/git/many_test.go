@@ -2,6 +2,7 @@ package git
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,7 +13,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote"
 )
 
-// manyFiles are enough files for their objects to be packed, with awkward names.
+// manyFiles are enough files for git fast-import, with awkward names.
 func manyFiles(text string) map[string]string {
 	files := map[string]string{`back\slash`: text, "\"quoted\"": text, " blank ": text}
 	for _, name := range awkward {
@@ -47,10 +48,13 @@ func counted(t *testing.T, r *Repo, what string) string {
 // noTrace checks that no file is left in the git directory but git's own.
 func noTrace(t testing.TB, r *Repo) {
 	t.Helper()
-	for _, pattern := range []string{"kubepromote*", "refs/kubepromote*"} {
+	for _, pattern := range []string{"kubepromote*", "*.lock", "fast_import_crash*", "../.git/objects/pack/*.keep", "../.git/objects/pack/tmp_*"} {
 		if left, _ := filepath.Glob(filepath.Join(r.gitDir, pattern)); len(left) > 0 {
 			t.Errorf("left behind: %q", left)
 		}
+	}
+	if refs := gitIn(t, r.Root(), "for-each-ref", "refs/promote"); refs != "" {
+		t.Errorf("left behind: %s", refs)
 	}
 }
 
@@ -128,13 +132,13 @@ func TestCommitMany(t *testing.T) {
 }
 
 // A file's new contents may be there already, and one object may be in many
-// files; a large set is compressed.
+// files.
 func TestCommitManySizes(t *testing.T) {
 	t.Parallel()
 	files := manyFiles("1")
 	r := newRepo(t, files)
 	for name := range files {
-		files[name] = strings.Repeat(name, (fewData/50)/len(name)) // all in all more than fewData
+		files[name] = strings.Repeat(name, (40<<10)/len(name))
 	}
 	files["a b.yaml"], files["HEAD"] = "", "1"
 	put(t, r.Root(), map[string]string{"HEAD": "1", "a b.yaml": ""})
@@ -188,24 +192,42 @@ func TestCommitManyUnbornLinkedDetached(t *testing.T) {
 // A commit made in between is kept, and so is what was staged.
 func TestCommitManyHeadMoved(t *testing.T) {
 	t.Parallel()
-	for what, other := range map[string]string{"another file": "rest", "the same file": "a b.yaml"} {
-		t.Run(what, func(t *testing.T) {
-			files := manyFiles("1")
-			files["rest"] = "1"
-			r := newRepo(t, files)
-			hash, d, err := commitWhileMoving(t, r, manyFiles("2"), other)
-			moved := headOf(t, r)
-			wantNotCommitted(t, r, d, hash, err, "is at "+moved[:9])
-			if subject := gitIn(t, r.Root(), "log", "-1", "--format=%s"); subject != "other" {
-				t.Errorf("the head is %q", subject)
+	files := manyFiles("1")
+	files["rest"] = "1"
+	r := newRepo(t, files)
+	hash, d, err := commitWhileMoving(t, r, manyFiles("2"), "rest")
+	moved := headOf(t, r)
+	wantNotCommitted(t, r, d, hash, err, "is at "+moved[:9])
+	if subject := gitIn(t, r.Root(), "log", "-1", "--format=%s"); subject != "other" {
+		t.Errorf("the head is %q", subject)
+	}
+	if staged := gitIn(t, r.Root(), "diff", "--cached", "--stat"); staged != "" {
+		t.Errorf("staged: %s", staged)
+	}
+	if branch := gitIn(t, r.Root(), "rev-parse", "main"); branch != moved {
+		t.Errorf("main is %s, the head %s", branch, moved)
+	}
+}
+
+// A file that somebody changes and commits in between keeps that change, and no
+// other file is written.
+func TestCommitFileChangedMeanwhile(t *testing.T) {
+	t.Parallel()
+	for amount, files := range amounts {
+		r := newRepo(t, files("1"))
+		other := fileList(files("1"))[0].Path
+		hash, d, err := commitWhileMoving(t, r, files("2"), other)
+		wantError(t, err, "has been changed by somebody else in the meantime")
+		if hash != "" || errors.As(err, new(*promote.NotCommitted)) {
+			t.Errorf("%s: %q, %T", amount, hash, err)
+		}
+		for _, f := range d.Files {
+			if got := get(t, r.Root(), f.Path); got == string(f.Data) || (got == "other") != (f.Path == other) {
+				t.Errorf("%s: %q: %q", amount, f.Path, got)
 			}
-			if staged := gitIn(t, r.Root(), "diff", "--cached", "--stat"); staged != "" {
-				t.Errorf("staged: %s", staged)
-			}
-			if branch := gitIn(t, r.Root(), "rev-parse", "main"); branch != moved {
-				t.Errorf("main is %s, the head %s", branch, moved)
-			}
-		})
+		}
+		noLitter(t, r.Root())
+		noTrace(t, r)
 	}
 }
 
@@ -225,6 +247,9 @@ func TestCommitFewHeadMoved(t *testing.T) {
 func commitWhileMoving(t *testing.T, r *Repo, files map[string]string, other string) (string, promote.Delivery, error) {
 	t.Helper()
 	d := delivery(t, r, files)
+	for i, f := range d.Files {
+		d.Files[i].Old = []byte(get(t, r.Root(), f.Path))
+	}
 	d.Ready = func(context.Context) error {
 		if err := os.WriteFile(filepath.Join(r.Root(), other), []byte("other"), 0o644); err != nil {
 			return err

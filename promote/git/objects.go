@@ -8,6 +8,8 @@ import (
 	"io"
 	"strconv"
 	"strings"
+
+	"github.com/kubepromote/kubepromote/internal/files"
 )
 
 // object is what git cat-file answers. Kind is empty where there is none.
@@ -51,7 +53,7 @@ func (r *Repo) headNames(ctx context.Context, paths []string) (names, have []str
 		}
 		return names, paths, nil
 	}
-	out, err := r.run(ctx, call{op: "git ls-tree", args: []string{"ls-tree", "-r", "-z", "--full-tree", "HEAD"}, env: reading()})
+	out, err := r.run(ctx, call{op: "git ls-tree", args: []string{"ls-tree", "-r", "-z", "--full-tree", "HEAD"}, reads: true, env: []string{asStored}})
 	if err != nil && r.unborn(ctx) {
 		return nil, nil, nil
 	}
@@ -106,7 +108,7 @@ func (r *Repo) objects(ctx context.Context, names []string, visit func(int, obje
 		op:    "git cat-file",
 		args:  []string{"cat-file", "--batch", "--buffer", "-z"},
 		stdin: strings.NewReader(strings.Join(names, "\x00") + "\x00"),
-		env:   reading(),
+		reads: true, env: []string{asStored},
 	})
 	if err != nil {
 		return err
@@ -155,8 +157,8 @@ func readObject(r *bufio.Reader, name string) (object, error) {
 	if err != nil || size < 0 {
 		return object{}, &Error{Op: "git cat-file", Msg: "unexpected answer: " + clean(line)}
 	}
-	if size > maxFile {
-		return object{}, tooLarge("object " + fields[0] + " (" + name + ")")
+	if size > files.MaxSize {
+		return object{}, &Error{Msg: "object " + fields[0] + " (" + clean(name) + ") is larger than 64 MiB"}
 	}
 	data := make([]byte, size+1)
 	if _, err := io.ReadFull(r, data); err != nil {

@@ -1,14 +1,14 @@
 package git
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
+
+	"github.com/kubepromote/kubepromote/internal/files"
 )
 
 // checkPath refuses what must not be read or written, whatever the file system
@@ -54,47 +54,16 @@ func isGit(elem string) bool {
 	return strings.EqualFold(elem, ".git") || strings.EqualFold(elem, "git~1")
 }
 
-// checkParents refuses paths that git does not see where they seem to be:
-// behind a symbolic link and, if nested, in another repository inside this one.
-func checkParents(root *tree, names []string, nested bool) error {
-	type parent struct{ name, dir string }
-	var parents []parent
-	seen := map[string]bool{".": true}
-	for _, name := range names {
-		first := len(parents)
-		for dir := path.Dir(name); !seen[dir]; dir = path.Dir(dir) {
-			seen[dir] = true
-			parents = append(parents, parent{name, dir})
+// checkParents refuses paths that git does not see where they seem to be: behind
+// a symbolic link, or in another repository inside this one.
+func (r *Repo) checkParents(names []string) error {
+	err := files.CheckParents(r.root, names, func(name, dir string) error {
+		if _, err := os.Lstat(filepath.Join(r.top, filepath.FromSlash(dir), ".git")); err == nil {
+			return &Error{Msg: clean(name) + " belongs to another repository, at " + clean(dir)}
 		}
-		// The outermost is the one to be named.
-		slices.Reverse(parents[first:])
-	}
-	return each(context.Background(), manyAtOnce, parents, func(p parent) error {
-		return checkParent(root, p.name, p.dir, nested)
+		return nil
 	})
-}
-
-func checkParent(root *tree, name, dir string, nested bool) error {
-	if root.ordinaryPlain(dir) {
-		return nil
-	}
-	info, err := root.Lstat(dir)
-	switch {
-	case escapes(err):
-		return leadsOut(name)
-	case err != nil:
-		// What is missing is told by who opens it.
-		return nil
-	case info.Mode()&fs.ModeSymlink != 0:
-		return &Error{Msg: clean(name) + " lies behind the symbolic link " + clean(dir)}
-	}
-	if !nested {
-		return nil
-	}
-	if _, err := root.Lstat(dir + "/.git"); err == nil {
-		return &Error{Msg: clean(name) + " belongs to another repository, at " + clean(dir)}
-	}
-	return nil
+	return fileError("look at", "the files", err)
 }
 
 // reachesGit tells whether a path ends inside a .git directory by way of a

@@ -10,7 +10,7 @@ import (
 // user names, passwords and tokens; empty where there is none, or one that is a
 // path of this machine. The form user@host:path is given as ssh://host/path.
 func (r *Repo) Remote(ctx context.Context) (string, error) {
-	out, err := r.run(ctx, call{op: "read the remote", args: []string{"config", "--get", "--default", "", "remote.origin.url"}, env: reading()})
+	out, err := r.run(ctx, call{op: "read the remote", args: []string{"config", "--get", "--default", "", "remote.origin.url"}, reads: true})
 	if err != nil {
 		return "", err
 	}

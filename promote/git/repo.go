@@ -18,13 +18,12 @@ var (
 // Repo is a Git repository with a working tree. Its methods may be called
 // concurrently.
 type Repo struct {
-	root *tree
+	root *os.Root
 	// top is the work tree, gitDir this work tree's own git directory, common
-	// the one that it shares with other work trees; all of them absolute.
-	top, gitDir, common string
-	prefix              string
-	// sha256 tells which object names the repository has; the others are SHA-1.
-	sha256 bool
+	// the one that it shares with other work trees, index git's index; all of them
+	// absolute.
+	top, gitDir, common, index string
+	prefix                     string
 }
 
 // Open finds the repository that dir is in. It is an error if dir is in no
@@ -43,25 +42,20 @@ func Open(ctx context.Context, dir string) (*Repo, error) {
 		top:    filepath.FromSlash(answer[0]),
 		gitDir: filepath.FromSlash(answer[1]),
 		common: filepath.FromSlash(answer[2]),
-		prefix: strings.TrimSuffix(answer[3], "/"),
-		sha256: answer[4] == "sha256",
+		index:  filepath.FromSlash(answer[3]),
+		prefix: strings.TrimSuffix(answer[4], "/"),
 	}
-	root, err := os.OpenRoot(r.top)
-	if err != nil {
+	if r.root, err = os.OpenRoot(r.top); err != nil {
 		return nil, fileError("open", r.top, err)
-	}
-	if r.root, err = newTree(root); err != nil {
-		_ = root.Close()
-		return nil, err
 	}
 	return r, nil
 }
 
-// locate asks for the work tree, the git directory, the common one, the prefix
-// and the format of object names. Git ends each answer with a newline, so only a
-// path with a newline in it needs a question for each.
+// locate asks for the work tree, the git directory, the common one, the index
+// and the prefix. Git ends each answer with a newline, so only a path with a
+// newline in it needs a question for each.
 func locate(ctx context.Context, dir string) ([]string, error) {
-	questions := []string{"--show-toplevel", "--git-dir", "--git-common-dir", "--show-prefix", "--show-object-format"}
+	questions := []string{"--show-toplevel", "--git-dir", "--git-common-dir", "--git-path index", "--show-prefix"}
 	out, err := revParse(ctx, dir, questions...)
 	if err != nil {
 		return nil, notOpened(ctx, dir, err)
@@ -84,9 +78,13 @@ func locate(ctx context.Context, dir string) ([]string, error) {
 	return answers, nil
 }
 
+// revParse asks in dir. A folder that only looks like a bare repository, in a
+// clone of somebody else's, is not taken for one: its configuration could name
+// programs to run.
 func revParse(ctx context.Context, dir string, questions ...string) (string, error) {
-	args := append([]string{"rev-parse", "--path-format=absolute"}, questions...)
-	out, err := runIn(ctx, dir, call{op: "open " + clean(dir), args: args, env: reading()})
+	args := []string{"-c", "safe.bareRepository=explicit", "rev-parse", "--path-format=absolute"}
+	args = append(args, strings.Fields(strings.Join(questions, " "))...)
+	out, err := runIn(ctx, dir, call{op: "open " + clean(dir), args: args, reads: true})
 	return strings.TrimSuffix(string(out), "\n"), err
 }
 
@@ -99,7 +97,7 @@ func notOpened(ctx context.Context, dir string, err error) error {
 	switch {
 	case strings.HasPrefix(e.Msg, "not a git repository"):
 		return &Error{Msg: clean(dir) + " is not in a git repository", Hint: "git init", Err: err}
-	case strings.Contains(e.Msg, "must be run in a work tree"):
+	case strings.Contains(e.Msg, "must be run in a work tree"), strings.Contains(e.Msg, "cannot use bare repository"):
 		return &Error{Msg: clean(dir) + " is in a bare repository or in a git directory, without files to edit",
 			Hint: "git clone " + quote(clean(dir)), Err: err}
 	case strings.HasPrefix(e.Msg, "cannot change to"):

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/kubepromote/kubepromote/internal/files"
 )
 
 func TestOpen(t *testing.T) {
@@ -45,6 +47,11 @@ func TestOpenErrors(t *testing.T) {
 		_, err := Open(t.Context(), dir)
 		wantError(t, err, want)
 	}
+	// A folder of a clone that looks like a bare repository is not taken for one.
+	r := newRepo(t, map[string]string{"bare/HEAD": "ref: refs/heads/main\n", "bare/config": "[core]\n\trepositoryformatversion = 0\n\tbare = false\n\tworktree = .\n",
+		"bare/objects/x": "", "bare/refs/x": ""})
+	_, err := Open(t.Context(), filepath.Join(r.Root(), "bare"))
+	wantError(t, err, "bare is in a bare repository or in a git directory")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := Open(ctx, bare); !errors.Is(err, context.Canceled) {
@@ -122,7 +129,7 @@ func TestReadFile(t *testing.T) {
 			t.Errorf("%s: fs.ErrNotExist: %v", name, err)
 		}
 	}
-	if err := os.Truncate(filepath.Join(r.Root(), "empty"), maxFile+1); err != nil {
+	if err := os.Truncate(filepath.Join(r.Root(), "empty"), files.MaxSize+1); err != nil {
 		t.Fatal(err)
 	}
 	_, err := r.ReadFile("empty")
@@ -175,11 +182,17 @@ func TestClean(t *testing.T) {
 	}
 }
 
+// Keys and tokens stay with this program: git runs hooks, and they are other
+// people's programs.
 func TestEnvironment(t *testing.T) {
 	t.Parallel()
 	wd, _ := os.Getwd()
-	got := environment([]string{"GIT_INDEX_FILE=.git/index", "GIT_GLOB_PATHSPECS=1", "A=b"})
-	want := []string{"GIT_INDEX_FILE=" + filepath.Join(wd, ".git", "index"), "A=b"}
+	got := environment([]string{
+		"GIT_INDEX_FILE=.git/index", "GIT_GLOB_PATHSPECS=1", "PATH=/bin", "LC_TIME=C", "https_proxy=http://p", "GIT_ASKPASS=ask", "SSH_AUTH_SOCK=/s",
+		"XDG_CONFIG_HOME=/c", "Path=C:", "COSIGN_PASSWORD=x", "SIGSTORE_ID_TOKEN=x", "GITHUB_TOKEN=x", "AWS_SECRET_ACCESS_KEY=x", "HOMEX=1", "A=b", "=C:=C:",
+	})
+	want := []string{"GIT_INDEX_FILE=" + filepath.Join(wd, ".git", "index"), "PATH=/bin", "LC_TIME=C", "https_proxy=http://p", "GIT_ASKPASS=ask",
+		"SSH_AUTH_SOCK=/s", "XDG_CONFIG_HOME=/c", "Path=C:"}
 	if strings.Join(got, "|") != strings.Join(want, "|") {
 		t.Errorf("%q", got)
 	}

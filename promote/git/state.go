@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"os"
 	"path"
@@ -29,7 +28,10 @@ func (r *Repo) State(ctx context.Context, paths []string) (promote.State, error)
 	if err := checkPaths(paths); err != nil {
 		return promote.State{}, err
 	}
-	index := r.indexMark()
+	index, err := r.indexMark()
+	if err != nil {
+		return promote.State{}, err
+	}
 	if len(paths) == 0 {
 		if state, err := r.where(ctx); err == nil {
 			state.Busy, state.Index = r.busy(), index
@@ -48,17 +50,17 @@ func (r *Repo) State(ctx context.Context, paths []string) (promote.State, error)
 	default:
 		args = append(args, "--untracked-files=no")
 	}
-	env, specs := literally(), paths
+	env, specs := []string{literally}, paths
 	if !few(paths) {
 		// A few patterns, and git need not look at the other files.
 		specs = covering(paths)
-		args, env = append(append(args, "--"), specs...), reading()
+		args, env = append(append(args, "--"), specs...), nil
 	}
 	tracked := func() (map[string]byte, error) { return nil, nil }
 	if len(paths) > 0 {
 		tracked = r.listTracked(ctx, specs, env)
 	}
-	out, err := r.run(ctx, call{op: "git status", args: args, env: env})
+	out, err := r.run(ctx, call{op: "git status", args: args, reads: true, env: env})
 	known, lerr := tracked()
 	if err = cmp.Or(err, lerr); err != nil {
 		return promote.State{}, err
@@ -76,7 +78,7 @@ func (r *Repo) State(ctx context.Context, paths []string) (promote.State, error)
 	if !few(paths) {
 		doubtful = slices.DeleteFunc(slices.Clone(paths), func(p string) bool { return known[p] != 0 && state.Dirty[p] == "" })
 	}
-	if err := checkParents(r.root, doubtful, true); err != nil {
+	if err := r.checkParents(doubtful); err != nil {
 		return promote.State{}, err
 	}
 	if !few(paths) {
@@ -88,7 +90,7 @@ func (r *Repo) State(ctx context.Context, paths []string) (promote.State, error)
 // where tells the head and its branch, without a look at the index as git status
 // takes it. Before the first commit it is an error.
 func (r *Repo) where(ctx context.Context) (promote.State, error) {
-	out, err := r.run(ctx, call{op: "git rev-parse", args: []string{"rev-parse", "HEAD", "--symbolic-full-name", "HEAD"}, env: reading()})
+	out, err := r.run(ctx, call{op: "git rev-parse", args: []string{"rev-parse", "HEAD", "--symbolic-full-name", "HEAD"}, reads: true})
 	lines := strings.Split(string(out), "\n")
 	if err == nil && len(lines) != 3 {
 		err = &Error{Op: "git rev-parse", Msg: "unexpected answer: " + clean(string(out))}
@@ -104,26 +106,26 @@ func (r *Repo) where(ctx context.Context) (promote.State, error) {
 }
 
 // indexMark gives what tells one content of git's index from another: its size,
-// its time, and the checksum at its end. It is empty where there is none.
-func (r *Repo) indexMark() string {
-	name := os.Getenv("GIT_INDEX_FILE")
-	if name == "" {
-		name = filepath.Join(r.gitDir, "index")
-	}
-	f, err := os.Open(name)
+// its time, and its last bytes, which are a checksum. It is empty where there is
+// none. What is no regular file is an error, as git would wait for a named pipe.
+func (r *Repo) indexMark() (string, error) {
+	info, err := os.Stat(r.index)
 	if err != nil {
-		return ""
+		return "", nil
+	}
+	if !info.Mode().IsRegular() {
+		return "", &Error{Msg: "git's index is not a regular file: " + clean(r.index)}
+	}
+	f, err := os.Open(r.index)
+	if err != nil {
+		return "", nil
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return ""
-	}
-	end := make([]byte, sha256.Size)
+	end := make([]byte, 32)
 	if _, err := f.ReadAt(end, info.Size()-int64(len(end))); err != nil {
-		return ""
+		return "", nil
 	}
-	return fmt.Sprintf("%d %d %x", info.Size(), info.ModTime().UnixNano(), end)
+	return fmt.Sprintf("%d %d %x", info.Size(), info.ModTime().UnixNano(), end), nil
 }
 
 // listTracked begins to list the paths that git knows, of those that the
@@ -133,7 +135,7 @@ func (r *Repo) indexMark() string {
 func (r *Repo) listTracked(ctx context.Context, specs, env []string) func() (map[string]byte, error) {
 	return later(func() (map[string]byte, error) {
 		args := append([]string{"ls-files", "-v", "-z", "--"}, specs...)
-		out, err := r.run(ctx, call{op: "git ls-files", args: args, env: env})
+		out, err := r.run(ctx, call{op: "git ls-files", args: args, reads: true, env: env})
 		tracked := map[string]byte{}
 		for name := range strings.SplitSeq(string(out), "\x00") {
 			if letter, path, ok := strings.Cut(name, " "); ok {
@@ -162,7 +164,7 @@ func (r *Repo) addUntracked(ctx context.Context, paths []string, dirty map[strin
 	}
 	// This command refuses literal pathspecs; "./" does the same.
 	out, err := r.run(ctx, call{op: "git check-ignore", args: []string{"check-ignore", "-z", "--stdin"},
-		stdin: strings.NewReader("./" + strings.Join(found, "\x00./") + "\x00"), env: reading()})
+		stdin: strings.NewReader("./" + strings.Join(found, "\x00./") + "\x00"), reads: true})
 	// The status is 1 where nothing is ignored.
 	if err != nil && exitCode(err) != 1 {
 		return err

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/kubepromote/kubepromote/promote"
 )
 
 func TestState(t *testing.T) {
@@ -128,7 +129,7 @@ func TestStateForeign(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{"link/y": "link/y lies behind the symbolic link link", "../x": "leads out"} {
-		wantError(t, r.Write(t.Context(), asFiles(map[string]string{name: "2"})), want)
+		wantError(t, r.Write(t.Context(), fileList(map[string]string{name: "2"})), want)
 	}
 }
 
@@ -272,5 +273,28 @@ func TestStateHidden(t *testing.T) {
 				t.Errorf("%s, %s: %+v, %v", amount, flag, state, err)
 			}
 		}
+	}
+}
+
+// Settings that concern what is shown to people do not stop the reading.
+func TestOddSettings(t *testing.T) {
+	t.Parallel()
+	r := newRepo(t, map[string]string{"ä": "1", "x": "1"})
+	for _, setting := range []string{"diff.orderFile=/absent", "core.quotePath=true", "status.renames=copies", "diff.external=false", "color.ui=always", "core.fsmonitor=/absent"} {
+		key, value, _ := strings.Cut(setting, "=")
+		gitIn(t, r.Root(), "config", key, value)
+	}
+	put(t, r.Root(), map[string]string{"ä": "2"})
+	state, err := r.State(t.Context(), []string{"ä", "x"})
+	if err != nil || len(state.Dirty) != 1 || state.Dirty["ä"] != "modified" {
+		t.Errorf("%+v, %v", state, err)
+	}
+	if _, err := r.Commit(t.Context(), delivery(t, r, map[string]string{"ä": "3"})); err != nil {
+		t.Error(err)
+	}
+	n := 0
+	err = r.Commits(t.Context(), []string{"ä"}, func(c promote.Commit) (bool, error) { n++; return true, nil })
+	if err != nil || n != 2 {
+		t.Errorf("%d commits, %v", n, err)
 	}
 }

@@ -12,8 +12,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/kubepromote/kubepromote/promote"
 )
 
 // Opening a named pipe must not wait for somebody to write.
@@ -27,32 +25,19 @@ func TestReadPipe(t *testing.T) {
 	wantError(t, err, "pipe is not a regular file")
 	_, err = r.ReadDir("pipe")
 	wantError(t, err, "pipe is not a directory")
-	wantError(t, r.Write(t.Context(), asFiles(map[string]string{"pipe": "x"})), "pipe is not a regular file")
+	wantError(t, r.Write(t.Context(), fileList(map[string]string{"pipe": "x"})), "pipe is not a regular file")
 }
 
-func TestWriteWaitsForLock(t *testing.T) {
+// Git would wait for a named pipe that stands for its index.
+func TestIndexIsPipe(t *testing.T) {
 	t.Parallel()
 	r := newRepo(t, map[string]string{"x": "1"})
-	other, err := os.Open(r.Root())
-	if err != nil {
-		t.Fatal(err)
+	os.Remove(r.index)
+	if err := syscall.Mkfifo(r.index, 0o600); err != nil {
+		t.Skip(err)
 	}
-	defer other.Close()
-	if ok, err := tryLock(other); !ok || err != nil {
-		t.Fatal(ok, err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 120*time.Millisecond)
-	defer cancel()
-	files := asFiles(map[string]string{"x": "2"})
-	err = r.Write(ctx, files)
-	wantError(t, err, "wait for another promotion that writes here")
-	if !errors.Is(err, context.DeadlineExceeded) {
-		t.Error(err)
-	}
-	time.AfterFunc(60*time.Millisecond, func() { other.Close() })
-	if err := r.Write(t.Context(), files); err != nil || get(t, r.Root(), "x") != "2" {
-		t.Error(err)
-	}
+	_, err := r.State(t.Context(), []string{"x"})
+	wantError(t, err, "git's index is not a regular file")
 }
 
 // Cancelling ends git and its children, which have a group of their own.
@@ -86,23 +71,4 @@ func TestCancelKillsGroup(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	t.Errorf("the child %d still runs", pid)
-}
-
-func TestWriteKeepsOwner(t *testing.T) {
-	t.Parallel()
-	r := newRepo(t, map[string]string{"x": "1"})
-	file := filepath.Join(r.Root(), "x")
-	if err := os.Chown(file, 1234, 2345); err != nil {
-		t.Skip(err)
-	}
-	if err := r.Write(t.Context(), []promote.File{{Path: "x", Data: []byte("2")}}); err != nil {
-		t.Fatal(err)
-	}
-	info, err := os.Stat(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if stat := info.Sys().(*syscall.Stat_t); stat.Uid != 1234 || stat.Gid != 2345 {
-		t.Errorf("owner %d:%d", stat.Uid, stat.Gid)
-	}
 }

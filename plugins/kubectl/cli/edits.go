@@ -7,9 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/files"
 	"github.com/kubepromote/kubepromote/overlay"
-	"github.com/kubepromote/kubepromote/promote"
-	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/spf13/cobra"
 )
 
@@ -94,7 +93,7 @@ func writeEdits(ctx context.Context, inputs []Input, edits []*overlay.Edit) erro
 		return FileError(err)
 	}
 	defer root.Close()
-	var files []promote.File
+	var list []files.File
 	for i, e := range edits {
 		if !e.Changed() {
 			continue
@@ -103,10 +102,10 @@ func writeEdits(ctx context.Context, inputs []Input, edits []*overlay.Edit) erro
 		if err != nil {
 			return FileError(err)
 		}
-		files = append(files, promote.File{Path: filepath.ToSlash(rel), Data: e.After.Bytes(), Old: e.Before.Bytes()})
+		list = append(list, files.File{Path: filepath.ToSlash(rel), Data: e.After.Bytes(), Old: e.Before.Bytes()})
 	}
-	if len(files) == 0 {
+	if len(list) == 0 {
 		return nil
 	}
-	return git.WriteFiles(ctx, root, files)
+	return files.Write(ctx, root, list)
 }

@@ -11,9 +11,9 @@ import (
 	"reflect"
 
 	"github.com/kubepromote/kubepromote/digest/lock"
+	"github.com/kubepromote/kubepromote/internal/files"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
-	"github.com/kubepromote/kubepromote/promote/git"
 )
 
 // lockFile is a lock on disk: ours, or an ImagesLock as kbld writes it.
@@ -96,7 +96,7 @@ func (l *lockFile) save(ctx context.Context) (changed bool, err error) {
 		return false, cli.FileError(err)
 	}
 	defer root.Close()
-	return true, git.WriteFiles(ctx, root, []promote.File{{Path: filepath.Base(l.path), Data: data, Old: l.data}})
+	return true, files.Write(ctx, root, []files.File{{Path: filepath.Base(l.path), Data: data, Old: l.data}})
 }
 
 // createFile writes a new file, durably; it never replaces one.

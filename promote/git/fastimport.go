@@ -1,0 +1,129 @@
+package git
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/promote"
+)
+
+// newCommit is a commit to be made.
+type newCommit struct {
+	parent  string
+	files   []promote.File // the parent has them; they keep their modes
+	message string
+	identity
+	// ref leads to the commit afterwards: git could clear it away otherwise before
+	// a branch leads to it. Nobody else uses the reference at the same time.
+	ref string
+}
+
+// treeFile is a file as trees have it: its mode, in octal digits, and the names of
+// its blobs in the parent and in the commit.
+type treeFile struct{ mode, was, now string }
+
+// errNotInParent says that the parent has something else at a path than a file.
+var errNotInParent = errors.New("not a file of the parent")
+
+// commitTree makes a commit by git fast-import, which writes one pack, and gives
+// its name and its files in their order. The git directory may be that of a bare
+// repository: no working tree and no index are looked at, no hook is run, and
+// nothing is signed. To move a branch to the commit, and to delete the reference,
+// is left to the caller.
+func commitTree(ctx context.Context, gitDir string, c newCommit) (string, []treeFile, error) {
+	p, err := start(ctx, gitDir, call{
+		op: "git fast-import", talks: true, env: []string{inEnglish, asStored},
+		args: durably("--git-dir="+gitDir, "fast-import", "--quiet", "--force", "--done", "--date-format=raw"),
+	})
+	if err != nil {
+		return "", nil, err
+	}
+	hash, list, err := importCommit(p, c)
+	_ = p.in.Close()
+	_, _ = io.Copy(io.Discard, p.out)
+	if werr := p.wait(); werr != nil {
+		// Git leaves a report, which nobody asked for.
+		_ = os.Remove(filepath.Join(gitDir, fmt.Sprintf("fast_import_crash_%d", p.cmd.Process.Pid)))
+		return "", nil, werr
+	}
+	if err != nil {
+		deleteRef(ctx, gitDir, c.ref)
+		return "", nil, err
+	}
+	return hash, list, nil
+}
+
+// importCommit talks to git. It sends the blobs and asks for their names, begins
+// the commit and asks for the parent's files, and then replaces these
+// (https://git-scm.com/docs/git-fast-import).
+func importCommit(p *process, c newCommit) (string, []treeFile, error) {
+	asked := later(func() (struct{}, error) { return struct{}{}, sendFiles(p.in, c) })
+	list := make([]treeFile, len(c.files))
+	for i := range list {
+		if list[i].now = p.line(); !isHash(list[i].now) {
+			return "", nil, p.unexpected(list[i].now)
+		}
+	}
+	missing := error(nil)
+	for i := range list {
+		answer := p.line() // mode, kind, name, a tab, the path; or "missing", the path
+		fields := strings.Fields(answer)
+		switch {
+		case answer == "":
+			return "", nil, p.unexpected(answer)
+		case len(fields) < 4 || fields[1] != "blob" || !isHash(fields[2]) || fields[0] != "100644" && fields[0] != "100755":
+			missing = errNotInParent
+		default:
+			list[i].mode, list[i].was = fields[0], fields[2]
+		}
+	}
+	if _, err := asked(); err != nil {
+		return "", nil, err
+	}
+	w := bufio.NewWriter(p.in)
+	if missing == nil {
+		for i, f := range c.files {
+			fmt.Fprintf(w, "M %s :%d %s\n", list[i].mode, i+2, quotePath(f.Path))
+		}
+	}
+	fmt.Fprint(w, "\nget-mark :1\ndone\n")
+	if err := w.Flush(); err != nil {
+		return "", nil, err
+	}
+	hash := p.line()
+	if !isHash(hash) {
+		return "", nil, p.unexpected(hash)
+	}
+	return hash, list, missing
+}
+
+// sendFiles sends all up to the changes of the tree. Mark 1 is the commit, the
+// blobs have those after it.
+func sendFiles(to io.Writer, c newCommit) error {
+	w := bufio.NewWriterSize(to, 64<<10)
+	for i, f := range c.files {
+		fmt.Fprintf(w, "blob\nmark :%d\ndata %d\n%s\nget-mark :%d\n", i+2, len(f.Data), f.Data, i+2)
+	}
+	fmt.Fprintf(w, "commit %s\nmark :1\nauthor %s\ncommitter %s\ndata %d\n%s\nfrom %s\n",
+		c.ref, c.author, c.committer, len(c.message), c.message, c.parent)
+	for _, f := range c.files {
+		fmt.Fprintf(w, "ls %s\n", quotePath(f.Path))
+	}
+	return w.Flush()
+}
+
+var pathQuoter = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+
+// quotePath writes a path for fast-import.
+func quotePath(path string) string { return `"` + pathQuoter.Replace(path) + `"` }
+
+// deleteRef deletes a temporary reference. If it is left, the next commit takes it.
+func deleteRef(ctx context.Context, gitDir, ref string) {
+	_, _ = runIn(ctx, gitDir, call{op: "git update-ref", args: []string{"--git-dir=" + gitDir, "update-ref", "-d", ref}, env: []string{inEnglish}})
+}

@@ -1,0 +1,141 @@
+package git
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/kubepromote/kubepromote/promote"
+)
+
+// A commit needs no working tree, and may be on top of any commit. The files keep
+// their modes, and nothing else changes.
+func TestCommitTreeBare(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{"run.sh": "1", "rest": "1", "back\\slash": "1"}
+	for _, name := range awkward {
+		files["odd/"+name] = "1"
+	}
+	r := newRepo(t, files)
+	os.Chmod(filepath.Join(r.Root(), "run.sh"), 0o755)
+	gitIn(t, r.Root(), "commit", "-q", "-a", "-m", "mode")
+	parent := headOf(t, r)
+	gitIn(t, r.Root(), "commit", "-q", "--allow-empty", "-m", "later")
+	bare := filepath.Join(t.TempDir(), "bare")
+	gitIn(t, t.TempDir(), "clone", "-q", "--bare", r.Root(), bare)
+	delete(files, "rest")
+	for name := range files {
+		files[name] = "2\n" + name
+	}
+	c := newCommit{parent: parent, files: fileList(files), message: "promote\n\nKey: value\n", ref: "refs/promote/test",
+		identity: identity{author: "Ann <ann@example.com> 1700000000 +0130", committer: "Robot <> 1700000001 -0000"}}
+	hash, list, err := commitTree(t.Context(), bare, c)
+	if err != nil || gitIn(t, bare, "rev-parse", c.ref) != hash {
+		t.Fatal(hash, err)
+	}
+	got := gitIn(t, bare, "cat-file", "commit", hash)
+	tree := gitIn(t, bare, "rev-parse", hash+"^{tree}")
+	if want := "tree " + tree + "\nparent " + parent + "\nauthor " + c.author + "\ncommitter " + c.committer + "\n\n" + strings.TrimSpace(c.message); got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	for i, f := range c.files {
+		if now := gitIn(t, bare, "cat-file", "blob", list[i].now); now != string(f.Data) {
+			t.Errorf("%q: %q", f.Path, now)
+		}
+		if was := gitIn(t, bare, "cat-file", "blob", list[i].was); was != "1" {
+			t.Errorf("%q was %q", f.Path, was)
+		}
+		if mode := map[bool]string{true: "100755", false: "100644"}[f.Path == "run.sh"]; list[i].mode != mode {
+			t.Errorf("%q: mode %s", f.Path, list[i].mode)
+		}
+	}
+	changed := gitIn(t, bare, "diff-tree", "-r", "-z", "--name-status", parent, hash)
+	if strings.Count(changed, "M\x00") != len(files) || strings.Count(changed, "\x00") != 2*len(files) {
+		t.Errorf("changed: %q", changed)
+	}
+	if gitIn(t, bare, "rev-parse", "main") == hash {
+		t.Error("a branch has moved")
+	}
+	gitIn(t, bare, "fsck", "--strict")
+}
+
+// What cannot be done leaves no reference, no report and no part of a pack.
+func TestCommitTreeRefuses(t *testing.T) {
+	t.Parallel()
+	r := newRepo(t, map[string]string{"x": "1", "dir/y": "1"})
+	symlink(t, "x", filepath.Join(r.Root(), "link"))
+	gitIn(t, r.Root(), "add", "link")
+	gitIn(t, r.Root(), "commit", "-q", "-m", "link")
+	who := "Ann <ann@example.com> 1700000000 +0000"
+	good := newCommit{parent: headOf(t, r), files: fileList(map[string]string{"x": "2"}), message: "m\n", ref: r.tempRef(), identity: identity{who, who}}
+	for what, change := range map[string]func(c *newCommit){
+		"absent":    func(c *newCommit) { c.files[0].Path = "absent" },
+		"directory": func(c *newCommit) { c.files[0].Path = "dir" },
+		"link":      func(c *newCommit) { c.files[0].Path = "link" },
+		"parent":    func(c *newCommit) { c.parent = strings.Repeat("1", 40) },
+		"identity":  func(c *newCommit) { c.author = "nobody" },
+	} {
+		c := good
+		c.files = []promote.File{c.files[0]}
+		change(&c)
+		hash, _, err := commitTree(t.Context(), r.gitDir, c)
+		if hash != "" || err == nil {
+			t.Errorf("%s: %q, %v", what, hash, err)
+		}
+		if kept := what == "parent" || what == "identity"; errors.Is(err, errNotInParent) == kept {
+			t.Errorf("%s: %v", what, err)
+		}
+		noTrace(t, r)
+	}
+	if hash, _, err := commitTree(t.Context(), r.gitDir, good); err != nil || !isHash(hash) {
+		t.Error(hash, err)
+	}
+}
+
+// A run that was killed leaves a reference at most, which the next run takes over.
+func TestCommitManyAfterKill(t *testing.T) {
+	t.Parallel()
+	r := newRepo(t, manyFiles("1"))
+	d := delivery(t, r, manyFiles("2"))
+	id, err := r.identity(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, err := commitTree(t.Context(), r.gitDir, newCommit{d.Head, d.Files, "killed\n", id, r.tempRef()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// It came as far as the index, and the files.
+	var entries []string
+	for i, f := range d.Files {
+		entries = append(entries, list[i].mode+" "+list[i].now+"\t"+f.Path)
+	}
+	if err := r.stage(t.Context(), entries); err != nil {
+		t.Fatal(err)
+	}
+	commitMany(t, r, manyFiles("2"))
+	staysAsIs(t, r, "after a kill")
+}
+
+// While nothing leads to the commit but our reference, git does not clear it away.
+func TestCommitTreeOutlivesRepack(t *testing.T) {
+	t.Parallel()
+	r := newRepo(t, manyFiles("1"))
+	tree := filepath.Join(t.TempDir(), "linked")
+	gitIn(t, r.Root(), "worktree", "add", "-q", tree)
+	linked := open(t, tree)
+	d := delivery(t, linked, manyFiles("2"))
+	id, err := linked.identity(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash, _, err := commitTree(t.Context(), linked.gitDir, newCommit{d.Head, d.Files, "m\n", id, linked.tempRef()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	gitIn(t, r.Root(), "repack", "-a", "-d", "-q")
+	gitIn(t, r.Root(), "prune", "--expire=now")
+	gitIn(t, r.Root(), "ls-tree", "-r", hash)
+}

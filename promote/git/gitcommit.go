@@ -1,0 +1,154 @@
+package git
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/kubepromote/kubepromote/internal/files"
+	"github.com/kubepromote/kubepromote/promote"
+)
+
+// gitCommit has git commit record the files.
+func (r *Repo) gitCommit(ctx context.Context, d promote.Delivery) (string, error) {
+	if err := r.unchanged(d.Files); err != nil {
+		return "", err
+	}
+	if head, err := r.head(ctx); d.Head != "" && err != nil {
+		return "", err
+	} else if head.hash != d.Head {
+		return "", &Error{Op: "git commit", Msg: fmt.Sprintf("the head is at %.9s now, and no longer at %.9s", head.hash, d.Head), Hint: "run the same command again"}
+	}
+	failed := r.runCommit(ctx, d)
+	// Whatever git says, it is the head that tells whether there is a commit: a hook
+	// may fail or hang, or git be ended, when it has made it.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	now, err := r.head(ctx)
+	if failed == nil && err == nil && now.hash == d.Head {
+		failed = &Error{Op: "git commit", Msg: "the head has not moved"}
+	}
+	switch {
+	case err != nil && failed != nil || err == nil && now.hash == d.Head:
+		return "", r.refused(ctx, pathsOf(d.Files), failed)
+	case err != nil:
+		return "", &Error{Op: "the commit was made, but git rev-parse HEAD failed", Msg: files.Reason(err), Err: err}
+	case now.parents != d.Head:
+		// Somebody has committed in the meantime: before, if git commit succeeded.
+		err = &Error{Msg: fmt.Sprintf("commit %.9s is not on top of %.9s, where the plan was made", now.hash, d.Head), Hint: "git log -p " + now.hash}
+		if failed != nil {
+			return "", refusedByGit(failed)
+		}
+		return now.hash, err
+	}
+	err = r.holds(ctx, now.hash, d.Files)
+	if failed == nil {
+		return now.hash, err
+	}
+	if err != nil { // it is another's commit
+		return "", refusedByGit(failed)
+	}
+	reason := failed.Error()
+	if e := (*Error)(nil); errors.As(failed, &e) {
+		reason = e.Msg
+	}
+	return now.hash, &Error{Op: fmt.Sprintf("commit %.9s was made, but git commit failed", now.hash), Msg: reason, Err: failed}
+}
+
+// runCommit runs git commit.
+func (r *Repo) runCommit(ctx context.Context, d promote.Delivery) error {
+	// Standard input holds the paths: there may be more than a command line takes.
+	message, err := os.CreateTemp("", "kubepromote-message-")
+	if err != nil {
+		return fileError("write", "the commit message", err)
+	}
+	defer os.Remove(message.Name())
+	_, err = message.WriteString(d.Message)
+	if err = errors.Join(err, message.Close()); err != nil {
+		return fileError("write", "the commit message", err)
+	}
+	paths := pathsOf(d.Files)
+	args := durably()
+	if len(paths) >= manyPaths {
+		// To look at the files' times ahead, git would compare each file of the
+		// repository with each path once more.
+		args = append(args, "-c", "core.preloadIndex=false")
+	}
+	args = append(args, "commit", "--quiet", "--only", "--pathspec-from-file=-", "--pathspec-file-nul", "-F", message.Name(), "--cleanup=verbatim")
+	// Literally, but not by the environment, which hooks would inherit.
+	specs := literal + strings.Join(paths, "\x00"+literal) + "\x00"
+	_, err = r.run(ctx, call{op: "git commit", args: args, stdin: strings.NewReader(specs)})
+	return err
+}
+
+// commitID is a commit and its parents, which are separated by blanks.
+type commitID struct{ hash, parents string }
+
+func (r *Repo) head(ctx context.Context) (commitID, error) {
+	out, err := r.run(ctx, call{op: "git rev-list", args: []string{"rev-list", "--parents", "--max-count=1", "HEAD", "--"}, reads: true, env: []string{asStored}})
+	hash, parents, _ := strings.Cut(strings.TrimSpace(string(out)), " ")
+	return commitID{hash, parents}, err
+}
+
+// unchanged makes sure that the files still hold what was written, or was found
+// there when they were to be written.
+func (r *Repo) unchanged(list []promote.File) error {
+	for _, f := range list {
+		data, err := r.ReadFile(f.Path)
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(data, f.Data) {
+			return &Error{Msg: clean(f.Path) + " has been changed by somebody else in the meantime", Hint: "run the same command again"}
+		}
+	}
+	return nil
+}
+
+// holds looks at the commit itself: a hook may have rewritten the files. Git may
+// store line endings otherwise than the working tree has them.
+func (r *Repo) holds(ctx context.Context, commit string, list []promote.File) error {
+	blobs, err := r.Committed(ctx, pathsOf(list))
+	if err != nil {
+		return &Error{Msg: "commit " + commit + " was made and could not be read back: " + files.Reason(err), Err: err}
+	}
+	for _, f := range list {
+		if !bytes.Equal(unixLines(blobs[f.Path]), unixLines(f.Data)) {
+			return &Error{Msg: fmt.Sprintf("commit %.9s does not hold what was planned for %s", commit, clean(f.Path)), Hint: "git show " + commit}
+		}
+	}
+	return nil
+}
+
+func unixLines(b []byte) []byte { return bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n")) }
+
+// refused explains why git commit failed.
+func (r *Repo) refused(ctx context.Context, paths []string, err error) error {
+	var e *Error
+	if !errors.As(err, &e) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	// Git gave no reason: it prints nothing when there is nothing to commit. It was
+	// not ended, which has another status.
+	if strings.HasPrefix(e.Msg, "git: ") && exitCode(err) == 1 {
+		state, serr := r.State(ctx, paths)
+		if serr == nil && len(state.Dirty) == 0 {
+			return &Error{Op: "git commit", Msg: "nothing to commit, the files are as in the head", Err: err}
+		}
+		return &Error{Msg: "the commit was refused by git: a hook failed and gave no reason", Hint: "git hook run pre-commit", Err: err}
+	}
+	return refusedByGit(err)
+}
+
+// refusedByGit says of a step of a commit what is said of git commit.
+func refusedByGit(err error) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	return &Error{Msg: "the commit was refused by git: " + e.Msg, Hint: e.Hint, Err: err}
+}
