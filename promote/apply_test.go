@@ -155,6 +155,10 @@ func TestPlanOnDirtyFiles(t *testing.T) {
 		{"a detached head", func(r *fakeRepo) { r.branch = "" }, DeliverCommit, []string{"HEAD is detached: a commit would be on no branch", "hint: git switch BRANCH"}},
 		{"a rebase", func(r *fakeRepo) { r.busy = "rebase" }, DeliverCommit, []string{"a rebase is in progress", "hint: finish it, or git rebase --abort"}},
 		{"a rebase, and no commit wanted", func(r *fakeRepo) { r.busy = "rebase" }, DeliverWorktree, nil},
+		{"the target, staged by an interrupted run", func(r *fakeRepo) {
+			r.edit("-- " + cartProduction + " --\n# the cart\nimages:\n- name: shop/cart\n  newTag: v2 # since May\n  digest: " + sha("2") + "\n")
+			r.dirty = map[string]string{cartProduction: "staged"}
+		}, "", nil},
 		{"another service", func(r *fakeRepo) { r.edit("-- " + webProduction + " --\nimages: []\n") }, "", nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -163,6 +163,16 @@ func TestNamesCannotForgeTrailers(t *testing.T) {
 	}
 }
 
+// An image that the target had before was not looked at, and is not recorded.
+func TestRecordOfWhatMoved(t *testing.T) {
+	p := planOf(t, "")
+	there := Pin{"v7", sha("7")}
+	p.Services[0].Images = append(p.Services[0].Images, ImagePlan{Name: "web", Repository: "web", Old: there, New: there})
+	if got := ParseTrailers(p.message()); len(got) != 1 || len(got[0].Images) != 1 || got[0].Images[0] != "r.example.com/cart:v2" {
+		t.Errorf("%+v", got)
+	}
+}
+
 // FuzzParseTrailers: no panic, and what is read can be written and is then read
 // again as the same.
 func FuzzParseTrailers(f *testing.F) {

@@ -137,10 +137,16 @@ images: [{name: x, newTag: v2}]
 images: [{name: x, newTag: v2}]
 -- apps/b/overlays/world/kustomization.yaml --
 images: [{name: x, newTag: v1}]
+-- apps/c/overlays/eu/kustomization.yaml --
+images: [{name: x, newTag: v1}]
+-- apps/c/overlays/us/kustomization.yaml --
+images: [{name: x, newTag: v2}]
+-- apps/c/overlays/world/kustomization.yaml --
+images: [{name: x, newTag: v1}]
 `)
 	p.Pipeline.Spec.Environments = []Environment{{Name: "eu"}, {Name: "us"}, {Name: "world", From: []string{"eu", "us"}}}
 	got, err := p.Status(context.Background(), nil)
-	want := []string{"a eu x:v2", "a us x:v1", "a world x:v1", "b eu x:v2", "b us x:v2", "b world x:v1 *"}
+	want := []string{"a eu x:v2", "a us x:v1", "a world x:v1", "b eu x:v2", "b us x:v2", "b world x:v1 *", "c eu x:v1", "c us x:v2", "c world x:v1"}
 	if d := cmp.Diff(want, statusLines(got)); d != "" || err != nil {
 		t.Errorf("%v\n%s", err, d)
 	}
