@@ -153,7 +153,8 @@ func (o *options) recorded(service string, i promote.ImageStatus, to *promote.En
 	for _, g := range i.Last.Gates {
 		verdicts = append(verdicts, recordedVerdict(g))
 	}
-	return signing.Summary(o.verifier, service, i.Repository+"@"+i.Digest, to.Name, i.Last.Commit, verdicts, source)
+	return source.Summary(attest.VSA{Image: i.Repository + "@" + i.Digest, Verifier: o.verifier,
+		Environment: to.Name, Service: service, Commit: i.Last.Commit, Gates: verdicts})
 }
 
 // recordedVerdict reads "name=answer; reason", as records have it.

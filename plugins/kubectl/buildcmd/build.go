@@ -210,7 +210,7 @@ func (e *functionError) Unwrap() []error {
 	return errs
 }
 
-// ExitStatus implements [statusError].
+// ExitStatus is the worst of what the functions have said.
 func (e *functionError) ExitStatus() int {
 	switch e.refused.Answer() {
 	case kustomize.No:

@@ -75,6 +75,8 @@ func (s *Session) forCompletion(cmd *cobra.Command, use func(context.Context, *p
 	use(ctx, p)
 }
 
+// Offer gives those of the names that a shell may complete a word with, without
+// those used already.
 func Offer(names, used []string, word string) ([]string, cobra.ShellCompDirective) {
 	taken := make(map[string]bool)
 	for _, u := range used {

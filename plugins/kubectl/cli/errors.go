@@ -18,9 +18,9 @@ import (
 const (
 	ExitDone    = 0
 	ExitFailed  = 1
-	exitUsage   = 2
+	ExitUsage   = 2
 	ExitRefused = 3
-	exitWaiting = 4
+	ExitWaiting = 4
 	ExitUnknown = 5
 )
 
@@ -61,7 +61,7 @@ func (s *Session) Fail(err error) int {
 	return exitStatus(err)
 }
 
-// statusError is an error of a command that knows which exit status it means.
+// statusError is what the error of a command implements that knows its exit status.
 type statusError interface {
 	error
 	ExitStatus() int
@@ -74,7 +74,7 @@ func exitStatus(err error) int {
 	var stored *attest.StoreError
 	switch {
 	case errors.As(err, &usage), errors.Is(err, promote.ErrUsage):
-		return exitUsage
+		return ExitUsage
 	case errors.As(err, &refused):
 		return AnswerStatus(refused.Answer)
 	case errors.As(err, &stored) && stored.Unknown:
@@ -186,6 +186,7 @@ func (s *Session) Note(format string, args ...any) {
 	}
 }
 
+// PrintWarnings tells the warnings of a plan and of its services.
 func (s *Session) PrintWarnings(plan *promote.Plan) {
 	for _, w := range plan.Warnings {
 		s.Warn("%s", w)

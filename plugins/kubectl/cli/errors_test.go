@@ -19,10 +19,10 @@ func TestExitStatus(t *testing.T) {
 		want int
 	}{
 		{errors.New("disk full"), ExitFailed},
-		{&UsageError{Msg: "x"}, exitUsage},
-		{fmt.Errorf("y: %w", &promote.Error{Err: promote.ErrUsage}), exitUsage},
+		{&UsageError{Msg: "x"}, ExitUsage},
+		{fmt.Errorf("y: %w", &promote.Error{Err: promote.ErrUsage}), ExitUsage},
 		{&promote.Refused{Answer: promote.Fail}, ExitRefused},
-		{&promote.Refused{Answer: promote.Wait}, exitWaiting},
+		{&promote.Refused{Answer: promote.Wait}, ExitWaiting},
 		{&promote.Refused{Answer: promote.Unknown}, ExitUnknown},
 		{&digest.Error{Kind: digest.ErrUnknown}, ExitUnknown},
 		{&digest.Error{Kind: digest.ErrNotFound}, ExitFailed},

@@ -20,6 +20,7 @@ type FileOptions struct {
 	files []string
 }
 
+// AddFlags gives a command the flags -k and -f.
 func (o *FileOptions) AddFlags(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVarP(&o.dirs, "kustomize", "k", nil, "directory of a kustomization; can be repeated")
 	cmd.Flags().StringArrayVarP(&o.files, "filename", "f", nil, "kustomization file, - for the standard input; can be repeated")
@@ -29,6 +30,7 @@ func (o *FileOptions) AddFlags(cmd *cobra.Command) {
 // ReadsStdin tells whether the standard input is one of the files.
 func (o *FileOptions) ReadsStdin() bool { return slices.Contains(o.files, Stdin) }
 
+// Given tells whether any file or directory is named.
 func (o *FileOptions) Given() bool { return len(o.dirs)+len(o.files) > 0 }
 
 // Stdin is the name of the standard input.
@@ -78,7 +80,7 @@ func (o *FileOptions) Read(s *Session, fallback string) ([]Input, error) {
 	return inputs, errors.Join(errs...)
 }
 
-// ReadImages is read for commands to which a file without an image is odd.
+// ReadImages is Read, from the directory of the session, for commands to which a file without an image is odd.
 func (o *FileOptions) ReadImages(s *Session) ([]Input, error) {
 	inputs, err := o.Read(s, s.Repo)
 	if err != nil {

@@ -36,8 +36,8 @@ func isText(v pflag.Value) bool {
 
 const emptyAnnotation = "kubepromote.dev/may-be-empty"
 
-// MayBeEmpty lets a flag be given without a value, which then is as if it were
-// not given.
+// MayBeEmpty lets a flag of text be given with an empty value, as if it were not
+// given. Elsewhere an empty value is a usage error.
 func MayBeEmpty(cmd *cobra.Command, flag string) {
 	Must(cmd.Flags().SetAnnotation(flag, emptyAnnotation, nil))
 }

@@ -30,6 +30,7 @@ type Output struct {
 // formats are the values of -o; those that end in "=" are followed by a template.
 var formats = []string{"wide", "json", "yaml", "name", "jsonpath=", "jsonpath-as-json=", "jsonpath-file=", "go-template=", "go-template-file="}
 
+// AddOutput gives a command the flags -o and --template.
 func AddOutput(cmd *cobra.Command) *Output {
 	o := &Output{}
 	cmd.Flags().StringVarP(&o.format, "output", "o", "", "output format. One of: ("+strings.ReplaceAll(strings.Join(formats, ", "), "=", "")+")")
@@ -250,6 +251,7 @@ func Plural(n int, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
+// Dash gives the text for a cell of a table, "-" where there is none.
 func Dash(text string) string {
 	if text == "" {
 		return "-"

@@ -45,7 +45,7 @@ func (p *Progress) Show(step string, done, total int) {
 	p.draw(step, int64(done), int64(total), func(n int64) string { return strconv.FormatInt(n, 10) })
 }
 
-// ShowBytes is show for a step whose parts are bytes.
+// ShowBytes is Show for a step whose parts are bytes.
 func (p *Progress) ShowBytes(step string, done, total int64) {
 	p.draw(step, done, total, func(n int64) string { return humanize.IBytes(uint64(max(n, 0))) })
 }

@@ -19,18 +19,25 @@ import (
 // Session is what all commands of one run share.
 type Session struct {
 	genericiooptions.IOStreams
+	// Stdin is In for as long as the command is not stopped.
+	Stdin io.Reader
 
-	Repo         string
-	Pipeline     string
+	// Repo is the directory of the infrastructure repository, or one inside it.
+	Repo string
+	// Pipeline is the pipeline file named; empty for the repository's own.
+	Pipeline string
+	// VerifyPolicy is the policy named in place of the pipeline's.
 	VerifyPolicy string
-	timeout      time.Duration
-	Quiet        bool
-	verbose      bool
-	Offline      bool
-	registries   registryOptions
-	policies     sync.Map // whose warnings have been shown
-	cancel       context.CancelFunc
-	Stdin        io.Reader // In, until the command is stopped
+	// Quiet asks for neither progress nor warnings.
+	Quiet bool
+	// Offline keeps [Session.Open] from asking any registry.
+	Offline bool
+
+	verbose    bool
+	timeout    time.Duration
+	registries registryOptions
+	policies   sync.Map // whose warnings have been shown
+	cancel     context.CancelFunc
 }
 
 // NewSession makes the session of one command line.

@@ -10,6 +10,7 @@ import (
 	"github.com/kubepromote/kubepromote/verify"
 )
 
+// Evidence says who has signed, and how: one after the other, "-" where nobody has.
 func Evidence(all []promote.Evidence) string {
 	if len(all) == 0 {
 		return "-"
@@ -61,12 +62,13 @@ func (s *Session) PrintVerified(what string, out *Output, results []verify.Resul
 	return Table(s.Out, rows)
 }
 
+// AnswerStatus gives the exit status that an answer means.
 func AnswerStatus(a promote.Answer) int {
 	switch a {
 	case promote.Fail:
 		return ExitRefused
 	case promote.Wait:
-		return exitWaiting
+		return ExitWaiting
 	case promote.Unknown:
 		return ExitUnknown
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/duration"
+	"k8s.io/cli-runtime/pkg/printers"
 )
 
 const long = `Show how the pins of services came to be what they are.
@@ -80,6 +81,13 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	if err != nil {
 		return err
 	}
+	return o.report(printer, changes)
+}
+
+// report prints the changes. One whose commit has a record that does not fit it is
+// warned of where people read.
+func (o *options) report(printer printers.ResourcePrinter, changes []promote.Change) error {
+	s := o.session
 	if printer != nil {
 		items := []cli.Object{}
 		for _, c := range changes {

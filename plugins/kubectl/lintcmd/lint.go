@@ -35,7 +35,7 @@ const example = `  # the repository at hand
   # without the rule that is met by other means
   kubectl promote lint --skip skipped-function apps`
 
-// rule looks for one kind of trap. A rule is a function, and stands in lintRules.
+// rule looks for one kind of trap. A rule is a function, and stands in rules.
 type rule struct {
 	name, about string
 	check       func(f *file) []problem

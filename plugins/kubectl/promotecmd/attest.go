@@ -55,7 +55,8 @@ func (o *options) publish(cmd *cobra.Command, p *promote.Promoter, repo *git.Rep
 	if err != nil {
 		return err
 	}
-	done, err := o.attest.Publish(ctx, o.session, cmd.CommandPath(), plan.To, statements)
+	job := signing.Job{Session: o.session, Command: cmd.CommandPath(), Environment: plan.To}
+	done, err := o.attest.Publish(ctx, job, statements)
 	for _, a := range done {
 		if !o.session.Quiet {
 			fmt.Fprintln(o.session.ErrOut, cli.Clean(a.Service+": attested to have passed "+a.Environment))
@@ -80,7 +81,8 @@ func summaries(plan *promote.Plan, commit string, source signing.StateSource) ([
 			if i.New == i.Old || i.New.Digest == "" {
 				continue
 			}
-			st, err := signing.Summary(signing.DefaultVerifierID, sp.Service, i.Repository+"@"+i.New.Digest, plan.To, commit, verdicts, source)
+			st, err := source.Summary(attest.VSA{Image: i.Repository + "@" + i.New.Digest, Verifier: signing.DefaultVerifierID,
+				Environment: plan.To, Service: sp.Service, Commit: commit, Gates: verdicts})
 			if err != nil {
 				return nil, err
 			}

@@ -90,7 +90,7 @@ type missingError struct {
 	missing []digest.Platform
 }
 
-// ExitStatus implements [statusError].
+// ExitStatus is that of a refusal.
 func (m *missingError) ExitStatus() int { return cli.ExitRefused }
 
 func (m *missingError) Error() string {

@@ -4,7 +4,6 @@
 package resolvecmd
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/kubepromote/kubepromote/digest"
@@ -14,7 +13,6 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/spf13/cobra"
-	"k8s.io/cli-runtime/pkg/printers"
 )
 
 const long = `Find out which digest each reference stands for now.
@@ -148,14 +146,9 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 	if o.newest != "" {
 		return o.runNewest(cmd, printer, args)
 	}
-	var lock *lockFile
-	if o.lock != "" {
-		if lock, err = openLock(o.lock, !o.locked); err != nil {
-			return err
-		}
-		for _, image := range lock.unnamed {
-			s.Warn("%s: %s does not say what it was resolved from, and is not used", o.lock, image)
-		}
+	lock, err := o.openLock()
+	if err != nil {
+		return err
 	}
 	inputs, refs, err := o.refs(cmd, lock, args)
 	if err != nil {
@@ -165,23 +158,22 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	var errs []error
-	for _, r := range results {
-		errs = append(errs, r.problem(inputs))
+	return o.finish(cmd, printer, lock, inputs, results)
+}
+
+// openLock opens the file of --lock; nil where none is named.
+func (o *options) openLock() (*lockFile, error) {
+	if o.lock == "" {
+		return nil, nil
 	}
-	failed := errors.Join(errs...)
-	if failed == nil && lock != nil && !o.locked {
-		if err := o.saveLock(cmd, lock); err != nil {
-			return err
-		}
+	lock, err := openLock(o.lock, !o.locked)
+	if err != nil {
+		return nil, err
 	}
-	if o.pin {
-		if failed != nil {
-			return failed // all files are written, or none
-		}
-		return o.writePins(cmd, inputs, results)
+	for _, image := range lock.unnamed {
+		o.session.Warn("%s: %s does not say what it was resolved from, and is not used", o.lock, image)
 	}
-	return errors.Join(o.print(printer, results), failed)
+	return lock, nil
 }
 
 // pinRef is a reference and, where it is a file's, the pin that it comes from.
@@ -297,70 +289,4 @@ func (o *options) resolve(cmd *cobra.Command, lock *lockFile, refs []pinRef) ([]
 		out[i] = resolved{pinRef: refs[i], Result: r}
 	}
 	return out, nil
-}
-
-func (o *options) saveLock(cmd *cobra.Command, lock *lockFile) error {
-	s := o.session
-	changed, err := lock.save(cmd.Context())
-	if err == nil && !s.Quiet {
-		word := "unchanged"
-		if changed {
-			word = cli.Plural(len(lock.lock.Refs()), "image") + " locked"
-		}
-		fmt.Fprintln(s.ErrOut, cli.Clean(lock.path+": "+word))
-	}
-	return err
-}
-
-// writePins writes the digests into the files that the references come from.
-func (o *options) writePins(cmd *cobra.Command, inputs []cli.Input, results []resolved) error {
-	requests := make([]overlay.Request, len(inputs))
-	for _, r := range results {
-		if r.file >= 0 && r.pin.Digest != r.Digest {
-			requests[r.file].Changes = append(requests[r.file].Changes, overlay.Change{Path: r.pin.Path, Digest: overlay.To(r.Digest)})
-		}
-	}
-	edits := make([]*overlay.Edit, len(inputs))
-	var errs []error
-	for i, in := range inputs {
-		edit, err := in.File.Edit(requests[i])
-		errs = append(errs, err)
-		edits[i] = edit
-	}
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	return o.session.FinishEdits(cmd, inputs, edits, o.dryRun)
-}
-
-// resolvedRef is the answer for one reference, as an API object.
-type resolvedRef struct {
-	digest.Resolution
-	Error string `json:"error,omitempty"`
-}
-
-func (o *options) print(printer printers.ResourcePrinter, results []resolved) error {
-	s := o.session
-	rows := [][]string{{"REFERENCE", "DIGEST"}}
-	if o.output.Wide() {
-		rows[0] = append(rows[0], "MEDIA TYPE", "TAG'S DIGEST")
-	}
-	items := []cli.Object{}
-	for _, r := range results {
-		item := resolvedRef{Resolution: r.Resolution}
-		item.Ref = digest.Redact(r.Ref)
-		if r.Err != nil {
-			item.Error = r.Err.Error()
-		}
-		items = append(items, cli.Object{Name: item.Ref, Content: item})
-		row := []string{item.Ref, cli.Dash(r.Digest)}
-		if o.output.Wide() {
-			row = append(row, cli.Dash(r.MediaType), cli.Dash(r.TagDigest))
-		}
-		rows = append(rows, row)
-	}
-	if printer != nil {
-		return cli.PrintList(s.Out, printer, "Resolution", items)
-	}
-	return cli.Table(s.Out, rows)
 }

@@ -17,8 +17,8 @@ type Statement struct {
 	Statement      attest.Statement
 }
 
-// attested is a statement that was made, as an API object.
-type attested struct {
+// Attested is a statement that was made, as an API object.
+type Attested struct {
 	Service       string `json:"service"`
 	Environment   string `json:"environment"`
 	Image         string `json:"image"`
@@ -42,12 +42,12 @@ type Job struct {
 // Finish signs and stores statements, or shows them, and prints what was done.
 func (o *Options) Finish(ctx context.Context, job Job, out *cli.Output, printer printers.ResourcePrinter, all []Statement) error {
 	if !job.DryRun {
-		done, err := o.Publish(ctx, job.Session, job.Command, job.Environment, all)
+		done, err := o.Publish(ctx, job, all)
 		return job.published(out, printer, done, err)
 	}
-	var shown []attested
+	var shown []Attested
 	for _, st := range all {
-		shown = append(shown, attested{
+		shown = append(shown, Attested{
 			Service: st.Service, Environment: job.Environment, Image: st.Image, PredicateType: st.Statement.PredicateType(),
 			DryRun: true, Statement: st.Statement.Payload(),
 		})
@@ -57,18 +57,18 @@ func (o *Options) Finish(ctx context.Context, job Job, out *cli.Output, printer 
 
 // Publish signs statements and stores them beside their images. What is stored
 // stays stored where a later one fails; the same command again adds to it.
-func (o *Options) Publish(ctx context.Context, s *cli.Session, command, environment string, all []Statement) ([]attested, error) {
-	signer, err := o.Signer(ctx, s, command)
+func (o *Options) Publish(ctx context.Context, job Job, all []Statement) ([]Attested, error) {
+	signer, err := o.Signer(ctx, job.Session, job.Command)
 	if err != nil {
 		return nil, err
 	}
-	storer, err := o.storer(s)
+	storer, err := o.storer(job.Session)
 	if err != nil {
 		return nil, err
 	}
-	bar := s.NewProgress()
+	bar := job.Session.NewProgress()
 	defer bar.Clear()
-	var done []attested
+	var done []Attested
 	for n, st := range all {
 		bundle, err := signer.Attest(ctx, st.Statement)
 		if err != nil {
@@ -78,7 +78,7 @@ func (o *Options) Publish(ctx context.Context, s *cli.Session, command, environm
 		if err != nil {
 			return done, err
 		}
-		done = append(done, attested{Service: st.Service, Environment: environment, Image: st.Image,
+		done = append(done, Attested{Service: st.Service, Environment: job.Environment, Image: st.Image,
 			PredicateType: st.Statement.PredicateType(), KeyID: signer.KeyID(), Stored: &stored})
 		bar.Show("attesting", n+1, len(all))
 	}
@@ -86,7 +86,7 @@ func (o *Options) Publish(ctx context.Context, s *cli.Session, command, environm
 }
 
 // published prints what was signed before an error, if there was one.
-func (job *Job) published(out *cli.Output, printer printers.ResourcePrinter, done []attested, err error) error {
+func (job *Job) published(out *cli.Output, printer printers.ResourcePrinter, done []Attested, err error) error {
 	if len(done) == 0 && err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (job *Job) published(out *cli.Output, printer printers.ResourcePrinter, don
 }
 
 // print prints what was signed, or, for a dry run, the statements.
-func (job *Job) print(out *cli.Output, printer printers.ResourcePrinter, all []attested) error {
+func (job *Job) print(out *cli.Output, printer printers.ResourcePrinter, all []Attested) error {
 	rows := [][]string{{"SERVICE", "ENVIRONMENT", "IMAGE", "RESULT"}}
 	if out.Wide() {
 		rows[0] = append(rows[0], "PREDICATE TYPE", "LOCATION")

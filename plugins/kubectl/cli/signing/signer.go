@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// Long is the end of the help of commands that sign.
 const Long = `
 Sign with a private key (--key), whose password is in COSIGN_PASSWORD or is asked
 for on a terminal; or without one, with an identity token in a file or in
@@ -24,6 +25,7 @@ SIGSTORE_ID_TOKEN, and the services that vouch for it.`
 
 // Options say how statements are signed and where they are stored.
 type Options struct {
+	// Key is the file of the private key; empty to sign with an identity.
 	Key       string
 	tokenFile string
 	keyless   attest.KeylessOptions
@@ -31,6 +33,7 @@ type Options struct {
 	made      *attest.Signer
 }
 
+// AddFlags gives a command the flags that say how to sign.
 func (o *Options) AddFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.Key, "key", "", "private key file, as cosign or openssl write it")

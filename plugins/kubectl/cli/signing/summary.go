@@ -16,6 +16,7 @@ type StateSource struct {
 	policy     attest.Resource
 }
 
+// NewStateSource asks the repository where it comes from.
 func NewStateSource(ctx context.Context, s *cli.Session, repo *git.Repo, pipeline *promote.Pipeline) (StateSource, error) {
 	remote, err := repo.Remote(ctx)
 	if err != nil {
@@ -32,21 +33,21 @@ func NewStateSource(ctx context.Context, s *cli.Session, repo *git.Repo, pipelin
 	return source, nil
 }
 
-// Summary makes the statement that an image has come to an environment.
-func Summary(verifier, service, image, environment, commit string, verdicts []attest.GateVerdict, source StateSource) (Statement, error) {
-	passed := true
-	for _, v := range verdicts {
-		passed = passed && (v.Verdict == string(promote.Pass) || v.Override != "")
+// Summary makes the statement that an image has come to an environment. Of the
+// summary, the caller says what has come where, by which commit and under which
+// verdicts; the rest is the same for all of a command line.
+func (source StateSource) Summary(v attest.VSA) (Statement, error) {
+	v.Version, v.Time = map[string]string{"kubectl-promote": cli.Version()}, time.Now()
+	v.Policy, v.Repository, v.Passed = source.policy, source.Repository, true
+	for _, g := range v.Gates {
+		v.Passed = v.Passed && (g.Verdict == string(promote.Pass) || g.Override != "")
 	}
-	s, err := attest.NewVSA(attest.VSA{
-		Image: image, Verifier: verifier, Version: map[string]string{"kubectl-promote": cli.Version()}, Time: time.Now(),
-		Policy: source.policy, Passed: passed, Environment: environment, Service: service,
-		Repository: source.Repository, Commit: commit, Gates: verdicts,
-	})
+	s, err := attest.NewVSA(v)
 	if err != nil {
-		return Statement{}, &promote.Error{Msg: service + " in " + environment, Err: err}
+		return Statement{}, &promote.Error{Msg: v.Service + " in " + v.Environment, Err: err}
 	}
-	return Statement{Service: service, Image: image, Statement: s}, nil
+	return Statement{Service: v.Service, Image: v.Image, Statement: s}, nil
 }
 
+// DefaultVerifierID is who has verified, for a summary, where nobody says otherwise.
 const DefaultVerifierID = "https://github.com/kubepromote/kubepromote"
