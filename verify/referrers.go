@@ -18,7 +18,7 @@ import (
 )
 
 // readReferrers takes in what refers to the image.
-func readReferrers(ctx context.Context, r source.Source, j *judge, p policy.Repository) {
+func readReferrers(ctx context.Context, r source.Source, j *judge, in policy.Repository) {
 	list, err := r.Referrers(ctx, j.digest)
 	if err != nil {
 		// What was listed before the error is still worth a look.
@@ -36,7 +36,7 @@ func readReferrers(ctx context.Context, r source.Source, j *judge, p policy.Repo
 		if j.done() || ctx.Err() != nil {
 			return
 		}
-		readReferrer(ctx, r, j, p, d)
+		readReferrer(ctx, r, j, in, d)
 	}
 }
 
@@ -86,7 +86,7 @@ func (j *judge) readingOrder(d v1.Descriptor) int {
 	return 2
 }
 
-func readReferrer(ctx context.Context, r source.Source, j *judge, p policy.Repository, d v1.Descriptor) {
+func readReferrer(ctx context.Context, r source.Source, j *judge, in policy.Repository, d v1.Descriptor) {
 	doc, err := r.Manifest(ctx, d.Digest.String())
 	if err != nil {
 		j.missed(err)
@@ -100,7 +100,7 @@ func readReferrer(ctx context.Context, r source.Source, j *judge, p policy.Repos
 	kind := artifactType(d, m)
 	location := r.What(doc.Digest.String())
 	if t := layerType(kind); t != "" {
-		readLayers(ctx, r, j, doc, t, signature.Signature{Place: p, Storage: StorageReferrer, Location: location})
+		readLayers(ctx, r, j, doc, t, signature.Signature{Repository: in, Storage: StorageReferrer, Location: location})
 		return
 	}
 	if !strings.HasPrefix(kind, sigbundle.TypePrefix) {
@@ -128,7 +128,7 @@ func readReferrer(ctx context.Context, r source.Source, j *judge, p policy.Repos
 		j.malformed(err)
 		return
 	}
-	c.Place, c.Location, c.Storage = p, location, StorageBundle
+	c.Repository, c.Location, c.Storage = in, location, StorageBundle
 	j.consider(ctx, c)
 }
 

@@ -50,7 +50,7 @@ type VSA struct {
 // GateVerdict is what a gate said.
 type GateVerdict struct {
 	Gate    string // its name; required
-	Verdict string // pass, fail, wait or error
+	Verdict string // pass, fail, wait or unknown
 	Reason  string // for people
 	// Override is why the verdict was overruled. Empty: it was not.
 	Override string
@@ -152,8 +152,8 @@ func (v *VSA) check() error {
 			field{"reason", g.Reason, false}, field{"override", g.Override, false}); err != nil {
 			return fmt.Errorf("gate %d: %w", i, err)
 		}
-		if !slices.Contains([]string{"pass", "fail", "wait", "error"}, g.Verdict) {
-			return fmt.Errorf("gate %s: verdict %s is not pass, fail, wait or error", untrusted.Quoted(g.Gate), untrusted.Quoted(g.Verdict))
+		if !slices.Contains([]string{"pass", "fail", "wait", "unknown"}, g.Verdict) {
+			return fmt.Errorf("gate %s: verdict %s is not pass, fail, wait or unknown", untrusted.Quoted(g.Gate), untrusted.Quoted(g.Verdict))
 		}
 		if v.Passed && g.Verdict != "pass" && g.Override == "" {
 			return fmt.Errorf("passed, although the verdict of gate %s is %s", untrusted.Quoted(g.Gate), g.Verdict)

@@ -127,7 +127,7 @@ func earlier(a, b time.Time) time.Time {
 }
 
 // TrustedRoot reads {file: ...}, {data: ...} or {publicGood: true}.
-func (d *decoder) TrustedRoot(n *yaml.Node) *Trust {
+func (d *decoder) trustedRoot(n *yaml.Node) *Trust {
 	const form = "trustedRoot: {file: trusted_root.json}, or {publicGood: true}"
 	f := d.fields(n, "trustedRoot", "file", "data", "publicGood")
 	if f == nil {
@@ -161,7 +161,7 @@ func (d *decoder) content(f *fieldSet, what string) (*yaml.Node, []byte) {
 		return v, d.readNamed(v, what)
 	}
 	v := f.get("data")
-	s, ok := d.Text(v, "data")
+	s, ok := d.text(v, "data")
 	if !ok {
 		return v, nil
 	}
