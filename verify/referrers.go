@@ -43,7 +43,7 @@ func readReferrers(ctx context.Context, r source.Source, j *judge, in policy.Rep
 // mayBeSignature is also true for a referrer without a type: a list under the
 // fallback tag is written by clients, and not all of them note it there.
 func mayBeSignature(d v1.Descriptor) bool {
-	return strings.HasPrefix(d.ArtifactType, sigbundle.TypePrefix) || layerType(d.ArtifactType) != "" || Untyped(d) && (d.MediaType.IsImage() || d.MediaType == "")
+	return strings.HasPrefix(d.ArtifactType, sigbundle.TypePrefix) || layerType(d.ArtifactType) != "" || untyped(d) && (d.MediaType.IsImage() || d.MediaType == "")
 }
 
 // layerType is the type of the layers of an artifact that is like the manifest
@@ -58,10 +58,10 @@ func layerType(artifactType string) types.MediaType {
 	return ""
 }
 
-// Untyped is true if only the manifest can tell what a referrer is. Some
+// untyped is true if only the manifest can tell what a referrer is. Some
 // registries list the type of the config instead of the artifact's, and that of
 // a bundle's config says that it is empty.
-func Untyped(d v1.Descriptor) bool {
+func untyped(d v1.Descriptor) bool {
 	return d.ArtifactType == "" || d.ArtifactType == sigbundle.EmptyConfig
 }
 
@@ -135,7 +135,7 @@ func readReferrer(ctx context.Context, r source.Source, j *judge, in policy.Repo
 // artifactType is what a referrer is, by the list or else by its manifest.
 func artifactType(d v1.Descriptor, m *v1.Manifest) string {
 	switch {
-	case !Untyped(d):
+	case !untyped(d):
 		return d.ArtifactType
 	case m.ArtifactType != "" && m.ArtifactType != sigbundle.EmptyConfig:
 		return m.ArtifactType

@@ -58,18 +58,18 @@ type GateVerdict struct {
 
 // NewVSA makes the statement of a verification summary. It looks at no clock.
 // The error is one line for people and names the field.
-func NewVSA(v VSA) (statement.Statement, error) {
-	predicate, err := v.Predicate()
+func NewVSA(v VSA) (Statement, error) {
+	predicate, err := v.predicate()
 	if err == nil {
-		var s statement.Statement
+		var s Statement
 		if s, err = newStatement(v.Image, statement.VSAType, predicate); err == nil {
 			return s, nil
 		}
 	}
-	return statement.Statement{}, fmt.Errorf("verification summary: %w", err)
+	return Statement{}, fmt.Errorf("verification summary: %w", err)
 }
 
-func (v *VSA) Predicate() (map[string]any, error) {
+func (v *VSA) predicate() (map[string]any, error) {
 	if err := v.check(); err != nil {
 		return nil, err
 	}
