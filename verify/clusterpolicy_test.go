@@ -13,7 +13,7 @@ import (
 	"github.com/kubepromote/kubepromote/verify/internal/sigtest"
 )
 
-func ParseCluster(t testing.TB, text string) *Policy {
+func parseCluster(t testing.TB, text string) *Policy {
 	t.Helper()
 	p, err := ParsePolicy("cip.yaml", []byte(text), nil)
 	if err != nil {
@@ -47,12 +47,12 @@ func TestClusterImagePolicy(t *testing.T) {
 		{"status", sigtest.Cluster(sigtest.ClusterKeyLine(b.good)) + "status: {conditions: [{type: Ready}]}\n", Verified, `signed by "authority-0"`, false},
 	}
 	for _, tt := range tests {
-		got := b.with(t, ParseCluster(t, tt.text))
+		got := b.with(t, parseCluster(t, tt.text))
 		if got.Outcome != tt.outcome || !strings.HasSuffix(got.Reason, tt.reason) || got.Warned != tt.warned {
 			t.Errorf("%s: got %s: %s", tt.name, got.Outcome, got.Reason)
 		}
 	}
-	if p := ParseCluster(t, sigtest.Cluster(sigtest.ClusterKeyLine(b.good))); p.Name() != "images" {
+	if p := parseCluster(t, sigtest.Cluster(sigtest.ClusterKeyLine(b.good))); p.Name() != "images" {
 		t.Errorf("name %q", p.Name())
 	}
 }
@@ -81,7 +81,7 @@ func TestClusterKeyless(t *testing.T) {
 		b := newBench(t, true)
 		b.image = b.Wire.Image(t, "cart")
 		b.signedTag(t, s, s.Issue(t, sigtest.TestSubject, sigtest.TestIssuer), tt.sign, sigtest.Claim(b.image.Digest))
-		got := b.with(t, ParseCluster(t, sigtest.Cluster(tt.authority)+s.TrustRoot(t, "mine")))
+		got := b.with(t, parseCluster(t, sigtest.Cluster(tt.authority)+s.TrustRoot(t, "mine")))
 		if got.Outcome != tt.want || !strings.HasSuffix(got.Reason, tt.reason) {
 			t.Errorf("%s: got %s: %s", tt.name, got.Outcome, got.Reason)
 		}
@@ -91,11 +91,11 @@ func TestClusterKeyless(t *testing.T) {
 	s.StrangerCT = true
 	b.signedTag(t, s, s.Issue(t, sigtest.TestSubject, sigtest.TestIssuer), sigtest.Signing{At: time.Now().Add(-time.Minute)}, sigtest.Claim(b.image.Digest))
 	strict := sigtest.Cluster("  - name: a\n"+identity) + s.TrustRoot(t, "mine")
-	if got := b.with(t, ParseCluster(t, strict)); got.Outcome != Rejected || !strings.HasSuffix(got.Reason, "its certificate is in no trusted certificate log") {
+	if got := b.with(t, parseCluster(t, strict)); got.Outcome != Rejected || !strings.HasSuffix(got.Reason, "its certificate is in no trusted certificate log") {
 		t.Errorf("got %s: %s", got.Outcome, got.Reason)
 	}
 	lax := strings.Replace(strict, "trustRootRef: mine,", "trustRootRef: mine, insecureIgnoreSCT: true,", 1)
-	if got := b.with(t, ParseCluster(t, lax)); got.Outcome != Verified {
+	if got := b.with(t, parseCluster(t, lax)); got.Outcome != Verified {
 		t.Errorf("got %s: %s", got.Outcome, got.Reason)
 	}
 }
@@ -108,14 +108,14 @@ func TestClusterSource(t *testing.T) {
 		SchemaVersion: 2, MediaType: types.OCIManifestSchema1,
 		Config: b.Blob(t, types.OCIConfigJSON, []byte("{}")), Layers: []v1.Descriptor{l}}))
 	from := fmt.Sprintf("    source: [{oci: %s/%s, tagPrefix: ci-}]\n", b.Host, sigtest.Repo)
-	if got := b.with(t, ParseCluster(t, sigtest.Cluster(sigtest.ClusterKeyLine(b.good)+from))); got.Outcome != Verified {
+	if got := b.with(t, parseCluster(t, sigtest.Cluster(sigtest.ClusterKeyLine(b.good)+from))); got.Outcome != Verified {
 		t.Errorf("got %s: %s", got.Outcome, got.Reason)
 	}
-	if got := b.with(t, ParseCluster(t, sigtest.Cluster(sigtest.ClusterKeyLine(b.good)))); got.Outcome != Rejected || got.Reason != "no signature found" {
+	if got := b.with(t, parseCluster(t, sigtest.Cluster(sigtest.ClusterKeyLine(b.good)))); got.Outcome != Rejected || got.Reason != "no signature found" {
 		t.Errorf("got %s: %s", got.Outcome, got.Reason)
 	}
 	elsewhere := "    source: [{oci: 'localhost:1/x'}]\n"
-	if got := b.with(t, ParseCluster(t, sigtest.Cluster(sigtest.ClusterKeyLine(b.good)+elsewhere))); got.Outcome != Unknown {
+	if got := b.with(t, parseCluster(t, sigtest.Cluster(sigtest.ClusterKeyLine(b.good)+elsewhere))); got.Outcome != Unknown {
 		t.Errorf("got %s: %s", got.Outcome, got.Reason)
 	}
 }
@@ -129,10 +129,10 @@ func TestClusterAttestation(t *testing.T) {
 			"      policy:\n        type: rego\n        data: |\n          package sigstore\n          default isCompliant = false\n" +
 			"          isCompliant { input.predicate.builder == \"" + builder + "\" }\n")
 	}
-	if got := b.with(t, ParseCluster(t, policy("ci"))); got.Outcome != Verified {
+	if got := b.with(t, parseCluster(t, policy("ci"))); got.Outcome != Verified {
 		t.Errorf("got %s: %s", got.Outcome, got.Reason)
 	}
-	if got := b.with(t, ParseCluster(t, policy("me"))); got.Outcome != Rejected {
+	if got := b.with(t, parseCluster(t, policy("me"))); got.Outcome != Rejected {
 		t.Errorf("got %s: %s", got.Outcome, got.Reason)
 	}
 }

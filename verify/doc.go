@@ -15,7 +15,7 @@
 // An attestation is a signed text that says more: a statement of some predicate
 // type, such as how the image was built or what a scan has found.
 //
-// Both are found beside an image in two places.
+// Both are kept beside an image in one of two forms.
 //
 //   - Tags. The older form of cosign: tags derived from the digest,
 //     sha256-<hex>.sig and sha256-<hex>.att, name manifests whose every layer is
@@ -25,8 +25,8 @@
 //     bundle. Registries list referrers by digest; those that do not know the
 //     request keep the list under the tag sha256-<hex>.
 //
-// Everybody who may write to the repository may put things in both places. So
-// whatever is read from there is material to be judged and nothing more: keys,
+// Everybody who may write to the repository may put things there. So whatever is
+// read from there is material to be judged and nothing more: keys,
 // identities and roots of trust come from the policy, never from the artifact,
 // every size and number has a limit, and a certificate or log entry that comes
 // along with a key signature counts for nothing unless the policy asks for it.
@@ -54,7 +54,7 @@
 // In the patterns * stands for any text without a slash and ** for any text.
 // A pattern is compared with the whole name of the repository, registry
 // included; images of Docker Hub are index.docker.io/library/nginx and so on.
-// [PolicySchema] has all fields. ParsePolicy also takes the ClusterImagePolicies
+// The file schema.json has all fields. ParsePolicy also takes the ClusterImagePolicies
 // of Sigstore's policy-controller as they are, with two differences: regular
 // expressions match whole texts, and what only a cluster can know is an error.
 //

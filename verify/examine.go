@@ -34,7 +34,7 @@ type examination struct {
 // examine reads no more than it takes to decide every rule.
 func (v *Verifier) examine(ctx context.Context, t *target, rules []*policy.Rule) Result {
 	x := &examination{v: v, t: t, rules: rules, sources: map[string]source.Source{}}
-	verdicts := map[*policy.Rule]verdict{}
+	results := map[*policy.Rule]ruleResult{}
 	var platforms []*policy.Rule
 	var direct []*policy.Rule
 	for _, r := range rules {
@@ -44,16 +44,16 @@ func (v *Verifier) examine(ctx context.Context, t *target, rules []*policy.Rule)
 			direct = append(direct, r)
 		}
 	}
-	found := x.judge(ctx, t.digest, direct, verdicts)
+	found := x.judge(ctx, t.digest, direct, results)
 	for _, r := range direct {
-		if r.Manifest == policy.ManifestEither && verdicts[r].outcome != Verified {
+		if r.Manifest == policy.ManifestEither && results[r].outcome != Verified {
 			platforms = append(platforms, r)
 		}
 	}
 	if found && len(platforms) > 0 {
-		x.platforms(ctx, platforms, verdicts)
+		x.platforms(ctx, platforms, results)
 	}
-	result := conclude(rules, verdicts)
+	result := conclude(rules, results)
 	result.Ignored = x.ignored
 	if !found {
 		result.Reason = noImage
@@ -62,7 +62,7 @@ func (v *Verifier) examine(ctx context.Context, t *target, rules []*policy.Rule)
 }
 
 // judge decides rules for one digest. It returns false if there is no such image.
-func (x *examination) judge(ctx context.Context, digest v1.Hash, rules []*policy.Rule, verdicts map[*policy.Rule]verdict) (found bool) {
+func (x *examination) judge(ctx context.Context, digest v1.Hash, rules []*policy.Rule, results map[*policy.Rule]ruleResult) (found bool) {
 	if len(rules) == 0 {
 		return true
 	}
@@ -82,74 +82,74 @@ func (x *examination) judge(ctx context.Context, digest v1.Hash, rules []*policy
 	}
 	x.ignored += j.ignored
 	for _, t := range j.trials {
-		if verdicts[t.rule] = j.verdict(t); !found {
-			verdicts[t.rule] = verdict{outcome: Rejected, reason: noImage}
+		if results[t.rule] = j.result(t); !found {
+			results[t.rule] = ruleResult{outcome: Rejected, reason: noImage}
 		}
 	}
 	return found
 }
 
-// read takes in signatures from every place where an authority has some.
+// read takes in signatures from every repository where an authority has some.
 func (x *examination) read(ctx context.Context, j *judge) {
-	var places []policy.Repository
+	var repositories []policy.Repository
 	for _, t := range j.trials {
 		for _, a := range t.rule.Authorities {
-			for _, p := range a.Places() {
-				if !slices.Contains(places, p) {
-					places = append(places, p)
+			for _, in := range a.Repositories() {
+				if !slices.Contains(repositories, in) {
+					repositories = append(repositories, in)
 				}
 			}
 		}
 	}
-	for _, p := range places {
+	for _, in := range repositories {
 		if j.done() {
 			return
 		}
-		src, err := x.source(p)
+		src, err := x.source(in)
 		if err != nil {
 			j.missed(err)
 			continue
 		}
-		if j.wants(p, false) {
-			readTag(ctx, src, j, p, ".sig", signature.SimpleSigning)
+		if j.wants(in, false) {
+			readTag(ctx, src, j, in, ".sig", signature.SimpleSigning)
 		}
-		if j.wants(p, true) {
-			readTag(ctx, src, j, p, ".att", signature.DSSEEnvelope)
+		if j.wants(in, true) {
+			readTag(ctx, src, j, in, ".att", signature.DSSEEnvelope)
 		}
-		if j.wants(p, false) || j.wants(p, true) {
-			readReferrers(ctx, src, j, p)
+		if j.wants(in, false) || j.wants(in, true) {
+			readReferrers(ctx, src, j, in)
 		}
 	}
 }
 
-// source opens a place, once for each examination.
-func (x *examination) source(p policy.Repository) (source.Source, error) {
-	if s := x.sources[p.Repository]; s != nil {
+// source opens a repository, once for each examination.
+func (x *examination) source(in policy.Repository) (source.Source, error) {
+	if s := x.sources[in.Name]; s != nil {
 		return s, nil
 	}
 	repo := x.t.repo
-	if p.Repository == "" && x.t.layout != nil {
+	if in.Name == "" && x.t.layout != nil {
 		return x.t.layout, nil
 	}
-	if p.Repository != "" {
+	if in.Name != "" {
 		var err error
-		if repo, err = name.NewRepository(p.Repository); err != nil {
-			return nil, fmt.Errorf("%s is no repository", untrusted.Quoted(p.Repository))
+		if repo, err = name.NewRepository(in.Name); err != nil {
+			return nil, fmt.Errorf("%s is no repository", untrusted.Quoted(in.Name))
 		}
 	}
 	r := x.v.repository(repo)
-	x.sources[p.Repository] = r
+	x.sources[in.Name] = r
 	return r, nil
 }
 
 // platforms decides rules for the images in an index, which all have to meet
 // them. What is no index has to meet them itself.
-func (x *examination) platforms(ctx context.Context, rules []*policy.Rule, verdicts map[*policy.Rule]verdict) {
+func (x *examination) platforms(ctx context.Context, rules []*policy.Rule, results map[*policy.Rule]ruleResult) {
 	fail := func(o Outcome, reason string) {
 		for _, r := range rules {
 			// Where one of two ways is unknown, so is the whole.
-			if v, ok := verdicts[r]; !ok || v.outcome == Rejected {
-				verdicts[r] = verdict{outcome: o, reason: reason}
+			if v, ok := results[r]; !ok || v.outcome == Rejected {
+				results[r] = ruleResult{outcome: o, reason: reason}
 			}
 		}
 	}
@@ -176,46 +176,46 @@ func (x *examination) platforms(ctx context.Context, rules []*policy.Rule, verdi
 		fail(Unknown, untrusted.Clean(err.Error(), untrusted.MaxMessage))
 	case !isIndex:
 		own := slices.DeleteFunc(slices.Clone(rules), func(r *policy.Rule) bool { return r.Manifest == policy.ManifestEither })
-		x.judge(ctx, x.t.digest, own, verdicts)
+		x.judge(ctx, x.t.digest, own, results)
 	case len(list) == 0:
 		fail(Rejected, "the index has no image")
 	case len(list) > maxPlatforms:
 		fail(Unknown, fmt.Sprintf("the index has %d images, and %d are the most", len(list), maxPlatforms))
 	default:
-		x.each(ctx, list, rules, verdicts)
+		x.each(ctx, list, rules, results)
 	}
 }
 
 // each decides rules for every image of an index.
-func (x *examination) each(ctx context.Context, list []v1.Descriptor, rules []*policy.Rule, verdicts map[*policy.Rule]verdict) {
-	total := map[*policy.Rule]verdict{}
+func (x *examination) each(ctx context.Context, list []v1.Descriptor, rules []*policy.Rule, results map[*policy.Rule]ruleResult) {
+	total := map[*policy.Rule]ruleResult{}
 	for _, r := range rules {
-		total[r] = verdict{outcome: Verified}
+		total[r] = ruleResult{outcome: Verified}
 	}
 	for _, d := range list {
-		one := map[*policy.Rule]verdict{}
+		one := map[*policy.Rule]ruleResult{}
 		found := x.judge(ctx, d.Digest, rules, one)
 		for _, r := range rules {
 			v, sum := one[r], total[r]
 			switch {
 			case !found:
-				v = verdict{outcome: Unknown, reason: "it is not in the registry"}
+				v = ruleResult{outcome: Unknown, reason: "it is not in the registry"}
 			case v.outcome == Verified:
 				sum.evidence = append(sum.evidence, v.evidence...)
 				total[r] = sum
 				continue
 			}
 			if sum.outcome == Verified || sum.outcome == Unknown && v.outcome == Rejected {
-				total[r] = verdict{outcome: v.outcome, reason: platformOf(d) + ": " + v.reason}
+				total[r] = ruleResult{outcome: v.outcome, reason: platformOf(d) + ": " + v.reason}
 			}
 		}
 	}
 	for _, r := range rules {
 		// One way is enough, and a no counts only if both are known.
-		if old, ok := verdicts[r]; ok && total[r].outcome == Rejected && old.outcome == Unknown {
+		if old, ok := results[r]; ok && total[r].outcome == Rejected && old.outcome == Unknown {
 			continue
 		}
-		verdicts[r] = total[r]
+		results[r] = total[r]
 	}
 }
 
@@ -232,14 +232,14 @@ func platformOf(d v1.Descriptor) string {
 	return untrusted.OneLine(d.Platform.String())
 }
 
-// conclude makes the result of the verdicts on all rules. What is enforced
+// conclude makes the result of the results of all rules. What is enforced
 // outweighs what is not, and a no an unknown.
-func conclude(rules []*policy.Rule, verdicts map[*policy.Rule]verdict) Result {
+func conclude(rules []*policy.Rule, results map[*policy.Rule]ruleResult) Result {
 	r := Result{Outcome: Verified}
 	var names []string
 	heaviest := 0
 	for _, rule := range rules {
-		v := verdicts[rule]
+		v := results[rule]
 		if v.outcome == Verified {
 			for _, e := range v.evidence {
 				r.Evidence = append(r.Evidence, e)

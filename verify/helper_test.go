@@ -17,7 +17,7 @@ func policyFor(t testing.TB, authorities ...string) *Policy {
 	return p
 }
 
-func NewVerifier(w *sigtest.Wire, timeout time.Duration) *Verifier {
+func newVerifier(w *sigtest.Wire, timeout time.Duration) *Verifier {
 	return New(Options{Keychain: sigtest.NoCredentials{}, Transport: w.Server.Client().Transport, Timeout: timeout})
 }
 

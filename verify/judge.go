@@ -16,34 +16,34 @@ import (
 	"github.com/kubepromote/kubepromote/verify/internal/untrusted"
 )
 
-// judge takes in what is found about one digest and arrives at a verdict on each
+// judge takes in what is found about one digest and has an answer for each
 // rule.
 type judge struct {
 	digest     v1.Hash
 	repository string // the name that rules and signatures are compared with
 	now        time.Time
 	trials     []*trial
-	seen       int      // candidates, and things that should have been some
+	seen       int      // signatures, and things that should have been some
 	unread     []string // what could not be read
-	ignored    int      // candidates beyond the limits
+	ignored    int      // signatures beyond the limits
 }
 
 // trial is one rule, and what has been found for it so far.
 type trial struct {
 	rule  *policy.Rule
 	found [][][]finding     // by authority, then by what it demands
-	why   *mismatch.Error   // why the candidates so far do not count
+	why   *mismatch.Error   // why the signatures so far do not count
 	same  map[string]string // ids of signers that are another one as well
 }
 
-// finding is a candidate that counts, and whose it is.
+// finding is a signature that counts, and whose it is.
 type finding struct {
 	id       string
 	evidence Evidence
 }
 
-// verdict is the answer for one rule.
-type verdict struct {
+// ruleResult is the answer for one rule.
+type ruleResult struct {
 	outcome  Outcome
 	reason   string
 	evidence []Evidence
@@ -74,16 +74,16 @@ func (j *judge) done() bool {
 }
 
 // wants says whether an open rule can still be met by signatures, or by
-// attestations, from a place.
-func (j *judge) wants(p policy.Repository, attestations bool) bool {
+// attestations, in a repository.
+func (j *judge) wants(in policy.Repository, attestations bool) bool {
 	return slices.ContainsFunc(j.trials, func(t *trial) bool {
 		return !t.met() && slices.ContainsFunc(t.rule.Authorities, func(a *policy.Authority) bool {
-			return len(a.Attestations) > 0 == attestations && slices.Contains(a.Places(), p)
+			return len(a.Attestations) > 0 == attestations && slices.Contains(a.Repositories(), in)
 		})
 	})
 }
 
-// consider tries a candidate with the authorities of every rule that is open.
+// consider tries a signature with the authorities of every rule that is open.
 func (j *judge) consider(ctx context.Context, c *signature.Signature) {
 	j.seen++
 	for _, t := range j.trials {
@@ -91,7 +91,7 @@ func (j *judge) consider(ctx context.Context, c *signature.Signature) {
 			if t.met() || ctx.Err() != nil {
 				break
 			}
-			if !slices.Contains(a.Places(), c.Place) {
+			if !slices.Contains(a.Repositories(), c.Repository) {
 				continue
 			}
 			if len(a.Attestations) == 0 {
@@ -104,13 +104,13 @@ func (j *judge) consider(ctx context.Context, c *signature.Signature) {
 	}
 }
 
-// try compares a candidate with one demand of an authority.
+// try compares a signature with one demand of an authority.
 func (j *judge) try(ctx context.Context, t *trial, i, k int, c *signature.Signature, r *policy.Attestation) {
 	a := t.rule.Authorities[i]
 	want := statement.SignType
 	if r != nil {
 		if r.LacksEnvironment() {
-			return // the rule says so in its verdict
+			return // the rule says so in its result
 		}
 		want = r.PredicateType
 	}
@@ -118,7 +118,7 @@ func (j *judge) try(ctx context.Context, t *trial, i, k int, c *signature.Signat
 		j.note(t, err)
 		return
 	}
-	for _, s := range a.Parties {
+	for _, s := range a.Signers {
 		p, err := untrusted.Guarded(func() (*signature.Proof, error) {
 			return signature.Check(s, c, j.digest.String(), signature.Demand{Trust: a.Trust, Logs: a.Logs, Timestamps: a.Timestamps})
 		})
@@ -130,9 +130,9 @@ func (j *judge) try(ctx context.Context, t *trial, i, k int, c *signature.Signat
 			continue
 		}
 		for _, id := range p.Also {
-			t.join(p.Id, id)
+			t.join(p.ID, id)
 		}
-		t.found[i][k] = append(t.found[i][k], finding{p.Id, evidenceOf(a.Name, s, c, p, j.digest.String())})
+		t.found[i][k] = append(t.found[i][k], finding{p.ID, evidenceOf(a.Name, s, c, p, j.digest.String())})
 	}
 }
 
@@ -202,29 +202,29 @@ func (j *judge) missed(err error) {
 // nothing says that no signature was found and nothing stood in the way.
 func (j *judge) nothing() bool { return j.seen == 0 && len(j.unread) == 0 && j.ignored == 0 }
 
-// verdict is the answer for one of the rules.
-func (j *judge) verdict(t *trial) verdict {
+// result is the answer for one of the rules.
+func (j *judge) result(t *trial) ruleResult {
 	if chosen := t.chosen(); chosen != nil {
-		v := verdict{outcome: Verified}
+		v := ruleResult{outcome: Verified}
 		for _, f := range chosen {
 			v.evidence = append(v.evidence, f.evidence)
 		}
 		return v
 	}
 	if t.rule.LacksEnvironment() {
-		return verdict{outcome: Unknown, reason: "the policy asks about an environment, and none is given"}
+		return ruleResult{outcome: Unknown, reason: "the policy asks about an environment, and none is given"}
 	}
 	if len(j.unread) > 0 {
 		s := j.unread[0]
 		if n := len(j.unread) - 1; n > 0 {
 			s += fmt.Sprintf(" (and %d more)", n)
 		}
-		return verdict{outcome: Unknown, reason: s}
+		return ruleResult{outcome: Unknown, reason: s}
 	}
 	if j.ignored > 0 {
-		return verdict{outcome: Unknown, reason: fmt.Sprintf("%s, and %s beyond the limit", j.unmet(t), untrusted.Number(j.ignored, "more"))}
+		return ruleResult{outcome: Unknown, reason: fmt.Sprintf("%s, and %s beyond the limit", j.unmet(t), untrusted.Number(j.ignored, "more"))}
 	}
-	return verdict{outcome: Rejected, reason: j.unmet(t)}
+	return ruleResult{outcome: Rejected, reason: j.unmet(t)}
 }
 
 // unmet says what was found and why it does not meet the rule.
@@ -244,7 +244,7 @@ func (j *judge) unmet(t *trial) string {
 		return s
 	}
 	s := untrusted.Number(j.seen, what) + ", " + t.shortfall()
-	// A rule may be open although every candidate was good for another one.
+	// A rule may be open although every signature was good for another one.
 	if t.why != nil {
 		s += ": " + t.why.Text
 	}

@@ -23,7 +23,7 @@ import (
 // with verifies the image of a bench against a policy.
 func (b *bench) with(t *testing.T, p *Policy) Result {
 	t.Helper()
-	return NewVerifier(b.Wire, 10*time.Second).Verify(t.Context(), p, b.Ref(b.image))[0]
+	return newVerifier(b.Wire, 10*time.Second).Verify(t.Context(), p, b.Ref(b.image))[0]
 }
 
 // signedTag puts a keyless signature of the older form under the tag.
@@ -294,7 +294,7 @@ func TestKeyWithEntryOfAnother(t *testing.T) {
 		c, err := signature.FromBundle(read)
 		sigtest.Must(t, err)
 		authority := p.model.Rules[0].Authorities[0]
-		_, err = signature.Check(authority.Parties[0], c, b.image.Digest.String(), signature.Demand{Trust: authority.Trust, Logs: authority.Logs, Timestamps: authority.Timestamps})
+		_, err = signature.Check(authority.Signers[0], c, b.image.Digest.String(), signature.Demand{Trust: authority.Trust, Logs: authority.Logs, Timestamps: authority.Timestamps})
 		if (err == nil) != (entry.want == Verified) {
 			t.Errorf("%s: %v", name, err)
 		}

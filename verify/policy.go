@@ -8,16 +8,6 @@ import (
 	"github.com/kubepromote/kubepromote/verify/internal/policy"
 )
 
-// The apiVersion and kind of a policy file.
-const (
-	PolicyAPIVersion = policy.APIVersion
-	PolicyKind       = policy.Kind
-)
-
-// ClusterImagePolicyKind is the kind of the policies that Sigstore's
-// policy-controller has in a cluster.
-const ClusterImagePolicyKind = policy.ClusterImagePolicyKind
-
 // Policy says which images need which signatures. It comes from ParsePolicy
 // and is not changed afterwards, so it may be used concurrently. The zero
 // value has no rules and rejects every image.
@@ -62,17 +52,6 @@ func ParsePolicy(name string, data []byte, readFile func(path string) ([]byte, e
 	return &Policy{*p}, nil
 }
 
-// JoinPolicies makes one policy of several: an image has to meet all of them, and
-// one that no rule matches is allowed if each of them allows it. What an image
-// has is read once for all of them.
-func JoinPolicies(policies ...*Policy) *Policy {
-	models := make([]*policy.Policy, len(policies))
-	for i, p := range policies {
-		models[i] = &p.model
-	}
-	return &Policy{*policy.Join(models...)}
-}
-
 // Name is the name in the metadata of the policy; it may be empty.
 func (p *Policy) Name() string { return p.model.Name }
 
@@ -105,11 +84,6 @@ func (p *Policy) For(environment string) *Policy { return &Policy{*p.model.For(e
 // the images in an index would do. A summary in which a gate was overruled does
 // not count. A rule in warn mode stays one.
 func (p *Policy) Promoted(environment string) *Policy { return &Policy{*p.model.Promoted(environment)} }
-
-// PolicySchema is the JSON schema of a VerificationPolicy, for editors and for
-// checks where no key file can be read. ParsePolicy is stricter: it also reads
-// keys, patterns, regular expressions and conditions.
-func PolicySchema() []byte { return policy.Schema() }
 
 // PublicGoodRoot is the trusted root of Sigstore's public good instance that is
 // part of the program, as a trusted_root.json, and the date of that copy. What

@@ -88,9 +88,9 @@ func TestPromotedPolicyOfNobody(t *testing.T) {
 		t.Fatalf("%s: %s", got.Outcome, got.Reason)
 	}
 	check(t, b, b.with(t, p.Promoted("staging")), Rejected, "no rule of the policy matches")
-	check(t, b, b.with(t, JoinPolicies(p, p).Promoted("staging")), Rejected, "no rule of the policy matches")
+	check(t, b, b.with(t, p.For("production").Promoted("staging")), Rejected, "no rule of the policy matches")
 	check(t, b, b.with(t, rulePolicy(t, "", sigtest.KeyLine("builder", b.good)).Promoted("")), Unknown, "the policy asks about an environment, and none is given")
-	static := ParseCluster(t, sigtest.Cluster("  - static: {action: pass}\n"))
+	static := parseCluster(t, sigtest.Cluster("  - static: {action: pass}\n"))
 	if got := b.with(t, static.Promoted("staging")); got.Outcome != Rejected {
 		t.Errorf("static: %s: %s", got.Outcome, got.Reason)
 	}

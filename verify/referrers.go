@@ -18,7 +18,7 @@ import (
 )
 
 // readReferrers takes in what refers to the image.
-func readReferrers(ctx context.Context, r source.Source, j *judge, p policy.Repository) {
+func readReferrers(ctx context.Context, r source.Source, j *judge, in policy.Repository) {
 	list, err := r.Referrers(ctx, j.digest)
 	if err != nil {
 		// What was listed before the error is still worth a look.
@@ -36,14 +36,14 @@ func readReferrers(ctx context.Context, r source.Source, j *judge, p policy.Repo
 		if j.done() || ctx.Err() != nil {
 			return
 		}
-		readReferrer(ctx, r, j, p, d)
+		readReferrer(ctx, r, j, in, d)
 	}
 }
 
 // mayBeSignature is also true for a referrer without a type: a list under the
 // fallback tag is written by clients, and not all of them note it there.
 func mayBeSignature(d v1.Descriptor) bool {
-	return strings.HasPrefix(d.ArtifactType, sigbundle.TypePrefix) || layerType(d.ArtifactType) != "" || Untyped(d) && (d.MediaType.IsImage() || d.MediaType == "")
+	return strings.HasPrefix(d.ArtifactType, sigbundle.TypePrefix) || layerType(d.ArtifactType) != "" || untyped(d) && (d.MediaType.IsImage() || d.MediaType == "")
 }
 
 // layerType is the type of the layers of an artifact that is like the manifest
@@ -58,10 +58,10 @@ func layerType(artifactType string) types.MediaType {
 	return ""
 }
 
-// Untyped is true if only the manifest can tell what a referrer is. Some
+// untyped is true if only the manifest can tell what a referrer is. Some
 // registries list the type of the config instead of the artifact's, and that of
 // a bundle's config says that it is empty.
-func Untyped(d v1.Descriptor) bool {
+func untyped(d v1.Descriptor) bool {
 	return d.ArtifactType == "" || d.ArtifactType == sigbundle.EmptyConfig
 }
 
@@ -86,7 +86,7 @@ func (j *judge) readingOrder(d v1.Descriptor) int {
 	return 2
 }
 
-func readReferrer(ctx context.Context, r source.Source, j *judge, p policy.Repository, d v1.Descriptor) {
+func readReferrer(ctx context.Context, r source.Source, j *judge, in policy.Repository, d v1.Descriptor) {
 	doc, err := r.Manifest(ctx, d.Digest.String())
 	if err != nil {
 		j.missed(err)
@@ -100,7 +100,7 @@ func readReferrer(ctx context.Context, r source.Source, j *judge, p policy.Repos
 	kind := artifactType(d, m)
 	location := r.What(doc.Digest.String())
 	if t := layerType(kind); t != "" {
-		readLayers(ctx, r, j, doc, t, signature.Signature{Place: p, Storage: StorageReferrer, Location: location})
+		readLayers(ctx, r, j, doc, t, signature.Signature{Repository: in, Storage: StorageReferrer, Location: location})
 		return
 	}
 	if !strings.HasPrefix(kind, sigbundle.TypePrefix) {
@@ -128,14 +128,14 @@ func readReferrer(ctx context.Context, r source.Source, j *judge, p policy.Repos
 		j.malformed(err)
 		return
 	}
-	c.Place, c.Location, c.Storage = p, location, StorageBundle
+	c.Repository, c.Location, c.Storage = in, location, StorageBundle
 	j.consider(ctx, c)
 }
 
 // artifactType is what a referrer is, by the list or else by its manifest.
 func artifactType(d v1.Descriptor, m *v1.Manifest) string {
 	switch {
-	case !Untyped(d):
+	case !untyped(d):
 		return d.ArtifactType
 	case m.ArtifactType != "" && m.ArtifactType != sigbundle.EmptyConfig:
 		return m.ArtifactType

@@ -59,7 +59,7 @@ const (
 	KindStatic = "static"
 )
 
-// The places in a registry where evidence is found.
+// Where in a registry a signature was found.
 const (
 	// StorageTag: a layer of the manifest under the tag sha256-<hex>.sig.
 	StorageTag = "signature-tag"
@@ -106,7 +106,7 @@ type Evidence struct {
 	Logs []LogEntry `json:"logs,omitempty"`
 }
 
-// LogEntry is a place in a transparency log.
+// LogEntry is an entry of a transparency log.
 type LogEntry struct {
 	LogID string `json:"logID"` // SHA-256 of the log's key, in hex
 	Index int64  `json:"index"` // from 0
@@ -124,7 +124,7 @@ func evidenceOf(authority string, s policy.Signer, c *signature.Signature, p *si
 		Location:  c.Location,
 	}
 	for _, l := range p.Entries {
-		e.Logs = append(e.Logs, LogEntry{LogID: l.Id, Index: l.Index})
+		e.Logs = append(e.Logs, LogEntry{LogID: l.ID, Index: l.Index})
 	}
 	if c.Statement != nil {
 		e.PredicateType = c.Statement.GetPredicateType()

@@ -14,8 +14,8 @@ import (
 )
 
 // readTag takes in the layers of a type under a tag of the image, .sig or .att.
-func readTag(ctx context.Context, r source.Source, j *judge, p policy.Repository, suffix string, mediaType types.MediaType) {
-	tag := p.Prefix + j.digest.Algorithm + "-" + j.digest.Hex + suffix
+func readTag(ctx context.Context, r source.Source, j *judge, in policy.Repository, suffix string, mediaType types.MediaType) {
+	tag := in.TagPrefix + j.digest.Algorithm + "-" + j.digest.Hex + suffix
 	doc, err := r.Manifest(ctx, tag)
 	if source.IsNotFound(err) {
 		return
@@ -28,11 +28,11 @@ func readTag(ctx context.Context, r source.Source, j *judge, p policy.Repository
 	if mediaType == signature.DSSEEnvelope {
 		storage = StorageAttestationTag
 	}
-	readLayers(ctx, r, j, doc, mediaType, signature.Signature{Place: p, Storage: storage,
+	readLayers(ctx, r, j, doc, mediaType, signature.Signature{Repository: in, Storage: storage,
 		Location: r.What(tag) + "@" + doc.Digest.String()})
 }
 
-// readLayers takes in the layers of one type of a manifest. Each candidate has
+// readLayers takes in the layers of one type of a manifest. Each signature has
 // what is common to all of them.
 func readLayers(ctx context.Context, r source.Source, j *judge, doc *source.Document, mediaType types.MediaType, common signature.Signature) {
 	m, err := doc.Image()
@@ -82,7 +82,7 @@ func readLayer(ctx context.Context, r source.Source, j *judge, l v1.Descriptor, 
 		j.malformed(err)
 		return
 	}
-	made.Place, made.Location, made.Storage = c.Place, c.Location, c.Storage
+	made.Repository, made.Location, made.Storage = c.Repository, c.Location, c.Storage
 	j.consider(ctx, made)
 }
 

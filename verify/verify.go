@@ -57,11 +57,11 @@ func New(o Options) *Verifier {
 
 // target is an image to look at, once however often it was asked for.
 type target struct {
-	repo   name.Repository
-	given  string         // a layout, as it was named
-	layout *source.Layout // where it is, in place of the registry
-	digest v1.Hash
-	places []int // where its result goes
+	repo    name.Repository
+	given   string         // a layout, as it was named
+	layout  *source.Layout // where it is, in place of the registry
+	digest  v1.Hash
+	results []int // the indexes of its results
 }
 
 // Key is equal for the same image.
@@ -100,14 +100,14 @@ func (v *Verifier) Verify(ctx context.Context, p *Policy, images ...string) []Re
 			known[key] = t
 			targets = append(targets, t)
 		}
-		known[key].places = append(known[key].places, i)
+		known[key].results = append(known[key].results, i)
 	}
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, v.o.Concurrency)
 	for _, t := range targets {
 		wg.Go(func() {
 			r := v.bounded(ctx, p, t, slots)
-			for _, i := range t.places {
+			for _, i := range t.results {
 				results[i] = r
 				results[i].Evidence = slices.Clone(r.Evidence)
 				results[i].Warnings = slices.Clone(r.Warnings)

@@ -35,7 +35,7 @@ func newBench(t *testing.T, referrers bool) *bench {
 
 func (b *bench) verify(t *testing.T) Result {
 	t.Helper()
-	return NewVerifier(b.Wire, 10*time.Second).Verify(t.Context(), policyFor(t, "release", b.good.Pem), b.Ref(b.image))[0]
+	return newVerifier(b.Wire, 10*time.Second).Verify(t.Context(), policyFor(t, "release", b.good.Pem), b.Ref(b.image))[0]
 }
 
 const sigKey = "dev.cosignproject.cosign/signature"
@@ -273,12 +273,12 @@ func TestEvidence(t *testing.T) {
 	text = append(text, strings.Replace(string(sigtest.PolicyText("nobody", b.bad.Pem, "qa", b.more.Pem))[len("apiVersion: kubepromote.dev/v1alpha1\nkind: VerificationPolicy\nspec:\n  unmatched: reject\n  rules:\n"):], "'**/shop/*'", "'**'", 1)...)
 	p, err := ParsePolicy("policy.yaml", text, nil)
 	sigtest.Must(t, err)
-	got := NewVerifier(b.Wire, 0).Verify(t.Context(), p, b.Ref(b.image))[0]
+	got := newVerifier(b.Wire, 0).Verify(t.Context(), p, b.Ref(b.image))[0]
 
 	key := func(s sigtest.Signer) string {
 		k, err := keys.Parse([]byte(s.Pem))
 		sigtest.Must(t, err)
-		return k.Id
+		return k.ID
 	}
 	base := b.Host + "/" + sigtest.Repo
 	tag := base + ":sha256-" + b.image.Digest.Hex + ".sig@"

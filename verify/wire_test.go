@@ -236,7 +236,7 @@ func TestRequests(t *testing.T) {
 	b.Tag(t, first, b.Layer(t, b.good, sigtest.Claim(first.Digest)))
 	b.Tag(t, second, b.Layer(t, b.good, sigtest.Claim(second.Digest)))
 	b.Attach(t, third, sigtest.BundleJSON(t, sigtest.DsseBundle(t, b.good, crypto.SHA256, sigtest.Statement(third.Digest, statement.SignType))))
-	v, p := NewVerifier(b.Wire, 0), policyFor(t, "release", b.good.Pem)
+	v, p := newVerifier(b.Wire, 0), policyFor(t, "release", b.good.Pem)
 	v.Verify(t.Context(), p, b.Ref(first)) // opens the session
 	count := func(images ...string) int64 {
 		before := b.Requests.Load()
@@ -294,7 +294,7 @@ func TestCancellation(t *testing.T) {
 			ctx, cancel := tt.ctx(t.Context())
 			defer cancel()
 			start := time.Now()
-			for _, r := range NewVerifier(b.Wire, tt.timeout).Verify(ctx, policy, tt.images...) {
+			for _, r := range newVerifier(b.Wire, tt.timeout).Verify(ctx, policy, tt.images...) {
 				if r.Outcome != Unknown || r.Reason != tt.reason {
 					t.Fatalf("got %s: %s", r.Outcome, r.Reason)
 				}

@@ -25,37 +25,37 @@ type Approval struct {
 // NewApproval makes the statement of an approval, of the predicate type
 // https://kubepromote.dev/approval/v1. It looks at no clock. The error is one
 // line for people and names the field.
-func NewApproval(a Approval) (statement.Statement, error) {
-	s, err := a.Statement()
+func NewApproval(a Approval) (Statement, error) {
+	s, err := a.statement()
 	if err != nil {
-		return statement.Statement{}, fmt.Errorf("approval: %w", err)
+		return Statement{}, fmt.Errorf("approval: %w", err)
 	}
 	return s, nil
 }
 
-func (a *Approval) Statement() (statement.Statement, error) {
+func (a *Approval) statement() (Statement, error) {
 	if err := checkFields(
 		field{"environment", a.Environment, true}, field{"service", a.Service, false},
 		field{"repository", a.Repository, false}, field{"approver", a.Approver, false}, field{"note", a.Note, false},
 	); err != nil {
-		return statement.Statement{}, err
+		return Statement{}, err
 	}
 	if a.Repository != "" {
 		if err := checkURI(a.Repository); err != nil {
-			return statement.Statement{}, err
+			return Statement{}, err
 		}
 	}
 	if err := checkCommit(a.Commit); err != nil {
-		return statement.Statement{}, err
+		return Statement{}, err
 	}
 	p := present("environment", a.Environment, "service", a.Service, "commit", a.Commit,
 		"repository", a.Repository, "approver", a.Approver, "note", a.Note)
 	switch {
 	case a.Time.IsZero():
-		return statement.Statement{}, errors.New("time is missing")
+		return Statement{}, errors.New("time is missing")
 	case a.Expires.IsZero():
 	case !a.Expires.After(a.Time):
-		return statement.Statement{}, errors.New("it expires before it is given")
+		return Statement{}, errors.New("it expires before it is given")
 	default:
 		p["expires"] = statement.Stamp(a.Expires)
 	}

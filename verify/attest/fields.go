@@ -46,10 +46,10 @@ func (r Resource) descriptor() (resourceDescriptor, error) {
 }
 
 // newStatement makes a statement about one image, repository@sha256:hex.
-func newStatement(image, predicateType string, predicate any) (statement.Statement, error) {
+func newStatement(image, predicateType string, predicate any) (Statement, error) {
 	repo, digest, err := statement.ParseImage(image)
 	if err != nil {
-		return statement.Statement{}, err
+		return Statement{}, err
 	}
 	type subject struct {
 		Name   string            `json:"name"`
@@ -67,7 +67,7 @@ func newStatement(image, predicateType string, predicate any) (statement.Stateme
 		predicate,
 	})
 	if err != nil {
-		return statement.Statement{}, err
+		return Statement{}, err
 	}
 	// What cannot be read must not be signed.
 	return statement.Parse(payload)

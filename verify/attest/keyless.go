@@ -105,7 +105,7 @@ func (o *KeylessOptions) attest(ctx context.Context, content sign.Content) ([]by
 	}
 	done := make(chan answer, 1)
 	go func() {
-		b, err := untrusted.Guarded(func() ([]byte, error) { return o.Sign(ctx, content) })
+		b, err := untrusted.Guarded(func() ([]byte, error) { return o.sign(ctx, content) })
 		done <- answer{b, err}
 	}()
 	select {
@@ -116,7 +116,7 @@ func (o *KeylessOptions) attest(ctx context.Context, content sign.Content) ([]by
 	}
 }
 
-func (o *KeylessOptions) Sign(ctx context.Context, content sign.Content) ([]byte, error) {
+func (o *KeylessOptions) sign(ctx context.Context, content sign.Content) ([]byte, error) {
 	token, err := o.Token(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("there is no identity token to sign with: %w", err)

@@ -88,7 +88,7 @@ func (s Signer) KeyID() string {
 // Attest signs a statement and returns a Sigstore bundle, version 0.3, in JSON
 // form. A key needs no network; a keyless signer uses what its options name and
 // nothing else.
-func (s Signer) Attest(ctx context.Context, st statement.Statement) ([]byte, error) {
+func (s Signer) Attest(ctx context.Context, st Statement) ([]byte, error) {
 	if len(st.Payload()) == 0 {
 		return nil, errors.New("there is no statement to sign")
 	}

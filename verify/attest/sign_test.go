@@ -116,7 +116,7 @@ func TestAttestWithKey(t *testing.T) {
 				data, password := make(key)
 				s, err := NewKeySigner(data, password)
 				sigtest.Must(t, err)
-				if k, err := keys.Parse([]byte(key.Pem)); err != nil || s.KeyID() != k.Id {
+				if k, err := keys.Parse([]byte(key.Pem)); err != nil || s.KeyID() != k.ID {
 					t.Errorf("%s, %v", s.KeyID(), err)
 				}
 				st := someVSA(t)

@@ -42,12 +42,12 @@ type StoreOptions struct {
 // one image wait for each other.
 type Storer struct {
 	o     StoreOptions
-	turns [turns]chan struct{} // each holds a token while it is taken
+	locks [locks]chan struct{} // each holds a value while it is locked
 	pause time.Duration        // before a list is looked at again
 }
 
-// turns is how many images can be written to at the same time.
-const turns = 64
+// locks is how many images can be written to at the same time.
+const locks = 64
 
 // Stored says where a bundle is.
 type Stored struct {
@@ -85,8 +85,8 @@ func NewStorer(o StoreOptions) *Storer {
 		o.Timeout = time.Minute
 	}
 	s := &Storer{o: o, pause: listPause}
-	for i := range s.turns {
-		s.turns[i] = make(chan struct{}, 1)
+	for i := range s.locks {
+		s.locks[i] = make(chan struct{}, 1)
 	}
 	return s
 }
@@ -110,11 +110,11 @@ func (s *Storer) Store(ctx context.Context, image string, data []byte) (Stored, 
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
-	done, err := s.turn(ctx, digest)
+	unlock, err := s.lock(ctx, digest)
 	if err != nil {
 		return Stored{}, s.failed(repo, err, false)
 	}
-	defer done()
+	defer unlock()
 	w := &writer{source.Repository{Repository: s.o.Client.Repository(repo)}, s.pause}
 	// A manifest that is not there cannot be given a signature.
 	subject, err := w.Manifest(ctx, digest.String())
@@ -133,15 +133,15 @@ func (s *Storer) Store(ctx context.Context, image string, data []byte) (Stored, 
 	return stored, nil
 }
 
-// turn waits until no other bundle is being stored beside the image. Images may
-// share a turn, which costs time and nothing else.
-func (s *Storer) turn(ctx context.Context, digest v1.Hash) (done func(), err error) {
+// lock waits until no other bundle is being stored beside the image. Images may
+// share a lock, which costs time and nothing else.
+func (s *Storer) lock(ctx context.Context, digest v1.Hash) (unlock func(), err error) {
 	sum := fnv.New32a()
 	_, _ = sum.Write([]byte(digest.Hex))
-	turn := s.turns[sum.Sum32()%turns]
+	lock := s.locks[sum.Sum32()%locks]
 	select {
-	case turn <- struct{}{}:
-		return func() { <-turn }, nil
+	case lock <- struct{}{}:
+		return func() { <-lock }, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

@@ -26,7 +26,6 @@ import (
 	"github.com/sigstore/sigstore-go/pkg/testing/ca"
 	"github.com/sigstore/sigstore/pkg/signature"
 
-	"github.com/kubepromote/kubepromote/verify"
 	"github.com/kubepromote/kubepromote/verify/internal/condition"
 	"github.com/kubepromote/kubepromote/verify/internal/sigbundle"
 	"github.com/kubepromote/kubepromote/verify/internal/sigtest"
@@ -69,7 +68,7 @@ func kept(t testing.TB, w *sigtest.Wire, image v1.Descriptor) [][]byte {
 		m, err := doc.Image()
 		sigtest.Must(t, err)
 		if m.Subject == nil || m.Subject.Digest != image.Digest || m.Subject.Size != image.Size || m.Subject.MediaType != image.MediaType ||
-			m.ArtifactType != sigtest.BundleV03 || m.Config.MediaType != sigbundle.EmptyConfig || d.ArtifactType != sigtest.BundleV03 && !verify.Untyped(d) ||
+			m.ArtifactType != sigtest.BundleV03 || m.Config.MediaType != sigbundle.EmptyConfig || d.ArtifactType != sigtest.BundleV03 && d.ArtifactType != "" && d.ArtifactType != sigbundle.EmptyConfig ||
 			m.Annotations["dev.sigstore.bundle.content"] != "dsse-envelope" || d.Annotations[sigbundle.PredicateAnnotation] == "" {
 			t.Errorf("listed %+v, manifest %s", d, doc.Body)
 		}

@@ -50,7 +50,7 @@ type VSA struct {
 // GateVerdict is what a gate said.
 type GateVerdict struct {
 	Gate    string // its name; required
-	Verdict string // pass, fail, wait or error
+	Verdict string // pass, fail, wait or unknown
 	Reason  string // for people
 	// Override is why the verdict was overruled. Empty: it was not.
 	Override string
@@ -58,18 +58,18 @@ type GateVerdict struct {
 
 // NewVSA makes the statement of a verification summary. It looks at no clock.
 // The error is one line for people and names the field.
-func NewVSA(v VSA) (statement.Statement, error) {
-	predicate, err := v.Predicate()
+func NewVSA(v VSA) (Statement, error) {
+	predicate, err := v.predicate()
 	if err == nil {
-		var s statement.Statement
+		var s Statement
 		if s, err = newStatement(v.Image, statement.VSAType, predicate); err == nil {
 			return s, nil
 		}
 	}
-	return statement.Statement{}, fmt.Errorf("verification summary: %w", err)
+	return Statement{}, fmt.Errorf("verification summary: %w", err)
 }
 
-func (v *VSA) Predicate() (map[string]any, error) {
+func (v *VSA) predicate() (map[string]any, error) {
 	if err := v.check(); err != nil {
 		return nil, err
 	}
@@ -152,8 +152,8 @@ func (v *VSA) check() error {
 			field{"reason", g.Reason, false}, field{"override", g.Override, false}); err != nil {
 			return fmt.Errorf("gate %d: %w", i, err)
 		}
-		if !slices.Contains([]string{"pass", "fail", "wait", "error"}, g.Verdict) {
-			return fmt.Errorf("gate %s: verdict %s is not pass, fail, wait or error", untrusted.Quoted(g.Gate), untrusted.Quoted(g.Verdict))
+		if !slices.Contains([]string{"pass", "fail", "wait", "unknown"}, g.Verdict) {
+			return fmt.Errorf("gate %s: verdict %s is not pass, fail, wait or unknown", untrusted.Quoted(g.Gate), untrusted.Quoted(g.Verdict))
 		}
 		if v.Passed && g.Verdict != "pass" && g.Override == "" {
 			return fmt.Errorf("passed, although the verdict of gate %s is %s", untrusted.Quoted(g.Gate), g.Verdict)

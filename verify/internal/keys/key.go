@@ -25,21 +25,21 @@ const MaxSize = 64 << 10
 
 // Public is a key of the policy, ready to verify with.
 type Public struct {
-	Id string // sha256:<hex> of the DER form
+	ID string // sha256:<hex> of the DER form
 	// verifiers are alternatives. There is more than one only for the ECDSA
 	// curves P-384 and P-521: signers have used both SHA-256 and the hash that
 	// goes with the curve, and the signature does not say which.
-	Verifiers []KeyVerifier
+	Verifiers []Verifier
 }
 
-// KeyVerifier is a key with the hash its signatures use.
-type KeyVerifier struct {
+// Verifier is a key with the hash its signatures use.
+type Verifier struct {
 	signature.Verifier
 	Hash crypto.Hash
 }
 
 // IsEd25519 is true for a key that signs messages themselves, not their digest.
-func (v KeyVerifier) IsEd25519() bool {
+func (v Verifier) IsEd25519() bool {
 	_, ok := v.Verifier.(*signature.ED25519Verifier)
 	return ok
 }
@@ -67,13 +67,13 @@ func newPublicKey(pub crypto.PublicKey) (*Public, error) {
 	if err != nil {
 		return nil, &Error{Msg: "key cannot be used: " + untrusted.OneLine(err.Error())}
 	}
-	k := &Public{Id: untrusted.Sha256Of(der)}
+	k := &Public{ID: untrusted.Sha256Of(der)}
 	for _, h := range HashesFor(pub) {
 		v, err := signature.LoadVerifier(pub, h)
 		if err != nil {
 			return nil, &Error{Msg: "key cannot be used: " + untrusted.OneLine(err.Error())}
 		}
-		k.Verifiers = append(k.Verifiers, KeyVerifier{v, h})
+		k.Verifiers = append(k.Verifiers, Verifier{v, h})
 	}
 	return k, nil
 }

@@ -13,16 +13,18 @@ import (
 	"github.com/sigstore/sigstore/pkg/signature/kms/azure"
 	"github.com/sigstore/sigstore/pkg/signature/kms/gcp"
 	"github.com/sigstore/sigstore/pkg/signature/kms/hashivault"
+
+	"github.com/kubepromote/kubepromote/verify/internal/untrusted"
 )
 
 // kmsTimeout bounds the one request for a public key.
 const kmsTimeout = 30 * time.Second
 
-// loadKMS asks a key service for a public key. The services are listed here and
+// LoadKMS asks a key service for a public key. The services are listed here and
 // called by name: the general entry of the library runs a program
 // sigstore-kms-<scheme> for schemes that it does not know, and a policy must not
 // choose a program to run.
-func loadKMS(uri string) (*publicKey, error) {
+func LoadKMS(uri string) (*Public, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), kmsTimeout)
 	defer cancel()
 	scheme, _, _ := strings.Cut(uri, "://")
@@ -40,14 +42,14 @@ func loadKMS(uri string) (*publicKey, error) {
 	case hashivault.ReferenceScheme:
 		service, err = hashivault.LoadSignerVerifier(uri, crypto.SHA256)
 	default:
-		return nil, &keyError{"key service " + quoted(scheme) + " is not known", "awskms, azurekms, gcpkms or hashivault"}
+		return nil, &Error{"key service " + untrusted.Quoted(scheme) + " is not known", "awskms, azurekms, gcpkms or hashivault"}
 	}
 	if err != nil {
-		return nil, &keyError{"key service: " + oneLine(err.Error()), ""}
+		return nil, &Error{"key service: " + untrusted.OneLine(err.Error()), ""}
 	}
 	pub, err := service.PublicKey()
 	if err != nil {
-		return nil, &keyError{"key service: " + oneLine(err.Error()), ""}
+		return nil, &Error{"key service: " + untrusted.OneLine(err.Error()), ""}
 	}
 	return newPublicKey(pub)
 }

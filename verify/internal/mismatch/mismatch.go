@@ -9,7 +9,7 @@ import (
 	"github.com/kubepromote/kubepromote/verify/internal/untrusted"
 )
 
-// Error is the reason why a candidate does not count. The one of the highest
+// Error is the reason why a signature does not count. The one of the highest
 // rank tells the reader most: it was nearest to being good.
 type Error struct {
 	Rank int

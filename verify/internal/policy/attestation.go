@@ -18,10 +18,10 @@ func (d *decoder) attestation(n *yaml.Node, a *Authority) *Attestation {
 		return r
 	}
 	if v := d.need(f, "predicateType", "predicateType: https://slsa.dev/provenance/v1"); v != nil {
-		r.PredicateType = d.PredicateType(v)
+		r.PredicateType = d.predicateType(v)
 	}
 	if v := f.get("cel"); v != nil {
-		if s, ok := d.Text(v, "cel"); ok {
+		if s, ok := d.text(v, "cel"); ok {
 			d.condition(v, r, func() (condition.Condition, error) { return condition.CEL(s) })
 		}
 	}
@@ -37,8 +37,8 @@ func (d *decoder) attestation(n *yaml.Node, a *Authority) *Attestation {
 
 // PredicateType reads the type of a predicate: a URI, or the name that cosign has
 // for it.
-func (d *decoder) PredicateType(n *yaml.Node) string {
-	s, ok := d.Text(n, "predicateType")
+func (d *decoder) predicateType(n *yaml.Node) string {
+	s, ok := d.text(n, "predicateType")
 	if !ok {
 		return ""
 	}

@@ -16,26 +16,26 @@ import (
 // Authority is somebody whose signature counts, and what it takes to count.
 type Authority struct {
 	Name         string
-	Parties      []Signer // any of them
+	Signers      []Signer // any of them
 	Trust        *Trust   // of logs, timestamps and identities; may be nil
 	Logs         int      // distinct logs demanded; 0: none
 	Timestamps   int      // distinct timestamp authorities demanded; 0: none
 	Annotations  map[string]string
 	Attestations []*Attestation // demanded in place of a signature
-	sources      []Repository   // where its signatures are; none: beside the image
+	repositories []Repository   // where its signatures are; none: beside the image
 	Always       bool           // met by every image, as a ClusterImagePolicy can say
 	Never        string         // why it is met by none
 }
 
 // Repository is where signatures are kept: a repository, or that of the image if it
 // is empty, and what stands before the tags there.
-type Repository struct{ Repository, Prefix string }
+type Repository struct{ Name, TagPrefix string }
 
-func (a *Authority) Places() []Repository {
-	if len(a.sources) == 0 {
+func (a *Authority) Repositories() []Repository {
+	if len(a.repositories) == 0 {
 		return []Repository{{}}
 	}
-	return a.sources
+	return a.repositories
 }
 
 // Attestation demands an attestation of one type.
@@ -68,13 +68,13 @@ func (d *decoder) authority(n *yaml.Node) (a *Authority, at *yaml.Node) {
 		return a, n
 	}
 	if at = d.need(f, "name", ""); at != nil {
-		a.Name, _ = d.Text(at, "name")
+		a.Name, _ = d.text(at, "name")
 	}
 	a.Trust = d.trust
 	if v := f.get("trustedRoot"); v != nil {
-		a.Trust = d.TrustedRoot(v)
+		a.Trust = d.trustedRoot(v)
 	}
-	d.Parties(a, f)
+	d.signers(a, f)
 	if v := f.get("transparencyLog"); v != nil {
 		a.Logs = d.demand(v, "transparencyLog")
 	}
@@ -83,21 +83,21 @@ func (d *decoder) authority(n *yaml.Node) (a *Authority, at *yaml.Node) {
 	}
 	d.checkTrust(a, f)
 	if v := f.get("annotations"); v != nil {
-		a.Annotations = d.Annotations(v)
+		a.Annotations = d.annotations(v)
 	}
 	if v := f.get("attestations"); v != nil {
 		if f.get("annotations") != nil {
 			d.fail(v, "use cel over the predicate", "attestations have no annotations")
 		}
-		for _, e := range d.List(v, "attestations") {
+		for _, e := range d.list(v, "attestations") {
 			a.Attestations = append(a.Attestations, d.attestation(e, a))
 		}
 	}
 	return a, at
 }
 
-// Parties reads the one field that says who the authority is.
-func (d *decoder) Parties(a *Authority, f *fieldSet) {
+// Signers reads the one field that says who the authority is.
+func (d *decoder) signers(a *Authority, f *fieldSet) {
 	var kinds []string
 	for _, k := range []string{"key", "keys", "keyless", "certificate"} {
 		if f.get(k) != nil {
@@ -114,15 +114,15 @@ func (d *decoder) Parties(a *Authority, f *fieldSet) {
 		return
 	}
 	v := f.get(kinds[0])
-	add := func(s Signer) { a.Parties = append(a.Parties, s) }
+	add := func(s Signer) { a.Signers = append(a.Signers, s) }
 	switch kinds[0] {
 	case "key":
-		if k := d.Key(v); k != nil {
+		if k := d.key(v); k != nil {
 			add(&KeySigner{k})
 		}
 	case "keys":
-		for _, e := range d.List(v, "keys") {
-			if k := d.Key(e); k != nil {
+		for _, e := range d.list(v, "keys") {
+			if k := d.key(e); k != nil {
 				add(&KeySigner{k})
 			}
 		}
@@ -159,12 +159,12 @@ func (d *decoder) demand(n *yaml.Node, what string) int {
 // checkTrust says what the demands of an authority lack. A demand that nothing
 // can meet would reject everything for a reason that no message can explain.
 func (d *decoder) checkTrust(a *Authority, f *fieldSet) {
-	if len(a.Parties) == 0 {
+	if len(a.Signers) == 0 {
 		return
 	}
-	_, keyless := a.Parties[0].(*IdentitySigner)
+	_, keyless := a.Signers[0].(*IdentitySigner)
 	if keyless && a.Logs == 0 && a.Timestamps == 0 {
-		d.fail(f.Place("transparencyLog"), "timestamp: required",
+		d.fail(f.place("transparencyLog"), "timestamp: required",
 			"a keyless signature needs a time, from a log or a timestamp authority")
 	}
 	const hint = "trustedRoot: {file: trusted_root.json}, or {publicGood: true}"
@@ -183,16 +183,16 @@ func (d *decoder) checkTrust(a *Authority, f *fieldSet) {
 	}
 	switch t := a.Trust; {
 	case keyless && len(t.FulcioCertificateAuthorities()) == 0:
-		d.fail(f.Place("keyless"), hint, "the trusted root has no certificate authority")
+		d.fail(f.place("keyless"), hint, "the trusted root has no certificate authority")
 	case a.Logs > len(t.RekorLogs()):
-		d.fail(f.Place("transparencyLog"), hint, "%s demanded, and the trusted root has %d", untrusted.Number(a.Logs, "log"), len(t.RekorLogs()))
+		d.fail(f.place("transparencyLog"), hint, "%s demanded, and the trusted root has %d", untrusted.Number(a.Logs, "log"), len(t.RekorLogs()))
 	case a.Timestamps > len(t.TimestampingAuthorities()):
-		d.fail(f.Place("timestamp"), hint, "%s demanded, and the trusted root has %d",
+		d.fail(f.place("timestamp"), hint, "%s demanded, and the trusted root has %d",
 			untrusted.Number(a.Timestamps, "timestamp"), len(t.TimestampingAuthorities()))
 	}
 }
 
-func (d *decoder) Annotations(n *yaml.Node) map[string]string {
+func (d *decoder) annotations(n *yaml.Node) map[string]string {
 	v := resolve(n)
 	if v.Kind != yaml.MappingNode {
 		d.fail(n, "", "annotations must be a mapping, not %s", kindOf(v))
@@ -200,8 +200,8 @@ func (d *decoder) Annotations(n *yaml.Node) map[string]string {
 	}
 	all := map[string]string{}
 	for i := 0; i+1 < len(v.Content); i += 2 {
-		key, ok := d.Text(v.Content[i], "an annotation's name")
-		value, good := d.Text(v.Content[i+1], "an annotation")
+		key, ok := d.text(v.Content[i], "an annotation's name")
+		value, good := d.text(v.Content[i+1], "an annotation")
 		if _, there := all[key]; there {
 			d.fail(v.Content[i], "", "annotation %q is there already", untrusted.OneLine(key))
 		}
@@ -212,7 +212,7 @@ func (d *decoder) Annotations(n *yaml.Node) map[string]string {
 	return all
 }
 
-func (d *decoder) Key(n *yaml.Node) *keys.Public {
+func (d *decoder) key(n *yaml.Node) *keys.Public {
 	f := d.fields(n, "key", "file", "data", "kms")
 	if f == nil {
 		return nil
@@ -242,7 +242,7 @@ func (d *decoder) keyIn(f *fieldSet) *keys.Public {
 }
 
 func (d *decoder) kmsKey(n *yaml.Node) *keys.Public {
-	uri, ok := d.Text(n, "kms")
+	uri, ok := d.text(n, "kms")
 	if !ok {
 		return nil
 	}
@@ -257,7 +257,7 @@ func (d *decoder) kmsKey(n *yaml.Node) *keys.Public {
 // readNamed reads a file that the policy names. It returns nil if there was a
 // problem, which it reports.
 func (d *decoder) readNamed(n *yaml.Node, what string) []byte {
-	path, ok := d.Text(n, "file")
+	path, ok := d.text(n, "file")
 	switch {
 	case !ok:
 		return nil

@@ -40,12 +40,12 @@ func (d *decoder) certificate(n *yaml.Node) Signer {
 	if data == nil {
 		return nil
 	}
-	d.Chain(at, s, data)
+	d.chain(at, s, data)
 	return s
 }
 
 // Chain sorts the certificates of an authority: who signs itself is a root.
-func (d *decoder) Chain(at *yaml.Node, s *CertificateSigner, data []byte) {
+func (d *decoder) chain(at *yaml.Node, s *CertificateSigner, data []byte) {
 	all, err := keys.ParseCertificates(data)
 	if err != nil {
 		d.fail(at, "the certificates of the authority, in PEM form", "%s", err)

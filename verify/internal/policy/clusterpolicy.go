@@ -18,7 +18,7 @@ import (
 // The apiVersions and kinds of the policies that Sigstore's policy-controller
 // has in a cluster.
 const (
-	ClusterImagePolicyKind = "ClusterImagePolicy"
+	clusterImagePolicyKind = "ClusterImagePolicy"
 
 	clusterTrustRootKind = "TrustRoot"
 	publicFulcio         = "https://fulcio.sigstore.dev"
@@ -48,8 +48,8 @@ func (d *decoder) clusterPolicy(p *Policy, documents []*yaml.Node) {
 		if v == nil {
 			continue
 		}
-		switch d.choice(v, "kind", ClusterImagePolicyKind, clusterTrustRootKind) {
-		case ClusterImagePolicyKind:
+		switch d.choice(v, "kind", clusterImagePolicyKind, clusterTrustRootKind) {
+		case clusterImagePolicyKind:
 			policies = append(policies, f)
 		case clusterTrustRootKind:
 			if t, name := d.clusterTrustRoot(f), d.resourceName(f); t != nil {
@@ -71,7 +71,7 @@ func (d *decoder) clusterPolicy(p *Policy, documents []*yaml.Node) {
 		}
 	}
 	if len(policies) == 0 && len(d.problems) == 0 {
-		d.fail(documents[0], "", "file has no %s", ClusterImagePolicyKind)
+		d.fail(documents[0], "", "file has no %s", clusterImagePolicyKind)
 	}
 }
 
@@ -84,7 +84,7 @@ func (d *decoder) resourceName(f *fieldSet) string {
 	m = resolve(m)
 	for i := 0; i+1 < len(m.Content) && m.Kind == yaml.MappingNode; i += 2 {
 		if resolve(m.Content[i]).Value == "name" {
-			s, _ := d.Text(m.Content[i+1], "name")
+			s, _ := d.text(m.Content[i+1], "name")
 			return s
 		}
 	}
@@ -117,7 +117,7 @@ func (d *decoder) clusterRule(n *yaml.Node, roots map[string]*Trust) *Rule {
 		r.Warn = d.mode(v)
 	}
 	if v := d.need(f, "images", ""); v != nil {
-		for _, e := range d.List(v, "images") {
+		for _, e := range d.list(v, "images") {
 			if i := d.fields(e, "an image", "glob"); i != nil {
 				if g := d.need(i, "glob", ""); g != nil {
 					r.images = append(r.images, d.clusterGlob(g))
@@ -126,7 +126,7 @@ func (d *decoder) clusterRule(n *yaml.Node, roots map[string]*Trust) *Rule {
 		}
 	}
 	if v := d.need(f, "authorities", ""); v != nil {
-		list := d.List(v, "authorities")
+		list := d.list(v, "authorities")
 		if len(list) > maxAuthorities {
 			d.fail(v, "", "policy has %d authorities, and %d are the most", len(list), maxAuthorities)
 			return r
@@ -147,7 +147,7 @@ func (d *decoder) clusterRule(n *yaml.Node, roots map[string]*Trust) *Rule {
 // tag or digest behind it. Here there is always a digest, so nothing but any tag
 // can be meant.
 func (d *decoder) clusterGlob(n *yaml.Node) pattern {
-	s, ok := d.Text(n, "a glob")
+	s, ok := d.text(n, "a glob")
 	if !ok {
 		return pattern{}
 	}
@@ -175,7 +175,7 @@ func (d *decoder) clusterAuthority(n *yaml.Node, roots map[string]*Trust) *Autho
 	}
 	a := &Authority{}
 	if v := f.get("name"); v != nil {
-		a.Name, _ = d.Text(v, "name")
+		a.Name, _ = d.text(v, "name")
 	}
 	if v := f.get("signatureFormat"); v != nil {
 		d.choice(v, "signatureFormat", "legacy", "bundle") // both are looked for anyway
@@ -190,20 +190,20 @@ func (d *decoder) clusterAuthority(n *yaml.Node, roots map[string]*Trust) *Autho
 	}
 	if v := f.get("key"); v != nil {
 		if k := d.clusterKey(v); k != nil {
-			a.Parties = append(a.Parties, &KeySigner{k})
+			a.Signers = append(a.Signers, &KeySigner{k})
 		}
 	}
 	if v := f.get("keyless"); v != nil {
 		d.clusterKeyless(a, v, roots)
 	}
-	d.clusterWitnesses(a, f, roots)
+	d.clusterLogAndTimestamp(a, f, roots)
 	if v := f.get("source"); v != nil {
-		for _, e := range d.List(v, "source") {
-			a.sources = append(a.sources, d.clusterSource(e))
+		for _, e := range d.list(v, "source") {
+			a.repositories = append(a.repositories, d.clusterSource(e))
 		}
 	}
 	if v := f.get("attestations"); v != nil && !isEmpty(v) {
-		for _, e := range d.List(v, "attestations") {
+		for _, e := range d.list(v, "attestations") {
 			a.Attestations = append(a.Attestations, d.clusterAttestation(e))
 		}
 	}
@@ -235,12 +235,12 @@ func (d *decoder) clusterStatic(a *Authority, n *yaml.Node, all *fieldSet) {
 		return
 	}
 	if a.Always = d.choice(v, "action", "pass", "fail") == "pass"; a.Always {
-		d.Warn(v, "", "static with action pass lets every image pass, signed or not")
+		d.warn(v, "", "static with action pass lets every image pass, signed or not")
 		return
 	}
 	a.Never = "the policy says that it fails"
 	if m := f.get("message"); m != nil {
-		if s, ok := d.Text(m, "message"); ok {
+		if s, ok := d.text(m, "message"); ok {
 			a.Never += ": " + untrusted.OneLine(s)
 		}
 	}
@@ -285,12 +285,12 @@ func (d *decoder) clusterKeyless(a *Authority, n *yaml.Node, roots map[string]*T
 	if v == nil {
 		return
 	}
-	for _, e := range d.List(v, "identities") {
+	for _, e := range d.list(v, "identities") {
 		i := d.fields(e, "an identity", "issuer", "subject", "issuerRegExp", "subjectRegExp")
 		if i != nil && len(i.values) == 0 {
 			d.fail(e, "identities: [{issuer: ..., subject: ...}]", "an identity without issuer and subject is everybody")
 		} else if i != nil {
-			a.Parties = append(a.Parties, &IdentitySigner{
+			a.Signers = append(a.Signers, &IdentitySigner{
 				Issuer:  d.clusterMatcher(i, "issuer"),
 				Subject: d.clusterMatcher(i, "subject"),
 			})
@@ -304,25 +304,25 @@ func (d *decoder) clusterMatcher(f *fieldSet, field string) Matcher {
 	exact, re := f.get(field), f.get(field+"RegExp")
 	switch {
 	case exact == nil && re == nil:
-		d.Warn(f.node, "", "identity has no %s, so every %s is accepted", field, field)
+		d.warn(f.node, "", "identity has no %s, so every %s is accepted", field, field)
 		return Matcher{any: true}
 	case exact != nil && re != nil:
 		d.fail(re, "", "%s and %sRegExp stand side by side", field, field)
 		return Matcher{}
 	case exact != nil:
-		s, _ := d.Text(exact, field)
+		s, _ := d.text(exact, field)
 		return Matcher{Exact: s}
 	}
 	m, ok := d.regexp(re, field+"RegExp")
 	if s := resolve(re).Value; ok && !m.matchesEverything() && (!strings.HasPrefix(s, "^") || !strings.HasSuffix(s, "$")) {
-		d.Warn(re, "^"+untrusted.OneLine(s)+"$", "%sRegExp has to match the whole %s here", field, field)
+		d.warn(re, "^"+untrusted.OneLine(s)+"$", "%sRegExp has to match the whole %s here", field, field)
 	}
 	return m
 }
 
-// clusterWitnesses reads ctlog and rfc3161timestamp. A key needs no log unless one
-// is named; a timestamp takes the place of the log.
-func (d *decoder) clusterWitnesses(a *Authority, f *fieldSet, roots map[string]*Trust) {
+// clusterLogAndTimestamp reads ctlog and rfc3161timestamp. A key needs no log unless one
+// is named; with a timestamp no log is needed.
+func (d *decoder) clusterLogAndTimestamp(a *Authority, f *fieldSet, roots map[string]*Trust) {
 	if v := f.get("ctlog"); v != nil {
 		if c := d.fields(v, "ctlog", "url", "trustRootRef"); c != nil {
 			d.clusterLog(a, c, roots)
@@ -343,8 +343,8 @@ func (d *decoder) clusterWitnesses(a *Authority, f *fieldSet, roots map[string]*
 			}
 		}
 	}
-	if f.get("keyless") != nil && len(a.Parties) > 0 && a.Logs == 0 && a.Timestamps == 0 {
-		d.fail(f.Place("ctlog"), "", "a keyless signature needs a time, from a log or a timestamp authority")
+	if f.get("keyless") != nil && len(a.Signers) > 0 && a.Logs == 0 && a.Timestamps == 0 {
+		d.fail(f.place("ctlog"), "", "a keyless signature needs a time, from a log or a timestamp authority")
 	}
 }
 
@@ -371,7 +371,7 @@ func (d *decoder) clusterLog(a *Authority, c *fieldSet, roots map[string]*Trust)
 
 // onlyPublic refuses instances whose keys would have to be fetched.
 func (d *decoder) onlyPublic(n *yaml.Node, what, url string) {
-	if s, ok := d.Text(n, what); ok && strings.TrimSuffix(s, "/") != url {
+	if s, ok := d.text(n, what); ok && strings.TrimSuffix(s, "/") != url {
 		d.fail(n, "put the keys into a TrustRoot in the same file, and name it in trustRootRef",
 			"the keys of %s are not known", untrusted.Quoted(s))
 	}
@@ -387,7 +387,7 @@ func (d *decoder) publicTrust(n *yaml.Node) *Trust {
 }
 
 func (d *decoder) clusterRoot(n *yaml.Node, roots map[string]*Trust) *Trust {
-	s, ok := d.Text(n, "trustRootRef")
+	s, ok := d.text(n, "trustRootRef")
 	if ok && roots[s] == nil && !slices.ContainsFunc(d.problems, func(p *Problem) bool { return strings.HasPrefix(p.Msg, "TrustRoot") }) {
 		d.fail(n, "put the TrustRoot into the same file, with sigstoreKeys", "there is no TrustRoot %q", untrusted.OneLine(s))
 	}
@@ -402,20 +402,20 @@ func (d *decoder) clusterSource(n *yaml.Node) Repository {
 	d.refuse(f, "log in to the registry", "signaturePullSecrets")
 	p := Repository{}
 	if v := d.need(f, "oci", ""); v != nil {
-		if s, ok := d.Text(v, "oci"); ok {
+		if s, ok := d.text(v, "oci"); ok {
 			repo, err := name.NewRepository(s)
 			if err != nil || !statement.IsPlain(repo.RepositoryStr()) {
 				d.fail(v, "", "oci %q is no repository", untrusted.OneLine(s))
 			}
-			p.Repository = s
+			p.Name = s
 		}
 	}
 	if v := f.get("tagPrefix"); v != nil {
-		s, ok := d.Text(v, "tagPrefix")
+		s, ok := d.text(v, "tagPrefix")
 		if ok && (len(s) > 32 || strings.Trim(strings.ToLower(s), lowerTag) != "") {
 			d.fail(v, "", "tagPrefix %q cannot begin a tag", untrusted.OneLine(s))
 		}
-		p.Prefix = s
+		p.TagPrefix = s
 	}
 	return p
 }
@@ -429,10 +429,10 @@ func (d *decoder) clusterAttestation(n *yaml.Node) *Attestation {
 		return r
 	}
 	if v := d.need(f, "name", ""); v != nil {
-		d.Text(v, "name")
+		d.text(v, "name")
 	}
 	if v := d.need(f, "predicateType", ""); v != nil {
-		r.PredicateType = d.PredicateType(v)
+		r.PredicateType = d.predicateType(v)
 	}
 	v := f.get("policy")
 	if v == nil {
@@ -449,8 +449,8 @@ func (d *decoder) clusterAttestation(n *yaml.Node) *Attestation {
 	if kind == nil || data == nil {
 		return r
 	}
-	k, ok := d.Text(kind, "type")
-	if text, good := d.Text(data, "data"); ok && good {
+	k, ok := d.text(kind, "type")
+	if text, good := d.text(data, "data"); ok && good {
 		d.condition(data, r, func() (condition.Condition, error) { return condition.ForCluster(k, text) })
 	}
 	return r

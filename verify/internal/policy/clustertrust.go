@@ -13,7 +13,7 @@ import (
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"go.yaml.in/yaml/v3"
 
-	internalkeys "github.com/kubepromote/kubepromote/verify/internal/keys"
+	"github.com/kubepromote/kubepromote/verify/internal/keys"
 	"github.com/kubepromote/kubepromote/verify/internal/untrusted"
 )
 
@@ -66,18 +66,18 @@ func (d *decoder) clusterTrustRoot(f *fieldSet) *Trust {
 	if v == nil {
 		return nil
 	}
-	keys := d.fields(v, "sigstoreKeys", "certificateAuthorities", "tLogs", "ctLogs", "timestampAuthorities")
-	if keys == nil {
+	material := d.fields(v, "sigstoreKeys", "certificateAuthorities", "tLogs", "ctLogs", "timestampAuthorities")
+	if material == nil {
 		return nil
 	}
 	var authorities []root.CertificateAuthority
-	for _, c := range d.clusterChains(keys, "certificateAuthorities") {
+	for _, c := range d.clusterChains(material, "certificateAuthorities") {
 		if last := len(c) - 1; last >= 0 {
 			authorities = append(authorities, &root.FulcioCertificateAuthority{Root: c[last], Intermediates: c[:last]})
 		}
 	}
 	var stamps []root.TimestampingAuthority
-	for _, c := range d.clusterChains(keys, "timestampAuthorities") {
+	for _, c := range d.clusterChains(material, "timestampAuthorities") {
 		last := len(c) - 1
 		if last < 0 {
 			continue
@@ -88,7 +88,7 @@ func (d *decoder) clusterTrustRoot(f *fieldSet) *Trust {
 		}
 		stamps = append(stamps, a)
 	}
-	return newTrust(authorities, d.clusterLogs(keys, "ctLogs"), stamps, d.clusterLogs(keys, "tLogs"))
+	return newTrust(authorities, d.clusterLogs(material, "ctLogs"), stamps, d.clusterLogs(material, "tLogs"))
 }
 
 // clusterChains reads a list of authorities, each with its chain, root last.
@@ -98,7 +98,7 @@ func (d *decoder) clusterChains(f *fieldSet, name string) [][]*x509.Certificate 
 		return nil
 	}
 	var all [][]*x509.Certificate
-	for _, e := range d.List(v, name) {
+	for _, e := range d.list(v, name) {
 		c := d.fields(e, "TrustRoot's "+name, "subject", "uri", "certChain")
 		if c == nil {
 			continue
@@ -107,7 +107,7 @@ func (d *decoder) clusterChains(f *fieldSet, name string) [][]*x509.Certificate 
 		if n == nil {
 			continue
 		}
-		chain, err := internalkeys.ParseCertificates(d.base64(n, "certChain"))
+		chain, err := keys.ParseCertificates(d.base64(n, "certChain"))
 		if err != nil {
 			d.fail(n, "", "TrustRoot's %s: %s", name, err)
 		} else if end := chain[len(chain)-1].NotAfter; end.Before(d.now) {
@@ -125,7 +125,7 @@ func (d *decoder) clusterLogs(f *fieldSet, name string) map[string]*root.Transpa
 		return nil
 	}
 	logs := map[string]*root.TransparencyLog{}
-	for _, e := range d.List(v, name) {
+	for _, e := range d.list(v, name) {
 		l := d.fields(e, "TrustRoot's "+name, "baseURL", "hashAlgorithm", "publicKey")
 		if l == nil {
 			continue
@@ -134,7 +134,7 @@ func (d *decoder) clusterLogs(f *fieldSet, name string) map[string]*root.Transpa
 		if url == nil || n == nil {
 			continue
 		}
-		base, _ := d.Text(url, "baseURL")
+		base, _ := d.text(url, "baseURL")
 		key, err := logKey(d.base64(n, "publicKey"))
 		if err != nil {
 			d.fail(n, "", "TrustRoot's %s: %s", name, err)
@@ -169,13 +169,13 @@ func logKey(data []byte) (crypto.PublicKey, error) {
 
 // logHash is the hash that goes with the key of a log.
 func logHash(key crypto.PublicKey) crypto.Hash {
-	hashes := internalkeys.HashesFor(key)
+	hashes := keys.HashesFor(key)
 	return hashes[len(hashes)-1]
 }
 
 // base64 reads bytes as Kubernetes writes them.
 func (d *decoder) base64(n *yaml.Node, what string) []byte {
-	s, ok := d.Text(n, what)
+	s, ok := d.text(n, what)
 	if !ok {
 		return nil
 	}

@@ -26,15 +26,15 @@ type decoder struct {
 }
 
 func (d *decoder) fail(n *yaml.Node, hint, format string, args ...any) {
-	d.problems = append(d.problems, d.At(n, hint, format, args...))
+	d.problems = append(d.problems, d.at(n, hint, format, args...))
 }
 
 // Warn reports what is allowed and hardly meant.
-func (d *decoder) Warn(n *yaml.Node, hint, format string, args ...any) {
-	d.warnings = append(d.warnings, d.At(n, hint, format, args...))
+func (d *decoder) warn(n *yaml.Node, hint, format string, args ...any) {
+	d.warnings = append(d.warnings, d.at(n, hint, format, args...))
 }
 
-func (d *decoder) At(n *yaml.Node, hint, format string, args ...any) *Problem {
+func (d *decoder) at(n *yaml.Node, hint, format string, args ...any) *Problem {
 	return &Problem{
 		File: d.file,
 		Line: max(n.Line, 1),
@@ -70,9 +70,9 @@ type fieldSet struct {
 
 func (f *fieldSet) get(name string) *yaml.Node { return f.values[name] }
 
-// Place is where a problem with a field is told: the field, or the mapping where
+// Repository is where a problem with a field is told: the field, or the mapping where
 // it is missing.
-func (f *fieldSet) Place(name string) *yaml.Node {
+func (f *fieldSet) place(name string) *yaml.Node {
 	if v := f.values[name]; v != nil {
 		return v
 	}
@@ -120,13 +120,13 @@ func (d *decoder) constant(f *fieldSet, name, want string) {
 	if v == nil {
 		return
 	}
-	if s, ok := d.Text(v, name); ok && s != want {
+	if s, ok := d.text(v, name); ok && s != want {
 		d.fail(v, name+": "+want, "%s %q is not known here", name, untrusted.OneLine(s))
 	}
 }
 
 // Text reads a string that is not empty.
-func (d *decoder) Text(n *yaml.Node, what string) (string, bool) {
+func (d *decoder) text(n *yaml.Node, what string) (string, bool) {
 	v := resolve(n)
 	if v.Kind != yaml.ScalarNode || v.ShortTag() != "!!str" {
 		d.fail(n, "", "%s must be a string, not %s", what, kindOf(v))
@@ -140,7 +140,7 @@ func (d *decoder) Text(n *yaml.Node, what string) (string, bool) {
 }
 
 // List reads a list that is not empty.
-func (d *decoder) List(n *yaml.Node, what string) []*yaml.Node {
+func (d *decoder) list(n *yaml.Node, what string) []*yaml.Node {
 	v := resolve(n)
 	if v.Kind != yaml.SequenceNode {
 		d.fail(n, "", "%s must be a list, not %s", what, kindOf(v))
@@ -154,7 +154,7 @@ func (d *decoder) List(n *yaml.Node, what string) []*yaml.Node {
 
 // choice reads a string that is one of a few.
 func (d *decoder) choice(n *yaml.Node, what string, from ...string) string {
-	s, ok := d.Text(n, what)
+	s, ok := d.text(n, what)
 	if ok && !slices.Contains(from, s) {
 		d.fail(n, "", "%s is %q, and must be %s", what, untrusted.OneLine(s), either(from))
 	}
@@ -183,7 +183,7 @@ func (d *decoder) boolean(n *yaml.Node, what string) bool {
 
 // duration reads a positive time such as 720h.
 func (d *decoder) duration(n *yaml.Node, what string) time.Duration {
-	s, ok := d.Text(n, what)
+	s, ok := d.text(n, what)
 	if !ok {
 		return 0
 	}

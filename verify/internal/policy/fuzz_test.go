@@ -29,10 +29,10 @@ func FuzzClusterImagePolicy(f *testing.F) {
 				t.Fatalf("rule %+v", r)
 			}
 			for _, a := range r.Authorities {
-				if a.Name == "" || len(a.Parties) == 0 && !a.Always && a.Never == "" {
+				if a.Name == "" || len(a.Signers) == 0 && !a.Always && a.Never == "" {
 					t.Fatalf("authority %+v", a)
 				}
-				for _, party := range a.Parties {
+				for _, party := range a.Signers {
 					if id, ok := party.(*IdentitySigner); ok && (a.Trust == nil || a.Logs+a.Timestamps == 0 || id.Issuer.Match("")) {
 						t.Fatalf("identity %+v of %+v", id, a)
 					}
@@ -71,14 +71,14 @@ func FuzzParsePolicy(f *testing.F) {
 		"{file: root.json}", "{publicGood: true}", 1)))
 	f.Add([]byte("spec: &s {rules: [&r {images: *r, authorities: *s}]}"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := parse("p.yaml", data, ReadKeys(keys))
+		p, err := parse("p.yaml", data, readKeys(keys))
 		if err == nil {
 			for _, r := range p.Rules {
 				if len(r.images) == 0 || len(r.Authorities) == 0 {
 					t.Fatalf("rule %+v", r)
 				}
 				for _, a := range r.Authorities {
-					if a.Name == "" || len(a.Parties) == 0 {
+					if a.Name == "" || len(a.Signers) == 0 {
 						t.Fatalf("authority %+v", a)
 					}
 				}

@@ -68,14 +68,14 @@ func (d *decoder) matcher(f *fieldSet, name string) (m Matcher, ok bool) {
 		d.fail(re, "", "%s and %sRegexp stand side by side", name, name)
 		return m, false
 	case exact != nil:
-		m.Exact, ok = d.Text(exact, name)
+		m.Exact, ok = d.text(exact, name)
 		return m, ok
 	}
 	return d.regexp(re, name+"Regexp")
 }
 
 func (d *decoder) regexp(n *yaml.Node, what string) (m Matcher, ok bool) {
-	s, ok := d.Text(n, what)
+	s, ok := d.text(n, what)
 	if !ok {
 		return m, false
 	}
@@ -85,7 +85,7 @@ func (d *decoder) regexp(n *yaml.Node, what string) (m Matcher, ok bool) {
 		return m, false
 	}
 	if m.matchesEverything() {
-		d.Warn(n, "say who it is, as far as it is known", "%s %q matches everything", what, untrusted.OneLine(s))
+		d.warn(n, "say who it is, as far as it is known", "%s %q matches everything", what, untrusted.OneLine(s))
 	}
 	return m, true
 }

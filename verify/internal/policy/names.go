@@ -18,7 +18,7 @@ type renaming struct {
 
 func (d *decoder) renamings(n *yaml.Node) []renaming {
 	var all []renaming
-	for _, e := range d.List(n, "names") {
+	for _, e := range d.list(n, "names") {
 		f := d.fields(e, "names", "from", "to")
 		if f == nil {
 			continue

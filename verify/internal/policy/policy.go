@@ -19,8 +19,8 @@ import (
 
 // The apiVersion and kind of a policy file.
 const (
-	APIVersion = "kubepromote.dev/v1alpha1"
-	Kind       = "VerificationPolicy"
+	apiVersion = "kubepromote.dev/v1alpha1"
+	kind       = "VerificationPolicy"
 )
 
 const (
@@ -83,22 +83,6 @@ func (p *Policy) Matching(repository string) []*Rule {
 		}
 	}
 	return found
-}
-
-// Join makes one policy of several: an image has to meet all of them, and
-// one that no rule matches is allowed if each of them allows it. What an image
-// has is read once for all of them.
-func Join(policies ...*Policy) *Policy {
-	joined := &Policy{Allow: len(policies) > 0}
-	for _, p := range policies {
-		joined.Allow = joined.Allow && p.Allow
-		joined.Rules = append(joined.Rules, p.Rules...)
-		joined.Warnings = append(joined.Warnings, p.Warnings...)
-		if joined.Name == "" {
-			joined.Name = p.Name
-		}
-	}
-	return joined
 }
 
 // Parse reads a policy file strictly: whatever it does not understand
@@ -213,12 +197,12 @@ func (d *decoder) policy(p *Policy, n *yaml.Node) {
 	if f == nil {
 		return
 	}
-	d.constant(f, "apiVersion", APIVersion)
-	d.constant(f, "kind", Kind)
+	d.constant(f, "apiVersion", apiVersion)
+	d.constant(f, "kind", kind)
 	if m := f.get("metadata"); m != nil {
 		if mf := d.fields(m, "metadata", "name"); mf != nil {
 			if v := mf.get("name"); v != nil {
-				p.Name, _ = d.Text(v, "name")
+				p.Name, _ = d.text(v, "name")
 			}
 		}
 	}

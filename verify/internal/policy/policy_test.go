@@ -13,7 +13,7 @@ import (
 	"github.com/kubepromote/kubepromote/verify/internal/sigtest"
 )
 
-func ReadKeys(keys map[string]string) func(string) ([]byte, error) {
+func readKeys(keys map[string]string) func(string) ([]byte, error) {
 	return func(path string) ([]byte, error) {
 		if k, ok := keys[path]; ok {
 			return []byte(k), nil
@@ -29,7 +29,7 @@ func withKey(key string) string {
 }
 
 // WithImage is a policy that is right but for its pattern.
-func WithImage(pattern string) string {
+func withImage(pattern string) string {
 	return strings.Replace(withKey("{file: good.pub}"), "'**'", pattern, 1)
 }
 
@@ -110,17 +110,17 @@ func TestPolicyKeyErrors(t *testing.T) {
 
 func TestPolicyPatternErrors(t *testing.T) {
 	checkProblems(t, []problem{
-		{"one star", WithImage("'*'"), atImage + "pattern \"*\" names no registry, so it matches nothing\nhint: index.docker.io/library/*"},
-		{"short name", WithImage("nginx"), atImage + "pattern \"nginx\" names no registry, so it matches nothing\nhint: index.docker.io/library/nginx"},
-		{"no registry", WithImage("shop/cart"), atImage + "pattern \"shop/cart\" names no registry, so it matches nothing\nhint: index.docker.io/shop/cart"},
-		{"three stars", WithImage("a.io/***"), atImage + "pattern \"a.io/***\" has more than two stars in a row"},
-		{"upper case registry", WithImage("GCR.io**"), atImage + "pattern \"GCR.io**\" has upper case letters, which no repository name has\nhint: gcr.io**"},
-		{"tag", WithImage("'a.io/x:1'"), atImage + "pattern \"a.io/x:1\" does not name a repository\nhint: leave out tag and digest"},
-		{"digest", WithImage("'a.io/x@sha256:0'"), atImage + "pattern \"a.io/x@sha256:0\" does not name a repository\nhint: leave out tag and digest"},
-		{"class", WithImage("'a.io/[a-z]'"), atImage + "pattern \"a.io/[a-z]\" has a character that no repository name has\n" +
+		{"one star", withImage("'*'"), atImage + "pattern \"*\" names no registry, so it matches nothing\nhint: index.docker.io/library/*"},
+		{"short name", withImage("nginx"), atImage + "pattern \"nginx\" names no registry, so it matches nothing\nhint: index.docker.io/library/nginx"},
+		{"no registry", withImage("shop/cart"), atImage + "pattern \"shop/cart\" names no registry, so it matches nothing\nhint: index.docker.io/shop/cart"},
+		{"three stars", withImage("a.io/***"), atImage + "pattern \"a.io/***\" has more than two stars in a row"},
+		{"upper case registry", withImage("GCR.io**"), atImage + "pattern \"GCR.io**\" has upper case letters, which no repository name has\nhint: gcr.io**"},
+		{"tag", withImage("'a.io/x:1'"), atImage + "pattern \"a.io/x:1\" does not name a repository\nhint: leave out tag and digest"},
+		{"digest", withImage("'a.io/x@sha256:0'"), atImage + "pattern \"a.io/x@sha256:0\" does not name a repository\nhint: leave out tag and digest"},
+		{"class", withImage("'a.io/[a-z]'"), atImage + "pattern \"a.io/[a-z]\" has a character that no repository name has\n" +
 			"hint: only * and ** are special, and everything else is taken as it stands"},
-		{"upper case", WithImage("a.io/Cart"), atImage + "pattern \"a.io/Cart\" has upper case letters, which no repository name has\nhint: a.io/cart"},
-		{"empty part", WithImage("a.io/x/"), atImage + "pattern \"a.io/x/\" has an empty part, so it matches nothing\nhint: a.io/x/**"},
+		{"upper case", withImage("a.io/Cart"), atImage + "pattern \"a.io/Cart\" has upper case letters, which no repository name has\nhint: a.io/cart"},
+		{"empty part", withImage("a.io/x/"), atImage + "pattern \"a.io/x/\" has an empty part, so it matches nothing\nhint: a.io/x/**"},
 	})
 }
 
@@ -129,7 +129,7 @@ func checkProblems(t *testing.T, tests []problem) {
 	keys := sigtest.TestKeys(t)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			p, err := parse("p.yaml", []byte(tt.in), ReadKeys(keys))
+			p, err := parse("p.yaml", []byte(tt.in), readKeys(keys))
 			if err == nil || p != nil {
 				t.Fatalf("got %v, %v", p, err)
 			}
@@ -165,13 +165,13 @@ func TestPolicyAliases(t *testing.T) {
 	in := sigtest.Head + "metadata: {name: images}\nspec:\n  unmatched: allow\n  rules:\n" +
 		"  - images: [a.io/x]\n    authorities: &all\n    - &r {name: release, key: {file: good.pub}}\n" +
 		"  - images: [a.io/y]\n    authorities: *all\n  - images: [a.io/z]\n    authorities: [*r]\n"
-	p, err := parse("p.yaml", []byte(in), ReadKeys(sigtest.TestKeys(t)))
+	p, err := parse("p.yaml", []byte(in), readKeys(sigtest.TestKeys(t)))
 	sigtest.Must(t, err)
 	if p.Name != "images" || !p.Allow || len(p.Rules) != 3 {
 		t.Errorf("%+v", p)
 	}
 	for _, r := range p.Rules {
-		if len(r.Authorities) != 1 || r.Authorities[0].Name != "release" || len(r.Authorities[0].Parties) == 0 {
+		if len(r.Authorities) != 1 || r.Authorities[0].Name != "release" || len(r.Authorities[0].Signers) == 0 {
 			t.Errorf("%+v", r)
 		}
 	}

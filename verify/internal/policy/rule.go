@@ -27,10 +27,10 @@ func (d *decoder) spec(p *Policy, n *yaml.Node) {
 		p.Allow = d.choice(v, "unmatched", "reject", "allow") == "allow"
 	}
 	if v := f.get("trustedRoot"); v != nil {
-		d.trust = d.TrustedRoot(v)
+		d.trust = d.trustedRoot(v)
 	}
 	if v := d.need(f, "rules", ""); v != nil {
-		for _, e := range d.List(v, "rules") {
+		for _, e := range d.list(v, "rules") {
 			p.Rules = append(p.Rules, d.rule(e, warn))
 		}
 	}
@@ -51,7 +51,7 @@ func (d *decoder) rule(n *yaml.Node, warn bool) *Rule {
 		r.Warn = d.mode(v)
 	}
 	if v := d.need(f, "images", ""); v != nil {
-		for _, e := range d.List(v, "images") {
+		for _, e := range d.list(v, "images") {
 			r.images = append(r.images, d.pattern(e))
 		}
 	}
@@ -69,10 +69,10 @@ func (d *decoder) rule(n *yaml.Node, warn bool) *Rule {
 		}
 	}
 	if v := d.need(f, "authorities", ""); v != nil {
-		r.Authorities = d.Authorities(v)
+		r.Authorities = d.authorities(v)
 	}
 	if v := f.get("require"); v != nil {
-		r.Require = d.Require(v, r.Authorities)
+		r.Require = d.require(v, r.Authorities)
 	}
 	if v := f.get("maxAge"); v != nil {
 		r.MaxAge = d.duration(v, "maxAge")
@@ -82,7 +82,7 @@ func (d *decoder) rule(n *yaml.Node, warn bool) *Rule {
 }
 
 func (d *decoder) pattern(n *yaml.Node) pattern {
-	s, ok := d.Text(n, "a pattern")
+	s, ok := d.text(n, "a pattern")
 	if !ok {
 		return pattern{}
 	}
@@ -93,10 +93,10 @@ func (d *decoder) pattern(n *yaml.Node) pattern {
 	return p
 }
 
-func (d *decoder) Authorities(n *yaml.Node) []*Authority {
+func (d *decoder) authorities(n *yaml.Node) []*Authority {
 	var all []*Authority
 	seen := map[string]bool{}
-	list := d.List(n, "authorities")
+	list := d.list(n, "authorities")
 	if len(list) > maxAuthorities {
 		d.fail(n, "", "rule has %d authorities, and %d are the most", len(list), maxAuthorities)
 		return nil
@@ -114,7 +114,7 @@ func (d *decoder) Authorities(n *yaml.Node) []*Authority {
 
 // Require reads how many have to sign. A number that can never be reached is an
 // error, as it would otherwise be found out on the day it matters.
-func (d *decoder) Require(n *yaml.Node, authorities []*Authority) int {
+func (d *decoder) require(n *yaml.Node, authorities []*Authority) int {
 	if i, ok := d.number(n, "require", maxAuthorities); ok {
 		if most := mostSigners(authorities); most >= 0 && i > most {
 			d.fail(n, "", "require is %d, and the authorities have %s between them", i, untrusted.Number(most, "signer"))
@@ -137,7 +137,7 @@ func (d *decoder) Require(n *yaml.Node, authorities []*Authority) int {
 func mostSigners(authorities []*Authority) int {
 	keys := map[string]bool{}
 	for _, a := range authorities {
-		for _, s := range a.Parties {
+		for _, s := range a.Signers {
 			id := s.only()
 			if id == "" {
 				return -1
@@ -151,7 +151,7 @@ func mostSigners(authorities []*Authority) int {
 // needTime demands of authorities that each of their signatures has a time.
 func (d *decoder) needTime(n *yaml.Node, authorities ...*Authority) {
 	for _, a := range authorities {
-		if len(a.Parties) > 0 && a.Logs == 0 && a.Timestamps == 0 {
+		if len(a.Signers) > 0 && a.Logs == 0 && a.Timestamps == 0 {
 			d.fail(n, "transparencyLog: required, or timestamp: required",
 				"maxAge needs a time, and signatures of authority %q need none", untrusted.OneLine(a.Name))
 		}

@@ -1,10 +1,12 @@
 package policy
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"reflect"
 	"regexp"
 	"slices"
@@ -40,7 +42,9 @@ type schema struct {
 
 func readSchema(t testing.TB) *schema {
 	t.Helper()
-	dec := json.NewDecoder(strings.NewReader(string(Schema())))
+	data, err := os.ReadFile("../../schema.json")
+	sigtest.Must(t, err)
+	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	s := &schema{}
 	sigtest.Must(t, dec.Decode(s))

@@ -16,7 +16,7 @@ type Signer interface {
 // KeySigner accepts signatures by one key of the policy.
 type KeySigner struct{ Key *keys.Public }
 
-func (s *KeySigner) only() string { return s.Key.Id }
+func (s *KeySigner) only() string { return s.Key.ID }
 
 // IdentitySigner accepts signatures with certificates that a trusted authority
 // has given to an identity.

@@ -29,17 +29,13 @@ func PublicGoodRoot() (json []byte, date time.Time) {
 	return append([]byte(nil), PublicGood...), time.Date(2026, time.July, 6, 0, 0, 0, 0, time.UTC)
 }
 
-// TUFClient gets a file that a TUF repository vouches for. It is implemented by
-// *tuf.Client of github.com/sigstore/sigstore-go/pkg/tuf.
-type TUFClient interface {
-	GetTarget(name string) ([]byte, error)
-}
-
 // FetchTrustedRoot gets the newest trusted root through a client. It is the one
 // function of this package that asks anybody but a registry. The result is a
 // trusted_root.json that has been parsed, to be written to a file that policies
 // name.
-func FetchTrustedRoot(client TUFClient) ([]byte, error) {
+func FetchTrustedRoot(client interface {
+	GetTarget(name string) ([]byte, error)
+}) ([]byte, error) {
 	data, err := client.GetTarget("trusted_root.json")
 	if err != nil {
 		return nil, fmt.Errorf("the trusted root cannot be fetched: %s", untrusted.OneLine(err.Error()))
@@ -127,7 +123,7 @@ func earlier(a, b time.Time) time.Time {
 }
 
 // TrustedRoot reads {file: ...}, {data: ...} or {publicGood: true}.
-func (d *decoder) TrustedRoot(n *yaml.Node) *Trust {
+func (d *decoder) trustedRoot(n *yaml.Node) *Trust {
 	const form = "trustedRoot: {file: trusted_root.json}, or {publicGood: true}"
 	f := d.fields(n, "trustedRoot", "file", "data", "publicGood")
 	if f == nil {
@@ -161,7 +157,7 @@ func (d *decoder) content(f *fieldSet, what string) (*yaml.Node, []byte) {
 		return v, d.readNamed(v, what)
 	}
 	v := f.get("data")
-	s, ok := d.Text(v, "data")
+	s, ok := d.text(v, "data")
 	if !ok {
 		return v, nil
 	}

@@ -20,20 +20,20 @@ import (
 
 	"github.com/kubepromote/kubepromote/verify/internal/keys"
 	"github.com/kubepromote/kubepromote/verify/internal/mismatch"
-	internalpolicy "github.com/kubepromote/kubepromote/verify/internal/policy"
+	"github.com/kubepromote/kubepromote/verify/internal/policy"
 	"github.com/kubepromote/kubepromote/verify/internal/untrusted"
 )
 
 // Demand is what a signature has to bring along.
 type Demand struct {
-	Trust      *internalpolicy.Trust
+	Trust      *policy.Trust
 	Logs       int
 	Timestamps int
 }
 
 // Proof is what is known of a signature that holds.
 type Proof struct {
-	Id      string   // of who signed, equal for everything by the same one
+	ID      string   // of who signed, equal for everything by the same one
 	Also    []string // other ids of the same one: the key, further names
 	KeyID   string
 	Subject string
@@ -42,9 +42,9 @@ type Proof struct {
 	Entries []logEntry
 }
 
-// logEntry is a place in a transparency log.
+// logEntry is an entry of a transparency log.
 type logEntry struct {
-	Id    string // SHA-256 of the log's key, in hex
+	ID    string // SHA-256 of the log's key, in hex
 	Index int64  // from 0
 }
 
@@ -64,16 +64,16 @@ func (p *Proof) First() (t signingTime, ok bool) {
 	return t, ok
 }
 
-// Check says whether a candidate is the signature of a signer over the digest.
+// Check says whether a signature is the signature of a signer over the digest.
 // The error says why not in the terms of the reader; a *mismatch if the
-// candidate was understood well enough to tell.
-func Check(s internalpolicy.Signer, c *Signature, digest string, d Demand) (*Proof, error) {
+// signature was understood well enough to tell.
+func Check(s policy.Signer, c *Signature, digest string, d Demand) (*Proof, error) {
 	switch s := s.(type) {
-	case *internalpolicy.KeySigner:
+	case *policy.KeySigner:
 		return checkKey(s, c, digest, d)
-	case *internalpolicy.IdentitySigner:
+	case *policy.IdentitySigner:
 		return checkIdentity(s, c, digest, d)
-	case *internalpolicy.CertificateSigner:
+	case *policy.CertificateSigner:
 		return checkOwnCertificate(s, c, digest, d)
 	}
 	return nil, fmt.Errorf("a signer of type %T cannot be checked", s)
@@ -81,12 +81,12 @@ func Check(s internalpolicy.Signer, c *Signature, digest string, d Demand) (*Pro
 
 // checkKey tries the verifiers of the key in turn. The one that came furthest says
 // why not.
-func checkKey(s *internalpolicy.KeySigner, c *Signature, digest string, d Demand) (*Proof, error) {
+func checkKey(s *policy.KeySigner, c *Signature, digest string, d Demand) (*Proof, error) {
 	best := errOtherKey
 	for _, v := range s.Key.Verifiers {
 		p, err := tryKey(c, digest, v, d)
 		if err == nil {
-			p.Id, p.KeyID = s.Key.Id, s.Key.Id
+			p.ID, p.KeyID = s.Key.ID, s.Key.ID
 			return p, nil
 		}
 		m, ok := errors.AsType[*mismatch.Error](err)
@@ -100,7 +100,7 @@ func checkKey(s *internalpolicy.KeySigner, c *Signature, digest string, d Demand
 	return nil, best
 }
 
-func tryKey(c *Signature, digest string, v keys.KeyVerifier, d Demand) (*Proof, error) {
+func tryKey(c *Signature, digest string, v keys.Verifier, d Demand) (*Proof, error) {
 	b, err := c.entity(byKey, v.Hash)
 	if err != nil {
 		return nil, err
@@ -128,7 +128,7 @@ func tryKey(c *Signature, digest string, v keys.KeyVerifier, d Demand) (*Proof, 
 		}
 		return nil, errOtherKey
 	}
-	return witness(b, m, d)
+	return checkTimes(b, m, d)
 }
 
 // verifySignature has the library check a bundle for a digest.
@@ -155,15 +155,15 @@ func verifySignature(c *Signature, b *bundle.Bundle, m root.TrustedMaterial, dig
 		artifact = verify.WithArtifactDigest(algorithm, raw)
 	}
 	// Who it was is for the callers to compare.
-	policy := verify.NewPolicy(artifact, verify.WithoutIdentitiesUnsafe())
+	expected := verify.NewPolicy(artifact, verify.WithoutIdentitiesUnsafe())
 	if b.GetVerificationMaterial().GetPublicKey() != nil {
-		policy = verify.NewPolicy(artifact, verify.WithKey())
+		expected = verify.NewPolicy(artifact, verify.WithKey())
 	}
-	_, err = v.Verify(b, policy)
+	_, err = v.Verify(b, expected)
 	return err
 }
 
-func checkIdentity(s *internalpolicy.IdentitySigner, c *Signature, digest string, d Demand) (*Proof, error) {
+func checkIdentity(s *policy.IdentitySigner, c *Signature, digest string, d Demand) (*Proof, error) {
 	p := &Proof{}
 	match := func(leaf *x509.Certificate) error {
 		sum, err := certificate.SummarizeCertificate(leaf)
@@ -171,7 +171,7 @@ func checkIdentity(s *internalpolicy.IdentitySigner, c *Signature, digest string
 			return mismatch.Malformed("certificate: %v", err)
 		}
 		p.Subject, p.Issuer = sum.SubjectAlternativeName, sum.Issuer
-		p.Id = internalpolicy.IdentityID(p.Subject)
+		p.ID = policy.IdentityID(p.Subject)
 		if !s.Issuer.Match(p.Issuer) || !s.Subject.Match(p.Subject) {
 			return mismatch.New(mismatch.RankOtherKey, "made by "+untrusted.Quoted(p.Subject)+" of issuer "+untrusted.Quoted(p.Issuer))
 		}
@@ -180,7 +180,7 @@ func checkIdentity(s *internalpolicy.IdentitySigner, c *Signature, digest string
 	return checkCertificate(c, digest, d, &trusted{trust: d.Trust}, p, match)
 }
 
-func checkOwnCertificate(s *internalpolicy.CertificateSigner, c *Signature, digest string, d Demand) (*Proof, error) {
+func checkOwnCertificate(s *policy.CertificateSigner, c *Signature, digest string, d Demand) (*Proof, error) {
 	p := &Proof{}
 	match := func(leaf *x509.Certificate) error {
 		names := subjectNames(leaf)
@@ -189,9 +189,9 @@ func checkOwnCertificate(s *internalpolicy.CertificateSigner, c *Signature, dige
 			return mismatch.New(mismatch.RankOtherKey, "made by "+untrusted.Quoted(strings.Join(names, ", ")))
 		}
 		p.Subject, p.Issuer = names[i], leaf.Issuer.String()
-		p.Id = internalpolicy.IdentityID(p.Subject)
+		p.ID = policy.IdentityID(p.Subject)
 		for _, n := range names {
-			p.Also = append(p.Also, internalpolicy.IdentityID(n))
+			p.Also = append(p.Also, policy.IdentityID(n))
 		}
 		return nil
 	}
@@ -231,7 +231,7 @@ func checkCertificate(c *Signature, digest string, d Demand, m *trusted, p *Proo
 	if err := c.isAbout(digest); err != nil {
 		return nil, err
 	}
-	w, err := witness(b, m, d)
+	w, err := checkTimes(b, m, d)
 	if err != nil {
 		return nil, err
 	}

@@ -107,7 +107,7 @@ func NewLegacy(blob, signature []byte, annotations map[string]string) (*Signatur
 			optional:  claim.Optional,
 		},
 		entity: l.entity,
-		Chain:  l.Chain,
+		Chain:  l.chain,
 	}, nil
 }
 
@@ -140,7 +140,7 @@ func NewAttestation(blob []byte, annotations map[string]string) (*Signature, err
 	if err != nil {
 		return nil, mismatch.Malformed("envelope: %v", err)
 	}
-	c := &Signature{entity: l.entity, Chain: l.Chain}
+	c := &Signature{entity: l.entity, Chain: l.chain}
 	return c, c.open(b)
 }
 
@@ -163,7 +163,7 @@ func (l *layer) entity(k material, h crypto.Hash) (*bundle.Bundle, error) {
 			m.Content = &protobundle.VerificationMaterial_Certificate{
 				Certificate: &protocommon.X509Certificate{RawBytes: certs[0].Raw}}
 		}
-		err := l.witnesses(m)
+		err := l.logAndTimestamp(m)
 		if err == nil {
 			var b *bundle.Bundle
 			if b, err = bundle.NewBundle(l.bundle(m, h)); err == nil {
@@ -204,8 +204,8 @@ func (l *layer) bundle(m *protobundle.VerificationMaterial, h crypto.Hash) *prot
 	return b
 }
 
-// witnesses reads the log entry and the timestamp, where there are any.
-func (l *layer) witnesses(m *protobundle.VerificationMaterial) error {
+// logAndTimestamp reads the log entry and the timestamp, where there are any.
+func (l *layer) logAndTimestamp(m *protobundle.VerificationMaterial) error {
 	if s := l.annotations[LogAnnotation]; s != "" {
 		e, err := parseLogEntry(s)
 		if err != nil {
@@ -279,7 +279,7 @@ func (l *layer) certificates(key string) ([]*x509.Certificate, error) {
 }
 
 // Chain lists the certificates that came along.
-func (l *layer) Chain() []*x509.Certificate {
+func (l *layer) chain() []*x509.Certificate {
 	all, err := l.certificates(ChainAnnotation)
 	if err != nil {
 		return nil

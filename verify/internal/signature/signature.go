@@ -22,9 +22,9 @@ import (
 
 // Signature is one signature as it was found, read but not believed.
 type Signature struct {
-	Place    policy.Repository
-	Location string
-	Storage  string
+	Repository policy.Repository // in which it was found
+	Location   string
+	Storage    string
 	// entity gives the signature in the form of a bundle, for a signature by a
 	// key or by a certificate.
 	entity func(k material, h crypto.Hash) (*bundle.Bundle, error)
@@ -52,7 +52,7 @@ var (
 	errOtherDigest = mismatch.New(mismatch.RankOtherDigest, "made for another digest")
 )
 
-// FromBundle makes a candidate of a bundle.
+// FromBundle makes a signature of a bundle.
 func FromBundle(b *bundle.Bundle) (*Signature, error) {
 	c := &Signature{}
 	c.entity = func(material, crypto.Hash) (*bundle.Bundle, error) { return b, nil }
@@ -82,7 +82,7 @@ func (c *Signature) open(b *bundle.Bundle) error {
 	return nil
 }
 
-// IsFor says whether a candidate can be what an authority demands, before it is
+// IsFor says whether a signature can be what an authority demands, before it is
 // checked: a signature, or an attestation of a type.
 func (c *Signature) IsFor(predicateType string) error {
 	if c.Statement == nil {
@@ -103,7 +103,7 @@ func (c *Signature) IsFor(predicateType string) error {
 	return nil
 }
 
-// digests lists the digests a candidate is made for.
+// digests lists the digests a signature is made for.
 func (c *Signature) digests() []string {
 	switch {
 	case c.text != nil:
@@ -126,7 +126,7 @@ func (c *Signature) digests() []string {
 	return all
 }
 
-// isAbout says whether a candidate can be about a digest. Where the artifact is at
+// isAbout says whether a signature can be about a digest. Where the artifact is at
 // hand the library compares it, by whatever digest there is.
 func (c *Signature) isAbout(digest string) error {
 	if c.Artifact == nil && !slices.Contains(c.digests(), digest) {
@@ -145,7 +145,7 @@ func (c *Signature) checkMessage(b *bundle.Bundle) error {
 	return nil
 }
 
-// Names lists the repositories a candidate says it is made for.
+// Names lists the repositories a signature says it is made for.
 func (c *Signature) Names(digest string) []string {
 	if c.text != nil {
 		if c.text.reference == "" {

@@ -69,9 +69,9 @@ type entryOf struct {
 
 func (e entryOf) TlogEntries() ([]*tlog.Entry, error) { return []*tlog.Entry{e.entry}, nil }
 
-// witness checks what logs and timestamp authorities say of a signature, and
+// checkTimes checks what logs and timestamp authorities say of a signature, and
 // whether that is what is demanded. What nobody demands is not looked at.
-func witness(e verify.SignedEntity, m *trusted, d Demand) (*Proof, error) {
+func checkTimes(e verify.SignedEntity, m *trusted, d Demand) (*Proof, error) {
 	p := &Proof{}
 	if d.Logs > 0 {
 		if err := p.readLogs(e, m, d.Logs); err != nil {

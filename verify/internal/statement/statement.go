@@ -222,14 +222,14 @@ func (r *jsonReader) value(depth int) (any, error) {
 			return nil, fmt.Errorf("it is nested more than %d deep", MaxStatementDepth)
 		}
 		if t == '{' {
-			return r.Object(depth + 1)
+			return r.object(depth + 1)
 		}
 		return r.array(depth + 1)
 	}
 	return t, nil
 }
 
-func (r *jsonReader) Object(depth int) (any, error) {
+func (r *jsonReader) object(depth int) (any, error) {
 	fields := map[string]any{}
 	for r.dec.More() {
 		t, err := r.token()
