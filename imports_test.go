@@ -23,7 +23,6 @@ var mayImport = map[string][]string{
 	"plugins/kustomize":   {"overlay", "digest", "verify", "promote"},
 	"promote/git":         {"promote", "overlay"},
 	"cmd/kubectl-promote": {"plugins/kubectl", "cmd/internal/memory"},
-	"cmd/release":         {},
 	"cmd/promote-fn":      {"plugins/kustomize", "cmd/internal/memory"},
 	"cmd/internal/memory": {},
 	"docs":                {"verify", "promote"},
