@@ -9,18 +9,25 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.8.0
 APIDIFF     = golang.org/x/exp/cmd/apidiff@v0.0.0-20260908205506-85c1c2202aba
 
-# A release is made with the Go release that VERSION names, which Go fetches where
-# it is another one: the same sources give the same bytes.
-RELEASE = GOTOOLCHAIN=$$(sed -n 2p VERSION) $(GO) run ./cmd/release
-
-# OS/ARCH pairs for the targets that take them; empty means all.
+# OS/ARCH pairs for the targets that take them, with blanks between; empty means all.
 PLATFORMS ?=
+
+# A release is made with the Go release that VERSION names, which Go fetches where
+# it is another one, and without any other setting of the machine: the same sources
+# give the same bytes. The tools are the module in tools/.
+TOOLS  ?= $(CURDIR)/bin/tools
+PINNED  = VERSION=$$(sed -n 1p VERSION) GOTOOLCHAIN=$$(sed -n 2p VERSION) GOFLAGS=-trimpath GOWORK=off CGO_ENABLED=0 TZ=UTC PATH="$(TOOLS):$$PATH"
+comma   = ,
+empty   =
+# darwin/386 is served by the archive for darwin/amd64.
+targets = $(subst $(empty) $(empty),$(comma),$(subst /,_,$(strip $(subst darwin/386,darwin/amd64,$(PLATFORMS)))))
+GORELEASER = sed '$(if $(targets),s/targets: .*/targets: [$(targets)]/)' .goreleaser.yaml | $(PINNED) goreleaser
 
 # The race detector needs a C compiler.
 RACE := $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test e2e bench lint fmt check generate fuzz api platforms size release krew krew-manifest image
+.PHONY: help build demo test e2e bench lint fmt check generate fuzz api platforms size release krew image tools man
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +58,7 @@ generate: ## write docs/reference from the commands, and docs/api from the packa
 lint: ## vet, staticcheck, and govulncheck where its database can be reached
 	$(GO) vet ./...
 	cd e2e && $(GO) vet ./...
+	cd tools && $(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 	@.ci/govulncheck $(GO) run $(GOVULNCHECK) ./...
 
@@ -58,9 +66,9 @@ check: lint ## lint, and fail where formatting, go.mod or generated files are no
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -d $$(git ls-files '*.go'); exit 1; }
 	$(GO) mod tidy -diff
 	cd e2e && $(GO) mod tidy -diff
+	cd tools && $(GO) mod tidy -diff
 	$(GO) run ./docs/gen -check
 	@.ci/apidiff $(GO) run $(APIDIFF)
-	$(RELEASE) check
 
 api: ## compare the packages' API with the last tag's
 	@.ci/apidiff $(GO) run $(APIDIFF)
@@ -69,20 +77,32 @@ platforms: ## compile everything for PLATFORMS (all that a release is made for)
 	@set -e; for p in $(or $(PLATFORMS),linux/386 linux/amd64 linux/arm linux/arm64 linux/ppc64le darwin/amd64 darwin/arm64 windows/386 windows/amd64 windows/arm64); do \
 	  echo "$$p"; CGO_ENABLED=0 GOARM=6 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -trimpath ./...; done
 
-release: ## make dist/: archives, checksums, SBOMs, krew manifest, image; signed with COSIGN_KEY
-	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null)} $(RELEASE) -platforms '$(PLATFORMS)' release
+release: tools man ## make dist/: archives, checksums, SBOMs, krew manifest, image; signed with COSIGN_KEY
+	$(GORELEASER) release --snapshot --clean --config - $(if $(COSIGN_KEY),,--skip=sign)
+	$(PINNED) && release manifest $$VERSION dist && release image $$VERSION dist
+	@if test -z '$(COSIGN_KEY)'; then echo 'nothing is signed: there is no key'; echo 'hint: COSIGN_KEY=cosign.key COSIGN_PASSWORD=… make release'; \
+	elif test -d dist/image; then echo '{}' | cosign attest-blob --yes --key '$(COSIGN_KEY)' --tlog-upload=false --new-bundle-format --bundle dist/image.sigstore.json \
+	  --type https://sigstore.dev/cosign/sign/v1 --predicate - dist/image/blobs/sha256/$$(sed -n 's/.*"digest": "sha256:\([0-9a-f]*\)".*/\1/p' dist/image/index.json); fi
 
-krew: ## make the archives for PLATFORMS (all) and dist/krew-manifest.yaml
-	$(RELEASE) -platforms '$(PLATFORMS)' krew
+krew: tools man ## make the archives for PLATFORMS (all) and dist/krew-manifest.yaml
+	$(GORELEASER) release --snapshot --clean --config - --skip=sign,sbom
+	$(PINNED) && release manifest $$VERSION dist
 
-krew-manifest: ## write the root krew-manifest.yaml; the last step before a change lands
-	$(RELEASE) -root krew
+image: PLATFORMS := $(or $(PLATFORMS),linux/386 linux/amd64 linux/arm linux/arm64 linux/ppc64le)
+image: tools ## make dist/image, an OCI layout of promote-fn's container image, for PLATFORMS (all)
+	$(GORELEASER) build --snapshot --clean --config - --id promote-fn
+	$(PINNED) && release image $$VERSION dist
 
-image: ## make dist/image, an OCI layout of promote-fn's container image, for PLATFORMS (all)
-	$(RELEASE) -platforms '$(PLATFORMS)' image
+tools:
+	cd tools && GOBIN=$(TOOLS) GOTOOLCHAIN=$$(sed -n 2p ../VERSION) GOFLAGS=-trimpath GOWORK=off CGO_ENABLED=0 $(GO) install tool
 
-size: ## list what costs most in the program
-	@$(RELEASE) size
+man:
+	@rm -rf bin/man
+	$(PINNED) $(GO) run ./docs/gen -man bin/man
+
+size: ## list the packages that cost most in the program, by the symbols that the linker has kept
+	@CGO_ENABLED=0 $(GO) build -trimpath -o bin/size ./cmd/kubectl-promote
+	@$(GO) tool nm -size -sort size bin/size | awk -f tools/size.awk
 
 FUZZTIME ?= 60s
 fuzz: ## run each fuzz target for FUZZTIME (60s)

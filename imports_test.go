@@ -71,10 +71,8 @@ var mayImport = map[string][]string{
 		"plugins/kustomize/...", "examples/ecommerce"},
 	"plugins/kustomize": {"overlay", "digest/...", "verify", "promote", "internal/..."},
 
-	"cmd/kubectl-promote": {"plugins/kubectl", "cmd/internal/memory"},
-	"cmd/release":         {},
-	"cmd/promote-fn":      {"plugins/kustomize", "cmd/internal/memory"},
-	"cmd/internal/memory": {},
+	"cmd/kubectl-promote": {"plugins/kubectl"},
+	"cmd/promote-fn":      {"plugins/kustomize"},
 	"docs":                {"verify", "promote"},
 	"docs/gen":            {"plugins/kubectl"},
 	"examples/ecommerce":  {},

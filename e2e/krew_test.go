@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -100,7 +99,7 @@ func nothingLeft(t *testing.T, root string) {
 func TestKrewInstall(t *testing.T) {
 	s, root := newKrewShell(t)
 	addIndex(t, s)
-	dist := hostRelease(t, "")
+	dist := hostRelease(t)
 	archive := archiveIn(t, dist)
 	_, stderr := s.exits(0, "kubectl", "krew", "install", "--manifest="+filepath.Join(dist, "krew-manifest.yaml"), "--archive="+archive)
 	if !strings.Contains(stderr, "Installed plugin: promote") || !strings.Contains(stderr, "completion install") {
@@ -127,7 +126,7 @@ func TestKrewInstall(t *testing.T) {
 // nothing.
 func TestKrewUpgrade(t *testing.T) {
 	s, root := newKrewShell(t)
-	old, fresh := hostRelease(t, ""), hostRelease(t, "v99.0.0")
+	old, fresh := hostRelease(t), otherRelease(t, "v99.0.0")
 	files := http.NewServeMux()
 	for _, dist := range []string{old, fresh} {
 		archive := archiveIn(t, dist)
@@ -167,7 +166,10 @@ func TestKrewUpgrade(t *testing.T) {
 // download, hash and the files installed.
 func TestKrewValidate(t *testing.T) {
 	s, _ := newKrewShell(t)
-	dist := hostRelease(t, "")
+	dist := t.TempDir()
+	if err := os.CopyFS(dist, os.DirFS(hostRelease(t))); err != nil {
+		t.Fatal(err)
+	}
 	server := httptest.NewServer(http.FileServer(http.Dir(dist)))
 	defer server.Close()
 	file := servedManifest(t, filepath.Join(dist, "krew-manifest.yaml"), server.URL, t.TempDir())
@@ -182,9 +184,9 @@ func TestKrewValidate(t *testing.T) {
 	}
 }
 
-// The manifest at the root stands for all platforms that krew knows. Its
-// structure is validated for all of them, and the installation for those whose
-// archives are in dist: building them all takes minutes.
+// The manifest at the root is the last release's, and has all platforms that krew
+// knows. Its structure is validated for all of them, and the installation for those
+// whose archives are in dist: after make release.
 func TestKrewRootManifest(t *testing.T) {
 	s, _ := newKrewShell(t)
 	manifest := filepath.Join(repositoryRoot, "krew-manifest.yaml")
@@ -206,10 +208,10 @@ func TestKrewRootManifest(t *testing.T) {
 			data, err := os.ReadFile(filepath.Join(dist, name))
 			missing++
 			if err != nil {
-				t.Skipf("dist/ does not hold %s; make krew builds it", name)
+				t.Skipf("dist/ does not hold %s; make release builds it", name)
 			}
 			if s := sha256.Sum256(data); hex.EncodeToString(s[:]) != p.SHA256 {
-				t.Skipf("dist/%s is another build than the one in the root manifest; make krew-manifest", name)
+				t.Skipf("dist/%s is another build than the one in the root manifest", name)
 			}
 			missing--
 			installFor(t, file, l.OS, l.Arch)
@@ -217,7 +219,7 @@ func TestKrewRootManifest(t *testing.T) {
 	}
 	t.Run("validate", func(t *testing.T) {
 		if missing > 0 {
-			t.Skipf("dist/ lacks the archives of %d platforms; make krew builds them", missing)
+			t.Skipf("dist/ lacks the archives of %d platforms; make release builds them", missing)
 		}
 		s.run("validate-krew-manifest", "-manifest", file)
 	})
@@ -234,7 +236,7 @@ func installFor(t *testing.T, manifest, goos, arch string) {
 	if goos == "windows" {
 		program += ".exe"
 	}
-	for _, name := range []string{program, "LICENSE", "README", filepath.Join("man", "man1", "kubectl-promote.1")} {
+	for _, name := range []string{program, strings.Replace(program, "kubectl-promote", "promote-fn", 1), "LICENSE", "README", filepath.Join("man", "man1", "kubectl-promote.1")} {
 		found, err := filepath.Glob(filepath.Join(root, "store", "promote", "*", name))
 		if err != nil || len(found) != 1 {
 			t.Errorf("%s is installed as %v, %v", name, found, err)
@@ -256,17 +258,16 @@ func archiveIn(t *testing.T, dist string) string {
 	return ""
 }
 
-// hostRelease builds the archive and the manifest for this machine; as another
-// version than the current one where one is given.
-func hostRelease(t *testing.T, version string) string {
+// otherRelease builds the archive and the manifest for this machine as another
+// version than the current one.
+func otherRelease(t *testing.T, version string) string {
 	t.Helper()
-	dist := t.TempDir()
-	args := []string{"-platforms", runtime.GOOS + "/" + runtime.GOARCH, "-dist", dist}
-	if version != "" {
-		args = append(args, "-version", version)
-	}
-	release(t, repositoryRoot, nil, append(args, "krew")...)
-	return dist
+	dir := t.TempDir()
+	copySources(t, dir)
+	_, toolchain, _ := strings.Cut(read(t, filepath.Join(dir, "VERSION")), "\n")
+	write(t, filepath.Join(dir, "VERSION"), version+"\n"+toolchain)
+	release(t, dir, "krew")
+	return filepath.Join(dir, "dist")
 }
 
 func sameBytes(t *testing.T, a, b string) {

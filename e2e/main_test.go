@@ -24,7 +24,9 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	status := m.Run()
+	os.RemoveAll(signedRelease.dir)
+	os.Exit(status)
 }
 
 // commandLimit bounds every command that a test runs.

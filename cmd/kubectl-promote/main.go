@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	_ "github.com/kubepromote/kubepromote/cmd/internal/memory"
 	"os"
 	"os/signal"
 	"syscall"
