@@ -173,7 +173,7 @@ func (c *Copier) CloseIdleConnections() { c.client.CloseIdleConnections() }
 // An error is an [*Error]: [ErrNotFound], [ErrUnknown] and [ErrMalformed] are
 // about what was to be read, [ErrNotWritten] about the destination.
 func (c *Copier) Copy(ctx context.Context, src, dst string, o CopyOptions) (Result, error) {
-	from, wanted, closeSource, err := c.Source(ctx, src)
+	from, wanted, closeSource, err := c.source(ctx, src)
 	if err != nil {
 		return Result{}, err
 	}
@@ -213,8 +213,8 @@ func ended(ctx context.Context, ref string, err error) error {
 	return &digest.Error{Ref: ref, Kind: digest.ErrUnknown, Err: &fault.Cause{Text: fault.Network(err), Err: err}}
 }
 
-// Source finds what to read from, and the tag or digest to start at.
-func (c *Copier) Source(ctx context.Context, src string) (from copySource, tagOrDigest string, done func(), err error) {
+// source finds what to read from, and the tag or digest to start at.
+func (c *Copier) source(ctx context.Context, src string) (from copySource, tagOrDigest string, done func(), err error) {
 	if layout.IsRef(src) {
 		image, err := layout.Open(ctx, src)
 		if err != nil {

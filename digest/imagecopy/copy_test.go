@@ -18,6 +18,7 @@ import (
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/digest/imagecopy"
 	"github.com/kubepromote/kubepromote/digest/internal/registrytest"
+	"github.com/kubepromote/kubepromote/digest/registry"
 )
 
 // fleet is an index of two platforms with all that can belong to one.
@@ -426,8 +427,8 @@ func TestCopyProgress(t *testing.T) {
 
 func newCopier(t testing.TB, o imagecopy.Options) *imagecopy.Copier {
 	t.Helper()
-	if o.Keychain == nil {
-		o.Keychain = registrytest.Anonymous{}
+	if o.Client == nil {
+		o.Client = registry.New(registry.Options{Keychain: registrytest.Anonymous{}})
 	}
 	c := imagecopy.New(o)
 	t.Cleanup(c.CloseIdleConnections)

@@ -23,6 +23,7 @@ import (
 	"github.com/kubepromote/kubepromote/digest/imagecopy"
 	"github.com/kubepromote/kubepromote/digest/internal/layouttest"
 	"github.com/kubepromote/kubepromote/digest/internal/registrytest"
+	"github.com/kubepromote/kubepromote/digest/registry"
 )
 
 // onMethod makes a fault of the requests of a method whose path has the text,
@@ -233,7 +234,7 @@ func TestCopyStaysAway(t *testing.T) {
 		}
 		return true
 	})
-	c := newCopier(t, imagecopy.Options{Keychain: basicAuth{}})
+	c := newCopier(t, imagecopy.Options{Client: registry.New(registry.Options{Keychain: basicAuth{}})})
 	_, err := c.Copy(t.Context(), src.Host+"/a:v1", dst.Host+"/a:v1", imagecopy.CopyOptions{})
 	if !errors.Is(err, digest.ErrNotFound) || asked.Load() == 0 || known.Load() == 0 || sawSecret.Load() {
 		t.Errorf("got %v, asked %d times, with credentials: %v", err, asked.Load(), sawSecret.Load())

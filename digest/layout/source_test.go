@@ -172,7 +172,7 @@ func TestSourceMissing(t *testing.T) {
 	}
 }
 
-func ExampleParseLayoutRef() {
+func ExampleParseRef() {
 	ref, err := layout.ParseRef("oci:build/cart:v1")
 	fmt.Println(ref.Kind, ref.Path, ref.Name, err)
 	_, err = layout.ParseRef("oci:build/cart:v1+")
@@ -182,7 +182,7 @@ func ExampleParseLayoutRef() {
 	// reference "oci:build/cart:v1+": byte 19: part of the name is empty or ends with a separator
 }
 
-func ExampleOpenSource() {
+func ExampleOpen() {
 	s, err := layout.Open(context.Background(), "oci:testdata/layout:v1")
 	if err != nil {
 		fmt.Println(err)

@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"time"
 
+	protocol "github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
 	"github.com/kubepromote/kubepromote/digest/registry/credentials"
 	"github.com/kubepromote/kubepromote/internal/fault"
 )
@@ -46,6 +48,16 @@ func (e *Error) Temporary() bool {
 		return false
 	}
 	return !strings.HasPrefix(e.text, "no such host") && !strings.HasPrefix(e.text, "certificate")
+}
+
+// answered is the status of the repository's own answer: 0 where the request did
+// not come so far, as after a token server's refusal.
+func (e *Error) answered() int {
+	var answer *protocol.Error
+	if errors.As(e.err, &answer) {
+		return answer.StatusCode
+	}
+	return 0
 }
 
 // failure describes what went wrong with a request, in the words of this package.

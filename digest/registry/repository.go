@@ -96,7 +96,6 @@ func (r *Repository) once(ctx context.Context, m request) (*http.Response, error
 	}
 	resp, err := r.client.RoundTrip(req)
 	if err == nil {
-		resp.Request = req
 		return resp, nil
 	}
 	var own fault.Text
@@ -163,12 +162,17 @@ func isRedirect(status int) bool {
 	return false
 }
 
-// follow finds where a Location header leads. Whether that is a place to go to
-// is for the client to say.
+// follow finds where a Location header leads. Whether the host is one to go to is
+// for the client to say.
 func follow(from *url.URL, location string) (*url.URL, error) {
 	to, err := from.Parse(location)
-	if err != nil || to.Host == "" || to.User != nil {
-		return nil, fault.Text("points to a URL that cannot be used")
+	switch {
+	case err != nil:
+		return nil, fault.Text("points to a URL that cannot be read")
+	case to.User != nil:
+		return nil, errURLCredentials
+	case to.Host == "":
+		return nil, errURLScheme
 	}
 	return to, nil
 }

@@ -17,6 +17,7 @@ import (
 const (
 	DefaultRegistry  = "docker.io"
 	defaultNamespace = "library"
+	hubHost          = "index.docker.io"
 	DigestPrefix     = "sha256:"
 	DigestHexLen     = 64
 	maxTagLen        = 128
@@ -30,7 +31,7 @@ type Reference struct{ Repository, Tag, Digest string }
 // Registry is the host that holds the repository.
 func (p Reference) Registry() string {
 	host, _ := splitRepository(p.Repository)
-	if host == "" || host == "index.docker.io" {
+	if host == "" || host == hubHost {
 		return DefaultRegistry
 	}
 	return host
@@ -43,6 +44,15 @@ func (p Reference) Path() string {
 		return defaultNamespace + "/" + path
 	}
 	return path
+}
+
+// FoldHost gives Docker Hub one name: the one it is asked by.
+func FoldHost(host string) string {
+	switch host {
+	case DefaultRegistry, "registry-1.docker.io":
+		return hubHost
+	}
+	return host
 }
 
 // Canonical has everything written out that may be left out, so that two

@@ -25,8 +25,6 @@ import (
 	client "github.com/kubepromote/kubepromote/digest/registry"
 )
 
-const ManifestType = "application/vnd.oci.image.manifest.v1+json"
-
 // Registry is a registry with a counter and a fault in front of it.
 type Registry struct {
 	Host    string
@@ -145,7 +143,8 @@ type Anonymous struct{}
 
 func (Anonymous) Resolve(authn.Resource) (authn.Authenticator, error) { return authn.Anonymous, nil }
 
-// Options are those of a Resolver and of its client in one.
+// Options are those of a Resolver and of its client in one. A Transport that is a
+// client is taken as it is, and the client's options with it.
 type Options struct {
 	Transport   http.RoundTripper
 	Keychain    authn.Keychain
@@ -155,13 +154,18 @@ type Options struct {
 	UserAgent   string
 }
 
+// NewResolver makes a Resolver that the test closes.
 func NewResolver(t testing.TB, o Options) *digest.Resolver {
 	t.Helper()
 	if o.Keychain == nil {
 		o.Keychain = Anonymous{}
 	}
+	c, ok := o.Transport.(*client.Client)
+	if !ok {
+		c = client.New(client.Options{Base: o.Transport, Keychain: o.Keychain, PerRegistry: o.PerRegistry, UserAgent: o.UserAgent})
+	}
 	r := digest.NewResolver(digest.Options{
-		Client:      client.New(client.Options{Base: o.Transport, Keychain: o.Keychain, UserAgent: o.UserAgent}),
+		Client:      c,
 		Concurrency: o.Concurrency, PerRegistry: o.PerRegistry, Timeout: o.Timeout,
 	})
 	t.Cleanup(r.CloseIdleConnections)
