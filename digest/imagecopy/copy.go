@@ -218,7 +218,7 @@ func (c *Copier) source(ctx context.Context, src string) (from copySource, tagOr
 	if layout.IsRef(src) {
 		image, err := layout.Open(ctx, src)
 		if err != nil {
-			return nil, "", nil, err
+			return nil, "", nil, fileError(err)
 		}
 		return fileSource{image}, image.Descriptor().Digest.String(), func() { image.Close() }, nil
 	}

@@ -104,7 +104,7 @@ func TestCopyFaults(t *testing.T) {
 		{"signatures cannot be asked for", onMethod(http.MethodHead, ".sig", 1, 0, registrytest.Status(500)), nil, digest.ErrUnknown, 500, ".sig\" of \"a\": server error (500)"},
 		{"referrers cannot be asked for", onMethod(http.MethodGet, "/referrers/", 1, 0, registrytest.Status(403)), nil, digest.ErrUnknown, 403, "forbidden"},
 		{"forged manifest", onMethod(http.MethodGet, "/manifests/sha256:", 1, 0, func(w http.ResponseWriter, _ *http.Request) { w.Write(registrytest.Manifest("x")) }),
-			nil, digest.ErrUnknown, 0, "content has another digest"},
+			nil, digest.ErrUnknown, 0, "answered with another digest, sha256:"},
 		{"redirects", onMethod(http.MethodGet, "/blobs/", 1, 0, func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, r.URL.Path, http.StatusTemporaryRedirect)
 		}), nil, digest.ErrUnknown, 0, "more than 10 redirects"},
@@ -355,6 +355,8 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/v2/":
 	case r.Method == http.MethodHead && s.put[key]:
 		w.Header().Set("Docker-Content-Digest", key)
+		w.Header().Set("Content-Type", registrytest.ManifestType)
+		w.Header().Set("Content-Length", "7")
 	case r.Method == http.MethodHead:
 		w.WriteHeader(http.StatusNotFound)
 	case r.Method == http.MethodPost:

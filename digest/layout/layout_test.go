@@ -45,7 +45,7 @@ func TestResolveLayout(t *testing.T) {
 		":twice": {digest.ErrUnknown, `index.json has 2 images named "twice"`, ""},
 	} {
 		_, err := digest.ResolveLayout(t.Context(), "oci:"+l.Path+name)
-		var e *layout.Error
+		var e *digest.Error
 		if !errors.As(err, &e) || !errors.Is(err, want.kind) || e.Err.Error() != want.text || e.HintText() != want.hint {
 			t.Errorf("%q: %v, want %s", name, err, want.text)
 		}
@@ -146,7 +146,7 @@ func TestLayoutDamaged(t *testing.T) {
 				}
 			}
 			_, err := digest.ResolveLayout(t.Context(), "oci:"+dir)
-			var e *layout.Error
+			var e *digest.Error
 			if !errors.As(err, &e) || !errors.Is(err, digest.ErrUnknown) || e.Err.Error() != tt.want {
 				t.Errorf("\n got %v\nwant %s", err, tt.want)
 			}
