@@ -19,7 +19,7 @@ const (
 	defaultCopyTimeout     = 60 * time.Second
 )
 
-// ErrNotWritten is the kind of an [*Error] of a [Copier]: the destination did
+// ErrNotWritten is the kind of an [*digest.Error] of a [Copier]: the destination did
 // not take what was sent, because pushing there is denied (401, 403), or the
 // repository does not exist, or for any other reason. The tag that was asked
 // for is not moved, unless moving it is what failed. What has arrived stays,
@@ -58,8 +58,8 @@ type Event struct {
 	Total int64
 }
 
-// Copier copies images between registries, and from files. It keeps connections, credentials
-// and tokens. It is safe for concurrent use. Make it with [NewCopier].
+// Copier copies images between registries, and from files. It keeps connections,
+// credentials and tokens. It is safe for concurrent use. Make it with [New].
 type Copier struct {
 	client      *registry.Client
 	concurrency int
@@ -143,8 +143,8 @@ func (c *Copier) CloseIdleConnections() { c.client.CloseIdleConnections() }
 // repository dst, on the same registry or another, byte for byte: it has the
 // same digest there, which is asked back at the end.
 //
-// src is a reference with a tag or a digest, see [ParseReference], or an image in
-// files, see [ParseSource] and [OpenSource]: "oci:DIR[:NAME]", "oci:DIR@sha256:…",
+// src is a reference with a tag or a digest, see [digest.ParseReference], or an image
+// in files, see [layout.ParseRef] and [layout.Open]: "oci:DIR[:NAME]", "oci:DIR@sha256:…",
 // "oci-archive:FILE[:NAME]" or "docker-archive:FILE[:REFERENCE]". dst is a
 // reference with a tag, or a repository alone: the copy then has no tag there,
 // only its digest. If dst has a digest, it must be the one that src stands for.
@@ -168,10 +168,10 @@ func (c *Copier) CloseIdleConnections() { c.client.CloseIdleConnections() }
 //
 // Layers that must not be distributed are left out, as every client does, with
 // a note. What fails for the moment is tried up to three times: requests by the
-// [Transport], the bytes of a blob by Copy. It returns when ctx ends.
+// [registry.Client], the bytes of a blob by Copy. It returns when ctx ends.
 //
-// An error is an [*Error]: [ErrNotFound], [ErrUnknown] and [ErrMalformed] are
-// about what was to be read, [ErrNotWritten] about the destination.
+// An error is an [*digest.Error]: [digest.ErrNotFound], [digest.ErrUnknown] and
+// [digest.ErrMalformed] are about what was to be read, [ErrNotWritten] about the destination.
 func (c *Copier) Copy(ctx context.Context, src, dst string, o CopyOptions) (Result, error) {
 	from, wanted, closeSource, err := c.source(ctx, src)
 	if err != nil {

@@ -239,7 +239,7 @@ func (l *ImagesLock) Bytes() ([]byte, error) {
 // part of a [Lock].
 //
 // An id may be any text: kbld builds images from names such as "sample-app". An
-// image whose id is missing or outside the grammar of [ParseReference] is locked
+// image whose id is missing or outside the grammar of [digest.ParseReference] is locked
 // under its own reference by digest, and such ids are listed in unnamed, sorted.
 //
 // Two digests for one reference are an error, as is an id with another digest

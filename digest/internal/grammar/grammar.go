@@ -1,3 +1,7 @@
+// Package grammar is the grammar of image references and of their parts: hosts,
+// repositories, tags, digests, platforms, media types. It is of its own so that
+// registries, layouts and lock files read them alike. A fault is an offset in
+// bytes, from 0, and what is wrong there.
 package grammar
 
 import (

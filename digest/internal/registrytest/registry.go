@@ -1,3 +1,6 @@
+// Package registrytest has registries for tests: [Registry], which counts requests
+// and gives wrong answers on demand, and [Depot], which keeps blobs as strictly as
+// a copy to it needs. Both are servers, so that nothing of the client is replaced.
 package registrytest
 
 import (

@@ -1,3 +1,9 @@
+// Package cache keeps manifests and configurations of images on disk, under their
+// digests: content that never changes, and need not be asked of a registry twice.
+//
+// What is read from it is compared with its digest each time, so that nobody has
+// to trust the disk. What a tag stands for is never kept. It is bounded in bytes
+// and in entries, and several processes may share one directory.
 package cache
 
 import (

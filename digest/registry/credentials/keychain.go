@@ -6,8 +6,9 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/kubepromote/kubepromote/internal/fault"
 	"golang.org/x/sync/singleflight"
+
+	"github.com/kubepromote/kubepromote/internal/fault"
 )
 
 // KeychainOptions say where credentials come from. The zero value means what
