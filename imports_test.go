@@ -12,15 +12,27 @@ import (
 const module = "github.com/kubepromote/kubepromote/"
 
 // mayImport is the rule on which folders may import which: arrows point down
-// only. A folder's own sub-packages are always allowed.
+// only. "x/..." is x and all below it. A folder's own sub-packages are allowed,
+// unless they are built on it; see isBelow.
 var mayImport = map[string][]string{
 	"overlay": {},
-	"digest":  {},
+
+	"digest":           {"digest/registry", "digest/layout", "digest/internal/content", "digest/internal/grammar", "internal/fault"},
+	"digest/registry":  {"digest/internal/content", "digest/internal/grammar", "internal/fault"},
+	"digest/layout":    {"digest/internal/content", "digest/internal/grammar", "internal/fault"},
+	"digest/lock":      {"digest", "digest/registry", "digest/layout", "digest/internal/content", "digest/internal/grammar", "internal/fault"},
+	"digest/tags":      {"digest", "digest/registry", "digest/layout", "digest/internal/content", "digest/internal/grammar", "internal/fault"},
+	"digest/imagecopy": {"digest", "digest/registry", "digest/layout", "digest/internal/content", "digest/internal/grammar", "internal/fault"},
+	"digest/internal":  {"internal/fault"},
+	// Only tests import it.
+	"digest/internal/registrytest": {"digest", "digest/registry", "digest/internal/layouttest"},
+	"internal/fault":               {},
+
 	"verify":  {},
 	"promote": {"overlay"},
-	"plugins/kubectl": {"overlay", "digest", "verify", "promote", "promote/git",
+	"plugins/kubectl": {"overlay", "digest/...", "verify", "promote", "promote/git",
 		"examples/ecommerce", "plugins/kustomize", "plugins/kustomize/build"},
-	"plugins/kustomize":   {"overlay", "digest", "verify", "promote"},
+	"plugins/kustomize":   {"overlay", "digest/...", "verify", "promote"},
 	"promote/git":         {"promote", "overlay"},
 	"cmd/kubectl-promote": {"plugins/kubectl", "cmd/internal/memory"},
 	"cmd/release":         {},
@@ -37,7 +49,11 @@ var mayImport = map[string][]string{
 var mustNotNeed = map[string][]string{
 	"overlay": {"k8s.io/", "sigs.k8s.io/", "github.com/google/go-containerregistry", "github.com/sigstore/", "net/http"},
 	"digest":  {"k8s.io/", "sigs.k8s.io/", "github.com/sigstore/"},
-	"promote": {"k8s.io/", "sigs.k8s.io/", "github.com/google/go-containerregistry", "github.com/sigstore/", "net/http"},
+	// All that is below digest is in one of these.
+	"digest/lock":      {"k8s.io/", "sigs.k8s.io/", "github.com/sigstore/"},
+	"digest/tags":      {"k8s.io/", "sigs.k8s.io/", "github.com/sigstore/"},
+	"digest/imagecopy": {"k8s.io/", "sigs.k8s.io/", "github.com/sigstore/"},
+	"promote":          {"k8s.io/", "sigs.k8s.io/", "github.com/google/go-containerregistry", "github.com/sigstore/", "net/http"},
 	// Who imports the two libraries alone gets nothing else with them.
 	"examples/pindigest": {"k8s.io/", "sigs.k8s.io/", "github.com/sigstore/", "github.com/open-policy-agent/"},
 	"verify":             {"k8s.io/client-go/kubernetes/typed", "sigs.k8s.io/kustomize/api"},
@@ -116,13 +132,18 @@ func ruleOf(folder string) (rule []string, own string) {
 }
 
 func allowed(imported, own string, rule []string) bool {
-	if imported == own || strings.HasPrefix(imported, own+"/") {
-		return own != "promote" // the domain does not know its adapters
+	if imported == own || strings.HasPrefix(imported, own+"/") && isBelow(own) {
+		return true
 	}
 	for _, r := range rule {
-		if imported == r {
+		folder, all := strings.CutSuffix(r, "/...")
+		if imported == folder || all && strings.HasPrefix(imported, folder+"/") {
 			return true
 		}
 	}
 	return false
 }
+
+// isBelow tells whether what is in a folder is what its package is made of. The
+// domain does not know its adapters, nor the resolver what is made with it.
+func isBelow(own string) bool { return own != "promote" && own != "digest" }
