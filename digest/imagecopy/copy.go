@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	defaultCopyConcurrency = 6
-	defaultCopyTimeout     = 60 * time.Second
+	defaultConcurrency = 6
+	defaultTimeout     = 60 * time.Second
 )
 
 // ErrNotWritten is the kind of an [*digest.Error] of a [Copier]: the destination did
@@ -129,8 +129,8 @@ func New(o Options) *Copier {
 	}
 	return &Copier{
 		client:      o.Client,
-		concurrency: cmp.Or(max(o.Concurrency, 0), defaultCopyConcurrency),
-		timeout:     cmp.Or(max(o.Timeout, 0), defaultCopyTimeout),
+		concurrency: cmp.Or(max(o.Concurrency, 0), defaultConcurrency),
+		timeout:     cmp.Or(max(o.Timeout, 0), defaultTimeout),
 		progress:    o.Progress,
 	}
 }

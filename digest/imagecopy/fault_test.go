@@ -116,7 +116,7 @@ func TestCopyFaults(t *testing.T) {
 			registrytest.Write(t, src.Host+"/a:v1", img)
 			src.SetFault(tt.src)
 			dst.SetFault(tt.dst)
-			_, err := newCopier(t, imagecopy.Options{}).Copy(t.Context(), src.Host+"/a@"+registrytest.IdOf(t, img), dst.Host+"/a:v1", imagecopy.CopyOptions{})
+			_, err := newCopier(t, imagecopy.Options{}).Copy(t.Context(), src.Host+"/a@"+registrytest.DigestOf(t, img), dst.Host+"/a:v1", imagecopy.CopyOptions{})
 			var e *digest.Error
 			if !errors.As(err, &e) || e.Kind != tt.kind || e.Status != tt.status || !strings.Contains(err.Error(), tt.text) {
 				t.Fatalf("got %v (%+v), want %v, %d, %q", err, e, tt.kind, tt.status, tt.text)
@@ -170,8 +170,8 @@ func TestCopyListsThatLie(t *testing.T) {
 	registrytest.Write(t, src.Host+"/a:v1", img)
 	registrytest.Write(t, src.Host+"/a:v2", other)
 	real := registrytest.Referrer(t, registrytest.DescriptorOf(t, img), "real")
-	registrytest.Write(t, src.Host+"/a@"+registrytest.IdOf(t, real), real)
-	subject := registrytest.IdOf(t, img)
+	registrytest.Write(t, src.Host+"/a@"+registrytest.DigestOf(t, real), real)
+	subject := registrytest.DigestOf(t, img)
 	gone := registrytest.DescriptorOf(t, other)
 	gone.Digest.Hex = strings.Repeat("0", 64)
 	long := gone
@@ -194,7 +194,7 @@ func TestCopyListsThatLie(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Attached) != 1 || got.Attached[0].Digest != registrytest.IdOf(t, real) || got.Attached[0].Subject != subject {
+	if len(got.Attached) != 1 || got.Attached[0].Digest != registrytest.DigestOf(t, real) || got.Attached[0].Subject != subject {
 		t.Errorf("attached: %+v", got.Attached)
 	}
 	notes := strings.Join(got.Notes, "\n")

@@ -26,7 +26,7 @@ func TestResolveLayout(t *testing.T) {
 	for _, ref := range []string{"oci:" + l.Path, "oci:" + l.Path + ":v1", "oci-archive:" + l.Archive(t)} {
 		got, err := digest.ResolveLayout(t.Context(), ref)
 		if err != nil || got.Digest != layouttest.DigestOfImage(t, one) {
-			t.Errorf("ResolveSource(%q): %+v, %v", ref, got, err)
+			t.Errorf("ResolveLayout(%q): %+v, %v", ref, got, err)
 		}
 	}
 	l.Add(t, one, "same")

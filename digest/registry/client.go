@@ -141,10 +141,6 @@ func (c *Client) Cached(in *cache.Cache) *Client { return &Client{c.transport, i
 // Client stays usable.
 func (c *Client) CloseIdleConnections() { c.transport.net.closeIdle() }
 
-// Tried says which credentials are in use for a repository, such as "docker
-// config", never their value; see [credentials.Keychain.Tried].
-func (c *Client) Tried(target authn.Resource) string { return c.transport.keys.Tried(target) }
-
 // Announce says that repositories of a registry will be read from, so that one
 // token can be asked for many of them. The registry and the repositories are
 // as in URLs: "index.docker.io", "library/nginx". Announcing does not ask

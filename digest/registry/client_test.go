@@ -52,7 +52,7 @@ func hashOf(t testing.TB, digest string) v1.Hash {
 
 // go-containerregistry on the Client: an image is pushed, mounted into
 // another repository, listed and pulled, with one ping.
-func TestTransportUnderLibrary(t *testing.T) {
+func TestClientUnderLibrary(t *testing.T) {
 	f := registrytest.New(t)
 	rlm := newRealm(f)
 	tr := []remote.Option{
@@ -118,7 +118,7 @@ func TestTransportUnderLibrary(t *testing.T) {
 }
 
 // A ping of the caller's is answered without the network.
-func TestGreetingAnswered(t *testing.T) {
+func TestPingAnswered(t *testing.T) {
 	tr := newClient(t, registry.Options{Base: registrytest.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
 		t.Errorf("asked %s", r.URL)
 		return nil, errors.New("asked")
@@ -133,7 +133,7 @@ func TestGreetingAnswered(t *testing.T) {
 // not bounded.
 func TestRedirectedBlob(t *testing.T) {
 	f := registrytest.New(t)
-	newRealm(f)
+	rlm := newRealm(f)
 	big := make([]byte, 5<<20)
 	store := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if a := r.Header.Get("Authorization"); a != "" {
@@ -142,9 +142,8 @@ func TestRedirectedBlob(t *testing.T) {
 		w.Write(big)
 	}))
 	defer store.Close()
-	inner := f.Fault
 	f.SetFault(func(w http.ResponseWriter, r *http.Request) bool {
-		if inner(w, r) {
+		if rlm.serve(w, r) {
 			return true
 		}
 		if strings.Contains(r.URL.Path, "/blobs/") {

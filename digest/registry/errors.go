@@ -21,9 +21,8 @@ var ErrNotFound = fault.NotFound
 type Error struct {
 	// Status is the HTTP status that decided, or 0 when none did.
 	Status int
-	// Wait is what the registry has asked to wait before the next request.
-	Wait time.Duration
 
+	wait time.Duration // what the registry has asked for before the next request
 	text string
 	err  error
 }
@@ -66,6 +65,6 @@ func (r *Repository) failure(err error) *Error {
 	if errors.As(err, &e) {
 		return e
 	}
-	status, text := describe(err, r.client.Tried(r.name))
+	status, text := describe(err, r.client.transport.keys.Tried(r.name))
 	return &Error{Status: status, text: text, err: err}
 }

@@ -120,7 +120,7 @@ func (r *Repository) check(resp *http.Response, wanted []int) (*http.Response, e
 		return nil, r.failure(err)
 	}
 	e := r.failure(answered)
-	e.Wait, _ = retryAfter(resp.Header.Get("Retry-After"), time.Now())
+	e.wait, _ = retryAfter(resp.Header.Get("Retry-After"), time.Now())
 	// A 404 as a web page comes from a proxy as likely as from the registry.
 	if answered.StatusCode == http.StatusNotFound && (!isHTML(resp) || saysUnknown(answered)) {
 		e.text, e.err = ErrNotFound.Error(), errors.Join(ErrNotFound, answered)

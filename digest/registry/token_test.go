@@ -237,7 +237,7 @@ func TestBasicAndRegistryToken(t *testing.T) {
 }
 
 // A registry may be open to a ping and closed to what is asked then.
-func TestChallengeAfterGreeting(t *testing.T) {
+func TestChallengeAfterPing(t *testing.T) {
 	f := registrytest.New(t)
 	refs, want := fill(t, f, 2, 2)
 	closed := registrytest.Bearer(f.Host, "t0ken")

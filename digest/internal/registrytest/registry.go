@@ -34,7 +34,7 @@ type Registry struct {
 	Handler http.Handler
 
 	mu    sync.Mutex
-	Fault func(w http.ResponseWriter, r *http.Request) bool // true: answered
+	fault func(w http.ResponseWriter, r *http.Request) bool // true: answered
 	count map[string]int                                    // by "METHOD kind"
 }
 
@@ -70,7 +70,7 @@ func (f *Registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	f.mu.Lock()
 	f.count[r.Method+" "+kind]++
-	fault := f.Fault
+	fault := f.fault
 	f.mu.Unlock()
 	if fault == nil || !fault(w, r) {
 		f.Handler.ServeHTTP(w, r)
@@ -80,7 +80,7 @@ func (f *Registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (f *Registry) SetFault(fault func(http.ResponseWriter, *http.Request) bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.Fault = fault
+	f.fault = fault
 }
 
 func (f *Registry) Counted(what string) int {
