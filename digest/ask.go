@@ -95,12 +95,18 @@ func failure(q question, err error) *Error {
 // what went wrong.
 func describe(err error) (status int, text string) {
 	var asked *registry.Error
+	if errors.As(err, &asked) {
+		status = asked.Status
+	}
+	var said *fault.Cause
 	var own fault.Text
 	switch {
+	case errors.As(err, &said):
+		return status, said.Error()
 	case errors.As(err, &own): // what was answered makes no sense
-		return 0, own.Error()
-	case errors.As(err, &asked):
-		return asked.Status, asked.Error()
+		return status, own.Error()
+	case asked != nil:
+		return status, asked.Error()
 	}
 	return 0, fault.Network(err)
 }

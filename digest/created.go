@@ -15,8 +15,8 @@ import (
 // annotationCreated is in the annotations of the OCI image specification.
 const annotationCreated = "org.opencontainers.image.created"
 
-// Created asks when the image was built that ref stands for, for
-// [Selector.SelectCreated]. It is the annotation
+// Created asks when the image was built that ref stands for, as a
+// tags.Selector may want to know. It is the annotation
 // "org.opencontainers.image.created" of the manifest, else what the image's
 // configuration says; of an index without the annotation, what that of its first
 // image says. It is the zero time where none of them says so. It costs one to

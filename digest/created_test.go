@@ -85,8 +85,8 @@ func TestCreated(t *testing.T) {
 		t.Errorf("index without its image: %v", err)
 	}
 	for want, fault := range map[string]func(http.ResponseWriter, *http.Request) bool{
-		"has the manifest and not the configuration it names":            registrytest.OnPath("/blobs/", registrytest.Status(http.StatusNotFound)),
-		"answered with a configuration that does not hash to its digest": registrytest.OnPath("/blobs/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "{}") }),
+		"has the manifest and not the configuration it names":    registrytest.OnPath("/blobs/", registrytest.Status(http.StatusNotFound)),
+		"configuration of the image: it has 2 bytes instead of ": registrytest.OnPath("/blobs/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "{}") }),
 		"server error (501)":                        registrytest.OnPath("/blobs/", registrytest.Status(http.StatusNotImplemented)),
 		"answered with a manifest that is not JSON": registrytest.OnManifest(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<") }),
 		`answered with a manifest whose configuration is not sha256`: registrytest.OnManifest(func(w http.ResponseWriter, _ *http.Request) {

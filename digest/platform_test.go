@@ -1,12 +1,9 @@
 package digest_test
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -15,67 +12,6 @@ import (
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/digest/internal/registrytest"
 )
-
-const (
-	indexType  = "application/vnd.oci.image.index.v1+json"
-	configType = "application/vnd.oci.image.config.v1+json"
-)
-
-// blob stores a blob and returns its digest.
-func (f *registrytest.Registry) blob(t testing.TB, repo string, body []byte) string {
-	t.Helper()
-	req := httptest.NewRequest(http.MethodPost, "/v2/"+repo+"/blobs/uploads/?digest="+registrytest.Sha(body), bytes.NewReader(body))
-	w := httptest.NewRecorder()
-	f.Handler.ServeHTTP(w, req)
-	if w.Code != http.StatusCreated {
-		t.Fatalf("blob of %s: %d %s", repo, w.Code, w.Body)
-	}
-	return registrytest.Sha(body)
-}
-
-// image stores an image for one platform under a tag.
-func (f *registrytest.Registry) image(t testing.TB, repo, tag, platform string) string {
-	t.Helper()
-	p, err := digest.ParsePlatform(platform)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := fmt.Appendf(nil, `{"os":%q,"architecture":%q,"variant":%q}`, p.OS, p.Architecture, p.Variant)
-	return f.Put(t, repo, tag, registrytest.ManifestType, fmt.Appendf(nil, `{"schemaVersion":2,"mediaType":%q,"config":{"mediaType":%q,"digest":%q,"size":%d},"layers":[]}`,
-		registrytest.ManifestType, configType, f.blob(t, repo, config), len(config)))
-}
-
-// index stores an index of images, each a platform, under a tag.
-func (f *registrytest.Registry) index(t testing.TB, repo, tag string, platforms ...string) (index string, images []string) {
-	t.Helper()
-	type descriptor struct {
-		MediaType string            `json:"mediaType"`
-		Digest    string            `json:"digest"`
-		Size      int               `json:"size"`
-		Platform  map[string]string `json:"platform,omitempty"`
-	}
-	var list []descriptor
-	for i, text := range platforms {
-		d := descriptor{MediaType: registrytest.ManifestType, Size: 7}
-		if text == "index" {
-			d.MediaType, d.Digest = indexType, f.Put(t, repo, "nested", indexType, []byte(`{"schemaVersion":2,"manifests":[]}`))
-		} else {
-			p, err := digest.ParsePlatform(text)
-			if err != nil {
-				t.Fatal(err)
-			}
-			d.Platform = map[string]string{"os": p.OS, "architecture": p.Architecture, "variant": p.Variant, "os.version": p.OSVersion}
-			d.Digest = f.Push(t, repo, fmt.Sprintf("%s-%d", tag, i), text)
-		}
-		images = append(images, d.Digest)
-		list = append(list, d)
-	}
-	body, err := json.Marshal(map[string]any{"schemaVersion": 2, "mediaType": indexType, "manifests": list})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return f.Put(t, repo, tag, indexType, body), images
-}
 
 func TestPlatformText(t *testing.T) {
 	for _, s := range []string{"linux/amd64", "linux/arm/v7", "windows/amd64:10.0.17763.1879"} {
@@ -120,9 +56,9 @@ func TestServes(t *testing.T) {
 
 func TestPlatforms(t *testing.T) {
 	f := registrytest.New(t)
-	index, images := f.index(t, "shop/cart", "multi", "linux/amd64", "linux/arm64/v8", "unknown/unknown")
-	f.index(t, "shop/cart", "nesting", "linux/amd64", "index")
-	single := f.image(t, "shop/cart", "single", "linux/arm64")
+	index, images := f.PutIndex(t, "shop/cart", "multi", "linux/amd64", "linux/arm64/v8", "unknown/unknown")
+	f.PutIndex(t, "shop/cart", "nesting", "linux/amd64", "index")
+	single := f.PutImage(t, "shop/cart", "single", "linux/arm64")
 	f.Push(t, "shop/cart", "artifact", "no image")
 	r := registrytest.NewResolver(t, registrytest.Options{})
 	names := func(list []digest.PlatformManifest) (all []string) {
@@ -166,8 +102,8 @@ func TestPlatforms(t *testing.T) {
 
 func TestMissingPlatforms(t *testing.T) {
 	f := registrytest.New(t)
-	f.index(t, "shop/cart", "multi", "linux/amd64", "linux/arm64")
-	f.index(t, "shop/cart", "nesting", "linux/amd64", "index")
+	f.PutIndex(t, "shop/cart", "multi", "linux/amd64", "linux/arm64")
+	f.PutIndex(t, "shop/cart", "nesting", "linux/amd64", "index")
 	amd, arm, z := digest.Platform{OS: "linux", Architecture: "amd64"}, digest.Platform{OS: "linux", Architecture: "arm64"}, digest.Platform{OS: "linux", Architecture: "s390x"}
 	r := registrytest.NewResolver(t, registrytest.Options{})
 	for _, tt := range []struct {
@@ -191,21 +127,22 @@ func TestMissingPlatforms(t *testing.T) {
 // Manifests and configurations that are not what they are called.
 func TestPlatformsHostile(t *testing.T) {
 	f := registrytest.New(t)
-	single := f.image(t, "a", "single", "linux/amd64")
-	f.Put(t, "a", "both", indexType, []byte(`{"manifests":[],"config":{}}`))
+	single := f.PutImage(t, "a", "single", "linux/amd64")
+	f.Put(t, "a", "both", registrytest.IndexType, []byte(`{"manifests":[],"config":{}}`))
 	f.Put(t, "a", "text", registrytest.ManifestType, []byte(`{"manifests":"text"}`))
-	f.Put(t, "a", "sha512", indexType, fmt.Appendf(nil, `{"manifests":[{"digest":"sha512:%0128d"}]}`, 0))
-	f.Put(t, "a", "many", indexType, []byte(`{"manifests":[`+strings.Repeat(`{"digest":"`+single+`"},`, 1000)+`{"digest":"`+single+`"}]}`))
+	f.Put(t, "a", "sha512", registrytest.IndexType, fmt.Appendf(nil, `{"manifests":[{"digest":"sha512:%0128d"}]}`, 0))
+	f.Put(t, "a", "many", registrytest.IndexType, []byte(`{"manifests":[`+strings.Repeat(`{"digest":"`+single+`"},`, 1000)+`{"digest":"`+single+`"}]}`))
+	forged := []byte(`{"os":"linux","architecture":"s390x","variant":""}`) // as long as the right one
 	f.SetFault(func(w http.ResponseWriter, r *http.Request) bool {
 		if strings.Contains(r.URL.Path, "/blobs/") {
-			w.Write([]byte(`{"os":"linux","architecture":"s390x"}`))
+			w.Write(forged)
 			return true
 		}
 		return false
 	})
 	r := registrytest.NewResolver(t, registrytest.Options{})
 	for tag, want := range map[string]string{
-		"single": "answered with a configuration that does not hash to its digest",
+		"single": "configuration of the image: its content has the digest " + registrytest.Sha(forged),
 		"both":   "answered with a manifest that is both an index and an image",
 		"text":   "answered with a manifest that is not JSON of its kind",
 		"sha512": "answered with an index with a digest that is not sha256",

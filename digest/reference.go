@@ -41,6 +41,8 @@ func (r Reference) Registry() string { return grammar.Reference(r).Registry() }
 // without a slash on Docker Hub is one of its "library": "library/nginx".
 func (r Reference) Path() string { return grammar.Reference(r).Path() }
 
+// Canonical is the one spelling of references that mean the same: with the
+// registry written out, "docker.io/library/nginx:1" for "nginx:1".
 func (r Reference) Canonical() Reference { return Reference(grammar.Reference(r).Canonical()) }
 
 // ParseReference parses "repository:tag", "repository@sha256:…" or

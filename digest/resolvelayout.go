@@ -2,17 +2,22 @@ package digest
 
 import (
 	"context"
+	"errors"
 
 	"github.com/kubepromote/kubepromote/digest/layout"
 )
 
 // ResolveLayout tells the digest of an image in files: a layout or an archive, in
 // the forms of [layout.ParseRef]. Repository is the path with its kind in front,
-// "oci:DIR"; Tag is the name in the layout or archive. Errors are of the kinds of
-// [Resolver.Resolve].
+// "oci:DIR"; Tag is the name in the layout or archive. An error is an [*Error]
+// without a Registry.
 func ResolveLayout(ctx context.Context, ref string) (Resolution, error) {
 	image, err := layout.Open(ctx, ref)
 	if err != nil {
+		var e *layout.Error
+		if errors.As(err, &e) {
+			err = &Error{Ref: e.Ref, Kind: e.Kind, Err: e.Err}
+		}
 		return Resolution{Ref: ref}, err
 	}
 	defer image.Close()

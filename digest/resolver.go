@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
+
 	"github.com/kubepromote/kubepromote/digest/registry"
 )
 
@@ -180,7 +181,7 @@ func (r *Resolver) ResolveAll(ctx context.Context, refs []string, done func(Resu
 	return results
 }
 
-// announce tells the Transport which repositories will be asked about.
+// announce tells the client which repositories will be asked about.
 func (r *Resolver) announce(refs []Reference) {
 	repos := make(map[string][]string) // by registry, in the order of refs
 	for _, ref := range refs {

@@ -58,7 +58,7 @@ func TestCopyTokens(t *testing.T) {
 	d := registrytest.NewDepot(t, true)
 	img := registrytest.SampleImage(t, 5000, 3)
 	registrytest.Write(t, d.Host+"/dev/cart:v1", img)
-	registrytest.Write(t, d.Host+"/dev/cart:"+registrytest.FallbackTag(registrytest.IdOf(t, img))+".sig", registrytest.Signature(t, "payload", "text"))
+	registrytest.Write(t, d.Host+"/dev/cart:"+registrytest.FallbackTag(registrytest.DigestOf(t, img))+".sig", registrytest.Signature(t, "payload", "text"))
 	withTokens(d, "prod/cart")
 	c := newCopier(t, imagecopy.Options{})
 	got, err := c.Copy(t.Context(), d.Host+"/dev/cart:v1", d.Host+"/prod/cart:v1", imagecopy.CopyOptions{})

@@ -29,7 +29,7 @@ func (t *transfer) copyBlobs(ctx context.Context, dry bool) error {
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(t.copier.concurrency)
-	for _, d := range t.plan.Blobs(func(d v1.Descriptor) {
+	for _, d := range t.plan.blobs(func(d v1.Descriptor) {
 		t.note("layer %s must not be distributed and is left where it is", d.Digest)
 	}) {
 		if !needed[d.Digest] {

@@ -15,11 +15,11 @@ import (
 )
 
 const (
-	defaultCopyConcurrency = 6
-	defaultCopyTimeout     = 60 * time.Second
+	defaultConcurrency = 6
+	defaultTimeout     = 60 * time.Second
 )
 
-// ErrNotWritten is the kind of an [*Error] of a [Copier]: the destination did
+// ErrNotWritten is the kind of an [*digest.Error] of a [Copier]: the destination did
 // not take what was sent, because pushing there is denied (401, 403), or the
 // repository does not exist, or for any other reason. The tag that was asked
 // for is not moved, unless moving it is what failed. What has arrived stays,
@@ -58,8 +58,8 @@ type Event struct {
 	Total int64
 }
 
-// Copier copies images between registries, and from files. It keeps connections, credentials
-// and tokens. It is safe for concurrent use. Make it with [NewCopier].
+// Copier copies images between registries, and from files. It keeps connections,
+// credentials and tokens. It is safe for concurrent use. Make it with [New].
 type Copier struct {
 	client      *registry.Client
 	concurrency int
@@ -129,8 +129,8 @@ func New(o Options) *Copier {
 	}
 	return &Copier{
 		client:      o.Client,
-		concurrency: cmp.Or(max(o.Concurrency, 0), defaultCopyConcurrency),
-		timeout:     cmp.Or(max(o.Timeout, 0), defaultCopyTimeout),
+		concurrency: cmp.Or(max(o.Concurrency, 0), defaultConcurrency),
+		timeout:     cmp.Or(max(o.Timeout, 0), defaultTimeout),
 		progress:    o.Progress,
 	}
 }
@@ -143,8 +143,8 @@ func (c *Copier) CloseIdleConnections() { c.client.CloseIdleConnections() }
 // repository dst, on the same registry or another, byte for byte: it has the
 // same digest there, which is asked back at the end.
 //
-// src is a reference with a tag or a digest, see [ParseReference], or an image in
-// files, see [ParseSource] and [OpenSource]: "oci:DIR[:NAME]", "oci:DIR@sha256:…",
+// src is a reference with a tag or a digest, see [digest.ParseReference], or an image
+// in files, see [layout.ParseRef] and [layout.Open]: "oci:DIR[:NAME]", "oci:DIR@sha256:…",
 // "oci-archive:FILE[:NAME]" or "docker-archive:FILE[:REFERENCE]". dst is a
 // reference with a tag, or a repository alone: the copy then has no tag there,
 // only its digest. If dst has a digest, it must be the one that src stands for.
@@ -168,12 +168,12 @@ func (c *Copier) CloseIdleConnections() { c.client.CloseIdleConnections() }
 //
 // Layers that must not be distributed are left out, as every client does, with
 // a note. What fails for the moment is tried up to three times: requests by the
-// [Transport], the bytes of a blob by Copy. It returns when ctx ends.
+// [registry.Client], the bytes of a blob by Copy. It returns when ctx ends.
 //
-// An error is an [*Error]: [ErrNotFound], [ErrUnknown] and [ErrMalformed] are
-// about what was to be read, [ErrNotWritten] about the destination.
+// An error is an [*digest.Error]: [digest.ErrNotFound], [digest.ErrUnknown] and
+// [digest.ErrMalformed] are about what was to be read, [ErrNotWritten] about the destination.
 func (c *Copier) Copy(ctx context.Context, src, dst string, o CopyOptions) (Result, error) {
-	from, wanted, closeSource, err := c.Source(ctx, src)
+	from, wanted, closeSource, err := c.source(ctx, src)
 	if err != nil {
 		return Result{}, err
 	}
@@ -213,12 +213,12 @@ func ended(ctx context.Context, ref string, err error) error {
 	return &digest.Error{Ref: ref, Kind: digest.ErrUnknown, Err: &fault.Cause{Text: fault.Network(err), Err: err}}
 }
 
-// Source finds what to read from, and the tag or digest to start at.
-func (c *Copier) Source(ctx context.Context, src string) (from copySource, tagOrDigest string, done func(), err error) {
+// source finds what to read from, and the tag or digest to start at.
+func (c *Copier) source(ctx context.Context, src string) (from copySource, tagOrDigest string, done func(), err error) {
 	if layout.IsRef(src) {
 		image, err := layout.Open(ctx, src)
 		if err != nil {
-			return nil, "", nil, err
+			return nil, "", nil, fileError(err)
 		}
 		return fileSource{image}, image.Descriptor().Digest.String(), func() { image.Close() }, nil
 	}

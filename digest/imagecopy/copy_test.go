@@ -18,6 +18,7 @@ import (
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/digest/imagecopy"
 	"github.com/kubepromote/kubepromote/digest/internal/registrytest"
+	"github.com/kubepromote/kubepromote/digest/registry"
 )
 
 // fleet is an index of two platforms with all that can belong to one.
@@ -35,16 +36,16 @@ func pushFleet(t *testing.T, repo string) fleet {
 	f := fleet{index: registrytest.Platforms(t, images)}
 	child := images[0]
 	registrytest.Write(t, repo+":v1", f.index)
-	root := registrytest.IdOf(t, f.index)
+	root := registrytest.DigestOf(t, f.index)
 	f.signature = registrytest.Signature(t, "payload", "one")
 	registrytest.Write(t, repo+":"+registrytest.FallbackTag(root)+".sig", f.signature)
-	registrytest.Write(t, repo+":"+registrytest.FallbackTag(registrytest.IdOf(t, child))+".att", registrytest.Signature(t, "statement", "two"))
+	registrytest.Write(t, repo+":"+registrytest.FallbackTag(registrytest.DigestOf(t, child))+".att", registrytest.Signature(t, "statement", "two"))
 	f.childProof = registrytest.Referrer(t, registrytest.DescriptorOf(t, child), "child")
-	registrytest.Write(t, repo+"@"+registrytest.IdOf(t, f.childProof), f.childProof)
+	registrytest.Write(t, repo+"@"+registrytest.DigestOf(t, f.childProof), f.childProof)
 	f.sbom = registrytest.Referrer(t, registrytest.DescriptorOf(t, f.index), "sbom")
-	registrytest.Write(t, repo+"@"+registrytest.IdOf(t, f.sbom), f.sbom)
+	registrytest.Write(t, repo+"@"+registrytest.DigestOf(t, f.sbom), f.sbom)
 	f.sbomProof = registrytest.Referrer(t, registrytest.DescriptorOf(t, f.sbom), "of the sbom")
-	registrytest.Write(t, repo+"@"+registrytest.IdOf(t, f.sbomProof), f.sbomProof)
+	registrytest.Write(t, repo+"@"+registrytest.DigestOf(t, f.sbomProof), f.sbomProof)
 	return f
 }
 
@@ -106,7 +107,7 @@ func TestCopyAll(t *testing.T) {
 				t.Fatal(err)
 			}
 			checkFleet(t, f, to)
-			if got.Digest != registrytest.IdOf(t, f.index) || got.Destination != to+":v2@"+got.Digest || got.Source != from+"@"+got.Digest {
+			if got.Digest != registrytest.DigestOf(t, f.index) || got.Destination != to+":v2@"+got.Digest || got.Source != from+"@"+got.Digest {
 				t.Errorf("got %+v", got)
 			}
 			if len(got.Attached) != 5 || got.Sent.Manifests != 8 || got.Mounted.Blobs != 0 || len(got.Notes) != 0 {
@@ -132,11 +133,11 @@ func TestCopyAll(t *testing.T) {
 
 func checkFleet(t *testing.T, f fleet, to string) {
 	t.Helper()
-	root := registrytest.IdOf(t, f.index)
+	root := registrytest.DigestOf(t, f.index)
 	if got := head(t, to+":v2"); got != root {
 		t.Errorf("tag v2 is %q, want %s", got, root)
 	}
-	if got, want := head(t, to+":"+registrytest.FallbackTag(root)+".sig"), registrytest.IdOf(t, f.signature); got != want {
+	if got, want := head(t, to+":"+registrytest.FallbackTag(root)+".sig"), registrytest.DigestOf(t, f.signature); got != want {
 		t.Errorf("signature is %q, want %s", got, want)
 	}
 	m, err := f.index.IndexManifest()
@@ -147,8 +148,8 @@ func checkFleet(t *testing.T, f fleet, to string) {
 	if head(t, to+":"+registrytest.FallbackTag(child)+".att") == "" {
 		t.Error("the attestation of a platform is not there")
 	}
-	for subject, want := range map[string]v1.Image{child: f.childProof, root: f.sbom, registrytest.IdOf(t, f.sbom): f.sbomProof} {
-		if list := referrersOf(t, to, subject); len(list) != 1 || !list[registrytest.IdOf(t, want)] {
+	for subject, want := range map[string]v1.Image{child: f.childProof, root: f.sbom, registrytest.DigestOf(t, f.sbom): f.sbomProof} {
+		if list := referrersOf(t, to, subject); len(list) != 1 || !list[registrytest.DigestOf(t, want)] {
 			t.Errorf("referrers of %s are %v", subject, list)
 		}
 	}
@@ -171,7 +172,7 @@ func TestCopyMounts(t *testing.T) {
 	registrytest.Write(t, d.Host+"/dev/cart:v1", img)
 	d.Forget()
 	c := newCopier(t, imagecopy.Options{})
-	from, to := d.Host+"/dev/cart@"+registrytest.IdOf(t, img), d.Host+"/prod/cart"
+	from, to := d.Host+"/dev/cart@"+registrytest.DigestOf(t, img), d.Host+"/prod/cart"
 	plan, err := c.Copy(t.Context(), from, to, imagecopy.CopyOptions{DryRun: true})
 	if err != nil {
 		t.Fatal(err)
@@ -231,11 +232,11 @@ func TestCopyExtendsList(t *testing.T) {
 	from, to := src.Host+"/a", dst.Host+"/a"
 	registrytest.Write(t, from+":v1", img)
 	ours := registrytest.Referrer(t, registrytest.DescriptorOf(t, img), "ours")
-	registrytest.Write(t, from+"@"+registrytest.IdOf(t, ours), ours)
+	registrytest.Write(t, from+"@"+registrytest.DigestOf(t, ours), ours)
 	theirs := registrytest.Referrer(t, registrytest.DescriptorOf(t, img), "theirs")
-	registrytest.Write(t, to+"@"+registrytest.IdOf(t, theirs), theirs)
+	registrytest.Write(t, to+"@"+registrytest.DigestOf(t, theirs), theirs)
 	// Another writer puts the list back to what it was, once.
-	tag := registrytest.FallbackTag(registrytest.IdOf(t, img))
+	tag := registrytest.FallbackTag(registrytest.DigestOf(t, img))
 	var once sync.Once
 	before := head(t, to+":"+tag)
 	dst.SetFault(func(w http.ResponseWriter, r *http.Request) bool {
@@ -249,8 +250,8 @@ func TestCopyExtendsList(t *testing.T) {
 	if _, err := newCopier(t, imagecopy.Options{}).Copy(t.Context(), from+":v1", to+":v1", imagecopy.CopyOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	list := referrersOf(t, to, registrytest.IdOf(t, img))
-	if len(list) != 2 || !list[registrytest.IdOf(t, ours)] || !list[registrytest.IdOf(t, theirs)] {
+	list := referrersOf(t, to, registrytest.DigestOf(t, img))
+	if len(list) != 2 || !list[registrytest.DigestOf(t, ours)] || !list[registrytest.DigestOf(t, theirs)] {
 		t.Errorf("referrers are %v", list)
 	}
 	if before == "" || before == head(t, to+":"+tag) {
@@ -263,7 +264,7 @@ func TestCopyJoinsSignatures(t *testing.T) {
 	src, dst := registrytest.NewDepot(t, true), registrytest.NewDepot(t, true)
 	img := registrytest.SampleImage(t, 100, 1)
 	from, to := src.Host+"/a", dst.Host+"/a"
-	tag := ":" + registrytest.FallbackTag(registrytest.IdOf(t, img)) + ".sig"
+	tag := ":" + registrytest.FallbackTag(registrytest.DigestOf(t, img)) + ".sig"
 	registrytest.Write(t, from+":v1", img)
 	shared := registrytest.Signature(t, "payload", "shared")
 	registrytest.Write(t, from+tag, registrytest.Sign(t, shared, "payload", "ours"))
@@ -316,12 +317,12 @@ func TestCopyJoinsSignatures(t *testing.T) {
 func TestCopyOverTags(t *testing.T) {
 	src, dst := registrytest.NewDepot(t, true), registrytest.NewDepot(t, true)
 	img := registrytest.SampleImage(t, 100, 1)
-	from, to, tag := src.Host+"/a", dst.Host+"/a", ":"+registrytest.FallbackTag(registrytest.IdOf(t, img))
+	from, to, tag := src.Host+"/a", dst.Host+"/a", ":"+registrytest.FallbackTag(registrytest.DigestOf(t, img))
 	registrytest.Write(t, from+":v1", img)
 	registrytest.Write(t, from+tag+".sbom", registrytest.Signature(t, "new", "sbom"))
 	registrytest.Write(t, to+tag+".sbom", registrytest.Signature(t, "old", "sbom"))
 	c := newCopier(t, imagecopy.Options{})
-	if _, err := c.Copy(t.Context(), from+":v1", to+":v1", imagecopy.CopyOptions{}); err != nil || head(t, to+tag+".sbom") != registrytest.IdOf(t, registrytest.Signature(t, "new", "sbom")) {
+	if _, err := c.Copy(t.Context(), from+":v1", to+":v1", imagecopy.CopyOptions{}); err != nil || head(t, to+tag+".sbom") != registrytest.DigestOf(t, registrytest.Signature(t, "new", "sbom")) {
 		t.Errorf("the SBOM is %s, %v", head(t, to+tag+".sbom"), err)
 	}
 	registrytest.Write(t, from+tag+".sig", registrytest.Signature(t, "payload", "ours"))
@@ -331,7 +332,7 @@ func TestCopyOverTags(t *testing.T) {
 	if !errors.Is(err, imagecopy.ErrNotWritten) || !strings.Contains(err.Error(), "cannot be joined") {
 		t.Errorf("got %v", err)
 	}
-	if head(t, to+tag+".sig") != registrytest.IdOf(t, other) || head(t, to+":v2") != "" {
+	if head(t, to+tag+".sig") != registrytest.DigestOf(t, other) || head(t, to+":v2") != "" {
 		t.Error("a tag was moved by a copy that failed")
 	}
 }
@@ -342,7 +343,7 @@ func TestCopyWithoutSignatures(t *testing.T) {
 	src.Forget()
 	got, err := newCopier(t, imagecopy.Options{}).Copy(t.Context(), src.Host+"/a:v1", dst.Host+"/a:v1",
 		imagecopy.CopyOptions{WithoutSignatures: true})
-	if err != nil || len(got.Attached) != 0 || got.Sent.Manifests != 3 || got.Digest != registrytest.IdOf(t, f.index) {
+	if err != nil || len(got.Attached) != 0 || got.Sent.Manifests != 3 || got.Digest != registrytest.DigestOf(t, f.index) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	if n := len(src.Requests("GET HEAD", "/referrers/")); n != 0 {
@@ -394,8 +395,8 @@ func TestCopyReferences(t *testing.T) {
 	if n := dst.Blobs.Has("a"); n != 0 {
 		t.Errorf("%d blobs sent by copies that failed at once", n)
 	}
-	got, err := c.Copy(t.Context(), src.Host+"/a:v1", dst.Host+"/a:v1@"+registrytest.IdOf(t, img), imagecopy.CopyOptions{})
-	if err != nil || got.Digest != registrytest.IdOf(t, img) {
+	got, err := c.Copy(t.Context(), src.Host+"/a:v1", dst.Host+"/a:v1@"+registrytest.DigestOf(t, img), imagecopy.CopyOptions{})
+	if err != nil || got.Digest != registrytest.DigestOf(t, img) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
@@ -426,8 +427,8 @@ func TestCopyProgress(t *testing.T) {
 
 func newCopier(t testing.TB, o imagecopy.Options) *imagecopy.Copier {
 	t.Helper()
-	if o.Keychain == nil {
-		o.Keychain = registrytest.Anonymous{}
+	if o.Client == nil {
+		o.Client = registry.New(registry.Options{Keychain: registrytest.Anonymous{}})
 	}
 	c := imagecopy.New(o)
 	t.Cleanup(c.CloseIdleConnections)

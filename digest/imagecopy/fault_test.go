@@ -23,6 +23,7 @@ import (
 	"github.com/kubepromote/kubepromote/digest/imagecopy"
 	"github.com/kubepromote/kubepromote/digest/internal/layouttest"
 	"github.com/kubepromote/kubepromote/digest/internal/registrytest"
+	"github.com/kubepromote/kubepromote/digest/registry"
 )
 
 // onMethod makes a fault of the requests of a method whose path has the text,
@@ -103,7 +104,7 @@ func TestCopyFaults(t *testing.T) {
 		{"signatures cannot be asked for", onMethod(http.MethodHead, ".sig", 1, 0, registrytest.Status(500)), nil, digest.ErrUnknown, 500, ".sig\" of \"a\": server error (500)"},
 		{"referrers cannot be asked for", onMethod(http.MethodGet, "/referrers/", 1, 0, registrytest.Status(403)), nil, digest.ErrUnknown, 403, "forbidden"},
 		{"forged manifest", onMethod(http.MethodGet, "/manifests/sha256:", 1, 0, func(w http.ResponseWriter, _ *http.Request) { w.Write(registrytest.Manifest("x")) }),
-			nil, digest.ErrUnknown, 0, "content has another digest"},
+			nil, digest.ErrUnknown, 0, "answered with another digest, sha256:"},
 		{"redirects", onMethod(http.MethodGet, "/blobs/", 1, 0, func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, r.URL.Path, http.StatusTemporaryRedirect)
 		}), nil, digest.ErrUnknown, 0, "more than 10 redirects"},
@@ -115,7 +116,7 @@ func TestCopyFaults(t *testing.T) {
 			registrytest.Write(t, src.Host+"/a:v1", img)
 			src.SetFault(tt.src)
 			dst.SetFault(tt.dst)
-			_, err := newCopier(t, imagecopy.Options{}).Copy(t.Context(), src.Host+"/a@"+registrytest.IdOf(t, img), dst.Host+"/a:v1", imagecopy.CopyOptions{})
+			_, err := newCopier(t, imagecopy.Options{}).Copy(t.Context(), src.Host+"/a@"+registrytest.DigestOf(t, img), dst.Host+"/a:v1", imagecopy.CopyOptions{})
 			var e *digest.Error
 			if !errors.As(err, &e) || e.Kind != tt.kind || e.Status != tt.status || !strings.Contains(err.Error(), tt.text) {
 				t.Fatalf("got %v (%+v), want %v, %d, %q", err, e, tt.kind, tt.status, tt.text)
@@ -169,8 +170,8 @@ func TestCopyListsThatLie(t *testing.T) {
 	registrytest.Write(t, src.Host+"/a:v1", img)
 	registrytest.Write(t, src.Host+"/a:v2", other)
 	real := registrytest.Referrer(t, registrytest.DescriptorOf(t, img), "real")
-	registrytest.Write(t, src.Host+"/a@"+registrytest.IdOf(t, real), real)
-	subject := registrytest.IdOf(t, img)
+	registrytest.Write(t, src.Host+"/a@"+registrytest.DigestOf(t, real), real)
+	subject := registrytest.DigestOf(t, img)
 	gone := registrytest.DescriptorOf(t, other)
 	gone.Digest.Hex = strings.Repeat("0", 64)
 	long := gone
@@ -193,7 +194,7 @@ func TestCopyListsThatLie(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Attached) != 1 || got.Attached[0].Digest != registrytest.IdOf(t, real) || got.Attached[0].Subject != subject {
+	if len(got.Attached) != 1 || got.Attached[0].Digest != registrytest.DigestOf(t, real) || got.Attached[0].Subject != subject {
 		t.Errorf("attached: %+v", got.Attached)
 	}
 	notes := strings.Join(got.Notes, "\n")
@@ -233,7 +234,7 @@ func TestCopyStaysAway(t *testing.T) {
 		}
 		return true
 	})
-	c := newCopier(t, imagecopy.Options{Keychain: basicAuth{}})
+	c := newCopier(t, imagecopy.Options{Client: registry.New(registry.Options{Keychain: basicAuth{}})})
 	_, err := c.Copy(t.Context(), src.Host+"/a:v1", dst.Host+"/a:v1", imagecopy.CopyOptions{})
 	if !errors.Is(err, digest.ErrNotFound) || asked.Load() == 0 || known.Load() == 0 || sawSecret.Load() {
 		t.Errorf("got %v, asked %d times, with credentials: %v", err, asked.Load(), sawSecret.Load())
@@ -354,6 +355,8 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/v2/":
 	case r.Method == http.MethodHead && s.put[key]:
 		w.Header().Set("Docker-Content-Digest", key)
+		w.Header().Set("Content-Type", registrytest.ManifestType)
+		w.Header().Set("Content-Length", "7")
 	case r.Method == http.MethodHead:
 		w.WriteHeader(http.StatusNotFound)
 	case r.Method == http.MethodPost:

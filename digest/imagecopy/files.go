@@ -2,10 +2,12 @@ package imagecopy
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/digest/layout"
 	"github.com/kubepromote/kubepromote/internal/fault"
 )
@@ -26,7 +28,8 @@ func (f fileSource) manifest(_ context.Context, digest string) (v1.Descriptor, [
 	if err != nil {
 		return v1.Descriptor{}, nil, unreadable(f, "manifest", fault.Text("digest that cannot be read"))
 	}
-	return f.image.Manifest(hash)
+	desc, body, err := f.image.Manifest(hash)
+	return desc, body, fileError(err)
 }
 
 func (f fileSource) tagged(_ context.Context, tag string) (string, error) {
@@ -37,9 +40,20 @@ func (f fileSource) tagged(_ context.Context, tag string) (string, error) {
 }
 
 func (f fileSource) blob(_ context.Context, digest v1.Hash) (io.ReadCloser, error) {
-	return f.image.Blob(digest)
+	body, err := f.image.Blob(digest)
+	return body, fileError(err)
 }
 
 func (f fileSource) referrers(_ context.Context, digest v1.Hash) ([]v1.Descriptor, error) {
-	return f.image.Referrers(digest)
+	list, err := f.image.Referrers(digest)
+	return list, fileError(err)
+}
+
+// fileError makes a [*digest.Error] of one about files.
+func fileError(err error) error {
+	var e *layout.Error
+	if errors.As(err, &e) {
+		return &digest.Error{Ref: e.Ref, Kind: e.Kind, Err: e.Err}
+	}
+	return err
 }

@@ -48,7 +48,7 @@ const refName = "org.opencontainers.image.ref.name"
 func TestCopyFromLayout(t *testing.T) {
 	const kind = "kind"
 	img, other := registrytest.SampleImage(t, 3000, 2), registrytest.SampleImage(t, 100, 1)
-	id := registrytest.IdOf(t, img)
+	id := registrytest.DigestOf(t, img)
 	proof := registrytest.Referrer(t, registrytest.DescriptorOf(t, img), "proof")
 	sig := registrytest.Signature(t, "payload", "text")
 	tags := newLayoutDir(t, filepath.Join(t.TempDir(), "tags"))
@@ -83,10 +83,10 @@ func TestCopyFromLayout(t *testing.T) {
 			t.Errorf("Copy(%s): %+v, %v", tt.src, got, err)
 			continue
 		}
-		signed := head(t, dst.Host+"/a:"+registrytest.FallbackTag(id)+".sig") == registrytest.IdOf(t, sig)
+		signed := head(t, dst.Host+"/a:"+registrytest.FallbackTag(id)+".sig") == registrytest.DigestOf(t, sig)
 		list := referrersOf(t, dst.Host+"/a", id)
 		if signed {
-			list[registrytest.IdOf(t, sig)] = true
+			list[registrytest.DigestOf(t, sig)] = true
 		}
 		if head(t, to) != id || len(list) != tt.attached || signed != !strings.HasSuffix(tt.src, "alone") {
 			t.Errorf("Copy(%s): there are %v, signed: %v", tt.src, list, signed)
@@ -233,16 +233,16 @@ func TestCopyKeepsUnknownFields(t *testing.T) {
 	img := registrytest.SampleImage(t, 100, 1)
 	registrytest.Write(t, src.Host+"/a:v1", img)
 	ours := registrytest.Referrer(t, registrytest.DescriptorOf(t, img), "ours")
-	registrytest.Write(t, src.Host+"/a@"+registrytest.IdOf(t, ours), ours)
+	registrytest.Write(t, src.Host+"/a@"+registrytest.DigestOf(t, ours), ours)
 	list := `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[],"x-theirs":{"a":1}}`
-	tag := "/v2/a/manifests/" + registrytest.FallbackTag(registrytest.IdOf(t, img))
+	tag := "/v2/a/manifests/" + registrytest.FallbackTag(registrytest.DigestOf(t, img))
 	put := dst.Put(t, tag, "application/vnd.oci.image.index.v1+json", list)
 	if _, err := newCopier(t, imagecopy.Options{}).Copy(t.Context(), src.Host+"/a:v1", dst.Host+"/a:v1", imagecopy.CopyOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	var got map[string]json.RawMessage
 	body := dst.Get(t, tag)
-	if err := json.Unmarshal([]byte(body), &got); err != nil || string(got["x-theirs"]) != `{"a":1}` || !strings.Contains(body, registrytest.IdOf(t, ours)) {
+	if err := json.Unmarshal([]byte(body), &got); err != nil || string(got["x-theirs"]) != `{"a":1}` || !strings.Contains(body, registrytest.DigestOf(t, ours)) {
 		t.Errorf("the list was %s and is %s, %v", put, body, err)
 	}
 	// What is no list under that tag is not written over.

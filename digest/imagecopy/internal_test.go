@@ -5,19 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"net/http"
-	"net/url"
 	"strings"
 	"testing"
 
-	"github.com/google/go-containerregistry/pkg/authn"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
-	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/digest/internal/content"
 	"github.com/kubepromote/kubepromote/digest/internal/grammar"
-	"github.com/kubepromote/kubepromote/digest/registry"
 )
 
 // A manifest is parsed, or refused with one printable line. What comes out of
@@ -81,90 +76,6 @@ func FuzzExtendList(f *testing.F) {
 			t.Errorf("added again: %s, %v", again, err)
 		}
 	})
-}
-
-func TestNextPage(t *testing.T) {
-	for header, want := range map[string]string{
-		`</v2/a/referrers/x?n=2>; rel="next"`:                  "n=2",
-		`<?n=2>; rel=next`:                                     "n=2",
-		`</a>; rel="prev", <?n=3>; title="x"; REL="last Next"`: "n=3",
-		`<?n=4>`:               "n=4", // some registries leave the rel out
-		`</a>; rel="prev"`:     "",
-		``:                     "",
-		`/a; rel="next"`:       "malformed",
-		`<?n=5`:                "malformed",
-		`<>; rel="next"`:       "the same page",
-		`</b?n=2>; rel="next"`: "not of the same list",
-		`<https://elsewhere.example.com/v2/>; rel="next"`:          "not of the same list",
-		`<` + strings.Repeat("<", 100) + `>; rel="next"; rel=prev`: "not of the same list",
-	} {
-		page := &url.URL{Scheme: "https", Host: "r.example.com", Path: "/v2/a/referrers/x"}
-		got, err := registry.NextPage(page, []string{header})
-		switch {
-		case err != nil:
-			if want == "" || !strings.Contains(err.Error(), want) {
-				t.Errorf("nextPage(%q): %v, want %q", header, err, want)
-			}
-		case want == "":
-			if got != nil {
-				t.Errorf("nextPage(%q) = %v, want none", header, got)
-			}
-		case got == nil || got.RawQuery != want || got.Host != page.Host || got.Path != page.Path:
-			t.Errorf("nextPage(%q) = %v, want %q", header, got, want)
-		}
-	}
-}
-
-// Where a registry may send a copy, and where not: the Transport says so.
-func TestCopyGoesTo(t *testing.T) {
-	for _, tt := range []struct{ registry, location, want string }{
-		{"registry.example.com", "/v2/x?a=b", "https://registry.example.com/v2/x?a=b"},
-		{"registry.example.com", "https://storage.example.com/x", "https://storage.example.com/x"},
-		{"registry.example.com", "http://storage.example.com/x", ""},
-		{"registry.example.com", "http://registry.example.com/x", "https://registry.example.com/x"},
-		{"registry.example.com", "https://u:p@registry.example.com/x", ""},
-		{"registry.example.com", "https://169.254.169.254/latest", ""},
-		{"registry.example.com", "https://127.0.0.1/x", ""},
-		{"registry.example.com", "https://[::1]/x", ""},
-		{"registry.example.com", "https://[::ffff:10.0.0.1]/x", ""},
-		{"registry.example.com", "https://localhost:5000/x", ""},
-		{"registry.example.com", "file:///etc/passwd", ""},
-		{"registry.example.com", "https:///x", ""},
-		{"registry.example.com", "://", ""},
-		{"127.0.0.1:5000", "https://127.0.0.1:5001/x", "https://127.0.0.1:5001/x"},
-		{"10.0.0.1:5000", "https://10.0.0.2/x", "https://10.0.0.2/x"},
-	} {
-		base := &pointing{registry: tt.registry, location: tt.location}
-		c := New(Options{Transport: base, Keychain: authn.NewMultiKeychain()})
-		repo, err := c.newCopyRepo(digest.Reference{Repository: tt.registry + "/a", Tag: "v1"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, err := repositorySource{repo}.blob(t.Context(), grammar.DigestPrefix+strings.Repeat("0", grammar.DigestHexLen))
-		if err == nil {
-			body.Close()
-		}
-		if base.went != tt.want || (err == nil) != (tt.want != "") {
-			t.Errorf("%s sends to %s: went to %q, %v, want %q", tt.registry, tt.location, base.went, err, tt.want)
-		}
-	}
-}
-
-// pointing answers as a registry that sends those who ask for a blob elsewhere.
-type pointing struct{ registry, location, went string }
-
-// RoundTrip implements [http.RoundTripper].
-func (p *pointing) RoundTrip(req *http.Request) (*http.Response, error) {
-	switch {
-	case req.URL.Host == p.registry && req.URL.Path == "/v2/":
-		return registry.EmptyAnswer(req, http.StatusOK), nil
-	case req.URL.Host == p.registry && strings.Contains(req.URL.Path, "/blobs/"):
-		resp := registry.EmptyAnswer(req, http.StatusTemporaryRedirect)
-		resp.Header.Set("Location", p.location)
-		return resp, nil
-	}
-	p.went = req.URL.String()
-	return registry.EmptyAnswer(req, http.StatusOK), nil
 }
 
 // A body says what is wrong instead of giving out its last bytes.

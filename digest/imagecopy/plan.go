@@ -18,10 +18,10 @@ import (
 )
 
 const (
-	// maxCopyManifests bounds the manifests of one copy.
-	maxCopyManifests = 10_000
-	// maxCopyManifestBytes bounds them in bytes: they are held in memory.
-	maxCopyManifestBytes = 128 << 20
+	// maxManifests bounds the manifests of one copy.
+	maxManifests = 10_000
+	// maxManifestBytes bounds them in bytes: they are held in memory.
+	maxManifestBytes = 128 << 20
 	// maxBlob bounds the size a manifest may claim for a blob: 16 TiB.
 	maxBlob = 1 << 44
 )
@@ -118,9 +118,9 @@ func (c *Copier) plan(ctx context.Context, src copySource, root string, o CopyOp
 			return nil, err
 		}
 		round = p.take(round, found)
-		if len(p.nodes)+len(round) > maxCopyManifests || p.bytes > maxCopyManifestBytes {
+		if len(p.nodes)+len(round) > maxManifests || p.bytes > maxManifestBytes {
 			return nil, unreadable(src, "manifest "+p.root.digest(), fault.Text(fmt.Sprintf(
-				"more than %d manifests or %d MiB of them belong together", maxCopyManifests, maxCopyManifestBytes>>20)))
+				"more than %d manifests or %d MiB of them belong together", maxManifests, maxManifestBytes>>20)))
 		}
 	}
 	if err := p.connect(); err != nil {

@@ -37,15 +37,15 @@ func newTransfer(c *Copier, src copySource, dst *repository, p *copyPlan, given 
 		Notes:       p.notes,
 	}}
 	t.bar = &copyBar{report: c.progress, event: Event{Ref: given, Total: p.bytes}}
-	for _, d := range p.Blobs(nil) {
+	for _, d := range p.blobs(nil) {
 		t.bar.event.Total += d.Size
 	}
 	return t
 }
 
-// Blobs are those that manifests name, each once, without those that are not
+// blobs are those that manifests name, each once, without those that are not
 // kept in registries. The latter are handed to foreign, unless it is nil.
-func (p *copyPlan) Blobs(foreign func(v1.Descriptor)) []v1.Descriptor {
+func (p *copyPlan) blobs(foreign func(v1.Descriptor)) []v1.Descriptor {
 	var all []v1.Descriptor
 	seen := map[v1.Hash]bool{}
 	for _, n := range p.order {

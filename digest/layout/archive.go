@@ -83,7 +83,7 @@ func (a *archive) scan() error {
 		if err != nil {
 			return err
 		}
-		if err := a.Add(header, offset); err != nil {
+		if err := a.add(header, offset); err != nil {
 			return err
 		}
 	}
@@ -103,7 +103,7 @@ func (a *archive) checkMagic() error {
 	return nil
 }
 
-func (a *archive) Add(header *tar.Header, offset int64) error {
+func (a *archive) add(header *tar.Header, offset int64) error {
 	if len(header.Name) > maxArchiveName || len(header.Linkname) > maxArchiveName {
 		return fault.Text(fmt.Sprintf("the archive has a name longer than %d bytes", maxArchiveName))
 	}

@@ -50,7 +50,7 @@ func TestResolveSaved(t *testing.T) {
 		":shop/cart:v9": {digest.ErrNotFound, `manifest.json has no image tagged "shop/cart:v9"`, "its images are tagged"},
 	} {
 		_, err := digest.ResolveLayout(t.Context(), "docker-archive:"+file+name)
-		var e *layout.Error
+		var e *digest.Error
 		if !errors.As(err, &e) || !errors.Is(err, want.kind) || e.Err.Error() != want.text || !strings.HasPrefix(e.HintText(), want.hint) {
 			t.Errorf("%q: %v, want %s", name, err, want.text)
 		}
@@ -130,7 +130,7 @@ func TestArchiveDamaged(t *testing.T) {
 				}
 				return
 			}
-			var e *layout.Error
+			var e *digest.Error
 			if !errors.As(err, &e) || e.Err.Error() != tt.want {
 				t.Errorf("\n got %v\nwant %s", err, tt.want)
 			}
@@ -196,7 +196,7 @@ func TestArchiveForms(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "a.tar")
 			writeFile(t, file, string(tt.data))
 			_, err := digest.ResolveLayout(t.Context(), "docker-archive:"+file)
-			var e *layout.Error
+			var e *digest.Error
 			if !errors.As(err, &e) || !errors.Is(err, digest.ErrUnknown) || e.Err.Error() != tt.want {
 				t.Fatalf("got %v, want %s", err, tt.want)
 			}
@@ -236,7 +236,7 @@ func FuzzArchive(f *testing.F) {
 		}
 		for _, kind := range []string{"docker-archive:", "oci-archive:"} {
 			res, err := digest.ResolveLayout(t.Context(), kind+file)
-			var e *layout.Error
+			var e *digest.Error
 			if err != nil && (!errors.As(err, &e) || strings.ContainsAny(err.Error(), "\n\r")) || err == nil && res.Digest == "" {
 				t.Fatalf("%s%q: %+v, %v", kind, data, res, err)
 			}

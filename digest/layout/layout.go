@@ -52,8 +52,8 @@ func (r Ref) String() string {
 	return s
 }
 
-// IsRef says whether s starts as the references of [ParseLayoutRef] do. Such a
-// text may also be one of [ParseReference], with an image named "oci".
+// IsRef says whether s starts as the references of [ParseRef] do. Such a
+// text may also be an image reference, with an image named "oci".
 func IsRef(s string) bool {
 	kind, _, ok := strings.Cut(s, ":")
 	return ok && (kind == sourceOCI || kind == sourceOCIArchive || kind == sourceDocker)
@@ -66,7 +66,7 @@ func IsRef(s string) bool {
 //
 // NAME is what the annotation org.opencontainers.image.ref.name of a layout may
 // hold: letters and digits, joined by single ones of "-._:@+" or by "--", in
-// parts separated by "/". REFERENCE is one of [ParseReference] with a tag and
+// parts separated by "/". REFERENCE is an image reference with a tag and
 // no digest. The positions of archives ("@0") are not supported.
 //
 // Anything else is an error of kind [ErrMalformed] with the position in bytes.
@@ -184,7 +184,7 @@ type manifestFile struct {
 	raw  []byte
 }
 
-// Open opens the image that ref, one of [ParseLayoutRef], stands for. Without
+// Open opens the image that ref, one of [ParseRef], stands for. Without
 // a name it must be the only one. It asks no registry; ctx bounds all reading,
 // also of what is read from the Source later.
 //
@@ -247,5 +247,5 @@ func (r boundReader) Read(p []byte) (int, error) {
 	return r.ReadSeeker.Read(p)
 }
 
-// Close implements [io.Closer]; the file is closed with the Source.
+// Close implements [io.Closer]; the file is closed with the Image.
 func (boundReader) Close() error { return nil }

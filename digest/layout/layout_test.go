@@ -11,12 +11,12 @@ import (
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/layout"
+	ggcr "github.com/google/go-containerregistry/pkg/v1/layout"
 
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/digest/internal/layouttest"
 	"github.com/kubepromote/kubepromote/digest/internal/registrytest"
-	digestlayout "github.com/kubepromote/kubepromote/digest/layout"
+	"github.com/kubepromote/kubepromote/digest/layout"
 )
 
 func TestResolveLayout(t *testing.T) {
@@ -26,7 +26,7 @@ func TestResolveLayout(t *testing.T) {
 	for _, ref := range []string{"oci:" + l.Path, "oci:" + l.Path + ":v1", "oci-archive:" + l.Archive(t)} {
 		got, err := digest.ResolveLayout(t.Context(), ref)
 		if err != nil || got.Digest != layouttest.DigestOfImage(t, one) {
-			t.Errorf("ResolveSource(%q): %+v, %v", ref, got, err)
+			t.Errorf("ResolveLayout(%q): %+v, %v", ref, got, err)
 		}
 	}
 	l.Add(t, one, "same")
@@ -45,7 +45,7 @@ func TestResolveLayout(t *testing.T) {
 		":twice": {digest.ErrUnknown, `index.json has 2 images named "twice"`, ""},
 	} {
 		_, err := digest.ResolveLayout(t.Context(), "oci:"+l.Path+name)
-		var e *digestlayout.Error
+		var e *digest.Error
 		if !errors.As(err, &e) || !errors.Is(err, want.kind) || e.Err.Error() != want.text || e.HintText() != want.hint {
 			t.Errorf("%q: %v, want %s", name, err, want.text)
 		}
@@ -92,7 +92,7 @@ func TestResolveLayoutDigest(t *testing.T) {
 func TestResolveLayoutSigned(t *testing.T) {
 	l := layouttest.New(t)
 	one := layouttest.RandomImage(t)
-	signature := layout.WithAnnotations(map[string]string{"kind": "dev.cosignproject.cosign/sigs"})
+	signature := ggcr.WithAnnotations(map[string]string{"kind": "dev.cosignproject.cosign/sigs"})
 	if err := errors.Join(l.Dir.AppendImage(one), l.Dir.AppendImage(layouttest.RandomImage(t), signature)); err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestLayoutDamaged(t *testing.T) {
 		"another blob":    {blob(image), strings.Replace(image, "one", "two", 1), blob(image) + " does not hash to its name, but to " + layouttest.Hash(strings.Replace(image, "one", "two", 1))},
 		"longer blob":     {blob(image), image + " ", fmt.Sprintf("%s has %d bytes, not %d", blob(image), len(image)+1, len(image))},
 		"no media type":   {"index.json", indexJSON("", layouttest.Hash(image), len(image)), `manifest ` + layouttest.Hash(image) + ` says it is "` + registrytest.ManifestType + `", and what refers to it ""`},
-		"other type":      {"index.json", indexJSON(ociIndexType, layouttest.Hash(image), len(image)), `manifest ` + layouttest.Hash(image) + ` says it is "` + registrytest.ManifestType + `", and what refers to it "` + ociIndexType + `"`},
+		"other type":      {"index.json", indexJSON(registrytest.IndexType, layouttest.Hash(image), len(image)), `manifest ` + layouttest.Hash(image) + ` says it is "` + registrytest.ManifestType + `", and what refers to it "` + registrytest.IndexType + `"`},
 		"negative":        {"index.json", indexJSON(registrytest.ManifestType, layouttest.Hash(image), -1), "negative size of " + layouttest.Hash(image)},
 		"another hash":    {"index.json", indexJSON(registrytest.ManifestType, "sha512:"+registrytest.SomeHex+registrytest.SomeHex, 1), `blob "sha512:` + registrytest.SomeHex + registrytest.SomeHex + `": digest does not start with "sha256:"`},
 		"many manifests":  {"index.json", `{"schemaVersion":2,"manifests":[` + strings.Repeat(`{"digest":"`+registrytest.SomeDigest+`"},`, 10_000) + `{"digest":"` + registrytest.SomeDigest + `"}]}`, "index.json has more than 10000 manifests"},
@@ -146,7 +146,7 @@ func TestLayoutDamaged(t *testing.T) {
 				}
 			}
 			_, err := digest.ResolveLayout(t.Context(), "oci:"+dir)
-			var e *digestlayout.Error
+			var e *digest.Error
 			if !errors.As(err, &e) || !errors.Is(err, digest.ErrUnknown) || e.Err.Error() != tt.want {
 				t.Errorf("\n got %v\nwant %s", err, tt.want)
 			}
@@ -214,14 +214,14 @@ func FuzzLayoutIndex(f *testing.F) {
 	f.Add(data)
 	f.Add([]byte(`{"manifests":[{"digest":"sha256:` + layouttest.Hash("secret") + `","size":6}]}`))
 	f.Add([]byte(indexJSON(registrytest.ManifestType, "sha256:../../../secret", 6)))
-	f.Add([]byte(indexJSON(ociIndexType, registrytest.SomeDigest, 1<<40)))
+	f.Add([]byte(indexJSON(registrytest.IndexType, registrytest.SomeDigest, 1<<40)))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if err := os.WriteFile(filepath.Join(l.Path, "index.json"), data, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		s, err := digestlayout.Open(t.Context(), "oci:"+l.Path)
+		s, err := layout.Open(t.Context(), "oci:"+l.Path)
 		if err != nil {
-			var e *digestlayout.Error
+			var e *layout.Error
 			if !errors.As(err, &e) || strings.ContainsAny(err.Error(), "\n\r") {
 				t.Fatalf("%#v", err)
 			}

@@ -19,7 +19,7 @@ import (
 	"github.com/kubepromote/kubepromote/digest/layout"
 )
 
-func TestParseSource(t *testing.T) {
+func TestParseRef(t *testing.T) {
 	for in, want := range map[string]layout.Ref{
 		"oci:dir":                              {Kind: "oci", Path: "dir"},
 		"oci:/a b/ü:v1":                        {Kind: "oci", Path: "/a b/ü", Name: "v1"},
@@ -32,12 +32,12 @@ func TestParseSource(t *testing.T) {
 	} {
 		got, err := layout.ParseRef(in)
 		if err != nil || got != want || got.String() != in || !layout.IsRef(in) {
-			t.Errorf("ParseSource(%q): %#v, %v", in, got, err)
+			t.Errorf("ParseRef(%q): %#v, %v", in, got, err)
 		}
 	}
 }
 
-func TestParseSourceFaults(t *testing.T) {
+func TestParseRefFaults(t *testing.T) {
 	for in, want := range map[string]string{
 		"":                                    `byte 1: does not start with oci:, oci-archive: or docker-archive:`,
 		"dir:x":                               `byte 1: does not start with oci:, oci-archive: or docker-archive:`,
@@ -63,19 +63,19 @@ func TestParseSourceFaults(t *testing.T) {
 		_, err := layout.ParseRef(in)
 		var e *layout.Error
 		if !errors.As(err, &e) || !errors.Is(err, digest.ErrMalformed) || e.Ref != in {
-			t.Errorf("ParseSource(%q): %#v, want a malformed *Error", in, err)
+			t.Errorf("ParseRef(%q): %#v, want a malformed *Error", in, err)
 			continue
 		}
 		if got := e.Err.Error(); got != want {
-			t.Errorf("ParseSource(%q):\n got %s\nwant %s", in, got, want)
+			t.Errorf("ParseRef(%q):\n got %s\nwant %s", in, got, want)
 		}
 		if _, err := layout.Open(t.Context(), in); !errors.Is(err, digest.ErrMalformed) {
-			t.Errorf("ResolveSource(%q): %v", in, err)
+			t.Errorf("ResolveLayout(%q): %v", in, err)
 		}
 	}
 }
 
-func FuzzParseSource(f *testing.F) {
+func FuzzParseRef(f *testing.F) {
 	for _, s := range []string{"oci:dir:v1", "oci-archive:f:a/b--c", "docker-archive:f:a:1", "oci::", "docker-archive:f:@1", "oci:c:\\x:v1"} {
 		f.Add(s)
 	}
@@ -83,7 +83,7 @@ func FuzzParseSource(f *testing.F) {
 		ref, err := layout.ParseRef(s)
 		if err != nil {
 			if !errors.Is(err, digest.ErrMalformed) || strings.ContainsAny(err.Error(), "\n\r") {
-				t.Fatalf("ParseSource(%q): %v", s, err)
+				t.Fatalf("ParseRef(%q): %v", s, err)
 			}
 			return
 		}
@@ -167,12 +167,12 @@ func TestSourceMissing(t *testing.T) {
 	} {
 		_, err := layout.Open(t.Context(), ref)
 		if !errors.Is(err, digest.ErrUnknown) || !strings.HasSuffix(err.Error(), want) {
-			t.Errorf("ResolveSource(%q): %v, want %s", ref, err, want)
+			t.Errorf("ResolveLayout(%q): %v, want %s", ref, err, want)
 		}
 	}
 }
 
-func ExampleParseLayoutRef() {
+func ExampleParseRef() {
 	ref, err := layout.ParseRef("oci:build/cart:v1")
 	fmt.Println(ref.Kind, ref.Path, ref.Name, err)
 	_, err = layout.ParseRef("oci:build/cart:v1+")
@@ -182,7 +182,7 @@ func ExampleParseLayoutRef() {
 	// reference "oci:build/cart:v1+": byte 19: part of the name is empty or ends with a separator
 }
 
-func ExampleOpenSource() {
+func ExampleOpen() {
 	s, err := layout.Open(context.Background(), "oci:testdata/layout:v1")
 	if err != nil {
 		fmt.Println(err)

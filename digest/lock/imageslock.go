@@ -49,26 +49,26 @@ type LockedImage struct {
 func ParseImagesLock(name string, data []byte) (*ImagesLock, error) {
 	p := &imagesLockParser{file: name}
 	if len(data) > maxImagesLockSize {
-		p.Add(nil, "", "is larger than %d MiB", maxImagesLockSize>>20)
-		return nil, p.Err()
+		p.add(nil, "", "is larger than %d MiB", maxImagesLockSize>>20)
+		return nil, p.err()
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc, next yaml.Node
 	switch err := dec.Decode(&doc); {
 	case errors.Is(err, io.EOF):
-		p.Add(nil, "", "is empty")
+		p.add(nil, "", "is empty")
 	case err != nil:
 		p.yamlFault(err)
 	default:
 		p.document(doc.Content[0])
 		if err := dec.Decode(&next); err == nil {
-			p.Add(&next, "keep one document", "a second document")
+			p.add(&next, "keep one document", "a second document")
 		} else if !errors.Is(err, io.EOF) {
 			p.yamlFault(err)
 		}
 	}
 	if len(p.errs) > 0 {
-		return nil, p.Err()
+		return nil, p.err()
 	}
 	return &p.lock, nil
 }
@@ -79,7 +79,7 @@ type imagesLockParser struct {
 	errs []error
 }
 
-func (p *imagesLockParser) Add(n *yaml.Node, hint, format string, args ...any) {
+func (p *imagesLockParser) add(n *yaml.Node, hint, format string, args ...any) {
 	e := &FileError{File: p.file, Msg: fmt.Sprintf(format, args...), Hint: hint}
 	if n != nil {
 		e.Line, e.Col = n.Line, n.Column
@@ -87,7 +87,7 @@ func (p *imagesLockParser) Add(n *yaml.Node, hint, format string, args ...any) {
 	p.errs = append(p.errs, e)
 }
 
-func (p *imagesLockParser) Err() error {
+func (p *imagesLockParser) err() error {
 	return errors.Join(p.errs[:min(len(p.errs), maxFaults)]...)
 }
 
@@ -100,30 +100,30 @@ func (p *imagesLockParser) yamlFault(err error) {
 			at.Line, msg = line, text
 		}
 	}
-	p.Add(at, "", "not valid YAML: %s", msg)
+	p.add(at, "", "not valid YAML: %s", msg)
 }
 
 func (p *imagesLockParser) document(n *yaml.Node) {
 	var version, kind string
 	var images *yaml.Node
 	p.fields(n, "the document", map[string]func(*yaml.Node){
-		"apiVersion": func(v *yaml.Node) { version = p.Text(v, "apiVersion") },
-		"kind":       func(v *yaml.Node) { kind = p.Text(v, "kind") },
+		"apiVersion": func(v *yaml.Node) { version = p.text(v, "apiVersion") },
+		"kind":       func(v *yaml.Node) { kind = p.text(v, "kind") },
 		"images":     func(v *yaml.Node) { images = v },
 	})
 	switch {
 	case len(p.errs) > 0:
 		return
 	case version != imagesLockVersion || kind != imagesLockKind:
-		p.Add(n, "", "kind %q of apiVersion %q is not %s of %s", fault.Shorten(kind), fault.Shorten(version), imagesLockKind, imagesLockVersion)
+		p.add(n, "", "kind %q of apiVersion %q is not %s of %s", fault.Shorten(kind), fault.Shorten(version), imagesLockKind, imagesLockVersion)
 		return
 	case images == nil:
 		return
 	case images.Kind != yaml.SequenceNode:
-		p.Add(images, "", "images is not a list")
+		p.add(images, "", "images is not a list")
 		return
 	case len(images.Content) > maxImagesLockItems:
-		p.Add(images, "", "more than %d images", maxImagesLockItems)
+		p.add(images, "", "more than %d images", maxImagesLockItems)
 		return
 	}
 	for i, item := range images.Content {
@@ -136,20 +136,20 @@ func (p *imagesLockParser) image(n *yaml.Node, path string) {
 	found := false
 	p.fields(n, path, map[string]func(*yaml.Node){
 		"image": func(v *yaml.Node) {
-			img.Image, found = p.Text(v, path+".image"), true
+			img.Image, found = p.text(v, path+".image"), true
 			if !isText(v) {
 				return
 			}
 			if ref, at, why := grammar.ParseReference(img.Image); why != "" {
-				p.Add(v, "", "%s.image: byte %d: %s", path, at+1, why)
+				p.add(v, "", "%s.image: byte %d: %s", path, at+1, why)
 			} else if ref.Digest == "" {
-				p.Add(v, "", "%s.image has no digest", path)
+				p.add(v, "", "%s.image has no digest", path)
 			}
 		},
 		"annotations": func(v *yaml.Node) { img.Annotations = p.annotations(v, path+".annotations") },
 	})
 	if !found && n.Kind == yaml.MappingNode {
-		p.Add(n, "", "%s has no image", path)
+		p.add(n, "", "%s has no image", path)
 	}
 	p.lock.Images = append(p.lock.Images, img)
 }
@@ -158,18 +158,18 @@ func (p *imagesLockParser) annotations(n *yaml.Node, path string) map[string]str
 	out := make(map[string]string)
 	switch {
 	case n.Kind != yaml.MappingNode:
-		p.Add(n, "", "%s is not a mapping", path)
+		p.add(n, "", "%s is not a mapping", path)
 		return nil
 	case len(n.Content) > 2*maxAnnotations:
-		p.Add(n, "", "%s has more than %d annotations", path, maxAnnotations)
+		p.add(n, "", "%s has more than %d annotations", path, maxAnnotations)
 		return nil
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		key := p.Text(n.Content[i], path+"'s key")
+		key := p.text(n.Content[i], path+"'s key")
 		if _, twice := out[key]; twice {
-			p.Add(n.Content[i], "remove one of them", "%s has %q twice", path, fault.Shorten(key))
+			p.add(n.Content[i], "remove one of them", "%s has %q twice", path, fault.Shorten(key))
 		}
-		out[key] = p.Text(n.Content[i+1], path+" "+strconv.Quote(fault.Shorten(key)))
+		out[key] = p.text(n.Content[i+1], path+" "+strconv.Quote(fault.Shorten(key)))
 	}
 	return out
 }
@@ -177,7 +177,7 @@ func (p *imagesLockParser) annotations(n *yaml.Node, path string) map[string]str
 // fields calls the function of each field. Others, and doubles, are faults.
 func (p *imagesLockParser) fields(n *yaml.Node, path string, known map[string]func(*yaml.Node)) {
 	if n.Kind != yaml.MappingNode {
-		p.Add(n, "", "%s is not a mapping", path)
+		p.add(n, "", "%s is not a mapping", path)
 		return
 	}
 	seen := make(map[string]bool)
@@ -185,9 +185,9 @@ func (p *imagesLockParser) fields(n *yaml.Node, path string, known map[string]fu
 		key := n.Content[i]
 		switch read := known[key.Value]; {
 		case seen[key.Value]:
-			p.Add(key, "remove one of them", "%s has field %q twice", path, fault.Shorten(key.Value))
+			p.add(key, "remove one of them", "%s has field %q twice", path, fault.Shorten(key.Value))
 		case read == nil || key.Kind != yaml.ScalarNode:
-			p.Add(key, "", "%s has an unknown field %q", path, fault.Shorten(key.Value))
+			p.add(key, "", "%s has an unknown field %q", path, fault.Shorten(key.Value))
 		default:
 			read(n.Content[i+1])
 		}
@@ -195,9 +195,9 @@ func (p *imagesLockParser) fields(n *yaml.Node, path string, known map[string]fu
 	}
 }
 
-func (p *imagesLockParser) Text(n *yaml.Node, path string) string {
+func (p *imagesLockParser) text(n *yaml.Node, path string) string {
 	if !isText(n) {
-		p.Add(n, "put it in quotes, if it is a text", "%s is not a text", path)
+		p.add(n, "put it in quotes, if it is a text", "%s is not a text", path)
 		return ""
 	}
 	return n.Value
@@ -239,7 +239,7 @@ func (l *ImagesLock) Bytes() ([]byte, error) {
 // part of a [Lock].
 //
 // An id may be any text: kbld builds images from names such as "sample-app". An
-// image whose id is missing or outside the grammar of [ParseReference] is locked
+// image whose id is missing or outside the grammar of [digest.ParseReference] is locked
 // under its own reference by digest, and such ids are listed in unnamed, sorted.
 //
 // Two digests for one reference are an error, as is an id with another digest

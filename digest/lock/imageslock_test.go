@@ -12,7 +12,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/digest/internal/registrytest"
-	digestlock "github.com/kubepromote/kubepromote/digest/lock"
+	"github.com/kubepromote/kubepromote/digest/lock"
 )
 
 const imagesLockHead = "apiVersion: imgpkg.carvel.dev/v1alpha1\nkind: ImagesLock\n"
@@ -23,7 +23,7 @@ func TestImagesLock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := digestlock.ParseImagesLock("kbld.yml", data)
+	l, err := lock.ParseImagesLock("kbld.yml", data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func TestImagesLock(t *testing.T) {
 	if diff := cmp.Diff(string(data), string(written)); diff != "" {
 		t.Errorf("(-read +written):\n%s", diff)
 	}
-	lock, unnamed, err := l.Lock()
+	locked, unnamed, err := l.Lock()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,14 +42,14 @@ func TestImagesLock(t *testing.T) {
 		t.Errorf("unnamed (-want +got):\n%s", diff)
 	}
 	want := lockFile("nginx:1.14.2 {D} -", "registry.example.com/shop/sample-app@{E} {E} -")
-	if diff := cmp.Diff(want, string(lock.Bytes())); diff != "" {
+	if diff := cmp.Diff(want, string(locked.Bytes())); diff != "" {
 		t.Errorf("lock (-want +got):\n%s", diff)
 	}
 }
 
 func TestLockAsImagesLock(t *testing.T) {
-	lock := parseLock(t, lockFile("r.io/b@{E} {E} {I}", "nginx:1 {D} {I} linux/amd64={E}"))
-	got, err := lock.ImagesLock().Bytes()
+	l := parseLock(t, lockFile("r.io/b@{E} {E} {I}", "nginx:1 {D} {I} linux/amd64={E}"))
+	got, err := l.ImagesLock().Bytes()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func TestLockAsImagesLock(t *testing.T) {
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	read, err := digestlock.ParseImagesLock("kbld.yml", got)
+	read, err := lock.ParseImagesLock("kbld.yml", got)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func TestLockAsImagesLock(t *testing.T) {
 	if want := lockFile("nginx:1 {D} -", "r.io/b@{E} {E} -"); err != nil || unnamed != nil || string(back.Bytes()) != want {
 		t.Errorf("back again: %v, %q\n%s", err, unnamed, back.Bytes())
 	}
-	if empty, err := (&digestlock.Lock{}).ImagesLock().Bytes(); err != nil || string(empty) != "---\n"+imagesLockHead {
+	if empty, err := (&lock.Lock{}).ImagesLock().Bytes(); err != nil || string(empty) != "---\n"+imagesLockHead {
 		t.Errorf("empty: %v\n%s", err, empty)
 	}
 }
@@ -99,11 +99,11 @@ func TestParseImagesLockFaults(t *testing.T) {
 		"many":         {imagesLockHead + "images: [" + strings.Repeat("{},", 10_001) + "]\n", `l.yml:3:9: more than 10000 images`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l, err := digestlock.ParseImagesLock("l.yml", []byte(tt.in))
+			l, err := lock.ParseImagesLock("l.yml", []byte(tt.in))
 			if err == nil || err.Error() != tt.want || l != nil {
 				t.Fatalf("got\n%v\nwant\n%s", err, tt.want)
 			}
-			var e *digestlock.FileError
+			var e *lock.FileError
 			if !errors.As(err, &e) {
 				t.Errorf("%#v is no *FileError", err)
 			}
@@ -112,22 +112,22 @@ func TestParseImagesLockFaults(t *testing.T) {
 }
 
 func TestImagesLockFaults(t *testing.T) {
-	image := func(ref, id string) digestlock.LockedImage {
-		return digestlock.LockedImage{Image: ref, Annotations: map[string]string{"kbld.carvel.dev/id": id}}
+	image := func(ref, id string) lock.LockedImage {
+		return lock.LockedImage{Image: ref, Annotations: map[string]string{"kbld.carvel.dev/id": id}}
 	}
-	for want, images := range map[string][]digestlock.LockedImage{
+	for want, images := range map[string][]lock.LockedImage{
 		"is locked twice, as " + registrytest.SomeDigest + " and as " + otherDigest: {
 			image("a@"+registrytest.SomeDigest, "a:1"), image("a@"+otherDigest, "docker.io/library/a:1"),
 		},
 		"it names another digest": {image("a@"+registrytest.SomeDigest, "a:1@"+otherDigest)},
 		"byte 1: empty part":      {image("/a@"+registrytest.SomeDigest, "a:1")},
 	} {
-		if lock, _, err := (&digestlock.ImagesLock{Images: images}).Lock(); err == nil || lock != nil || !strings.Contains(err.Error(), want) {
+		if got, _, err := (&lock.ImagesLock{Images: images}).Lock(); err == nil || got != nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
 	for _, ref := range []string{"a:1", "A"} {
-		if _, err := (&digestlock.ImagesLock{Images: []digestlock.LockedImage{image(ref, "a:1")}}).Bytes(); !errors.Is(err, digest.ErrMalformed) {
+		if _, err := (&lock.ImagesLock{Images: []lock.LockedImage{image(ref, "a:1")}}).Bytes(); !errors.Is(err, digest.ErrMalformed) {
 			t.Errorf("%q is written: %v", ref, err)
 		}
 	}
@@ -142,7 +142,7 @@ func FuzzParseImagesLock(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		l, err := digestlock.ParseImagesLock("l.yml", data)
+		l, err := lock.ParseImagesLock("l.yml", data)
 		if err != nil {
 			if !strings.HasPrefix(err.Error(), "l.yml:") {
 				t.Fatalf("error without a place: %v", err)
@@ -153,7 +153,7 @@ func FuzzParseImagesLock(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := digestlock.ParseImagesLock("l.yml", written)
+		again, err := lock.ParseImagesLock("l.yml", written)
 		if err != nil || len(again.Images) != len(l.Images) {
 			t.Fatalf("what was written is not read: %v\n%s", err, written)
 		}
@@ -161,8 +161,8 @@ func FuzzParseImagesLock(f *testing.F) {
 		if err != nil || !bytes.Equal(twice, written) {
 			t.Fatalf("%v: %q is written again as %q", err, written, twice)
 		}
-		if lock, _, err := l.Lock(); err == nil {
-			if _, err := lock.ImagesLock().Bytes(); err != nil {
+		if locked, _, err := l.Lock(); err == nil {
+			if _, err := locked.ImagesLock().Bytes(); err != nil {
 				t.Fatalf("and back: %v", err)
 			}
 		}
@@ -170,12 +170,12 @@ func FuzzParseImagesLock(f *testing.F) {
 }
 
 func ExampleLock_ImagesLock() {
-	var lock digestlock.Lock
-	if err := lock.Set(digestlock.Locked{Ref: "nginx:1.27", Digest: registrytest.SomeDigest}); err != nil {
+	var l lock.Lock
+	if err := l.Set(lock.Locked{Ref: "nginx:1.27", Digest: registrytest.SomeDigest}); err != nil {
 		fmt.Println(err)
 		return
 	}
-	file, err := lock.ImagesLock().Bytes()
+	file, err := l.ImagesLock().Bytes()
 	fmt.Printf("%s%v\n", file, err)
 	// Output:
 	// ---
@@ -190,26 +190,26 @@ func ExampleLock_ImagesLock() {
 
 // Update changes digests and adds images; what it does not know stays.
 func TestImagesLockUpdate(t *testing.T) {
-	file := &digestlock.ImagesLock{Images: []digestlock.LockedImage{
+	file := &lock.ImagesLock{Images: []lock.LockedImage{
 		{Image: "mirror.io/b@" + registrytest.SomeDigest, Annotations: map[string]string{"kbld.carvel.dev/id": "r.io/b:1", "x": "y"}},
 		{Image: "r.io/app@" + registrytest.SomeDigest, Annotations: map[string]string{"kbld.carvel.dev/id": "sample-app"}},
 		{Image: "r.io/c@" + registrytest.SomeDigest},
 	}}
-	lock, _, err := file.Lock()
+	locked, _, err := file.Lock()
 	if err != nil {
 		t.Fatal(err)
 	}
-	same, err := file.Update(lock)
+	same, err := file.Update(locked)
 	if diff := cmp.Diff(file, same); err != nil || diff != "" {
 		t.Errorf("%v\n%s", err, diff)
 	}
 	for _, ref := range []string{"r.io/b:1", "r.io/a:1"} {
-		if err := lock.Set(digestlock.Locked{Ref: ref, Digest: otherDigest}); err != nil {
+		if err := locked.Set(lock.Locked{Ref: ref, Digest: otherDigest}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	got, err := file.Update(lock)
-	want := &digestlock.ImagesLock{Images: []digestlock.LockedImage{
+	got, err := file.Update(locked)
+	want := &lock.ImagesLock{Images: []lock.LockedImage{
 		{Image: "mirror.io/b@" + otherDigest, Annotations: map[string]string{"kbld.carvel.dev/id": "r.io/b:1", "x": "y"}},
 		file.Images[1], file.Images[2],
 		{Image: "r.io/a@" + otherDigest, Annotations: map[string]string{"kbld.carvel.dev/id": "r.io/a:1"}},

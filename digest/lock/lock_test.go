@@ -14,13 +14,10 @@ import (
 
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/digest/internal/registrytest"
-	digestlock "github.com/kubepromote/kubepromote/digest/lock"
+	"github.com/kubepromote/kubepromote/digest/lock"
 )
 
-const (
-	otherDigest  = "sha256:fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
-	ociIndexType = "application/vnd.oci.image.index.v1+json"
-)
+const otherDigest = "sha256:fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
 
 // lockFile writes a lock file with D and E for two digests and I for the media
 // type of an index.
@@ -29,12 +26,12 @@ func lockFile(lines ...string) string {
 	for _, line := range lines {
 		text += line + "\n"
 	}
-	return strings.NewReplacer("{D}", registrytest.SomeDigest, "{E}", otherDigest, "{I}", ociIndexType).Replace(text)
+	return strings.NewReplacer("{D}", registrytest.SomeDigest, "{E}", otherDigest, "{I}", registrytest.IndexType).Replace(text)
 }
 
-func parseLock(t testing.TB, text string) *digestlock.Lock {
+func parseLock(t testing.TB, text string) *lock.Lock {
 	t.Helper()
-	l, err := digestlock.ParseLock("images.lock", []byte(text))
+	l, err := lock.ParseLock("images.lock", []byte(text))
 	if err != nil {
 		t.Fatalf("ParseLock: %v in\n%s", err, text)
 	}
@@ -132,7 +129,7 @@ func TestParseLockFaults(t *testing.T) {
 		},
 		"two types": {
 			lockFile("a:1 {D} -", "a:1 {D} {I}"),
-			`images.lock:3:1: image "a:1" is "` + ociIndexType + `" here and "" at images.lock:2:1`,
+			`images.lock:3:1: image "a:1" is "` + registrytest.IndexType + `" here and "" at images.lock:2:1`,
 		},
 		"two platforms": {
 			lockFile("a:1 {D} -", "a:1 {D} - linux/amd64={D}"),
@@ -141,7 +138,7 @@ func TestParseLockFaults(t *testing.T) {
 		"many faults": {many, strings.Repeat("\n", 19)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l, err := digestlock.ParseLock("images.lock", []byte(tt.in))
+			l, err := lock.ParseLock("images.lock", []byte(tt.in))
 			if err == nil || l != nil {
 				t.Fatalf("no error, want %s", tt.want)
 			}
@@ -154,7 +151,7 @@ func TestParseLockFaults(t *testing.T) {
 			if err.Error() != tt.want {
 				t.Errorf("got\n%s\nwant\n%s", err, tt.want)
 			}
-			var e *digestlock.FileError
+			var e *lock.FileError
 			if !errors.As(err, &e) || e.File != "images.lock" {
 				t.Errorf("%#v is no *FileError", err)
 			}
@@ -168,8 +165,8 @@ func TestParseLockHints(t *testing.T) {
 		lockFile("a:1 {D} -", "a:1 {E} -"),
 		lockFile("=======", "a:1 {E} -"),
 	} {
-		_, err := digestlock.ParseLock("deploy/images.lock", []byte(in))
-		var e *digestlock.FileError
+		_, err := lock.ParseLock("deploy/images.lock", []byte(in))
+		var e *lock.FileError
 		if !errors.As(err, &e) || !strings.Contains(e.HintText(), "kubectl promote resolve --lock deploy/images.lock --update") {
 			t.Errorf("%v: %#v", err, e)
 		}
@@ -206,12 +203,12 @@ func TestLockLookup(t *testing.T) {
 }
 
 func TestLockSet(t *testing.T) {
-	var l digestlock.Lock
+	var l lock.Lock
 	set := func(ref, dgst string, platforms ...string) {
 		t.Helper()
-		e := digestlock.Locked{Ref: ref, Digest: dgst, MediaType: ociIndexType}
+		e := lock.Locked{Ref: ref, Digest: dgst, MediaType: registrytest.IndexType}
 		for _, p := range platforms {
-			e.Platforms = append(e.Platforms, digestlock.LockedPlatform{Platform: p, Digest: otherDigest})
+			e.Platforms = append(e.Platforms, lock.LockedPlatform{Platform: p, Digest: otherDigest})
 		}
 		if err := l.Set(e); err != nil {
 			t.Fatal(err)
@@ -243,38 +240,38 @@ func TestLockBounds(t *testing.T) {
 		fmt.Fprintf(&text, "a:%d %s -\n", i, registrytest.SomeDigest)
 	}
 	l := parseLock(t, text.String())
-	err := l.Set(digestlock.Locked{Ref: "b:1", Digest: registrytest.SomeDigest})
+	err := l.Set(lock.Locked{Ref: "b:1", Digest: registrytest.SomeDigest})
 	if !errors.Is(err, digest.ErrMalformed) || !strings.HasSuffix(err.Error(), "more than 100000 images") {
 		t.Errorf("Set: %v", err)
 	}
-	if err := l.Set(digestlock.Locked{Ref: "a:1", Digest: otherDigest}); err != nil {
+	if err := l.Set(lock.Locked{Ref: "a:1", Digest: otherDigest}); err != nil {
 		t.Errorf("Set of one that is there: %v", err)
 	}
 	text.WriteString("b:1 " + registrytest.SomeDigest + " -\n")
-	if _, err := digestlock.ParseLock("images.lock", []byte(text.String())); err == nil || err.Error() != "images.lock:100002:1: more than 100000 images" {
+	if _, err := lock.ParseLock("images.lock", []byte(text.String())); err == nil || err.Error() != "images.lock:100002:1: more than 100000 images" {
 		t.Errorf("ParseLock: %v", err)
 	}
 }
 
 func TestLockSetFaults(t *testing.T) {
-	platforms := func(ps ...digestlock.LockedPlatform) digestlock.Locked {
-		return digestlock.Locked{Ref: "a:1", Digest: registrytest.SomeDigest, Platforms: ps}
+	platforms := func(ps ...lock.LockedPlatform) lock.Locked {
+		return lock.Locked{Ref: "a:1", Digest: registrytest.SomeDigest, Platforms: ps}
 	}
-	var many []digestlock.LockedPlatform
+	var many []lock.LockedPlatform
 	for i := range 65 {
-		many = append(many, digestlock.LockedPlatform{Platform: fmt.Sprintf("linux/a%d", i), Digest: registrytest.SomeDigest})
+		many = append(many, lock.LockedPlatform{Platform: fmt.Sprintf("linux/a%d", i), Digest: registrytest.SomeDigest})
 	}
-	for want, entry := range map[string]digestlock.Locked{
+	for want, entry := range map[string]lock.Locked{
 		`reference "a": byte 2: neither tag`:                  {Ref: "a", Digest: registrytest.SomeDigest},
 		`cannot be locked: digest does not start`:             {Ref: "a:1", Digest: "x"},
 		`cannot be locked as ` + otherDigest + `, it names`:   {Ref: "a:1@" + registrytest.SomeDigest, Digest: otherDigest},
 		`byte 4 of the media type: character " "`:             {Ref: "a:1", Digest: registrytest.SomeDigest, MediaType: "a/b c"},
-		`byte 1 of platform "linux": platform is not`:         platforms(digestlock.LockedPlatform{Platform: "linux", Digest: registrytest.SomeDigest}),
-		`byte 1 of platform "linux/x": digest does not start`: platforms(digestlock.LockedPlatform{Platform: "linux/x"}),
+		`byte 1 of platform "linux": platform is not`:         platforms(lock.LockedPlatform{Platform: "linux", Digest: registrytest.SomeDigest}),
+		`byte 1 of platform "linux/x": digest does not start`: platforms(lock.LockedPlatform{Platform: "linux/x"}),
 		`cannot be locked: more than 64 platforms`:            platforms(many...),
 		`byte 1 of platform "linux/a0": stands twice`:         platforms(many[0], many[0]),
 	} {
-		var l digestlock.Lock
+		var l lock.Lock
 		err := l.Set(entry)
 		if !errors.Is(err, digest.ErrMalformed) || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
@@ -330,7 +327,7 @@ func TestLockMerge(t *testing.T) {
 			if err != nil && !errors.As(err, &status) {
 				t.Fatal(err)
 			}
-			l, err := digestlock.ParseLock("images.lock", merged)
+			l, err := lock.ParseLock("images.lock", merged)
 			if tt.fault != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.fault) {
 					t.Errorf("got %v, want %s\n%s", err, tt.fault, merged)
@@ -371,7 +368,7 @@ func FuzzParseLock(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		l, err := digestlock.ParseLock("images.lock", data)
+		l, err := lock.ParseLock("images.lock", data)
 		if err != nil {
 			if !strings.HasPrefix(err.Error(), "images.lock:") {
 				t.Fatalf("error without a place: %v", err)
@@ -379,7 +376,7 @@ func FuzzParseLock(f *testing.F) {
 			return
 		}
 		written := l.Bytes()
-		again, err := digestlock.ParseLock("images.lock", written)
+		again, err := lock.ParseLock("images.lock", written)
 		if err != nil {
 			t.Fatalf("what was written is not read: %v\n%s", err, written)
 		}
@@ -400,17 +397,17 @@ func FuzzParseLock(f *testing.F) {
 }
 
 func ExampleParseLock() {
-	lock, err := digestlock.ParseLock("images.lock", []byte("images.lock v1\n"+
+	l, err := lock.ParseLock("images.lock", []byte("images.lock v1\n"+
 		"nginx:1.27 "+registrytest.SomeDigest+" -\n"))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	entry, ok := lock.Lookup("docker.io/library/nginx:1.27")
+	entry, ok := l.Lookup("docker.io/library/nginx:1.27")
 	fmt.Println(entry.Ref, entry.Digest, ok)
 
 	// Both sides of a merge have moved the image.
-	_, err = digestlock.ParseLock("images.lock", []byte("images.lock v1\n"+
+	_, err = lock.ParseLock("images.lock", []byte("images.lock v1\n"+
 		"nginx:1.27 "+registrytest.SomeDigest+" -\n"+
 		"nginx:1.27 "+otherDigest+" -\n"))
 	fmt.Println(err)

@@ -27,11 +27,11 @@ func ParseLock(name string, data []byte) (*Lock, error) {
 	p := &lockParser{lock: &Lock{name: name, entries: make(map[digest.Reference]*lockEntry)}}
 	switch {
 	case len(data) > maxLockSize:
-		p.Add(0, 0, "", "is larger than %d MiB", maxLockSize>>20)
-		return nil, p.Err()
+		p.add(0, 0, "", "is larger than %d MiB", maxLockSize>>20)
+		return nil, p.err()
 	case len(data) == 0:
-		p.Add(0, 0, "remove it, or write this line", "is empty, the first line is to be %q", lockHeader)
-		return nil, p.Err()
+		p.add(0, 0, "remove it, or write this line", "is empty, the first line is to be %q", lockHeader)
+		return nil, p.err()
 	}
 	for line := range bytes.Lines(data) {
 		p.number++
@@ -48,7 +48,7 @@ func ParseLock(name string, data []byte) (*Lock, error) {
 		}
 	}
 	if len(p.errs) > 0 {
-		return nil, p.Err()
+		return nil, p.err()
 	}
 	p.lock.tail = p.comments
 	return p.lock, nil
@@ -61,11 +61,11 @@ type lockParser struct {
 	errs     []error
 }
 
-func (p *lockParser) Add(line, col int, hint, format string, args ...any) {
+func (p *lockParser) add(line, col int, hint, format string, args ...any) {
 	p.errs = append(p.errs, &FileError{File: p.lock.Name(), Line: line, Col: col, Msg: fmt.Sprintf(format, args...), Hint: hint})
 }
 
-func (p *lockParser) Err() error { return errors.Join(p.errs...) }
+func (p *lockParser) err() error { return errors.Join(p.errs...) }
 
 func (p *lockParser) updateHint() string { return fmt.Sprintf(updateHint, p.lock.Name()) }
 
@@ -78,9 +78,9 @@ func (p *lockParser) header(text string) bool {
 	case isConflictMarker(text):
 		p.conflict()
 	case ours:
-		p.Add(1, len(lockHeader), "use a newer kubectl promote", "version v%s of the lock file is not known, this is v1", strings.TrimSpace(fault.Shorten(version)))
+		p.add(1, len(lockHeader), "use a newer kubectl promote", "version v%s of the lock file is not known, this is v1", strings.TrimSpace(fault.Shorten(version)))
 	default:
-		p.Add(1, 1, "", "the first line is not %q", lockHeader)
+		p.add(1, 1, "", "the first line is not %q", lockHeader)
 	}
 	return false
 }
@@ -88,11 +88,11 @@ func (p *lockParser) header(text string) bool {
 func (p *lockParser) line(text string) {
 	switch at := grammar.BadRune(text); {
 	case len(text) > maxLockLine:
-		p.Add(p.number, maxLockLine+1, "", "line longer than %d bytes", maxLockLine)
+		p.add(p.number, maxLockLine+1, "", "line longer than %d bytes", maxLockLine)
 	case isConflictMarker(text):
 		p.conflict()
 	case at >= 0:
-		p.Add(p.number, utf8.RuneCountInString(text[:at])+1, "", "character %s", grammar.QuoteFirst(text[at:]))
+		p.add(p.number, utf8.RuneCountInString(text[:at])+1, "", "character %s", grammar.QuoteFirst(text[at:]))
 	case strings.HasPrefix(text, "#"):
 		p.comments = append(p.comments, strings.TrimRight(text, " \t"))
 	case strings.Trim(text, " \t") == "":
@@ -115,18 +115,18 @@ func isConflictMarker(text string) bool {
 }
 
 func (p *lockParser) conflict() {
-	p.Add(p.number, 1, "remove the marker, keep one line for each image, then run "+p.updateHint(),
+	p.add(p.number, 1, "remove the marker, keep one line for each image, then run "+p.updateHint(),
 		"conflict marker of a merge")
 }
 
 func (p *lockParser) entry(text string) {
 	entry, key, at, why := parseLockLine(text)
 	if why != "" {
-		p.Add(p.number, at+1, "", "%s", why)
+		p.add(p.number, at+1, "", "%s", why)
 		return
 	}
 	if len(p.lock.entries) == maxLockEntries && p.lock.entries[key] == nil {
-		p.Add(p.number, 1, "", "%s", tooManyImages())
+		p.add(p.number, 1, "", "%s", tooManyImages())
 		return
 	}
 	e := &lockEntry{Locked: entry, comments: p.comments, line: p.number}
@@ -151,7 +151,7 @@ func (p *lockParser) entry(text string) {
 		first.comments = mergeComments(first.comments, e.comments)
 		return
 	}
-	p.Add(p.number, 1, "keep one of the two lines, or remove both and run "+p.updateHint(),
+	p.add(p.number, 1, "keep one of the two lines, or remove both and run "+p.updateHint(),
 		"image %q %s at %s:%d:1", e.Ref, what, p.lock.Name(), first.line)
 }
 

@@ -9,12 +9,12 @@ import (
 	"github.com/kubepromote/kubepromote/internal/fault"
 )
 
-// ErrNotLocked is the kind of an [*Error] about a reference that only a lock was
+// ErrNotLocked is the kind of an [*digest.Error] about a reference that only a lock was
 // asked about and that the lock has no entry for, or an entry with another
 // digest than the reference has. Nothing follows from it about the image.
 var ErrNotLocked = errors.New("not in the lock file")
 
-// BatchResolver answers many references in one call: a [Resolver], which asks
+// BatchResolver answers many references in one call: a [digest.Resolver], which asks
 // registries, or a [LockedResolver].
 type BatchResolver interface {
 	ResolveAll(ctx context.Context, refs []string, done func(digest.Result)) []digest.Result
@@ -40,7 +40,7 @@ type LockedResolver struct {
 	Update bool
 }
 
-// ResolveAll has the contract of [Resolver.ResolveAll]. References of which Next
+// ResolveAll has the contract of [digest.Resolver.ResolveAll]. References of which Next
 // fails, for whatever reason, fail; their entries in the lock stay as they are.
 func (r *LockedResolver) ResolveAll(ctx context.Context, refs []string, done func(digest.Result)) []digest.Result {
 	results := make([]digest.Result, len(refs))
@@ -58,7 +58,7 @@ func (r *LockedResolver) ResolveAll(ctx context.Context, refs []string, done fun
 			ask, asked = append(ask, ref), append(asked, i)
 			continue
 		}
-		finish(i, digest.Result{res, err})
+		finish(i, digest.Result{Resolution: res, Err: err})
 	}
 	if len(ask) == 0 {
 		return results
@@ -127,7 +127,7 @@ func (r *LockedResolver) keep(res digest.Result) digest.Result {
 		}
 	}
 	if err := r.Lock.Set(entry); err != nil {
-		return digest.Result{digest.Resolution{Ref: res.Ref, Repository: res.Repository, Tag: res.Tag}, err}
+		return digest.Result{Resolution: digest.Resolution{Ref: res.Ref, Repository: res.Repository, Tag: res.Tag}, Err: err}
 	}
 	return res
 }

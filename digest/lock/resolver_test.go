@@ -11,13 +11,13 @@ import (
 
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/digest/internal/registrytest"
-	digestlock "github.com/kubepromote/kubepromote/digest/lock"
+	"github.com/kubepromote/kubepromote/digest/lock"
 )
 
 // Callers can use either.
 var (
-	_ digestlock.BatchResolver = (*digest.Resolver)(nil)
-	_ digestlock.BatchResolver = (*digestlock.LockedResolver)(nil)
+	_ lock.BatchResolver = (*digest.Resolver)(nil)
+	_ lock.BatchResolver = (*lock.LockedResolver)(nil)
 )
 
 // answers is a resolver that knows tags by heart and notes what it is asked.
@@ -39,7 +39,7 @@ func (a *answers) ResolveAll(_ context.Context, refs []string, done func(digest.
 		case tagged == "":
 			res.Err = &digest.Error{Ref: s, Kind: digest.ErrUnknown}
 		default:
-			res.Digest, res.MediaType = tagged, ociIndexType
+			res.Digest, res.MediaType = tagged, registrytest.IndexType
 		}
 		out = append(out, res)
 		done(res)
@@ -76,9 +76,9 @@ func TestLockedResolver(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			lock := parseLock(t, lockFile("a:1 {D} {I} linux/amd64={E}", "b:1 {E} -"))
+			locked := parseLock(t, lockFile("a:1 {D} {I} linux/amd64={E}", "b:1 {E} -"))
 			next := &answers{tags: map[string]string{"a:1": registrytest.SomeDigest, "c:1": third}}
-			r := &digestlock.LockedResolver{Lock: lock, Update: tt.update}
+			r := &lock.LockedResolver{Lock: locked, Update: tt.update}
 			if tt.next {
 				r.Next = next
 			}
@@ -97,7 +97,7 @@ func TestLockedResolver(t *testing.T) {
 			if diff := cmp.Diff(tt.asked, next.asked); diff != "" {
 				t.Errorf("asked (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(tt.lock, string(lock.Bytes())); diff != "" {
+			if diff := cmp.Diff(tt.lock, string(locked.Bytes())); diff != "" {
 				t.Errorf("lock (-want +got):\n%s", diff)
 			}
 		})
@@ -105,7 +105,7 @@ func TestLockedResolver(t *testing.T) {
 }
 
 func outcome(res digest.Result, third string) string {
-	for _, kind := range []error{digestlock.ErrNotLocked, digest.ErrMalformed, digest.ErrUnknown, digest.ErrNotFound} {
+	for _, kind := range []error{lock.ErrNotLocked, digest.ErrMalformed, digest.ErrUnknown, digest.ErrNotFound} {
 		if errors.Is(res.Err, kind) {
 			return kind.Error()
 		}
@@ -115,10 +115,10 @@ func outcome(res digest.Result, third string) string {
 
 // A lock that an update moves forgets the platforms of the manifest before.
 func TestLockedResolverMoves(t *testing.T) {
-	lock := parseLock(t, lockFile("a:1 {D} - linux/amd64={E}"))
+	locked := parseLock(t, lockFile("a:1 {D} - linux/amd64={E}"))
 	next := &answers{tags: map[string]string{"a:1": otherDigest}}
-	(&digestlock.LockedResolver{Lock: lock, Next: next, Update: true}).ResolveAll(t.Context(), []string{"a:1"}, ignore)
-	if got, want := string(lock.Bytes()), lockFile("a:1 {E} {I}"); got != want {
+	(&lock.LockedResolver{Lock: locked, Next: next, Update: true}).ResolveAll(t.Context(), []string{"a:1"}, ignore)
+	if got, want := string(locked.Bytes()), lockFile("a:1 {E} {I}"); got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
 	}
 }
@@ -126,12 +126,12 @@ func TestLockedResolverMoves(t *testing.T) {
 func ignore(digest.Result) {}
 
 func TestLockedResolverErrors(t *testing.T) {
-	lock := parseLock(t, lockFile("a:1 {D} -"))
+	locked := parseLock(t, lockFile("a:1 {D} -"))
 	for ref, want := range map[string]string{
 		"r.io/b:1":           `reference "r.io/b:1": has no entry in images.lock`,
 		"a:1@" + otherDigest: `reference "a:1@` + otherDigest + `": images.lock has tag "1" as ` + registrytest.SomeDigest,
 	} {
-		res := (&digestlock.LockedResolver{Lock: lock}).ResolveAll(t.Context(), []string{ref}, nil)[0]
+		res := (&lock.LockedResolver{Lock: locked}).ResolveAll(t.Context(), []string{ref}, nil)[0]
 		var e *digest.Error
 		if !errors.As(res.Err, &e) || e.Error() != want || res.Digest != "" {
 			t.Errorf("got %+v, want %s", res, want)
@@ -151,13 +151,13 @@ func TestLockedResolverErrors(t *testing.T) {
 }
 
 func ExampleLockedResolver() {
-	lock, err := digestlock.ParseLock("images.lock", []byte("images.lock v1\n"+
+	locked, err := lock.ParseLock("images.lock", []byte("images.lock v1\n"+
 		"registry.example.com/shop/cart:v1 "+registrytest.SomeDigest+" -\n"))
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	offline := &digestlock.LockedResolver{Lock: lock}
+	offline := &lock.LockedResolver{Lock: locked}
 	for _, res := range offline.ResolveAll(context.Background(), []string{
 		"registry.example.com/shop/cart:v1",
 		"registry.example.com/shop/web:v1",

@@ -30,7 +30,7 @@ func (t *transport) authorize(ctx context.Context, h *host, g *pinged, e endpoin
 		}
 		return &authorization{header: basic(config)}, nil
 	case "bearer":
-		key := tokenKey{h, t.Namespace(h, e.repo), strings.Join(e.scopes, " ")}
+		key := tokenKey{h, t.namespace(h, e.repo), strings.Join(e.scopes, " ")}
 		if k := h.token(key); k != nil {
 			return &authorization{"Bearer " + k.value, k, true}, nil
 		}
@@ -53,7 +53,7 @@ func basic(c *authn.AuthConfig) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(c.Username+":"+c.Password))
 }
 
-func (t *transport) Namespace(h *host, repo string) string {
+func (t *transport) namespace(h *host, repo string) string {
 	if h.guest {
 		return ""
 	}
@@ -72,7 +72,7 @@ func (t *transport) config(ctx context.Context, h *host, repo string) (*authn.Au
 	}
 	config, err := authn.Authorization(ctx, c.Auth)
 	if err != nil {
-		return nil, &credentials.Error{Source: c.Title, Err: err}
+		return nil, &credentials.Error{Source: c.Source, Err: err}
 	}
 	return config, nil
 }
@@ -103,7 +103,7 @@ func (t *transport) reauthorize(ctx context.Context, h *host, g *pinged, e endpo
 		h.pinged.Store(&known)
 		return t.authorize(ctx, h, &known, e)
 	}
-	key := tokenKey{h, t.Namespace(h, e.repo), strings.Join(e.scopes, " ")}
+	key := tokenKey{h, t.namespace(h, e.repo), strings.Join(e.scopes, " ")}
 	wanted := strings.Fields(c.Scope)
 	switch {
 	case used.held && (used.token.granted || !used.token.batched) && resp.StatusCode == http.StatusUnauthorized:

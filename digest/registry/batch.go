@@ -35,7 +35,7 @@ func (t *transport) announce(registry string, repositories []string) {
 		}
 	}
 	for name, repos := range at {
-		t.Host(name).announce(repos)
+		t.host(name).announce(repos)
 	}
 }
 
@@ -123,7 +123,7 @@ func (h *host) formBatch(repo, namespace string, namespaceOf func(string) string
 func (t *transport) withBatch(ctx context.Context, g *pinged, key tokenKey, repo string) error {
 	h := key.host
 	for {
-		b, next := h.batchOf(repo, key.namespace, func(other string) string { return t.Namespace(h, other) })
+		b, next := h.batchOf(repo, key.namespace, func(other string) string { return t.namespace(h, other) })
 		if b == nil {
 			return nil
 		}

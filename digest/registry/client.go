@@ -52,8 +52,9 @@ type Options struct {
 }
 
 // Client is an [http.RoundTripper] for registries. It authenticates by
-// itself, so a client sends plain requests for "https://HOST/v2/…"; with
-// go-containerregistry that is [Transport.RemoteOptions] and no authenticator.
+// itself, so a library sends plain requests for "https://HOST/v2/…": with
+// go-containerregistry that is remote.WithTransport, no authenticator, and a
+// remote.WithRetryBackoff of one step, as its tries would multiply with these.
 // It is safe for concurrent use. Make it with [New].
 //
 // Requests that are needed beside those of the caller are shared by all: one
@@ -104,7 +105,7 @@ type transport struct {
 // New makes a Client. It asks nothing yet.
 func New(o Options) *Client {
 	t := &transport{
-		keys:       credentials.AsKeychain(o.Keychain),
+		keys:       asKeychain(o.Keychain),
 		registries: o.Registries,
 		userAgent:  o.UserAgent,
 		perHost:    cmp.Or(max(o.PerRegistry, 0), defaultPerRegistry),
@@ -115,6 +116,17 @@ func New(o Options) *Client {
 	}
 	t.net = newNetwork(o)
 	return &Client{transport: t}
+}
+
+// asKeychain makes one of any keychain; nil means the default.
+func asKeychain(inner authn.Keychain) *credentials.Keychain {
+	switch k := inner.(type) {
+	case nil:
+		return credentials.NewKeychain(credentials.KeychainOptions{})
+	case *credentials.Keychain:
+		return k
+	}
+	return credentials.NewKeychain(credentials.KeychainOptions{WithoutDefault: true, Keychains: []authn.Keychain{inner}})
 }
 
 // Cached is the same client, with its connections and tokens, of which manifests
@@ -128,10 +140,6 @@ func (c *Client) Cached(in *cache.Cache) *Client { return &Client{c.transport, i
 // CloseIdleConnections closes connections that are kept for later requests. The
 // Client stays usable.
 func (c *Client) CloseIdleConnections() { c.transport.net.closeIdle() }
-
-// Tried says which credentials are in use for a repository, such as "docker
-// config", never their value; see [credentials.Keychain.Tried].
-func (c *Client) Tried(target authn.Resource) string { return c.transport.keys.Tried(target) }
 
 // Announce says that repositories of a registry will be read from, so that one
 // token can be asked for many of them. The registry and the repositories are
@@ -164,7 +172,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return pingAnswer(req), nil
 	case kindOther:
 		var known bool
-		if e, known = t.uploads.Get(req.URL); !known {
+		if e, known = t.uploads.get(req.URL); !known {
 			return t.foreign(out, e, &host{name: req.URL.Host}, &pinged{scheme: req.URL.Scheme, private: address.OfHost(req.URL.Host) == address.Private})
 		}
 	}
@@ -179,7 +187,7 @@ func (t *transport) redirected(out *outgoing) (*http.Response, error) {
 		return nil, errRedirects
 	}
 	e := parseEndpoint(first.Method, first.URL.Path)
-	h := t.Host(first.URL.Host)
+	h := t.host(first.URL.Host)
 	g := h.pinged.Load()
 	if g == nil {
 		g = &pinged{scheme: first.URL.Scheme, private: address.OfHost(h.name) == address.Private}

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
@@ -21,22 +22,43 @@ import (
 	"github.com/kubepromote/kubepromote/digest/registry"
 )
 
-func newTransport(t testing.TB, o registry.Options) *registry.Client {
+func newClient(t testing.TB, o registry.Options) *registry.Client {
 	t.Helper()
 	if o.Keychain == nil {
 		o.Keychain = registrytest.Anonymous{}
 	}
-	tr := registry.New(o)
-	t.Cleanup(tr.CloseIdleConnections)
-	return tr
+	c := registry.New(o)
+	t.Cleanup(c.CloseIdleConnections)
+	return c
 }
 
-// go-containerregistry on the Transport: an image is pushed, mounted into
+func newRepository(t testing.TB, o registry.Options, repo string) *registry.Repository {
+	t.Helper()
+	n, err := name.NewRepository(repo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newClient(t, o).Repository(n)
+}
+
+func hashOf(t testing.TB, digest string) v1.Hash {
+	t.Helper()
+	h, err := v1.NewHash(digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// go-containerregistry on the Client: an image is pushed, mounted into
 // another repository, listed and pulled, with one ping.
-func TestTransportUnderLibrary(t *testing.T) {
+func TestClientUnderLibrary(t *testing.T) {
 	f := registrytest.New(t)
 	rlm := newRealm(f)
-	tr := newTransport(t, registry.Options{}).RemoteOptions()
+	tr := []remote.Option{
+		remote.WithTransport(newClient(t, registry.Options{})),
+		remote.WithRetryBackoff(remote.Backoff{Steps: 1}), remote.WithRetryStatusCodes(),
+	}
 	img, err := random.Image(100_000, 2)
 	if err != nil {
 		t.Fatal(err)
@@ -96,8 +118,8 @@ func TestTransportUnderLibrary(t *testing.T) {
 }
 
 // A ping of the caller's is answered without the network.
-func TestGreetingAnswered(t *testing.T) {
-	tr := newTransport(t, registry.Options{Base: registrytest.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
+func TestPingAnswered(t *testing.T) {
+	tr := newClient(t, registry.Options{Base: registrytest.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
 		t.Errorf("asked %s", r.URL)
 		return nil, errors.New("asked")
 	})})
@@ -111,7 +133,7 @@ func TestGreetingAnswered(t *testing.T) {
 // not bounded.
 func TestRedirectedBlob(t *testing.T) {
 	f := registrytest.New(t)
-	newRealm(f)
+	rlm := newRealm(f)
 	big := make([]byte, 5<<20)
 	store := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if a := r.Header.Get("Authorization"); a != "" {
@@ -120,9 +142,8 @@ func TestRedirectedBlob(t *testing.T) {
 		w.Write(big)
 	}))
 	defer store.Close()
-	inner := f.Fault
 	f.SetFault(func(w http.ResponseWriter, r *http.Request) bool {
-		if inner(w, r) {
+		if rlm.serve(w, r) {
 			return true
 		}
 		if strings.Contains(r.URL.Path, "/blobs/") {
@@ -131,7 +152,7 @@ func TestRedirectedBlob(t *testing.T) {
 		}
 		return false
 	})
-	tr := newTransport(t, registry.Options{})
+	tr := newClient(t, registry.Options{})
 	resp, err := (&http.Client{Transport: tr}).Get("https://" + f.Host + "/v2/a/blobs/" + registrytest.SomeDigest)
 	if err != nil {
 		t.Fatal(err)
@@ -185,7 +206,7 @@ func TestUploadElsewhere(t *testing.T) {
 		}
 		return true
 	})
-	client := http.Client{Transport: newTransport(t, registry.Options{})}
+	client := http.Client{Transport: newClient(t, registry.Options{})}
 	resp, err := client.Post("https://"+f.Host+"/v2/a/blobs/uploads/", "", nil)
 	if err != nil || resp.StatusCode != http.StatusAccepted {
 		t.Fatalf("got %v, %v", resp, err)
@@ -227,7 +248,7 @@ func TestRepeated(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		resp, err := newTransport(t, registry.Options{}).RoundTrip(req)
+		resp, err := newClient(t, registry.Options{}).RoundTrip(req)
 		if err != nil || resp.StatusCode != http.StatusServiceUnavailable || n.Load() != tt.want {
 			t.Errorf("%s: sent %d times, want %d: %v", name, n.Load(), tt.want, err)
 		}

@@ -8,7 +8,6 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"github.com/kubepromote/kubepromote/digest/internal/grammar"
-	"github.com/kubepromote/kubepromote/digest/registry/credentials"
 	"github.com/kubepromote/kubepromote/internal/fault"
 )
 
@@ -20,7 +19,7 @@ const (
 
 // Config is a registries configuration: where the images of a registry may
 // also be had, and which registries must not be asked. Make it with
-// [ParseRegistries]. Nil means no configuration.
+// [ParseConfig]. Nil means no configuration.
 type Config struct {
 	entries []registryEntry
 }
@@ -251,16 +250,16 @@ func (e *registryEntry) fold() {
 
 func foldHost(location string) string {
 	host, path, ok := strings.Cut(location, "/")
-	host = credentials.RegistryHost(host)
+	host = grammar.FoldHost(host)
 	if ok {
 		return host + "/" + path
 	}
 	return host
 }
 
-// Find gives the entry with the longest prefix for a repository, or nil. A host
+// find gives the entry with the longest prefix for a repository, or nil. A host
 // that is spelt out goes before one with "*.".
-func (r *Config) Find(host, repo string) *registryEntry {
+func (r *Config) find(host, repo string) *registryEntry {
 	if r == nil {
 		return nil
 	}

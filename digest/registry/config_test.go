@@ -29,7 +29,7 @@ blocked = true
 "debian" = "docker.io/library/debian"
 `
 
-func TestParseRegistriesErrors(t *testing.T) {
+func TestParseConfigErrors(t *testing.T) {
 	if _, err := registry.ParseConfig("registries.conf", []byte(someRegistries)); err != nil {
 		t.Error(err)
 	}
@@ -58,7 +58,7 @@ func TestParseRegistriesErrors(t *testing.T) {
 	}
 }
 
-func FuzzParseRegistries(f *testing.F) {
+func FuzzParseConfig(f *testing.F) {
 	f.Add(someRegistries)
 	f.Add("[[registry]]\nlocation = \"r.example\"\ncolour = \"red\"\n")
 	f.Add("[[registry]]\nprefix = \"*.r.example\"\n[[registry.mirror]]\nlocation = \"m.example/a\"\n")

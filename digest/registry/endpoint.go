@@ -124,7 +124,7 @@ func (u *uploads) note(at *url.URL, e endpoint) {
 	}
 }
 
-func (u *uploads) Get(at *url.URL) (endpoint, bool) {
+func (u *uploads) get(at *url.URL) (endpoint, bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	e, ok := u.places[at.Host+at.Path]

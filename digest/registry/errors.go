@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"time"
 
+	protocol "github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
 	"github.com/kubepromote/kubepromote/digest/registry/credentials"
 	"github.com/kubepromote/kubepromote/internal/fault"
 )
@@ -19,9 +21,8 @@ var ErrNotFound = fault.NotFound
 type Error struct {
 	// Status is the HTTP status that decided, or 0 when none did.
 	Status int
-	// Wait is what the registry has asked to wait before the next request.
-	Wait time.Duration
 
+	wait time.Duration // what the registry has asked for before the next request
 	text string
 	err  error
 }
@@ -48,12 +49,22 @@ func (e *Error) Temporary() bool {
 	return !strings.HasPrefix(e.text, "no such host") && !strings.HasPrefix(e.text, "certificate")
 }
 
+// answered is the status of the repository's own answer: 0 where the request did
+// not come so far, as after a token server's refusal.
+func (e *Error) answered() int {
+	var answer *protocol.Error
+	if errors.As(e.err, &answer) {
+		return answer.StatusCode
+	}
+	return 0
+}
+
 // failure describes what went wrong with a request, in the words of this package.
 func (r *Repository) failure(err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {
 		return e
 	}
-	status, text := describe(err, r.client.Tried(r.name))
+	status, text := describe(err, r.client.transport.keys.Tried(r.name))
 	return &Error{Status: status, text: text, err: err}
 }

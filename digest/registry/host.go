@@ -49,7 +49,7 @@ type pinged struct {
 	pool      http.RoundTripper
 }
 
-func (t *transport) Host(name string) *host {
+func (t *transport) host(name string) *host {
 	return loadHost(&t.hosts, name, false)
 }
 
@@ -67,7 +67,7 @@ func loadHost(m *sync.Map, name string, guest bool) *host {
 
 // pingAnswer stands in for the registry's: clients send a GET /v2/ per
 // repository to learn the scheme and whether to authenticate, and both are
-// this Transport's business. The scheme is the one that go-containerregistry
+// the client's business. The scheme is the one that go-containerregistry
 // expects of the name, because it compares later URLs with that.
 func pingAnswer(req *http.Request) *http.Response {
 	resp := emptyAnswer(req, http.StatusOK)
@@ -234,7 +234,7 @@ func isPrivate(a net.Addr) bool {
 	return err == nil && address.Of(ap.Addr()) == address.Private
 }
 
-// visit makes requests of the Transport's own: pings, and for tokens. It
+// visit makes requests of the client's own: pings, and for tokens. It
 // follows redirects by the rules for what a registry points to.
 type visit struct {
 	t      *transport
@@ -271,13 +271,18 @@ func (v *visit) RoundTrip(req *http.Request) (*http.Response, error) {
 	return v.t.deliver(out, route{url: req.URL, pool: pool, limit: v.limit, once: v.once}, "")
 }
 
+const (
+	errURLScheme      fault.Text = "points to a URL that is not https"
+	errURLCredentials fault.Text = "points to a URL with credentials in it"
+)
+
 // target checks where a registry points to and gives the connections to use.
 func (t *transport) target(u *url.URL, from *host, g *pinged) (http.RoundTripper, error) {
 	switch {
 	case u.Scheme != "https" && u.Scheme != "http", u.Hostname() == "":
-		return nil, fault.Text("points to a URL that is not https")
+		return nil, errURLScheme
 	case u.User != nil:
-		return nil, fault.Text("points to a URL with credentials in it")
+		return nil, errURLCredentials
 	case u.Scheme == "http" && g.scheme != "http":
 		return nil, fault.Text(fmt.Sprintf("points to %q over plain HTTP", fault.Shorten(u.Host)))
 	case u.Host == from.name && g.pool != nil:

@@ -22,7 +22,8 @@ func (r *Repository) Head(ctx context.Context, ref string) (v1.Descriptor, error
 	resp, err := r.send(ctx, request{method: http.MethodHead, url: r.url("manifests/"+ref, nil), accept: content.ManifestTypes}, http.StatusOK)
 	var e *Error
 	if errors.As(err, &e) {
-		undecided := e.Status == http.StatusMethodNotAllowed || e.Status == http.StatusNotFound && !errors.Is(err, ErrNotFound)
+		status := e.answered()
+		undecided := status == http.StatusMethodNotAllowed || status == http.StatusNotFound && !errors.Is(err, ErrNotFound)
 		if !undecided {
 			return v1.Descriptor{}, err
 		}

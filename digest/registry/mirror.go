@@ -22,15 +22,15 @@ const mirrorTime = 15 * time.Second
 // is pulled, then the registry itself.
 func (t *transport) routed(out *outgoing, e endpoint) (*http.Response, error) {
 	u := *out.in.URL
-	entry := t.registries.Find(u.Host, e.repo)
+	entry := t.registries.find(u.Host, e.repo)
 	if entry == nil {
-		return t.ask(out, t.Host(u.Host), e, &u)
+		return t.ask(out, t.host(u.Host), e, &u)
 	}
 	if entry.blocked {
 		return nil, fault.Text(fmt.Sprintf("blocked by %s: prefix %q", entry.file, entry.prefix))
 	}
 	if e.write || e.kind != kindManifest && e.kind != kindBlob && e.kind != kindList || e.repo == "" {
-		return t.ask(out, t.Host(u.Host), e, &u)
+		return t.ask(out, t.host(u.Host), e, &u)
 	}
 	mirrors := entry.pullsFrom(e)
 	for i, m := range mirrors {
@@ -53,7 +53,7 @@ func (t *transport) routed(out *outgoing, e endpoint) (*http.Response, error) {
 // askAt asks another place than the URL names. The answer says so, because
 // redirects are relative to it.
 func (t *transport) askAt(out *outgoing, e endpoint, u *url.URL) (*http.Response, error) {
-	resp, err := t.ask(out, t.Host(u.Host), e, u)
+	resp, err := t.ask(out, t.host(u.Host), e, u)
 	if err == nil && u.Host != out.in.URL.Host {
 		own := *out.in
 		own.URL = u
@@ -110,7 +110,7 @@ func (e *registryEntry) rewrite(location string, u *url.URL, asked endpoint) (*u
 
 // places are where a repository may be had from, the registry itself last.
 func (r *Config) places(host, repo string) []place {
-	e := r.Find(host, repo)
+	e := r.find(host, repo)
 	if e == nil {
 		return []place{{host, repo}}
 	}

@@ -89,6 +89,28 @@ func TestMirrorHangs(t *testing.T) {
 	}
 }
 
+// A mirror's redirect to itself is followed with the mirror's own token: where an
+// answer comes from decides, not where the question was first meant for.
+func TestMirrorRedirectsToItself(t *testing.T) {
+	origin, copies := registrytest.New(t), registrytest.New(t)
+	want := copies.Push(t, "moved/cart", "v1", "one")
+	rlm := newRealm(copies)
+	copies.SetFault(func(w http.ResponseWriter, r *http.Request) bool {
+		if rlm.serve(w, r) {
+			return true
+		}
+		if !strings.HasPrefix(r.URL.Path, "/v2/copies/") {
+			return false
+		}
+		http.Redirect(w, r, strings.Replace(r.URL.Path, "/copies/", "/moved/", 1), http.StatusTemporaryRedirect)
+		return true
+	})
+	got, err := mirrored(t, origin, "all", copies).Resolve(t.Context(), "quay.example/shop/cart:v1")
+	if err != nil || got.Digest != want {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
 // What no mirror has is decided by the registry, which is named as the user did.
 func TestMirrorNotFound(t *testing.T) {
 	origin, copies := registrytest.New(t), registrytest.New(t)

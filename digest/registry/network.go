@@ -18,10 +18,13 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/kubepromote/kubepromote/digest/registry/credentials"
+	"github.com/kubepromote/kubepromote/digest/internal/content"
 	"github.com/kubepromote/kubepromote/digest/registry/internal/address"
 	"github.com/kubepromote/kubepromote/internal/fault"
 )
+
+// maxAuthorities bounds a file of certificates.
+const maxAuthorities = 1 << 20
 
 // network makes connections. It has two sets of them, so that one that was made
 // to a private registry by its name is not reused for what a public registry
@@ -174,9 +177,14 @@ func readCerts(dir, registry string) (*tls.Config, error) {
 }
 
 func addAuthority(config *tls.Config, file string) error {
-	data, err := credentials.ReadAuthFile(file)
+	f, err := os.Open(file)
 	if err != nil {
 		return err
+	}
+	defer f.Close()
+	data, over, err := content.ReadAtMost(f, maxAuthorities)
+	if err != nil || over {
+		return errors.Join(err, errors.New("cannot be read, or is larger than 1 MiB"))
 	}
 	if config.RootCAs == nil {
 		if config.RootCAs, err = x509.SystemCertPool(); err != nil {

@@ -1,8 +1,7 @@
-package registry
+package registry_test
 
 import (
 	"bufio"
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -28,48 +27,9 @@ import (
 	"github.com/google/go-containerregistry/pkg/authn"
 
 	"github.com/kubepromote/kubepromote/digest"
+	"github.com/kubepromote/kubepromote/digest/registry"
 	"github.com/kubepromote/kubepromote/digest/registry/credentials"
-	"github.com/kubepromote/kubepromote/digest/registry/internal/address"
 )
-
-// What a name turned out to be is checked when it is connected to.
-func TestDial(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	n := newNetwork(Options{})
-	for _, tt := range []struct {
-		most address.Class
-		host string
-		ok   bool
-	}{
-		{address.Private, "127.0.0.1", true},
-		{address.Public, "127.0.0.1", false},
-		{address.Public, "localhost", false}, // a name
-		{address.Private, "0.0.0.0", false},
-		{address.Private, "169.254.169.254", false},
-		{address.Private, "::ffff:169.254.169.254", false},
-	} {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-		conn, err := n.dial(tt.most)(ctx, "tcp", net.JoinHostPort(tt.host, port))
-		cancel()
-		if (err == nil) != tt.ok || err != nil && !strings.HasSuffix(err.Error(), "address: not asked") {
-			t.Errorf("%s up to %d: %v", tt.host, tt.most, err)
-		}
-		if conn != nil {
-			conn.Close()
-		}
-	}
-	n.proxies.Store(net.JoinHostPort("127.0.0.1", port), true)
-	conn, err := n.dial(address.Public)(t.Context(), "tcp", net.JoinHostPort("127.0.0.1", port))
-	if err != nil {
-		t.Fatalf("a proxy of the user's: %v", err)
-	}
-	conn.Close()
-}
 
 // tlsRegistry has one image, "a:b", and wants a certificate if want is given.
 func tlsRegistry(t *testing.T, want *x509.CertPool) (s *httptest.Server, protocol *atomic.Value) {
@@ -142,9 +102,9 @@ func TestCertsDir(t *testing.T) {
 	s, protocol := tlsRegistry(t, clientCert(t, clientDir))
 	host := strings.TrimPrefix(s.URL, "https://")
 	resolve := func() error {
-		tr := New(Options{Keychain: noKeys(), CertsDir: certs})
+		tr := registry.New(registry.Options{Keychain: noKeys(), CertsDir: certs})
 		defer tr.CloseIdleConnections()
-		_, err := digest.NewResolver(digest.Options{Transport: tr}).Resolve(t.Context(), host+"/a:b")
+		_, err := digest.NewResolver(digest.Options{Client: tr}).Resolve(t.Context(), host+"/a:b")
 		return err
 	}
 	if err := resolve(); err == nil || !strings.Contains(err.Error(), "certificate not accepted") {
@@ -185,13 +145,13 @@ func TestCertsDir(t *testing.T) {
 func TestInsecure(t *testing.T) {
 	s, _ := tlsRegistry(t, nil)
 	host := strings.TrimPrefix(s.URL, "https://")
-	registries, err := ParseConfig("registries.conf", []byte("[[registry]]\nlocation = \""+host+"\"\ninsecure = true\n"))
+	registries, err := registry.ParseConfig("registries.conf", []byte("[[registry]]\nlocation = \""+host+"\"\ninsecure = true\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr := New(Options{Keychain: noKeys(), Registries: registries})
+	tr := registry.New(registry.Options{Keychain: noKeys(), Registries: registries})
 	defer tr.CloseIdleConnections()
-	if _, err := digest.NewResolver(digest.Options{Transport: tr}).Resolve(t.Context(), host+"/a:b"); err != nil {
+	if _, err := digest.NewResolver(digest.Options{Client: tr}).Resolve(t.Context(), host+"/a:b"); err != nil {
 		t.Error(err)
 	}
 }
@@ -201,7 +161,7 @@ func TestInsecure(t *testing.T) {
 // is in SSL_CERT_FILE.
 func TestEnvironment(t *testing.T) {
 	if os.Getenv("DIGEST_TEST_PROXIED") != "" {
-		r := digest.NewResolver(digest.Options{Keychain: noKeys()})
+		r := digest.NewResolver(digest.Options{Client: registry.New(registry.Options{Keychain: noKeys()})})
 		res, err := r.Resolve(t.Context(), "example.com/a:b")
 		if err != nil || res.Digest == "" {
 			t.Fatalf("got %+v, %v", res, err)

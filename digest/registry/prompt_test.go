@@ -131,7 +131,7 @@ func TestTimeout(t *testing.T) {
 // A transport that ignores contexts holds up a goroutine but not the caller.
 func TestPromptWithStuckTransport(t *testing.T) {
 	before := runtime.NumGoroutine()
-	transport := registrytest.Stuck{make(chan struct{})}
+	transport := registrytest.Stuck{Release: make(chan struct{})}
 	r := registrytest.NewResolver(t, registrytest.Options{Transport: transport})
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()

@@ -27,13 +27,13 @@ func TestLimits(t *testing.T) {
 		busy.Add(-1)
 		return false
 	})
-	tr := newTransport(t, registry.Options{PerRegistry: 3})
+	tr := newClient(t, registry.Options{PerRegistry: 3})
 	resolveAll(t, registrytest.NewResolver(t, registrytest.Options{Transport: tr}), refs, want)
 	if n := most.Load(); n > 3 {
 		t.Errorf("%d requests at a time, want at most 3", n)
 	}
 	start := time.Now()
-	paced := newTransport(t, registry.Options{Rate: 100})
+	paced := newClient(t, registry.Options{Rate: 100})
 	resolveAll(t, registrytest.NewResolver(t, registrytest.Options{Transport: paced}), refs[:20], want)
 	if took := time.Since(start); took < 180*time.Millisecond {
 		t.Errorf("20 images and a pinged at 100 requests a second took %v", took)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -42,7 +41,7 @@ func (r *Repository) Referrers(ctx context.Context, digest v1.Hash) (list []v1.D
 		if err != nil {
 			return list, false, r.failure(err)
 		}
-		if next, err = nextReferrers(next, resp); err != nil {
+		if next, err = nextPage(next, resp.Header.Values("Link")); err != nil {
 			return list, false, r.failure(err)
 		}
 		if next == nil {
@@ -52,17 +51,13 @@ func (r *Repository) Referrers(ctx context.Context, digest v1.Hash) (list []v1.D
 	return list, false, r.failure(fault.Text(fmt.Sprintf("answered with more than %d pages of referrers", maxReferrerPages)))
 }
 
-func nextReferrers(page *url.URL, resp *http.Response) (*url.URL, error) {
-	return nextPage(page, resp.Header.Values("Link"))
-}
-
 // lacksReferrers knows the answers of registries that do not have this request.
 func lacksReferrers(err error) bool {
 	var e *Error
 	if !errors.As(err, &e) {
 		return false
 	}
-	switch e.Status {
+	switch e.answered() {
 	case http.StatusNotFound, http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotAcceptable:
 		return true
 	}

@@ -96,7 +96,6 @@ func (r *Repository) once(ctx context.Context, m request) (*http.Response, error
 	}
 	resp, err := r.client.RoundTrip(req)
 	if err == nil {
-		resp.Request = req
 		return resp, nil
 	}
 	var own fault.Text
@@ -121,7 +120,7 @@ func (r *Repository) check(resp *http.Response, wanted []int) (*http.Response, e
 		return nil, r.failure(err)
 	}
 	e := r.failure(answered)
-	e.Wait, _ = retryAfter(resp.Header.Get("Retry-After"), time.Now())
+	e.wait, _ = retryAfter(resp.Header.Get("Retry-After"), time.Now())
 	// A 404 as a web page comes from a proxy as likely as from the registry.
 	if answered.StatusCode == http.StatusNotFound && (!isHTML(resp) || saysUnknown(answered)) {
 		e.text, e.err = ErrNotFound.Error(), errors.Join(ErrNotFound, answered)
@@ -163,12 +162,17 @@ func isRedirect(status int) bool {
 	return false
 }
 
-// follow finds where a Location header leads. Whether that is a place to go to
-// is for the client to say.
+// follow finds where a Location header leads. Whether the host is one to go to is
+// for the client to say.
 func follow(from *url.URL, location string) (*url.URL, error) {
 	to, err := from.Parse(location)
-	if err != nil || to.Host == "" || to.User != nil {
-		return nil, fault.Text("points to a URL that cannot be used")
+	switch {
+	case err != nil:
+		return nil, fault.Text("points to a URL that cannot be read")
+	case to.User != nil:
+		return nil, errURLCredentials
+	case to.Host == "":
+		return nil, errURLScheme
 	}
 	return to, nil
 }

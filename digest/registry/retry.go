@@ -243,8 +243,8 @@ func Retry(ctx context.Context, longest time.Duration, f func() (repeat bool, er
 		}
 		wait := backoff(try)
 		var e *Error
-		if errors.As(err, &e) && e.Wait > 0 {
-			wait = e.Wait
+		if errors.As(err, &e) && e.wait > 0 {
+			wait = e.wait
 		}
 		if deadline, ok := ctx.Deadline(); wait > longest || ok && time.Until(deadline) <= wait {
 			return err

@@ -98,8 +98,60 @@ func TestForbiddenAddress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	anywhere := newTransport(t, registry.Options{AllowLinkLocal: true, Registries: registries})
+	anywhere := newClient(t, registry.Options{AllowLinkLocal: true, Registries: registries})
 	if got, err := registrytest.NewResolver(t, registrytest.Options{Transport: anywhere}).Resolve(t.Context(), ref); err != nil || got.Digest != want {
 		t.Errorf("allowed: %+v, %v", got, err)
 	}
+}
+
+// Where a registry may send those who ask for a blob, and where not.
+func TestBlobGoesTo(t *testing.T) {
+	for _, tt := range []struct{ registry, location, want string }{
+		{"registry.example.com", "/v2/x?a=b", "https://registry.example.com/v2/x?a=b"},
+		{"registry.example.com", "https://storage.example.com/x", "https://storage.example.com/x"},
+		{"registry.example.com", "http://storage.example.com/x", ""},
+		{"registry.example.com", "http://registry.example.com/x", "https://registry.example.com/x"},
+		{"registry.example.com", "https://u:p@registry.example.com/x", ""},
+		{"registry.example.com", "https://169.254.169.254/latest", ""},
+		{"registry.example.com", "https://127.0.0.1/x", ""},
+		{"registry.example.com", "https://[::1]/x", ""},
+		{"registry.example.com", "https://[::ffff:10.0.0.1]/x", ""},
+		{"registry.example.com", "https://localhost:5000/x", ""},
+		{"registry.example.com", "file:///etc/passwd", ""},
+		{"registry.example.com", "https:///x", ""},
+		{"registry.example.com", "://", ""},
+		{"127.0.0.1:5000", "https://127.0.0.1:5001/x", "https://127.0.0.1:5001/x"},
+		{"10.0.0.1:5000", "https://10.0.0.2/x", "https://10.0.0.2/x"},
+	} {
+		base := &pointing{registry: tt.registry, location: tt.location}
+		repo := newRepository(t, registry.Options{Base: base}, tt.registry+"/a")
+		body, err := repo.OpenBlob(t.Context(), hashOf(t, registrytest.SomeDigest))
+		if err == nil {
+			body.Close()
+		}
+		if base.went != tt.want || (err == nil) != (tt.want != "") {
+			t.Errorf("%s sends to %s: went to %q, %v, want %q", tt.registry, tt.location, base.went, err, tt.want)
+		}
+	}
+}
+
+// pointing answers as a registry that sends those who ask for a blob elsewhere.
+type pointing struct{ registry, location, went string }
+
+// RoundTrip implements [http.RoundTripper].
+func (p *pointing) RoundTrip(req *http.Request) (*http.Response, error) {
+	switch {
+	case req.URL.Host == p.registry && req.URL.Path == "/v2/":
+		return answer(req, http.StatusOK), nil
+	case req.URL.Host == p.registry && strings.Contains(req.URL.Path, "/blobs/"):
+		resp := answer(req, http.StatusTemporaryRedirect)
+		resp.Header.Set("Location", p.location)
+		return resp, nil
+	}
+	p.went = req.URL.String()
+	return answer(req, http.StatusOK), nil
+}
+
+func answer(req *http.Request, status int) *http.Response {
+	return &http.Response{StatusCode: status, Header: http.Header{}, Body: http.NoBody, Request: req}
 }

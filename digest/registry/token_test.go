@@ -107,6 +107,22 @@ func TestRequestCounts(t *testing.T) {
 	}
 }
 
+// Sixty images in twelve repositories, each named twice, behind tokens.
+func TestRequestsForRelease(t *testing.T) {
+	f := registrytest.New(t)
+	refs, want := fill(t, f, 12, 5)
+	rlm := newRealm(f)
+	resolveAll(t, registrytest.NewResolver(t, registrytest.Options{}), append(refs, refs...), append(want, want...))
+	for what, n := range map[string]int{"GET ping": 1, "GET token": 1, "HEAD manifest": 60, "GET manifest": 0} {
+		if got := f.Counted(what); got != n {
+			t.Errorf("%s: %d, want %d", what, got, n)
+		}
+	}
+	if asked := rlm.Requests(); len(asked) != 1 || len(asked[0]) != 12 {
+		t.Errorf("asked for tokens: %q", asked)
+	}
+}
+
 // Many callers of one repository share one token, and a token to push serves to pull.
 func TestTokenShared(t *testing.T) {
 	f := registrytest.New(t)
@@ -221,7 +237,7 @@ func TestBasicAndRegistryToken(t *testing.T) {
 }
 
 // A registry may be open to a ping and closed to what is asked then.
-func TestChallengeAfterGreeting(t *testing.T) {
+func TestChallengeAfterPing(t *testing.T) {
 	f := registrytest.New(t)
 	refs, want := fill(t, f, 2, 2)
 	closed := registrytest.Bearer(f.Host, "t0ken")

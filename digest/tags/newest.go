@@ -11,9 +11,9 @@ import (
 )
 
 // Newest finds the newest tag of a repository by a selector, and what it stands
-// for. That no tag is admitted is an [ErrNotFound], whose text says what the tags
-// lack. Errors are *Error values, as of [Resolver.ListTags] and
-// [Resolver.Resolve]; the Selection is there even where the tag could not be
+// for. That no tag is admitted is a [digest.ErrNotFound], whose text says what the
+// tags lack. Errors are [*digest.Error] values, as of [digest.Resolver.ListTags] and
+// [digest.Resolver.Resolve]; the Selection is there even where the tag could not be
 // resolved.
 func Newest(ctx context.Context, r *digest.Resolver, repository string, s *Selector) (Selection, digest.Resolution, error) {
 	tags, err := r.ListTags(ctx, repository)

@@ -18,11 +18,11 @@ import (
 
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/digest/internal/registrytest"
-	digesttags "github.com/kubepromote/kubepromote/digest/tags"
+	"github.com/kubepromote/kubepromote/digest/tags"
 )
 
-// dated are three builds whose names do not sort as they were made.
-func (f *registrytest.Registry) dated(t *testing.T, repo string) {
+// pushDated pushes three builds whose names do not sort as they were made.
+func pushDated(t *testing.T, f *registrytest.Registry, repo string) {
 	t.Helper()
 	for tag, day := range map[string]int{"build-b": 1, "build-c": 3, "build-a": 2} {
 		target, err := name.NewTag(f.Host + "/" + repo + ":" + tag)
@@ -68,10 +68,10 @@ func TestNewest(t *testing.T) {
 			for _, tag := range []string{"1.9.0", "1.10.0", "2.0.0", "latest"} {
 				f.Push(t, "shop/cart", tag, tag)
 			}
-			f.dated(t, "shop/dated")
+			pushDated(t, f, "shop/dated")
 			f.SetFault(tt.fault)
 			r := registrytest.NewResolver(t, registrytest.Options{})
-			chosen, res, err := r.Newest(t.Context(), f.Host+"/"+tt.repository, parseSelector(t, tt.selector))
+			chosen, res, err := tags.Newest(t.Context(), r, f.Host+"/"+tt.repository, parseSelector(t, tt.selector))
 			if chosen.Tag != tt.tag {
 				t.Errorf("chose %q, want %q (%v)", chosen.Tag, tt.tag, err)
 			}
@@ -109,14 +109,14 @@ func TestNewestUnasked(t *testing.T) {
 		"oci:folder":               {digest.ErrMalformed, "tag or digest, where only a repository is asked for"},
 		"https://r.example.com/it": {digest.ErrMalformed, "does not belong in a repository"},
 	} {
-		chosen, res, err := r.Newest(t.Context(), repository, parseSelector(t, "semver"))
+		chosen, res, err := tags.Newest(t.Context(), r, repository, parseSelector(t, "semver"))
 		if !errors.Is(err, want.kind) || !strings.Contains(err.Error(), want.text) || chosen.Tag != "" || res != (digest.Resolution{Ref: repository}) {
 			t.Errorf("%s: %+v, %+v, %v, want %s", repository, chosen, res, err, want.text)
 		}
 	}
 }
 
-func ExampleResolver_Newest() {
+func ExampleNewest() {
 	// A registry in this process, with a few tags of one repository.
 	quiet := log.New(io.Discard, "", 0)
 	server := httptest.NewUnstartedServer(registry.New(registry.Logger(quiet)))
@@ -133,13 +133,13 @@ func ExampleResolver_Newest() {
 		}
 	}
 
-	selector, err := digesttags.ParseSelector("semver:1.x")
+	selector, err := tags.ParseSelector("semver:1.x")
 	if err != nil {
 		log.Fatal(err)
 	}
 	r := digest.NewResolver(digest.Options{})
 	host := strings.TrimPrefix(server.URL, "http://")
-	chosen, res, err := r.Newest(context.Background(), host+"/shop/cart", selector)
+	chosen, res, err := tags.Newest(context.Background(), r, host+"/shop/cart", selector)
 	fmt.Println(chosen.Why, err)
 	fmt.Println(res.Tag, "is", res.Digest)
 	// Output:
@@ -161,11 +161,11 @@ func TestNewestCreated(t *testing.T) {
 		}
 	}
 	r := registrytest.NewResolver(t, registrytest.Options{})
-	tags, err := r.ListTags(t.Context(), f.Host+"/shop/cart")
+	list, err := r.ListTags(t.Context(), f.Host+"/shop/cart")
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := parseSelector(t, "regexp:^main- created").SelectCreated(t.Context(), tags, func(ctx context.Context, tag string) (time.Time, error) {
+	got, err := parseSelector(t, "regexp:^main- created").SelectCreated(t.Context(), list, func(ctx context.Context, tag string) (time.Time, error) {
 		return r.Created(ctx, fmt.Sprintf("%s/shop/cart:%s", f.Host, tag))
 	})
 	if want := "main-b: created last, at 2024-01-31T14:00:00Z, of 3 tags"; err != nil || got.Why != want {

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	MaxTags = 100_000
+	maxTags = 100_000
 	// maxCreated bounds the tags whose creation time is asked for: each costs
 	// requests, and Docker Hub counts them.
 	maxCreated     = 256
@@ -90,14 +90,14 @@ func (s *Selector) Select(tags []string) (Selection, error) {
 }
 
 // SelectCreated is Select with a way to ask when the image of a tag was created,
-// such as [Resolver.Created], for a selector that orders by that; others do not
+// such as [digest.Resolver.Created], for a selector that orders by that; others do not
 // ask. created is called from up to eight goroutines at a time, all of which are
 // over when SelectCreated returns.
 //
 // It is the last resort: it costs requests for each tag, builds that can be
 // reproduced have no time in them, and an image that was tagged again is as old
 // as it was. Times before 1981 are such placeholders, and their tags do not take
-// part; nor do those of which created says [ErrNotFound]. Any other error of
+// part; nor do those of which created says [digest.ErrNotFound]. Any other error of
 // created ends it: the tag might be the newest. More than 256 tags to ask about
 // are an error too; a pattern makes them fewer.
 func (s *Selector) SelectCreated(ctx context.Context, tags []string, created func(ctx context.Context, tag string) (time.Time, error)) (Selection, error) {
@@ -164,8 +164,8 @@ func (e *selectError) Unwrap() error { return e.err }
 
 // admit sorts tags, and out of them what the selector does not admit.
 func (s *Selector) admit(tags []string) ([]candidate, map[string][]string, error) {
-	if len(tags) > MaxTags {
-		return nil, nil, &selectError{fmt.Sprintf("more than %d tags to select from", MaxTags), nil}
+	if len(tags) > maxTags {
+		return nil, nil, &selectError{fmt.Sprintf("more than %d tags to select from", maxTags), nil}
 	}
 	tags = slices.Clone(tags)
 	slices.Sort(tags)

@@ -12,12 +12,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubepromote/kubepromote/digest"
-	digesttags "github.com/kubepromote/kubepromote/digest/tags"
+	"github.com/kubepromote/kubepromote/digest/tags"
 )
 
-func parseSelector(t testing.TB, s string) *digesttags.Selector {
+func parseSelector(t testing.TB, s string) *tags.Selector {
 	t.Helper()
-	sel, err := digesttags.ParseSelector(s)
+	sel, err := tags.ParseSelector(s)
 	if err != nil {
 		t.Fatalf("ParseSelector(%q): %v", s, err)
 	}
@@ -77,16 +77,16 @@ func TestSelect(t *testing.T) {
 		{`regexp:(\w) numeric`, "1a 1b 1c 1d 1e 0", "1a: largest of 6 tags, as new as 1b, 1c, 1d and 1 more"},
 	} {
 		sel := parseSelector(t, tt.selector)
-		tags := strings.Fields(tt.tags)
-		got, err := sel.Select(tags)
+		list := strings.Fields(tt.tags)
+		got, err := sel.Select(list)
 		if err != nil || got.Why != tt.want {
 			t.Errorf("%s of %s: %v\n got %s\nwant %s", tt.selector, tt.tags, err, got.Why, tt.want)
 		}
 		if sel.String() != tt.selector {
 			t.Errorf("%q prints as %q", tt.selector, sel)
 		}
-		slices.Reverse(tags)
-		if again, err := sel.Select(tags); err != nil || !cmp.Equal(got, again) {
+		slices.Reverse(list)
+		if again, err := sel.Select(list); err != nil || !cmp.Equal(got, again) {
 			t.Errorf("%s of %s depends on the order of tags: %+v, %v", tt.selector, tt.tags, again, err)
 		}
 	}
@@ -99,12 +99,12 @@ func TestSelectNone(t *testing.T) {
 		{"numeric", "", `no tag for "numeric": there are no tags`},
 	} {
 		got, err := parseSelector(t, tt.selector).Select(strings.Fields(tt.tags))
-		if !errors.Is(err, digesttags.ErrNoTag) || err.Error() != tt.want || got.Tag != "" {
+		if !errors.Is(err, tags.ErrNoTag) || err.Error() != tt.want || got.Tag != "" {
 			t.Errorf("%s of %s: %+v, %v\nwant %s", tt.selector, tt.tags, got, err, tt.want)
 		}
 	}
 	_, err := parseSelector(t, "numeric").Select(make([]string, 100_001))
-	if err == nil || errors.Is(err, digesttags.ErrNoTag) || err.Error() != "more than 100000 tags to select from" {
+	if err == nil || errors.Is(err, tags.ErrNoTag) || err.Error() != "more than 100000 tags to select from" {
 		t.Errorf("too many tags: %v", err)
 	}
 }
@@ -139,8 +139,8 @@ func TestParseSelectorFaults(t *testing.T) {
 		{strings.Repeat(" ", 2049), `byte 2049: longer than 2048 bytes`},
 		{"semver:1\n", `byte 9: character "\n"`},
 	} {
-		_, err := digesttags.ParseSelector(tt.in)
-		var e *digesttags.SelectorError
+		_, err := tags.ParseSelector(tt.in)
+		var e *tags.SelectorError
 		if !errors.As(err, &e) || e.Selector != tt.in {
 			t.Errorf("ParseSelector(%q): %#v, want a *SelectorError", tt.in, err)
 			continue
@@ -152,8 +152,8 @@ func TestParseSelectorFaults(t *testing.T) {
 			t.Errorf("message of several lines: %q", err)
 		}
 	}
-	_, err := digesttags.ParseSelector("regexp:(?P<n>a)(?P<m>b) numeric")
-	var e *digesttags.SelectorError
+	_, err := tags.ParseSelector("regexp:(?P<n>a)(?P<m>b) numeric")
+	var e *tags.SelectorError
 	if errors.As(err, &e); e.HintText() != "write one of these behind the order's colon: n, m" {
 		t.Errorf("hint %q", e.HintText())
 	}
@@ -175,14 +175,14 @@ func TestSelectCreated(t *testing.T) {
 	if !sel.NeedsCreated() || parseSelector(t, "numeric").NeedsCreated() {
 		t.Error("NeedsCreated is wrong")
 	}
-	tags := []string{"main-c", "main-b", "main-a", "main-gone", "main-zero", "main-1980", "dev"}
-	got, err := sel.SelectCreated(t.Context(), tags, created)
+	list := []string{"main-c", "main-b", "main-a", "main-gone", "main-zero", "main-1980", "dev"}
+	got, err := sel.SelectCreated(t.Context(), list, created)
 	want := "main-b: created last, at 2024-01-31T13:00:00Z, of 3 tags, as new as main-c; " +
 		"not considered: 1 not matching the pattern, 1 gone since they were listed, 2 no creation time"
 	if err != nil || got.Why != want {
 		t.Errorf("%v\n got %s\nwant %s", err, got.Why, want)
 	}
-	if _, err := sel.Select(tags); err == nil || errors.Is(err, digesttags.ErrNoTag) {
+	if _, err := sel.Select(list); err == nil || errors.Is(err, tags.ErrNoTag) {
 		t.Errorf("without times: %v", err)
 	}
 	got, err = parseSelector(t, "alphabetical").SelectCreated(t.Context(), []string{"a", "b"}, nil)
@@ -226,29 +226,29 @@ func FuzzParseSelector(f *testing.F) {
 	} {
 		f.Add(s, "1.0.0 1.0 v2.0.0-rc.1 main-abc-12 7 007 latest")
 	}
-	f.Fuzz(func(t *testing.T, s, list string) {
-		sel, err := digesttags.ParseSelector(s)
+	f.Fuzz(func(t *testing.T, s, text string) {
+		sel, err := tags.ParseSelector(s)
 		if err != nil {
-			var e *digesttags.SelectorError
+			var e *tags.SelectorError
 			if !errors.As(err, &e) || e.At < 1 || e.At > len(s)+1 || e.Msg == "" {
 				t.Fatalf("ParseSelector(%q): %#v", s, err)
 			}
 			return
 		}
-		tags := strings.Fields(list)
-		got, err := sel.Select(tags)
+		list := strings.Fields(text)
+		got, err := sel.Select(list)
 		if err != nil {
-			if !errors.Is(err, digesttags.ErrNoTag) && !sel.NeedsCreated() {
-				t.Fatalf("%q of %q: %v", s, list, err)
+			if !errors.Is(err, tags.ErrNoTag) && !sel.NeedsCreated() {
+				t.Fatalf("%q of %q: %v", s, text, err)
 			}
 			return
 		}
-		if !slices.Contains(tags, got.Tag) || strings.ContainsAny(got.Why, "\n\r") {
-			t.Fatalf("%q of %q: %+v", s, list, got)
+		if !slices.Contains(list, got.Tag) || strings.ContainsAny(got.Why, "\n\r") {
+			t.Fatalf("%q of %q: %+v", s, text, got)
 		}
-		slices.Reverse(tags)
-		if again, err := sel.Select(tags); err != nil || !cmp.Equal(got, again) {
-			t.Fatalf("%q of %q is %+v, or %+v (%v)", s, list, got, again, err)
+		slices.Reverse(list)
+		if again, err := sel.Select(list); err != nil || !cmp.Equal(got, again) {
+			t.Fatalf("%q of %q is %+v, or %+v (%v)", s, text, got, again, err)
 		}
 		// The tag that was chosen is the newest, so it is when it is alone.
 		if alone, err := sel.Select([]string{got.Tag}); err != nil || alone.Tag != got.Tag {
@@ -258,7 +258,7 @@ func FuzzParseSelector(f *testing.F) {
 }
 
 func ExampleSelector_Select() {
-	sel, err := digesttags.ParseSelector("semver:>=1.0 <2")
+	sel, err := tags.ParseSelector("semver:>=1.0 <2")
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -266,7 +266,7 @@ func ExampleSelector_Select() {
 	newest, err := sel.Select([]string{"1.4.1", "1.4.2", "2.0.0", "1.5.0-rc.1", "latest"})
 	fmt.Println(newest.Why, err)
 
-	_, err = digesttags.ParseSelector("semver:>=1.0 <<2")
+	_, err = tags.ParseSelector("semver:>=1.0 <<2")
 	fmt.Println(err)
 	// Output:
 	// 1.4.2: highest of 2 tags in >=1.0 <2; not considered: 1 no version, 1 outside the range, 1 prerelease <nil>
@@ -275,7 +275,7 @@ func ExampleSelector_Select() {
 
 // Tags that a build makes from its branch, commit and number.
 func ExampleParseSelector() {
-	sel, err := digesttags.ParseSelector(`regexp:^main-[0-9a-f]+-(?P<n>\d+)$ numeric:n`)
+	sel, err := tags.ParseSelector(`regexp:^main-[0-9a-f]+-(?P<n>\d+)$ numeric:n`)
 	if err != nil {
 		fmt.Println(err)
 		return

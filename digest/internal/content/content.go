@@ -1,3 +1,5 @@
+// Package content has what registries and layouts have in common: media types of
+// manifests, descriptors, digests, and lists of referrers.
 package content
 
 import (

@@ -1,3 +1,7 @@
+// Package grammar is the grammar of image references and of their parts: hosts,
+// repositories, tags, digests, platforms, media types. It is of its own so that
+// registries, layouts and lock files read them alike. A fault is an offset in
+// bytes, from 0, and what is wrong there.
 package grammar
 
 import (
@@ -17,6 +21,7 @@ import (
 const (
 	DefaultRegistry  = "docker.io"
 	defaultNamespace = "library"
+	hubHost          = "index.docker.io"
 	DigestPrefix     = "sha256:"
 	DigestHexLen     = 64
 	maxTagLen        = 128
@@ -30,7 +35,7 @@ type Reference struct{ Repository, Tag, Digest string }
 // Registry is the host that holds the repository.
 func (p Reference) Registry() string {
 	host, _ := splitRepository(p.Repository)
-	if host == "" || host == "index.docker.io" {
+	if host == "" || host == hubHost {
 		return DefaultRegistry
 	}
 	return host
@@ -43,6 +48,15 @@ func (p Reference) Path() string {
 		return defaultNamespace + "/" + path
 	}
 	return path
+}
+
+// FoldHost gives Docker Hub one name: the one it is asked by.
+func FoldHost(host string) string {
+	switch host {
+	case DefaultRegistry, "registry-1.docker.io":
+		return hubHost
+	}
+	return host
 }
 
 // Canonical has everything written out that may be left out, so that two

@@ -1,3 +1,5 @@
+// Package layouttest makes layouts, archives and images for tests, sound and
+// damaged ones.
 package layouttest
 
 import (

@@ -200,7 +200,7 @@ func Write(t testing.TB, ref string, what remote.Taggable) {
 
 type digested interface{ Digest() (v1.Hash, error) }
 
-func IdOf(t testing.TB, what digested) string {
+func DigestOf(t testing.TB, what digested) string {
 	t.Helper()
 	h, err := what.Digest()
 	if err != nil {

@@ -1,3 +1,6 @@
+// Package registrytest has registries for tests: [Registry], which counts requests
+// and gives wrong answers on demand, and [Depot], which keeps blobs as strictly as
+// a copy to it needs. Both are servers, so that nothing of the client is replaced.
 package registrytest
 
 import (
@@ -25,15 +28,13 @@ import (
 	client "github.com/kubepromote/kubepromote/digest/registry"
 )
 
-const ManifestType = "application/vnd.oci.image.manifest.v1+json"
-
 // Registry is a registry with a counter and a fault in front of it.
 type Registry struct {
 	Host    string
 	Handler http.Handler
 
 	mu    sync.Mutex
-	Fault func(w http.ResponseWriter, r *http.Request) bool // true: answered
+	fault func(w http.ResponseWriter, r *http.Request) bool // true: answered
 	count map[string]int                                    // by "METHOD kind"
 }
 
@@ -69,7 +70,7 @@ func (f *Registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	f.mu.Lock()
 	f.count[r.Method+" "+kind]++
-	fault := f.Fault
+	fault := f.fault
 	f.mu.Unlock()
 	if fault == nil || !fault(w, r) {
 		f.Handler.ServeHTTP(w, r)
@@ -79,7 +80,7 @@ func (f *Registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (f *Registry) SetFault(fault func(http.ResponseWriter, *http.Request) bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.Fault = fault
+	f.fault = fault
 }
 
 func (f *Registry) Counted(what string) int {
@@ -145,7 +146,8 @@ type Anonymous struct{}
 
 func (Anonymous) Resolve(authn.Resource) (authn.Authenticator, error) { return authn.Anonymous, nil }
 
-// Options are those of a Resolver and of its client in one.
+// Options are those of a Resolver and of its client in one. A Transport that is a
+// client is taken as it is, and the client's options with it.
 type Options struct {
 	Transport   http.RoundTripper
 	Keychain    authn.Keychain
@@ -155,13 +157,18 @@ type Options struct {
 	UserAgent   string
 }
 
+// NewResolver makes a Resolver that the test closes.
 func NewResolver(t testing.TB, o Options) *digest.Resolver {
 	t.Helper()
 	if o.Keychain == nil {
 		o.Keychain = Anonymous{}
 	}
+	c, ok := o.Transport.(*client.Client)
+	if !ok {
+		c = client.New(client.Options{Base: o.Transport, Keychain: o.Keychain, PerRegistry: o.PerRegistry, UserAgent: o.UserAgent})
+	}
 	r := digest.NewResolver(digest.Options{
-		Client:      client.New(client.Options{Base: o.Transport, Keychain: o.Keychain, UserAgent: o.UserAgent}),
+		Client:      c,
 		Concurrency: o.Concurrency, PerRegistry: o.PerRegistry, Timeout: o.Timeout,
 	})
 	t.Cleanup(r.CloseIdleConnections)

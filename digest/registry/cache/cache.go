@@ -1,3 +1,9 @@
+// Package cache keeps manifests and configurations of images on disk, under their
+// digests: content that never changes, and need not be asked of a registry twice.
+//
+// What is read from it is compared with its digest each time, so that nobody has
+// to trust the disk. What a tag stands for is never kept. It is bounded in bytes
+// and in entries, and several processes may share one directory.
 package cache
 
 import (
@@ -13,7 +19,7 @@ import (
 	"sync"
 	"time"
 
-	internalcontent "github.com/kubepromote/kubepromote/digest/internal/content"
+	"github.com/kubepromote/kubepromote/digest/internal/content"
 	"github.com/kubepromote/kubepromote/digest/internal/grammar"
 	"github.com/kubepromote/kubepromote/internal/fault"
 )
@@ -22,7 +28,7 @@ const (
 	defaultCacheBytes = 256 << 20
 	// maxCacheEntry bounds what is kept: manifests, configurations,
 	// signatures, not layers.
-	maxCacheEntry = internalcontent.MaxManifest
+	maxCacheEntry = content.MaxManifest
 	// maxCacheCount bounds the entries of a cache.
 	maxCacheCount = 10_000
 	// cacheRecount is how many entries are put before those of other
@@ -126,15 +132,15 @@ func (c *Cache) Get(digest string) ([]byte, bool) {
 	if why != "" {
 		return nil, false
 	}
-	content, err := c.read(name)
+	data, err := c.read(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, false
 	}
-	if err != nil || internalcontent.Hash(content).String() != digest {
+	if err != nil || content.Hash(data).String() != digest {
 		c.root.Remove(name)
 		return nil, false
 	}
-	return content, true
+	return data, true
 }
 
 // read reads a regular file: a link may lead to another one, and a pipe would
@@ -155,7 +161,7 @@ func (c *Cache) read(name string) ([]byte, error) {
 	if now, err := f.Stat(); err != nil || !os.SameFile(info, now) {
 		return nil, fault.Text("not an entry of a cache")
 	}
-	data, over, err := internalcontent.ReadAtMost(f, maxCacheEntry)
+	data, over, err := content.ReadAtMost(f, maxCacheEntry)
 	if over {
 		return nil, fault.Text("not an entry of a cache")
 	}
@@ -165,25 +171,25 @@ func (c *Cache) read(name string) ([]byte, error) {
 // Put keeps content under digest. Content that has another digest, or is
 // larger than 4 MiB or than the whole cache, is an error. What is there
 // already is not written again.
-func (c *Cache) Put(digest string, content []byte) error {
+func (c *Cache) Put(digest string, data []byte) error {
 	name, why := cacheName(digest)
 	if why != "" {
 		return fault.Text(why)
 	}
-	if size := int64(len(content)); size > maxCacheEntry || size > c.maxBytes {
+	if size := int64(len(data)); size > maxCacheEntry || size > c.maxBytes {
 		return fault.Text(fmt.Sprintf("content of %d bytes is too large for the cache", size))
 	}
-	if got := internalcontent.Hash(content).String(); got != digest {
-		return internalcontent.ErrForged + fault.Text(got)
+	if got := content.Hash(data).String(); got != digest {
+		return content.ErrForged + fault.Text(got)
 	}
-	if info, err := c.root.Lstat(name); err == nil && info.Mode().IsRegular() && info.Size() == int64(len(content)) {
+	if info, err := c.root.Lstat(name); err == nil && info.Mode().IsRegular() && info.Size() == int64(len(data)) {
 		return nil
 	}
-	if err := c.write(name, content); err != nil {
+	if err := c.write(name, data); err != nil {
 		return cacheError("cache cannot be written", err)
 	}
 	c.mu.Lock()
-	c.bytes += int64(len(content))
+	c.bytes += int64(len(data))
 	c.count++
 	c.puts++
 	full := c.bytes > c.maxBytes || c.count > maxCacheCount || c.puts >= cacheRecount
@@ -199,13 +205,13 @@ func (c *Cache) Put(digest string, content []byte) error {
 
 // write makes an entry whole or not at all. It need not survive a power cut: a
 // broken entry is found when it is read.
-func (c *Cache) write(name string, content []byte) error {
+func (c *Cache) write(name string, data []byte) error {
 	temporary := cacheUnfinished + rand.Text()
 	f, err := c.root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(content)
+	_, err = f.Write(data)
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
 	}

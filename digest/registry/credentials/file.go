@@ -11,7 +11,6 @@ import (
 	"sync"
 
 	"github.com/google/go-containerregistry/pkg/authn"
-	"github.com/google/go-containerregistry/pkg/name"
 
 	"github.com/kubepromote/kubepromote/digest/internal/content"
 	"github.com/kubepromote/kubepromote/digest/internal/grammar"
@@ -40,16 +39,7 @@ func newAuthEntry(key string, auth authn.AuthConfig) authEntry {
 	if path == "v1" || path == "v2" {
 		path = "" // the version of the protocol, not a repository
 	}
-	return authEntry{host: RegistryHost(host), path: path, auth: auth}
-}
-
-// RegistryHost gives Docker Hub one name: the one it is asked by.
-func RegistryHost(host string) string {
-	switch host {
-	case grammar.DefaultRegistry, "registry-1.docker.io":
-		return name.DefaultRegistry
-	}
-	return host
+	return authEntry{host: grammar.FoldHost(host), path: path, auth: auth}
 }
 
 // covers tells whether the entry is for a repository, or for a whole registry
@@ -137,7 +127,7 @@ type podman struct {
 
 func readPodman() (podman, error) {
 	for _, file := range podmanFiles() {
-		data, err := ReadAuthFile(file)
+		data, err := readAuthFile(file)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -225,7 +215,8 @@ func podmanFiles() []string {
 	return files
 }
 
-func ReadAuthFile(file string) ([]byte, error) {
+// readAuthFile reads a file that has no reason to be large.
+func readAuthFile(file string) ([]byte, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, err

@@ -6,8 +6,9 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/kubepromote/kubepromote/internal/fault"
 	"golang.org/x/sync/singleflight"
+
+	"github.com/kubepromote/kubepromote/internal/fault"
 )
 
 // KeychainOptions say where credentials come from. The zero value means what
@@ -37,7 +38,7 @@ type KeychainOptions struct {
 type Keychain struct {
 	sources []source
 	flight  singleflight.Group
-	known   sync.Map // namespace (string) → credentials
+	known   sync.Map // namespace (string) → Found
 }
 
 // source is one place that credentials come from: entries by path, or a
@@ -48,10 +49,13 @@ type source struct {
 	registry authn.Keychain
 }
 
-// credentials are what was found and where.
-type credentials struct {
-	Auth  authn.Authenticator
-	Title string // of the source; "none" when no source has any
+// Found is what a [Keychain] has for a repository.
+type Found struct {
+	// Auth are the credentials; [authn.Anonymous] where no source has any.
+	Auth authn.Authenticator
+	// Source names where they come from: "docker config", "pull secret FILE", or
+	// "none".
+	Source string
 }
 
 const noCredentials = "none"
@@ -70,17 +74,6 @@ func NewKeychain(o KeychainOptions) *Keychain {
 		k.sources = append(k.sources, source{title: "given keychain", registry: other})
 	}
 	return k
-}
-
-// AsKeychain makes one of any keychain; nil means the default.
-func AsKeychain(inner authn.Keychain) *Keychain {
-	switch k := inner.(type) {
-	case nil:
-		return NewKeychain(KeychainOptions{})
-	case *Keychain:
-		return k
-	}
-	return NewKeychain(KeychainOptions{WithoutDefault: true, Keychains: []authn.Keychain{inner}})
 }
 
 // Resolve implements [authn.Keychain].
@@ -111,7 +104,7 @@ func pathOf(target authn.Resource) string {
 
 func (k *Keychain) tried(host, path string) string {
 	if c, ok := k.known.Load(k.Namespace(host, path)); ok {
-		return c.(credentials).Title
+		return c.(Found).Source
 	}
 	return noCredentials
 }
@@ -142,12 +135,14 @@ func (k *Keychain) pathEntry(host, path string) (*authEntry, string) {
 	return best, title
 }
 
-// Find shares what it finds among all who ask about the same namespace, as it
-// shares the asking.
-func (k *Keychain) Find(ctx context.Context, host, path string) (credentials, error) {
+// Find gives the credentials for a repository: host and path are as in URLs,
+// "index.docker.io" and "library/nginx". What is found, and the asking, is shared
+// by all who ask about the same namespace. Errors are an [*Error], or the end of
+// ctx.
+func (k *Keychain) Find(ctx context.Context, host, path string) (Found, error) {
 	key := k.Namespace(host, path)
 	if c, ok := k.known.Load(key); ok {
-		return c.(credentials), nil
+		return c.(Found), nil
 	}
 	// The answer serves others too, so it does not end with this caller.
 	shared := context.WithoutCancel(ctx)
@@ -160,30 +155,30 @@ func (k *Keychain) Find(ctx context.Context, host, path string) (credentials, er
 	})
 	select {
 	case <-ctx.Done():
-		return credentials{}, &fault.Ended{Err: ctx.Err()}
+		return Found{}, &fault.Ended{Err: ctx.Err()}
 	case r := <-answers:
-		return r.Val.(credentials), r.Err
+		return r.Val.(Found), r.Err
 	}
 }
 
-func (k *Keychain) ask(ctx context.Context, host, path string) (credentials, error) {
+func (k *Keychain) ask(ctx context.Context, host, path string) (Found, error) {
 	if e, title := k.pathEntry(host, path); e != nil {
-		return credentials{authn.FromConfig(e.auth), title}, nil
+		return Found{authn.FromConfig(e.auth), title}, nil
 	}
 	registry, err := name.NewRegistry(host)
 	if err != nil {
-		return credentials{}, err
+		return Found{}, err
 	}
 	for _, s := range k.sources {
 		auth, err := s.ask(ctx, registry)
 		if err != nil {
-			return credentials{}, &Error{Source: s.title, Err: err}
+			return Found{}, &Error{Source: s.title, Err: err}
 		}
 		if auth != nil && auth != authn.Anonymous {
-			return credentials{auth, s.title}, nil
+			return Found{auth, s.title}, nil
 		}
 	}
-	return credentials{authn.Anonymous, noCredentials}, nil
+	return Found{authn.Anonymous, noCredentials}, nil
 }
 
 // ask looks for credentials for a whole registry. The keychain is asked about
