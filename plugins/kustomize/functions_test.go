@@ -106,7 +106,7 @@ func staging(digest string) map[string]string {
 	return map[string]string{"staging/kustomization.yaml": strings.ReplaceAll(stagingOverlay, "DIGEST", digest)}
 }
 
-func lock(lines ...string) map[string]string {
+func lockOf(lines ...string) map[string]string {
 	text := "images.lock v1\n"
 	for _, l := range lines {
 		text += l + " -\n"
@@ -161,7 +161,7 @@ func TestPinImages(t *testing.T) {
 	for _, tc := range []functionCase{
 		{
 			name: "lock", config: config("PinImages", "{lock: ../images.lock}"),
-			files: lock("busybox:1.36 "+digestA, "shop/web:v1 "+digestB),
+			files: lockOf("busybox:1.36 "+digestA, "shop/web:v1 "+digestB),
 			want:  set(pod, "1.36", "1.36@"+digestA, "v1\"", "v1@"+digestB+"\""),
 		},
 		{
@@ -171,17 +171,17 @@ func TestPinImages(t *testing.T) {
 		},
 		{
 			name: "overlay, and lock for the rest", config: config("PinImages", "{overlay: ../staging/kustomization.yaml, lock: ../images.lock}"),
-			files: merge(staging(digestA), lock("busybox:1.36 "+digestB)),
+			files: merge(staging(digestA), lockOf("busybox:1.36 "+digestB)),
 			want:  set(pod, "1.36", "1.36@"+digestB, "shop/web:v1", "reg.example.com/shop/web:v2@"+digestA),
 		},
 		{
 			name: "overlay with a tag alone, its digest by the lock", config: config("PinImages", "{overlay: ../staging, lock: ../images.lock, ignore: [busybox]}"),
-			files: merge(map[string]string{"staging/kustomization.yaml": "images:\n- {name: shop/web, newTag: v9}\n"}, lock("shop/web:v9 "+digestB)),
+			files: merge(map[string]string{"staging/kustomization.yaml": "images:\n- {name: shop/web, newTag: v9}\n"}, lockOf("shop/web:v9 "+digestB)),
 			want:  set(pod, "shop/web:v1", "shop/web:v9@"+digestB),
 		},
 		{
 			name: "overlay with a suffix", config: config("PinImages", "{overlay: ../staging, lock: ../images.lock, ignore: [busybox]}"),
-			files: merge(map[string]string{"staging/kustomization.yaml": "images:\n- {name: shop/web, newTag: v2, tagSuffix: -arm}\n"}, lock("shop/web:v2-arm "+digestB)),
+			files: merge(map[string]string{"staging/kustomization.yaml": "images:\n- {name: shop/web, newTag: v2, tagSuffix: -arm}\n"}, lockOf("shop/web:v2-arm "+digestB)),
 			want:  set(pod, "shop/web:v1", "shop/web:v2-arm@"+digestB),
 		},
 		{
@@ -192,20 +192,20 @@ func TestPinImages(t *testing.T) {
 		{
 			name: "declared", config: config("PinImages", "{lock: ../images.lock, fields: ['spec.steps[*].image', spec.main]}"),
 			objects: "apiVersion: example.com/v1\nkind: Task\nmetadata:\n  name: t\nspec:\n  steps:\n  - image: busybox:1.36 # step\n  main:\n    repository: shop/web\n    tag: v1 # main\n    digest: \"\"\n",
-			files:   lock("busybox:1.36 "+digestA, "shop/web:v1 "+digestB),
+			files:   lockOf("busybox:1.36 "+digestA, "shop/web:v1 "+digestB),
 			want:    "apiVersion: example.com/v1\nkind: Task\nmetadata:\n  name: t\nspec:\n  steps:\n  - image: busybox:1.36@" + digestA + " # step\n  main:\n    repository: shop/web\n    tag: v1 # main\n    digest: \"" + digestB + "\"\n",
 		},
 		{
-			name: "not locked", config: config("PinImages", "{lock: ../images.lock}"), files: lock("busybox:1.36 " + digestA), fails: true, answer: Unknown,
+			name: "not locked", config: config("PinImages", "{lock: ../images.lock}"), files: lockOf("busybox:1.36 " + digestA), fails: true, answer: Unknown,
 			lines: "Pod shop/web: spec.containers[0].image: image \"shop/web:v1\": no digest in ../images.lock\nhint: kubectl promote resolve shop/web:v1",
 		},
 		{
-			name: "no tag", config: config("PinImages", "{lock: ../images.lock}"), files: lock(), fails: true, answer: No,
+			name: "no tag", config: config("PinImages", "{lock: ../images.lock}"), files: lockOf(), fails: true, answer: No,
 			objects: "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec: {containers: [{image: nginx}]}\n",
 			lines:   "Pod x: spec.containers[0].image: image \"nginx\" has neither tag nor digest\nhint: write the tag that is meant: \"latest\" is not assumed",
 		},
 		{
-			name: "no reference", config: config("PinImages", "{lock: ../images.lock}"), files: lock(), fails: true, answer: No,
+			name: "no reference", config: config("PinImages", "{lock: ../images.lock}"), files: lockOf(), fails: true, answer: No,
 			objects: "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec: {containers: [{image: 'Web:v1'}]}\n",
 			lines:   "Pod x: spec.containers[0].image: image \"Web:v1\" is no image reference: byte 1: upper case letter \"W\" in the repository",
 		},
@@ -261,7 +261,7 @@ func TestPromotionGuard(t *testing.T) {
 	pinned := set(pod, "shop/web:v1", "shop/web:v1@"+digestA)
 	for _, tc := range []functionCase{
 		{name: "same", config: config("PromotionGuard", "{overlay: ../staging, ignore: [busybox]}"), objects: pinned, files: staging(digestA)},
-		{name: "by lock", config: config("PromotionGuard", "{lock: ../images.lock, ignore: [busybox]}"), objects: pinned, files: lock("any/name:v7 " + digestA)},
+		{name: "by lock", config: config("PromotionGuard", "{lock: ../images.lock, ignore: [busybox]}"), objects: pinned, files: lockOf("any/name:v7 " + digestA)},
 		{name: "another", config: config("PromotionGuard", "{overlay: ../staging, ignore: [busybox]}"), objects: pinned, files: staging(digestB), fails: true, answer: No,
 			lines: "Pod shop/web: spec.containers[0].image: image \"shop/web:v1@" + digestA + "\" has a digest that is not in ../staging/kustomization.yaml, which has " + digestB + "\nhint: promote it to that environment first"},
 		{name: "by tag alone", config: config("PromotionGuard", "{overlay: ../staging, ignore: [busybox]}"), objects: pinned, fails: true, answer: Unknown,
@@ -371,7 +371,7 @@ func TestVerifyImages(t *testing.T) {
 	}
 	stop()
 	functionCase{config: withPolicy, objects: set(onePod, "IMAGE", image), files: policyFiles("reject"), fails: true, answer: Unknown,
-		lines: "Pod x: spec.containers[0].image: image \"" + image + "\" could not be verified: cannot reach the registry " + host + ": dial tcp " + host + ": connect: connection refused\nhint: this is no answer: try again"}.run(t)
+		lines: "Pod x: spec.containers[0].image: image \"" + image + "\" could not be verified: cannot read " + strings.Replace(image, "@sha256:", ":sha256-", 1) + ".sig: connection refused (and 1 more)\nhint: this is no answer: try again"}.run(t)
 }
 
 func TestPinImagesFromRegistry(t *testing.T) {

@@ -32,11 +32,11 @@ func TestHintOfAdvice(t *testing.T) {
 		{"mend it", "from a newer library", nil, "mend it"},
 	} {
 		err := fmt.Errorf("around: %w", &promote.Error{Msg: "bad", Hint: tc.hint, Advice: promote.Advice{Do: tc.do, With: tc.with}})
-		if got := hintOf(err); got != tc.want {
+		if got := HintOf(err); got != tc.want {
 			t.Errorf("%s: got %q, want %q", tc.do, got, tc.want)
 		}
 	}
-	if got := hintOf(errors.New("bad")); got != "" {
+	if got := HintOf(errors.New("bad")); got != "" {
 		t.Errorf("got %q", got)
 	}
 }
