@@ -55,7 +55,7 @@ func TestReferrers(t *testing.T) {
 		{"the same page", registrytest.IndexType, []string{referrersPage(0, 1)}, []string{`<?>; rel="next"`}, 1, "answered with a next page that is the same page"},
 		{"another host", registrytest.IndexType, []string{referrersPage(0, 1)}, []string{`<http://169.254.169.254/x>; rel="next"`}, 1, "answered with a next page that is not of the same list"},
 		{"another list", registrytest.IndexType, []string{referrersPage(0, 1)}, []string{`</v2/b/tags/list>; rel="next"`}, 1, "answered with a next page that is not of the same list"},
-		{"too many", registrytest.IndexType, []string{referrersPage(0, 6000)}, []string{`<?page=N>; rel="next"`}, 6000, "answered with more than 10000 referrers"},
+		{"too many", registrytest.IndexType, []string{referrersPage(0, 6000)}, []string{`<?page=N>; rel="next"`}, 10000, "answered with more than 10000 referrers"},
 		{"not JSON", registrytest.IndexType, []string{"<html>"}, []string{""}, 0, "answered with a list of referrers that is not an index"},
 		{"not JSON after a page", registrytest.IndexType, []string{referrersPage(0, 2), "<html>"}, []string{`<?page=N>; rel="next"`, ""}, 2, "answered with a list of referrers that is not an index"},
 	} {
