@@ -33,6 +33,8 @@ import (
 	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
 	protodsse "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
 	"google.golang.org/protobuf/encoding/protojson"
+
+	client "github.com/kubepromote/kubepromote/digest/registry"
 )
 
 // Signer is a private key and its public half in PEM form.
@@ -124,8 +126,19 @@ func (w *Wire) On(part string, f http.HandlerFunc) {
 	w.Answer.Store(&g)
 }
 
+// Client asks as nobody, and nothing but the loopback interface.
+func (w *Wire) Client() *client.Client {
+	return client.New(client.Options{Keychain: NoCredentials{}, Base: w.Server.Client().Transport})
+}
+
 func Status(code int) http.HandlerFunc {
 	return func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(code) }
+}
+
+// LoginFirst answers as a registry that nobody may read from without a name.
+func LoginFirst(rw http.ResponseWriter, _ *http.Request) {
+	rw.Header().Set("WWW-Authenticate", `Basic realm="test"`)
+	rw.WriteHeader(http.StatusUnauthorized)
 }
 
 // Repo is where the tests keep their images.
