@@ -39,5 +39,5 @@ func New(rank int, text string) *Error { return &Error{Rank: rank, Text: text} }
 
 // NotMet is the mismatch of a condition that does not hold.
 func NotMet(format string, args ...any) error {
-	return New(RankOtherStatement, untrusted.Clean(fmt.Sprintf(format, args...), untrusted.MaxMessage))
+	return New(RankOtherStatement, untrusted.Message(fmt.Sprintf(format, args...)))
 }
