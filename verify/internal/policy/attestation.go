@@ -81,7 +81,7 @@ func (d *decoder) condition(n *yaml.Node, r *Attestation, compile func() (condit
 		if bad, ok := errors.AsType[*condition.Error](err); ok {
 			hint = bad.Hint
 		}
-		d.fail(n, hint, "%s", untrusted.Clean(err.Error(), untrusted.MaxMessage))
+		d.fail(n, hint, "%s", untrusted.Message(err.Error()))
 		return
 	}
 	r.Conditions = append(r.Conditions, c)

@@ -32,6 +32,7 @@ type Authority struct {
 // is empty, and what stands before the tags there.
 type Repository struct{ Name, TagPrefix string }
 
+// Repositories are where the signatures of the authority may be.
 func (a *Authority) Repositories() []Repository {
 	if len(a.repositories) == 0 {
 		return []Repository{{}}

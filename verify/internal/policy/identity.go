@@ -22,6 +22,7 @@ type Matcher struct {
 	any   bool // everything, because the policy does not ask
 }
 
+// Match says whether a text of a certificate is the one meant.
 func (m Matcher) Match(s string) bool {
 	switch {
 	case m.any:
