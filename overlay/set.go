@@ -148,6 +148,7 @@ func (s *setter) change(c Change) (int, error) {
 			continue
 		}
 		want := st.want(c)
+		want.Misread = s.file.pins[i].Misread
 		if l, ok := st.(interface{ loose(Change) bool }); want == s.file.pins[i] && (!ok || !l.loose(c)) {
 			continue
 		}
@@ -304,7 +305,7 @@ func (s *setter) checkMeaning() error {
 		if !asked && len(s.result.Warnings) > 0 {
 			continue
 		}
-		w.Position = got.Position
+		w.Position, w.Misread = got.Position, got.Misread
 		if !ok || got != w {
 			return &Error{
 				File: s.file.Name(), Line: got.Position.Line, Col: got.Position.Col,
