@@ -107,6 +107,9 @@ func (f *fieldsSite) loose(c Change) bool {
 // notString tells whether a scalar is a plain one that some version of YAML reads
 // as a number, a boolean, a date or null.
 func notString(n *yaml.Node) bool {
+	if n != nil {
+		n = resolve(n)
+	}
 	return n != nil && n.Kind == yaml.ScalarNode && n.Style == 0 && n.Value != "" && syntax.Ambiguous(n.Value)
 }
 

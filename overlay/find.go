@@ -35,10 +35,13 @@ type nested struct {
 
 // find looks for the pins of all documents of a file.
 func find(s *syntax.Source, opts Options) (*finder, error) {
-	if len(s.Docs) == 0 {
-		return nil, s.Errorf(nil, "", "is empty")
-	}
 	f := &finder{src: s, opts: opts}
+	if len(s.Docs) == 0 {
+		if isKustomizationName(path.Base(s.Name)) {
+			return nil, s.Errorf(nil, "", "is empty")
+		}
+		return f, nil // as Helm has it for values
+	}
 	for i, root := range s.Docs {
 		f.enter(i)
 		before := len(f.sites)

@@ -82,7 +82,7 @@ func fuzzFormatPin(t *testing.T, file *overlay.File, p overlay.Pin) {
 func pinsByPath(f *overlay.File) map[string]overlay.Pin {
 	pins := make(map[string]overlay.Pin)
 	for _, p := range f.Pins() {
-		p.Position = overlay.Position{}
+		p.Position, p.Misread = overlay.Position{}, overlay.Misread{}
 		pins[p.Path] = p
 	}
 	return pins

@@ -100,6 +100,9 @@ type Pin struct {
 	Policy string `json:"policy,omitempty"`
 	// Position is where the pin begins.
 	Position Position `json:"position"`
+	// Misread, if not zero, says that who reads the file takes the tag or the digest
+	// for another.
+	Misread Misread `json:"misread,omitzero"`
 }
 
 // Repository is the image without tag and digest, as it is rendered.
@@ -166,6 +169,7 @@ func (o Options) parse(s *syntax.Source) (*File, error) {
 	f := &File{src: s, opts: o, found: found}
 	for _, st := range found.sites {
 		p := st.pin()
+		p.Misread = misread(st, p)
 		f.pins = append(f.pins, p)
 		if p.Type == TypeImage {
 			f.images = append(f.images, p)

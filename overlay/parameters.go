@@ -149,7 +149,7 @@ func (s *parameterSite) set(st *setter, c Change) error {
 		switch {
 		case row.node == nil && row.text != "":
 			return s.src.Errorf(s.g.first.node, "add the parameter", "image %q has no parameter for its %s", s.p.Name, row.field)
-		case row.node == nil || textOf(row.node) == row.text:
+		case row.node == nil || textOf(row.node) == row.text && !notString(row.node):
 			continue
 		case row.text == "" && row.field == "tag":
 			return s.src.Errorf(row.node, "give a tag as well", "the tag of image %q cannot be left empty", s.p.Name)

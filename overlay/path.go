@@ -145,6 +145,7 @@ func unescapeUntil(text string, at int, stops string) (string, int) {
 type pathMatch struct {
 	node *yaml.Node
 	path string // in full, with indices in place of selections
+	key  string // the last one; "" for an item
 }
 
 // many tells whether the path may name several values.
@@ -185,7 +186,7 @@ func (s step) find(m pathMatch) []pathMatch {
 	n := resolve(m.node)
 	if s.selects == 0 {
 		if v := value(n, s.key); v != nil {
-			return []pathMatch{{v, join(m.path, s.key)}}
+			return []pathMatch{{v, join(m.path, s.key), s.key}}
 		}
 		return nil
 	}
@@ -195,7 +196,7 @@ func (s step) find(m pathMatch) []pathMatch {
 	var out []pathMatch
 	for i, it := range n.Content {
 		if s.selects == '*' || s.selects == '[' && i == s.index || s.selects == '=' && textOf(value(resolve(it), s.field)) == s.is && s.is != "" {
-			out = append(out, pathMatch{it, item(m.path, i)})
+			out = append(out, pathMatch{it, item(m.path, i), ""})
 		}
 	}
 	return out
@@ -205,8 +206,10 @@ func (s step) find(m pathMatch) []pathMatch {
 type ValueChange struct {
 	// Path names the scalar; see docs/editing.md for its form.
 	Path string
-	// Text is what it shall be. Where the value is a number or a boolean and Text
-	// is one too, it is written as one; in double quotes it is always a string.
+	// Text is what it shall be. Where the value is a number or a boolean, and Text
+	// is one too, it is written as one, and so it is where there is no value yet. In
+	// double quotes it is always a string, and so is what another text would be read
+	// from under a key that ends in tag, version, digest or revision, such as 1.10.
 	// Otherwise it is a string.
 	Text string
 	// Create adds keys that are missing.
@@ -252,10 +255,11 @@ func (s *setter) setValue(v ValueChange) error {
 		}
 	}
 	switch {
+	case len(s.file.src.Docs) == 0 && v.Create, len(matches) == 0 && v.Create && len(docs) == 1:
+		s.missingValues = append(s.missingValues, v)
+		return nil
 	case len(docs) == 0:
 		return s.file.src.Errorf(nil, "", "no document is %s", strings.TrimSuffix(p.text[:p.steps[0].start], ":"))
-	case len(matches) == 0 && v.Create && len(docs) == 1:
-		return s.createValue(docs[0], p, v.Text)
 	case len(matches) == 0:
 		return s.nothingAt(docs, p)
 	case len(matches) > 1 && !p.many():
@@ -277,15 +281,38 @@ func (s *setter) setText(m pathMatch, text string) error {
 	}
 	p := Pin{Name: m.path}
 	text, literal := unquote(text)
-	if n.Kind == yaml.ScalarNode && !literal && n.Style == 0 && n.ShortTag() != "!!str" && syntax.PlainKind(text) == n.ShortTag() {
-		if n.Value == text {
-			return nil
-		}
-		s.changed(FieldChange{Image: p.Name, Field: FieldValue, Old: n.Value, New: text, Position: position(s.file.src, n)})
-		s.warnAliases(s.file.src, n)
-		return s.edit(s.file.src).SetPlain(n, text)
+	plain := ""
+	switch {
+	case literal || isVersion(m.key, text):
+	case n.Kind == yaml.ScalarNode && n.Style == 0 && n.Anchor == "" && n.ShortTag() == "!!null" && syntax.PlainKind(text) != "!!str":
+		plain = text
+	default:
+		plain = syntax.PlainInPlaceOf(n, text)
 	}
-	return s.setScalar(s.file.src, n, p, FieldValue, text)
+	if plain == "" {
+		return s.setScalar(s.file.src, n, p, FieldValue, text)
+	}
+	if n.Value == plain {
+		return nil
+	}
+	s.changed(FieldChange{Image: p.Name, Field: FieldValue, Old: n.Value, New: plain, Position: position(s.file.src, n)})
+	s.warnAliases(s.file.src, n)
+	return s.edit(s.file.src).SetPlain(n, plain)
+}
+
+// isVersion tells a text that must be a string where it stands: under a key of
+// versions, and another one once it is read as a number, as 1.10 is 1.1.
+func isVersion(key, text string) bool {
+	if kind, read := syntax.ReadAs(&yaml.Node{Kind: yaml.ScalarNode, Value: text}); kind == "" || read == text {
+		return false
+	}
+	key = strings.ToLower(key)
+	for _, end := range []string{"tag", "version", "digest", "revision"} {
+		if strings.HasSuffix(key, end) {
+			return true
+		}
+	}
+	return false
 }
 
 // unquote takes the double quotes off a text that is in them.
@@ -336,36 +363,84 @@ func (s *setter) nothingAt(docs []*yaml.Node, p pathExpr) error {
 	return s.file.src.Errorf(at, hint, "%s leads nowhere: %s has no key %q", p.text, where, st.key)
 }
 
-// createValue adds the keys that are missing on the way to a scalar.
-func (s *setter) createValue(root *yaml.Node, p pathExpr, text string) error {
-	matches := []pathMatch{{node: root}}
-	have := 0
+// create adds the keys that are missing on the way to a scalar, and gives the file
+// with them.
+func (f *File) create(v ValueChange) (*Edit, error) {
+	p, err := parsePath(v.Path)
+	if err != nil {
+		return nil, f.src.Errorf(nil, "", "%v", err)
+	}
+	text, literal := unquote(v.Text)
+	literal = literal || isVersion(p.steps[len(p.steps)-1].key, text)
+	edit := &Edit{Before: f, Changes: []FieldChange{{Image: p.text, Field: FieldValue, New: text}}}
+	var after *syntax.Source
+	if len(f.src.Docs) == 0 {
+		keys, ok := p.keysFrom(0)
+		if !ok || p.kind != "" || p.doc > 0 {
+			return nil, f.src.Errorf(nil, "", "%s leads nowhere: the file is empty", p.text)
+		}
+		after, err = f.src.CreateDocument(keys, text, literal)
+	} else {
+		after, err = f.createBelow(p, text, literal)
+	}
+	if err != nil {
+		return nil, err
+	}
+	edit.After, err = f.opts.parse(after)
+	return edit, err
+}
+
+// keysFrom gives the keys of a path's steps from one on; false where one of them
+// selects an item.
+func (p pathExpr) keysFrom(step int) ([]string, bool) {
+	var keys []string
+	for _, st := range p.steps[step:] {
+		if st.selects != 0 {
+			return nil, false
+		}
+		keys = append(keys, st.key)
+	}
+	return keys, true
+}
+
+// createBelow adds keys to the mapping that a path leads to, or to a null there.
+func (f *File) createBelow(p pathExpr, text string, literal bool) (*syntax.Source, error) {
+	s := &setter{file: f}
+	var docs []*yaml.Node
+	for i, root := range f.src.Docs {
+		if p.in(i, root) {
+			docs = append(docs, root)
+		}
+	}
+	at, parent, have := pathMatch{node: docs[0]}, (*yaml.Node)(nil), 0
 	for _, st := range p.steps {
-		next := st.find(matches[0])
-		if len(next) == 0 {
+		next := st.find(at)
+		if len(next) != 1 || at.node.Kind == yaml.AliasNode {
 			break
 		}
-		matches = next
+		parent, at = at.node, next[0]
 		have++
 	}
-	m := resolve(matches[0].node)
-	var names []string
-	for _, st := range p.steps[have:] {
-		if st.selects != 0 {
-			return s.nothingAt([]*yaml.Node{root}, p)
+	keys, ok := p.keysFrom(have)
+	if !ok || len(keys) == 0 || at.node.Kind == yaml.AliasNode {
+		return nil, s.nothingAt(docs, p)
+	}
+	e := f.src.Edit()
+	switch null := at.node.Kind == yaml.ScalarNode && at.node.ShortTag() == "!!null"; {
+	case at.node.Kind == yaml.MappingNode:
+		if err := e.Create(at.node, keys, text, literal); err != nil {
+			return nil, err
 		}
-		names = append(names, st.key)
+	case null && parent != nil && keyIndex(parent, at.key) >= 0:
+		if err := e.CreateInNull(parent, keyIndex(parent, at.key), keys, text, literal); err != nil {
+			return nil, err
+		}
+	case null:
+		return nil, f.src.Errorf(at.node, "write {} there", "%s has no value that keys can be added to", p.text)
+	default:
+		return nil, s.nothingAt(docs, p)
 	}
-	empty := m.Kind == yaml.ScalarNode && m.ShortTag() == "!!null"
-	if len(matches) > 1 || m.Kind != yaml.MappingNode && !empty || matches[0].node.Kind == yaml.AliasNode {
-		return s.nothingAt([]*yaml.Node{root}, p)
-	}
-	text, literal := unquote(text)
-	s.changed(FieldChange{Image: p.text, Field: FieldValue, New: text})
-	if empty {
-		return s.file.src.Errorf(m, "write {} there", "%s has no value that keys can be added to", p.text)
-	}
-	return s.edit(s.file.src).Create(m, names, text, literal)
+	return e.Apply()
 }
 
 // CheckPath tells what is wrong with a path, or nil. Paths are what

@@ -35,8 +35,10 @@ func TestValues(t *testing.T) {
 		{"replicas=many", "replicas: 2 # two", "replicas: many # two"},
 		{"ratio=0.25", "ratio: 0.5", "ratio: 0.25"},
 		{"on=false", "on: true", "on: false"},
-		{"on=yes", "on: true", `on: "yes"`},
-		{"tag=1.20", "tag: 1.19", "tag: 1.20"},
+		{"on=no", "on: true", "on: false"},
+		{`on="no"`, "on: true", `on: "no"`},
+		{"tag=1.21", "tag: 1.19", "tag: 1.21"},
+		{"tag=1.20", "tag: 1.19", `tag: "1.20"`},
 		{"tag=v1", "tag: 1.19", "tag: v1"},
 		{"name=api", "name: 'web'", "name: 'api'"},
 		{"name=it's", "name: 'web'", "name: 'it''s'"},
@@ -178,4 +180,74 @@ func FuzzValue(f *testing.F) {
 			t.Fatalf("a second time: %v\n%s", err, again.Diff())
 		}
 	})
+}
+
+// A value that was yes was taken for a string, so that false became "false", which
+// is true in a template; a number became a string when it turned from fraction to
+// integer; into JSON, YAML was written.
+func TestValuesKeepTheirType(t *testing.T) {
+	for _, tc := range []struct{ src, arg, want string }{
+		{"enabled: yes\n", "enabled=false", "enabled: false\n"},
+		{"enabled: yes\n", "enabled=no", "enabled: no\n"},
+		{"enabled: Off\n", "enabled=on", "enabled: on\n"},
+		{"enabled: y\n", "enabled=n", "enabled: n\n"},
+		{"debug: true\n", "debug=no", "debug: false\n"},
+		{"debug: False\n", "debug=True", "debug: true\n"},
+		{"debug: true\n", "debug=yes", "debug: true\n"},
+		{"country: no\n", "country=se", "country: se\n"},
+		{"word: 'yes'\n", "word=no", "word: 'no'\n"},
+		{"{enabled: yes, debug: true}\n", "debug=off", "{enabled: yes, debug: false}\n"},
+		{`{"debug": true}`, "debug=off", `{"debug": false}`},
+		{"cpu: 0.5\n", "cpu=1", "cpu: 1\n"},
+		{"ratio: 2\n", "ratio=0.75", "ratio: 0.75\n"},
+		{"ratio: 2\n", "ratio=-1.5", "ratio: -1.5\n"},
+		{"offset: -3\n", "offset=-4", "offset: -4\n"},
+		{"limit: 5\n", "limit=1e3", "limit: 1e3\n"},
+		{"limit: 5\n", "limit=010", "limit: \"010\"\n"},
+		{`{"ratio": 2}`, "ratio=0.75", `{"ratio": 0.75}`},
+		{`{"ratio": 2}`, "ratio=.5", `{"ratio": ".5"}`},
+		{`{"ratio": 2}`, "ratio=much", `{"ratio": "much"}`},
+		{"replicas:\n", "replicas=3", "replicas: 3\n"},
+		{"replicas: null\n", "replicas=3", "replicas: 3\n"},
+		{"tag: 1.10\n", "tag=1.10", "tag: \"1.10\"\n"},
+		{"tag: on\n", "tag=off", "tag: \"off\"\n"},
+	} {
+		got, err := setValues(t, tc.src, false, tc.arg)
+		if err != nil || got != tc.want {
+			t.Errorf("%s: %v\ngot  %q\nwant %q", tc.arg, err, got, tc.want)
+		}
+	}
+}
+
+// In an empty file, below null and in an empty JSON object, nothing could be
+// created or YAML was; and of several keys that stand in one another, only one.
+func TestValuesCreateInNothing(t *testing.T) {
+	for _, tc := range []struct{ src, want string }{
+		{"", "image:\n  tag: v1\n  digest: x\n"},
+		{"\n", "\nimage:\n  tag: v1\n  digest: x\n"},
+		{"# head", "# head\nimage:\n  tag: v1\n  digest: x\n"},
+		{"---\n# head\n", "---\n# head\nimage:\n  tag: v1\n  digest: x\n"},
+		{"# a\r\n", "# a\r\nimage:\r\n  tag: v1\r\n  digest: x\r\n"},
+		{"image:\n", "image:\n  tag: v1\n  digest: x\n"},
+		{"image: # of web\nz: 1\n", "image: # of web\n  tag: v1\n  digest: x\nz: 1\n"},
+		{"image: ~ # none\n", "image: # none\n  tag: v1\n  digest: x\n"},
+		{"image: null", "image:\n  tag: v1\n  digest: x"},
+		{"{image: null}\n", "{image: {tag: v1, digest: x}}\n"},
+		{"image: {}\n", "image: {tag: v1, digest: x}\n"},
+		{"{}\n", "{\"image\": {\"tag\": \"v1\", \"digest\": \"x\"}}\n"},
+		{`{"image": null}`, `{"image": {"tag": "v1", "digest": "x"}}`},
+		{`{"image": {}}`, `{"image": {"tag": "v1", "digest": "x"}}`},
+		{"{\n  \"image\": {\n  }\n}\n", "{\n  \"image\": {\"tag\": \"v1\", \"digest\": \"x\"\n  }\n}\n"},
+		{"a:\n    b: 1\n", "a:\n    b: 1\nimage:\n    tag: v1\n    digest: x\n"},
+	} {
+		got, err := setValues(t, tc.src, true, "image.tag=v1", "image.digest=x")
+		if err != nil || got != tc.want {
+			t.Errorf("%q: %v\ngot  %q\nwant %q", tc.src, err, got, tc.want)
+		}
+	}
+	for arg, want := range map[string]string{"a.tag=1.10": "a:\n  tag: \"1.10\"\n", "a.cpu=0.50": "a:\n  cpu: 0.50\n", "m=-5": "m: -5\n", "on=off": "\"on\": \"off\"\n"} {
+		if got, err := setValues(t, "", true, arg); err != nil || got != want {
+			t.Errorf("%s: %v %q", arg, err, got)
+		}
+	}
 }

@@ -64,7 +64,28 @@ func (f *File) edit(r Request) (*Edit, error) {
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	return s.apply()
+	edit, err := s.apply()
+	if err != nil {
+		return nil, err
+	}
+	return edit, edit.create(s.missingValues)
+}
+
+// create adds values to what an edit has made. Each sees the keys that those before
+// it have added.
+func (e *Edit) create(values []ValueChange) error {
+	for _, v := range values {
+		next, err := e.After.edit(Request{Values: []ValueChange{{Path: v.Path, Text: v.Text}}})
+		if err != nil {
+			next, err = e.After.create(v)
+		}
+		if err != nil {
+			return err
+		}
+		e.After = next.After
+		e.Changes, e.Warnings = append(e.Changes, next.Changes...), append(e.Warnings, next.Warnings...)
+	}
+	return nil
 }
 
 // lastOfEach keeps the last change of each name, at the place of the first.
@@ -96,6 +117,8 @@ type setter struct {
 	// them, by an alias or a merge key, follows.
 	written map[*yaml.Node]string
 	byName  map[string][]int // indices of the pins
+	// missingValues are to be added, one after the other, when all else is done.
+	missingValues []ValueChange
 }
 
 // edit gives the edit of the file, or of YAML nested in it.
@@ -148,6 +171,7 @@ func (s *setter) change(c Change) (int, error) {
 			continue
 		}
 		want := st.want(c)
+		want.Misread = s.file.pins[i].Misread
 		if l, ok := st.(interface{ loose(Change) bool }); want == s.file.pins[i] && (!ok || !l.loose(c)) {
 			continue
 		}
@@ -246,7 +270,10 @@ func (s *setter) missing(c Change) error {
 	if best := spelling.Nearest(name, names); best != "" {
 		near = fmt.Sprintf("; did you mean %q?", best)
 	}
-	at := s.file.src.Docs[0]
+	var at *yaml.Node
+	if docs := s.file.src.Docs; len(docs) > 0 {
+		at = docs[0]
+	}
 	if homes := s.file.found.homes; len(homes) > 0 {
 		at = homes[0].node()
 	}
@@ -304,7 +331,7 @@ func (s *setter) checkMeaning() error {
 		if !asked && len(s.result.Warnings) > 0 {
 			continue
 		}
-		w.Position = got.Position
+		w.Position, w.Misread = got.Position, got.Misread
 		if !ok || got != w {
 			return &Error{
 				File: s.file.Name(), Line: got.Position.Line, Col: got.Position.Col,

@@ -17,6 +17,8 @@ type site interface {
 	want(c Change) Pin
 	// set plans the edits that make it so.
 	set(s *setter, c Change) error
+	// scalars gives what holds the tag and the digest by itself.
+	scalars() scalars
 }
 
 // home is a list that new entries can be added to.

@@ -22,6 +22,8 @@ type valuesSite struct {
 	item *yaml.Node // the mapping, or an alias of it
 	keys valueKeys
 	p    Pin
+	// tag and digest are the scalars that hold them, if any.
+	tag, digest *yaml.Node
 	// registry stands in front of the repository in the pin's name.
 	registry string
 	// behind says that the digest stands behind the tag.
@@ -32,7 +34,7 @@ type valuesSite struct {
 // named says that the place alone tells that it is an image: then a name that
 // cannot be told does not matter, and the pin is called by its path.
 func (f *finder) valuesImage(item *yaml.Node, k valueKeys, get func(key string) *yaml.Node, path string, format Format, named bool) (*valuesSite, bool) {
-	v := &valuesSite{src: f.src, item: item, keys: k}
+	v := &valuesSite{src: f.src, item: item, keys: k, tag: get(k.tag), digest: get(k.digest)}
 	v.p = Pin{Type: TypeImage, Format: format, Path: path, Position: position(f.src, item)}
 	for _, key := range []string{k.tag, k.digest} {
 		if n := get(key); n != nil && resolve(n).Kind != yaml.ScalarNode {
@@ -192,7 +194,7 @@ func (v *valuesSite) setName(s *setter, name string) error {
 func (v *valuesSite) write(s *setter, key, text string) error {
 	m := v.item
 	n := value(m, key)
-	if textOf(n) == text && (n == nil || text == "" || isText(n)) {
+	if textOf(n) == text && (n == nil || text == "" || isText(n) && !notString(n)) {
 		return nil
 	}
 	i := keyIndex(m, key)

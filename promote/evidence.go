@@ -55,6 +55,8 @@ func (w *planner) pulledRef(i *draftImage) string {
 // ask decides whether a registry has to be asked about an image.
 func (w *planner) ask(c *draft, i *draftImage) (question, bool) {
 	switch {
+	case w.checkMisread(c, i):
+		return question{}, false
 	case i.source.Tag == latestTag && i.source.Digest == "":
 		w.say(c, "pin", Fail, "", "%s:%d:%d: image %q is pinned to the tag latest, which names no version",
 			c.source.file, i.source.Position.Line, i.source.Position.Col, i.source.Name).Advice = w.pinAdvice(c, i.source.Name)
@@ -81,6 +83,22 @@ func (w *planner) resolveAll(ctx context.Context, questions []question, step str
 		take(questions[n], r)
 	}
 	return nil
+}
+
+// checkMisread refuses an image whose tag is a number or a boolean to who reads the
+// source: there another image runs than the one that the text names. Where a digest
+// says what runs, and where the file is refused by who reads it, it is a warning.
+func (w *planner) checkMisread(c *draft, i *draftImage) bool {
+	m := i.source.Misread
+	if !m.Found() {
+		return false
+	}
+	if m.Value == "" || i.source.Digest != "" && m.Text != i.source.Digest && "sha256:"+m.Text != i.source.Digest {
+		c.plan.Warnings = append(c.plan.Warnings, fmt.Sprintf("%s:%d:%d: %s; %s", c.source.file, m.Position.Line, m.Position.Col, m.Says(w.from.Name), m.Hint()))
+		return false
+	}
+	w.say(c, "pin", Fail, m.Hint(), "%s:%d:%d: %s", c.source.file, m.Position.Line, m.Position.Col, m.Says(w.from.Name))
+	return true
 }
 
 // takeDigest notes what a source reference stands for. A recorded digest stays

@@ -2,6 +2,7 @@ package syntax
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -30,6 +31,7 @@ type Source struct {
 	Docs []*yaml.Node
 
 	lines []int // offset of the first byte of each line
+	json  bool  // the text is JSON, so all that is written into it is too
 	// Where this text is nested in another, its lines begin at this place there.
 	line, col int
 }
@@ -51,6 +53,7 @@ func (s *Source) parse() error {
 		return err
 	}
 	s.lines = lineStarts(s.Bytes)
+	s.json = isJSON(s.Bytes)
 	if err := s.checkDirectives(); err != nil {
 		return err
 	}
@@ -62,6 +65,21 @@ func (s *Source) parse() error {
 		errs = append(errs, s.checkKeys(d)...)
 	}
 	return joinSorted(errs)
+}
+
+// isJSON tells whether a text is one JSON object or list.
+func isJSON(b []byte) bool {
+	b = bytes.TrimLeft(bytes.TrimPrefix(b, []byte(bom)), " \t\r\n")
+	return len(b) > 0 && (b[0] == '{' || b[0] == '[') && json.Valid(b)
+}
+
+// like gives the quotes that a new scalar takes from another one's: JSON has
+// double ones only.
+func (s *Source) like(style yaml.Style) yaml.Style {
+	if s.json {
+		return yaml.DoubleQuotedStyle
+	}
+	return style
 }
 
 // Errorf makes an error that points at a node; a nil node means the whole file.

@@ -87,6 +87,9 @@ func (o *FileOptions) ReadImages(s *Session) ([]Input, error) {
 		return nil, err
 	}
 	for _, in := range inputs {
+		for _, w := range in.File.Misreadings() {
+			s.Warn("%s", w)
+		}
 		switch {
 		case len(in.File.Pins()) > 0:
 		case in.path == Stdin:

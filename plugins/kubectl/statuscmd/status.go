@@ -62,6 +62,13 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	if statuses == nil && failed != nil {
 		return failed
 	}
+	for _, st := range statuses {
+		for _, e := range st.Environments {
+			for _, w := range e.Warnings {
+				s.Warn("%s", w)
+			}
+		}
+	}
 	if out.Wide() || printer != nil && !out.Names() {
 		if err := p.AddHistory(cmd.Context(), repo, statuses); err != nil {
 			return err

@@ -203,13 +203,13 @@ func (o *options) services(cmd *cobra.Command, args []string) (*input, error) {
 		return nil, err
 	}
 	in := &input{policy: policy.For(o.env)}
-	in.refs, in.unpinned, err = imagesOf(statuses, o.env, len(args) > 0)
+	in.refs, in.unpinned, err = imagesOf(s, statuses, o.env, len(args) > 0)
 	return in, err
 }
 
 // imagesOf gives the images of an environment. Services that are named must be
 // there; what cannot be read in other environments does not matter.
-func imagesOf(statuses []promote.ServiceStatus, env string, named bool) (refs []string, unpinned []verify.Result, err error) {
+func imagesOf(s *cli.Session, statuses []promote.ServiceStatus, env string, named bool) (refs []string, unpinned []verify.Result, err error) {
 	var errs []error
 	for _, st := range statuses {
 		for _, e := range st.Environments {
@@ -220,6 +220,9 @@ func imagesOf(statuses []promote.ServiceStatus, env string, named bool) (refs []
 				errs = append(errs, errors.New(e.Error))
 			case !e.Exists && named:
 				errs = append(errs, &promote.Error{Msg: fmt.Sprintf("service %q has no overlay in %s", st.Service, env)})
+			}
+			for _, w := range e.Warnings {
+				s.Warn("%s", w)
 			}
 			for _, i := range e.Images {
 				if i.Pin == (promote.Pin{}) {
