@@ -59,7 +59,11 @@ func (f *finder) argoSource(source *yaml.Node, path string) {
 		f.ref(n, ArgoCD, item(images, i), "images", true)
 	}
 	helm := join(path, "helm")
-	f.helmParameters(f.items(at(source, "helm", "parameters")), join(helm, "parameters"))
+	params := f.items(at(source, "helm", "parameters"))
+	before := f.registry
+	f.registry = registryOfParameters(params)
+	defer func() { f.registry = before }()
+	f.helmParameters(params, join(helm, "parameters"), f.registryOfValues(source))
 	if v := at(source, "helm", "valuesObject"); v != nil && resolve(v).Kind == yaml.MappingNode && f.once(resolve(v)) {
 		f.values(resolve(v), join(helm, "valuesObject"))
 	}
@@ -93,6 +97,9 @@ func (f *finder) version(n *yaml.Node, p Pin, path, field string) {
 	p.Path = f.path(path)
 	if p.Name == "" || isPlaceholder(p.Name) {
 		p.Name = p.Path
+		if p.Type == TypeImage {
+			p.Unknown = "its repository is not in this file beside it"
+		}
 	}
 	f.sites = append(f.sites, newTagSite(f.src, n, p, field, partTag))
 }
@@ -145,7 +152,7 @@ func (f *finder) nestedValues(n *yaml.Node, path string) {
 	if err != nil || len(inner.Docs) != 1 || inner.Docs[0].Kind != yaml.MappingNode {
 		return
 	}
-	in := &finder{src: inner, opts: f.opts, prefix: f.path(path) + "|"}
+	in := &finder{src: inner, opts: f.opts, prefix: f.path(path) + "|", registry: f.registry}
 	in.values(inner.Docs[0], "")
 	if len(in.errs) > 0 {
 		return

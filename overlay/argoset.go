@@ -78,7 +78,7 @@ func (f *finder) element(m *yaml.Node, path string, depth int) {
 			f.ref(v, ArgoCD, p, key, false)
 		case key == "digest":
 			if isDigest(textOf(v)) {
-				f.sites = append(f.sites, newTagSite(f.src, v, Pin{Type: t, Format: ArgoCD, Name: f.path(p), Path: f.path(p)}, key, partDigest))
+				f.sites = append(f.sites, newTagSite(f.src, v, Pin{Type: t, Format: ArgoCD, Name: f.path(p), Path: f.path(p), Unknown: "its repository is not in this file beside it"}, key, partDigest))
 			}
 		case t != "":
 			f.version(v, Pin{Type: t, Format: ArgoCD}, p, key)

@@ -24,6 +24,7 @@ type finder struct {
 	marked   map[site]map[form]bool
 	warnings []string
 	seen     map[*yaml.Node]bool // see once
+	registry chartRegistry       // of the values at hand
 }
 
 // nested is YAML text in a block scalar of a file.

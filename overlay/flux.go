@@ -87,7 +87,7 @@ func (f *finder) ociRepository(spec *yaml.Node, path string) {
 	}
 	p.Name = strings.TrimPrefix(textOf(at(spec, "url")), "oci://")
 	if p.Name == "" || isPlaceholder(p.Name) {
-		p.Name = p.Path
+		p.Name, p.Unknown = p.Path, notHere("spec.url")
 	}
 	f.sites = append(f.sites, &ociSite{fieldsSite{src: f.src, item: ref, keys: keys, siblings: &[]*yaml.Node{}, p: p}})
 }

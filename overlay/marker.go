@@ -250,12 +250,20 @@ func (w *markerWalk) add(t *trail, m marker) {
 		}
 		st = r
 	case formTag:
+		p.Unknown = notBeside(m)
 		st = newTagSite(f.src, n, p, t.label(), partTag)
 	case formName:
 		st = newTagSite(f.src, n, p, t.label(), partName)
 	default:
+		p.Unknown = notBeside(m)
 		st = newTagSite(f.src, n, p, t.label(), partDigest)
 	}
 	f.sites = append(f.sites, st)
 	w.owners[n] = &markedSite{site: st, policy: m.policy, forms: map[form]bool{m.form: true}}
+}
+
+// notBeside is why a repository is not known that a marker alone tells of: the
+// policy's image stands in an ImagePolicy, elsewhere.
+func notBeside(m marker) string {
+	return fmt.Sprintf("its repository is not in this file beside the marker of %s", m.policy)
 }

@@ -84,6 +84,9 @@ type Pin struct {
 	// itself; the name of a chart; the URL of a repository. Where none of these
 	// stands beside the pin, it is the pin's path.
 	Name string `json:"name"`
+	// Unknown says why the repository is not known, as "its repository is not in
+	// this file (image.repository would name it)"; empty where it is known.
+	Unknown string `json:"unknown,omitempty"`
 	// NewName replaces Name, if it is not empty (kustomizations).
 	NewName string `json:"newName,omitempty"`
 	// Tag and Digest say what runs; one of them or both may be empty. A chart's

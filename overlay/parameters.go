@@ -1,6 +1,7 @@
 package overlay
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
@@ -27,7 +28,8 @@ type imageParameters struct {
 // the repository may stand in PREFIX.repository (and PREFIX.registry); imageTag
 // with image or imageRepository. A repository alone chooses no version and is no
 // pin.
-func (f *finder) helmParameters(params []*yaml.Node, path string) {
+// all is the registry of the source's values.
+func (f *finder) helmParameters(params []*yaml.Node, path string, all chartRegistry) {
 	var order []*imageParameters
 	known := make(map[string]*imageParameters)
 	for i, p := range params {
@@ -38,7 +40,7 @@ func (f *finder) helmParameters(params []*yaml.Node, path string) {
 		here := parameter{v, join(item(path, i), "value")}
 		prefix, last := splitParameter(name)
 		if last == "image" && isPinned(textOf(v)) {
-			f.ref(v, ArgoCD, here.path, name, false)
+			f.parameterRef(v, here.path, name, all)
 			continue
 		}
 		g := known[prefix]
@@ -51,7 +53,7 @@ func (f *finder) helmParameters(params []*yaml.Node, path string) {
 	}
 	for _, g := range order {
 		if g.name != "" {
-			f.sites = append(f.sites, f.parameterSite(g))
+			f.sites = append(f.sites, f.parameterSite(g, all))
 		}
 	}
 }
@@ -64,7 +66,7 @@ func splitParameter(name string) (prefix, last string) {
 	} else {
 		last = name
 	}
-	for _, end := range []string{"Tag", "Digest", "Repository", "Registry"} {
+	for _, end := range []string{"Tag", "Digest", "Repository", "Registry", "Name"} {
 		if stem, ok := strings.CutSuffix(last, "mage"+end); ok && (strings.HasSuffix(stem, "I") || stem == "i") {
 			return prefix + stem + "mage", strings.ToLower(end)
 		}
@@ -85,8 +87,15 @@ func (g *imageParameters) take(what, name string, p parameter) {
 			return
 		}
 		g.digest = p
-	case "repository", "image":
+	case "repository", "image", "repo":
 		g.repo = p
+		return
+	case "name":
+		// The default of Argo CD Image Updater, image.name. Elsewhere a name is
+		// what an object is called.
+		if _, isRepo := repositoryOf(p.node); isRepo && g.repo.node == nil && isImageKey(strings.TrimSuffix(strings.TrimSuffix(strings.ToLower(name), "name"), ".")) {
+			g.repo = p
+		}
 		return
 	case "registry":
 		g.registry = p
@@ -99,19 +108,73 @@ func (g *imageParameters) take(what, name string, p parameter) {
 	}
 }
 
-func (f *finder) parameterSite(g *imageParameters) site {
+// parameterRef adds a parameter that holds a whole reference.
+func (f *finder) parameterRef(n *yaml.Node, path, name string, all chartRegistry) {
+	if r, ok := newRefSite(f.src, n, ArgoCD, f.path(path), name, false); ok {
+		if all.text != "" && !hasHost(r.p.Name) {
+			r.p.Unknown = all.doubt()
+		}
+		f.sites = append(f.sites, r)
+	}
+}
+
+// registryOfParameters reads the registry of all images from parameters.
+func registryOfParameters(params []*yaml.Node) chartRegistry {
+	for _, keys := range chartRegistries {
+		key := strings.Join(keys, ".")
+		for _, p := range params {
+			if text := strings.TrimSuffix(textOf(at(p, "value")), "/"); text != "" && textOf(at(p, "name")) == key {
+				return chartRegistry{text, key, keys[len(keys)-1] == "hub"}
+			}
+		}
+	}
+	return chartRegistry{}
+}
+
+// registryOfValues gives the registry that a source's parameters are subject to:
+// that of a parameter, or else that of the values beside them.
+func (f *finder) registryOfValues(source *yaml.Node) chartRegistry {
+	if f.registry.text != "" {
+		return f.registry
+	}
+	if v := at(source, "helm", "valuesObject"); v != nil {
+		return registryOfChart(resolve(v))
+	}
+	if inner, err := syntax.Parse(f.src.Name, []byte(textOf(at(source, "helm", "values")))); err == nil && len(inner.Docs) == 1 {
+		return registryOfChart(inner.Docs[0])
+	}
+	return chartRegistry{}
+}
+
+func (f *finder) parameterSite(g *imageParameters, all chartRegistry) site {
 	p := Pin{Type: TypeImage, Format: ArgoCD, Name: textOf(g.repo.node), Path: f.path(g.first.path), Position: position(f.src, g.first.node)}
-	if r := textOf(g.registry.node); r != "" && p.Name != "" {
-		p.Name = r + "/" + p.Name
+	own := textOf(g.registry.node)
+	registry, unknown := all.over(own, p.Name)
+	repository, _ := repositoryOf(g.repo.node)
+	switch {
+	case p.Name != repository:
+		p.Name, unknown = g.name, "its repository cannot be told from this file: "+strconv.Quote(p.Name)+" is none"
+	case p.Name == "":
+		p.Name, unknown = g.name, notHere("a parameter "+g.repositoryName())
+	case registry != "":
+		p.Name = registry + "/" + p.Name
 	}
-	if p.Name == "" {
-		p.Name = g.name
-	}
+	p.Unknown = unknown
 	p.Tag, p.Digest = textOf(g.tag.node), textOf(g.digest.node)
 	if g.digest.node == nil {
 		p.Tag, p.Digest, _ = strings.Cut(p.Tag, "@")
 	}
-	return &parameterSite{src: f.src, g: g, p: p}
+	return &parameterSite{src: f.src, g: g, p: p, registry: registry, shared: registry != own}
+}
+
+// repositoryName is what the parameter of the repository would be called.
+func (g *imageParameters) repositoryName() string {
+	for _, end := range []string{"tag", "digest"} {
+		if stem, ok := strings.CutSuffix(g.name, end); ok {
+			return stem + "repository"
+		}
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(g.name, "Tag"), "Digest") + "Repository"
 }
 
 // parameterSite is an image whose parts are parameters of their own.
@@ -119,6 +182,10 @@ type parameterSite struct {
 	src *syntax.Source
 	g   *imageParameters
 	p   Pin
+	// registry stands in front of the repository; shared where it is that of other
+	// images too.
+	registry string
+	shared   bool
 }
 
 func (s *parameterSite) pin() Pin { return s.p }
@@ -167,8 +234,11 @@ func (s *parameterSite) repository(name string) (string, error) {
 	if s.g.repo.node == nil {
 		return "", nil
 	}
-	if r := textOf(s.g.registry.node); r != "" {
-		rest, ok := strings.CutPrefix(name, r+"/")
+	if s.registry != "" {
+		rest, ok := strings.CutPrefix(name, s.registry+"/")
+		if !ok && s.shared {
+			return "", s.src.Errorf(s.g.first.node, "change the registry by hand", "registry %s of image %q is that of other images too", s.registry, s.p.Name)
+		}
 		if !ok {
 			return "", s.src.Errorf(s.g.registry.node, "change the registry by hand", "image %q has its registry in a parameter of its own", s.p.Name)
 		}

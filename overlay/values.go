@@ -33,8 +33,13 @@ import (
 // grammar (a template or a variable), URLs, and a tag under no image at all, such
 // as Istio's global.tag.
 func (f *finder) values(root *yaml.Node, path string) {
+	before := f.registry
+	if r := registryOfChart(root); before.text == "" {
+		f.registry = r
+	}
 	w := &valuesWalk{f}
 	w.walk(start(root, path))
+	f.registry = before
 }
 
 type valuesWalk struct{ f *finder }
@@ -100,6 +105,9 @@ func (w *valuesWalk) scalar(t *trail, parent *yaml.Node) {
 	}
 	path := w.f.path(t.path())
 	if r, ok := newRefSite(w.f.src, t.node, HelmValues, path, field, false); ok && (r.p.Tag != "" || r.p.Digest != "") {
+		if g := w.f.registry; g.text != "" && !hasHost(r.p.Name) {
+			r.p.Unknown = g.doubt()
+		}
 		w.f.sites = append(w.f.sites, r)
 	}
 }
@@ -166,7 +174,13 @@ func blockKeys(m *yaml.Node, named bool) valueKeys {
 	case !named || !pinned:
 		return valueKeys{}
 	default:
-		k.name = present(m, "name", "image")
+		k.name = present(m, "name", "image", "repo")
+		if k.name != "repo" && textOf(value(m, "repo")) != "" {
+			k.name = "" // two names side by side
+		}
+	}
+	if hasNamePart(fieldsOf(m), nameParts...) {
+		k.name = ""
 	}
 	return k
 }
@@ -286,6 +300,11 @@ func (k valueKeys) beside(keys *flatKeys, stem, sep string) valueKeys {
 		names = append(names, "repository")
 	}
 	k.name = keys.scalar(names...)
+	for _, part := range nameParts {
+		if n := keys.scalar(stem + sep + strings.ToLower(part)); n != "" && textOf(keys.node[n]) != "" {
+			k.name = ""
+		}
+	}
 	k.registry = keys.scalar(stem + sep + "registry")
 	k.digest = keys.scalar(stem + sep + "digest")
 	return k

@@ -26,6 +26,8 @@ type valuesSite struct {
 	tag, digest *yaml.Node
 	// registry stands in front of the repository in the pin's name.
 	registry string
+	// shared is where the registry stands if it is that of other images too.
+	shared string
 	// behind says that the digest stands behind the tag.
 	behind bool
 }
@@ -45,9 +47,13 @@ func (f *finder) valuesImage(item *yaml.Node, k valueKeys, get func(key string) 
 		return nil, false
 	}
 	repository, ok := repositoryOf(get(k.name))
-	v.registry = strings.TrimSuffix(textOf(get(k.registry)), "/")
+	own := strings.TrimSuffix(textOf(get(k.registry)), "/")
+	var unknown string
+	if v.registry, unknown = f.registry.over(own, repository); v.registry != own {
+		v.shared = f.registry.key
+	}
 	if k.base != "" && strings.HasPrefix(repository, "/") {
-		v.registry = strings.TrimSuffix(k.base, "/")
+		v.registry, v.shared = strings.TrimSuffix(k.base, "/"), "baseRepo"
 	}
 	name := repository
 	if v.registry != "" {
@@ -58,9 +64,17 @@ func (f *finder) valuesImage(item *yaml.Node, k valueKeys, get func(key string) 
 			return nil, false
 		}
 		v.keys.name, name = "", path
+		if unknown = notHere(join(path, "repository")); v.given(get) {
+			unknown = "its repository cannot be told from this file: its parts are joined by the chart, or are variables"
+		}
 	}
-	v.p.Name = name
+	v.p.Name, v.p.Unknown = name, unknown
 	return v, true
+}
+
+// given tells whether some part of a name stands in the mapping.
+func (v *valuesSite) given(get func(key string) *yaml.Node) bool {
+	return hasNamePart(get, "repository", "name", "image", "repo", "registry")
 }
 
 // repositoryOf reads a repository without tag and digest; "" where a value is
@@ -181,7 +195,7 @@ func (v *valuesSite) setName(s *setter, name string) error {
 		return v.src.Errorf(v.item, "give the new name with its registry, such as "+v.registry+"/"+name,
 			"image %q has its registry under a key of its own, and %q has none", v.p.Name, name)
 	}
-	if slash != "" {
+	if slash != "" || v.shared != "" {
 		return v.src.Errorf(v.item, "edit the file by hand", "registry %s of image %q is that of other images too", v.registry, v.p.Name)
 	}
 	if err := v.write(s, v.keys.registry, host); err != nil {

@@ -36,6 +36,9 @@ func (w *planner) resolve(ctx context.Context) error {
 	var elsewhere []question
 	for _, c := range w.drafts {
 		for _, i := range c.images {
+			if w.unknownTarget(c, i) {
+				continue
+			}
 			if !i.done && i.digest != "" && i.plan.Repository != i.source.Repository() && w.Resolver != nil {
 				elsewhere = append(elsewhere, question{c, i, w.pulledRef(i)})
 			}
@@ -61,6 +64,9 @@ func (w *planner) ask(c *draft, i *draftImage) (question, bool) {
 		w.say(c, "pin", Fail, "", "%s:%d:%d: image %q is pinned to the tag latest, which names no version",
 			c.source.file, i.source.Position.Line, i.source.Position.Col, i.source.Name).Advice = w.pinAdvice(c, i.source.Name)
 		return question{}, false
+	case !i.source.Known():
+		w.unknownSource(c, i)
+		return question{}, false
 	case w.Resolver == nil && i.source.Digest == "" && w.Pipeline.Spec.Pin != PinTag:
 		w.say(c, "resolve", Unknown, "", "%s:%d:%d: image %q is pinned to the tag %s alone, and no registry may be asked for its digest",
 			c.source.file, i.source.Position.Line, i.source.Position.Col, i.source.Name, i.source.Tag).Advice = advise(DoAskRegistry)
@@ -69,6 +75,34 @@ func (w *planner) ask(c *draft, i *draftImage) (question, bool) {
 		return question{}, false
 	}
 	return question{c, i, i.source.Ref()}, true
+}
+
+// unknownSource says that an image's repository is not known, so that no registry
+// can be asked. What is pinned by a digest, or by a tag on purpose, is promoted as
+// it stands.
+func (w *planner) unknownSource(c *draft, i *draftImage) {
+	at := fmt.Sprintf("%s:%d:%d: image %q: %s", c.source.file, i.source.Position.Line, i.source.Position.Col, i.source.Name, i.source.Unknown)
+	switch {
+	case i.source.Digest != "":
+		c.plan.Warnings = append(c.plan.Warnings, at+", so no registry is asked whether it has the recorded digest")
+	case w.Pipeline.Spec.Pin == PinTag:
+		c.plan.Warnings = append(c.plan.Warnings, at+", so no registry is asked whether it has the tag")
+	default:
+		w.say(c, "resolve", Fail, "", "%s, so it cannot be resolved", at)
+	}
+}
+
+// unknownTarget tells whether the target's repository is not known though the
+// source's is, and says so: whether the target can pull the digest, nobody can tell.
+func (w *planner) unknownTarget(c *draft, i *draftImage) bool {
+	if i.create || i.target.Known() {
+		return false
+	}
+	if !i.done && i.digest != "" && i.source.Known() && w.Resolver != nil {
+		c.plan.Warnings = append(c.plan.Warnings, fmt.Sprintf("%s:%d:%d: image %q: %s, so no registry is asked whether the target can pull it",
+			c.plan.TargetFile, i.target.Position.Line, i.target.Position.Col, i.target.Name, i.target.Unknown))
+	}
+	return true
 }
 
 func (w *planner) resolveAll(ctx context.Context, questions []question, step string, take func(question, Resolution)) error {
@@ -163,6 +197,9 @@ func (w *planner) verifyBy(ctx context.Context, gate string, req VerifyRequest) 
 		for _, i := range c.images {
 			switch {
 			case i.done:
+			case !i.pulledFromKnown():
+				w.say(c, gate, Unknown, "", "%s:%d:%d: image %q: %s, so nothing can be verified",
+					c.plan.TargetFile, i.target.Position.Line, i.target.Position.Col, i.target.Name, i.target.Unknown)
 			case i.digest == "" && w.Pipeline.Spec.Pin == PinTag:
 				w.say(c, gate, Unknown, "", "image %q: its digest is not known, so nothing can be verified", i.source.Name)
 			case i.digest == "":

@@ -1,6 +1,7 @@
 package promote
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -116,6 +117,9 @@ func (w *planner) pairImage(c *draft, file *overlay.File, img overlay.Pin) error
 	if !ok {
 		i.plan.Repository = img.Repository()
 	}
+	if !i.pulledFromKnown() {
+		i.plan.Unknown = cmp.Or(target.Unknown, img.Unknown)
+	}
 	i.done = ok && img.Digest != "" && w.pinned(i) == i.plan.Old
 	c.images = append(c.images, i)
 	return nil
@@ -145,6 +149,14 @@ func (i *draftImage) change(to Pin) overlay.Change {
 		c.NewName = overlay.To(i.source.NewName)
 	}
 	return c
+}
+
+// pulledFromKnown tells whether it is known from which repository the target pulls.
+func (i *draftImage) pulledFromKnown() bool {
+	if i.create {
+		return i.source.Known()
+	}
+	return i.target.Known()
 }
 
 // pinned gives the pin that is to be written, as far as it is known.

@@ -177,8 +177,10 @@ type ImagePlan struct {
 	Name string `json:"name"`
 	// Repository is where the target pulls it from.
 	Repository string `json:"repository"`
-	Old        Pin    `json:"old"`
-	New        Pin    `json:"new"`
+	// Unknown says why that is not known; empty where it is.
+	Unknown string `json:"unknown,omitempty"`
+	Old     Pin    `json:"old"`
+	New     Pin    `json:"new"`
 	// Evidence is what the verifier found.
 	Evidence []Evidence `json:"evidence,omitempty"`
 }

@@ -38,6 +38,9 @@ type EnvironmentStatus struct {
 type ImageStatus struct {
 	Name       string `json:"name"`
 	Repository string `json:"repository"`
+	// Unknown says why the repository is not known; then Name and Repository are
+	// where the pin stands. It is empty where the repository is known.
+	Unknown string `json:"unknown,omitempty"`
 	Pin
 	// Last is the newest change of this pin, where history was asked for.
 	Last *LastChange `json:"last,omitempty"`
@@ -164,7 +167,7 @@ func (p *Promoter) environmentStatus(service, environment string) EnvironmentSta
 func imageStatuses(images []overlay.Pin) []ImageStatus {
 	out := make([]ImageStatus, 0, len(images))
 	for _, i := range images {
-		out = append(out, ImageStatus{Name: i.Name, Repository: i.Repository(), Pin: Pin{i.Tag, i.Digest}})
+		out = append(out, ImageStatus{Name: i.Name, Repository: i.Repository(), Unknown: i.Unknown, Pin: Pin{i.Tag, i.Digest}})
 	}
 	return out
 }

@@ -127,6 +127,10 @@ func (o *options) statements(plan *promote.Plan, source signing.StateSource) ([]
 				return nil, &promote.Refused{Answer: promote.Unknown, Verdicts: []promote.Verdict{{Gate: "approve", Answer: promote.Unknown,
 					Reason: fmt.Sprintf("%s: the digest of image %q is not known", sp.Service, i.Name)}}}
 			}
+			if i.Unknown != "" {
+				return nil, &promote.Refused{Answer: promote.Unknown, Verdicts: []promote.Verdict{{Gate: "approve", Answer: promote.Unknown,
+					Reason: fmt.Sprintf("%s: image %q: %s, so an approval of it has no place", sp.TargetFile, i.Name, i.Unknown)}}}
+			}
 			a := attest.Approval{
 				Image: i.Repository + "@" + i.New.Digest, Environment: plan.To, Service: sp.Service, Commit: plan.Head,
 				Repository: source.Repository, Approver: o.approver, Note: o.note, Time: now,

@@ -142,6 +142,8 @@ func (o *options) recorded(service string, i promote.ImageStatus, to *promote.En
 			Gate: "attest", Answer: promote.Fail, Reason: fmt.Sprintf("%s in %s: image %q ", service, to.Name, i.Name) + fmt.Sprintf(format, args...)}}}
 	}
 	switch {
+	case i.Unknown != "":
+		return refuse("has no repository that a statement could be kept in: %s", i.Unknown)
 	case i.Digest == "":
 		return refuse("is not pinned by its digest")
 	case i.Last == nil:

@@ -71,7 +71,7 @@ func (o *options) run() error {
 			if out.Wide() {
 				digest = cli.Dash(i.Digest)
 			}
-			row := []string{fmt.Sprintf("%s:%d:%d", in.File.Name(), i.Position.Line, i.Position.Col), string(i.Type), i.Name, cli.Dash(i.NewName), cli.Dash(i.Tag), digest}
+			row := []string{fmt.Sprintf("%s:%d:%d", in.File.Name(), i.Position.Line, i.Position.Col), string(i.Type), nameOf(i), cli.Dash(i.NewName), cli.Dash(i.Tag), digest}
 			if out.Wide() {
 				row = append(row, string(i.Format), i.Path, cli.Dash(i.Policy), cli.Dash(i.TagSuffix))
 			}
@@ -82,4 +82,13 @@ func (o *options) run() error {
 		return cli.PrintList(s.Out, printer, "Image", items)
 	}
 	return cli.Table(s.Out, rows)
+}
+
+// nameOf is a pin's name, and that its repository is unknown where it is: then the
+// name is where the pin stands, and no name of an image.
+func nameOf(p overlay.Pin) string {
+	if p.Known() {
+		return p.Name
+	}
+	return p.Name + " (repository unknown)"
 }

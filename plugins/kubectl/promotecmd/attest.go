@@ -78,7 +78,7 @@ func summaries(plan *promote.Plan, commit string, source signing.StateSource) ([
 			verdicts = append(verdicts, given)
 		}
 		for _, i := range sp.Images {
-			if i.New == i.Old || i.New.Digest == "" {
+			if i.New == i.Old || i.New.Digest == "" || i.Unknown != "" {
 				continue
 			}
 			st, err := source.Summary(attest.VSA{Image: i.Repository + "@" + i.New.Digest, Verifier: signing.DefaultVerifierID,

@@ -13,8 +13,8 @@ import (
 
 // finish writes what was resolved into the lock and the files, or prints it.
 // Neither is written unless all references could be resolved.
-func (o *options) finish(cmd *cobra.Command, printer printers.ResourcePrinter, lock *lockFile, inputs []cli.Input, results []resolved) error {
-	var errs []error
+func (o *options) finish(cmd *cobra.Command, printer printers.ResourcePrinter, lock *lockFile, inputs []cli.Input, results []resolved, unknown error) error {
+	errs := []error{unknown}
 	for _, r := range results {
 		errs = append(errs, r.problem(inputs))
 	}

@@ -4,6 +4,7 @@
 package resolvecmd
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/kubepromote/kubepromote/digest"
@@ -154,11 +155,27 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	refs, unknown := separate(inputs, refs)
 	results, err := o.resolve(cmd, lock, refs)
 	if err != nil {
 		return err
 	}
-	return o.finish(cmd, printer, lock, inputs, results)
+	return o.finish(cmd, printer, lock, inputs, results, unknown)
+}
+
+// separate sets apart the pins whose repository is not known: no registry is asked
+// for those, and why is an error.
+func separate(inputs []cli.Input, refs []pinRef) (known []pinRef, unknown error) {
+	var errs []error
+	for _, r := range refs {
+		if r.file < 0 || r.pin.Known() {
+			known = append(known, r)
+			continue
+		}
+		errs = append(errs, &promote.Error{Msg: fmt.Sprintf("%s:%d:%d: image %q: %s, so it cannot be resolved",
+			inputs[r.file].File.Name(), r.pin.Position.Line, r.pin.Position.Col, r.pin.Name, r.pin.Unknown)})
+	}
+	return known, errors.Join(errs...)
 }
 
 // openLock opens the file of --lock; nil where none is named.

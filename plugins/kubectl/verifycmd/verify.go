@@ -155,9 +155,12 @@ func (o *options) inputs(cmd *cobra.Command, args []string) (*input, error) {
 		}
 		for _, f := range files {
 			for _, i := range f.File.Images() {
-				if i.Tag == "" && i.Digest == "" {
+				switch {
+				case !i.Known():
+					in.unpinned = append(in.unpinned, notKnown(i.Name, i.Unknown))
+				case i.Tag == "" && i.Digest == "":
 					in.unpinned = append(in.unpinned, notPinned(i.Repository()))
-				} else {
+				default:
 					in.refs = append(in.refs, i.Ref())
 				}
 			}
@@ -169,6 +172,11 @@ func (o *options) inputs(cmd *cobra.Command, args []string) (*input, error) {
 
 func notPinned(image string) verify.Result {
 	return verify.Result{Image: image, Outcome: verify.Unknown, Reason: "it has neither tag nor digest here"}
+}
+
+// notKnown is the result of an image whose repository the file does not name.
+func notKnown(name, why string) verify.Result {
+	return verify.Result{Image: name, Outcome: verify.Unknown, Reason: why}
 }
 
 // services is inputs for services of an environment.
@@ -225,9 +233,12 @@ func imagesOf(s *cli.Session, statuses []promote.ServiceStatus, env string, name
 				s.Warn("%s", w)
 			}
 			for _, i := range e.Images {
-				if i.Pin == (promote.Pin{}) {
+				switch {
+				case i.Unknown != "":
+					unpinned = append(unpinned, notKnown(i.Name, i.Unknown))
+				case i.Pin == (promote.Pin{}):
 					unpinned = append(unpinned, notPinned(i.Repository))
-				} else {
+				default:
 					refs = append(refs, i.Ref(i.Repository))
 				}
 			}
