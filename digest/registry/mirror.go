@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubepromote/kubepromote/digest/internal/content"
 	"github.com/kubepromote/kubepromote/digest/internal/grammar"
 	"github.com/kubepromote/kubepromote/internal/fault"
 )
@@ -161,13 +162,18 @@ func usable(resp *http.Response, e endpoint, method string) bool {
 		return true // where it leads to is checked by whoever follows it
 	case resp.StatusCode/100 != 2:
 		return false
-	case e.kind != kindManifest || !strings.HasPrefix(e.ref, grammar.DigestPrefix):
+	case e.kind != kindManifest:
 		return true
-	case method == http.MethodHead:
-		return resp.Header.Get("Docker-Content-Digest") == e.ref
+	}
+	byDigest := strings.HasPrefix(e.ref, grammar.DigestPrefix)
+	if method == http.MethodHead {
+		return !isHTML(resp) && (!byDigest || resp.Header.Get("Docker-Content-Digest") == e.ref)
 	}
 	data, err := io.ReadAll(resp.Body) // bounded and in memory already
 	resp.Body.Close()
 	resp.Body = io.NopCloser(bytes.NewReader(data))
+	if !byDigest {
+		return err == nil && content.IsManifest(mediaType(resp), data)
+	}
 	return err == nil && fmt.Sprintf("%s%x", grammar.DigestPrefix, sha256.Sum256(data)) == e.ref
 }
