@@ -28,7 +28,7 @@ func (t *transport) routed(out *outgoing, e endpoint) (*http.Response, error) {
 		return t.ask(out, t.host(u.Host), e, &u)
 	}
 	if entry.blocked {
-		return nil, fault.Text(fmt.Sprintf("blocked by %s: prefix %q", entry.file, entry.prefix))
+		return nil, entry.refusal()
 	}
 	if e.write || e.kind != kindManifest && e.kind != kindBlob && e.kind != kindList || e.repo == "" {
 		return t.ask(out, t.host(u.Host), e, &u)
@@ -49,6 +49,11 @@ func (t *transport) routed(out *outgoing, e endpoint) (*http.Response, error) {
 	}
 	at, there := entry.rewrite(entry.location, &u, e)
 	return t.askAt(out, there, at)
+}
+
+// refusal is the error of what is blocked.
+func (e *registryEntry) refusal() error {
+	return fault.Text(fmt.Sprintf("blocked by %s: prefix %q", e.file, e.prefix))
 }
 
 // askAt asks another place than the URL names. The answer says so, because

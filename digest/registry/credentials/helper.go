@@ -53,7 +53,7 @@ func askHelper(ctx context.Context, helper, host string) (authn.Authenticator, e
 	switch {
 	case ctx.Err() != nil:
 		return nil, fault.Text(fmt.Sprintf("%s gave no answer in %s", program, time.Since(started).Round(100*time.Millisecond)))
-	case errors.As(err, &exit) && strings.TrimSpace(out.String()) == helperHasNone:
+	case errors.As(err, &exit) && strings.TrimSpace(out.kept.String()) == helperHasNone:
 		return nil, nil
 	case errors.As(err, &exit):
 		return nil, fault.Text(fmt.Sprintf("%s failed (%s)", program, exit.ProcessState))
@@ -61,7 +61,7 @@ func askHelper(ctx context.Context, helper, host string) (authn.Authenticator, e
 		return nil, fault.Text(program + " cannot be run")
 	}
 	var answer struct{ Username, Secret string }
-	if json.Unmarshal(out.Bytes(), &answer) != nil {
+	if json.Unmarshal(out.kept.Bytes(), &answer) != nil {
 		return nil, fault.Text(program + " answered with something else than credentials")
 	}
 	switch {
@@ -73,12 +73,13 @@ func askHelper(ctx context.Context, helper, host string) (authn.Authenticator, e
 	return authn.FromConfig(authn.AuthConfig{Username: answer.Username, Password: answer.Secret}), nil
 }
 
-// firstBytes keeps an output up to a bound, and fails beyond it.
-type firstBytes struct{ bytes.Buffer }
+// firstBytes keeps an output up to a bound, and fails beyond it. The buffer is a field
+// so that [io.Copy] finds no ReadFrom that knows no bound.
+type firstBytes struct{ kept bytes.Buffer }
 
 func (b *firstBytes) Write(p []byte) (int, error) {
-	if b.Len()+len(p) > maxHelperText {
+	if b.kept.Len()+len(p) > maxHelperText {
 		return 0, errors.New("too much output")
 	}
-	return b.Buffer.Write(p)
+	return b.kept.Write(p)
 }

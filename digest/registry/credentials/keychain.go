@@ -2,6 +2,7 @@ package credentials
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -120,6 +121,21 @@ func (k *Keychain) Namespace(host, path string) string {
 		return e.host + "/" + e.path
 	}
 	return host
+}
+
+// Knows tells whether an entry of a file or a pull secret names a host as a
+// registry. Helpers and other keychains are not asked.
+func (k *Keychain) Knows(host string) bool {
+	for _, s := range k.sources {
+		if s.entries == nil {
+			continue
+		}
+		entries, _ := s.entries() // a failure is told by find
+		if slices.ContainsFunc(entries, func(e authEntry) bool { return matchHost(e.host, host) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // pathEntry is the longest entry for a path, and the title of its source.
