@@ -103,10 +103,10 @@ func describe(err error) (status int, text string) {
 	switch {
 	case errors.As(err, &said):
 		return status, said.Error()
-	case errors.As(err, &own): // what was answered makes no sense
-		return status, own.Error()
 	case asked != nil:
 		return status, asked.Error()
+	case errors.As(err, &own): // what was answered makes no sense
+		return status, own.Error()
 	}
 	return 0, fault.Network(err)
 }

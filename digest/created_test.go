@@ -87,8 +87,8 @@ func TestCreated(t *testing.T) {
 	for want, fault := range map[string]func(http.ResponseWriter, *http.Request) bool{
 		"has the manifest and not the configuration it names":    registrytest.OnPath("/blobs/", registrytest.Status(http.StatusNotFound)),
 		"configuration of the image: it has 2 bytes instead of ": registrytest.OnPath("/blobs/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "{}") }),
-		"server error (501)":                        registrytest.OnPath("/blobs/", registrytest.Status(http.StatusNotImplemented)),
-		"answered with a manifest that is not JSON": registrytest.OnManifest(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<") }),
+		"server error (501)":                         registrytest.OnPath("/blobs/", registrytest.Status(http.StatusNotImplemented)),
+		"does not answer as a registry (text/plain)": registrytest.OnManifest(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<") }),
 		`answered with a manifest whose configuration is not sha256`: registrytest.OnManifest(func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprint(w, configOf("sha512:"+registrytest.SomeHex+registrytest.SomeHex))
 		}),

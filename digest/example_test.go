@@ -1,7 +1,6 @@
 package digest_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -24,10 +23,11 @@ func ExampleResolver_Resolve() {
 	server.Start()
 	defer server.Close()
 	host := strings.TrimPrefix(server.URL, "http://")
-	req, err := http.NewRequest(http.MethodPut, server.URL+"/v2/shop/cart/manifests/v1", bytes.NewReader([]byte("{}")))
+	req, err := http.NewRequest(http.MethodPut, server.URL+"/v2/shop/cart/manifests/v1", strings.NewReader(`{"schemaVersion":2,"layers":[]}`))
 	if err != nil {
 		log.Fatal(err)
 	}
+	req.Header.Set("Content-Type", "application/vnd.oci.image.manifest.v1+json")
 	if _, err := http.DefaultClient.Do(req); err != nil {
 		log.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func ExampleResolver_Resolve() {
 	_, err = r.Resolve(context.Background(), host+"/shop/cart:v9")
 	fmt.Println("no v9:", errors.Is(err, digest.ErrNotFound))
 	// Output:
-	// v1 is sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a
+	// v1 is sha256:6ece6defe7067e1c5455a7720c1189ad30f7f8efe78587bd7c06e64a80fe7770
 	// no v9: true
 }
 

@@ -41,10 +41,10 @@ func describe(err error, tried string) (status int, text string) {
 	switch {
 	case errors.As(err, &said):
 		return 0, said.Error()
+	case errors.As(err, &creds): // before its cause, which is a text too
+		return 0, creds.Error()
 	case errors.As(err, &own):
 		return 0, own.Error()
-	case errors.As(err, &creds):
-		return 0, creds.Error()
 	case errors.As(err, &refused):
 		return refused.status, refused.describe(tried)
 	case errors.As(err, &answered):

@@ -23,6 +23,9 @@ func (r *Repository) HasBlob(ctx context.Context, digest v1.Hash) (bool, error) 
 		return false, err
 	}
 	resp.Body.Close()
+	if isHTML(resp) && resp.Header.Get("Docker-Content-Digest") == "" {
+		return false, r.failure(noManifest(v1.Descriptor{MediaType: mediaType(resp)}))
+	}
 	return true, nil
 }
 

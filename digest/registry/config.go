@@ -3,6 +3,7 @@ package registry
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -309,6 +310,13 @@ func (r *Config) insecure(host string) bool {
 		}
 	}
 	return false
+}
+
+// names tells whether a host is spelt out as a registry, or as where one's images are.
+func (r *Config) names(host string) bool {
+	return r != nil && slices.ContainsFunc(r.entries, func(e registryEntry) bool {
+		return hostOf(e.prefix) == host || e.location != "" && hostOf(e.location) == host
+	})
 }
 
 func hostOf(location string) string {

@@ -294,7 +294,7 @@ func TestDockerConfig(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	write(`{"hunter2`)
-	if _, err := resolve(); err == nil || !strings.HasSuffix(err.Error(), ": credentials could not be read from docker config") {
+	if _, err := resolve(); err == nil || !strings.HasSuffix(err.Error(), ": credentials could not be read from docker config: "+config+" is no JSON (byte 9)") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -10,12 +10,14 @@ import (
 	"net/http/httptrace"
 	"net/netip"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 
+	"github.com/kubepromote/kubepromote/digest/internal/grammar"
 	"github.com/kubepromote/kubepromote/digest/registry/internal/address"
 	"github.com/kubepromote/kubepromote/digest/registry/internal/challenge"
 	"github.com/kubepromote/kubepromote/internal/fault"
@@ -242,6 +244,7 @@ type visit struct {
 	pinged *pinged
 	limit  int64
 	once   bool
+	token  bool // it is for a token
 }
 
 func (v *visit) do(req *http.Request) (*http.Response, error) {
@@ -262,6 +265,9 @@ func (v *visit) do(req *http.Request) (*http.Response, error) {
 
 // RoundTrip implements [http.RoundTripper].
 func (v *visit) RoundTrip(req *http.Request) (*http.Response, error) {
+	if v.token && v.t.otherRegistry(v.from, req.URL) {
+		return nil, fault.Text("is another registry's, and not a token server of this one: not asked")
+	}
 	pool, err := v.t.target(req.URL, v.from, v.pinged)
 	if err != nil {
 		return nil, err
@@ -270,6 +276,42 @@ func (v *visit) RoundTrip(req *http.Request) (*http.Response, error) {
 	defer out.closeUnsent()
 	return v.t.deliver(out, route{url: req.URL, pool: pool, limit: v.limit, once: v.once}, "")
 }
+
+// otherRegistry tells a token server that is a registry of its own: one that was asked
+// for in this run, that registries.conf names, or that there are credentials for. A registry must not choose what
+// is asked of another. A registry's own parent domain may give its tokens, as
+// gitlab.com does for registry.gitlab.com.
+func (t *transport) otherRegistry(h *host, u *url.URL) bool {
+	at := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+	own := strings.ToLower(hostname(h.name))
+	if sameHost(u, &url.URL{Scheme: u.Scheme, Host: h.name}) || strings.HasSuffix(own, "."+at) {
+		return false
+	}
+	if own == at && address.OfHost(at) == address.Public && !isAddress(at) {
+		return false // another port of the same name
+	}
+	if strings.Contains(at, ":") {
+		at = "[" + at + "]"
+	}
+	port := u.Port()
+	if port != "" && port != map[string]string{"http": "80", "https": "443"}[u.Scheme] {
+		return t.isRegistry(at + ":" + port)
+	}
+	return t.isRegistry(at) || t.isRegistry(at+":443") || t.isRegistry(at+":80")
+}
+
+func (t *transport) isRegistry(host string) bool {
+	host = grammar.FoldHost(host)
+	_, asked := t.hosts.Load(host)
+	return asked || t.registries.names(host) || t.keys.Knows(host)
+}
+
+func isAddress(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil
+}
+
+func hostname(host string) string { return (&url.URL{Host: host}).Hostname() }
 
 const (
 	errURLScheme      fault.Text = "points to a URL that is not https"
@@ -287,6 +329,9 @@ func (t *transport) target(u *url.URL, from *host, g *pinged) (http.RoundTripper
 		return nil, fault.Text(fmt.Sprintf("points to %q over plain HTTP", fault.Shorten(u.Host)))
 	case u.Host == from.name && g.pool != nil:
 		return g.pool, nil
+	}
+	if e := t.registries.find(foldHost(u.Host), parseEndpoint(http.MethodGet, u.Path).repo); e != nil && e.blocked {
+		return nil, e.refusal()
 	}
 	switch class := address.OfHost(u.Host); {
 	case class == address.Forbidden && !t.net.anywhere, class == address.Private && !g.private:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -16,8 +17,9 @@ import (
 )
 
 // Head tells what a tag or digest stands for, by HEAD and, where that cannot
-// tell, by GET: one without a usable digest, one not allowed, and a 404 as a web
-// page. An answer about another digest than the one asked for is an error.
+// tell, by GET: one without a usable digest or the media type of a manifest, one not
+// allowed, and a 404 as a web page. An answer about another digest than the one asked
+// for is an error, and so is one that is no manifest.
 func (r *Repository) Head(ctx context.Context, ref string) (v1.Descriptor, error) {
 	resp, err := r.send(ctx, request{method: http.MethodHead, url: r.url("manifests/"+ref, nil), accept: content.ManifestTypes}, http.StatusOK)
 	var e *Error
@@ -33,7 +35,7 @@ func (r *Repository) Head(ctx context.Context, ref string) (v1.Descriptor, error
 	resp.Body.Close()
 	given := resp.Header.Get("Docker-Content-Digest")
 	_, why := grammar.CheckDigest(given)
-	if why != "" || resp.ContentLength < 0 || resp.Header.Get("Content-Type") == "" {
+	if why != "" || given == emptyDigest || resp.ContentLength <= 0 || !isManifestType(mediaType(resp)) {
 		d, _, err := r.get(ctx, ref)
 		return d, err
 	}
@@ -71,6 +73,8 @@ func (r *Repository) get(ctx context.Context, ref string) (v1.Descriptor, []byte
 	given, got := resp.Header.Get("Docker-Content-Digest"), desc.Digest.String()
 	_, why := grammar.CheckDigest(given)
 	switch {
+	case !isManifestType(desc.MediaType) && !content.IsManifest(desc.MediaType, body):
+		return desc, nil, r.failure(noManifest(desc))
 	case desc.MediaType == types.DockerManifestSchema1Signed:
 		// The digest of such a manifest is not that of its bytes.
 		return desc, nil, r.failure(fault.Text("answered with a schema 1 manifest and no digest"))
@@ -78,8 +82,28 @@ func (r *Repository) get(ctx context.Context, ref string) (v1.Descriptor, []byte
 		return desc, nil, r.failure(fault.Text("answered with another digest, " + got))
 	case why == "" && given != got:
 		return desc, nil, r.failure(fault.Text("answered with a manifest that does not hash to the digest given with it, " + given))
+	case !content.IsManifest(desc.MediaType, body):
+		return desc, nil, r.failure(noManifest(desc))
 	}
 	return desc, body, nil
+}
+
+// emptyDigest is that of nothing, which some servers give to pages they make up.
+var emptyDigest = content.Hash(nil).String()
+
+func isManifestType(t types.MediaType) bool { return content.IsManifestType(t) || t.IsSchema1() }
+
+// noManifest is the error of an answer with the status of success that is none.
+func noManifest(d v1.Descriptor) fault.Text {
+	switch {
+	case isManifestType(d.MediaType) && d.Size == 0:
+		return fault.Text(fmt.Sprintf("answered with an empty manifest (%s)", d.MediaType))
+	case isManifestType(d.MediaType):
+		return fault.Text(fmt.Sprintf("answered with something else than a manifest (%s)", d.MediaType))
+	case d.MediaType == "":
+		return "does not answer as a registry (no media type)"
+	}
+	return fault.Text(fmt.Sprintf("does not answer as a registry (%s)", fault.Shorten(string(d.MediaType))))
 }
 
 // PutManifest stores a manifest under a tag or its digest. listed is true where
@@ -92,6 +116,10 @@ func (r *Repository) PutManifest(ctx context.Context, ref string, mediaType type
 	}, http.StatusOK, http.StatusCreated, http.StatusAccepted)
 	if err != nil {
 		return false, err
+	}
+	if resp.StatusCode != http.StatusCreated && isHTML(resp) {
+		// A page for all that is asked, and not a registry that has stored something.
+		return false, r.failure(noManifest(v1.Descriptor{MediaType: content.BareMediaType(resp.Header.Get("Content-Type"))}))
 	}
 	if got := resp.Header.Get("Docker-Content-Digest"); got != "" && got != content.Hash(body).String() {
 		return false, r.failure(fault.Text("stored under another digest"))

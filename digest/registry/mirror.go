@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubepromote/kubepromote/digest/internal/content"
 	"github.com/kubepromote/kubepromote/digest/internal/grammar"
 	"github.com/kubepromote/kubepromote/internal/fault"
 )
@@ -27,7 +28,7 @@ func (t *transport) routed(out *outgoing, e endpoint) (*http.Response, error) {
 		return t.ask(out, t.host(u.Host), e, &u)
 	}
 	if entry.blocked {
-		return nil, fault.Text(fmt.Sprintf("blocked by %s: prefix %q", entry.file, entry.prefix))
+		return nil, entry.refusal()
 	}
 	if e.write || e.kind != kindManifest && e.kind != kindBlob && e.kind != kindList || e.repo == "" {
 		return t.ask(out, t.host(u.Host), e, &u)
@@ -48,6 +49,11 @@ func (t *transport) routed(out *outgoing, e endpoint) (*http.Response, error) {
 	}
 	at, there := entry.rewrite(entry.location, &u, e)
 	return t.askAt(out, there, at)
+}
+
+// refusal is the error of what is blocked.
+func (e *registryEntry) refusal() error {
+	return fault.Text(fmt.Sprintf("blocked by %s: prefix %q", e.file, e.prefix))
 }
 
 // askAt asks another place than the URL names. The answer says so, because
@@ -161,13 +167,18 @@ func usable(resp *http.Response, e endpoint, method string) bool {
 		return true // where it leads to is checked by whoever follows it
 	case resp.StatusCode/100 != 2:
 		return false
-	case e.kind != kindManifest || !strings.HasPrefix(e.ref, grammar.DigestPrefix):
+	case e.kind != kindManifest:
 		return true
-	case method == http.MethodHead:
-		return resp.Header.Get("Docker-Content-Digest") == e.ref
+	}
+	byDigest := strings.HasPrefix(e.ref, grammar.DigestPrefix)
+	if method == http.MethodHead {
+		return !isHTML(resp) && (!byDigest || resp.Header.Get("Docker-Content-Digest") == e.ref)
 	}
 	data, err := io.ReadAll(resp.Body) // bounded and in memory already
 	resp.Body.Close()
 	resp.Body = io.NopCloser(bytes.NewReader(data))
+	if !byDigest {
+		return err == nil && content.IsManifest(mediaType(resp), data)
+	}
 	return err == nil && fmt.Sprintf("%s%x", grammar.DigestPrefix, sha256.Sum256(data)) == e.ref
 }

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -178,7 +177,7 @@ func follow(from *url.URL, location string) (*url.URL, error) {
 }
 
 func isHTML(resp *http.Response) bool {
-	return strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html")
+	return content.IsWebPage(mediaType(resp))
 }
 
 func saysUnknown(e *protocol.Error) bool {

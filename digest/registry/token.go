@@ -189,7 +189,7 @@ func (t *transport) exchange(ctx context.Context, h *host, g *pinged, r tokenReq
 		req.Header.Set("Authorization", r.authorization)
 	}
 	from := "token server " + r.url.Host
-	v := &visit{t: t, from: h, pinged: g, limit: maxErrorBody}
+	v := &visit{t: t, from: h, pinged: g, limit: maxErrorBody, token: true}
 	resp, err := v.do(req)
 	if err != nil {
 		return nil, tokenFault(from, err)

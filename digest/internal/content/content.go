@@ -62,6 +62,33 @@ func MediaTypeOf(body []byte) types.MediaType {
 	return ""
 }
 
+// IsManifest tells a manifest, of any kind, from what else a web server may answer
+// with: an empty body, a page, a JSON error. A media type that is a manifest's does
+// not make one, and another may be a proxy's fault; a page is never one.
+func IsManifest(mediaType types.MediaType, body []byte) bool {
+	var m struct {
+		SchemaVersion json.RawMessage `json:"schemaVersion"`
+		Manifests     json.RawMessage `json:"manifests"`
+		Config        json.RawMessage `json:"config"`
+		Layers        json.RawMessage `json:"layers"`
+		OldLayers     json.RawMessage `json:"fsLayers"` // of schema 1
+	}
+	if IsWebPage(mediaType) || json.Unmarshal(body, &m) != nil {
+		return false
+	}
+	if IsManifestType(MediaTypeOf(body)) || m.OldLayers != nil {
+		return true
+	}
+	// What is not right in it is told by whoever needs it.
+	named := IsManifestType(mediaType) || mediaType.IsSchema1()
+	return named && (m.SchemaVersion != nil || m.Manifests != nil || m.Config != nil || m.Layers != nil)
+}
+
+// IsWebPage tells the media types of what is for people to read.
+func IsWebPage(t types.MediaType) bool {
+	return strings.EqualFold(string(t), "text/html") || strings.EqualFold(string(t), "application/xhtml+xml")
+}
+
 // BareMediaType leaves out the parameters of a Content-Type.
 func BareMediaType(contentType string) types.MediaType {
 	bare, _, _ := strings.Cut(contentType, ";")

@@ -2,7 +2,9 @@ package credentials
 
 import (
 	"context"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -27,13 +29,13 @@ type KeychainOptions struct {
 // registry and keeps the answer: a credential helper is a program that takes
 // its time. It is safe for concurrent use. Make it with [NewKeychain].
 //
-// The sources, in order: the pull secrets given; Docker's configuration and
-// credential helpers; Podman's auth.json (REGISTRY_AUTH_FILE, else
+// The sources, in order: the pull secrets given; DOCKER_AUTH_CONFIG; Docker's
+// configuration and credential helpers; Podman's auth.json (REGISTRY_AUTH_FILE, else
 // containers/auth.json below XDG_RUNTIME_DIR, else below XDG_CONFIG_HOME or
 // ~/.config), and its helpers where Docker has no configuration; the helpers of
 // clouds, where the program is built with the tags "ecr", "acr", "gcr" or
-// "ghcr"; the keychains given. An entry of a pull secret or of auth.json for a
-// path, such as "quay.io/org", is for the repositories below it and goes
+// "ghcr"; the keychains given. An entry of a file or a pull secret for a path,
+// such as "quay.io/org", is for the repositories below it and goes
 // before all entries for a whole registry; the longest one wins.
 type Keychain struct {
 	sources []source
@@ -44,8 +46,11 @@ type Keychain struct {
 // source is one place that credentials come from: entries by path, or a
 // keychain to ask about a registry, or both.
 type source struct {
-	title    string // for messages
-	entries  func() ([]authEntry, error)
+	title   string // for messages
+	entries func() ([]authEntry, error)
+	// helper names the credential helper for a host, "" for none. It goes before
+	// entries for a whole registry.
+	helper   func(host string) (string, error)
 	registry authn.Keychain
 }
 
@@ -118,6 +123,21 @@ func (k *Keychain) Namespace(host, path string) string {
 	return host
 }
 
+// Knows tells whether an entry of a file or a pull secret names a host as a
+// registry. Helpers and other keychains are not asked.
+func (k *Keychain) Knows(host string) bool {
+	for _, s := range k.sources {
+		if s.entries == nil {
+			continue
+		}
+		entries, _ := s.entries() // a failure is told by find
+		if slices.ContainsFunc(entries, func(e authEntry) bool { return matchHost(e.host, host) }) {
+			return true
+		}
+	}
+	return false
+}
+
 // pathEntry is the longest entry for a path, and the title of its source.
 func (k *Keychain) pathEntry(host, path string) (*authEntry, string) {
 	var best *authEntry
@@ -144,9 +164,15 @@ func (k *Keychain) Find(ctx context.Context, host, path string) (Found, error) {
 	if c, ok := k.known.Load(key); ok {
 		return c.(Found), nil
 	}
-	// The answer serves others too, so it does not end with this caller.
-	shared := context.WithoutCancel(ctx)
+	// The answer serves others too, so it does not end with this caller. A helper
+	// has the time that this caller has, less what it takes to say so.
+	shared, limit := context.WithoutCancel(ctx), helperTime
+	if deadline, ok := ctx.Deadline(); ok {
+		limit = min(limit, time.Until(deadline)*9/10)
+	}
 	answers := k.flight.DoChan(key, func() (any, error) {
+		shared, cancel := context.WithTimeout(shared, limit)
+		defer cancel()
 		c, err := k.ask(shared, host, path)
 		if err == nil {
 			k.known.Store(key, c)
@@ -185,6 +211,17 @@ func (k *Keychain) ask(ctx context.Context, host, path string) (Found, error) {
 // the registry rather than the repository that comes first, so that the answer
 // does not depend on the order of references.
 func (s source) ask(ctx context.Context, registry name.Registry) (authn.Authenticator, error) {
+	if s.helper != nil {
+		helper, err := s.helper(registry.RegistryStr())
+		if err != nil {
+			return nil, err
+		}
+		if helper != "" {
+			if auth, err := askHelper(ctx, helper, registry.RegistryStr()); err != nil || auth != nil {
+				return auth, err
+			}
+		}
+	}
 	if s.entries != nil {
 		entries, err := s.entries()
 		if err != nil {

@@ -129,7 +129,7 @@ func TestParsePullSecret(t *testing.T) {
 		{"apiVersion: v1\nkind: Secret\ntype: kubernetes.io/dockercfg\n", "p:1: the Secret has no data for .dockercfg"},
 		{"apiVersion: v1\nkind: Secret\ntype: kubernetes.io/dockercfg\ndata: {.dockercfg: hunter-2}\n", "p:1: data for .dockercfg is not base64"},
 		{"apiVersion: v1\nkind: Secret\ntype: kubernetes.io/dockercfg\nstringData: {.dockercfg: hunter2}\n", "p:1: .dockercfg is not a JSON object"},
-		{"apiVersion: v1\nkind: Secret\ntype: kubernetes.io/dockercfg\nstringData: {.dockercfg: '{\"a\":\"hunter2\"}'}\n", "p:1: .dockercfg: entry with a value that is not credentials"},
+		{"apiVersion: v1\nkind: Secret\ntype: kubernetes.io/dockercfg\nstringData: {.dockercfg: '{\"a\":\"hunter2\"}'}\n", "p:1: .dockercfg: auth of a is not an object of texts"},
 		{pullSecret("hunter2"), `p:1: .dockerconfigjson: not a JSON object with "auths"`},
 		{strings.Repeat("---\n{}\n", 3), "p:2: not a Secret of v1"},
 		{strings.Repeat("---\n~\n", 102), "p:201: more than 100 documents"},
@@ -211,9 +211,9 @@ func TestPodman(t *testing.T) {
 	who("helped.example/x", "") // Docker's configuration does not know that helper
 	who("quay.io/x", "docker")
 	who("quay.io/org/x", "named") // the longest entry
-	write("named.json", "hunter2")
+	broken := write("named.json", "hunter2")
 	repo, _ := name.NewRepository("ghcr.io/x")
-	if _, err := credentials.NewKeychain(credentials.KeychainOptions{}).Resolve(repo); err == nil || err.Error() != "credentials could not be read from podman auth.json" {
+	if _, err := credentials.NewKeychain(credentials.KeychainOptions{}).Resolve(repo); err == nil || err.Error() != "credentials could not be read from podman auth.json: "+broken+" is no JSON (byte 1)" {
 		t.Errorf("got %v", err)
 	}
 }
