@@ -55,6 +55,9 @@ func (p *Promoter) Apply(ctx context.Context, plan *Plan) (*Applied, error) {
 	if r := plan.Refusal(); r != nil {
 		return nil, r
 	}
+	if file := p.Rules.Uncommitted; file != "" && plan.Mode == DeliverCommit {
+		return nil, failure("git add "+file+" && git commit", "%s is not committed, and what is committed is judged by committed rules", file)
+	}
 	done := &Applied{Files: []string{}}
 	var all, write []File
 	var paths []string

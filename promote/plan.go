@@ -43,6 +43,9 @@ func (p *Promoter) Plan(ctx context.Context, req Request) (*Plan, error) {
 		answers = append(answers, c.plan.Answer())
 	}
 	w.plan.Answer = worst(answers...)
+	if p.Rules.Elsewhere != nil {
+		w.plan.Rules = p.Rules.Elsewhere()
+	}
 	return w.plan, nil
 }
 
@@ -149,6 +152,9 @@ func (w *planner) checkState(ctx context.Context) error {
 	}
 	if err != nil {
 		return err
+	}
+	if c := w.Rules.Commit; c != "" && c != state.Head {
+		return failure("promote again", "the repository has a new commit since its pipeline was read")
 	}
 	w.plan.Head, w.plan.Branch, w.plan.index, w.dirty = state.Head, state.Branch, state.Index, state.Dirty
 	if w.plan.Mode == DeliverCommit {

@@ -17,6 +17,7 @@ const (
 	trailerImage        = "Promotion-Image"
 	trailerSourceCommit = "Promotion-Source-Commit"
 	trailerGate         = "Promotion-Gate"
+	trailerRules        = "Promotion-Rules"
 )
 
 // Overridden stands in a record in the place of a gate's answer that was no, or
@@ -33,6 +34,9 @@ type Trailers struct {
 	SourceCommit string   `json:"sourceCommit,omitempty"`
 	// Gates are written as "name=answer; reason".
 	Gates []string `json:"gates,omitempty"`
+	// Rules are the files that it was judged by that are not those of the commit
+	// that it was made on: "kind digest name".
+	Rules []string `json:"rules,omitempty"`
 }
 
 // message is the message of the commit that carries the plan out: a subject, a
@@ -98,6 +102,9 @@ func (p *Plan) trailers(s *ServicePlan) [][2]string {
 	}
 	if p.Head != "" {
 		out = append(out, [2]string{trailerSourceCommit, p.Head})
+	}
+	for _, r := range p.Rules {
+		out = append(out, [2]string{trailerRules, r.Kind + " " + r.Digest + " " + r.Name})
 	}
 	for _, v := range s.Verdicts {
 		answer, reason := string(v.Answer), v.Reason
@@ -188,5 +195,7 @@ func (t *Trailers) add(key, value string) {
 		t.SourceCommit = value
 	case trailerGate:
 		t.Gates = append(t.Gates, value)
+	case trailerRules:
+		t.Rules = append(t.Rules, value)
 	}
 }

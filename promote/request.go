@@ -121,8 +121,34 @@ type Promoter struct {
 	// Verifier is nil where no registry may be asked: then a policy's answer is
 	// unknown.
 	Verifier Verifier
+	// Rules says where the pipeline and the policies come from.
+	Rules Rules
 	// Progress, if not nil, is told how far a long step is. Calls do not overlap.
 	Progress func(step string, done, total int)
+}
+
+// Rules is where the pipeline and the policies come from. The zero value says
+// nothing about them.
+type Rules struct {
+	// Commit is the one that they were read from. A plan that is made on another
+	// commit is an error.
+	Commit string
+	// Uncommitted, if not empty, is the path of the pipeline file where the working
+	// tree alone has one: then a plan is not carried out by a commit.
+	Uncommitted string
+	// Elsewhere, if not nil, gives the files that took the place of those that are
+	// committed, as far as they have been read.
+	Elsewhere func() []RuleFile
+}
+
+// RuleFile is a file with rules that does not come from the repository's commit.
+type RuleFile struct {
+	// Kind is pipeline, policy or key.
+	Kind string `json:"kind"`
+	// Name is what it is called, without the directory that it was found in.
+	Name string `json:"name"`
+	// Digest is that of its bytes: sha256 and hexadecimal digits.
+	Digest string `json:"digest"`
 }
 
 // Plan is what a promotion would do.
@@ -137,6 +163,8 @@ type Plan struct {
 	Branch string `json:"branch,omitempty"`
 	// Answer is the worst of all verdicts.
 	Answer Answer `json:"answer"`
+	// Rules are the files that it was judged by that are not those of Head.
+	Rules []RuleFile `json:"rules,omitempty"`
 	// Warnings are facts that concern no service of the plan.
 	Warnings []string `json:"warnings,omitempty"`
 	// Services are the services in the order asked for.

@@ -4,16 +4,16 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/images"
 	"github.com/kubepromote/kubepromote/verify"
 )
 
-// LoadPolicy reads the policy that the user has named, or one of the
-// repository's. Keys are looked for beside the policy and may not leave its
-// directory, or the repository. Its warnings are shown once, however many gates it serves.
-func (s *Session) LoadPolicy(tree promote.Tree, policy string) (*verify.Policy, error) {
-	p, err := s.readPolicy(tree, policy)
+// LoadPolicy reads the policy that the user has named, or one of those that are
+// committed. Keys are looked for beside the policy and may not leave its
+// directory, or the repository. Its warnings are shown once, however many gates it
+// serves.
+func (s *Session) LoadPolicy(policy string) (*verify.Policy, error) {
+	p, err := s.readPolicy(policy)
 	if err != nil {
 		return nil, err
 	}
@@ -25,14 +25,14 @@ func (s *Session) LoadPolicy(tree promote.Tree, policy string) (*verify.Policy, 
 	return p, nil
 }
 
-func (s *Session) readPolicy(tree promote.Tree, policy string) (*verify.Policy, error) {
+func (s *Session) readPolicy(policy string) (*verify.Policy, error) {
 	if s.VerifyPolicy != "" && policy == s.VerifyPolicy {
-		return loadPolicyFile(s.VerifyPolicy)
+		return s.loadPolicyFile(s.VerifyPolicy)
 	}
-	return images.PoliciesIn(tree)(policy)
+	return images.PoliciesIn(s.rules.tree)(policy)
 }
 
-func loadPolicyFile(file string) (*verify.Policy, error) {
+func (s *Session) loadPolicyFile(file string) (*verify.Policy, error) {
 	data, err := ReadBounded(file)
 	if err != nil {
 		return nil, err
@@ -42,8 +42,12 @@ func loadPolicyFile(file string) (*verify.Policy, error) {
 		return nil, FileError(err)
 	}
 	defer root.Close()
+	s.rules.from("policy", file, data)
 	return verify.ParsePolicy(filepath.ToSlash(file), data, func(key string) ([]byte, error) {
 		found, err := root.ReadFile(key)
+		if err == nil {
+			s.rules.from("key", key, found)
+		}
 		return found, renamed(err, key)
 	})
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/images"
-	"github.com/kubepromote/kubepromote/verify"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 )
@@ -37,6 +36,7 @@ type Session struct {
 	timeout    time.Duration
 	registries registryOptions
 	policies   sync.Map // whose warnings have been shown
+	rules      rules
 	cancel     context.CancelFunc
 }
 
@@ -113,19 +113,17 @@ func (s *Session) Open(ctx context.Context) (*promote.Promoter, *git.Repo, error
 		return nil, nil, err
 	}
 	p := &promote.Promoter{Repo: repo, Progress: s.NewProgress().Show}
-	if p.Pipeline, err = s.loadPipeline(repo); err != nil {
-		return nil, nil, errors.Join(err, repo.Close())
+	if err = s.readRules(ctx, p, repo); err == nil && !s.Offline {
+		err = s.reachRegistries(p)
 	}
-	if !s.Offline {
-		if err := s.reachRegistries(p, repo); err != nil {
-			return nil, nil, errors.Join(err, repo.Close())
-		}
+	if err != nil {
+		return nil, nil, errors.Join(err, repo.Close())
 	}
 	return p, repo, nil
 }
 
 // reachRegistries lets a promoter ask registries, all over one transport.
-func (s *Session) reachRegistries(p *promote.Promoter, repo promote.Tree) error {
+func (s *Session) reachRegistries(p *promote.Promoter) error {
 	r, err := s.NewResolver()
 	if err != nil {
 		return err
@@ -135,27 +133,8 @@ func (s *Session) reachRegistries(p *promote.Promoter, repo promote.Tree) error 
 		return err
 	}
 	p.Resolver = images.NewResolver(r)
-	p.Verifier = images.NewVerifier(v, func(policy string) (*verify.Policy, error) { return s.LoadPolicy(repo, policy) })
+	p.Verifier = images.NewVerifier(v, s.LoadPolicy)
 	return nil
-}
-
-// loadPipeline reads the pipeline file, or discovers what the repository holds.
-func (s *Session) loadPipeline(repo *git.Repo) (*promote.Pipeline, error) {
-	if s.Pipeline != "" {
-		data, err := ReadBounded(s.Pipeline)
-		if err != nil {
-			return nil, err
-		}
-		return promote.ParsePipeline(s.Pipeline, data)
-	}
-	data, err := repo.ReadFile(promote.PipelineFile)
-	if errors.Is(err, os.ErrNotExist) {
-		return promote.Discover(repo)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return promote.ParsePipeline(promote.PipelineFile, data)
 }
 
 // OpenOffline opens the repository for a command that asks no registry about

@@ -166,7 +166,7 @@ func (o *options) inputs(cmd *cobra.Command, args []string) (*input, error) {
 			}
 		}
 	}
-	in.policy, err = s.LoadPolicy(nil, s.VerifyPolicy)
+	in.policy, err = s.LoadPolicy(s.VerifyPolicy)
 	return in, err
 }
 
@@ -202,7 +202,7 @@ func (o *options) services(cmd *cobra.Command, args []string) (*input, error) {
 	default:
 		return nil, &cli.UsageError{Msg: fmt.Sprintf("the pipeline names no policy for %q", o.env), Hint: "--verify-policy FILE", Command: cmd.CommandPath()}
 	}
-	policy, err := s.LoadPolicy(repo, path)
+	policy, err := s.LoadPolicy(path)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,127 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/git"
+)
+
+// rules is what pipeline, policies and keys are read from: the head, so that nobody
+// who has not committed a rule is judged by it.
+type rules struct {
+	tree promote.Tree
+
+	mu        sync.Mutex
+	elsewhere []promote.RuleFile
+}
+
+// from notes a file that the user has named in place of what is committed. It is
+// called by its last element: directories of this machine are nobody's business.
+func (r *rules) from(kind, file string, data []byte) {
+	f := promote.RuleFile{Kind: kind, Name: filepath.Base(file), Digest: fmt.Sprintf("sha256:%x", sha256.Sum256(data))}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !slices.Contains(r.elsewhere, f) {
+		r.elsewhere = append(r.elsewhere, f)
+	}
+}
+
+func (r *rules) files() []promote.RuleFile {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.elsewhere)
+}
+
+// readRules gives the promoter its pipeline: the one named, or the one that is
+// committed, or else what the repository looks like. A pipeline file that is in no
+// commit yet serves for everything but a commit.
+func (s *Session) readRules(ctx context.Context, p *promote.Promoter, repo *git.Repo) error {
+	head, err := repo.Head(ctx)
+	if err != nil {
+		return err
+	}
+	s.rules.tree = repo
+	if head != nil {
+		s.rules.tree = &committed{Tree: head, ctx: ctx, repo: repo, session: s}
+		p.Rules.Commit = head.Commit()
+	}
+	p.Rules.Elsewhere = s.rules.files
+	if s.Pipeline != "" {
+		data, err := ReadBounded(s.Pipeline)
+		if err != nil {
+			return err
+		}
+		s.rules.from("pipeline", s.Pipeline, data)
+		p.Pipeline, err = promote.ParsePipeline(s.Pipeline, data)
+		return err
+	}
+	data, err := s.rules.tree.ReadFile(promote.PipelineFile)
+	if errors.Is(err, errNotCommitted) || err == nil && head == nil {
+		data, err = repo.ReadFile(promote.PipelineFile)
+		s.rules.tree, p.Rules.Uncommitted = repo, promote.PipelineFile
+		s.Warn("%s is not committed: until it is, the rules of the working tree are shown, and nothing is committed by them", promote.PipelineFile)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		p.Pipeline, err = promote.Discover(repo)
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	p.Pipeline, err = promote.ParsePipeline(promote.PipelineFile, data)
+	return err
+}
+
+// errNotCommitted says that the working tree has a file that the commit lacks.
+var errNotCommitted = errors.New("not committed")
+
+// committed is the files of the head. Where the working tree has something else, that
+// is said, as whoever has just changed it may expect it to count.
+type committed struct {
+	*git.Tree
+	ctx     context.Context
+	repo    *git.Repo
+	session *Session
+	said    sync.Map
+}
+
+// ReadFile reads what is committed.
+func (c *committed) ReadFile(name string) ([]byte, error) {
+	data, err := c.Tree.ReadFile(name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	there, terr := c.repo.ReadFile(name)
+	switch {
+	case err != nil && terr == nil:
+		return nil, &promote.Error{Msg: name, Err: errNotCommitted, Hint: "git add " + name + " && git commit " + name}
+	case err != nil:
+		return nil, err
+	case terr == nil && bytes.Equal(there, data):
+		return data, nil
+	}
+	if how := c.differs(name); how != "" {
+		if _, said := c.said.LoadOrStore(name, true); !said {
+			c.session.Warn("%s differs from commit %.9s (%s): what is committed counts", name, c.Commit(), how)
+		}
+	}
+	return data, nil
+}
+
+// differs says how a file of the working tree differs; a filter makes no difference.
+func (c *committed) differs(name string) string {
+	state, err := c.repo.State(c.ctx, []string{name})
+	if err != nil {
+		return "not readable"
+	}
+	return state.Dirty[name]
+}

@@ -1,0 +1,181 @@
+package git
+
+import (
+	"cmp"
+	"context"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/promote"
+)
+
+var _ promote.Tree = (*Tree)(nil)
+
+// Tree is the files of one commit, as they are stored: without the line endings and
+// filters of a checkout. What is staged, changed or hidden from git is not seen, and
+// no object that stands for another is followed.
+type Tree struct {
+	ctx    context.Context
+	repo   *Repo
+	commit string
+}
+
+// Head gives the tree of the head, or nil before the first commit. Its reads end
+// with ctx.
+func (r *Repo) Head(ctx context.Context) (*Tree, error) {
+	state, err := r.State(ctx, nil)
+	if err != nil || state.Head == "" {
+		return nil, err
+	}
+	return r.At(ctx, state.Head), nil
+}
+
+// At gives the tree of a commit, which is named by its hash, or by that of another
+// with "^" behind it for its first parent. Its reads end with ctx.
+func (r *Repo) At(ctx context.Context, commit string) *Tree { return &Tree{ctx, r, commit} }
+
+// Commit names the commit as [Repo.At] was told.
+func (t *Tree) Commit() string { return t.commit }
+
+// ReadFile gives a file's bytes. A symbolic link is followed as long as it stays in
+// the tree.
+func (t *Tree) ReadFile(name string) ([]byte, error) {
+	if err := checkPath(name); err != nil {
+		return nil, err
+	}
+	o, err := t.object(name)
+	switch {
+	case err != nil:
+		return nil, err
+	case o.kind == "":
+		return nil, t.missing(name)
+	case o.kind != "blob":
+		return nil, &Error{Op: "read " + clean(name), Msg: "is not a file"}
+	}
+	return o.data, nil
+}
+
+func (*Tree) missing(name string) error {
+	return &Error{Op: "read " + clean(name), Msg: "no such file or directory", Err: fs.ErrNotExist}
+}
+
+// object follows symbolic links. Its kind is empty where the tree has nothing there.
+func (t *Tree) object(name string) (object, error) {
+	p, err := start(t.ctx, t.repo.top, call{
+		op: "git cat-file", args: []string{"cat-file", "--batch", "--follow-symlinks", "-z"},
+		stdin: strings.NewReader(t.commit + ":" + name + "\x00"), reads: true, env: []string{asStored},
+	})
+	if err != nil {
+		return object{}, err
+	}
+	// Links that lead nowhere are answered by a word and a size in place of an object.
+	word, err := p.out.Peek(len("dangling "))
+	if err == nil {
+		switch first, _, _ := strings.Cut(string(word), " "); first {
+		case "symlink":
+			p.stop()
+			return object{}, leadsOut(name)
+		case "dangling", "notdir":
+			p.stop()
+			return object{}, nil
+		case "loop":
+			p.stop()
+			return object{}, &Error{Op: "read " + clean(name), Msg: "too many levels of symbolic links"}
+		}
+	}
+	o, err := readNamed(p, t.commit+":"+name)
+	p.stop()
+	return o, err
+}
+
+// readNamed reads the answer for one name.
+func readNamed(p *process, name string) (object, error) {
+	want := name + " missing\n"
+	have, err := p.out.Peek(len(want))
+	if string(have) == want {
+		return object{}, nil
+	}
+	if len(have) == 0 {
+		if werr := p.wait(); werr != nil {
+			return object{}, werr
+		}
+		return object{}, &Error{Op: p.op, Msg: "the output ended early", Err: err}
+	}
+	return readObject(p.out, strings.Repeat("0", 40))
+}
+
+// ReadAny reads the first of the names that is a file of the directory.
+func (t *Tree) ReadAny(dir string, names []string) (promote.Found, error) {
+	entries, err := t.ReadDir(dir)
+	if err != nil {
+		return promote.Found{}, err
+	}
+	var found promote.Found
+	err = t.missing(path.Join(dir, names[0]))
+	for _, name := range names {
+		if !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == name }) {
+			continue
+		}
+		if found.Have = append(found.Have, name); found.Name != "" {
+			continue
+		}
+		found.Data, err = t.ReadFile(path.Join(dir, name))
+		if !notExist(err) {
+			found.Name = name
+		}
+	}
+	return found, err
+}
+
+// ReadDir lists a directory in the order of the names. The root is "." or the empty
+// path.
+func (t *Tree) ReadDir(name string) ([]fs.DirEntry, error) {
+	at := t.commit + ":"
+	if name != "" && name != "." {
+		if err := checkPath(name); err != nil {
+			return nil, err
+		}
+		o, err := t.object(name)
+		if err != nil || o.kind != "tree" {
+			return nil, cmp.Or(err, t.missing(name))
+		}
+		at = o.id
+	}
+	out, err := t.repo.run(t.ctx, call{op: "git ls-tree", args: []string{"ls-tree", "-z", "--full-tree", at}, reads: true, env: []string{asStored}})
+	if err != nil {
+		return nil, err
+	}
+	var entries []fs.DirEntry
+	for line := range strings.SplitSeq(string(out), "\x00") {
+		// mode kind id, a tab, the name
+		meta, name, ok := strings.Cut(line, "\t")
+		mode, _, _ := strings.Cut(meta, " ")
+		if !ok {
+			continue
+		}
+		entries = append(entries, treeEntry{name, mode})
+	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return cmp.Compare(a.Name(), b.Name()) })
+	return entries, nil
+}
+
+// treeEntry is a line of git ls-tree: a name and a mode in octal digits.
+type treeEntry struct{ name, mode string }
+
+func (e treeEntry) Name() string { return e.name }
+func (e treeEntry) IsDir() bool  { return e.Type().IsDir() }
+
+func (e treeEntry) Type() fs.FileMode {
+	switch e.mode {
+	case "040000", "160000":
+		return fs.ModeDir
+	case "120000":
+		return fs.ModeSymlink
+	}
+	return 0
+}
+
+// Info is an error: a commit has neither sizes nor times.
+func (e treeEntry) Info() (fs.FileInfo, error) { return nil, fs.ErrInvalid }
