@@ -151,7 +151,7 @@ func (w *planner) checkState(ctx context.Context) error {
 		return err
 	}
 	w.plan.Head, w.plan.Branch, w.plan.index, w.dirty = state.Head, state.Branch, state.Index, state.Dirty
-	if w.plan.Mode == DeliverCommit {
+	if w.plan.Mode == DeliverCommit && !w.req.Preview {
 		if err := checkCommittable(state); err != nil {
 			return err
 		}
