@@ -1,5 +1,10 @@
 package promote
 
+import (
+	"errors"
+	"strings"
+)
+
 // Advice is a hint as data: what to ask for instead. Only a program knows how its
 // users ask for things; kubectl promote writes the command line to type. The zero
 // value is none.
@@ -15,8 +20,8 @@ type Action string
 // The actions and their arguments. One that is empty or not there is for the user to
 // choose.
 const (
-	// DoPromote is a promotion: "service"; "from", several environments separated
-	// by "|", or none where the pipeline names it; "to".
+	// DoPromote is a promotion: "service", or several separated by spaces, or "all";
+	// "from", or none where the pipeline names it; "to".
 	DoPromote Action = "promote"
 	// DoPromoteAll is one of all services: "to". Or the services alone are named.
 	DoPromoteAll Action = "promote-all"
@@ -32,7 +37,8 @@ const (
 	DoAllowTime Action = "allow-time"
 	// DoStatus shows which overlays there are.
 	DoStatus Action = "status"
-	// DoPin pins an image in an overlay: "overlay", its path; "image", its name.
+	// DoPin pins an image in an overlay: "overlay", its directory, or "file"; "image",
+	// its name.
 	DoPin Action = "pin"
 )
 
@@ -46,4 +52,35 @@ func advise(do Action, with ...string) Advice {
 		a.With[with[i]] = with[i+1]
 	}
 	return a
+}
+
+// pinIn is advice to pin an image in the overlay of a service in an environment; some
+// image where none is named.
+func (s *PipelineSpec) pinIn(service, environment, image string) Advice {
+	what := "overlay"
+	if s.Layout.isFile() {
+		what = "file"
+	}
+	a := advise(DoPin, what, s.placement().overlayPath(service, environment))
+	if image != "" {
+		a.With["image"] = image
+	}
+	return a
+}
+
+// forRequest names in advice the services that were asked for.
+func (s *PipelineSpec) forRequest(err error, to *Environment, req Request) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch {
+	case e.Advice.Do == DoPromote && req.All:
+		e.Advice.With["all"] = "true"
+	case e.Advice.Do == DoPromote && len(req.Services) > 0:
+		e.Advice.With["service"] = strings.Join(req.Services, " ")
+	case e.Advice.Do == DoPin && len(req.Services) > 0:
+		e.Advice = s.pinIn(req.Services[0], to.Name, "")
+	}
+	return err
 }

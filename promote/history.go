@@ -62,7 +62,7 @@ func (p *Promoter) History(ctx context.Context, log Log, req HistoryRequest, vis
 			return err
 		}
 	}
-	if err := log.Commits(ctx, p.Pipeline.Spec.Layout.pathspecs(req.Services), h.commit); err != nil {
+	if err := log.Commits(ctx, p.Pipeline.Spec.placement().pathspecs(req.Services), h.commit); err != nil {
 		return err
 	}
 	if err := h.flush(); err != nil {
@@ -123,7 +123,7 @@ func (h *historian) commit(c Commit) (bool, error) {
 	})
 	here := make(map[[2]string]*pendingChange)
 	for _, f := range c.Files {
-		service, environment, ok := h.Pipeline.Spec.Layout.match(f.Path)
+		service, environment, ok := h.Pipeline.Spec.placement().match(f.Path)
 		if !ok || len(h.wanted) > 0 && !h.wanted[service] || h.req.Environment != "" && h.req.Environment != environment {
 			continue
 		}

@@ -60,6 +60,12 @@ func (l Layout) isFile() bool {
 
 // match takes the path of an overlay's file apart.
 func (l Layout) match(file string) (service, environment string, ok bool) {
+	service, environment, ok = l.matchFile(file)
+	return service, environment, ok && isName(service) && isName(environment)
+}
+
+// matchFile is match for a template that need not have both holes.
+func (l Layout) matchFile(file string) (service, environment string, ok bool) {
 	if !l.isFile() {
 		if !slices.Contains(kustomizationNames, path.Base(file)) {
 			return "", "", false
@@ -77,7 +83,7 @@ func (l Layout) match(file string) (service, environment string, ok bool) {
 		}
 		service, environment = service+s, environment+e
 	}
-	return service, environment, isName(service) && isName(environment)
+	return service, environment, true
 }
 
 // matchSegment matches one path element against its template.
@@ -100,9 +106,9 @@ func matchSegment(template, name string) (service, environment string, ok bool) 
 	return "", value, true
 }
 
-// Overlays finds the overlays there are: service → environment → true. Only
+// overlays finds the overlays there are: service → environment → true. Only
 // directories that the template leads through are read.
-func (l Layout) Overlays(tree Tree) (map[string]map[string]bool, error) {
+func (l Layout) overlays(tree Tree) (map[string]map[string]bool, error) {
 	return walkLayout(tree, strings.Split(l.Path, "/"), l.isFile())
 }
 
@@ -255,7 +261,7 @@ func rank(environment string) int {
 func Discover(tree Tree) (*Pipeline, error) {
 	for _, template := range knownLayouts {
 		layout := Layout{Path: template}
-		overlays, err := layout.Overlays(tree)
+		overlays, err := layout.overlays(tree)
 		if err != nil {
 			return nil, err
 		}

@@ -158,7 +158,7 @@ func (l locked) ReadDir(dir string) ([]fs.DirEntry, error) {
 func TestLayoutCannotBeRead(t *testing.T) {
 	files := tree("apps/a/overlays/dev/kustomization.yaml", "apps/a/overlays/prod/kustomization.yaml", "apps/b/overlays/dev/kustomization.yaml")
 	for _, dir := range []string{"apps", "apps/a/overlays"} {
-		if _, err := (Layout{Path: defaultLayout}).Overlays(locked{files, dir}); !errors.Is(err, fs.ErrPermission) {
+		if _, err := (Layout{Path: defaultLayout}).overlays(locked{files, dir}); !errors.Is(err, fs.ErrPermission) {
 			t.Errorf("%s: %v", dir, err)
 		}
 		if _, err := Discover(locked{files, dir}); !errors.Is(err, fs.ErrPermission) {
@@ -178,7 +178,7 @@ func TestLayoutOverlays(t *testing.T) {
 		"flat/{environment}/{service}.yaml": {"a": {"dev": true}},
 		"none/{environment}/{service}":      {},
 	} {
-		got, err := Layout{Path: layout}.Overlays(files)
+		got, err := Layout{Path: layout}.overlays(files)
 		if err != nil {
 			t.Fatal(err)
 		}

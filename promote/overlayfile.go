@@ -16,7 +16,7 @@ var errNoOverlay = errors.New("no overlay")
 // errNoOverlay where there is none. strict refuses a directory that has several
 // kustomization files, as kustomize does.
 func readOverlay(tree Tree, spec *PipelineSpec, service, environment string, strict bool) (*overlay.File, error) {
-	at := spec.Layout.overlayPath(service, environment)
+	at := spec.placement().overlayPath(service, environment)
 	if spec.Layout.isFile() {
 		return spec.parseOverlay(tree, at)
 	}

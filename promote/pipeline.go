@@ -1,8 +1,10 @@
 package promote
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/internal/spelling"
@@ -52,6 +54,9 @@ type PipelineSpec struct {
 // Environment is a place that services run in.
 type Environment struct {
 	Name string `yaml:"name" json:"name"`
+	// Path is the folder or folders that stand for it in the layout's template;
+	// by default its name, which may lead deeper itself: prod/eu.
+	Path string `yaml:"path" json:"path,omitempty"`
 	// From lists the environments that images may come from.
 	From []string `yaml:"from" json:"from,omitempty"`
 	// Verify names the policy that an image must meet to come here.
@@ -107,6 +112,19 @@ func isName(s string) bool {
 	return s != "" && len(s) <= 128
 }
 
+// isFolder tells what may stand for an environment: a name, or names with slashes
+// between them.
+func isFolder(s string) bool {
+	for name := range strings.SplitSeq(s, "/") {
+		if !isName(name) {
+			return false
+		}
+	}
+	return len(s) <= 128
+}
+
+func (e *Environment) folder() string { return cmp.Or(e.Path, e.Name) }
+
 // ParsePipeline decodes and checks a pipeline file. The name is used in
 // messages. All faults are reported, each with its place.
 func ParsePipeline(name string, data []byte) (*Pipeline, error) {
@@ -161,7 +179,7 @@ func (p *Pipeline) Source(to *Environment, from string) (*Environment, error) {
 	case from == "" && len(to.From) == 1:
 		from = to.From[0]
 	case from == "" && len(to.From) == 0:
-		return nil, usage("", "nothing is promoted to %q: it is the first environment", to.Name).advising(advise(DoPromote, "from", "", "to", to.Name))
+		return nil, usage("", "nothing is promoted to %q: it is the first environment", to.Name).advising(p.Spec.pinIn("SERVICE", to.Name, ""))
 	case from == "":
 		return nil, usage("", "%q has several sources: %s", to.Name, strings.Join(to.From, ", ")).
 			advising(advise(DoPromote, "from", to.From[0], "to", to.Name))
@@ -170,13 +188,14 @@ func (p *Pipeline) Source(to *Environment, from string) (*Environment, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range to.From {
-		if f == from {
-			return src, nil
-		}
+	if slices.Contains(to.From, from) {
+		return src, nil
 	}
-	return nil, usage("", "the pipeline does not promote from %q to %q", from, to.Name).
-		advising(advise(DoPromote, "from", strings.Join(to.From, "|"), "to", to.Name))
+	e := usage("", "the pipeline does not promote from %q to %q", from, to.Name)
+	if len(to.From) == 0 {
+		return nil, e.advising(p.Spec.pinIn("SERVICE", to.Name, ""))
+	}
+	return nil, e.advising(advise(DoPromote, "from", to.From[0], "to", to.Name))
 }
 
 // didYouMean is the hint for a name that is not among those there are.
@@ -231,13 +250,19 @@ func (p *Pipeline) check(f *yamlfile.File) {
 	if len(p.Spec.Environments) == 0 {
 		f.At("spec.environments", "list them under spec.environments", "no environments")
 	}
-	from := make(map[string][]string)
+	from, folders := make(map[string][]string), make(map[string]string)
 	var names []string
 	for i, e := range p.Spec.Environments {
 		at := fmt.Sprintf("spec.environments[%d].name", i)
-		if !isName(e.Name) {
+		if !isFolder(e.Name) {
 			f.At(at, "letters, digits, '.', '_' and '-'", "environment name %q is malformed", e.Name)
+		} else if !isFolder(e.folder()) {
+			f.At(fmt.Sprintf("spec.environments[%d].path", i), "path: prod/eu", "%q is not a path inside the layout", e.Path)
 		}
+		if other, twice := folders[e.folder()]; twice && other != e.Name {
+			f.At(at, "", "environment %q has the same folder as %q", e.Name, other)
+		}
+		folders[e.folder()] = e.Name
 		if _, twice := from[e.Name]; twice {
 			f.At(at, "remove one of them", "environment %q is listed twice", e.Name)
 		}

@@ -22,10 +22,10 @@ func (p *Promoter) Plan(ctx context.Context, req Request) (*Plan, error) {
 	}
 	from, err := p.Pipeline.Source(to, req.From)
 	if err != nil {
-		return nil, err
+		return nil, p.Pipeline.Spec.forRequest(err, to, req)
 	}
 	w := &planner{Promoter: p, req: req, from: from, to: to, plan: &Plan{From: from.Name, To: to.Name, Mode: to.Deliver.Mode}}
-	w.overlays = sync.OnceValues(func() (map[string]map[string]bool, error) { return p.Pipeline.Spec.Layout.Overlays(p.Repo) })
+	w.overlays = sync.OnceValues(func() (map[string]map[string]bool, error) { return p.Pipeline.Spec.Overlays(p.Repo) })
 	if req.Mode != "" {
 		w.plan.Mode = req.Mode
 	}
@@ -122,11 +122,7 @@ func (w *planner) say(d *draft, gate string, a Answer, hint, format string, args
 
 // pinAdvice is to pin an image of the source, or some image where none is named.
 func (w *planner) pinAdvice(d *draft, image string) Advice {
-	overlay := w.Pipeline.Spec.Layout.overlayPath(d.plan.Service, w.from.Name)
-	if image == "" {
-		return advise(DoPin, "overlay", overlay)
-	}
-	return advise(DoPin, "overlay", overlay, "image", image)
+	return w.Pipeline.Spec.pinIn(d.plan.Service, w.from.Name, image)
 }
 
 func (w *planner) progress(step string, total int) func() {
@@ -157,7 +153,7 @@ func (w *planner) checkState(ctx context.Context) error {
 		return failure("promote again", "the repository has a new commit since its pipeline was read")
 	}
 	w.plan.Head, w.plan.Branch, w.plan.index, w.dirty = state.Head, state.Branch, state.Index, state.Dirty
-	if w.plan.Mode == DeliverCommit {
+	if w.plan.Mode == DeliverCommit && !w.req.Preview {
 		if err := checkCommittable(state); err != nil {
 			return err
 		}

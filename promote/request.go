@@ -26,6 +26,9 @@ type Request struct {
 	Policy string
 	// Mode, if not empty, is used in place of the pipeline's delivery mode.
 	Mode DeliverMode
+	// Preview asks for a plan that is only shown: it may be made where nothing could
+	// be committed, such as on a detached HEAD.
+	Preview bool
 	// NoDiff leaves ServicePlan.Diff empty, for a caller that does not show it.
 	NoDiff bool
 }

@@ -31,7 +31,7 @@ func (w *planner) chooseServices(context.Context) error {
 		return usage("", "services are named although all are asked for").advising(advise(DoPromoteAll, "to", w.to.Name))
 	}
 	var err error
-	w.names, err = w.Pipeline.Spec.Layout.servicesIn(w.Repo, w.from.Name, w.to.Name)
+	w.names, err = w.Pipeline.Spec.placement().servicesIn(w.Repo, w.from.Name, w.to.Name)
 	if err == nil && len(w.names) == 0 {
 		err = w.nowhere()
 	}
@@ -135,7 +135,7 @@ func (w *planner) readService(name string) (*draft, error) {
 
 // missing explains that a service has no overlay where it needs one.
 func (w *planner) missing(name string, source bool) error {
-	layout := w.Pipeline.Spec.Layout
+	layout := w.Pipeline.Spec.placement()
 	overlays, err := w.overlays()
 	if err != nil {
 		return err

@@ -63,7 +63,7 @@ type LastChange struct {
 // stands in each environment. No service named means all. Overlays that cannot
 // be read are in the result, and their errors are returned beside it, joined.
 func (p *Promoter) Status(ctx context.Context, services []string) ([]ServiceStatus, error) {
-	overlays, err := p.Pipeline.Spec.Layout.Overlays(p.Repo)
+	overlays, err := p.Pipeline.Spec.Overlays(p.Repo)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +102,7 @@ func (p *Promoter) CheckServices(names []string) error {
 	if len(names) == 0 {
 		return nil
 	}
-	overlays, err := p.Pipeline.Spec.Layout.Overlays(p.Repo)
+	overlays, err := p.Pipeline.Spec.Overlays(p.Repo)
 	if err != nil {
 		return err
 	}

@@ -41,8 +41,8 @@ func New(s *cli.Session) *cobra.Command {
 		ValidArgsFunction: s.CompleteServices,
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.request.To, "to", "", "environment to approve for")
-	f.StringVar(&o.request.From, "from", "", "environment to promote from (default: the one the pipeline names)")
+	cli.OnceVar(f, &o.request.To, "to", "environment to approve for")
+	cli.OnceVar(f, &o.request.From, "from", "environment to promote from (default: the one the pipeline names)")
 	f.BoolVar(&o.request.All, "all", false, "all services that have an overlay in both environments")
 	f.StringArrayVar(&o.request.Images, "image", nil, "only this image, by the name of its entry; can be repeated")
 	f.StringVar(&o.approver, "as", "", "your name, for people; who it was, the signature says")
@@ -86,7 +86,7 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	if err != nil {
 		return err
 	}
-	o.request.Services = services
+	o.request.Services, o.request.Preview = services, true
 	ctx := cmd.Context()
 	p, repo, err := s.Open(ctx)
 	if err != nil {

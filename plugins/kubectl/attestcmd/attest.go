@@ -45,7 +45,7 @@ func New(s *cli.Session) *cobra.Command {
 		ValidArgsFunction: s.CompleteServices,
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.to, "to", "", "environment whose images are attested")
+	cli.OnceVar(f, &o.to, "to", "environment whose images are attested")
 	f.BoolVar(&o.all, "all", false, "all services of the environment")
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be signed and sign nothing")
 	f.StringVar(&o.verifier, "verifier-id", signing.DefaultVerifierID, "URI of who has verified, for the summary")

@@ -20,6 +20,9 @@ func WithAdvice(hint, do string, with map[string]string) string {
 func commandLine(do promote.Action, with map[string]string) string {
 	to := " --to " + cmp.Or(with["to"], "ENVIRONMENT")
 	service := cmp.Or(with["service"], "SERVICE")
+	if with["all"] != "" {
+		service = "--all"
+	}
 	switch do {
 	case promote.DoPromote:
 		if from, named := with["from"]; named {
@@ -35,7 +38,7 @@ func commandLine(do promote.Action, with map[string]string) string {
 	case promote.DoAskRegistry:
 		return "promote without --offline"
 	case promote.DoNotCommit:
-		return "promote without --commit"
+		return "promote with --commit=false"
 	case promote.DoAllowTime:
 		return "a longer --timeout"
 	case promote.DoStatus:
@@ -44,6 +47,9 @@ func commandLine(do promote.Action, with map[string]string) string {
 		image := "IMAGE:TAG"
 		if with["image"] != "" {
 			image = with["image"] + "=*:VERSION"
+		}
+		if with["file"] != "" {
+			return "kubectl promote set " + image + " -f " + with["file"]
 		}
 		return "kubectl promote set " + image + " -k " + cmp.Or(with["overlay"], "DIR")
 	}

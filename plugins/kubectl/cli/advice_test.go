@@ -17,17 +17,20 @@ func TestHintOfAdvice(t *testing.T) {
 		want string
 	}{
 		{"", promote.DoPromote, nil, "kubectl promote SERVICE --to ENVIRONMENT"},
-		{"", promote.DoPromote, map[string]string{"service": "cart", "from": "dev|qa", "to": "staging"}, "kubectl promote cart --from dev|qa --to staging"},
+		{"", promote.DoPromote, map[string]string{"service": "cart", "from": "dev", "to": "staging"}, "kubectl promote cart --from dev --to staging"},
 		{"", promote.DoPromote, map[string]string{"from": "", "to": "dev"}, "kubectl promote SERVICE --from ENV --to dev"},
 		{"", promote.DoPromoteAll, map[string]string{"to": "dev"}, "kubectl promote --all --to dev, or the services without --all"},
 		{"", promote.DoAddMissing, map[string]string{"service": "cart", "to": "dev"}, "kubectl promote cart --to dev --add-missing"},
 		{"pin them alike", promote.DoChooseImages, nil, "pin them alike, or promote with --image"},
 		{"", promote.DoAskRegistry, nil, "promote without --offline"},
-		{"git switch BRANCH", promote.DoNotCommit, nil, "git switch BRANCH, or promote without --commit"},
+		{"git switch BRANCH", promote.DoNotCommit, nil, "git switch BRANCH, or promote with --commit=false"},
 		{"", promote.DoAllowTime, nil, "a longer --timeout"},
 		{"", promote.DoStatus, nil, "kubectl promote status, to see which overlays there are"},
 		{"", promote.DoPin, map[string]string{"overlay": "a/b"}, "kubectl promote set IMAGE:TAG -k a/b"},
 		{"", promote.DoPin, map[string]string{"overlay": "a/b", "image": "web"}, "kubectl promote set web=*:VERSION -k a/b"},
+		// -k takes a directory: a hint with a file behind it could not be followed.
+		{"", promote.DoPin, map[string]string{"file": "a/values.yaml"}, "kubectl promote set IMAGE:TAG -f a/values.yaml"},
+		{"", promote.DoPromote, map[string]string{"all": "true", "from": "qa", "to": "dev"}, "kubectl promote --all --from qa --to dev"},
 		{"mend it", "", nil, "mend it"},
 		{"mend it", "from a newer library", nil, "mend it"},
 	} {

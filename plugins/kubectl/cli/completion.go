@@ -20,7 +20,7 @@ const completionLimit = 2 * time.Second
 func (s *Session) CompleteServices(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 	var names []string
 	s.forCompletion(cmd, func(_ context.Context, p *promote.Promoter) {
-		overlays, err := p.Pipeline.Spec.Layout.Overlays(p.Repo)
+		overlays, err := p.Pipeline.Spec.Overlays(p.Repo)
 		if err != nil {
 			return
 		}

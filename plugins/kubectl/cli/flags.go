@@ -9,13 +9,17 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// checkFlags refuses names that are empty. Most often a variable of a script is
+// checkFlags refuses a flag of one text that has several, and names that are empty. Most often a variable of a script is
 // not set, and what it was to say would not be done: nothing verified by that
 // policy, nothing locked, nothing signed. See [mayBeEmpty] for those that may.
 func checkFlags(cmd *cobra.Command) error {
-	var empty error
+	var wrong error
 	cmd.Flags().Visit(func(f *pflag.Flag) {
-		if _, may := f.Annotations[emptyAnnotation]; may || empty != nil || !isText(f.Value) {
+		if _, may := f.Annotations[emptyAnnotation]; may || wrong != nil || !isText(f.Value) {
+			return
+		}
+		if o, ok := f.Value.(*once); ok && len(o.given) > 1 {
+			wrong = &UsageError{Msg: "--" + f.Name + " is given several times: " + strings.Join(o.given, ", "), Hint: "one of them at a time", Command: cmd.CommandPath()}
 			return
 		}
 		values := []string{f.Value.String()}
@@ -23,10 +27,10 @@ func checkFlags(cmd *cobra.Command) error {
 			values = list.GetSlice()
 		}
 		if len(values) == 0 || slices.Contains(values, "") {
-			empty = &UsageError{Msg: "--" + f.Name + " is empty", Hint: UnsetHint, Command: cmd.CommandPath()}
+			wrong = &UsageError{Msg: "--" + f.Name + " is empty", Hint: UnsetHint, Command: cmd.CommandPath()}
 		}
 	})
-	return empty
+	return wrong
 }
 
 // isText tells whether a flag takes text, one or many.
@@ -71,3 +75,31 @@ func Must(err error) {
 		panic(err)
 	}
 }
+
+// once is a flag of one text that is a mistake to give twice: somebody who names two
+// environments does not mean the last.
+type once struct {
+	text  *string
+	given []string
+}
+
+// OnceVar adds a flag of one text that cannot be given twice.
+func OnceVar(flags *pflag.FlagSet, text *string, name, usage string) {
+	flags.Var(&once{text: text}, name, usage)
+}
+
+func (o *once) Set(text string) error {
+	if *o.text = text; !slices.Contains(o.given, text) {
+		o.given = append(o.given, text)
+	}
+	return nil
+}
+
+func (o *once) String() string {
+	if o.text == nil { // pflag asks a zero value
+		return ""
+	}
+	return *o.text
+}
+
+func (o *once) Type() string { return "string" }

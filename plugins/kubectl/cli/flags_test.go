@@ -12,6 +12,10 @@ import (
 func TestFlags(t *testing.T) {
 	for _, tc := range []struct{ args, want, hint string }{
 		{"--to a --yes --first x --second y", "", ""},
+		// The first of two environments was passed over without a word.
+		{"--env a --env b", "--env is given several times: a, b", "one of them at a time"},
+		{"--env a --env a", "", ""},
+		{"--env=", "--env is empty", UnsetHint},
 		{"--to=", "--to is empty", UnsetHint},
 		{"--image=a --image=", "--image is empty", UnsetHint},
 		{"--skip=", "--skip is empty", UnsetHint},
@@ -25,6 +29,7 @@ func TestFlags(t *testing.T) {
 		for _, name := range []string{"to", "note", "first", "second"} {
 			f.String(name, "", "")
 		}
+		OnceVar(f, new(string), "env", "")
 		f.StringArray("image", nil, "")
 		f.StringSlice("skip", nil, "")
 		f.Int("n", 0, "")

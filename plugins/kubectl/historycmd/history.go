@@ -36,7 +36,7 @@ func New(s *cli.Session) *cobra.Command {
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: s.CompleteServices,
 	}
-	cmd.Flags().StringVar(&o.request.Environment, "env", "", "only this environment")
+	cli.OnceVar(cmd.Flags(), &o.request.Environment, "env", "only this environment")
 	cmd.Flags().IntVar(&o.limit, "limit", 0, "show at most so many changes (default: all)")
 	cli.Must(cmd.RegisterFlagCompletionFunc("env", s.CompleteEnvironments))
 	o.output = cli.AddOutput(cmd)

@@ -53,19 +53,25 @@ func New(s *cli.Session) *cobra.Command {
 	}
 	o.output = cli.AddOutput(cmd)
 	o.addFlags(cmd)
-	cmd.Flags().BoolVar(&o.dryRun, "dry-run", false, "show the plan and change nothing")
+	o.addDelivery(cmd)
 	return cmd
+}
+
+// addDelivery gives a command the flags about what becomes of a plan.
+func (o *options) addDelivery(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.BoolVar(&o.dryRun, "dry-run", false, "show the plan and change nothing")
+	f.BoolVar(&o.commit, "commit", false, "commit the edits, with the promotion's record; --commit=false where the pipeline says otherwise")
+	f.StringVar(&o.attest.Key, "attest-key", "", "private key file: sign what was committed, as kubectl promote attest does")
 }
 
 func (o *options) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&o.request.To, "to", "", "environment to promote to")
-	f.StringVar(&o.request.From, "from", "", "environment to promote from (default: the one the pipeline names)")
+	cli.OnceVar(f, &o.request.To, "to", "environment to promote to")
+	cli.OnceVar(f, &o.request.From, "from", "environment to promote from (default: the one the pipeline names)")
 	f.BoolVar(&o.request.All, "all", false, "all services that have an overlay in both environments")
 	f.StringArrayVar(&o.request.Images, "image", nil, "only this image, by the name of its entry; can be repeated")
 	f.BoolVar(&o.request.AddMissing, "add-missing", false, "add entries that the target lacks, with the source's registry")
-	f.BoolVar(&o.commit, "commit", false, "commit the edits, with the promotion's record")
-	f.StringVar(&o.attest.Key, "attest-key", "", "private key file: sign what was committed, as kubectl promote attest does")
 	f.BoolVar(&o.session.Offline, "offline", false, "ask no registry: promote recorded digests only, and verify nothing")
 	for _, flag := range []string{"to", "from"} {
 		cli.Must(cmd.RegisterFlagCompletionFunc(flag, o.session.CompleteEnvironments))
@@ -144,8 +150,12 @@ func (o *options) check(cmd *cobra.Command, services []string) (printers.Resourc
 	o.request.Services = services
 	o.request.Policy = o.session.VerifyPolicy
 	o.request.NoDiff = printer == nil && !o.dryRun
+	o.request.Preview = o.dryRun
+	// A flag that is given wins over the file, whatever it says.
 	if o.commit {
 		o.request.Mode = promote.DeliverCommit
+	} else if cmd.Flags().Changed("commit") {
+		o.request.Mode = promote.DeliverWorktree
 	}
 	return printer, nil
 }

@@ -64,7 +64,7 @@ func New(s *cli.Session) *cobra.Command {
 		},
 	}
 	o.files.AddFlags(cmd)
-	cmd.Flags().StringVar(&o.env, "env", "", "the arguments are services; verify what this environment runs")
+	cli.OnceVar(cmd.Flags(), &o.env, "env", "the arguments are services; verify what this environment runs")
 	cli.Must(cmd.RegisterFlagCompletionFunc("env", s.CompleteEnvironments))
 	cmd.Flags().StringVar(&o.layoutName, "layout-name", "", "repository whose rules hold for images in OCI layouts")
 	cli.Must(cmd.RegisterFlagCompletionFunc("layout-name", cobra.NoFileCompletions))
