@@ -2,6 +2,7 @@ package kustomize
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -9,8 +10,8 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 )
 
-// maxInput bounds what is read as YAML, in bytes.
-const maxInput = 64 << 20
+// MaxInput bounds what is read as YAML, in bytes.
+const MaxInput = 64 << 20
 
 // maxValues bounds how many values there may be in what is read as YAML. A byte or
 // two can make a value, and each takes a few hundred bytes of memory.
@@ -22,7 +23,7 @@ var valueMarks = [][]byte{[]byte("\n"), []byte(":"), []byte(","), []byte("["), [
 // readBounded reads a text and refuses one that would take too much memory, before
 // anything is parsed.
 func readBounded(name string, r io.Reader) ([]byte, error) {
-	text, err := io.ReadAll(io.LimitReader(r, maxInput+1))
+	text, err := io.ReadAll(io.LimitReader(r, MaxInput+1))
 	if err != nil {
 		return nil, readError(name, err)
 	}
@@ -35,8 +36,8 @@ func readBounded(name string, r io.Reader) ([]byte, error) {
 // tooLarge says that a text is larger than the bounds, or "". Values are counted by
 // their marks, of which a text may have more than values.
 func tooLarge(text []byte) string {
-	if len(text) > maxInput {
-		return fmt.Sprintf("is larger than %d MiB", maxInput>>20)
+	if len(text) > MaxInput {
+		return fmt.Sprintf("is larger than %d MiB", MaxInput>>20)
 	}
 	values := 0
 	for _, mark := range valueMarks {
@@ -53,7 +54,7 @@ func tooLarge(text []byte) string {
 // A text that is no YAML passes.
 func CheckText(text []byte) error {
 	if msg := tooLarge(text); msg != "" {
-		return fmt.Errorf("the file %s", msg)
+		return errors.New(msg)
 	}
 	if !bytes.Contains(text, []byte("&")) || !bytes.Contains(text, []byte("*")) {
 		return nil
@@ -64,7 +65,7 @@ func CheckText(text []byte) error {
 			return nil
 		}
 		if s := (survey{}); s.size(&n) > maxValues {
-			return fmt.Errorf("the file's aliases stand for more than %d million values", maxValues>>20)
+			return fmt.Errorf("its aliases stand for more than %d million values", maxValues>>20)
 		}
 	}
 }

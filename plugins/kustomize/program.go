@@ -223,8 +223,8 @@ func (p *program) readFiles() (*framework.ResourceList, error) {
 		if err != nil {
 			return nil, err
 		}
-		if total += len(text); total > maxInput {
-			return nil, &pathError{file, fmt.Sprintf("is, with the files before it, larger than %d MiB", maxInput>>20), "run it on the parts"}
+		if total += len(text); total > MaxInput {
+			return nil, &pathError{file, fmt.Sprintf("is, with the files before it, larger than %d MiB", MaxInput>>20), "run it on the parts"}
 		}
 		docs, err := documents(file, text)
 		if err != nil {
