@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/yamlfile"
 	"github.com/kubepromote/kubepromote/overlay"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 )
@@ -19,9 +20,19 @@ type image struct {
 	node *yaml.Node
 	// pin is a declared image.
 	pin overlay.Pin
+	// what says what stands there where it is no text: a mapping or a list.
+	what string
 }
 
 func (i *image) ref() ref { return splitRef(i.text) }
+
+// fault says why nobody can tell what image it is, or "".
+func (i *image) fault() string {
+	if i.what != "" {
+		return "a " + i.what
+	}
+	return fault(i.text)
+}
 
 // findImages lists the images of an object, in its order, then those at declared
 // paths.
@@ -40,13 +51,16 @@ func findImages(item *yaml.RNode, fields []string) ([]*image, error) {
 	if err != nil {
 		return nil, err
 	}
-	known := make(map[string]bool)
+	known := make(map[string]*image)
 	for _, i := range w.found {
-		known[i.path] = true
+		known[i.path] = i
 	}
 	for _, p := range declared {
-		if !known[p.Path] {
-			w.found = append(w.found, &image{item: item, path: p.Path, text: p.Ref(), pin: p})
+		i := &image{item: item, path: p.Path, text: p.Ref(), pin: p}
+		if old := known[p.Path]; old == nil {
+			w.found = append(w.found, i)
+		} else if old.what != "" { // the path tells how to read it
+			*old = *i
 		}
 	}
 	return w.found, nil
@@ -158,12 +172,17 @@ func (w *walk) ref(m *yaml.Node, name string, at *key) {
 		return
 	}
 	n = resolve(n)
-	if n.Kind != yaml.ScalarNode || n.ShortTag() == yaml.NodeTagNull || n.Value == "" || w.seen[n] {
+	if n.ShortTag() == yaml.NodeTagNull || n.Kind == yaml.ScalarNode && n.Value == "" || w.seen[n] {
 		return
 	}
 	w.seen[n] = true
-	path := (&key{up: at, name: name}).String()
-	w.found = append(w.found, &image{item: w.item, path: path, text: strings.TrimRight(n.Value, "\n"), node: n})
+	found := &image{item: w.item, path: (&key{up: at, name: name}).String()}
+	if n.Kind == yaml.ScalarNode {
+		found.text, found.node = strings.TrimRight(n.Value, "\n"), n
+	} else {
+		found.what = yamlfile.KindOf(n)
+	}
+	w.found = append(w.found, found)
 }
 
 func resolve(n *yaml.Node) *yaml.Node {

@@ -69,7 +69,7 @@ spec: {"a.b[c]:d": {containers: [{image: "odd:1"}]}}
 kind: ConfigMap
 metadata: {name: web}
 data: {image: "no:1", containers: "image: no:1"}
-spec: {volumes: {image: {reference: "no:1"}}, containers: [text, 1, {image: [no]}, {image: null}]}
+spec: {volumes: {image: {reference: "no:1"}}, containers: [text, 1, {image: null}]}
 `,
 }
 

@@ -205,7 +205,7 @@ func TestPinImages(t *testing.T) {
 			lines:   "Pod x: spec.containers[0].image: image \"nginx\" has neither tag nor digest\nhint: write the tag that is meant: \"latest\" is not assumed",
 		},
 		{
-			name: "no reference", config: config("PinImages", "{lock: ../images.lock}"), files: lockOf(), fails: true, answer: No,
+			name: "no reference", config: config("PinImages", "{lock: ../images.lock}"), files: lockOf(), fails: true, answer: Unknown,
 			objects: "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec: {containers: [{image: 'Web:v1'}]}\n",
 			lines:   "Pod x: spec.containers[0].image: image \"Web:v1\" is no image reference: byte 1: upper case letter \"W\" in the repository",
 		},
@@ -244,6 +244,13 @@ func TestSetImages(t *testing.T) {
 			objects: pinned, want: set(pod, "shop/web:v1", "shop/web@"+digestB)},
 		{name: "name keeps the pin", config: config("SetImages", "{images: [{name: shop/web, newName: other/web}]}"),
 			objects: pinned, want: set(pinned, "shop/web:v1", "other/web:v1")},
+		// What stands in the place of a tag may be there for SetImages to fill in.
+		{name: "placeholder", config: config("SetImages", "{images: [{name: shop/web, newTag: v2}]}"),
+			objects: set(pod, "web:v1", "web:{TAG}"), want: set(pod, "web:v1", "web:v2")},
+		{name: "digest of a placeholder", config: config("SetImages", "{images: [{name: shop/web, newTag: v2}]}"),
+			objects: set(pod, "web:v1", "web@sha256:{DIGEST}"), want: set(pod, "web:v1", "web:v2")},
+		{name: "placeholder that stays", config: config("SetImages", "{images: [{name: shop/web, newName: web}]}"), fails: true, answer: Unknown,
+			objects: set(pod, "web:v1", "web:{TAG}"), lines: "Pod shop/web: spec.containers[0].image: image \"shop/web:{TAG}\" is no image reference: byte 10: character \"{\" in the tag"},
 		{name: "unused", config: config("SetImages", "{images: [{name: shop/wep, newTag: v2}]}"),
 			lines: "warning: no image is named \"shop/wep\"\nhint: did you mean shop/web?"},
 		{name: "nothing", config: config("SetImages", "{images: []}"), fails: true,
@@ -344,6 +351,18 @@ func TestVerifyImages(t *testing.T) {
 		{name: "no spec", config: "apiVersion: kubepromote.dev/v1alpha1\nkind: VerifyImages\n", objects: set(onePod, "IMAGE", "a@"+digestA)},
 		{name: "unpinned", config: config("VerifyImages", "{}"), objects: set(onePod, "IMAGE", "a"), fails: true, answer: No,
 			lines: "Pod x: spec.containers[0].image: image \"a\" is not pinned by digest\nhint: give it a tag, and pin that"},
+		// An image that nobody can read is never passed over: it was, beside one that is
+		// signed.
+		{name: "no reference", config: config("VerifyImages", "{}"), objects: set(onePod, "IMAGE", "web:{TAG}"), fails: true, answer: Unknown,
+			lines: "Pod x: spec.containers[0].image: image \"web:{TAG}\" is no image reference: byte 5: character \"{\" in the tag"},
+		{name: "no text", config: config("VerifyImages", "{}"), objects: set(onePod, "'IMAGE'", "{repository: web, digest: '"+digestA+"'}"), fails: true, answer: Unknown,
+			lines: "Pod x: spec.containers[0].image: the image is a mapping, and no image reference\nhint: name in spec.fields what stands there: spec.image"},
+		{name: "declared", config: config("VerifyImages", "{fields: ['spec.containers[*].image']}"), objects: set(onePod, "'IMAGE'", "{repository: web, digest: '"+digestA+"'}")},
+		// Approvals are for an environment; without one there is no answer.
+		{name: "environment without policy", config: config("VerifyImages", "{environment: staging}"), fails: true,
+			lines: "VerifyImages f: spec.environment: is of no use without a policy\nhint: policy: FILE"},
+		{name: "twice", config: config("VerifyImages", "{}"), objects: set(onePod, "'IMAGE'", "a@"+digestA+", image: b"), fails: true,
+			lines: "VerifyImages f: items[0]: the key \"image\" stands twice in a mapping\nhint: keep one of them"},
 		{name: "unsigned", config: withPolicy, objects: set(onePod, "IMAGE", image), files: policyFiles("reject"), fails: true, answer: No,
 			lines: "Pod x: spec.containers[0].image: image \"" + image + "\" is refused by the policy: no signature found"},
 		{name: "unmatched", config: withPolicy, objects: set(onePod, "IMAGE", host+"/other/web@"+digest), files: policyFiles("allow")},

@@ -60,29 +60,28 @@ func (p *Processor) process(list *framework.ResourceList) error {
 	if err := checkItems(list.Items); err != nil {
 		return err
 	}
-	given := list.FunctionConfig
-	list.FunctionConfig = config
-	defer func() { list.FunctionConfig = given }()
-	api := &framework.VersionedAPIProcessor{FilterProvider: framework.FilterProviderFunc(p.function)}
-	return api.Process(list)
+	function := p.function(config.GetKind())
+	if err := framework.LoadFunctionConfig(config, function); err != nil {
+		return err
+	}
+	return list.Filter(function)
 }
 
-// function gives the function of a kind.
-func (p *Processor) function(apiVersion, kind string) (kio.Filter, error) {
+// function gives the function of a kind. The framework has a way to find it as well,
+// which takes the quotes around a kind and the comment behind it for parts of it.
+func (p *Processor) function(kind string) kio.Filter {
 	r := run{ctx: p.ctx, host: p.host, kind: kind, changed: &p.changed}
 	switch kind {
 	case kindPinImages:
-		return &pinImages{run: r}, nil
+		return &pinImages{run: r}
 	case kindSetImages:
-		return &setImages{run: r}, nil
+		return &setImages{run: r}
 	case kindVerifyImages:
-		return &verifyImages{run: r}, nil
+		return &verifyImages{run: r}
 	case kindPromotionGuard:
-		return &promotionGuard{run: r}, nil
-	case kindImageInventory:
-		return &imageInventory{run: r}, nil
+		return &promotionGuard{run: r}
 	}
-	return nil, fmt.Errorf("there is no function %q in %s", kind, apiVersion)
+	return &imageInventory{run: r}
 }
 
 // configuration checks a configuration before the framework reads it: what it says
@@ -90,6 +89,9 @@ func (p *Processor) function(apiVersion, kind string) (kio.Filter, error) {
 func configuration(n *yaml.RNode) (*yaml.RNode, []*fieldError) {
 	if n.IsNilOrEmpty() || n.YNode().Kind != yaml.MappingNode {
 		return nil, []*fieldError{{"functionConfig", "is missing", "apiVersion: " + configVersion + ", and kind: " + strings.Join(Kinds(), ", ")}}
+	}
+	if err := sound(n.YNode(), "functionConfig"); err != nil {
+		return nil, []*fieldError{err}
 	}
 	apiVersion, kind := n.GetApiVersion(), n.GetKind()
 	if apiVersion == "v1" && kind == "ConfigMap" {
@@ -129,8 +131,13 @@ func checkItems(items []*yaml.RNode) error {
 	}
 	for i, it := range items {
 		path := fmt.Sprintf("items[%d]", i)
+		if it != nil && it.YNode() != nil {
+			if err := sound(it.YNode(), path); err != nil {
+				return err
+			}
+		}
 		switch {
-		case it.IsNilOrEmpty() || it.YNode().Kind != yaml.MappingNode:
+		case it == nil || it.YNode() == nil || it.YNode().Kind != yaml.MappingNode:
 			return &fieldError{path, "is no Kubernetes object", ""}
 		case it.GetKind() == "" || it.GetApiVersion() == "":
 			return &fieldError{path, "has no apiVersion and kind, and is no Kubernetes object", ""}
@@ -210,9 +217,31 @@ func (s scope) validate() error {
 	return errors.Join(errs...)
 }
 
-// images finds the images that a function is about. One that is no reference is
-// refused: nobody can tell what runs there.
+// images finds the images that a function is about. One that is no reference is an
+// error: nobody can tell what runs there.
 func (r *run) images(items []*yaml.RNode, s scope) (images []*image, results framework.Results) {
+	found, results := r.find(items, s)
+	for _, i := range found {
+		if why := i.fault(); why != "" {
+			results = append(results, malformed(i, why).result(r.kind, i))
+			continue
+		}
+		images = append(images, i)
+	}
+	return images, results
+}
+
+func malformed(i *image, why string) finding {
+	if i.what != "" {
+		f := unknown("malformed", "the image is "+why+", and no image reference")
+		f.hint = "name in spec.fields what stands there: spec.image"
+		return f
+	}
+	return unknown("malformed", fmt.Sprintf("image %s is no image reference: %s", quoted(i.text), why))
+}
+
+// find finds the images that a function is about, whatever their text.
+func (r *run) find(items []*yaml.RNode, s scope) (images []*image, results framework.Results) {
 	for _, item := range items {
 		found, err := findImages(item, s.Fields)
 		if err != nil {
@@ -221,14 +250,9 @@ func (r *run) images(items []*yaml.RNode, s scope) (images []*image, results fra
 			continue
 		}
 		for _, i := range found {
-			if matches(i.ref().repository, s.Ignore) {
-				continue
+			if i.what != "" || !matches(i.ref().repository, s.Ignore) {
+				images = append(images, i)
 			}
-			if why := fault(i.text); why != "" {
-				results = append(results, refuse("malformed", fmt.Sprintf("image %s is no image reference: %s", quoted(i.text), why)).result(r.kind, i))
-				continue
-			}
-			images = append(images, i)
 		}
 	}
 	return images, results

@@ -2,18 +2,21 @@ package kustomize
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/internal/spelling"
+	"github.com/kubepromote/kubepromote/internal/yamlfile"
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/kustomize/kyaml/fn/framework"
-	"sigs.k8s.io/kustomize/kyaml/fn/framework/command"
+	"sigs.k8s.io/kustomize/kyaml/kio"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 )
 
@@ -32,9 +35,6 @@ type Streams struct {
 	In       io.Reader
 	Out, Err io.Writer
 }
-
-// maxInput bounds what the program reads, in bytes.
-const maxInput = 64 << 20
 
 // legacyRoot is the variable by which kustomize's older plugins get the directory
 // of the kustomization. The resources are on the standard input then.
@@ -70,10 +70,9 @@ const programExample = `  # the pins of a rendered overlay
 // Nothing is written before all is done. Items that no function has changed are
 // written as they were read, byte for byte.
 func Run(ctx context.Context, args []string, streams Streams) int {
-	p := &program{streams: streams, in: streams.In}
+	p := &program{streams: streams}
 	cmd := p.command(ctx)
 	cmd.SetArgs(p.arguments(args))
-	cmd.SetIn(&lazyReader{p})
 	cmd.SetOut(&p.out)
 	cmd.SetErr(&p.err)
 	return p.finish(cmd.ExecuteContext(ctx))
@@ -86,11 +85,10 @@ type program struct {
 	host      Host
 	show      string   // a kind whose definition is printed
 	args      []string // files
-	texts     [][]byte // what is in those behind the first
-	in        io.Reader
-	read      bytes.Buffer // what came from the standard input
+	texts     [][]byte // what was read, but for the configuration
+	root      *yaml.RNode
+	list      *framework.ResourceList
 	out, err  bytes.Buffer
-	results   framework.Results
 	called    bool // a function was
 }
 
@@ -106,34 +104,43 @@ func (p *program) arguments(args []string) []string {
 
 func (p *program) command(ctx context.Context) *cobra.Command {
 	p.processor = p.host.Processor(ctx)
-	cmd := command.Build(framework.ResourceListProcessorFunc(p.process), command.StandaloneEnabled, false)
-	run := cmd.RunE
-	cmd.Use = "promote-fn [CONFIG FILE...]"
-	cmd.Short = "Run a KRM function on Kubernetes objects"
-	cmd.Long, cmd.Example = programLong, programExample
+	cmd := &cobra.Command{
+		Use:     "promote-fn [CONFIG FILE...]",
+		Short:   "Run a KRM function on Kubernetes objects",
+		Long:    programLong,
+		Example: programExample,
+		Args:    cobra.ArbitraryArgs,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if p.show != "" {
+				return p.print()
+			}
+			return guarded(func() error { return p.run(args) })
+		},
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
 	cmd.Flags().StringVar(&p.host.Root, "root", "", "directory that no path in a configuration may leave (default: the repository, by .git or promotion.yaml)")
 	cmd.Flags().StringVar(&p.show, "definition", "", "print the KRMFunctionDefinition of a kind, or of all, and do nothing else")
 	cmd.CompletionOptions.DisableDefaultCmd = true
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err.Error(), "promote-fn --help"} })
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if p.show != "" {
-			return p.print()
-		}
-		if p.args = args; len(args) > 0 && p.host.Dir == "" {
+	return cmd
+}
+
+// run reads what there is to read and calls the function.
+func (p *program) run(args []string) error {
+	read := p.readList
+	if p.args = args; len(args) > 0 {
+		read = p.readFiles
+		if p.host.Dir == "" {
 			p.host.Dir = filepath.Dir(args[0])
 		}
-		if err := checkSizes(args); err != nil {
-			return err
-		}
-		if len(args) > 1 {
-			if err := p.load(args[1:]); err != nil {
-				return err
-			}
-			args = []string{args[0], "-"}
-		}
-		return guarded(func() error { return run(cmd, args) })
 	}
-	return cmd
+	list, err := read()
+	if err != nil {
+		return err
+	}
+	p.called, p.list = true, list
+	return p.processor.Process(list)
 }
 
 // usageError is a fault in the command line.
@@ -161,43 +168,120 @@ func (p *program) print() error {
 	return nil
 }
 
-// checkSizes refuses files that are too large; the framework reads them whole.
-func checkSizes(files []string) error {
-	for _, f := range files {
-		if f == "-" {
-			continue
-		}
-		info, err := os.Stat(f)
-		switch {
-		case err != nil:
-			return readError(f, err)
-		case !info.Mode().IsRegular():
-			return &pathError{path: f, msg: "is not a file"}
-		case info.Size() > maxInput:
-			return &pathError{path: f, msg: fmt.Sprintf("is larger than %d MiB", maxInput>>20)}
-		}
+// readList reads a ResourceList from the standard input.
+func (p *program) readList() (*framework.ResourceList, error) {
+	text, err := readBounded("input", p.streams.In)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	p.texts = [][]byte{text}
+	docs, err := documents("input", text)
+	if err != nil {
+		return nil, err
+	}
+	list := &framework.ResourceList{}
+	if len(docs) == 0 {
+		return list, nil
+	}
+	root := docs[0]
+	if kind := root.GetKind(); kind != kio.ResourceListKind || len(docs) > 1 {
+		msg := "is " + quoted(kind) + ", and must be one ResourceList"
+		if len(docs) > 1 {
+			msg = fmt.Sprintf("has %d documents, and must be one ResourceList", len(docs))
+		}
+		return nil, &pathError{"input", msg, "promote-fn CONFIG - takes objects as they are"}
+	}
+	if key := twice(root.YNode()); key != "" {
+		return nil, &pathError{"input", "the key " + quoted(key) + " stands twice", "keep one of them"}
+	}
+	p.root = root
+	if config := root.Field("functionConfig"); config != nil {
+		list.FunctionConfig = config.Value
+	}
+	list.Items, err = listed("input", root)
+	return list, err
 }
 
-// load reads the files with objects. The framework would put one directly behind
-// the other, and take an object for more fields of the one before it.
-func (p *program) load(files []string) error {
-	for _, file := range files {
-		var text []byte
-		var err error
-		if file == "-" {
-			text, err = io.ReadAll(io.LimitReader(p.streams.In, maxInput+1))
-		} else {
-			text, err = os.ReadFile(file)
-		}
+// listed gives the items of a list.
+func listed(name string, root *yaml.RNode) ([]*yaml.RNode, error) {
+	items := root.Field("items")
+	if items == nil || items.Value.IsNil() || items.Value.YNode().ShortTag() == yaml.NodeTagNull {
+		return nil, nil
+	}
+	if n := items.Value.YNode(); n.Kind != yaml.SequenceNode {
+		return nil, &pathError{path: name, msg: "items must be a list, not of type " + yamlfile.KindOf(n)}
+	}
+	return items.Value.Elements()
+}
+
+// readFiles reads a configuration, and objects from the other files.
+func (p *program) readFiles() (*framework.ResourceList, error) {
+	list := &framework.ResourceList{}
+	total := 0
+	for n, file := range p.args {
+		text, err := p.readFile(file, n > 0)
 		if err != nil {
-			return readError(file, err)
+			return nil, err
+		}
+		if total += len(text); total > MaxInput {
+			return nil, &pathError{file, fmt.Sprintf("is, with the files before it, larger than %d MiB", MaxInput>>20), "run it on the parts"}
+		}
+		docs, err := documents(file, text)
+		if err != nil {
+			return nil, err
+		}
+		if n == 0 {
+			if len(docs) > 1 {
+				return nil, &pathError{file, fmt.Sprintf("has %d documents, and must be one configuration", len(docs)), ""}
+			}
+			if len(docs) == 1 {
+				list.FunctionConfig = docs[0]
+			}
+			continue
 		}
 		p.texts = append(p.texts, text)
+		if len(docs) == 1 && (docs[0].GetKind() == "List" || docs[0].GetKind() == kio.ResourceListKind) {
+			if key := twice(docs[0].YNode()); key != "" {
+				return nil, &pathError{file, "the key " + quoted(key) + " stands twice", "keep one of them"}
+			}
+			if docs, err = listed(file, docs[0]); err != nil {
+				return nil, err
+			}
+		}
+		list.Items = append(list.Items, docs...)
 	}
-	p.in = bytes.NewReader(bytes.Join(p.texts, []byte("\n---\n")))
-	return nil
+	return list, nil
+}
+
+// readFile reads a file or, where that is allowed, the standard input.
+func (p *program) readFile(file string, stdin bool) ([]byte, error) {
+	if file == "-" && stdin {
+		return readBounded("input", p.streams.In)
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, readError(file, err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &pathError{path: file, msg: "is not a file"}
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, readError(file, err)
+	}
+	defer f.Close()
+	return readBounded(file, f)
+}
+
+// documents takes a text apart into its documents. The framework reads lists apart
+// as well, of any kind and whatever their items are.
+func documents(name string, text []byte) ([]*yaml.RNode, error) {
+	docs, err := (&kio.ByteReader{Reader: bytes.NewReader(text), OmitReaderAnnotations: true, DisableUnwrapping: true}).Read()
+	if err != nil {
+		_, why, _ := strings.Cut(err.Error(), "MalformedYAMLError: ")
+		return nil, &pathError{path: name, msg: cmp.Or(why, err.Error())}
+	}
+	return docs, nil
 }
 
 // guarded turns a panic into an error: input of any kind goes through a parser of
@@ -211,32 +295,14 @@ func guarded(do func() error) (err error) {
 	return do()
 }
 
-// lazyReader reads the standard input when it is needed, and keeps it.
-type lazyReader struct{ p *program }
-
-func (l *lazyReader) Read(b []byte) (int, error) {
-	n, err := l.p.in.Read(b)
-	l.p.read.Write(b[:n])
-	if l.p.read.Len() > maxInput {
-		return n, &pathError{path: "input", msg: fmt.Sprintf("is larger than %d MiB", maxInput>>20)}
-	}
-	return n, err
-}
-
-func (p *program) process(list *framework.ResourceList) error {
-	p.called = true
-	err := p.processor.Process(list)
-	p.results = list.Results
-	if err == nil && len(p.results) == 0 && !p.processor.Changed() {
-		list.Items = nil // what was read is written: no need to format it
-	}
-	return err
-}
-
 // finish writes what there is to write, once.
 func (p *program) finish(err error) int {
 	p.report(err)
-	if _, failed := p.streams.Out.Write(p.output(err)); failed != nil {
+	text, failed := p.output(err)
+	if failed == nil {
+		_, failed = p.streams.Out.Write(text)
+	}
+	if failed != nil {
 		fmt.Fprintln(p.streams.Err, "writing the output: "+oneLine(failed.Error()))
 		return exitFailed
 	}
@@ -258,7 +324,10 @@ func (p *program) finish(err error) int {
 // report says on the standard error what the results say: kustomize shows no
 // results.
 func (p *program) report(err error) {
-	lines := Lines(p.results)
+	var lines []string
+	if p.called {
+		lines = Lines(p.list.Results)
+	}
 	var refused *Refused
 	if err != nil && !errors.As(err, &refused) {
 		lines = append(lines, oneLine(err.Error()))
@@ -272,27 +341,58 @@ func (p *program) report(err error) {
 	}
 }
 
-// output gives what the framework has written or, where no item differs, what was
-// read: the framework writes YAML in a form of its own. Where something failed,
-// plain objects are not written, lest someone applies them; a ResourceList is, for
-// its results.
-func (p *program) output(err error) []byte {
+// output gives the items as they are now or, where none differs, what was read: the
+// framework writes YAML in a form of its own. Where something failed, plain objects
+// are not written, lest someone applies them; a ResourceList is, for its results.
+func (p *program) output(err error) ([]byte, error) {
 	switch {
-	case err == nil && (!p.called || p.processor.Changed()): // a definition, help
-		return p.out.Bytes()
-	case len(p.args) > 0 && err != nil:
-		return nil
+	case !p.called && err == nil: // a definition, help
+		return p.out.Bytes(), nil
+	case !p.called || len(p.args) > 0 && err != nil:
+		return nil, nil
+	case p.processor.Changed():
+		return p.written()
 	case len(p.args) > 0:
-		return p.inputs()
-	case !p.called: // nothing could be read
-		return nil
-	case len(p.results) == 0:
-		return p.read.Bytes()
+		return p.inputs(), nil
+	case len(p.list.Results) == 0:
+		return p.texts[0], nil
 	}
-	if text, ok := withResults(p.read.Bytes(), p.results); ok {
-		return text
+	if text, ok := withResults(p.texts[0], p.root, p.list.Results); ok {
+		return text, nil
 	}
-	return p.out.Bytes()
+	return p.written()
+}
+
+// written gives the items as the framework writes them, and in the form of the
+// input where that is JSON.
+func (p *program) written() ([]byte, error) {
+	var b bytes.Buffer
+	w := kio.ByteWriter{Writer: &b, KeepReaderAnnotations: true}
+	if len(p.args) == 0 {
+		w.WrappingKind, w.WrappingAPIVersion, w.FunctionConfig = kio.ResourceListKind, kio.ResourceListAPIVersion, p.list.FunctionConfig
+		if p.root != nil {
+			w.WrappingAPIVersion = p.root.GetApiVersion()
+			if old := p.root.Field("results"); old != nil {
+				w.Results = old.Value
+			}
+		}
+		if len(p.list.Results) > 0 {
+			text, err := yaml.Marshal(p.list.Results)
+			if err != nil {
+				return nil, err
+			}
+			if w.Results, err = yaml.Parse(string(text)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if err := w.Write(p.list.Items); err != nil {
+		return nil, err
+	}
+	if len(p.texts) == 0 || slices.ContainsFunc(p.texts, func(text []byte) bool { return !isJSON(text) }) {
+		return b.Bytes(), nil
+	}
+	return toJSON(b.Bytes(), p.texts[0])
 }
 
 // inputs gives the files as they are, one behind the other.
@@ -314,13 +414,11 @@ func (p *program) inputs() []byte {
 
 // withResults adds results to a ResourceList's text. It does where the text is a
 // mapping in block style that has none; ok is false otherwise.
-func withResults(text []byte, results framework.Results) (out []byte, ok bool) {
-	var doc yaml.Node
-	dec := yaml.NewDecoder(bytes.NewReader(text))
-	if dec.Decode(&doc) != nil || len(doc.Content) != 1 || dec.Decode(new(yaml.Node)) != io.EOF {
+func withResults(text []byte, list *yaml.RNode, results framework.Results) (out []byte, ok bool) {
+	if list == nil {
 		return nil, false
 	}
-	root := doc.Content[0]
+	root := list.YNode()
 	if root.Kind != yaml.MappingNode || root.Style&yaml.FlowStyle != 0 || root.Column != 1 ||
 		lookup(root, "results", 0) != nil || bytes.Contains(text, []byte("\n...")) {
 		return nil, false

@@ -1,6 +1,9 @@
 package kustomize
 
 import (
+	"cmp"
+	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -147,14 +150,23 @@ func number(text string) (n int, ok bool) {
 	return n, text != ""
 }
 
+// maxLines is how many results are told to a person.
+const maxLines = 20
+
 // Lines says results to a person: one line each, and one for the hint where there
-// is one. Mere information is left out.
+// is one. Mere information is left out. Of more than twenty results the first errors
+// are told, and how many more there are.
 func Lines(results framework.Results) []string {
+	told := slices.DeleteFunc(slices.Clone(results), func(r *framework.Result) bool { return r.Severity == framework.Info })
+	more := len(told) - maxLines
+	if more > 0 {
+		slices.SortStableFunc(told, func(a, b *framework.Result) int {
+			return cmp.Compare(a.Severity, b.Severity) // "error" is before "warning"
+		})
+		told = told[:maxLines]
+	}
 	var lines []string
-	for _, r := range results {
-		if r.Severity == framework.Info {
-			continue
-		}
+	for _, r := range told {
 		var b strings.Builder
 		if r.Severity == framework.Warning {
 			b.WriteString("warning: ")
@@ -176,6 +188,9 @@ func Lines(results framework.Results) []string {
 		if hint := r.Tags[tagHint]; hint != "" {
 			lines = append(lines, "hint: "+oneLine(hint))
 		}
+	}
+	if more > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more", more))
 	}
 	return lines
 }

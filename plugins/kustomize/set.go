@@ -100,22 +100,30 @@ func (s *setImages) Filter(items []*yaml.RNode) ([]*yaml.RNode, error) {
 	for _, i := range s.Spec.Images {
 		byName[i.Name] = i
 	}
-	images, results := s.images(items, scope{Fields: s.Spec.Fields})
-	if results.ExitCode() != 0 {
-		return finish(items, results)
-	}
+	images, results := s.find(items, scope{Fields: s.Spec.Fields})
 	used := make(map[string]bool)
 	var names []string
 	var changes []change
 	for _, i := range images {
-		name := i.ref().repository
-		names = append(names, name)
+		to := i.ref()
+		name := to.repository
 		if set, ok := byName[name]; ok {
 			used[name] = true
-			changes = append(changes, change{i, set.over(i.ref())})
+			to = set.over(to)
+			changes = append(changes, change{i, to})
 		} else if set, ok := s.become(name); ok {
 			used[set.Name] = true // it was set before
 		}
+		// What counts is what stands there afterwards: a tag may have been left for
+		// this function to fill in.
+		if fault(to.String()) == "" {
+			names = append(names, name)
+		} else if i.what == "" {
+			results = append(results, malformed(i, i.fault()).result(s.kind, i))
+		}
+	}
+	if results.ExitCode() != 0 {
+		return finish(items, results)
 	}
 	changes = differing(changes)
 	if err := apply(changes, s.Spec.Fields); err != nil {

@@ -27,6 +27,9 @@ type verifyImagesSpec struct {
 	// Evidence is an OCI layout with images and their signatures, as cosign save
 	// and kubectl promote make them. What it has is not asked of a registry.
 	Evidence string `json:"evidence,omitempty" yaml:"evidence,omitempty"`
+	// Environment is the one that the images are to go to. A policy that asks for
+	// something by environment, such as approvals, cannot be judged without it.
+	Environment string `json:"environment,omitempty" yaml:"environment,omitempty"`
 	// Registry reads signatures from the registries that the images are in.
 	Registry bool `json:"registry,omitempty" yaml:"registry,omitempty"`
 
@@ -46,6 +49,8 @@ func (v *verifyImages) Validate() error {
 		return &fieldError{"spec.policy", "needs a place where signatures are", "evidence: DIR, or registry: true"}
 	case v.Spec.Policy == "" && v.Spec.Registry:
 		return &fieldError{"spec.registry", "is of no use without a policy", "policy: FILE"}
+	case v.Spec.Policy == "" && v.Spec.Environment != "":
+		return &fieldError{"spec.environment", "is of no use without a policy", "policy: FILE"}
 	case v.Spec.Policy == "" && v.Spec.Evidence != "":
 		return &fieldError{"spec.evidence", "is of no use without a policy", "policy: FILE"}
 	}
@@ -170,7 +175,11 @@ func (v *verifyImages) policy() (*verify.Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	return verify.ParsePolicy(v.Spec.Policy, data, func(key string) ([]byte, error) {
+	p, err := verify.ParsePolicy(v.Spec.Policy, data, func(key string) ([]byte, error) {
 		return t.read(path.Join(path.Dir(v.Spec.Policy), key))
 	})
+	if err != nil {
+		return nil, err
+	}
+	return p.For(v.Spec.Environment), nil
 }

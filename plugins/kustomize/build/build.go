@@ -51,7 +51,9 @@ type Options struct {
 	// EnableHelm allows helmCharts, by HelmCommand; empty is "helm".
 	EnableHelm  bool
 	HelmCommand string
-	// LoadAnywhere allows files outside of a kustomization's directory.
+	// LoadAnywhere allows files outside of a kustomization's directory, as in
+	// kustomize, and bases outside of the repository that the directory is in: the
+	// nearest one upwards with .git or, where there is none, with promotion.yaml.
 	LoadAnywhere bool
 	// Network allows it to functions in containers that ask for it.
 	Network bool
@@ -76,9 +78,11 @@ type Result struct {
 // *[SkippedError] where a function that is not ours would be left out; or of
 // kustomize.
 func Run(ctx context.Context, dir string, o Options) (*Result, error) {
-	if o.FS == nil {
+	disk := o.FS == nil
+	if disk {
 		o.FS = filesys.MakeFsOnDisk()
 	}
+	o.FS = bounded{o.FS, disk}
 	clean, file, err := o.FS.CleanedAbs(dir)
 	if err != nil || file != "" {
 		return nil, fmt.Errorf("%s is not a directory", dir)
@@ -86,7 +90,10 @@ func Run(ctx context.Context, dir string, o Options) (*Result, error) {
 	b := &builder{
 		ctx: ctx, options: o, host: &kustomize.Host{Client: o.Client},
 		factory:   resmap.NewFactory(provider.NewDefaultDepProvider().GetResourceFactory()),
-		rewritten: make(map[string][]byte), started: make(map[string]bool),
+		rewritten: make(map[string][]byte), started: make(map[string]bool), builds: make(map[string]int),
+	}
+	if !o.LoadAnywhere {
+		b.repository = repository(o.FS, clean.String())
 	}
 	resources, err := b.root(clean.String())
 	if err != nil {
@@ -106,6 +113,14 @@ type builder struct {
 	rewritten map[string][]byte
 	// started are the directories that are being rewritten, or were.
 	started map[string]bool
+	// builds are how many kustomizations a directory is built from, itself included.
+	builds map[string]int
+	// stack are the directories that are being prepared, each for the one before it.
+	stack []string
+	// functions are the directories that are being built for the functions in them.
+	functions []string
+	// repository is what bases may not lie outside of; empty for no bound.
+	repository string
 	// err is what stopped the reading of a file: kustomize hides it among its own
 	// errors.
 	err error
@@ -140,11 +155,24 @@ func (b *builder) kustomize(dir string, content []byte) (resmap.ResMap, error) {
 	}
 	b.err = nil
 	v := &view{FileSystem: b.options.FS, builder: b, dir: dir, content: content}
-	m, err := krusty.MakeKustomizer(b.krusty()).Run(v, dir)
-	if b.err != nil {
-		return nil, b.err
+	type built struct {
+		resources resmap.ResMap
+		err       error
 	}
-	return m, err
+	done := make(chan built, 1)
+	go func() { // kustomize itself cannot be stopped
+		m, err := krusty.MakeKustomizer(b.krusty()).Run(v, dir)
+		done <- built{m, err}
+	}()
+	select {
+	case <-b.ctx.Done():
+		return nil, b.ctx.Err()
+	case r := <-done:
+		if b.err != nil {
+			return nil, b.err
+		}
+		return r.resources, r.err
+	}
 }
 
 // root builds the directory that was asked for.
@@ -267,6 +295,9 @@ type view struct {
 // ReadFile gives a kustomization file without our functions, any other as it is.
 func (v *view) ReadFile(path string) ([]byte, error) {
 	data, err := v.FileSystem.ReadFile(path)
+	if refused := (*Error)(nil); errors.As(err, &refused) && v.builder.err == nil {
+		v.builder.err = err
+	}
 	if err != nil || !isKustomizationName(filepath.Base(path)) {
 		return data, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 
 	"sigs.k8s.io/kustomize/api/resmap"
 	"sigs.k8s.io/kustomize/api/types"
@@ -16,10 +17,26 @@ import (
 // kustomize reads it, for what kustomize knows of schemas is shared by all builds
 // of a program: one must not start within another.
 func (b *builder) below(t *target) error {
+	b.stack = append(b.stack, t.dir)
+	defer func() { b.stack = b.stack[:len(b.stack)-1] }()
+	if len(b.stack) > maxDepth {
+		return failure("keep bases flatter", "%s lies in more than %d kustomizations", relative(t.dir), maxDepth)
+	}
 	var errs []error
-	for _, path := range append(append([]string{}, t.file.Resources...), t.file.Components...) {
+	var children []string
+	for n, path := range slices.Concat(t.file.Resources, t.file.Components) {
 		dir, ok := b.directory(t.dir, path)
-		if !ok || b.started[dir] {
+		if !ok {
+			continue
+		}
+		if err := b.enter(t.dir, path, dir); err != nil {
+			return err
+		}
+		if n >= len(t.file.Resources) && b.cycle(dir) { // of resources, kustomize tells
+			return failure("take one of them out of components", "%s: %s is a component of itself: a cycle", relative(t.dir), path)
+		}
+		children = append(children, dir)
+		if b.started[dir] {
 			continue
 		}
 		child, err := b.target(dir)
@@ -28,7 +45,7 @@ func (b *builder) below(t *target) error {
 		}
 		errs = append(errs, err)
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, b.count(t, children))...)
 }
 
 // directory gives a local directory that an entry names.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/kubepromote/kubepromote/plugins/kustomize"
+	"sigs.k8s.io/kustomize/api/resmap"
 	"sigs.k8s.io/kustomize/api/types"
 	"sigs.k8s.io/kustomize/kyaml/fn/runtime/runtimeutil"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
@@ -148,6 +149,10 @@ func (b *builder) entries(dir string, list []string) (entries, error) {
 	var inline, files entries
 	var errs []error
 	for _, text := range list {
+		if err := kustomize.CheckText([]byte(text)); err != nil {
+			errs = append(errs, failure("", "%s: %v", relative(dir), err))
+			continue
+		}
 		if m, err := b.factory.NewResMapFromBytes([]byte(text)); err == nil {
 			for _, r := range m.Resources() {
 				inline = append(inline, entry{dir: dir, config: &r.RNode, text: r.MustYaml()})
@@ -185,10 +190,7 @@ func (b *builder) file(dir, path string) (entries, error) {
 		if err != nil {
 			return nil, err
 		}
-		if t, err := b.target(clean.String()); err != nil || t != nil && t.hasOurs() {
-			return nil, errors.Join(err, failure("list them in the kustomization itself", "%s: functions on the functions of a kustomization cannot be run in process", relative(clean.String())))
-		}
-		m, err := b.kustomize(clean.String(), nil)
+		m, err := b.functionsIn(dir, path, clean.String())
 		if err != nil {
 			return nil, err
 		}
@@ -218,6 +220,31 @@ func (b *builder) file(dir, path string) (entries, error) {
 		found = append(found, entry{dir: dir, config: &r.RNode, text: r.MustYaml()})
 	}
 	return found, nil
+}
+
+// functionsIn builds a directory whose objects are the functions of another one.
+func (b *builder) functionsIn(from, path, dir string) (resmap.ResMap, error) {
+	if err := b.enter(from, path, dir); err != nil {
+		return nil, err
+	}
+	if slices.Contains(b.functions, dir) {
+		return nil, failure("keep functions in a directory of their own", "%s: %s has itself as its functions: a cycle", relative(from), path)
+	}
+	b.functions = append(b.functions, dir)
+	defer func() { b.functions = b.functions[:len(b.functions)-1] }()
+	t, err := b.target(dir)
+	if err != nil {
+		return nil, err
+	}
+	if t != nil && t.hasOurs() {
+		return nil, failure("list them in the kustomization itself", "%s: functions on the functions of a kustomization cannot be run in process", relative(dir))
+	}
+	if t != nil {
+		if err := b.below(t); err != nil {
+			return nil, err
+		}
+	}
+	return b.kustomize(dir, nil)
 }
 
 // opaque is an entry that is no file here: a mistake, or from elsewhere. Kustomize
