@@ -63,12 +63,16 @@ func (s *Source) parse() error {
 	if err := s.checkDirectives(); err != nil {
 		return err
 	}
-	if err := s.decode(); err != nil {
+	if err := s.decode(s.Bytes); err != nil && !s.parseMasked() {
 		return err
 	}
 	var errs []*Error
+	strict := unstrict().Match(s.Bytes)
 	for _, d := range s.Docs {
 		errs = append(errs, s.checkKeys(d)...)
+		if strict {
+			errs = append(errs, s.checkStrict(d)...)
+		}
 	}
 	return joinSorted(errs)
 }
@@ -151,7 +155,7 @@ func (s *Source) checkDirectives() error {
 	return nil
 }
 
-func (s *Source) decode() (err error) {
+func (s *Source) decode(text []byte) (err error) {
 	// The parser reports syntax errors by value; anything else that it might
 	// panic with on hostile input must not end the process.
 	defer func() {
@@ -159,7 +163,7 @@ func (s *Source) decode() (err error) {
 			err = s.Errorf(nil, "", "the YAML parser failed: %v", r)
 		}
 	}()
-	dec := yaml.NewDecoder(bytes.NewReader(s.Bytes))
+	dec := yaml.NewDecoder(bytes.NewReader(text))
 	for {
 		var doc yaml.Node
 		err := dec.Decode(&doc)
