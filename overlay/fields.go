@@ -118,7 +118,7 @@ func (f *fieldsSite) remove(s *setter, gone []string) error {
 	var indices []int
 	for _, key := range gone {
 		i := keyIndex(f.item, key)
-		if a := f.item.Content[i+1].Anchor; a != "" && aliased(f.src, a) {
+		if a := f.item.Content[i+1].Anchor; a != "" && s.memo.refersTo(f.src, a) {
 			return f.src.Errorf(f.item.Content[i], "", "%s of image %q has the anchor &%s, which is used elsewhere", key, f.p.Name, a)
 		}
 		s.changed(FieldChange{Image: f.p.Name, Field: key, Old: lineOf(f.item.Content[i+1]), Position: position(f.src, f.item.Content[i])})
@@ -137,7 +137,7 @@ func (f *fieldsSite) setField(s *setter, key string, w wish, kept map[string]boo
 			"%s of image %q comes from a merge key and cannot be removed", key, f.p.Name)
 	case i < 0:
 		s.changed(change)
-		return s.edit(f.src).InsertField(m, f.neighbour(key, kept), syntax.Field{Key: key, Value: w.text, Like: like(*f.siblings, key)})
+		return s.edit(f.src).InsertField(m, f.neighbour(key, kept), syntax.Field{Key: key, Value: w.text, Like: s.memo.like(f.siblings, key)})
 	}
 	return s.setScalar(f.src, m.Content[i+1], f.p, key, w.text)
 }
@@ -197,10 +197,10 @@ func (h *imagesHome) add(s *setter, changes []Change) ([]Pin, error) {
 	var pins []Pin
 	var added [][]syntax.Field
 	for _, c := range changes {
-		fields := []syntax.Field{{Key: imageKeys[slotName], Value: c.Name, Like: like(*h.siblings, imageKeys[slotName])}}
+		fields := []syntax.Field{{Key: imageKeys[slotName], Value: c.Name, Like: s.memo.like(h.siblings, imageKeys[slotName])}}
 		for _, w := range wishes(Pin{}, c) {
 			if key := imageKeys[w.slot]; w.text != "" {
-				fields = append(fields, syntax.Field{Key: key, Value: w.text, Like: like(*h.siblings, key)})
+				fields = append(fields, syntax.Field{Key: key, Value: w.text, Like: s.memo.like(h.siblings, key)})
 				s.changed(FieldChange{Image: c.Name, Field: key, New: w.text})
 			}
 		}

@@ -143,6 +143,8 @@ type File struct {
 	found  *finder
 	pins   []Pin
 	images []Pin
+	// indices of the images
+	byName, byPath map[string]int
 }
 
 // Parse reads a file of any format that it knows; see Options.Parse.
@@ -169,12 +171,16 @@ func (o Options) parse(s *syntax.Source) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &File{src: s, opts: o, found: found}
+	f := &File{src: s, opts: o, found: found, byName: make(map[string]int), byPath: make(map[string]int)}
 	for _, st := range found.sites {
 		p := st.pin()
 		p.Misread = misread(st, p)
 		f.pins = append(f.pins, p)
 		if p.Type == TypeImage {
+			if _, ok := f.byName[p.Name]; !ok {
+				f.byName[p.Name] = len(f.images)
+			}
+			f.byPath[p.Path] = len(f.images)
 			f.images = append(f.images, p)
 		}
 	}
@@ -196,12 +202,20 @@ func (f *File) Images() []Pin { return f.images }
 
 // Image gives the first image with a name.
 func (f *File) Image(name string) (Pin, bool) {
-	for _, p := range f.images {
-		if p.Name == name {
-			return p, true
-		}
+	i, ok := f.byName[name]
+	if !ok {
+		return Pin{}, false
 	}
-	return Pin{}, false
+	return f.images[i], true
+}
+
+// ImageAt gives the image at a path; see Pin.Path.
+func (f *File) ImageAt(path string) (Pin, bool) {
+	i, ok := f.byPath[path]
+	if !ok {
+		return Pin{}, false
+	}
+	return f.images[i], true
 }
 
 // FieldValue is the field of a change of a scalar that was named by its path.

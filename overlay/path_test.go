@@ -251,3 +251,38 @@ func TestValuesCreateInNothing(t *testing.T) {
 		}
 	}
 }
+
+// Escapes that JSON has, and a tab in a blank line of a block scalar, were refused;
+// some of what is no YAML was accepted.
+func TestValuesAsYAML12(t *testing.T) {
+	for _, tc := range []struct{ src, want string }{
+		{`{"url": "https:\/\/x.test\/", "tag": "v1"}`, `{"url": "https:\/\/x.test\/", "tag": "v2"}`},
+		{`{"url": "a\\/\a", "t": "\/", "tag": "v1"}`, `{"url": "a\\/\a", "t": "\/", "tag": "v2"}`},
+		{`{"face": "\ud83d\ude00 \\ud83d\/", "tag": "v1"}`, `{"face": "\ud83d\ude00 \\ud83d\/", "tag": "v2"}`},
+		{"# a\\/b\nu: \"https:\\/\\/x\"\np: C:\\/x\ntag: v1 # \\/\n", "# a\\/b\nu: \"https:\\/\\/x\"\np: C:\\/x\ntag: v2 # \\/\n"},
+		{"k: |-\n \t\ntag: v1\n", "k: |-\n \t\ntag: v2\n"},
+		{"k: |\n  \t\n  text\ntag: v1\n", "k: |\n  \t\n  text\ntag: v2\n"},
+		{"{\n\t\"a\": 1,\n\t\"tag\": \"v1\"\n}\n", "{\n\t\"a\": 1,\n\t\"tag\": \"v2\"\n}\n"},
+	} {
+		got, err := setValues(t, tc.src, false, "tag=v2")
+		if err != nil || got != tc.want {
+			t.Errorf("%q: %v\ngot  %q\nwant %q", tc.src, err, got, tc.want)
+		}
+	}
+	if got, err := setValues(t, `{"a\/b": 1, "c": "x\/y"}`, false, "a/b=2"); err != nil || got != `{"a\/b": 2, "c": "x\/y"}` {
+		t.Errorf("%v %q", err, got)
+	}
+	for src, want := range map[string]string{
+		"a: \"x \\' y\"\n":        `values.yaml:1:4: not valid YAML: \' is no escape`,
+		"b: ># no space\n  z\n":   `values.yaml:1:4: not valid YAML: no space before the comment`,
+		"b: |-#x\n  z\n":          `values.yaml:1:4: not valid YAML: no space before the comment`,
+		`{"a": "\ud83d", "b": 1}`: `values.yaml:1:1: not valid YAML: found invalid Unicode character escape code`,
+	} {
+		if _, err := Parse("values.yaml", []byte(src)); err == nil || err.Error() != want {
+			t.Errorf("%q: %v", src, err)
+		}
+	}
+	if _, err := Parse("values.yaml", []byte("a: \"x \\\\' y\"\nb: 'it\\''s'\nc: x>#y\n")); err != nil {
+		t.Error(err)
+	}
+}

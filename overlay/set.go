@@ -104,6 +104,92 @@ func lastOfEach(changes []Change) []Change {
 	return out
 }
 
+// memo keeps what is asked for again and again in one edit, lest the time grows with
+// the square of the images in a file.
+type memo struct {
+	likes   map[*[]*yaml.Node]map[string]*yaml.Node
+	keys    map[*yaml.Node]map[string]int
+	aliased map[*syntax.Source]map[string]bool
+}
+
+// like finds a value of the same key in one of the siblings.
+func (m *memo) like(siblings *[]*yaml.Node, key string) *yaml.Node {
+	known := m.likes[siblings]
+	if known == nil {
+		known = make(map[string]*yaml.Node)
+		if m.likes == nil {
+			m.likes = make(map[*[]*yaml.Node]map[string]*yaml.Node)
+		}
+		m.likes[siblings] = known
+	}
+	n, ok := known[key]
+	if !ok {
+		n = like(*siblings, key)
+		known[key] = n
+	}
+	return n
+}
+
+// index is keyIndex, for mappings that may be large.
+func (m *memo) index(n *yaml.Node, key string) int {
+	if len(n.Content) < 128 || n.Kind != yaml.MappingNode {
+		return keyIndex(n, key)
+	}
+	known := m.keys[n]
+	if known == nil {
+		known = make(map[string]int, len(n.Content)/2)
+		for i := len(n.Content) - 2; i >= 0; i -= 2 {
+			if k := n.Content[i]; k.Kind == yaml.ScalarNode {
+				known[k.Value] = i
+			}
+		}
+		if m.keys == nil {
+			m.keys = make(map[*yaml.Node]map[string]int)
+		}
+		m.keys[n] = known
+	}
+	if i, ok := known[key]; ok {
+		return i
+	}
+	return -1
+}
+
+// value is the function of the same name, for mappings that may be large.
+func (m *memo) value(n *yaml.Node, key string) *yaml.Node {
+	if i := m.index(n, key); i >= 0 {
+		return n.Content[i+1]
+	}
+	if m.index(n, "<<") < 0 {
+		return nil
+	}
+	return value(n, key)
+}
+
+// refersTo tells whether anything in a text refers to an anchor.
+func (m *memo) refersTo(src *syntax.Source, anchor string) bool {
+	known := m.aliased[src]
+	if known == nil {
+		known = make(map[string]bool)
+		for _, d := range src.Docs {
+			noteAliases(d, known)
+		}
+		if m.aliased == nil {
+			m.aliased = make(map[*syntax.Source]map[string]bool)
+		}
+		m.aliased[src] = known
+	}
+	return known[anchor]
+}
+
+func noteAliases(n *yaml.Node, known map[string]bool) {
+	if n.Kind == yaml.AliasNode {
+		known[n.Value] = true
+	}
+	for _, c := range n.Content {
+		noteAliases(c, known)
+	}
+}
+
 // setter carries one call of Set.
 type setter struct {
 	file   *File
@@ -117,6 +203,8 @@ type setter struct {
 	// them, by an alias or a merge key, follows.
 	written map[*yaml.Node]string
 	byName  map[string][]int // indices of the pins
+	byPath  map[string]int
+	memo    memo
 	// missingValues are to be added, one after the other, when all else is done.
 	missingValues []ValueChange
 }
@@ -152,7 +240,7 @@ func (s *setter) setScalar(src *syntax.Source, n *yaml.Node, p Pin, field, text 
 
 // warnAliases says that other values follow the one that is changed.
 func (s *setter) warnAliases(src *syntax.Source, n *yaml.Node) {
-	if n.Anchor != "" && aliased(src, n.Anchor) {
+	if n.Anchor != "" && s.memo.refersTo(src, n.Anchor) {
 		line, col := src.Place(n)
 		s.result.Warnings = append(s.result.Warnings, fmt.Sprintf("%s:%d:%d: the aliases of &%s change as well", s.file.Name(), line, col, n.Anchor))
 	}
@@ -186,8 +274,9 @@ func (s *setter) change(c Change) (int, error) {
 // sites gives the indices of the pins that a change names.
 func (s *setter) sites(c Change) []int {
 	if s.byName == nil {
-		s.byName = make(map[string][]int)
+		s.byName, s.byPath = make(map[string][]int), make(map[string]int)
 		for i, p := range s.file.pins {
+			s.byPath[p.Path] = i
 			s.byName[p.Name] = append(s.byName[p.Name], i)
 		}
 	}
@@ -197,6 +286,12 @@ func (s *setter) sites(c Change) []int {
 			if c.names(s.file.pins[i]) {
 				out = append(out, i)
 			}
+		}
+		return out
+	}
+	if c.Path != "" {
+		if i, ok := s.byPath[c.Path]; ok {
+			out = append(out, i)
 		}
 		return out
 	}
@@ -232,8 +327,10 @@ func (s *setter) create(missing []Change) error {
 	for _, c := range missing {
 		if c.Create && c.Name != "" && len(s.file.found.homes) == 1 {
 			creatable = append(creatable, c)
+		} else if len(errs) < mostHints {
+			errs = append(errs, s.missing(c, true))
 		} else {
-			errs = append(errs, s.missing(c))
+			errs = append(errs, s.missing(c, false))
 		}
 	}
 	if len(creatable) > 0 {
@@ -246,11 +343,15 @@ func (s *setter) create(missing []Change) error {
 	return errors.Join(errs...)
 }
 
+// mostHints is for how many names that are missing a similar one is looked for.
+const mostHints = 20
+
 // missing says that nothing is there that a change names, and what is near.
-func (s *setter) missing(c Change) error {
+func (s *setter) missing(c Change, hint bool) error {
 	var names []string
 	for _, p := range s.file.pins {
 		switch {
+		case !hint:
 		case c.Path != "":
 			names = append(names, p.Path)
 		case c.Policy != "":
@@ -344,26 +445,4 @@ func (s *setter) checkMeaning() error {
 		return s.file.src.Errorf(nil, "edit the file by hand", "refused: %q at %s would be gone", w.Name, path)
 	}
 	return nil
-}
-
-// aliased tells whether anything in a text refers to an anchor.
-func aliased(src *syntax.Source, anchor string) bool {
-	for _, d := range src.Docs {
-		if refersTo(d, anchor) {
-			return true
-		}
-	}
-	return false
-}
-
-func refersTo(n *yaml.Node, anchor string) bool {
-	if n.Kind == yaml.AliasNode {
-		return n.Value == anchor
-	}
-	for _, c := range n.Content {
-		if refersTo(c, anchor) {
-			return true
-		}
-	}
-	return false
 }

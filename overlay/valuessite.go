@@ -207,15 +207,15 @@ func (v *valuesSite) setName(s *setter, name string) error {
 // write gives a key of the mapping a value, and adds the key where it is missing.
 func (v *valuesSite) write(s *setter, key, text string) error {
 	m := v.item
-	n := value(m, key)
+	n := s.memo.value(m, key)
 	if textOf(n) == text && (n == nil || text == "" || isText(n) && !notString(n)) {
 		return nil
 	}
-	i := keyIndex(m, key)
+	i := s.memo.index(m, key)
 	if i >= 0 {
 		return s.setScalar(v.src, n, v.p, key, text)
 	}
-	like := value(m, v.keys.name)
+	like := s.memo.value(m, v.keys.name)
 	if n != nil {
 		if now, ok := s.written[resolve(n)]; ok && now == text {
 			return nil // the block that it is merged from gets the same
@@ -226,13 +226,13 @@ func (v *valuesSite) write(s *setter, key, text string) error {
 		like = resolve(like)
 	}
 	s.changed(FieldChange{Image: v.p.Name, Field: key, Old: textOf(n), New: text, Position: v.p.Position})
-	return s.edit(v.src).InsertField(m, v.neighbour(), syntax.Field{Key: key, Value: text, Like: like})
+	return s.edit(v.src).InsertField(m, v.neighbour(s), syntax.Field{Key: key, Value: text, Like: like})
 }
 
 // neighbour gives the index of the key behind which a new one is placed.
-func (v *valuesSite) neighbour() int {
+func (v *valuesSite) neighbour(s *setter) int {
 	for _, key := range []string{v.keys.tag, v.keys.name, v.keys.registry, "<<"} {
-		if i := keyIndex(v.item, key); i >= 0 {
+		if i := s.memo.index(v.item, key); i >= 0 {
 			return i
 		}
 	}

@@ -86,10 +86,7 @@ func (w *planner) pairImage(c *draft, file *overlay.File, img overlay.Pin) error
 	if w.Pipeline.Spec.Pin == PinTag && img.Tag == "" {
 		return at(c.source.file, img, "write newTag, or pin: tag+digest in the pipeline", "image %q has no tag here, and the pipeline pins by tag", img.Name)
 	}
-	for _, other := range c.images {
-		if other.source.Name != img.Name {
-			continue
-		}
+	if other := c.byName[img.Name]; other != nil {
 		if other.source.Tag != img.Tag || other.source.Digest != img.Digest {
 			return &Error{
 				Err:  at(c.source.file, img, "", "image %q is pinned otherwise at line %d", img.Name, other.source.Position.Line),
@@ -122,6 +119,10 @@ func (w *planner) pairImage(c *draft, file *overlay.File, img overlay.Pin) error
 	}
 	i.done = ok && img.Digest != "" && w.pinned(i) == i.plan.Old
 	c.images = append(c.images, i)
+	if c.byName == nil {
+		c.byName = make(map[string]*draftImage)
+	}
+	c.byName[img.Name] = i
 	return nil
 }
 
@@ -131,10 +132,8 @@ func counterpart(f *overlay.File, img overlay.Pin) (overlay.Pin, bool) {
 	if p, ok := f.Image(img.Name); ok {
 		return p, true
 	}
-	for _, p := range f.Images() {
-		if p.Path == img.Path && p.Format == img.Format && p.Format != overlay.Kustomization {
-			return p, true
-		}
+	if p, ok := f.ImageAt(img.Path); ok && p.Format == img.Format && p.Format != overlay.Kustomization {
+		return p, true
 	}
 	return overlay.Pin{}, false
 }

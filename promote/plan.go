@@ -88,6 +88,7 @@ type draft struct {
 	// from the committed ones, which target then has.
 	working []byte
 	images  []*draftImage
+	byName  map[string]*draftImage
 	// chosen tells how many of the source's images are asked for, errs why some
 	// of them cannot be promoted.
 	chosen int

@@ -86,7 +86,8 @@ func (e *Edit) proveSegments(text []byte, most int) *Source {
 	if p.wanted != len(e.want) {
 		return nil // something else than what is touched shall differ
 	}
-	return &Source{Name: s.Name, Bytes: text, Docs: []*yaml.Node{&after}, lines: s.linesWith(windows), json: s.json}
+	lines := s.linesWith(windows)
+	return &Source{Name: s.Name, Bytes: text, Docs: []*yaml.Node{&after}, lines: lines, marks: markLines(text, lines), json: s.json}
 }
 
 // hasSegments tells whether a root is a block mapping with each key, a simple

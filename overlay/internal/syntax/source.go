@@ -19,6 +19,10 @@ import (
 // MaxSize is the largest file that is parsed, in bytes.
 const MaxSize = 64 << 20
 
+// maxNodes is how many scalars, lists and mappings a text may hold, about: a node
+// takes a hundred times the bytes of a short scalar, and parsing takes its time.
+const maxNodes = 3_000_000
+
 const bom = "\xef\xbb\xbf"
 
 // Source is a parsed file. It is never changed after Parse.
@@ -31,6 +35,7 @@ type Source struct {
 	Docs []*yaml.Node
 
 	lines []int // offset of the first byte of each line
+	marks marks // into long lines
 	json  bool  // the text is JSON, so all that is written into it is too
 	// Where this text is nested in another, its lines begin at this place there.
 	line, col int
@@ -53,16 +58,21 @@ func (s *Source) parse() error {
 		return err
 	}
 	s.lines = lineStarts(s.Bytes)
+	s.marks = markLines(s.Bytes, s.lines)
 	s.json = isJSON(s.Bytes)
 	if err := s.checkDirectives(); err != nil {
 		return err
 	}
-	if err := s.decode(); err != nil {
+	if err := s.decode(s.Bytes); err != nil && !s.parseMasked() {
 		return err
 	}
 	var errs []*Error
+	strict := unstrict().Match(s.Bytes)
 	for _, d := range s.Docs {
 		errs = append(errs, s.checkKeys(d)...)
+		if strict {
+			errs = append(errs, s.checkStrict(d)...)
+		}
 	}
 	return joinSorted(errs)
 }
@@ -96,6 +106,8 @@ func (s *Source) checkText() error {
 	switch {
 	case len(b) > MaxSize:
 		return s.Errorf(nil, "", "is larger than %d MiB", MaxSize>>20)
+	case aboutNodes(b) > maxNodes:
+		return s.Errorf(nil, "split the file", "is too large: it holds more than %d million values", maxNodes/1_000_000)
 	case bytes.HasPrefix(b, []byte("\xff\xfe")), bytes.HasPrefix(b, []byte("\xfe\xff")):
 		return s.Errorf(nil, "convert it to UTF-8, for example with iconv -f UTF-16 -t UTF-8", "is UTF-16, not UTF-8")
 	}
@@ -143,7 +155,7 @@ func (s *Source) checkDirectives() error {
 	return nil
 }
 
-func (s *Source) decode() (err error) {
+func (s *Source) decode(text []byte) (err error) {
 	// The parser reports syntax errors by value; anything else that it might
 	// panic with on hostile input must not end the process.
 	defer func() {
@@ -151,7 +163,7 @@ func (s *Source) decode() (err error) {
 			err = s.Errorf(nil, "", "the YAML parser failed: %v", r)
 		}
 	}()
-	dec := yaml.NewDecoder(bytes.NewReader(s.Bytes))
+	dec := yaml.NewDecoder(bytes.NewReader(text))
 	for {
 		var doc yaml.Node
 		err := dec.Decode(&doc)
@@ -301,6 +313,7 @@ func (s *Source) offset(line, col int) int {
 	if line == 1 && bytes.HasPrefix(s.Bytes, []byte(bom)) {
 		off += len(bom)
 	}
+	off, col = s.marks.skip(line, off, col)
 	for ; col > 1 && off < len(s.Bytes); col-- {
 		if s.Bytes[off] < utf8.RuneSelf {
 			off++
@@ -310,6 +323,75 @@ func (s *Source) offset(line, col int) int {
 		off += n
 	}
 	return off
+}
+
+// aboutNodes gives a bound of how many nodes a text has, by what stands between
+// them. What is in comments and block scalars counts as well.
+func aboutNodes(b []byte) int {
+	n := 0
+	for i, c := range b {
+		switch c {
+		case '\n', ',', '[', '{':
+			n++
+		case ':', '-':
+			if i+1 == len(b) || isBlank(b[i+1]) || b[i+1] == '"' {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// markEvery is how many characters lie between two marks in a long line.
+const markEvery = 512
+
+// marks are the offsets of every so many characters in lines that are long, by the
+// line's number: JSON is often one line, and to count along it for each value would
+// take the square of its length.
+type marks map[int][]int
+
+func markLines(b []byte, lines []int) marks {
+	var m marks
+	for i, start := range lines {
+		end := len(b)
+		if i+1 < len(lines) {
+			end = lines[i+1]
+		}
+		if end-start <= 2*markEvery {
+			continue
+		}
+		if i == 0 && bytes.HasPrefix(b, []byte(bom)) {
+			start += len(bom)
+		}
+		var at []int
+		for n := 0; start < end; n++ {
+			if n%markEvery == 0 {
+				at = append(at, start)
+			}
+			if b[start] < utf8.RuneSelf {
+				start++
+				continue
+			}
+			_, size := utf8.DecodeRune(b[start:])
+			start += size
+		}
+		if m == nil {
+			m = make(marks)
+		}
+		m[i+1] = at
+	}
+	return m
+}
+
+// skip goes from the start of a line to the last mark before a column, and gives the
+// offset there and the column counted from it.
+func (m marks) skip(line, off, col int) (int, int) {
+	at := m[line]
+	if len(at) == 0 || col <= markEvery {
+		return off, col
+	}
+	n := min((col-1)/markEvery, len(at)-1)
+	return at[n], col - n*markEvery
 }
 
 // position is the reverse of offset.

@@ -96,14 +96,35 @@ func onDisk(err error) bool {
 	return errors.As(err, &e) && e.Registry == "" && layout.IsRef(e.Ref) && errors.Is(e, digest.ErrUnknown) && !errors.Is(e, context.DeadlineExceeded)
 }
 
+// maxErrors is how many errors are printed; behind them, how many more there are.
+const maxErrors = 20
+
 // printError writes one fact a line, and a hint below where there is one.
 func (s *Session) printError(err error) {
-	if parts := split(err); parts != nil {
-		for _, e := range parts {
-			s.printError(e)
+	all := flatten(err)
+	for i, e := range all {
+		if i == maxErrors && len(all) > maxErrors+1 {
+			fmt.Fprintf(s.ErrOut, "and %d more errors\n", len(all)-i)
+			return
 		}
-		return
+		s.printOne(e)
 	}
+}
+
+// flatten gives the errors that errors.Join has put together, at any depth.
+func flatten(err error) []error {
+	parts := split(err)
+	if parts == nil {
+		return []error{err}
+	}
+	var all []error
+	for _, e := range parts {
+		all = append(all, flatten(e)...)
+	}
+	return all
+}
+
+func (s *Session) printOne(err error) {
 	if errors.Is(err, context.Canceled) && !strings.Contains(err.Error(), "interrupted") {
 		err = fmt.Errorf("interrupted: %w", err)
 	}
