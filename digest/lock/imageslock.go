@@ -117,8 +117,8 @@ func (p *imagesLockParser) document(n *yaml.Node) {
 	case version != imagesLockVersion || kind != imagesLockKind:
 		p.add(n, "", "kind %q of apiVersion %q is not %s of %s", fault.Shorten(kind), fault.Shorten(version), imagesLockKind, imagesLockVersion)
 		return
-	case images == nil:
-		return
+	case images == nil, images.ShortTag() == "!!null":
+		return // no images, as kbld reads it
 	case images.Kind != yaml.SequenceNode:
 		p.add(images, "", "images is not a list")
 		return
@@ -157,6 +157,8 @@ func (p *imagesLockParser) image(n *yaml.Node, path string) {
 func (p *imagesLockParser) annotations(n *yaml.Node, path string) map[string]string {
 	out := make(map[string]string)
 	switch {
+	case n.ShortTag() == "!!null":
+		return nil // none, as kbld reads it
 	case n.Kind != yaml.MappingNode:
 		p.add(n, "", "%s is not a mapping", path)
 		return nil

@@ -73,6 +73,20 @@ func TestLockAsImagesLock(t *testing.T) {
 	}
 }
 
+// A list with nothing in it may be written without brackets; it was refused.
+func TestParseImagesLockEmpty(t *testing.T) {
+	for _, images := range []string{"", "images:\n", "images: ~\n", "images: null\n", "images: []\n"} {
+		l, err := lock.ParseImagesLock("l.yml", []byte(imagesLockHead+images))
+		if err != nil || len(l.Images) != 0 {
+			t.Errorf("%q: %+v, %v", images, l, err)
+		}
+	}
+	l, err := lock.ParseImagesLock("l.yml", []byte(imagesLockHead+"images:\n- image: a@"+registrytest.SomeDigest+"\n  annotations:\n"))
+	if err != nil || len(l.Images) != 1 || l.Images[0].Annotations != nil {
+		t.Errorf("no annotations: %+v, %v", l, err)
+	}
+}
+
 func TestParseImagesLockFaults(t *testing.T) {
 	item := imagesLockHead + "images:\n"
 	for name, tt := range map[string]struct{ in, want string }{
