@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/kubepromote/kubepromote/digest/lock"
 	"github.com/kubepromote/kubepromote/promote"
 )
 
@@ -28,6 +29,9 @@ func TestHintOfAdvice(t *testing.T) {
 		{"", promote.DoStatus, nil, "kubectl promote status, to see which overlays there are"},
 		{"", promote.DoPin, map[string]string{"overlay": "a/b"}, "kubectl promote set IMAGE:TAG -k a/b"},
 		{"", promote.DoPin, map[string]string{"overlay": "a/b", "image": "web"}, "kubectl promote set web=*:VERSION -k a/b"},
+		{"", lock.DoLock, map[string]string{"ref": "a:1", "lock": "images.lock"}, "kubectl promote resolve a:1 --lock images.lock"},
+		{"", lock.DoUpdateLock, map[string]string{"lock": "images.lock"}, "kubectl promote resolve --lock images.lock --update"},
+		{"", lock.DoUpdateLock, map[string]string{"lock": "l", "before": "remove it and run"}, "remove it and run kubectl promote resolve --lock l --update"},
 		{"mend it", "", nil, "mend it"},
 		{"mend it", "from a newer library", nil, "mend it"},
 	} {
