@@ -32,6 +32,8 @@ const (
 // imgpkg.carvel.dev/v1alpha1).
 type ImagesLock struct {
 	Images []LockedImage
+
+	name string // of the file, for messages
 }
 
 // LockedImage is one image of an [ImagesLock].
@@ -70,6 +72,7 @@ func ParseImagesLock(name string, data []byte) (*ImagesLock, error) {
 	if len(p.errs) > 0 {
 		return nil, p.err()
 	}
+	p.lock.name = name
 	return &p.lock, nil
 }
 
@@ -247,7 +250,7 @@ func (l *ImagesLock) Bytes() ([]byte, error) {
 // Two digests for one reference are an error, as is an id with another digest
 // than its image.
 func (l *ImagesLock) Lock() (lock *Lock, unnamed []string, err error) {
-	lock = &Lock{}
+	lock = &Lock{name: l.name}
 	for _, img := range l.Images {
 		own, err := digest.ParseReference(img.Image)
 		if err != nil {
@@ -278,7 +281,7 @@ func (l *ImagesLock) Lock() (lock *Lock, unnamed []string, err error) {
 // stays: the order, where an image is pulled from, annotations, and images whose
 // id is no reference.
 func (l *ImagesLock) Update(lock *Lock) (*ImagesLock, error) {
-	out := &ImagesLock{}
+	out := &ImagesLock{name: l.name}
 	here := make(map[digest.Reference]bool)
 	for _, img := range l.Images {
 		own, err := digest.ParseReference(img.Image)

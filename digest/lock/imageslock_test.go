@@ -79,6 +79,11 @@ func TestParseImagesLockEmpty(t *testing.T) {
 		l, err := lock.ParseImagesLock("l.yml", []byte(imagesLockHead+images))
 		if err != nil || len(l.Images) != 0 {
 			t.Errorf("%q: %+v, %v", images, l, err)
+			continue
+		}
+		// Messages about it named another file.
+		if locked, _, err := l.Lock(); err != nil || locked.Name() != "l.yml" {
+			t.Errorf("%q: %v, named %q", images, err, locked.Name())
 		}
 	}
 	l, err := lock.ParseImagesLock("l.yml", []byte(imagesLockHead+"images:\n- image: a@"+registrytest.SomeDigest+"\n  annotations:\n"))
