@@ -53,9 +53,9 @@ func created(ctx context.Context, q question) (time.Time, error) {
 		}
 		return at, nil
 	}
-	if m.Manifests != nil {
+	for depth := 0; m.Manifests != nil; depth++ {
 		desc, ok := firstImage(*m.Manifests)
-		if !ok {
+		if !ok || depth == maxDepth {
 			return time.Time{}, nil
 		}
 		q.ref.Digest = desc.Digest.String()
@@ -92,10 +92,10 @@ func dated(ctx context.Context, q question) (m datedManifest, err error) {
 }
 
 // firstImage leaves out what stands in an index beside images, such as
-// attestations.
+// attestations. An index in the index stands for its first image.
 func firstImage(descs []v1.Descriptor) (v1.Descriptor, bool) {
 	for _, d := range descs {
-		if d.MediaType.IsImage() && (d.Platform == nil || d.Platform.OS != "unknown") {
+		if (d.MediaType.IsImage() || d.MediaType.IsIndex()) && (d.Platform == nil || d.Platform.OS != "unknown") {
 			return d, true
 		}
 	}

@@ -1,6 +1,7 @@
 package digest
 
 import (
+	"errors"
 	"strconv"
 
 	"github.com/kubepromote/kubepromote/internal/fault"
@@ -66,6 +67,18 @@ func (e *Error) Unwrap() []error {
 		}
 	}
 	return errs
+}
+
+// AdviceData gives what may help as data, for a program to word; "" for none. What
+// there is, the package says that made the error.
+func (e *Error) AdviceData() (do string, with map[string]string) {
+	var advised interface {
+		AdviceData() (do string, with map[string]string)
+	}
+	if errors.As(e.Err, &advised) {
+		return advised.AdviceData()
+	}
+	return "", nil
 }
 
 // HintText gives what may help against the cause, or "".

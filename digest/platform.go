@@ -1,6 +1,7 @@
 package digest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,8 +18,13 @@ import (
 	"github.com/kubepromote/kubepromote/internal/fault"
 )
 
-// maxManifests bounds the entries of an index.
-const maxManifests = 1000
+const (
+	// maxManifests bounds the entries of an index, with those of the indexes in it.
+	maxManifests = 1000
+	// maxIndexes bounds the indexes in an index, and maxDepth how deep they are.
+	maxIndexes = 64
+	maxDepth   = 8
+)
 
 // Platform is what an image runs on, in the terms of the OCI image index: the
 // values of GOOS and GOARCH, and for some architectures a variant.
@@ -105,22 +111,21 @@ type manifestFields struct {
 
 // platforms are what a reference has, and the digest of its index if it is one.
 type platforms struct {
-	list []PlatformManifest
-	// nested is whether there is an index in the index: it was not looked at,
-	// so that what is missing here may be there.
-	nested bool
-	index  string
+	list  []PlatformManifest
+	index string
 }
 
 // Platforms lists what ref is for: the images of an index, in its order, or a
 // single image with the platform of its configuration. An artifact that is no
 // image is for no platform. Entries of an index that are no images to run, such
-// as build attestations, are left out, and so is an index in an index.
+// as build attestations, are left out. An index in an index is looked into; its images
+// count where they are for the platform of its entry, if that names one. At most 64
+// such indexes, 8 deep, with 1,000 entries in all are read, else it is an error.
 //
 // The manifest must hash to the digest, and the configuration to that in the
 // manifest. An error is an [*Error], as of [Resolver.Resolve].
 func (r *Resolver) Platforms(ctx context.Context, ref string) ([]PlatformManifest, error) {
-	_, p, err := r.platforms(ctx, ref)
+	_, p, err := r.platforms(ctx, ref, nil)
 	return p.list, err
 }
 
@@ -129,7 +134,7 @@ func (r *Resolver) Platforms(ctx context.Context, ref string) ([]PlatformManifes
 // index has several that serve, the first is taken. That there is none is
 // [ErrNotFound].
 func (r *Resolver) ResolvePlatform(ctx context.Context, ref string, want Platform) (Resolution, error) {
-	q, p, err := r.platforms(ctx, ref)
+	q, p, err := r.platforms(ctx, ref, []Platform{want})
 	res := Resolution{Ref: ref, Repository: q.ref.Repository, Tag: q.ref.Tag}
 	if err != nil {
 		return res, err
@@ -147,7 +152,7 @@ func (r *Resolver) ResolvePlatform(ctx context.Context, ref string, want Platfor
 // have. None missing is a yes; some are a definite no; an error says that
 // neither is known, unless it is [ErrNotFound]: then there is no such image.
 func (r *Resolver) MissingPlatforms(ctx context.Context, ref string, want []Platform) ([]Platform, error) {
-	q, p, err := r.platforms(ctx, ref)
+	_, p, err := r.platforms(ctx, ref, want)
 	if err != nil {
 		return nil, err
 	}
@@ -157,22 +162,15 @@ func (r *Resolver) MissingPlatforms(ctx context.Context, ref string, want []Plat
 			missing = append(missing, w)
 		}
 	}
-	if len(missing) > 0 && p.nested {
-		return nil, p.lacks(q, missing)
-	}
 	return missing, nil
 }
 
 // lacks is the error about platforms that were not found.
 func (p *platforms) lacks(q question, missing []Platform) *Error {
-	e := &Error{Ref: q.ref.String(), Registry: q.ref.Registry(), Kind: ErrNotFound}
-	text := fmt.Sprintf("%s has no image for %s, it has %s", q, joinPlatforms(missing), joinPlatforms(listed(p.list)))
-	if p.nested {
-		e.Kind = ErrUnknown
-		text += " and an index that was not looked into"
+	return &Error{
+		Ref: q.ref.String(), Registry: q.ref.Registry(), Kind: ErrNotFound,
+		Err: fault.Text(fmt.Sprintf("%s has no image for %s, it has %s", q, joinPlatforms(missing), joinPlatforms(listed(p.list)))),
 	}
-	e.Err = fault.Text(text)
-	return e
 }
 
 func listed(list []PlatformManifest) []Platform {
@@ -194,7 +192,9 @@ func joinPlatforms(list []Platform) string {
 	return strings.Join(texts, ", ")
 }
 
-func (r *Resolver) platforms(ctx context.Context, ref string) (question, platforms, error) {
+// platforms reads what ref is for. Where only some platforms are wanted, indexes that
+// cannot have them are not read.
+func (r *Resolver) platforms(ctx context.Context, ref string, wanted []Platform) (question, platforms, error) {
 	parsed, err := ParseReference(ref)
 	if err != nil {
 		return question{}, platforms{}, err
@@ -208,7 +208,7 @@ func (r *Resolver) platforms(ctx context.Context, ref string) (question, platfor
 		if err != nil {
 			return platforms{}, err
 		}
-		return readPlatforms(ctx, q.repo, data, desc)
+		return readPlatforms(ctx, q.repo, data, desc, wanted)
 	})
 	if err != nil {
 		return q, platforms{}, failure(q, err)
@@ -218,7 +218,7 @@ func (r *Resolver) platforms(ctx context.Context, ref string) (question, platfor
 
 // readPlatforms looks at what a manifest is rather than what it is called: the
 // two may differ, and one with the fields of both is neither.
-func readPlatforms(ctx context.Context, repo *registry.Repository, data []byte, desc v1.Descriptor) (platforms, error) {
+func readPlatforms(ctx context.Context, repo *registry.Repository, data []byte, desc v1.Descriptor, wanted []Platform) (platforms, error) {
 	var m manifestFields
 	if err := json.Unmarshal(data, &m); err != nil {
 		return platforms{}, fault.Text("answered with a manifest that is not JSON of its kind")
@@ -227,12 +227,11 @@ func readPlatforms(ctx context.Context, repo *registry.Repository, data []byte, 
 	case m.Manifests != nil && m.Config != nil:
 		return platforms{}, fault.Text("answered with a manifest that is both an index and an image")
 	case m.Manifests != nil:
-		p, why := indexPlatforms(*m.Manifests)
-		p.index = desc.Digest.String()
-		if why != "" {
-			return platforms{}, fault.Text("answered with an index " + why)
+		w := indexWalk{repo: repo, wanted: wanted}
+		if err := w.index(ctx, *m.Manifests, nil, 0); err != nil {
+			return platforms{}, err
 		}
-		return p, nil
+		return platforms{w.list, desc.Digest.String()}, nil
 	case m.Config == nil:
 		return platforms{}, nil
 	}
@@ -253,27 +252,94 @@ func isImageConfig(t types.MediaType) bool {
 	return t == types.DockerConfigJSON || t == types.OCIConfigJSON
 }
 
-func indexPlatforms(list []v1.Descriptor) (p platforms, why string) {
-	if len(list) > maxManifests {
-		return p, fmt.Sprintf("of more than %d manifests", maxManifests)
+// indexWalk collects the images of an index and of the indexes in it, in their order.
+type indexWalk struct {
+	repo    *registry.Repository
+	wanted  []Platform // nil for all
+	list    []PlatformManifest
+	entries int
+	indexes int
+}
+
+// index takes in the entries of one index. Those of an index whose own entry names a
+// platform count only where they are for it.
+func (w *indexWalk) index(ctx context.Context, list []v1.Descriptor, entry *Platform, depth int) error {
+	if w.entries += len(list); w.entries > maxManifests {
+		return fault.Text(fmt.Sprintf("answered with an index of more than %d manifests", maxManifests))
 	}
 	for _, d := range list {
 		if _, why := grammar.CheckDigest(d.Digest.String()); why != "" {
-			return p, "with a digest that is not sha256"
+			return fault.Text("answered with an index with a digest that is not sha256")
 		}
+		platform, ok := entryPlatform(d, entry)
 		switch {
+		case !ok:
 		case d.MediaType.IsIndex():
-			p.nested = true
-		case grammar.IsPlatform(d.Platform):
-			p.list = append(p.list, PlatformManifest{
-				Platform:  Platform{OS: d.Platform.OS, Architecture: d.Platform.Architecture, Variant: d.Platform.Variant, OSVersion: d.Platform.OSVersion},
-				Digest:    d.Digest.String(),
-				MediaType: string(d.MediaType),
-				Size:      d.Size,
-			})
+			if err := w.nested(ctx, d, platform, depth+1); err != nil {
+				return err
+			}
+		case platform != nil:
+			w.list = append(w.list, PlatformManifest{Platform: *platform, Digest: d.Digest.String(), MediaType: string(d.MediaType), Size: d.Size})
 		}
 	}
-	return p, ""
+	return nil
+}
+
+// entryPlatform is the platform of an entry: its own, with what it leaves open taken
+// from the entry of the index it stands in, or that of the latter; nil where neither
+// says. ok is false where it is of no platform, or of another than its index is for.
+func entryPlatform(d v1.Descriptor, index *Platform) (p *Platform, ok bool) {
+	if d.Platform == nil || d.Platform.OS == "" {
+		// An artifact stands for no platform only because its index does.
+		return index, index == nil || d.MediaType.IsIndex() || d.MediaType.IsImage() && d.ArtifactType == "" && d.Annotations["vnd.docker.reference.type"] == ""
+	}
+	if !grammar.IsPlatform(d.Platform) {
+		return nil, false
+	}
+	p = &Platform{OS: d.Platform.OS, Architecture: d.Platform.Architecture, Variant: d.Platform.Variant, OSVersion: d.Platform.OSVersion}
+	if index == nil {
+		return p, true
+	}
+	if !p.mayServe(*index) {
+		return nil, false
+	}
+	p.Variant, p.OSVersion = cmp.Or(p.Variant, index.Variant), cmp.Or(p.OSVersion, index.OSVersion)
+	return p, true
+}
+
+// nested looks into an index in an index, if that can have what is wanted.
+func (w *indexWalk) nested(ctx context.Context, d v1.Descriptor, entry *Platform, depth int) error {
+	if entry != nil && w.wanted != nil && !slices.ContainsFunc(w.wanted, func(p Platform) bool { return entry.mayServe(p) }) {
+		return nil
+	}
+	if w.indexes++; w.indexes > maxIndexes || depth > maxDepth {
+		return fault.Text(fmt.Sprintf("answered with an index of more than %d indexes, or more than %d deep", maxIndexes, maxDepth))
+	}
+	_, data, err := w.repo.Manifest(ctx, d.Digest.String())
+	if errors.Is(err, ErrNotFound) {
+		// The index is there, so this is not the no that a 404 is elsewhere.
+		return fault.Text("has the index and not the index " + d.Digest.String() + " that it names")
+	}
+	if err != nil {
+		return err
+	}
+	var m manifestFields
+	if json.Unmarshal(data, &m) != nil || m.Manifests == nil || m.Config != nil {
+		return fault.Text("answered with an index that names something else as an index, " + d.Digest.String())
+	}
+	return w.index(ctx, *m.Manifests, entry, depth)
+}
+
+// mayServe tells whether an index for p may have an image for want: an entry without
+// a variant or a version leaves them open.
+func (p Platform) mayServe(want Platform) bool {
+	if p.Variant == "" {
+		want.Variant = ""
+	}
+	if p.OSVersion == "" {
+		want.OSVersion = ""
+	}
+	return p.Serves(want)
 }
 
 // configPlatform reads the platform of a single image.

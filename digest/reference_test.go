@@ -83,6 +83,9 @@ func TestParseReferenceFaults(t *testing.T) {
 		{"[::g]/a:b", `byte 1: registry is not an IPv6 address in brackets`},
 		{"[:0]/0:0", `byte 1: registry is not an IPv6 address in brackets`},
 		{"[fe80::1%25eth0]/a:b", `byte 1: registry is not an IPv6 address in brackets`},
+		// A host ends in no IPv4 form: no client but this one took it.
+		{"[2001:db8:3:4::192.0.2.33]:5000/a:b", `byte 1: registry is not an IPv6 address in brackets`},
+		{"[::ffff:192.0.2.33]/a:b", `byte 1: registry is not an IPv6 address in brackets`},
 		{"[::1]x/a:b", `byte 6: character "x" in the registry`},
 		{"[::1]:x/a:b", `byte 7: port of the registry is not a number from 1 to 65535`},
 		{strings.Repeat("a", 256) + ".io/a:b", `byte 256: registry longer than 255 bytes`},

@@ -4,6 +4,8 @@ package main
 
 import (
 	"context"
+	"io"
+	"log"
 	"os"
 	"os/signal"
 	"syscall"
@@ -14,6 +16,9 @@ import (
 func main() { os.Exit(run()) }
 
 func run() int {
+	// Only net/http writes there, about servers that break the protocol: a registry
+	// must not put lines of its own between ours.
+	log.SetOutput(io.Discard)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	return kustomize.Run(ctx, os.Args[1:], kustomize.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})

@@ -16,8 +16,11 @@ type FileError struct {
 	Line, Col int
 	// Msg says what is wrong: one line, lower case, no full stop.
 	Msg string
-	// Hint, if any, says what to type or to change.
+	// Hint, if any, says what to change.
 	Hint string
+
+	do   string
+	with map[string]string
 }
 
 // Error gives "file:line:col: what", without the hint.
@@ -30,3 +33,6 @@ func (e *FileError) Error() string {
 
 // HintText gives the hint, or "".
 func (e *FileError) HintText() string { return e.Hint }
+
+// AdviceData gives advice as data: [DoUpdateLock], or "" for none.
+func (e *FileError) AdviceData() (do string, with map[string]string) { return e.do, e.with }

@@ -32,6 +32,8 @@ const (
 // imgpkg.carvel.dev/v1alpha1).
 type ImagesLock struct {
 	Images []LockedImage
+
+	name string // of the file, for messages
 }
 
 // LockedImage is one image of an [ImagesLock].
@@ -48,7 +50,7 @@ type LockedImage struct {
 // aliases, further documents and images without a digest are faults.
 func ParseImagesLock(name string, data []byte) (*ImagesLock, error) {
 	f := yamlfile.Parse(name, data, yamlfile.Options{Size: maxImagesLockSize, Values: maxImagesLockValues})
-	l := &ImagesLock{}
+	l := &ImagesLock{name: name}
 	for _, doc := range f.Documents() {
 		var file imagesLockFile
 		f.Check(doc, imagesLockShape())
@@ -60,7 +62,7 @@ func ParseImagesLock(name string, data []byte) (*ImagesLock, error) {
 			l.read(f, &file)
 		}
 	}
-	err := f.Err(func(x yamlfile.Fault) error { return &FileError{x.File, x.Line, x.Col, x.Msg, x.Hint} })
+	err := f.Err(func(x yamlfile.Fault) error { return &FileError{File: x.File, Line: x.Line, Col: x.Col, Msg: x.Msg, Hint: x.Hint} })
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +152,7 @@ func (l *ImagesLock) Bytes() ([]byte, error) {
 // Two digests for one reference are an error, as is an id with another digest
 // than its image.
 func (l *ImagesLock) Lock() (lock *Lock, unnamed []string, err error) {
-	lock = &Lock{}
+	lock = &Lock{name: l.name}
 	for _, img := range l.Images {
 		own, err := digest.ParseReference(img.Image)
 		if err != nil {
@@ -181,7 +183,7 @@ func (l *ImagesLock) Lock() (lock *Lock, unnamed []string, err error) {
 // stays: the order, where an image is pulled from, annotations, and images whose
 // id is no reference.
 func (l *ImagesLock) Update(lock *Lock) (*ImagesLock, error) {
-	out := &ImagesLock{}
+	out := &ImagesLock{name: l.name}
 	here := make(map[digest.Reference]bool)
 	for _, img := range l.Images {
 		own, err := digest.ParseReference(img.Image)
@@ -215,7 +217,7 @@ func (l *ImagesLock) Update(lock *Lock) (*ImagesLock, error) {
 // here: kbld compares it with the configuration byte for byte. Media types and
 // platforms have no place there.
 func (l *Lock) ImagesLock() *ImagesLock {
-	out := &ImagesLock{}
+	out := &ImagesLock{name: l.name}
 	for _, key := range l.order() {
 		e := l.entries[key]
 		repository := key.Repository

@@ -73,6 +73,25 @@ func TestLockAsImagesLock(t *testing.T) {
 	}
 }
 
+// A list with nothing in it may be written without brackets; it was refused.
+func TestParseImagesLockEmpty(t *testing.T) {
+	for _, images := range []string{"", "images:\n", "images: ~\n", "images: null\n", "images: []\n"} {
+		l, err := lock.ParseImagesLock("l.yml", []byte(imagesLockHead+images))
+		if err != nil || len(l.Images) != 0 {
+			t.Errorf("%q: %+v, %v", images, l, err)
+			continue
+		}
+		// Messages about it named another file.
+		if locked, _, err := l.Lock(); err != nil || locked.Name() != "l.yml" {
+			t.Errorf("%q: %v, named %q", images, err, locked.Name())
+		}
+	}
+	l, err := lock.ParseImagesLock("l.yml", []byte(imagesLockHead+"images:\n- image: a@"+registrytest.SomeDigest+"\n  annotations:\n"))
+	if err != nil || len(l.Images) != 1 || l.Images[0].Annotations != nil {
+		t.Errorf("no annotations: %+v, %v", l, err)
+	}
+}
+
 // manyFields is the inside of a mapping with n fields.
 func manyFields(n int) string {
 	var s strings.Builder

@@ -159,7 +159,7 @@ func TestParseLockFaults(t *testing.T) {
 	}
 }
 
-// The hints of the two faults that a merge leaves say what to type.
+// The hints of the two faults that a merge leaves say what to do.
 func TestParseLockHints(t *testing.T) {
 	for _, in := range []string{
 		lockFile("a:1 {D} -", "a:1 {E} -"),
@@ -167,8 +167,11 @@ func TestParseLockHints(t *testing.T) {
 	} {
 		_, err := lock.ParseLock("deploy/images.lock", []byte(in))
 		var e *lock.FileError
-		if !errors.As(err, &e) || !strings.Contains(e.HintText(), "kubectl promote resolve --lock deploy/images.lock --update") {
-			t.Errorf("%v: %#v", err, e)
+		if !errors.As(err, &e) {
+			t.Fatalf("%v is no *FileError", err)
+		}
+		if do, with := e.AdviceData(); do != lock.DoUpdateLock || with["lock"] != "deploy/images.lock" || with["before"] == "" {
+			t.Errorf("%v: advice %q %q", err, do, with)
 		}
 	}
 }

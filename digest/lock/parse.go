@@ -17,8 +17,6 @@ import (
 // maxFaults bounds how many faults of one file are reported.
 const maxFaults = 20
 
-const updateHint = "kubectl promote resolve --lock %s --update"
-
 // ParseLock reads a lock file; see [Lock] for its form. name is the file's name
 // in messages. Faults are [*FileError] values, joined, each with its place. An
 // image that stands twice and not with the same content, and what a merge in
@@ -67,7 +65,11 @@ func (p *lockParser) add(line, col int, hint, format string, args ...any) {
 
 func (p *lockParser) err() error { return errors.Join(p.errs...) }
 
-func (p *lockParser) updateHint() string { return fmt.Sprintf(updateHint, p.lock.Name()) }
+// merged adds a fault that a merge has left, after which the lock is to be updated.
+func (p *lockParser) merged(before, format string, args ...any) {
+	p.errs = append(p.errs, &FileError{File: p.lock.Name(), Line: p.number, Col: 1, Msg: fmt.Sprintf(format, args...),
+		do: DoUpdateLock, with: map[string]string{"lock": p.lock.Name(), "before": before}})
+}
 
 // header reads the first line. Where it is another one, nothing is known about
 // the rest.
@@ -115,8 +117,7 @@ func isConflictMarker(text string) bool {
 }
 
 func (p *lockParser) conflict() {
-	p.add(p.number, 1, "remove the marker, keep one line for each image, then run "+p.updateHint(),
-		"conflict marker of a merge")
+	p.merged("remove the marker, keep one line for each image, then run", "conflict marker of a merge")
 }
 
 func (p *lockParser) entry(text string) {
@@ -151,7 +152,7 @@ func (p *lockParser) entry(text string) {
 		first.comments = mergeComments(first.comments, e.comments)
 		return
 	}
-	p.add(p.number, 1, "keep one of the two lines, or remove both and run "+p.updateHint(),
+	p.merged("keep one of the two lines, or remove both and run",
 		"image %q %s at %s:%d:1", e.Ref, what, p.lock.Name(), first.line)
 }
 

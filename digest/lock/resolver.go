@@ -101,11 +101,11 @@ func (r *LockedResolver) locked(ref string) (res digest.Resolution, found bool, 
 }
 
 func (r *LockedResolver) notLocked(ref, why string, missing bool) error {
-	hint := fmt.Sprintf(updateHint, r.Lock.Name())
+	cause := advised{fault.Text(why), DoUpdateLock, map[string]string{"lock": r.Lock.Name()}}
 	if missing {
-		hint = "kubectl promote resolve " + ref + " --lock " + r.Lock.Name()
+		cause.do, cause.with = DoLock, map[string]string{"lock": r.Lock.Name(), "ref": ref}
 	}
-	return &digest.Error{Ref: ref, Kind: ErrNotLocked, Err: fault.WithHint(fault.Text(why), hint)}
+	return &digest.Error{Ref: ref, Kind: ErrNotLocked, Err: cause}
 }
 
 // keep puts an answer into the lock. What the lock knew about the same manifest

@@ -137,12 +137,12 @@ func TestLockedResolverErrors(t *testing.T) {
 			t.Errorf("got %+v, want %s", res, want)
 			continue
 		}
-		hint := "kubectl promote resolve --lock images.lock --update"
+		wantDo, wantRef := lock.DoUpdateLock, ""
 		if strings.Contains(want, "no entry") {
-			hint = "kubectl promote resolve " + ref + " --lock images.lock"
+			wantDo, wantRef = lock.DoLock, ref
 		}
-		if got := e.HintText(); got != hint {
-			t.Errorf("%s: hint %q", ref, got)
+		if do, with := e.AdviceData(); do != wantDo || with["lock"] != "images.lock" || with["ref"] != wantRef {
+			t.Errorf("%s: advice %q %q", ref, do, with)
 		}
 	}
 	if hint := (&digest.Error{Kind: digest.ErrUnknown}).HintText(); hint != "" {

@@ -124,7 +124,7 @@ func ExampleNewest() {
 	server.Start()
 	defer server.Close()
 	for _, tag := range []string{"1.9.0", "1.10.0", "2.0.0-rc.1", "latest"} {
-		req, err := http.NewRequest(http.MethodPut, server.URL+"/v2/shop/cart/manifests/"+tag, strings.NewReader("{}"))
+		req, err := http.NewRequest(http.MethodPut, server.URL+"/v2/shop/cart/manifests/"+tag, strings.NewReader(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","layers":[]}`))
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -144,7 +144,7 @@ func ExampleNewest() {
 	fmt.Println(res.Tag, "is", res.Digest)
 	// Output:
 	// 1.10.0: highest of 2 tags in 1.x; not considered: 1 no version, 1 outside the range <nil>
-	// 1.10.0 is sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a
+	// 1.10.0 is sha256:b0ff67b72a1d087090ad4fe635c35ad2752dd27d26f9435bb7877f40ecdc0bc3
 }
 
 // The newest image of a repository by the time it was built.

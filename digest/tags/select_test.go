@@ -57,6 +57,12 @@ func TestSelect(t *testing.T) {
 		{"numeric", "20240131120000000000001 20240131120000000000002", "20240131120000000000002: largest of 2 tags"},
 		{"numeric", "1.10 1.9 1e9", "1.9: largest of 2 tags; not considered: 1 no number"},
 		{"numeric", "007 7", "7: largest of 2 tags, as new as 007"},
+		// A group may have a number below zero; it was no number.
+		{"regexp:^n(.*)$ numeric", "n-78 n5 n100 n--1 n-", "n100: largest of 3 tags; not considered: 2 no number"},
+		{"regexp:^n(.*)$ numeric:desc", "n-78 n5 n100 n-9.5", "n-78: smallest of 4 tags"},
+		{"regexp:^n(.*)$ numeric", "n-10 n-9 n-9.5", "n-9: largest of 3 tags"},
+		{"regexp:^n(.*)$ numeric:>=-9 <0", "n-10 n-9 n-0.5 n0", "n-0.5: largest of 2 tags >=-9 <0; not considered: 2 outside the range"},
+		{"regexp:^n(.*)$ numeric", "n-0 n0.0 n-1", "n-0: largest of 3 tags, as new as n0.0"},
 
 		{"alphabetical", "a c b", "c: last of 3 tags"},
 		{"alphabetical:asc", "2024-01-31 2024-02-01", "2024-02-01: last of 2 tags"},

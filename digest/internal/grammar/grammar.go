@@ -279,9 +279,11 @@ func isTagByte(c byte) bool { return IsAlnum(c) || isSeparator(c) }
 
 func isHexByte(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' }
 
+// isIPv6 knows the forms of the reference grammar: hexadecimal digits and colons, no
+// zone, and no IPv4 address at the end.
 func isIPv6(s string) bool {
 	a, err := netip.ParseAddr(s)
-	return err == nil && a.Is6() && a.Zone() == ""
+	return err == nil && a.Is6() && !strings.ContainsAny(s, ".%")
 }
 
 // BadRune is the offset of the first thing that has no place in a line, or -1.

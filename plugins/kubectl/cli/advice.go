@@ -2,18 +2,31 @@ package cli
 
 import (
 	"cmp"
+	"strings"
 
+	"github.com/kubepromote/kubepromote/digest/lock"
 	"github.com/kubepromote/kubepromote/promote"
 )
 
 // WithAdvice adds advice, which libraries give as data, to a hint: as what to type
 // here.
 func WithAdvice(hint, do string, with map[string]string) string {
-	advice := commandLine(promote.Action(do), with)
+	advice := cmp.Or(commandLine(promote.Action(do), with), lockLine(do, with))
 	if hint == "" || advice == "" {
 		return hint + advice
 	}
 	return hint + ", or " + advice
+}
+
+// lockLine words what the errors of lock files advise.
+func lockLine(do string, with map[string]string) string {
+	switch do {
+	case lock.DoLock:
+		return "kubectl promote resolve " + with["ref"] + " --lock " + with["lock"]
+	case lock.DoUpdateLock:
+		return strings.TrimSpace(with["before"] + " kubectl promote resolve --lock " + with["lock"] + " --update")
+	}
+	return ""
 }
 
 // commandLine words advice; "" for what is not known here.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/kubepromote/kubepromote/digest/lock"
 	"github.com/kubepromote/kubepromote/promote"
 )
 
@@ -31,6 +32,9 @@ func TestHintOfAdvice(t *testing.T) {
 		// -k takes a directory: a hint with a file behind it could not be followed.
 		{"", promote.DoPin, map[string]string{"file": "a/values.yaml"}, "kubectl promote set IMAGE:TAG -f a/values.yaml"},
 		{"", promote.DoPromote, map[string]string{"all": "true", "from": "qa", "to": "dev"}, "kubectl promote --all --from qa --to dev"},
+		{"", lock.DoLock, map[string]string{"ref": "a:1", "lock": "images.lock"}, "kubectl promote resolve a:1 --lock images.lock"},
+		{"", lock.DoUpdateLock, map[string]string{"lock": "images.lock"}, "kubectl promote resolve --lock images.lock --update"},
+		{"", lock.DoUpdateLock, map[string]string{"lock": "l", "before": "remove it and run"}, "remove it and run kubectl promote resolve --lock l --update"},
 		{"mend it", "", nil, "mend it"},
 		{"mend it", "from a newer library", nil, "mend it"},
 	} {
