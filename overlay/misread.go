@@ -41,11 +41,11 @@ func (m Misread) Hint() string {
 	return fmt.Sprintf("write %s: %q if that is meant", m.Field, m.Text)
 }
 
-// Misreadings lists the images of the file whose tag or digest is misread, each as
+// Misreadings lists the pins of the file whose tag or digest is misread, each as
 // "file:line:col: what; what to write".
 func (f *File) Misreadings() []string {
 	var out []string
-	for _, p := range f.images {
+	for _, p := range f.pins {
 		if m := p.Misread; m.Found() {
 			out = append(out, fmt.Sprintf("%s:%d:%d: %s; %s", f.Name(), m.Position.Line, m.Position.Col, m.Says("it"), m.Hint()))
 		}

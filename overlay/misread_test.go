@@ -77,10 +77,11 @@ func TestMisread(t *testing.T) {
 // A marker's own scalar, a tag at an anchor and one in a fully numeric digest.
 func TestMisreadElsewhere(t *testing.T) {
 	for text, want := range map[string]string{
-		"tag: 1.10 # {\"$imagepolicy\": \"apps:web:tag\"}\n":                         "v.yaml:1:6: tag 1.10 is a number to Kubernetes: it runs 1.1",
-		"v: &v 1.10\nimage: {repository: r.example.com/cart, tag: *v}\n":             "v.yaml:2:46: tag 1.10 is a number to Helm: it runs 1.1",
-		"image: {repository: r.example.com/cart, tag: v1, sha: " + zeros + "}\n":     "v.yaml:1:55: sha " + zeros + " is a number to Helm: it runs 0",
-		"image: {repository: r.example.com/cart, tag: v1, digest: \"\", extra: 2}\n": "",
+		"tag: 1.10 # {\"$imagepolicy\": \"apps:web:tag\"}\n":                                   "v.yaml:1:6: tag 1.10 is a number to Kubernetes: it runs 1.1",
+		"v: &v 1.10\nimage: {repository: r.example.com/cart, tag: *v}\n":                       "v.yaml:2:46: tag 1.10 is a number to Helm: it runs 1.1",
+		"image: {repository: r.example.com/cart, tag: v1, sha: " + zeros + "}\n":               "v.yaml:1:55: sha " + zeros + " is a number to Helm: it runs 0",
+		"apiVersion: v2\nname: a\nversion: 1.0.0\ndependencies:\n- {name: b, version: 1.10}\n": "v.yaml:5:22: version 1.10 is a number to Helm, which takes a string alone",
+		"image: {repository: r.example.com/cart, tag: v1, digest: \"\", extra: 2}\n":           "",
 	} {
 		f, err := overlay.Parse("v.yaml", []byte(text))
 		if err != nil {

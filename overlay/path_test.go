@@ -210,6 +210,9 @@ func TestValuesKeepTheirType(t *testing.T) {
 		{"replicas:\n", "replicas=3", "replicas: 3\n"},
 		{"replicas: null\n", "replicas=3", "replicas: 3\n"},
 		{"tag: 1.10\n", "tag=1.10", "tag: \"1.10\"\n"},
+		{"tag: &a # c\nb: *a\n", "tag=v1", "tag: &a v1 # c\nb: *a\n"},
+		{"tag: &a 1.10\nb: *a\n", "tag=1.10", "tag: &a \"1.10\"\nb: *a\n"},
+		{"tag: !!str\n", "tag=v1", "tag: !!str v1\n"},
 		{"tag: on\n", "tag=off", "tag: \"off\"\n"},
 	} {
 		got, err := setValues(t, tc.src, false, tc.arg)

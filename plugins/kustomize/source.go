@@ -120,6 +120,11 @@ func (e *environment) pin(repository string) (*pinned, *finding) {
 		f.hint = "write newTag or digest there"
 		return nil, &f
 	}
+	if m := pins[0].Misread; m.Value != "" && pins[0].Digest == "" {
+		f := unknown("misread", fmt.Sprintf("image %s: %s:%d:%d: %s", quoted(repository), e.name, m.Position.Line, m.Position.Col, m.Says("it")))
+		f.hint = m.Hint()
+		return nil, &f
+	}
 	p := pinned(pins[0])
 	return &p, nil
 }

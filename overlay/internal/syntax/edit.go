@@ -69,7 +69,7 @@ func (e *Edit) SetScalar(n *yaml.Node, value string) error {
 		return s.Errorf(n, "write the value on one line", "a comment on a block scalar's first line would be lost")
 	}
 	text, style := render(value, s.like(n.Style))
-	if sp.start == sp.end && sp.start > 0 && s.Bytes[sp.start-1] == ':' {
+	if sp.start == sp.end && sp.start > 0 && (s.Bytes[sp.start-1] == ':' || n.Anchor != "" || n.Style&yaml.TaggedStyle != 0) {
 		text = " " + text
 	}
 	e.splice(sp.start, sp.end, text)

@@ -2,6 +2,7 @@ package syntax
 
 import (
 	"bytes"
+	"cmp"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -135,12 +136,48 @@ func (e *Edit) noComments(m, key *yaml.Node, start, to, index int) error {
 		if err != nil {
 			return err
 		}
+		commented, err := s.commented(m, i)
+		if err != nil {
+			return err
+		}
 		next := m.Content[i+2]
-		if bytes.IndexByte(s.Bytes[s.lineEnd(end):max(s.lineEnd(end), s.offset(next.Line, next.Column))], '#') >= 0 {
+		if commented || bytes.IndexByte(s.Bytes[s.lineEnd(end):max(s.lineEnd(end), s.offset(next.Line, next.Column))], '#') >= 0 {
 			return refuse
 		}
 	}
 	return nil
+}
+
+// commented tells whether a comment stands on the lines of a key of a block mapping
+// and its value: between them, on the header of a block scalar, or behind the value.
+func (s *Source) commented(m *yaml.Node, index int) (bool, error) {
+	key, value := m.Content[index], m.Content[index+1]
+	end, err := s.end(value)
+	if err != nil {
+		return false, err
+	}
+	if s.hasComment(end, s.lineEnd(end)) {
+		return true, nil
+	}
+	ksp, err := s.scalar(key)
+	if err != nil || value.Kind != yaml.ScalarNode {
+		return false, err
+	}
+	sp, err := s.scalar(value)
+	if value.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
+		sp.start = s.lineEnd(sp.start)
+	}
+	return s.hasComment(ksp.end, sp.start), err
+}
+
+// hasComment tells whether a comment begins in a range that holds no scalar.
+func (s *Source) hasComment(from, to int) bool {
+	for i := from; i < to; i++ {
+		if s.Bytes[i] == '#' && i > 0 && isBlank(s.Bytes[i-1]) {
+			return true
+		}
+	}
+	return false
 }
 
 func indexOf(nodes []*yaml.Node, n *yaml.Node) int {
@@ -175,6 +212,9 @@ func (e *Edit) fieldSpan(m *yaml.Node, index int) (span, error) {
 	// The line break before the line goes rather than the one behind it: a text
 	// that ends without one still does, and what an edit inserts at the end of
 	// either line does not touch the span.
+	if commented, err := s.commented(m, index); commented || err != nil {
+		return span{}, cmp.Or(err, error(s.Errorf(key, "move the comment", "cannot remove %q: a comment beside it would lose its place", key.Value)))
+	}
 	start = s.lineStart(start)
 	return span{s.lineEnd(s.lineStart(start - 1)), s.lineEnd(end)}, nil
 }

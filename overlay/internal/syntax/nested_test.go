@@ -95,7 +95,7 @@ func TestNestedLines(t *testing.T) {
 		{"strip", "v: |-\n  a: 1\n  b: 2\n", "v: |-\n  a: 1\n  new: x\n"},
 		{"keep", "v: |+\n  a: 1\n  b: 2\n\nz: 1\n", "v: |+\n  a: 1\n  new: x\n\nz: 1\n"},
 		{"indicator", "v: |1\n  a: 1\n  b: 2\n", "v: |1\n  a: 1\n  new: x\n"},
-		{"comment", "v: |\n  a: 1 # one\n  b: 2 # two\n", "v: |\n  a: 1 # one\n  new: x\n"},
+		{"comment", "v: |\n  a: 1 # one\n  b: 2\n", "v: |\n  a: 1 # one\n  new: x\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			outer, node, inner := nestedCase(t, c.text)

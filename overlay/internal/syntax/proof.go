@@ -52,7 +52,7 @@ func (e *Edit) differ(before, after *yaml.Node) (*yaml.Node, string) {
 		return before, fmt.Sprintf("a %s becomes a %s", KindName(want), KindName(after))
 	case want.Value != after.Value:
 		return before, fmt.Sprintf("%q becomes %q", want.Value, after.Value)
-	case want.ShortTag() != after.ShortTag():
+	case want.Kind != yaml.AliasNode && want.ShortTag() != after.ShortTag(): // an alias has its anchor's
 		return before, fmt.Sprintf("%q becomes a %s", want.Value, after.ShortTag())
 	case want.Anchor != after.Anchor:
 		return before, fmt.Sprintf("anchor %q becomes %q", want.Anchor, after.Anchor)

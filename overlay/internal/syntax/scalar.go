@@ -2,6 +2,7 @@ package syntax
 
 import (
 	"bytes"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -22,9 +23,10 @@ func (s *Source) scalar(n *yaml.Node) (span, error) {
 	case n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:
 		end = s.endOfBlock(start, n.Value)
 	case n.Value == "":
-		if n.Anchor == "" && n.Style&yaml.TaggedStyle == 0 {
-			end = start
+		if n.Anchor != "" || n.Style&yaml.TaggedStyle != 0 {
+			start = s.endOfProperties(s.offset(n.Line, n.Column))
 		}
+		end = start
 	default:
 		end = s.endOfPlain(start, n.Value)
 	}
@@ -43,6 +45,21 @@ func (s *Source) skipProperties(off int) int {
 		off = s.skipSpace(off)
 	}
 	return off
+}
+
+// endOfProperties gives the end of the anchor and the tag of an empty value.
+func (s *Source) endOfProperties(off int) int {
+	end := off
+	for off < len(s.Bytes) && (s.Bytes[off] == '&' || s.Bytes[off] == '!') {
+		for off < len(s.Bytes) && !isBlank(s.Bytes[off]) && strings.IndexByte(",]}", s.Bytes[off]) < 0 {
+			off++
+		}
+		end = off
+		for off < len(s.Bytes) && (s.Bytes[off] == ' ' || s.Bytes[off] == '\t') {
+			off++
+		}
+	}
+	return end
 }
 
 func isBlank(b byte) bool { return b == ' ' || b == '\t' || b == '\n' || b == '\r' }
