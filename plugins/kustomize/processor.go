@@ -213,6 +213,11 @@ func (s scope) validate() error {
 // images finds the images that a function is about. One that is no reference is
 // refused: nobody can tell what runs there.
 func (r *run) images(items []*yaml.RNode, s scope) (images []*image, results framework.Results) {
+	return r.imagesOr(items, s, func(*image) bool { return false })
+}
+
+// imagesOr is images, where one that is no reference may be taken all the same.
+func (r *run) imagesOr(items []*yaml.RNode, s scope, taken func(*image) bool) (images []*image, results framework.Results) {
 	for _, item := range items {
 		found, err := findImages(item, s.Fields)
 		if err != nil {
@@ -224,7 +229,7 @@ func (r *run) images(items []*yaml.RNode, s scope) (images []*image, results fra
 			if matches(i.ref().repository, s.Ignore) {
 				continue
 			}
-			if why := fault(i.text); why != "" {
+			if why := fault(i.text); why != "" && !taken(i) {
 				results = append(results, refuse("malformed", fmt.Sprintf("image %s is no image reference: %s", quoted(i.text), why)).result(r.kind, i))
 				continue
 			}

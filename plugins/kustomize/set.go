@@ -3,6 +3,7 @@ package kustomize
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/internal/spelling"
@@ -96,11 +97,7 @@ func (i setImage) over(r ref) ref {
 
 // Filter implements kio.Filter.
 func (s *setImages) Filter(items []*yaml.RNode) ([]*yaml.RNode, error) {
-	byName := make(map[string]setImage)
-	for _, i := range s.Spec.Images {
-		byName[i.Name] = i
-	}
-	images, results := s.images(items, scope{Fields: s.Spec.Fields})
+	images, results := s.imagesOr(items, scope{Fields: s.Spec.Fields}, s.repairs)
 	if results.ExitCode() != 0 {
 		return finish(items, results)
 	}
@@ -110,9 +107,12 @@ func (s *setImages) Filter(items []*yaml.RNode) ([]*yaml.RNode, error) {
 	for _, i := range images {
 		name := i.ref().repository
 		names = append(names, name)
-		if set, ok := byName[name]; ok {
-			used[name] = true
-			changes = append(changes, change{i, set.over(i.ref())})
+		to, entries := s.over(i.ref())
+		for _, set := range entries {
+			used[set.Name] = true
+		}
+		if len(entries) > 0 {
+			changes = append(changes, change{i, to})
 		} else if set, ok := s.become(name); ok {
 			used[set.Name] = true // it was set before
 		}
@@ -129,6 +129,31 @@ func (s *setImages) Filter(items []*yaml.RNode) ([]*yaml.RNode, error) {
 		}
 	}
 	return finish(items, results)
+}
+
+// over gives what an image becomes, and by which entries. They apply in their
+// order, as kustomize does it: one may be about the name that another has given.
+func (s *setImages) over(r ref) (ref, []setImage) {
+	var by []setImage
+	for _, i := range s.Spec.Images {
+		if i.Name == r.repository {
+			r = i.over(r)
+			by = append(by, i)
+		}
+	}
+	return r, by
+}
+
+// repairs tells whether a text that is no reference becomes one: a placeholder such
+// as {TAG} in the place of a tag or a digest, which kustomize replaces too.
+func (s *setImages) repairs(i *image) bool {
+	r := i.ref()
+	const placeholder = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.{}-"
+	if strings.Trim(r.tag, placeholder) != "" || strings.Trim(strings.TrimPrefix(r.digest, "sha256:"), placeholder) != "" {
+		return false
+	}
+	to, entries := s.over(r)
+	return len(entries) > 0 && fault(to.String()) == ""
 }
 
 // become finds the entry that has made a name.
