@@ -88,7 +88,7 @@ func shown(name string) string {
 // specification. Names may hold upper case: kustomize matches them as written.
 func (c Change) check() error {
 	named := c.Path == "" && c.Policy == ""
-	if named && !c.kind().isName(c.Name) {
+	if name, digest, _ := strings.Cut(c.Name, "@"); named && !c.kind().isName(c.Name) && (c.kind() != TypeImage || !isName(name) || !isDigest(digest)) {
 		return fmt.Errorf("%s name %q is malformed", c.kind(), shown(c.Name))
 	}
 	if v := c.NewName; v.op == to && !isName(v.text) {

@@ -33,6 +33,9 @@ type fieldsSite struct {
 	item *yaml.Node // the mapping, or an alias of it
 	keys keys
 	p    Pin
+	// behind says that newTag holds the digest as well, as TAG@DIGEST: what Renovate
+	// writes, and kustomize puts behind the name as it stands.
+	behind bool
 	// siblings are the mappings whose quotes new values take.
 	siblings *[]*yaml.Node
 }
@@ -65,10 +68,29 @@ func wishes(p Pin, c Change) []wish {
 	}
 }
 
+// wishes are those of the entry's fields as they stand in the text.
+func (f *fieldsSite) wishes(c Change) []wish {
+	p := f.p
+	if !f.behind {
+		return wishes(p, c)
+	}
+	w := f.want(c)
+	p.Tag, p.Digest = p.Tag+"@"+p.Digest, ""
+	switch {
+	case w.Tag == "":
+		c.Tag, c.Digest = To(""), To(w.Digest)
+	case w.Digest == "":
+		c.Tag, c.Digest = To(w.Tag), Value{}
+	default:
+		c.Tag, c.Digest = To(w.Tag+"@"+w.Digest), Value{}
+	}
+	return wishes(p, c)
+}
+
 func (f *fieldsSite) set(s *setter, c Change) error {
 	kept := make(map[string]bool)
 	var gone []string
-	ws := wishes(f.p, c)
+	ws := f.wishes(c)
 	for _, w := range ws {
 		kept[f.keys[w.slot]] = w.text != "" || !w.touch
 	}
@@ -96,7 +118,7 @@ func (f *fieldsSite) set(s *setter, c Change) error {
 // loose tells whether a value that would stay is written as something that is no
 // string, such as a number: kustomize refuses it.
 func (f *fieldsSite) loose(c Change) bool {
-	for _, w := range wishes(f.p, c) {
+	for _, w := range f.wishes(c) {
 		if w.touch && w.text != "" && notString(value(resolve(f.item), f.keys[w.slot])) {
 			return true
 		}

@@ -1,6 +1,7 @@
 package overlay
 
 import (
+	"fmt"
 	"path"
 	"strings"
 	"unicode"
@@ -119,6 +120,16 @@ func (f *finder) imageEntry(format Format, it *yaml.Node, siblings *[]*yaml.Node
 			continue
 		}
 		*parts[s] = lineOf(v)
+	}
+	if tag, digest, ok := strings.Cut(e.p.Tag, "@"); ok && isTag(tag) && isDigest(digest) {
+		if e.p.Digest != "" {
+			f.fail(it, "keep one of them", "newTag of image %q holds a digest, and digest stands beside it", e.p.Name)
+			sound = false
+		}
+		e.p.Tag, e.p.Digest, e.behind = tag, digest, true
+	}
+	if repository, tag, digest, ok := splitRef(e.p.NewName, true); ok && repository != "" && (tag != "" || digest != "") {
+		e.p.Unknown = fmt.Sprintf("its newName holds a tag or a digest, which belong into newTag and digest: %q", e.p.NewName)
 	}
 	if e.p.Name == "" && sound {
 		f.fail(it, "add name: IMAGE", "an entry of images has no name")

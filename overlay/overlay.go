@@ -113,6 +113,12 @@ func (p Pin) Repository() string {
 	if p.NewName != "" {
 		return p.NewName
 	}
+	if p.Type == TypeImage && p.Known() && (p.Format == Kustomization || p.Format == Flux) {
+		// The name of an entry may hold the tag or the digest that is matched below.
+		if repository, _, _, ok := splitRef(p.Name, true); ok {
+			return repository
+		}
+	}
 	return p.Name
 }
 

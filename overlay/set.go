@@ -68,6 +68,7 @@ func (f *File) edit(r Request) (*Edit, error) {
 	if err != nil {
 		return nil, err
 	}
+	edit.Warnings = append(edit.Warnings, s.notes...)
 	return edit, edit.create(s.missingValues)
 }
 
@@ -207,6 +208,7 @@ type setter struct {
 	memo    memo
 	// missingValues are to be added, one after the other, when all else is done.
 	missingValues []ValueChange
+	notes         []string // warnings that are about no anchor
 }
 
 // edit gives the edit of the file, or of YAML nested in it.
@@ -250,6 +252,7 @@ func (s *setter) warnAliases(src *syntax.Source, n *yaml.Node) {
 func (s *setter) change(c Change) (int, error) {
 	n := 0
 	var errs []error
+	s.warnDiffering(c)
 	for _, i := range s.sites(c) {
 		st := s.file.found.sites[i]
 		n++
@@ -269,6 +272,27 @@ func (s *setter) change(c Change) (int, error) {
 		}
 	}
 	return n, errors.Join(errs...)
+}
+
+// warnDiffering says that a change puts one tag where pins of the same name have had
+// different ones: a repository may hold an image of each component.
+func (s *setter) warnDiffering(c Change) {
+	if c.Path != "" || c.Policy != "" {
+		return
+	}
+	var first *Pin
+	for _, i := range s.sites(c) {
+		p := &s.file.pins[i]
+		switch {
+		case p.Tag == "" && p.Digest == "": // it has the chart's tag, or none
+		case first == nil:
+			first = p
+		case p.Tag != first.Tag || p.Digest != first.Digest && p.Digest != "" && first.Digest != "":
+			s.notes = append(s.notes, fmt.Sprintf("%s:%d:%d: image %q had %s here and %s at line %d: the change is made to both, as one name stands for both",
+				s.file.Name(), p.Position.Line, p.Position.Col, p.Name, Pin{Tag: p.Tag, Digest: p.Digest}.Ref(), Pin{Tag: first.Tag, Digest: first.Digest}.Ref(), first.Position.Line))
+			return
+		}
+	}
 }
 
 // sites gives the indices of the pins that a change names.

@@ -3,6 +3,8 @@ package promote
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 )
 
 // latestTag names no version: what it stands for changes by convention.
@@ -64,6 +66,10 @@ func (w *planner) ask(c *draft, i *draftImage) (question, bool) {
 		w.say(c, "pin", Fail, "", "%s:%d:%d: image %q is pinned to the tag latest, which names no version",
 			c.source.file, i.source.Position.Line, i.source.Position.Col, i.source.Name).Advice = w.pinAdvice(c, i.source.Name)
 		return question{}, false
+	case w.namesEnvironment(i.source.Tag) && i.source.Digest == "":
+		w.say(c, "pin", Fail, "", "%s:%d:%d: image %q is pinned to the tag %s, the name of an environment and of no version",
+			c.source.file, i.source.Position.Line, i.source.Position.Col, i.source.Name, i.source.Tag).Advice = w.pinAdvice(c, i.source.Name)
+		return question{}, false
 	case !i.source.Known():
 		w.unknownSource(c, i)
 		return question{}, false
@@ -103,6 +109,12 @@ func (w *planner) unknownTarget(c *draft, i *draftImage) bool {
 			c.plan.TargetFile, i.target.Position.Line, i.target.Position.Col, i.target.Name, i.target.Unknown))
 	}
 	return true
+}
+
+// namesEnvironment tells whether a tag is called as an environment of the pipeline.
+// What it stands for changes with each deployment there.
+func (w *planner) namesEnvironment(tag string) bool {
+	return slices.ContainsFunc(w.Pipeline.Spec.Environments, func(e Environment) bool { return strings.EqualFold(e.Name, tag) })
 }
 
 func (w *planner) resolveAll(ctx context.Context, questions []question, step string, take func(question, Resolution)) error {

@@ -40,6 +40,8 @@ type ImageChange struct {
 	Repository string `json:"repository"`
 	Old        Pin    `json:"old"`
 	New        Pin    `json:"new"`
+
+	path string
 }
 
 // HistoryRequest restricts a history.
@@ -240,25 +242,41 @@ func firstLine(s string) string {
 	return s
 }
 
+// pinKey gives what tells pins apart in versions of a file: the name, or the path as
+// well where pins of one name differ.
+func pinKey(versions ...[]overlay.Pin) func(overlay.Pin) string {
+	apart := make(map[string]bool)
+	for _, v := range versions {
+		maps.Copy(apart, pinnedApart(v))
+	}
+	return func(p overlay.Pin) string {
+		if apart[p.Name] {
+			return p.Name + "\n" + p.Path
+		}
+		return p.Name
+	}
+}
+
 // imageChanges compares the pins of two versions of a file, in the order of the
 // new one; images that are gone come last.
 func imageChanges(old, now []overlay.Pin) []ImageChange {
+	key := pinKey(old, now)
 	before := make(map[string]overlay.Pin, len(old))
 	for _, i := range old {
-		before[i.Name] = i
+		before[key(i)] = i
 	}
 	var out []ImageChange
 	for _, i := range now {
-		b := before[i.Name]
-		delete(before, i.Name)
+		b := before[key(i)]
+		delete(before, key(i))
 		oldPin, newPin := Pin{b.Tag, b.Digest}, Pin{i.Tag, i.Digest}
 		if oldPin != newPin || b.Name != "" && b.Repository() != i.Repository() {
-			out = append(out, ImageChange{Name: i.Name, Repository: i.Repository(), Old: oldPin, New: newPin})
+			out = append(out, ImageChange{Name: i.Name, path: i.Path, Repository: i.Repository(), Old: oldPin, New: newPin})
 		}
 	}
 	for _, i := range old {
-		if _, gone := before[i.Name]; gone && (i.Tag != "" || i.Digest != "") {
-			out = append(out, ImageChange{Name: i.Name, Repository: i.Repository(), Old: Pin{i.Tag, i.Digest}})
+		if _, gone := before[key(i)]; gone && (i.Tag != "" || i.Digest != "") {
+			out = append(out, ImageChange{Name: i.Name, path: i.Path, Repository: i.Repository(), Old: Pin{i.Tag, i.Digest}})
 		}
 	}
 	return out

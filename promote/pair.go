@@ -11,20 +11,65 @@ import (
 )
 
 // pair pairs the images of a service's two overlays, as far as they are asked for.
-func (w *planner) pair(c *draft, target *overlay.File) {
+func (w *planner) pair(c *draft, source, target *overlay.File) {
+	apart, targetApart := pinnedApart(source.Images()), pinnedApart(target.Images())
 	for _, img := range c.source.images {
-		if !w.asksFor(img.Name) {
+		if !w.asksFor(img) {
 			continue
 		}
 		c.chosen++
-		if err := w.pairImage(c, target, img); err != nil {
+		key := ""
+		if apart[img.Name] || targetApart[img.Name] || !slices.Contains(w.req.Images, img.Name) && slices.Contains(w.req.Images, img.Path) {
+			key = source.NamedPath(img)
+		}
+		if key != "" && !apart[img.Name] {
+			if _, ok := atPath(target, img, key); !ok {
+				key = ""
+			}
+		}
+		if err := w.pairImage(c, target, img, key); err != nil {
 			c.errs = append(c.errs, err)
 		}
 	}
 }
 
-func (w *planner) asksFor(image string) bool {
-	return len(w.req.Images) == 0 || slices.Contains(w.req.Images, image)
+// asksFor tells whether an image is to be promoted: all are, or those named by
+// name, or by path where several have one name.
+func (w *planner) asksFor(i overlay.Pin) bool {
+	return len(w.req.Images) == 0 || slices.Contains(w.req.Images, i.Name) || slices.Contains(w.req.Images, i.Path)
+}
+
+// pinnedApart gives the names that several pins of a file have with different tags
+// or digests, such as one repository with a tag for each component. They are told
+// apart by their paths.
+func pinnedApart(images []overlay.Pin) map[string]bool {
+	first := make(map[string]Pin, len(images))
+	var apart map[string]bool
+	for _, i := range images {
+		pin := Pin{i.Tag, i.Digest}
+		if pin == (Pin{}) {
+			continue
+		}
+		if p, ok := first[i.Name]; !ok {
+			first[i.Name] = pin
+		} else if p != pin {
+			if apart == nil {
+				apart = make(map[string]bool)
+			}
+			apart[i.Name] = true
+		}
+	}
+	return apart
+}
+
+// atPath finds the target's pin of the same format at a path; see NamedPath.
+func atPath(f *overlay.File, img overlay.Pin, key string) (overlay.Pin, bool) {
+	for _, p := range f.Images() {
+		if p.Format == img.Format && f.NamedPath(p) == key {
+			return p, true
+		}
+	}
+	return overlay.Pin{}, false
 }
 
 // chooseImages leaves the services that have images to promote, or says why there
@@ -37,7 +82,7 @@ func (w *planner) chooseImages(context.Context) error {
 		n := c.chosen
 		errs = append(errs, c.errs...)
 		for _, img := range c.source.images {
-			known[img.Name] = true
+			known[img.Name], known[img.Path] = true, true
 		}
 		switch {
 		case n == 0 && w.req.All:
@@ -71,7 +116,8 @@ func (w *planner) imageNames() []string {
 }
 
 // pairImage decides what an image's promotion is about, or why it is impossible.
-func (w *planner) pairImage(c *draft, file *overlay.File, img overlay.Pin) error {
+// key is its path where pins of one name are told apart by it.
+func (w *planner) pairImage(c *draft, file *overlay.File, img overlay.Pin, key string) error {
 	at := func(file string, i overlay.Pin, hint, format string, args ...any) error {
 		return &overlay.Error{File: file, Line: i.Position.Line, Col: i.Position.Col, Msg: fmt.Sprintf(format, args...), Hint: hint}
 	}
@@ -86,18 +132,17 @@ func (w *planner) pairImage(c *draft, file *overlay.File, img overlay.Pin) error
 	if w.Pipeline.Spec.Pin == PinTag && img.Tag == "" {
 		return at(c.source.file, img, "write newTag, or pin: tag+digest in the pipeline", "image %q has no tag here, and the pipeline pins by tag", img.Name)
 	}
-	if other := c.byName[img.Name]; other != nil {
-		if other.source.Tag != img.Tag || other.source.Digest != img.Digest {
-			return &Error{
-				Err:  at(c.source.file, img, "", "image %q is pinned otherwise at line %d", img.Name, other.source.Position.Line),
-				Hint: "pin them alike", Advice: advise(DoChooseImages),
-			}
-		}
+	if other := c.byName[img.Name]; other != nil && key == "" && other.key == "" {
 		return nil // one change sets all that have the name
 	}
-	i := &draftImage{source: img, digest: img.Digest}
-	target, ok := counterpart(file, img)
+	i := &draftImage{source: img, digest: img.Digest, key: key}
+	target, ok := i.counterpart(file)
 	switch {
+	case !ok && key != "":
+		return &Error{
+			Err:  at(c.source.file, img, "", "image %q has several pins, and %s has none at %s to pair this one with", img.Name, c.plan.TargetFile, key),
+			Hint: "give both files the same paths", Advice: advise(DoChooseImages),
+		}
 	case ok && target.TagSuffix != "":
 		return at(c.plan.TargetFile, target, "remove the tagSuffix", "image %q has a tagSuffix, which cannot stand beside newTag and digest", img.Name)
 	case !ok && img.NewName != "" && !w.req.AddMissing:
@@ -109,7 +154,7 @@ func (w *planner) pairImage(c *draft, file *overlay.File, img overlay.Pin) error
 			Advice: advise(DoAddMissing, "service", c.plan.Service, "to", w.to.Name),
 		}
 	}
-	i.target, i.create, i.byPath = target, !ok, ok && target.Name != img.Name
+	i.target, i.create, i.byPath = target, !ok, ok && (key != "" || target.Name != img.Name)
 	i.plan = ImagePlan{Name: img.Name, Repository: target.Repository(), Old: Pin{target.Tag, target.Digest}, New: Pin{img.Tag, img.Digest}}
 	if !ok {
 		i.plan.Repository = img.Repository()
@@ -128,7 +173,11 @@ func (w *planner) pairImage(c *draft, file *overlay.File, img overlay.Pin) error
 
 // counterpart finds the target's pin of an image: by its name, or, where
 // environments pull from repositories of their own, by its place in the file.
-func counterpart(f *overlay.File, img overlay.Pin) (overlay.Pin, bool) {
+func (i *draftImage) counterpart(f *overlay.File) (overlay.Pin, bool) {
+	img := i.source
+	if i.key != "" {
+		return atPath(f, img, i.key)
+	}
 	if p, ok := f.Image(img.Name); ok {
 		return p, true
 	}

@@ -146,17 +146,44 @@ spec: {template: {spec: {containers: [{name: cart, image: "prod.example.com/cart
 	}
 }
 
-// One image with two pins in the source that differ: nobody can say which is meant.
+// One repository with a tag for each component was refused. Its pins are told apart by
+// their paths, and containers by their names: the target has them in another order.
 func TestPairingTwoPins(t *testing.T) {
-	containers := "kind: Pod\nspec:\n  containers:\n  - {name: a, image: \"shop/cart:v1\"}\n  - {name: b, image: \"shop/cart:v2\"}\n"
-	p, _ := newShop(t, "-- staging/cart.yaml --\n"+containers+"-- production/cart.yaml --\n"+containers)
+	p, repo := newShop(t, "-- staging/cart.yaml --\n"+pod("a", "v2-a", "b", "v2-b")+"-- production/cart.yaml --\n"+pod("b", "v1-b", "a", "v1-a"))
+	p.Pipeline = pipelineOf(t, "  layout: {path: \"{environment}/{service}.yaml\"}\n  pin: tag\n  allowMutable: true\n")
+	p.Resolver = nil
+	plan, err := p.Plan(context.Background(), Request{Services: []string{"cart"}, To: "production"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Apply(context.Background(), plan); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(pod("b", "v2-b", "a", "v2-a"), string(repo.MapFS["production/cart.yaml"].Data)); d != "" {
+		t.Error(d)
+	}
+}
+
+// A pin that the target has nowhere is not paired with one of the same name.
+func TestPairingTwoPinsWithOne(t *testing.T) {
+	p, _ := newShop(t, "-- staging/cart.yaml --\n"+pod("a", "v2-a", "b", "v2-b")+"-- production/cart.yaml --\n"+pod("a", "v1-a"))
 	p.Pipeline = pipelineOf(t, "  layout: {path: \"{environment}/{service}.yaml\"}\n")
 	_, err := p.Plan(context.Background(), Request{Services: []string{"cart"}, To: "production"})
-	wantError(t, err, `staging/cart.yaml:5:22: image "shop/cart" is pinned otherwise at line 4`, "hint: pin them alike")
+	wantError(t, err, `staging/cart.yaml:5:22: image "shop/cart" has several pins, and production/cart.yaml has none at spec.containers[name=b].image to pair this one with`,
+		"hint: give both files the same paths")
 	var e *Error
 	if !errors.As(err, &e) || e.Advice.Do != DoChooseImages {
 		t.Errorf("advice: %+v", e)
 	}
+}
+
+// pod is a pod with containers, given as names and tags.
+func pod(containers ...string) string {
+	text := "kind: Pod\nspec:\n  containers:\n"
+	for i := 0; i < len(containers); i += 2 {
+		text += "  - {name: " + containers[i] + ", image: \"shop/cart:" + containers[i+1] + "\"}\n"
+	}
+	return text
 }
 
 // Two files of one directory that kustomize would both read are refused, as

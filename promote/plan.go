@@ -105,6 +105,7 @@ type sourceOverlay struct {
 type draftImage struct {
 	source overlay.Pin
 	target overlay.Pin // zero where the target has no entry
+	key    string      // its path, where pins of one name are told apart by it
 	byPath bool        // the target's pin has another name and is named by its path
 	create bool
 	digest string // what is promoted, once known
@@ -241,7 +242,7 @@ func (w *planner) useCommitted(ctx context.Context, state State, dirty []string)
 		}
 		for _, i := range c.images {
 			var ok bool
-			i.target, ok = counterpart(f, i.source)
+			i.target, ok = i.counterpart(f)
 			i.create = !ok
 			i.plan.Old = Pin{i.target.Tag, i.target.Digest}
 			i.done = !i.create && i.source.Digest != "" && w.pinned(i) == i.plan.Old

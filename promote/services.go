@@ -128,7 +128,7 @@ func (w *planner) readService(name string) (*draft, error) {
 		source: sourceOverlay{from.Name(), from.Images()}, target: target.Bytes(),
 		plan: &ServicePlan{Service: name, SourceFile: from.Name(), TargetFile: target.Name(), Images: []ImagePlan{}, Warnings: slices.Clone(target.Warnings())},
 	}
-	w.pair(c, target)
+	w.pair(c, from, target)
 	w.editAhead(c, target)
 	return c, nil
 }

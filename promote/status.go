@@ -44,6 +44,10 @@ type ImageStatus struct {
 	Pin
 	// Last is the newest change of this pin, where history was asked for.
 	Last *LastChange `json:"last,omitempty"`
+
+	// Where several pins have the name and differ, path tells them apart in
+	// versions of the file, and key in the files of two environments.
+	path, key string
 }
 
 // LastChange tells since when a pin is what it is, and by whom.
@@ -160,14 +164,20 @@ func (p *Promoter) environmentStatus(service, environment string) EnvironmentSta
 		return e
 	}
 	e.File = f.Name()
-	e.Images, e.Warnings = imageStatuses(f.Images()), f.Misreadings()
+	e.Images, e.Warnings = imageStatuses(f), f.Misreadings()
 	return e
 }
 
-func imageStatuses(images []overlay.Pin) []ImageStatus {
+func imageStatuses(f *overlay.File) []ImageStatus {
+	images := f.Images()
+	apart := pinnedApart(images)
 	out := make([]ImageStatus, 0, len(images))
 	for _, i := range images {
-		out = append(out, ImageStatus{Name: i.Name, Repository: i.Repository(), Unknown: i.Unknown, Pin: Pin{i.Tag, i.Digest}})
+		path, key := "", ""
+		if apart[i.Name] {
+			path, key = i.Path, f.NamedPath(i)
+		}
+		out = append(out, ImageStatus{path: path, key: key, Name: i.Name, Repository: i.Repository(), Unknown: i.Unknown, Pin: Pin{i.Tag, i.Digest}})
 	}
 	return out
 }
@@ -177,13 +187,16 @@ func imageStatuses(images []overlay.Pin) []ImageStatus {
 func differs(source, target []ImageStatus) bool {
 	at := make(map[string]Pin, len(target))
 	for _, i := range target {
-		at[i.Name] = i.Pin
+		at[i.Name], at[i.Name+"\n"+i.key] = i.Pin, i.Pin
 	}
 	for _, i := range source {
 		if i.Pin == (Pin{}) {
 			continue
 		}
-		there := at[i.Name]
+		there, ok := at[i.Name+"\n"+i.key]
+		if !ok {
+			there = at[i.Name]
+		}
 		if i.Digest != "" && there.Digest != "" {
 			if i.Digest != there.Digest {
 				return true
@@ -199,14 +212,14 @@ func differs(source, target []ImageStatus) bool {
 // when all have been found. A pin that is not what its newest change made of it
 // stands in the working tree alone, and has none.
 func (p *Promoter) AddHistory(ctx context.Context, log Log, statuses []ServiceStatus) error {
-	open := make(map[[3]string]*ImageStatus)
+	open := make(map[[4]string]*ImageStatus)
 	var services []string
 	for i := range statuses {
 		services = append(services, statuses[i].Service)
 		for j := range statuses[i].Environments {
 			e := &statuses[i].Environments[j]
 			for k := range e.Images {
-				open[[3]string{statuses[i].Service, e.Environment, e.Images[k].Name}] = &e.Images[k]
+				open[[4]string{statuses[i].Service, e.Environment, e.Images[k].Name, e.Images[k].path}] = &e.Images[k]
 			}
 		}
 	}
@@ -215,7 +228,10 @@ func (p *Promoter) AddHistory(ctx context.Context, log Log, statuses []ServiceSt
 	}
 	return p.History(ctx, log, HistoryRequest{Services: services}, func(c Change) bool {
 		for _, changed := range c.Images {
-			key := [3]string{c.Service, c.Environment, changed.Name}
+			key := [4]string{c.Service, c.Environment, changed.Name, changed.path}
+			if open[key] == nil {
+				key[3] = "" // one pin has the name
+			}
 			if i := open[key]; i != nil {
 				if changed.New == i.Pin && changed.Repository == i.Repository {
 					i.Last = c.last()

@@ -450,3 +450,16 @@ func TestFile(t *testing.T) {
 		}
 	}
 }
+
+// A placeholder in the place of a tag is what kustomize replaces; SetImages refused the
+// object. Entries apply in their order, so that one may be about the name that another
+// has given.
+func TestSetImagesPlaceholderAndChain(t *testing.T) {
+	config := "apiVersion: kubepromote.dev/v1alpha1\nkind: SetImages\nmetadata: {name: x}\n" +
+		"spec: {images: [{name: web, newName: r.example.com/web}, {name: r.example.com/web, newTag: v2}]}\n"
+	pod := "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {containers: [{name: c, image: \"web:{TAG}\"}]}\n"
+	items, results, err := call(t, config, pod, map[string]string{})
+	if err != nil || results.ExitCode() != 0 || !strings.Contains(items, "r.example.com/web:v2") {
+		t.Errorf("%v %v\n%s", err, results, items)
+	}
+}

@@ -96,10 +96,6 @@ func (i setImage) over(r ref) ref {
 
 // Filter implements kio.Filter.
 func (s *setImages) Filter(items []*yaml.RNode) ([]*yaml.RNode, error) {
-	byName := make(map[string]setImage)
-	for _, i := range s.Spec.Images {
-		byName[i.Name] = i
-	}
 	images, results := s.find(items, scope{Fields: s.Spec.Fields})
 	used := make(map[string]bool)
 	var names []string
@@ -107,9 +103,11 @@ func (s *setImages) Filter(items []*yaml.RNode) ([]*yaml.RNode, error) {
 	for _, i := range images {
 		to := i.ref()
 		name := to.repository
-		if set, ok := byName[name]; ok {
-			used[name] = true
-			to = set.over(to)
+		next, entries := s.over(to)
+		for _, set := range entries {
+			used[set.Name] = true
+		}
+		if to = next; len(entries) > 0 {
 			changes = append(changes, change{i, to})
 		} else if set, ok := s.become(name); ok {
 			used[set.Name] = true // it was set before
@@ -137,6 +135,19 @@ func (s *setImages) Filter(items []*yaml.RNode) ([]*yaml.RNode, error) {
 		}
 	}
 	return finish(items, results)
+}
+
+// over gives what an image becomes, and by which entries. They apply in their
+// order, as kustomize does it: one may be about the name that another has given.
+func (s *setImages) over(r ref) (ref, []setImage) {
+	var by []setImage
+	for _, i := range s.Spec.Images {
+		if i.Name == r.repository {
+			r = i.over(r)
+			by = append(by, i)
+		}
+	}
+	return r, by
 }
 
 // become finds the entry that has made a name.

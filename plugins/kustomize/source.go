@@ -73,8 +73,8 @@ func newEnvironment(f *overlay.File) *environment {
 	e := &environment{name: f.Name(), pins: make(map[string][]overlay.Pin), digests: make(map[string]bool)}
 	for _, p := range f.Images() {
 		names := []string{p.Name}
-		if p.NewName != "" && p.NewName != p.Name {
-			names = append(names, p.NewName)
+		if r := p.Repository(); r != p.Name {
+			names = append(names, r) // newName, or a name without the tag in it
 		}
 		for _, n := range names {
 			e.pins[n] = append(e.pins[n], p)
