@@ -36,6 +36,9 @@ type nested struct {
 
 // find looks for the pins of all documents of a file.
 func find(s *syntax.Source, opts Options) (*finder, error) {
+	if len(s.Docs) == 0 && !isKustomizationName(path.Base(s.Name)) && path.Ext(s.Name) != "" {
+		return &finder{src: s, opts: opts}, nil // a values file that overrides nothing
+	}
 	if len(s.Docs) == 0 {
 		return nil, s.Errorf(nil, "", "is empty")
 	}
@@ -112,5 +115,6 @@ func (f *finder) object(root *yaml.Node, path string) {
 	case strings.HasSuffix(group, ".toolkit.fluxcd.io") && f.flux(kind, root, path):
 	default:
 		f.manifest(root, path)
+		f.ofKind(root, path)
 	}
 }

@@ -66,7 +66,7 @@ func (f *File) edit(r Request) (*Edit, error) {
 	}
 	e, err := s.apply()
 	if err == nil {
-		e.Warnings = append(e.Warnings, s.notes...)
+		e.Notes = s.notes
 	}
 	return e, err
 }
@@ -100,7 +100,7 @@ type setter struct {
 	// them, by an alias or a merge key, follows.
 	written map[*yaml.Node]string
 	byName  map[string][]int // indices of the pins
-	notes   []string         // warnings that are about no anchor
+	notes   []string         // for Edit.Notes
 }
 
 // edit gives the edit of the file, or of YAML nested in it.
@@ -273,7 +273,10 @@ func (s *setter) missing(c Change) error {
 	if best := spelling.Nearest(name, names); best != "" {
 		near = fmt.Sprintf("; did you mean %q?", best)
 	}
-	at := s.file.src.Docs[0]
+	var at *yaml.Node
+	if len(s.file.src.Docs) > 0 {
+		at = s.file.src.Docs[0]
+	}
 	if homes := s.file.found.homes; len(homes) > 0 {
 		at = homes[0].node()
 	}
