@@ -64,6 +64,15 @@ func (c Change) kind() Type {
 	return c.Type
 }
 
+// Over gives a reference as the change would have it.
+func (c Change) Over(ref string) string {
+	name, tag, digest, _ := splitRef(ref, false)
+	if c.NewName.op == to {
+		name = c.NewName.text
+	}
+	return Pin{Name: name, Tag: c.Tag.apply(tag), Digest: c.Digest.apply(digest)}.Ref()
+}
+
 // names tells whether the change concerns a pin.
 func (c Change) names(p Pin) bool {
 	switch {

@@ -115,5 +115,6 @@ func (f *finder) object(root *yaml.Node, path string) {
 	case strings.HasSuffix(group, ".toolkit.fluxcd.io") && f.flux(kind, root, path):
 	default:
 		f.manifest(root, path)
+		f.ofKind(root, path)
 	}
 }

@@ -251,6 +251,9 @@ type Edit struct {
 	Changes []FieldChange
 	// Warnings are facts to be told, such as an anchor whose aliases follow.
 	Warnings []string
+	// Notes are facts to be told that concern no value but those asked for, such as
+	// one name that stood for two tags.
+	Notes []string
 }
 
 // Changed tells whether any byte differs.

@@ -68,7 +68,7 @@ func (f *File) edit(r Request) (*Edit, error) {
 	if err != nil {
 		return nil, err
 	}
-	edit.Warnings = append(edit.Warnings, s.notes...)
+	edit.Notes = s.notes
 	return edit, edit.create(s.missingValues)
 }
 
@@ -208,7 +208,7 @@ type setter struct {
 	memo    memo
 	// missingValues are to be added, one after the other, when all else is done.
 	missingValues []ValueChange
-	notes         []string // warnings that are about no anchor
+	notes         []string // for Edit.Notes
 }
 
 // edit gives the edit of the file, or of YAML nested in it.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/kubepromote/kubepromote/overlay"
@@ -56,6 +57,7 @@ type madeEdit struct {
 	changes []overlay.FieldChange
 	diff    string
 	after   []byte
+	notes   []string
 	err     error
 }
 
@@ -67,7 +69,7 @@ func (w *planner) makeEdit(target *overlay.File, changes []overlay.Change) *made
 	if err != nil {
 		return &madeEdit{asked: changes, err: err}
 	}
-	made := &madeEdit{asked: changes, changes: edit.Changes, after: edit.After.Bytes()}
+	made := &madeEdit{asked: changes, changes: edit.Changes, after: edit.After.Bytes(), notes: append(edit.Notes, leftBehind(edit, changes)...)}
 	if edit.Changed() && !w.req.NoDiff {
 		made.diff = edit.Diff()
 	}
@@ -79,6 +81,7 @@ func (w *planner) take(c *draft, made *madeEdit) error {
 	if made.err != nil {
 		return made.err
 	}
+	c.plan.Warnings = append(c.plan.Warnings, made.notes...)
 	c.plan.write = c.working == nil
 	if c.working != nil && !bytes.Equal(c.working, made.after) {
 		if len(c.plan.Verdicts) == 0 {
@@ -91,4 +94,39 @@ func (w *planner) take(c *draft, made *madeEdit) error {
 		c.plan.file = File{Path: c.plan.TargetFile, Data: made.after, Old: c.target}
 	}
 	return nil
+}
+
+// leftBehind tells which other versions of the same thing stay in the target's file:
+// the image at a place that is no pin, and what has the old tag as its version, such
+// as the ref of a remote resource or a label.
+func leftBehind(edit *overlay.Edit, changes []overlay.Change) []string {
+	file := edit.After
+	var notes []string
+	note := func(p overlay.Position, format string, args ...any) {
+		notes = append(notes, fmt.Sprintf("%s:%d:%d: ", file.Name(), p.Line, p.Col)+fmt.Sprintf(format, args...)+", and stays")
+	}
+	for _, c := range changes {
+		for _, m := range file.Mentions(c.Name) {
+			if c.Over(m.Text) != m.Text {
+				note(m.Position, "%s has %s", m.Path, m.Text)
+			}
+		}
+	}
+	told := make(map[string]bool)
+	for i, old := range edit.Before.Images() {
+		now := edit.After.Images()
+		if i >= len(now) || old.Tag == now[i].Tag || old.Tag == "" || told[old.Tag] {
+			continue
+		}
+		told[old.Tag] = true
+		for _, p := range file.Pins() {
+			if p.Type != overlay.TypeImage && p.Tag == old.Tag {
+				note(p.Position, "%s %q has %s, as image %q had", p.Type, p.Name, p.Tag, old.Name)
+			}
+		}
+		for _, m := range file.Versions(old.Tag) {
+			note(m.Position, "%s has %s, as image %q had", m.Path, m.Text, old.Name)
+		}
+	}
+	return notes
 }

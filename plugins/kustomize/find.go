@@ -35,7 +35,7 @@ func (i *image) fault() string {
 }
 
 // findImages lists the images of an object, in its order, then those at declared
-// paths.
+// paths, and those of its kind.
 //
 // The rule for pod specs is that of the package overlay, and a test compares the
 // two. It is repeated here on the nodes that a host hands over, since to write
@@ -44,7 +44,7 @@ func (i *image) fault() string {
 func findImages(item *yaml.RNode, fields []string) ([]*image, error) {
 	w := &walk{item: item, seen: make(map[*yaml.Node]bool)}
 	w.value(item.YNode(), nil)
-	if len(fields) == 0 {
+	if len(fields) == 0 && len(overlay.KindImages(item.GetApiVersion(), item.GetKind())) == 0 {
 		return w.found, nil
 	}
 	declared, err := findDeclared(item, fields)
@@ -73,7 +73,7 @@ func findDeclared(item *yaml.RNode, fields []string) ([]overlay.Pin, error) {
 	}
 	var pins []overlay.Pin
 	for _, p := range file.Images() {
-		if p.Format == overlay.Declared {
+		if p.Format == overlay.Declared || p.Format == overlay.Manifest {
 			pins = append(pins, p)
 		}
 	}

@@ -126,14 +126,14 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 	for i, in := range inputs {
 		var err error
 		if edits[i], err = in.File.Edit(request); err != nil {
-			errs = append(errs, err)
+			errs = append(errs, elsewhere(in.File, request, err))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
 	for _, e := range edits {
-		for _, w := range e.Warnings {
+		for _, w := range slices.Concat(e.Warnings, e.Notes, left(e, request)) {
 			s.Warn("%s", w)
 		}
 	}
