@@ -3,14 +3,12 @@ package imagecopy
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
 	"github.com/kubepromote/kubepromote/digest/internal/content"
-	"github.com/kubepromote/kubepromote/digest/registry"
 	"github.com/kubepromote/kubepromote/internal/fault"
 )
 
@@ -58,7 +56,7 @@ func (t *transfer) addReferrers(ctx context.Context, subject string) error {
 	tag := content.FallbackTag(subject)
 	for try := 1; ; try++ {
 		desc, body, err := t.dst.fetch(ctx, tag)
-		if err != nil && !errors.Is(err, registry.ErrNotFound) {
+		if err != nil && !t.lacks(ctx, tag, err) {
 			return t.dst.unread(manifestName(tag), err)
 		}
 		if err == nil && desc.MediaType != types.OCIImageIndex {
@@ -125,7 +123,7 @@ func extendList(list []byte, nodes []*copyNode) (extended []byte, added bool, er
 // manifests are joined.
 func (t *transfer) putAttachedTag(ctx context.Context, tag copyTag) error {
 	now, err := t.dst.head(ctx, tag.tag)
-	if err != nil && !hidden(err) {
+	if err != nil && !t.lacks(ctx, tag.tag, err) {
 		return t.dst.unread(manifestName(tag.tag), err)
 	}
 	if now == tag.node.digest() {

@@ -204,10 +204,10 @@ func mustDigest(t *testing.T, s string) name.Digest {
 // are refused with a reason.
 func TestCopyBadManifests(t *testing.T) {
 	for name, tt := range map[string]struct{ body, mediaType, text string }{
-		"no JSON":      {"x", registrytest.ManifestType, "not a manifest that can be read"},
+		"no JSON":      {"x", registrytest.ManifestType, "answered with something else than a manifest"},
 		"schema 1":     {`{"schemaVersion":1}`, "application/vnd.docker.distribution.manifest.v1+prettyjws", "schema 1"},
 		"other type":   {`{"mediaType":"application/vnd.oci.image.index.v1+json"}`, registrytest.ManifestType, "another media type than it names"},
-		"no type":      {`{}`, "text/plain", `media type "text/plain"`},
+		"no type":      {`{}`, "text/plain", "does not answer as a registry (text/plain)"},
 		"sha512":       {`{"layers":[{"digest":"sha512:` + strings.Repeat("a", 128) + `","size":1}]}`, registrytest.ManifestType, "another kind of digest"},
 		"no digest":    {`{"layers":[{"size":1}]}`, registrytest.ManifestType, "another kind of digest"},
 		"bad digest":   {`{"layers":[{"digest":"sha256:../../x","size":1}]}`, registrytest.ManifestType, "not a manifest that can be read"},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 
@@ -159,17 +160,42 @@ func (p *copyPlan) explore(ctx context.Context, src copySource, desc v1.Descript
 		tag := content.FallbackTag(node.digest()) + suffix
 		digest, err := src.tagged(ctx, tag)
 		if err != nil {
-			return f, err
+			return f, leaveBehind(err)
 		}
 		if hash, err := v1.NewHash(digest); err == nil {
 			f.mentions = append(f.mentions, mention{desc: v1.Descriptor{Digest: hash}, tag: tag})
 		}
 	}
 	list, err := src.referrers(ctx, node.desc.Digest)
+	err = leaveBehind(err)
 	for _, desc := range list {
 		f.mentions = append(f.mentions, mention{desc: desc, subject: node.digest()})
 	}
 	return f, err
+}
+
+// DoWithoutSignatures is what an [*digest.Error] advises where a source does not say
+// whether something is attached to the image: the same copy with
+// CopyOptions.WithoutSignatures.
+const DoWithoutSignatures = "copy-without-signatures"
+
+// leaveBehind adds that advice to a 401 or 403 about what is attached: some registries
+// answer so for what they do not have.
+func leaveBehind(err error) error {
+	var e *digest.Error
+	if !errors.As(err, &e) || e.Status != http.StatusUnauthorized && e.Status != http.StatusForbidden {
+		return err
+	}
+	advised := *e
+	advised.Err = &advisedCause{fault.Cause{Text: e.Err.Error(), Err: e.Err}}
+	return &advised
+}
+
+type advisedCause struct{ fault.Cause }
+
+// AdviceData gives the advice as data.
+func (*advisedCause) AdviceData() (do string, with map[string]string) {
+	return DoWithoutSignatures, nil
 }
 
 // take adds a round's findings and gives back what is still to be read.

@@ -2,6 +2,7 @@ package imagecopy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/digest/internal/grammar"
+	"github.com/kubepromote/kubepromote/digest/registry"
 	"github.com/kubepromote/kubepromote/internal/fault"
 )
 
@@ -183,6 +185,21 @@ func (t *transfer) findManifest(ctx context.Context, n *copyNode) error {
 func hidden(err error) bool {
 	status := statusOf(err)
 	return status == http.StatusUnauthorized || status == http.StatusForbidden
+}
+
+// lacks tells whether the destination has no such tag, where it answered with err to a
+// question about it: by itself, or by not listing what it will not show.
+func (t *transfer) lacks(ctx context.Context, tag string, err error) bool {
+	if errors.Is(err, registry.ErrNotFound) {
+		return true
+	}
+	if !hidden(err) {
+		return false
+	}
+	ctx, cancel := t.copier.within(ctx)
+	defer cancel()
+	there, listErr := t.dst.HasTag(ctx, tag)
+	return listErr == nil && !there
 }
 
 func (t *transfer) putManifest(ctx context.Context, n *copyNode) error {

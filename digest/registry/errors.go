@@ -49,6 +49,13 @@ func (e *Error) Temporary() bool {
 	return !strings.HasPrefix(e.text, "no such host") && !strings.HasPrefix(e.text, "certificate")
 }
 
+// Hidden tells a refusal to read that says nothing about what is there: registries
+// give it for what they do not have, too. Whether it may be written, writing tells.
+func (e *Error) Hidden() bool {
+	status := e.answered()
+	return status == http.StatusUnauthorized || status == http.StatusForbidden
+}
+
 // answered is the status of the repository's own answer: 0 where the request did
 // not come so far, as after a token server's refusal.
 func (e *Error) answered() int {

@@ -3,9 +3,11 @@ package registry
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"github.com/kubepromote/kubepromote/internal/fault"
@@ -16,6 +18,17 @@ const (
 	maxTagPages = 2000
 	maxTags     = 100_000
 )
+
+// HasTag looks for a tag in the list of them. It is for those that must not write over
+// what is there: some registries answer 403 for a tag that they do not have, as for one
+// that may not be read. A repository that is not there has no tags.
+func (r *Repository) HasTag(ctx context.Context, tag string) (bool, error) {
+	tags, err := r.Tags(ctx)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return slices.Contains(tags, tag), err
+}
 
 // Tags lists the tags of the repository in the order in which the registry has
 // them, all pages of them, up to 100,000. It is ErrNotFound where there is no

@@ -47,7 +47,7 @@ func (w *writer) putLegacy(ctx context.Context, subject *source.Document, a *att
 func (w *writer) addLayer(ctx context.Context, tag string, layer v1.Descriptor) (written bool, digest string, err error) {
 	m := &v1.Manifest{SchemaVersion: 2, MediaType: types.OCIManifestSchema1}
 	config := &v1.ConfigFile{RootFS: v1.RootFS{Type: "layers"}}
-	doc, err := w.Manifest(ctx, tag)
+	doc, err := w.tagged(ctx, tag)
 	if err == nil {
 		m, config, err = w.legacyImage(ctx, doc)
 		digest = doc.Digest.String()

@@ -70,7 +70,7 @@ func (w *writer) settle(ctx context.Context, change func() (bool, error)) (chang
 // everything else there as it is, what it does not know included.
 func (w *writer) addToList(ctx context.Context, subject v1.Hash, entry v1.Descriptor) (written bool, err error) {
 	tag := subject.Algorithm + "-" + subject.Hex
-	doc, err := w.Manifest(ctx, tag)
+	doc, err := w.tagged(ctx, tag)
 	index, list := map[string]json.RawMessage{}, []json.RawMessage{}
 	switch {
 	case source.IsNotFound(err):

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
+	"github.com/kubepromote/kubepromote/digest/registry"
 	"github.com/kubepromote/kubepromote/verify/internal/sigbundle"
 	"github.com/kubepromote/kubepromote/verify/internal/source"
 )
@@ -53,6 +55,9 @@ func (w *writer) putReferrer(ctx context.Context, subject *source.Document, a *a
 	entry.ArtifactType, entry.Annotations = string(bundleMediaType), m.Annotations
 	stored := Stored{Digest: entry.Digest.String()}
 	there, err := w.Exists(ctx, entry.Digest)
+	if isHidden(err) {
+		err = nil // the PUT decides
+	}
 	if err != nil {
 		return stored, err
 	}
@@ -80,6 +85,26 @@ func (w *writer) putBundle(ctx context.Context, data []byte, digest v1.Hash, man
 		}
 	}
 	return w.putManifest(ctx, digest.String(), types.OCIManifestSchema1, manifest)
+}
+
+// isHidden tells a 401 or 403 for something that may not be there at all.
+func isHidden(err error) bool {
+	var e *registry.Error
+	return errors.As(err, &e) && e.Hidden()
+}
+
+// tagged reads what is under a tag; its error is a definite no where the registry
+// answers 403 for the tag and does not list it. A list that others have written must
+// not be written over because it may not be read.
+func (w *writer) tagged(ctx context.Context, tag string) (*source.Document, error) {
+	doc, err := w.Manifest(ctx, tag)
+	if !isHidden(err) {
+		return doc, err
+	}
+	if there, listErr := w.HasTag(ctx, tag); listErr != nil || there {
+		return nil, err
+	}
+	return nil, registry.ErrNotFound
 }
 
 func describe(mediaType types.MediaType, body []byte) v1.Descriptor {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/digest/imagecopy"
 	"github.com/kubepromote/kubepromote/digest/lock"
 	"github.com/kubepromote/kubepromote/promote"
 )
@@ -12,6 +13,9 @@ import (
 // here.
 func WithAdvice(hint, do string, with map[string]string) string {
 	advice := cmp.Or(commandLine(promote.Action(do), with), lockLine(do, with))
+	if do == imagecopy.DoWithoutSignatures {
+		advice = "copy with --without-signatures, if nothing is attached to the image"
+	}
 	if hint == "" || advice == "" {
 		return hint + advice
 	}

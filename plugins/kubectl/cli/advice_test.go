@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/kubepromote/kubepromote/digest/imagecopy"
 	"github.com/kubepromote/kubepromote/digest/lock"
 	"github.com/kubepromote/kubepromote/promote"
 )
@@ -35,6 +36,7 @@ func TestHintOfAdvice(t *testing.T) {
 		{"", lock.DoLock, map[string]string{"ref": "a:1", "lock": "images.lock"}, "kubectl promote resolve a:1 --lock images.lock"},
 		{"", lock.DoUpdateLock, map[string]string{"lock": "images.lock"}, "kubectl promote resolve --lock images.lock --update"},
 		{"", lock.DoUpdateLock, map[string]string{"lock": "l", "before": "remove it and run"}, "remove it and run kubectl promote resolve --lock l --update"},
+		{"", imagecopy.DoWithoutSignatures, nil, "copy with --without-signatures, if nothing is attached to the image"},
 		{"mend it", "", nil, "mend it"},
 		{"mend it", "from a newer library", nil, "mend it"},
 	} {
