@@ -41,7 +41,7 @@ var mayImport = map[string][]string{
 	"digest/tags":                  {"digest", "digest/internal/...", "internal/fault"},
 	"digest/imagecopy":             {"digest", "digest/registry", "digest/layout", "digest/internal/...", "internal/fault"},
 
-	"verify": {"digest/registry", "digest/layout", "verify/internal/...", "internal/spelling"},
+	"verify": {"digest/registry", "digest/layout", "verify/internal/...", "internal/yamlfile"},
 	"verify/attest": {"digest/registry", "verify/internal/untrusted", "verify/internal/statement", "verify/internal/keys",
 		"verify/internal/sigbundle", "verify/internal/source"},
 	// Policies know nothing of judging, and who only signs compiles no CEL or Rego.
@@ -57,7 +57,7 @@ var mayImport = map[string][]string{
 		"verify/internal/untrusted"},
 	"verify/internal/signature": {"verify/internal/keys", "verify/internal/mismatch", "verify/internal/policy",
 		"verify/internal/sigbundle", "verify/internal/statement", "verify/internal/untrusted"},
-	"verify/internal/sigtest": {},
+	"verify/internal/sigtest": {"digest/registry"},
 
 	"promote":        {"overlay", "internal/spelling", "internal/yamlfile"},
 	"promote/git":    {"promote", "overlay", "internal/files"},

@@ -163,7 +163,7 @@ func (x *examination) platforms(ctx context.Context, rules []*policy.Rule, resul
 		fail(Rejected, noImage)
 		return
 	case err != nil:
-		fail(Unknown, untrusted.Clean(err.Error(), untrusted.MaxMessage))
+		fail(Unknown, untrusted.Message(err.Error()))
 		return
 	}
 	list, isIndex, err := doc.Index()
@@ -173,7 +173,7 @@ func (x *examination) platforms(ctx context.Context, rules []*policy.Rule, resul
 	case ambiguous != nil:
 		fail(Rejected, "the manifest is ambiguous: "+ambiguous.Text)
 	case err != nil:
-		fail(Unknown, untrusted.Clean(err.Error(), untrusted.MaxMessage))
+		fail(Unknown, untrusted.Message(err.Error()))
 	case !isIndex:
 		own := slices.DeleteFunc(slices.Clone(rules), func(r *policy.Rule) bool { return r.Manifest == policy.ManifestEither })
 		x.judge(ctx, x.t.digest, own, results)

@@ -18,7 +18,7 @@ func policyFor(t testing.TB, authorities ...string) *Policy {
 }
 
 func newVerifier(w *sigtest.Wire, timeout time.Duration) *Verifier {
-	return New(Options{Keychain: sigtest.NoCredentials{}, Transport: w.Server.Client().Transport, Timeout: timeout})
+	return New(Options{Client: w.Client(), Timeout: timeout})
 }
 
 // keyless is a policy for one identity of an instance. extra are further lines of

@@ -54,7 +54,7 @@ func (h *hostile) expect(t *testing.T, want Outcome) {
 	t.Helper()
 	for i, p := range h.policies {
 		start := time.Now()
-		got := New(Options{Keychain: sigtest.NoCredentials{}, Transport: h.Server.Client().Transport, Timeout: 20 * time.Second}).
+		got := New(Options{Client: h.Client(), Timeout: 20 * time.Second}).
 			Verify(t.Context(), p, h.Ref(h.bench.image))[0]
 		if took := time.Since(start); took > 15*time.Second {
 			t.Errorf("policy %d took %s", i, took)

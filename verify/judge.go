@@ -195,7 +195,7 @@ const maxUnread = 64
 // missed records that something which may have held a signature was not read.
 func (j *judge) missed(err error) {
 	if len(j.unread) < maxUnread {
-		j.unread = append(j.unread, untrusted.Clean(err.Error(), untrusted.MaxMessage))
+		j.unread = append(j.unread, untrusted.Message(err.Error()))
 	}
 }
 

@@ -10,11 +10,16 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 
+	"github.com/kubepromote/kubepromote/digest/registry"
 	"github.com/kubepromote/kubepromote/verify/internal/sigbundle"
 	"github.com/kubepromote/kubepromote/verify/internal/signature"
 	"github.com/kubepromote/kubepromote/verify/internal/sigtest"
-	"github.com/kubepromote/kubepromote/verify/internal/source"
 	"github.com/kubepromote/kubepromote/verify/internal/statement"
+)
+
+const (
+	refAnnotation  = "org.opencontainers.image.ref.name"
+	kindAnnotation = "kind" // of cosign save
 )
 
 // shelf is an OCI layout being made.
@@ -82,14 +87,14 @@ func TestLayout(t *testing.T) {
 	}{
 		{"tag", func(s *shelf) {
 			d := s.image("a", nil)
-			s.add(s.signature(good, d), map[string]string{source.RefAnnotation: "sha256-" + d.Digest.Hex + ".sig"})
+			s.add(s.signature(good, d), map[string]string{refAnnotation: "sha256-" + d.Digest.Hex + ".sig"})
 		}, "", Verified, `signed by "release"`},
 		{"cosign save", func(s *shelf) {
-			d := s.image("a", map[string]string{source.KindAnnotation: source.KindImage})
-			s.add(s.signature(good, d), map[string]string{source.KindAnnotation: source.KindSignatures})
+			d := s.image("a", map[string]string{kindAnnotation: "dev.cosignproject.cosign/image"})
+			s.add(s.signature(good, d), map[string]string{kindAnnotation: "dev.cosignproject.cosign/sigs"})
 		}, "", Verified, `signed by "release"`},
 		{"subject", func(s *shelf) {
-			s.add(s.bundle(good, s.image("a", map[string]string{source.RefAnnotation: "v1"})), nil)
+			s.add(s.bundle(good, s.image("a", map[string]string{refAnnotation: "v1"})), nil)
 		},
 			":v1", Verified, `signed by "release"`},
 		{"fallback tag", func(s *shelf) {
@@ -97,56 +102,75 @@ func TestLayout(t *testing.T) {
 			b := s.blob(types.OCIManifestSchema1, sigtest.Marshal(s.t, s.bundle(good, d)))
 			b.ArtifactType = sigtest.BundleV03
 			list := s.blob(types.OCIImageIndex, sigtest.Marshal(s.t, v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex, Manifests: []v1.Descriptor{b}}))
-			list.Annotations = map[string]string{source.RefAnnotation: "sha256-" + d.Digest.Hex}
+			list.Annotations = map[string]string{refAnnotation: "sha256-" + d.Digest.Hex}
 			s.index = append(s.index, list)
 			s.save()
 		}, "", Verified, `signed by "release"`},
-		{"another key", func(s *shelf) { s.add(s.bundle(bad, s.image("a", map[string]string{source.RefAnnotation: "v1"})), nil) },
+		{"another key", func(s *shelf) { s.add(s.bundle(bad, s.image("a", map[string]string{refAnnotation: "v1"})), nil) },
 			":v1", Rejected, `1 signature, none by authority "release": made with another key`},
 		{"unsigned", func(s *shelf) { s.image("a", nil) }, "", Rejected, "no signature found"},
-		{"two images", func(s *shelf) { s.image("a", nil); s.image("b", nil) }, "", Unknown, "cannot read oci:HERE: there are 2 images in it; name one of them with oci:DIR:REF or oci:DIR@sha256:..."},
-		{"no such image", func(s *shelf) { s.image("a", nil) }, ":v9", Unknown, "cannot read oci:HERE:v9: there is no such image in it"},
-		{"empty", func(s *shelf) { s.save() }, "", Unknown, "cannot read oci:HERE: there is no such image in it"},
-		{"no layout", func(*shelf) {}, "", Unknown, "cannot read oci:HERE: no such file or directory"},
+		{"two images", func(s *shelf) { s.image("a", nil); s.image("b", nil) }, "", Unknown, `reference "oci:HERE": index.json has 2 images, and the reference names none`},
+		{"no such image", func(s *shelf) { s.image("a", nil) }, ":v9", Unknown, `reference "oci:HERE:v9": index.json has no image named "v9"`},
+		{"empty", func(s *shelf) { s.save() }, "", Unknown, `reference "oci:HERE": index.json has no image`},
+		{"no layout", func(*shelf) {}, "", Unknown, `reference "oci:HERE": there is no index.json`},
 		{"broken index", func(s *shelf) { sigtest.Must(t, os.WriteFile(filepath.Join(s.dir, "index.json"), []byte("{"), 0o600)) },
-			"", Unknown, "cannot read oci:HERE: index.json: unexpected end of JSON input"},
+			"", Unknown, `reference "oci:HERE": index.json is not an image index`},
 		{"exchanged image", func(s *shelf) {
 			d := s.image("a", nil)
-			s.add(s.signature(good, d), map[string]string{source.RefAnnotation: "sha256-" + d.Digest.Hex + ".sig"})
+			s.add(s.signature(good, d), map[string]string{refAnnotation: "sha256-" + d.Digest.Hex + ".sig"})
 			sigtest.Must(t, os.WriteFile(filepath.Join(s.dir, "blobs", "sha256", d.Digest.Hex), []byte(`{"evil":1}`), 0o600))
-		}, "", Unknown, "cannot read oci:HERE: oci:HERE sha256:"},
+		}, "", Unknown, `reference "oci:HERE": blobs/sha256/`},
 		{"missing image", func(s *shelf) {
 			d := s.image("a", nil)
-			s.add(s.signature(good, d), map[string]string{source.RefAnnotation: "sha256-" + d.Digest.Hex + ".sig"})
+			s.add(s.signature(good, d), map[string]string{refAnnotation: "sha256-" + d.Digest.Hex + ".sig"})
 			sigtest.Must(t, os.Remove(filepath.Join(s.dir, "blobs", "sha256", d.Digest.Hex)))
-		}, "", Unknown, "cannot read oci:HERE: oci:HERE sha256:"},
+		}, "", Unknown, `reference "oci:HERE": there is no blobs/sha256/`},
 		{"missing signature", func(s *shelf) {
 			d := s.image("a", nil)
-			sig := s.add(s.signature(good, d), map[string]string{source.RefAnnotation: "sha256-" + d.Digest.Hex + ".sig"})
+			sig := s.add(s.signature(good, d), map[string]string{refAnnotation: "sha256-" + d.Digest.Hex + ".sig"})
 			sigtest.Must(t, os.Remove(filepath.Join(s.dir, "blobs", "sha256", sig.Digest.Hex)))
-		}, "", Unknown, "cannot read oci:HERE sha256:"},
+		}, "", Unknown, `reference "oci:HERE": oci:HERE has no blobs/sha256/`},
+		{"missing bundle", func(s *shelf) {
+			b := s.add(s.bundle(good, s.image("a", map[string]string{refAnnotation: "v1"})), nil)
+			sigtest.Must(t, os.Remove(filepath.Join(s.dir, "blobs", "sha256", b.Digest.Hex)))
+		}, ":v1", Unknown, `reference "oci:HERE:v1": there is no blobs/sha256/`},
+		{"missing bundle beside a good one", func(s *shelf) {
+			d := s.image("a", map[string]string{refAnnotation: "v1"})
+			b := s.add(s.bundle(bad, d), nil)
+			s.add(s.bundle(good, d), nil)
+			sigtest.Must(t, os.Remove(filepath.Join(s.dir, "blobs", "sha256", b.Digest.Hex)))
+		}, ":v1", Verified, `signed by "release"`},
+		{"list of referrers that ends in nonsense", func(s *shelf) {
+			d := s.image("a", nil)
+			b := s.blob(types.OCIManifestSchema1, sigtest.Marshal(s.t, s.bundle(good, d)))
+			b.ArtifactType = sigtest.BundleV03
+			list := s.blob(types.OCIImageIndex, []byte(`{"schemaVersion":2,"manifests":[`+string(sigtest.Marshal(s.t, b))+`,7]}`))
+			list.Annotations = map[string]string{refAnnotation: "sha256-" + d.Digest.Hex}
+			s.index = append(s.index, list)
+			s.save()
+		}, "", Verified, `signed by "release"`},
 		{"exchanged signature", func(s *shelf) {
 			d := s.image("a", nil)
 			m := s.signature(good, d)
-			s.add(m, map[string]string{source.RefAnnotation: "sha256-" + d.Digest.Hex + ".sig"})
+			s.add(m, map[string]string{refAnnotation: "sha256-" + d.Digest.Hex + ".sig"})
 			sigtest.Must(t, os.WriteFile(filepath.Join(s.dir, "blobs", "sha256", m.Layers[0].Digest.Hex), make([]byte, m.Layers[0].Size), 0o600))
-		}, "", Unknown, "cannot read oci:HERE sha256:"},
+		}, "", Unknown, "cannot read oci:HERE@sha256:"},
 		{"link out of it", func(s *shelf) {
 			d := s.image("a", nil)
 			m := s.signature(good, d)
-			s.add(m, map[string]string{source.RefAnnotation: "sha256-" + d.Digest.Hex + ".sig"})
+			s.add(m, map[string]string{refAnnotation: "sha256-" + d.Digest.Hex + ".sig"})
 			at := filepath.Join(s.dir, "blobs", "sha256", m.Layers[0].Digest.Hex)
 			outside := filepath.Join(t.TempDir(), "blob")
 			sigtest.Must(t, os.Rename(at, outside))
 			sigtest.Must(t, os.Symlink(outside, at))
-		}, "", Unknown, "cannot read oci:HERE sha256:"},
+		}, "", Unknown, "cannot read oci:HERE@sha256:"},
 	}
 	p := policyFor(t, "release", good.Pem)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newShelf(t)
 			tt.fill(s)
-			v := New(Options{Keychain: sigtest.FailingKeychain{T: t}, LayoutName: "registry.example.com/shop/cart"})
+			v := New(Options{Client: registry.New(registry.Options{Keychain: sigtest.FailingKeychain{T: t}}), LayoutName: "registry.example.com/shop/cart"})
 			got := v.Verify(t.Context(), p, "oci:"+s.dir+tt.ref)[0]
 			want := strings.ReplaceAll(tt.reason, "HERE", s.dir)
 			if got.Outcome != tt.outcome || !strings.HasPrefix(got.Reason, want) {
@@ -160,7 +184,7 @@ func TestLayout(t *testing.T) {
 func TestLayoutName(t *testing.T) {
 	s := newShelf(t)
 	k := sigtest.NewSigner(t, "p256")
-	d := s.image("a", map[string]string{source.RefAnnotation: "registry.example.com/shop/cart:v1"})
+	d := s.image("a", map[string]string{refAnnotation: "registry.example.com/shop/cart:v1"})
 	s.add(s.bundle(k, d), nil)
 	named := "oci:" + s.dir + "@" + d.Digest.String()
 	p := policyFor(t, "release", k.Pem) // **/shop/*
@@ -171,7 +195,7 @@ func TestLayoutName(t *testing.T) {
 	sigtest.Must(t, err)
 	for _, ref := range []string{named, "oci:" + s.dir + ":v1"} {
 		got := New(Options{}).Verify(t.Context(), all, ref)[0]
-		if got.Outcome != Verified || got.Image != ref || !strings.HasPrefix(got.Evidence[0].Location, ref) {
+		if got.Outcome != Verified || got.Image != ref || !strings.HasPrefix(got.Evidence[0].Location, "oci:"+s.dir+"@sha256:") {
 			t.Errorf("%s: %+v", ref, got)
 		}
 	}
@@ -191,9 +215,10 @@ func TestLayoutsAlike(t *testing.T) {
 			s := newShelf(t)
 			s.dir = filepath.Join(base, name)
 			sigtest.Must(t, os.MkdirAll(filepath.Join(s.dir, "blobs", "sha256"), 0o755))
+			sigtest.Must(t, os.WriteFile(filepath.Join(s.dir, "oci-layout"), []byte(`{"imageLayoutVersion":"1.0.0"}`), 0o600))
 			d := s.image(name, nil)
 			if i == 0 {
-				s.add(s.signature(good, d), map[string]string{source.RefAnnotation: "sha256-" + d.Digest.Hex + ".sig"})
+				s.add(s.signature(good, d), map[string]string{refAnnotation: "sha256-" + d.Digest.Hex + ".sig"})
 			}
 			refs = append(refs, "oci:"+s.dir)
 		}

@@ -75,41 +75,6 @@ func TestManifestOfTwoKinds(t *testing.T) {
 
 // The end of a list is where the registry says that there is no more, and not
 // where it says something that is not understood.
-func TestNextPages(t *testing.T) {
-	const path = "referrers/sha256:0"
-	for header, want := range map[string]string{
-		``:                                             "",
-		`</x?a=1>; rel="next"`:                         path + "?a=1",
-		`</x?a=1>; rel=next`:                           path + "?a=1",
-		`</x?a=1>;REL="Next"`:                          path + "?a=1",
-		`</x?a=1>; rel = "prev next"`:                  path + "?a=1",
-		`</x?a=1,2;3>; title="x"; rel=next`:            path + "?a=1,2;3",
-		`</y?b=2>; rel=prev, </x?a=1>; rel=next`:       path + "?a=1",
-		`<https://evil.example.com/z?a=1>; rel="next"`: path + "?a=1",
-		`</y?b=2>; rel=prev`:                           "",
-		`</y?b=2>; title=next`:                         "",
-		`</x/page/2>; rel="next"`:                      "error",
-		`</x?>; rel="next"`:                            "error",
-		`<%zz?a=1>; rel="next"`:                        "error",
-		`</x?a=1; rel="next"`:                          "error",
-		`/x?a=1; rel="next"`:                           "error",
-		`a, b; rel=next`:                               "error",
-	} {
-		resp := &http.Response{Header: http.Header{"Link": {header}}}
-		got, err := source.NextPage(resp, path+"?n=1")
-		if err != nil {
-			got = "error"
-		}
-		if got != want {
-			t.Errorf("%s: got %q, %v", header, got, err)
-		}
-	}
-	resp := &http.Response{Header: http.Header{"Link": {`</y?b=2>; rel=prev`, `</x?a=1>; rel=next`}}}
-	if got, err := source.NextPage(resp, path); got != path+"?a=1" || err != nil {
-		t.Errorf("second header: %q, %v", got, err)
-	}
-}
-
 func TestPagesCutOff(t *testing.T) {
 	s := sigtest.NewInstance(t)
 	for name, answer := range map[string]http.HandlerFunc{

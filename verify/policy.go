@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/kubepromote/kubepromote/internal/yamlfile"
 	"github.com/kubepromote/kubepromote/verify/internal/policy"
 )
 
@@ -27,6 +28,10 @@ func (e *PolicyError) Error() string {
 	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Col, e.Msg)
 }
 
+func policyError(f yamlfile.Fault) *PolicyError {
+	return &PolicyError{f.File, max(f.Line, 1), max(f.Col, 1), f.Msg, f.Hint}
+}
+
 // HintText gives the hint, or "".
 func (e *PolicyError) HintText() string { return e.Hint }
 
@@ -41,10 +46,10 @@ func (e *PolicyError) HintText() string { return e.Hint }
 // The error joins a *PolicyError for each problem of the file, in the order of
 // the file (errors.Join).
 func ParsePolicy(name string, data []byte, readFile func(path string) ([]byte, error)) (*Policy, error) {
-	p, problems := policy.Parse(name, data, readFile)
+	p, faults := policy.Parse(name, data, readFile)
 	var errs []error
-	for _, e := range problems {
-		errs = append(errs, (*PolicyError)(e))
+	for _, f := range faults {
+		errs = append(errs, policyError(f))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
@@ -61,7 +66,7 @@ func (p *Policy) Name() string { return p.model.Name }
 func (p *Policy) Warnings() []*PolicyError {
 	var all []*PolicyError
 	for _, w := range p.model.Warnings {
-		all = append(all, (*PolicyError)(w))
+		all = append(all, policyError(w))
 	}
 	return all
 }

@@ -2,7 +2,6 @@ package verify
 
 import (
 	"crypto"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -303,25 +302,5 @@ func TestTwoRules(t *testing.T) {
 	}
 	if got := v.Verify(t.Context(), rules(b.good, b.bad), b.Ref(b.image))[0]; got.Outcome != Rejected {
 		t.Errorf("%+v", got)
-	}
-}
-
-// A transport that logs in by itself is not asked to, and gets every request
-// once.
-func TestTransportAuthenticates(t *testing.T) {
-	b := newBench(t, true)
-	b.image = b.Wire.Image(t, "cart")
-	b.Tag(t, b.image, b.Layer(t, b.good, sigtest.Claim(b.image.Digest)))
-	v := New(Options{Keychain: sigtest.FailingKeychain{T: t}, Transport: b.Server.Client().Transport, TransportAuthenticates: true})
-	p := policyFor(t, "release", b.good.Pem)
-	before := b.Requests.Load()
-	check(t, b, v.Verify(t.Context(), p, b.Ref(b.image))[0], Verified, `signed by "release"`)
-	if n := b.Requests.Load() - before; n != 2 {
-		t.Errorf("%d requests", n)
-	}
-	tries := 0
-	b.On(".sig", func(w http.ResponseWriter, _ *http.Request) { tries++; w.WriteHeader(503) })
-	if got := v.Verify(t.Context(), p, b.Ref(b.image))[0]; got.Outcome != Unknown || tries != 1 {
-		t.Errorf("%s after %d tries", got.Outcome, tries)
 	}
 }

@@ -234,7 +234,7 @@ func TestBundle(t *testing.T) {
 // Manifest is the image's manifest itself.
 func (b *bench) manifest(t *testing.T) []byte {
 	t.Helper()
-	r := &source.Repository{Name: mustRepo(t, b.Host+"/"+sigtest.Repo), Client: b.Server.Client()}
+	r := source.Repository{Repository: b.Client().Repository(mustRepo(t, b.Host+"/"+sigtest.Repo))}
 	d, err := r.Manifest(t.Context(), b.image.Digest.String())
 	sigtest.Must(t, err)
 	return d.Body

@@ -134,7 +134,7 @@ func (r BundleRequest) check(who policy.Signer, d signature.Demand, digest strin
 		if m, ok := errors.AsType[*mismatch.Error](err); ok {
 			return Result{Outcome: Rejected, Reason: m.Text}, nil
 		}
-		return Result{Outcome: Unknown, Reason: untrusted.Clean(err.Error(), untrusted.MaxMessage)}, nil
+		return Result{Outcome: Unknown, Reason: untrusted.Message(err.Error())}, nil
 	}
 	if len(r.Bundle) > sigbundle.MaxSize {
 		return rejected(mismatch.Malformed("bundle of %d bytes", len(r.Bundle)))

@@ -28,7 +28,7 @@ const (
 	cosignSignatures     = "dev.cosignproject.cosign/sigs"
 	cosignAttestations   = "dev.cosignproject.cosign/atts"
 
-	// maxLayoutEntries bounds the entries of index.json that are looked into.
+	// maxLayoutEntries bounds the entries of index.json.
 	maxLayoutEntries = 10_000
 )
 
@@ -134,11 +134,12 @@ func (s *Image) openLayout(ctx context.Context) error {
 	if data, err = readSmall(store, "index.json"); err != nil {
 		return err
 	}
-	top, err := v1.ParseIndexManifest(bytes.NewReader(data))
-	if err != nil {
+	var more bool
+	if s.entries, more, err = content.ParseIndex(data, maxLayoutEntries); err != nil {
 		return fault.Text("index.json is not an image index")
+	} else if more {
+		return fault.Text(fmt.Sprintf("index.json has more than %d manifests", maxLayoutEntries))
 	}
-	s.entries = top.Manifests
 	desc, err := s.chooseEntry()
 	if err != nil {
 		return err
@@ -190,9 +191,7 @@ func (s *Image) chooseEntry() (v1.Descriptor, error) {
 	case s.ref.Name != "":
 		return choose(s.entries, s.ref.Name)
 	}
-	if err := s.findSubjects(); err != nil {
-		return v1.Descriptor{}, err
-	}
+	s.findSubjects()
 	main := slices.DeleteFunc(slices.Clone(s.entries), func(d v1.Descriptor) bool {
 		_, refers := s.subjects[d.Digest]
 		return refers
@@ -201,35 +200,30 @@ func (s *Image) chooseEntry() (v1.Descriptor, error) {
 }
 
 // findSubjects finds out which entries of a layout belong to another manifest,
-// and to which. Those that cannot be read do not: that is told when they are
-// needed.
-func (s *Image) findSubjects() error {
+// and to which. Of those that cannot be read nobody knows: that is told when
+// they are needed.
+func (s *Image) findSubjects() {
 	if s.subjects != nil {
-		return nil
-	}
-	if len(s.entries) > maxLayoutEntries {
-		return fault.Text(fmt.Sprintf("index.json has more than %d manifests", maxLayoutEntries))
+		return
 	}
 	s.subjects = map[v1.Hash]v1.Hash{}
 	looked := map[v1.Hash]bool{}
 	for _, e := range s.entries {
-		if looked[e.Digest] || !content.IsManifestType(e.MediaType) {
+		if looked[e.Digest] || e.MediaType != "" && !content.IsManifestType(e.MediaType) {
 			continue
 		}
 		looked[e.Digest] = true
-		name, err := blobName(e)
-		if err != nil {
-			continue
-		}
 		var m struct {
 			Subject *v1.Descriptor `json:"subject"`
 		}
-		data, err := readSmall(s.files, name)
-		if err == nil && json.Unmarshal(data, &m) == nil && m.Subject != nil {
+		data, err := readBlob(s.files, e)
+		switch {
+		case err != nil && s.unread == nil && !isAttached(e):
+			s.unread = err
+		case err == nil && json.Unmarshal(data, &m) == nil && m.Subject != nil:
 			s.subjects[e.Digest] = m.Subject.Digest
 		}
 	}
-	return nil
 }
 
 // choose finds the descriptor with a name, or the only one. What "cosign save"

@@ -176,6 +176,7 @@ type Image struct {
 	files    fileStore
 	entries  []v1.Descriptor     // of a layout's index.json
 	subjects map[v1.Hash]v1.Hash // of those that belong to others; see findSubjects
+	unread   error               // an entry of which it is not known
 }
 
 // manifestFile is a manifest that hashes to its digest.

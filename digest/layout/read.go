@@ -115,11 +115,10 @@ func (s *Image) savedByCosign(tag string) (v1.Hash, bool) {
 
 // Referrers lists the entries of the layout that refer to a digest, and those
 // in a list under the tag for referrers (OCI distribution specification,
-// "Referrers Tag Schema").
+// "Referrers Tag Schema"). With an error, such as an entry that cannot be read and
+// could be one, it returns what else there is.
 func (s *Image) Referrers(digest v1.Hash) ([]v1.Descriptor, error) {
-	if err := s.findSubjects(); err != nil {
-		return nil, s.failure(err)
-	}
+	s.findSubjects()
 	var all []v1.Descriptor
 	seen := map[v1.Hash]bool{}
 	for _, e := range s.entries {
@@ -128,17 +127,19 @@ func (s *Image) Referrers(digest v1.Hash) ([]v1.Descriptor, error) {
 			all = append(all, e)
 		}
 	}
-	list, ok := s.Tagged(content.FallbackTag(digest.String()))
-	if !ok {
-		return all, nil
+	unread := s.unread
+	if list, ok := s.Tagged(content.FallbackTag(digest.String())); ok {
+		_, body, err := s.Manifest(list)
+		if err != nil {
+			return all, err
+		}
+		listed, err := content.ParseReferrers(body, len(all))
+		if all = append(all, listed...); err != nil {
+			unread = err
+		}
 	}
-	_, body, err := s.Manifest(list)
-	if err != nil {
-		return nil, err
+	if unread != nil {
+		return all, s.failure(unread)
 	}
-	listed, err := content.ParseReferrers(body, len(all))
-	if err != nil {
-		return nil, s.failure(err)
-	}
-	return append(all, listed...), nil
+	return all, nil
 }

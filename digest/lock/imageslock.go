@@ -5,9 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
-	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -15,6 +13,7 @@ import (
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/digest/internal/grammar"
 	"github.com/kubepromote/kubepromote/internal/fault"
+	"github.com/kubepromote/kubepromote/internal/yamlfile"
 )
 
 const (
@@ -23,9 +22,10 @@ const (
 	// annotationID is kbld's: the image as the configuration names it.
 	annotationID = "kbld.carvel.dev/id"
 
-	maxImagesLockSize  = 4 << 20
-	maxImagesLockItems = 10_000
-	maxAnnotations     = 256
+	maxImagesLockSize   = 4 << 20
+	maxImagesLockValues = 1 << 20
+	maxImagesLockItems  = 10_000
+	maxAnnotations      = 256
 )
 
 // ImagesLock is the lock file of kbld and imgpkg (kind ImagesLock of
@@ -47,182 +47,87 @@ type LockedImage struct {
 // Faults are [*FileError] values, joined, each with its place. Unknown fields,
 // aliases, further documents and images without a digest are faults.
 func ParseImagesLock(name string, data []byte) (*ImagesLock, error) {
-	p := &imagesLockParser{file: name}
-	if len(data) > maxImagesLockSize {
-		p.add(nil, "", "is larger than %d MiB", maxImagesLockSize>>20)
-		return nil, p.err()
-	}
-	dec := yaml.NewDecoder(bytes.NewReader(data))
-	var doc, next yaml.Node
-	switch err := dec.Decode(&doc); {
-	case errors.Is(err, io.EOF):
-		p.add(nil, "", "is empty")
-	case err != nil:
-		p.yamlFault(err)
-	default:
-		p.document(doc.Content[0])
-		if err := dec.Decode(&next); err == nil {
-			p.add(&next, "keep one document", "a second document")
-		} else if !errors.Is(err, io.EOF) {
-			p.yamlFault(err)
-		}
-	}
-	if len(p.errs) > 0 {
-		return nil, p.err()
-	}
-	return &p.lock, nil
-}
-
-type imagesLockParser struct {
-	file string
-	lock ImagesLock
-	errs []error
-}
-
-func (p *imagesLockParser) add(n *yaml.Node, hint, format string, args ...any) {
-	e := &FileError{File: p.file, Msg: fmt.Sprintf(format, args...), Hint: hint}
-	if n != nil {
-		e.Line, e.Col = n.Line, n.Column
-	}
-	p.errs = append(p.errs, e)
-}
-
-func (p *imagesLockParser) err() error {
-	return errors.Join(p.errs[:min(len(p.errs), maxFaults)]...)
-}
-
-// yamlFault gives the parser's message a place.
-func (p *imagesLockParser) yamlFault(err error) {
-	msg, at := strings.TrimPrefix(err.Error(), "yaml: "), &yaml.Node{Line: 1, Column: 1}
-	if rest, ok := strings.CutPrefix(msg, "line "); ok {
-		number, text, _ := strings.Cut(rest, ": ")
-		if line, err := strconv.Atoi(number); err == nil {
-			at.Line, msg = line, text
-		}
-	}
-	p.add(at, "", "not valid YAML: %s", msg)
-}
-
-func (p *imagesLockParser) document(n *yaml.Node) {
-	var version, kind string
-	var images *yaml.Node
-	p.fields(n, "the document", map[string]func(*yaml.Node){
-		"apiVersion": func(v *yaml.Node) { version = p.text(v, "apiVersion") },
-		"kind":       func(v *yaml.Node) { kind = p.text(v, "kind") },
-		"images":     func(v *yaml.Node) { images = v },
-	})
-	switch {
-	case len(p.errs) > 0:
-		return
-	case version != imagesLockVersion || kind != imagesLockKind:
-		p.add(n, "", "kind %q of apiVersion %q is not %s of %s", fault.Shorten(kind), fault.Shorten(version), imagesLockKind, imagesLockVersion)
-		return
-	case images == nil:
-		return
-	case images.Kind != yaml.SequenceNode:
-		p.add(images, "", "images is not a list")
-		return
-	case len(images.Content) > maxImagesLockItems:
-		p.add(images, "", "more than %d images", maxImagesLockItems)
-		return
-	}
-	for i, item := range images.Content {
-		p.image(item, fmt.Sprintf("images[%d]", i))
-	}
-}
-
-func (p *imagesLockParser) image(n *yaml.Node, path string) {
-	var img LockedImage
-	found := false
-	p.fields(n, path, map[string]func(*yaml.Node){
-		"image": func(v *yaml.Node) {
-			img.Image, found = p.text(v, path+".image"), true
-			if !isText(v) {
-				return
-			}
-			if ref, at, why := grammar.ParseReference(img.Image); why != "" {
-				p.add(v, "", "%s.image: byte %d: %s", path, at+1, why)
-			} else if ref.Digest == "" {
-				p.add(v, "", "%s.image has no digest", path)
-			}
-		},
-		"annotations": func(v *yaml.Node) { img.Annotations = p.annotations(v, path+".annotations") },
-	})
-	if !found && n.Kind == yaml.MappingNode {
-		p.add(n, "", "%s has no image", path)
-	}
-	p.lock.Images = append(p.lock.Images, img)
-}
-
-func (p *imagesLockParser) annotations(n *yaml.Node, path string) map[string]string {
-	out := make(map[string]string)
-	switch {
-	case n.Kind != yaml.MappingNode:
-		p.add(n, "", "%s is not a mapping", path)
-		return nil
-	case len(n.Content) > 2*maxAnnotations:
-		p.add(n, "", "%s has more than %d annotations", path, maxAnnotations)
-		return nil
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key := p.text(n.Content[i], path+"'s key")
-		if _, twice := out[key]; twice {
-			p.add(n.Content[i], "remove one of them", "%s has %q twice", path, fault.Shorten(key))
-		}
-		out[key] = p.text(n.Content[i+1], path+" "+strconv.Quote(fault.Shorten(key)))
-	}
-	return out
-}
-
-// fields calls the function of each field. Others, and doubles, are faults.
-func (p *imagesLockParser) fields(n *yaml.Node, path string, known map[string]func(*yaml.Node)) {
-	if n.Kind != yaml.MappingNode {
-		p.add(n, "", "%s is not a mapping", path)
-		return
-	}
-	seen := make(map[string]bool)
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key := n.Content[i]
-		switch read := known[key.Value]; {
-		case seen[key.Value]:
-			p.add(key, "remove one of them", "%s has field %q twice", path, fault.Shorten(key.Value))
-		case read == nil || key.Kind != yaml.ScalarNode:
-			p.add(key, "", "%s has an unknown field %q", path, fault.Shorten(key.Value))
+	f := yamlfile.Parse(name, data, yamlfile.Options{Size: maxImagesLockSize, Values: maxImagesLockValues})
+	l := &ImagesLock{}
+	for _, doc := range f.Documents() {
+		var file imagesLockFile
+		f.Check(doc, imagesLockShape())
+		switch {
+		case len(f.Faults()) > 0:
+		case doc.Decode(&file) != nil:
+			f.Add(doc, "", "is not an %s that can be read", imagesLockKind)
 		default:
-			read(n.Content[i+1])
+			l.read(f, &file)
 		}
-		seen[key.Value] = true
 	}
+	err := f.Err(func(x yamlfile.Fault) error { return &FileError{x.File, x.Line, x.Col, x.Msg, x.Hint} })
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
 }
 
-func (p *imagesLockParser) text(n *yaml.Node, path string) string {
-	if !isText(n) {
-		p.add(n, "put it in quotes, if it is a text", "%s is not a text", path)
-		return ""
-	}
-	return n.Value
+// imagesLockFile is the file as kbld and imgpkg write it.
+type imagesLockFile struct {
+	APIVersion string            `yaml:"apiVersion"`
+	Images     []imagesLockImage `yaml:"images,omitempty"`
+	Kind       string            `yaml:"kind"`
 }
 
-func isText(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str" }
+type imagesLockImage struct {
+	Annotations map[string]string `yaml:"annotations,omitempty"`
+	Image       string            `yaml:"image"`
+}
+
+// imagesLockShape is stricter than the type: 1.20 in quotes is a text, and without
+// them it is 1.2.
+func imagesLockShape() *yamlfile.Shape {
+	text := &yamlfile.Shape{Kind: yamlfile.String}
+	image := &yamlfile.Shape{Kind: yamlfile.Mapping, Fields: []yamlfile.Field{
+		{Name: "image", Shape: text, Required: true},
+		{Name: "annotations", Shape: &yamlfile.Shape{Kind: yamlfile.Mapping, Items: text}},
+	}}
+	return &yamlfile.Shape{Kind: yamlfile.Mapping, Fields: []yamlfile.Field{
+		{Name: "apiVersion", Shape: text},
+		{Name: "kind", Shape: text},
+		{Name: "images", Shape: &yamlfile.Shape{Kind: yamlfile.List, Items: image}},
+	}}
+}
+
+// read takes over what a file of the right shape says.
+func (l *ImagesLock) read(f *yamlfile.File, file *imagesLockFile) {
+	switch {
+	case file.APIVersion != imagesLockVersion || file.Kind != imagesLockKind:
+		f.At("", "", "kind %q of apiVersion %q is not %s of %s", fault.Shorten(file.Kind), fault.Shorten(file.APIVersion), imagesLockKind, imagesLockVersion)
+		return
+	case len(file.Images) > maxImagesLockItems:
+		f.At("images", "", "more than %d images", maxImagesLockItems)
+		return
+	}
+	for i, img := range file.Images {
+		path := fmt.Sprintf("images[%d]", i)
+		if ref, at, why := grammar.ParseReference(img.Image); why != "" {
+			f.At(path+".image", "", "%s.image: byte %d: %s", path, at+1, why)
+		} else if ref.Digest == "" {
+			f.At(path+".image", "", "%s.image has no digest", path)
+		}
+		if len(img.Annotations) > maxAnnotations {
+			f.At(path+".annotations", "", "%s.annotations has more than %d annotations", path, maxAnnotations)
+		}
+		l.Images = append(l.Images, LockedImage{Image: img.Image, Annotations: img.Annotations})
+	}
+}
 
 // Bytes is the file as kbld and imgpkg write it, byte for byte.
 func (l *ImagesLock) Bytes() ([]byte, error) {
-	type image struct {
-		Annotations map[string]string `yaml:"annotations,omitempty"`
-		Image       string            `yaml:"image"`
-	}
-	file := struct {
-		APIVersion string  `yaml:"apiVersion"`
-		Images     []image `yaml:"images,omitempty"`
-		Kind       string  `yaml:"kind"`
-	}{APIVersion: imagesLockVersion, Kind: imagesLockKind}
+	file := imagesLockFile{APIVersion: imagesLockVersion, Kind: imagesLockKind}
 	for _, img := range l.Images {
 		if ref, err := digest.ParseReference(img.Image); err != nil {
 			return nil, err
 		} else if ref.Digest == "" {
 			return nil, &digest.Error{Ref: img.Image, Kind: digest.ErrMalformed, Err: fault.Text("has no digest to be locked")}
 		}
-		file.Images = append(file.Images, image{img.Annotations, img.Image})
+		file.Images = append(file.Images, imagesLockImage{img.Annotations, img.Image})
 	}
 	b := bytes.NewBufferString("---\n")
 	enc := yaml.NewEncoder(b)

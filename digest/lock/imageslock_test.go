@@ -73,6 +73,15 @@ func TestLockAsImagesLock(t *testing.T) {
 	}
 }
 
+// manyFields is the inside of a mapping with n fields.
+func manyFields(n int) string {
+	var s strings.Builder
+	for i := range n {
+		fmt.Fprintf(&s, "a%d: b, ", i)
+	}
+	return s.String()
+}
+
 func TestParseImagesLockFaults(t *testing.T) {
 	item := imagesLockHead + "images:\n"
 	for name, tt := range map[string]struct{ in, want string }{
@@ -80,23 +89,24 @@ func TestParseImagesLockFaults(t *testing.T) {
 		"large":        {strings.Repeat("#", 4<<20+1), "l.yml: is larger than 4 MiB"},
 		"not YAML":     {"a: b: c\n", "l.yml:1:1: not valid YAML: mapping values are not allowed in this context"},
 		"not YAML 3":   {imagesLockHead + "---\n- ]\n", "l.yml:3:1: not valid YAML: did not find expected node content"},
-		"many notes":   {item + "- image: a@" + registrytest.SomeDigest + "\n  annotations: {" + strings.Repeat("a: b, ", 257) + "}\n", `l.yml:5:16: images[0].annotations has more than 256 annotations`},
-		"a list":       {"- a\n", "l.yml:1:1: the document is not a mapping"},
+		"many notes":   {item + "- image: a@" + registrytest.SomeDigest + "\n  annotations: {" + manyFields(257) + "}\n", `l.yml:5:16: images[0].annotations has more than 256 annotations`},
+		"a list":       {"- a\n", "l.yml:1:1: the document is a list, not a mapping"},
 		"another kind": {"apiVersion: v1\nkind: List\n", `l.yml:1:1: kind "List" of apiVersion "v1" is not ImagesLock of imgpkg.carvel.dev/v1alpha1`},
 		"no kind":      {"images: []\n", `l.yml:1:1: kind "" of apiVersion "" is not ImagesLock of imgpkg.carvel.dev/v1alpha1`},
-		"unknown":      {imagesLockHead + "spec: 1\n", `l.yml:3:1: the document has an unknown field "spec"`},
-		"twice":        {imagesLockHead + "kind: ImagesLock\n", `l.yml:3:1: the document has field "kind" twice`},
+		"unknown":      {imagesLockHead + "spec: 1\n", `l.yml:3:1: unknown field "spec"`},
+		"twice":        {imagesLockHead + "kind: ImagesLock\n", `l.yml:3:1: duplicate field "kind"`},
 		"two":          {imagesLockHead + "---\na: b\n", `l.yml:3:1: a second document`},
-		"no list":      {imagesLockHead + "images: {}\n", `l.yml:3:9: images is not a list`},
-		"no mapping":   {item + "- a\n", `l.yml:4:3: images[0] is not a mapping`},
-		"no image":     {item + "- {}\n", `l.yml:4:3: images[0] has no image`},
-		"number":       {item + "- image: 1\n", `l.yml:4:10: images[0].image is not a text`},
+		"no list":      {imagesLockHead + "images: {}\n", `l.yml:3:9: images is a mapping, not a list`},
+		"no mapping":   {item + "- a\n", `l.yml:4:3: images[0] is a string, not a mapping`},
+		"no image":     {item + "- {}\n", `l.yml:4:3: images[0].image is missing`},
+		"number":       {item + "- image: 1\n", `l.yml:4:10: images[0].image is a number, not a string`},
 		"tag":          {item + "- image: a:1\n", `l.yml:4:10: images[0].image has no digest`},
-		"alias":        {item + "- &a\n  image: a@" + registrytest.SomeDigest + "\n- *a\n", `l.yml:6:3: images[1] is not a mapping`},
-		"annotations":  {item + "- image: a@" + registrytest.SomeDigest + "\n  annotations: []\n", `l.yml:5:16: images[0].annotations is not a mapping`},
-		"annotation":   {item + "- image: a@" + registrytest.SomeDigest + "\n  annotations: {a: true}\n", `l.yml:5:20: images[0].annotations "a" is not a text`},
-		"annotation 2": {item + "- image: a@" + registrytest.SomeDigest + "\n  annotations: {a: b, a: c}\n", `l.yml:5:23: images[0].annotations has "a" twice`},
-		"many":         {imagesLockHead + "images: [" + strings.Repeat("{},", 10_001) + "]\n", `l.yml:3:9: more than 10000 images`},
+		"alias":        {item + "- &a\n  image: a@" + registrytest.SomeDigest + "\n- *a\n", `l.yml:6:3: aliases are not supported in this file`},
+		"annotations":  {item + "- image: a@" + registrytest.SomeDigest + "\n  annotations: []\n", `l.yml:5:16: images[0].annotations is a list, not a mapping`},
+		"annotation":   {item + "- image: a@" + registrytest.SomeDigest + "\n  annotations: {a: true}\n", `l.yml:5:20: images[0].annotations.a is a boolean, not a string`},
+		"annotation 2": {item + "- image: a@" + registrytest.SomeDigest + "\n  annotations: {a: b, a: c}\n", `l.yml:5:23: duplicate field "a"`},
+		"merge":        {item + "- image: a@" + registrytest.SomeDigest + "\n  annotations: {<<: x}\n", `l.yml:1:1: is not an ImagesLock that can be read`},
+		"many":         {imagesLockHead + "images: [" + strings.Repeat("{image: a@"+registrytest.SomeDigest+"},", 10_001) + "]\n", `l.yml:3:9: more than 10000 images`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, err := lock.ParseImagesLock("l.yml", []byte(tt.in))

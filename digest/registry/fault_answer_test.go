@@ -12,6 +12,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/digest/internal/registrytest"
+	"github.com/kubepromote/kubepromote/digest/registry"
 )
 
 // byGet makes a fault of the GET that follows a HEAD that is not allowed.
@@ -207,5 +208,21 @@ func TestPromptWithTokens(t *testing.T) {
 			}
 			registrytest.Settle(t, before, r)
 		})
+	}
+}
+
+// A digest that is not SHA-256 is no tag: what cannot be compared with it is not
+// what was asked for.
+func TestDigestOfAnotherAlgorithm(t *testing.T) {
+	f := registrytest.New(t)
+	f.Push(t, "a", "b", "one")
+	f.SetFault(registrytest.OnPath("/manifests/sha512:", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", registrytest.ManifestType)
+		w.Write(registrytest.Manifest("one"))
+	}))
+	repo := newRepository(t, registry.Options{}, f.Host+"/a")
+	_, body, err := repo.Manifest(t.Context(), "sha512:"+strings.Repeat("0", 128))
+	if body != nil || err == nil || !strings.HasPrefix(err.Error(), "answered with another digest, sha256:") {
+		t.Errorf("%q, %v", body, err)
 	}
 }

@@ -113,7 +113,9 @@ func (r *Repository) keep(digest string, body []byte) {
 	}
 }
 
-func isDigest(ref string) bool { return strings.HasPrefix(ref, grammar.DigestPrefix) }
+// isDigest is also true for a digest of another algorithm, which no content is
+// found to have.
+func isDigest(ref string) bool { return strings.Contains(ref, ":") }
 
 func mediaType(resp *http.Response) types.MediaType {
 	return content.BareMediaType(resp.Header.Get("Content-Type"))

@@ -132,14 +132,20 @@ func WithoutURLs(s string) string {
 	return strings.Join(words, " ")
 }
 
+// Printable puts a space in the place of all that is not to be seen: line breaks,
+// what moves a terminal's cursor, and what turns the direction of the text.
+func Printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return ' '
+	}, strings.ToValidUTF8(s, "?"))
+}
+
 // OneLine makes one bounded line of a text.
 func OneLine(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, s)
+	s = Printable(s)
 	if len(s) > maxText {
 		s = strings.ToValidUTF8(s[:maxText], "") + "…"
 	}

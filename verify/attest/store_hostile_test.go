@@ -35,13 +35,13 @@ func TestStoreHostile(t *testing.T) {
 		answer       http.HandlerFunc
 		want         string
 	}{
-		"image of other bytes": {"GET", "/manifests/sha256:", index("{}"), "its content has the digest"},
-		"no location":          {"POST", "/blobs/uploads/", place(""), "names no place"},
-		"bad location":         {"POST", "/blobs/uploads/", place("http://[::1"), "names no place"},
-		"private location":     {"POST", "/blobs/uploads/", place("http://10.0.0.1/x"), "redirect to the private address"},
-		"other scheme":         {"POST", "/blobs/uploads/", place("file:///etc/passwd"), "unsupported protocol"},
-		"upload taken as done": {"POST", "/blobs/uploads/", sigtest.Status(http.StatusOK), "names no place"},
-		"manifest not created": {"PUT", "/manifests/", sigtest.Status(http.StatusNoContent), "204 No Content"},
+		"image of other bytes": {"GET", "/manifests/sha256:", index("{}"), "answered with another digest"},
+		"no location":          {"POST", "/blobs/uploads/", place(""), "without a place to upload to"},
+		"bad location":         {"POST", "/blobs/uploads/", place("http://[::1"), "points to a URL that cannot be read"},
+		"location inside":      {"POST", "/blobs/uploads/", place("http://169.254.169.254/x"), "metadata address: not asked"},
+		"other scheme":         {"POST", "/blobs/uploads/", place("file:///etc/passwd"), "points to a URL that is not https"},
+		"upload taken as done": {"POST", "/blobs/uploads/", sigtest.Status(http.StatusOK), "unexpected answer (200)"},
+		"manifest not created": {"PUT", "/manifests/", sigtest.Status(http.StatusNoContent), "unexpected answer (204)"},
 		"list of another kind": {"GET", "/manifests/sha256-", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", string(types.OCIManifestSchema1))
 			fmt.Fprint(w, "{}")
@@ -49,12 +49,12 @@ func TestStoreHostile(t *testing.T) {
 		"list of text":       {"GET", "/manifests/sha256-", index("[1]"), "no valid image index"},
 		"list of one":        {"GET", "/manifests/sha256-", index(`{"manifests":{}}`), "no valid image index"},
 		"list of bad entry":  {"GET", "/manifests/sha256-", index(`{"manifests":[{"digest":7}]}`), "no valid image index"},
-		"list too long":      {"GET", "/manifests/sha256-", index(`{"manifests":[` + huge + `{}]}` + strings.Repeat(" ", source.MaxManifestSize)), "more than 4194304 bytes"},
+		"list too long":      {"GET", "/manifests/sha256-", index(`{"manifests":[` + huge + `{}]}` + strings.Repeat(" ", source.MaxManifestSize)), "more than 4 MiB"},
 		"list that is empty": {"GET", "/manifests/sha256-", index(`{"manifests":[]}`), "others keep changing the same tag"},
 		"referrers as text":  {"GET", "/referrers/", index("x"), "cannot read the referrers"},
 		"redirect inside": {"GET", "/referrers/", func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "http://192.168.0.1/x", http.StatusTemporaryRedirect)
-		}, "redirect to the private address"},
+			http.Redirect(w, r, "http://169.254.169.254/x", http.StatusTemporaryRedirect)
+		}, "metadata address: not asked"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := sigtest.NewWire(t, false)

@@ -26,14 +26,16 @@ import (
 	"github.com/sigstore/sigstore-go/pkg/testing/ca"
 	"github.com/sigstore/sigstore/pkg/signature"
 
+	"github.com/kubepromote/kubepromote/digest/registry"
 	"github.com/kubepromote/kubepromote/verify/internal/condition"
 	"github.com/kubepromote/kubepromote/verify/internal/sigbundle"
 	"github.com/kubepromote/kubepromote/verify/internal/sigtest"
+	"github.com/kubepromote/kubepromote/verify/internal/source"
 	"github.com/kubepromote/kubepromote/verify/internal/statement"
 )
 
 func newStorer(w *sigtest.Wire, o StoreOptions) *Storer {
-	o.Keychain, o.Transport = sigtest.NoCredentials{}, w.Server.Client().Transport
+	o.Client = w.Client()
 	s := NewStorer(o)
 	s.pause = 10 * time.Millisecond
 	return s
@@ -57,8 +59,7 @@ func kept(t testing.TB, w *sigtest.Wire, image v1.Descriptor) [][]byte {
 	t.Helper()
 	ref, err := name.NewDigest(w.Ref(image))
 	sigtest.Must(t, err)
-	r, err := newStorer(w, StoreOptions{}).open(t.Context(), ref.Context())
-	sigtest.Must(t, err)
+	r := source.Repository{Repository: w.Client().Repository(ref.Context())}
 	list, err := r.Referrers(t.Context(), image.Digest)
 	sigtest.Must(t, err)
 	var found [][]byte
@@ -154,8 +155,7 @@ func TestStoreKeepsTheList(t *testing.T) {
 	sigtest.Must(t, err)
 	ref, err := name.NewDigest(w.Ref(image))
 	sigtest.Must(t, err)
-	r, err := newStorer(w, StoreOptions{}).open(t.Context(), ref.Context())
-	sigtest.Must(t, err)
+	r := source.Repository{Repository: w.Client().Repository(ref.Context())}
 	doc, err := r.Manifest(t.Context(), "sha256-"+image.Digest.Hex)
 	sigtest.Must(t, err)
 	for _, want := range []string{`"x-index":{"a":1}`, `"x-entry":[1,2]`, sigtest.BundleV03} {
@@ -205,8 +205,7 @@ func TestStoreIsOvertaken(t *testing.T) {
 			sigtest.Must(t, err)
 			ref, err := name.NewDigest(w.Ref(image))
 			sigtest.Must(t, err)
-			r, err := newStorer(w, StoreOptions{}).open(t.Context(), ref.Context())
-			sigtest.Must(t, err)
+			r := source.Repository{Repository: w.Client().Repository(ref.Context())}
 			stale, err := r.Manifest(t.Context(), tag)
 			sigtest.Must(t, err)
 			var writes atomic.Int64
@@ -323,10 +322,9 @@ func TestStoreFailures(t *testing.T) {
 		want         string
 	}{
 		"no login":             {"GET", "/manifests/sha256:", 401, false, "was not stored"},
-		"registry down":        {"GET", "/v2/", 503, true, "cannot reach the registry"},
-		"no image":             {"GET", "/manifests/sha256:", 404, false, "404"},
+		"registry down":        {"GET", "/v2/", 503, true, "server error (503)"},
+		"no image":             {"GET", "/manifests/sha256:", 404, false, "not found"},
 		"image unreadable":     {"GET", "/manifests/sha256:", 500, true, "500"},
-		"no blobs":             {"HEAD", "/blobs/", 403, false, "403"},
 		"no upload":            {"POST", "/blobs/uploads/", 403, false, "403"},
 		"upload fails":         {"POST", "/blobs/uploads/", 502, true, "502"},
 		"no manifest":          {"PUT", "/manifests/", 403, false, "cannot write to"},
@@ -354,6 +352,29 @@ func TestStoreFailures(t *testing.T) {
 				t.Errorf("%+v", err)
 			}
 		})
+	}
+}
+
+// Whoever may only write to a repository is refused the question whether a blob is
+// there.
+func TestStoreWithoutReadingBlobs(t *testing.T) {
+	w := sigtest.NewWire(t, true)
+	image := w.Image(t, "a")
+	data := attested(t, w, image, sigtest.NewSigner(t, "p256"), "staging")
+	f := func(rw http.ResponseWriter, r *http.Request) bool {
+		hit := r.Method == http.MethodHead && strings.Contains(r.URL.Path, "/blobs/")
+		if hit {
+			rw.WriteHeader(http.StatusForbidden)
+		}
+		return hit
+	}
+	w.Answer.Store(&f)
+	stored, err := newStorer(w, StoreOptions{}).Store(t.Context(), w.Ref(image), data)
+	if err != nil || !stored.Written {
+		t.Errorf("%+v, %v", stored, err)
+	}
+	if all := kept(t, w, image); len(all) != 1 {
+		t.Errorf("%d bundles", len(all))
 	}
 }
 
@@ -414,9 +435,10 @@ func (k slowCredentials) Resolve(authn.Resource) (authn.Authenticator, error) {
 func TestStoreDoesNotWaitForHelpers(t *testing.T) {
 	w := sigtest.NewWire(t, true)
 	image := w.Image(t, "a")
+	w.On("/v2/", sigtest.LoginFirst)
 	never := make(chan struct{})
 	defer close(never)
-	s := NewStorer(StoreOptions{Keychain: slowCredentials{never}, Timeout: 50 * time.Millisecond})
+	s := NewStorer(StoreOptions{Client: registry.New(registry.Options{Keychain: slowCredentials{never}}), Timeout: 50 * time.Millisecond})
 	_, err := s.Store(t.Context(), w.Ref(image), attested(t, w, image, sigtest.NewSigner(t, "p256"), "staging"))
 	if e, ok := errors.AsType[*StoreError](err); !ok || !e.Unknown || !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)

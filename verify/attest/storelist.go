@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -40,7 +41,12 @@ func (w *writer) apiLists(ctx context.Context, subject, entry v1.Hash) (bool, er
 	if byTag {
 		return false, nil // what is wrong with that list is told when it is added to
 	}
-	return slices.ContainsFunc(all, func(d v1.Descriptor) bool { return d.Digest == entry }), err
+	if slices.ContainsFunc(all, func(d v1.Descriptor) bool { return d.Digest == entry }) {
+		return true, nil
+	} else if err != nil {
+		return false, fmt.Errorf("cannot read the referrers of %s: %w", w.What(subject.String()), err)
+	}
+	return false, nil
 }
 
 // settle repeats a change of what stands under a tag until it finds nothing to

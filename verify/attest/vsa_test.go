@@ -126,28 +126,21 @@ func TestCheckPromotion(t *testing.T) {
 	sigtest.Must(t, err)
 	good := condition.PromotionWant{Digest: "sha256:" + sigtest.SomeHex, Environment: "staging"}
 	all := condition.PromotionWant{
-		Digest: "sha256:" + sigtest.SomeHex, Environment: "staging", Service: "cart", Verifier: "https://kubepromote.dev/cli",
-		Policy: "git+https://git.example.com/infra#kubepromote.yaml", Resource: "oci://" + someImage,
-		Levels: []string{"SLSA_BUILD_LEVEL_3"}, Gates: []string{"soak"}, Now: someTime.Add(time.Hour), MaxAge: 2 * time.Hour,
+		Digest: "sha256:" + sigtest.SomeHex, Environment: "staging", Service: "cart",
+		Levels: []string{"SLSA_BUILD_LEVEL_3"}, Gates: []string{"soak"},
 	}
 	sigtest.Must(t, condition.CheckPromotion(s, good))
 	sigtest.Must(t, condition.CheckPromotion(s, all))
 	for want, change := range map[string]func(*condition.PromotionWant){
-		"it is about another digest":                         func(w *condition.PromotionWant) { w.Digest = "sha256:" + strings.Repeat("b", 64) },
-		"about another digest":                               func(w *condition.PromotionWant) { w.Digest = "" },
-		`the environment is "staging", not "dev"`:            func(w *condition.PromotionWant) { w.Environment = "dev" },
-		`the service is "cart", not "shop"`:                  func(w *condition.PromotionWant) { w.Service = "shop" },
-		`the verifier is "https://kubepromote.dev/cli", not`: func(w *condition.PromotionWant) { w.Verifier = "https://example.com" },
-		"the policy is":                                      func(w *condition.PromotionWant) { w.Policy = "a:b" },
-		"the resource is":                                    func(w *condition.PromotionWant) { w.Resource = "a:b" },
-		`level "SLSA_BUILD_LEVEL_4"`:                         func(w *condition.PromotionWant) { w.Levels = []string{"SLSA_BUILD_LEVEL_3", "SLSA_BUILD_LEVEL_4"} },
-		`gate "smoke" did not pass`:                          func(w *condition.PromotionWant) { w.Gates = []string{"smoke"} },
-		`gate "freeze" did not pass`:                         func(w *condition.PromotionWant) { w.Gates = []string{"freeze"} },
-		`was overruled: "incident 42"`:                       func(w *condition.PromotionWant) { w.NoOverride = true },
-		"older than 30m0s":                                   func(w *condition.PromotionWant) { w.MaxAge = 30 * time.Minute },
-		"it was made in the future":                          func(w *condition.PromotionWant) { w.Now = someTime.Add(-time.Hour) },
-		"!there is no environment":                           func(w *condition.PromotionWant) { w.Environment = "" },
-		"!there is no time to compare":                       func(w *condition.PromotionWant) { w.Now = time.Time{} },
+		"it is about another digest":              func(w *condition.PromotionWant) { w.Digest = "sha256:" + strings.Repeat("b", 64) },
+		"about another digest":                    func(w *condition.PromotionWant) { w.Digest = "" },
+		`the environment is "staging", not "dev"`: func(w *condition.PromotionWant) { w.Environment = "dev" },
+		`the service is "cart", not "shop"`:       func(w *condition.PromotionWant) { w.Service = "shop" },
+		`level "SLSA_BUILD_LEVEL_4"`:              func(w *condition.PromotionWant) { w.Levels = []string{"SLSA_BUILD_LEVEL_3", "SLSA_BUILD_LEVEL_4"} },
+		`gate "smoke" did not pass`:               func(w *condition.PromotionWant) { w.Gates = []string{"smoke"} },
+		`gate "freeze" did not pass`:              func(w *condition.PromotionWant) { w.Gates = []string{"freeze"} },
+		`was overruled: "incident 42"`:            func(w *condition.PromotionWant) { w.NoOverride = true },
+		"!there is no environment":                func(w *condition.PromotionWant) { w.Environment = "" },
 	} {
 		w := all
 		change(&w)
@@ -168,7 +161,7 @@ func TestCheckPromotionOfOthers(t *testing.T) {
 	ext := func(s string) string {
 		return `{"verificationResult":"PASSED","` + statement.PromotionField + `":` + s + `}`
 	}
-	want := condition.PromotionWant{Digest: "sha256:" + sigtest.SomeHex, Environment: "staging", Now: someTime}
+	want := condition.PromotionWant{Digest: "sha256:" + sigtest.SomeHex, Environment: "staging"}
 	for name, c := range map[string]struct{ payload, want string }{
 		"no predicate":      {strings.Replace(sigtest.Minimal, "a:b", statement.VSAType, 1) + "}", `the result is ""`},
 		"other predicate":   {vsa("https://slsa.dev/verification_summary/v0.2", ext(`{"environment":"staging"}`)), "which is no verification summary"},
@@ -178,7 +171,6 @@ func TestCheckPromotionOfOthers(t *testing.T) {
 		"result true":       {vsa(statement.VSAType, `{"verificationResult":true}`), `the result is ""`},
 		"failing gate":      {vsa(statement.VSAType, ext(`{"environment":"staging","gates":[{"gate":"soak","verdict":"fail"}]}`)), `the verdict of gate "soak" "fail"`},
 		"gate of no object": {vsa(statement.VSAType, ext(`{"environment":"staging","gates":["soak"]}`)), `the verdict of gate "" ""`},
-		"no time":           {vsa(statement.VSAType, ext(`{"environment":"staging"}`)), `timeVerified "" is no time`},
 		"failed level":      {vsa(statement.VSAType, `{"verificationResult":"PASSED","verifiedLevels":["FAILED",{}],"`+statement.PromotionField+`":{"environment":"staging"}}`), "and the level FAILED"},
 	} {
 		s, err := statement.Parse([]byte(c.payload))
@@ -211,15 +203,14 @@ func TestApproval(t *testing.T) {
 		t.Errorf("%s", s.Payload())
 	}
 	all := condition.ApprovalWant{Digest: "sha256:" + sigtest.SomeHex, Environment: "production", Service: "cart",
-		Commit: strings.Repeat("c", 40), Now: someTime.Add(time.Hour), MaxAge: 2 * time.Hour}
+		Commit: strings.Repeat("c", 40), Now: someTime.Add(time.Hour)}
 	sigtest.Must(t, condition.CheckApproval(s, all))
 	for want, change := range map[string]func(*condition.ApprovalWant){
 		"about another digest":         func(w *condition.ApprovalWant) { w.Digest = "sha256:" + strings.Repeat("b", 64) },
 		`the environment is`:           func(w *condition.ApprovalWant) { w.Environment = "staging" },
 		`the service is "cart", not`:   func(w *condition.ApprovalWant) { w.Service = "shop" },
 		`the commit is`:                func(w *condition.ApprovalWant) { w.Commit = strings.Repeat("d", 40) },
-		"it has expired":               func(w *condition.ApprovalWant) { w.Now, w.MaxAge = someTime.Add(24*time.Hour), 0 },
-		"older than 10m0s":             func(w *condition.ApprovalWant) { w.MaxAge = 10 * time.Minute },
+		"it has expired":               func(w *condition.ApprovalWant) { w.Now = someTime.Add(24 * time.Hour) },
 		"it was made in the future":    func(w *condition.ApprovalWant) { w.Now = someTime.Add(-time.Hour) },
 		"there is no environment or":   func(w *condition.ApprovalWant) { w.Environment = "" },
 		"no time to compare the appro": func(w *condition.ApprovalWant) { w.Now = time.Time{} },
@@ -233,7 +224,7 @@ func TestApproval(t *testing.T) {
 	a.Service, a.Expires = "", time.Time{}
 	s, err = NewApproval(a)
 	sigtest.Must(t, err)
-	all.Now, all.MaxAge = someTime.Add(1000*time.Hour), 0
+	all.Now = someTime.Add(1000 * time.Hour)
 	sigtest.Must(t, condition.CheckApproval(s, all))
 	if err := condition.CheckApproval(someVSA(t), all); err == nil || !strings.Contains(err.Error(), "which is no approval") {
 		t.Error(err)

@@ -35,6 +35,7 @@ const ManifestTypes = string(types.OCIManifestSchema1) + ", " + string(types.OCI
 	string(types.DockerManifestSchema1Signed) + ", " + string(types.DockerManifestSchema1) + ", " +
 	string(artifactManifest)
 
+// IsManifestType knows the types of all that is a manifest.
 func IsManifestType(t types.MediaType) bool {
 	return t.IsIndex() || t.IsImage() || t == artifactManifest
 }
@@ -67,11 +68,13 @@ func BareMediaType(contentType string) types.MediaType {
 	return types.MediaType(strings.TrimSpace(bare))
 }
 
+// Hash is the digest of content.
 func Hash(data []byte) v1.Hash {
 	sum := sha256.Sum256(data)
 	return v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(sum[:])}
 }
 
+// Describe makes the descriptor of content; parameters of its media type are left out.
 func Describe(body []byte, mediaType string) v1.Descriptor {
 	return v1.Descriptor{MediaType: BareMediaType(mediaType), Digest: Hash(body), Size: int64(len(body))}
 }

@@ -118,21 +118,22 @@ func TestParsePullSecret(t *testing.T) {
 		}
 	}
 	for _, tt := range []struct{ text, want string }{
-		{"", "p: no pull secret in it, write a Secret of type kubernetes.io/dockerconfigjson"},
-		{"hunter2: [", "p: not YAML"},
-		{"- hunter2", "p:1: not a Secret of v1"},
+		{"", "p: is empty"},
+		{"---\n~\n", "p: no pull secret in it, write a Secret of type kubernetes.io/dockerconfigjson"},
+		{"hunter2: [", "p:1: not valid YAML"},
+		{"- hunter2", "p:1: the document is a list, not a mapping"},
 		{"\n\napiVersion: v1\nkind: ConfigMap\n", "p:3: not a Secret of v1"},
 		{"apiVersion: v1\nkind: Secret\ntype: Opaque\n", "p:1: type of the Secret is not kubernetes.io/dockerconfigjson or kubernetes.io/dockercfg"},
-		{"apiVersion: v1\nkind: Secret\nstringdata: {a: hunter2}\n", `p:1: unknown field "stringdata" in the Secret`},
-		{"apiVersion: v1\nkind: Secret\ndata: hunter2\n", "p:1: a field of the Secret has a value of the wrong type"},
+		{"apiVersion: v1\nkind: Secret\nstringdata: {a: hunter2}\n", `p:3: unknown field "stringdata"`},
+		{"apiVersion: v1\nkind: Secret\ndata: hunter2\n", "p:3: data is a string, not a mapping"},
 		{"apiVersion: v1\nkind: Secret\ntype: kubernetes.io/dockercfg\n", "p:1: the Secret has no data for .dockercfg"},
 		{"apiVersion: v1\nkind: Secret\ntype: kubernetes.io/dockercfg\ndata: {.dockercfg: hunter-2}\n", "p:1: data for .dockercfg is not base64"},
 		{"apiVersion: v1\nkind: Secret\ntype: kubernetes.io/dockercfg\nstringData: {.dockercfg: hunter2}\n", "p:1: .dockercfg is not a JSON object"},
 		{"apiVersion: v1\nkind: Secret\ntype: kubernetes.io/dockercfg\nstringData: {.dockercfg: '{\"a\":\"hunter2\"}'}\n", "p:1: .dockercfg: entry with a value that is not credentials"},
 		{pullSecret("hunter2"), `p:1: .dockerconfigjson: not a JSON object with "auths"`},
-		{strings.Repeat("---\n{}\n", 101), "p:2: not a Secret of v1"},
+		{strings.Repeat("---\n{}\n", 3), "p:2: not a Secret of v1"},
 		{strings.Repeat("---\n~\n", 102), "p:201: more than 100 documents"},
-		{strings.Repeat("#", 1<<20+1), "p: larger than 1 MiB"},
+		{strings.Repeat("#", 1<<20+1), "p: is larger than 1 MiB"},
 	} {
 		_, err := credentials.ParsePullSecret("p", []byte(tt.text))
 		if err == nil || err.Error() != tt.want {

@@ -1,17 +1,15 @@
 package credentials
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/kubepromote/kubepromote/internal/fault"
+	"github.com/kubepromote/kubepromote/internal/yamlfile"
 )
 
 // maxSecretDocs bounds the documents of a file with pull secrets.
@@ -47,45 +45,34 @@ type secret struct {
 // for the repositories below it, and "*" for a part of one label of the host.
 // Errors have the form "name:line: what" and never a value of the file.
 func ParsePullSecret(name string, data []byte) (*PullSecret, error) {
-	if len(data) > maxAuthFile {
-		return nil, fault.Text(name + ": larger than 1 MiB")
-	}
+	// What the parser says quotes what it could not read.
+	f := yamlfile.Parse(name, data, yamlfile.Options{Size: maxAuthFile, Documents: maxSecretDocs, Secret: true})
 	s := &PullSecret{name: name}
-	dec := yaml.NewDecoder(bytes.NewReader(data))
-	for n := 0; ; n++ {
-		var doc yaml.Node
-		err := dec.Decode(&doc)
-		switch {
-		case errors.Is(err, io.EOF) && len(s.entries) == 0:
-			return nil, fault.Text(name + ": no pull secret in it, write a Secret of type kubernetes.io/dockerconfigjson")
-		case errors.Is(err, io.EOF):
-			return s, nil
-		case err != nil:
-			// The parser quotes what it could not read.
-			return nil, fault.Text(name + ": not YAML")
-		case n == maxSecretDocs:
-			return nil, fault.Text(fmt.Sprintf("%s:%d: more than %d documents", name, doc.Line, maxSecretDocs))
-		}
-		if len(doc.Content) == 0 || doc.Content[0].Tag == "!!null" {
+	for i, doc := range f.Documents() {
+		var one secret
+		if doc.ShortTag() == "!!null" || !f.Decode(i, &one) {
 			continue
 		}
-		entries, why := secretEntries(doc.Content[0])
+		entries, why := one.entries()
 		if why != "" {
-			return nil, fault.Text(fmt.Sprintf("%s:%d: %s", name, doc.Content[0].Line, why))
+			f.Add(doc, "", "%s", why)
 		}
 		s.entries = append(s.entries, entries...)
 	}
+	for _, x := range f.Faults() {
+		if x.Line == 0 {
+			return nil, fault.Text(name + ": " + x.Msg)
+		}
+		return nil, fault.Text(fmt.Sprintf("%s:%d: %s", name, x.Line, x.Msg))
+	}
+	if len(s.entries) == 0 {
+		return nil, fault.Text(name + ": no pull secret in it, write a Secret of type kubernetes.io/dockerconfigjson")
+	}
+	return s, nil
 }
 
-// secretEntries returns the credentials of one document, or what is wrong.
-func secretEntries(doc *yaml.Node) ([]authEntry, string) {
-	if why := checkSecretFields(doc); why != "" {
-		return nil, why
-	}
-	var s secret
-	if err := doc.Decode(&s); err != nil {
-		return nil, "a field of the Secret has a value of the wrong type"
-	}
+// entries returns the credentials of one document, or what is wrong.
+func (s *secret) entries() ([]authEntry, string) {
 	if s.APIVersion != "v1" || s.Kind != "Secret" {
 		return nil, "not a Secret of v1"
 	}
@@ -115,22 +102,6 @@ func secretEntries(doc *yaml.Node) ([]authEntry, string) {
 func secretFault(key string, err error) string {
 	if err != nil {
 		return key + ": " + err.Error()
-	}
-	return ""
-}
-
-// checkSecretFields looks at the names of the fields itself: the library's
-// message about an unknown field has several lines.
-func checkSecretFields(doc *yaml.Node) string {
-	if doc.Kind != yaml.MappingNode {
-		return "not a Secret of v1"
-	}
-	for i := 0; i < len(doc.Content); i += 2 {
-		switch key := doc.Content[i].Value; key {
-		case "apiVersion", "kind", "metadata", "immutable", "type", "data", "stringData":
-		default:
-			return fmt.Sprintf("unknown field %q in the Secret", fault.Shorten(key))
-		}
 	}
 	return ""
 }

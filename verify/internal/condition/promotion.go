@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/kubepromote/kubepromote/verify/internal/mismatch"
 	"github.com/kubepromote/kubepromote/verify/internal/statement"
@@ -18,16 +17,11 @@ type PromotionWant struct {
 	Digest      string   // sha256:<hex>; required
 	Environment string   // which the image must have passed; required
 	Service     string   // for which it must have passed
-	Verifier    string   // verifier.id
-	Policy      string   // policy.uri
-	Resource    string   // resourceUri
 	Levels      []string // all of which must be among verifiedLevels
 	Gates       []string // which must be there with the verdict pass
 	// NoOverride refuses summaries in which a verdict was overruled. Gates never
 	// counts an overruled verdict.
 	NoOverride bool
-	Now        time.Time     // to compare the time with; zero: the time is not looked at
-	MaxAge     time.Duration // needs Now; 0: any age
 }
 
 // CheckPromotion says whether a statement is a verification summary that lets
@@ -37,13 +31,12 @@ type PromotionWant struct {
 // The statement must have been verified before: that the summary is by the
 // verifier it names is shown by its signature alone. Also, one summary is
 // looked at and no other. A later one that failed takes nothing back, because
-// whoever may delete from the registry could hide it; use MaxAge for that.
+// whoever may delete from the registry could hide it; a policy bounds the age of
+// what it asks for instead.
 func CheckPromotion(s statement.Statement, want PromotionWant) error {
 	switch {
 	case want.Environment == "":
 		return errors.New("there is no environment to compare the summary with")
-	case want.MaxAge != 0 && want.Now.IsZero():
-		return errors.New("there is no time to compare the age of the summary with")
 	case s.PredicateType() != statement.VSAType:
 		return mismatch.NotMet("it states %s, which is no verification summary", untrusted.Quoted(s.PredicateType()))
 	case !s.About(want.Digest):
@@ -55,23 +48,13 @@ func CheckPromotion(s statement.Statement, want PromotionWant) error {
 		expect("the result", p.Text("verificationResult"), statement.Passed),
 		expect("the environment", about.Text("environment"), want.Environment),
 		expect("the service", about.Text("service"), want.Service),
-		expect("the verifier", p.Object("verifier").Text("id"), want.Verifier),
-		expect("the policy", p.Object("policy").Text("uri"), want.Policy),
-		expect("the resource", p.Text("resourceUri"), want.Resource),
 	); err != nil {
 		return err
 	}
 	if err := want.checkLevels(p.List("verifiedLevels")); err != nil {
 		return err
 	}
-	if err := want.checkGates(about.List("gates")); err != nil || want.Now.IsZero() {
-		return err
-	}
-	made, err := p.Time("timeVerified")
-	if err != nil {
-		return err
-	}
-	return checkAge(made, want.Now, want.MaxAge)
+	return want.checkGates(about.List("gates"))
 }
 
 func (w *PromotionWant) checkLevels(levels []any) error {

@@ -47,6 +47,7 @@ func (v Verifier) IsEd25519() bool {
 // Error says what is wrong with a key, in words for a policy message.
 type Error struct{ Msg, Hint string }
 
+// Error is the message, without the hint.
 func (e *Error) Error() string { return e.Msg }
 
 // Parse reads one public key in PEM form. The error is a *keyError.
@@ -111,6 +112,7 @@ func decodeKey(data []byte) (crypto.PublicKey, error) {
 	return pub, nil
 }
 
+// CheckStrength refuses keys that are weak, or that nothing here can work with.
 func CheckStrength(pub crypto.PublicKey) error {
 	const hint = "cosign generate-key-pair makes a key that is supported"
 	if k, ok := pub.(*rsa.PublicKey); ok && k.N.BitLen() < 2048 {

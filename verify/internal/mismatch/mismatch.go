@@ -16,12 +16,15 @@ type Error struct {
 	Text string
 }
 
+// Error is the text.
 func (m *Error) Error() string { return m.Text }
 
+// Malformed is about a signature that is not one.
 func Malformed(format string, args ...any) error {
 	return New(RankMalformed, "malformed: "+untrusted.OneLine(fmt.Sprintf(format, args...)))
 }
 
+// The ranks, from what tells the reader least.
 const (
 	RankMalformed = iota
 	RankOtherKey
@@ -35,9 +38,10 @@ const (
 	RankCondition
 )
 
+// New makes one of a rank.
 func New(rank int, text string) *Error { return &Error{Rank: rank, Text: text} }
 
 // NotMet is the mismatch of a condition that does not hold.
 func NotMet(format string, args ...any) error {
-	return New(RankOtherStatement, untrusted.Clean(fmt.Sprintf(format, args...), untrusted.MaxMessage))
+	return New(RankOtherStatement, untrusted.Message(fmt.Sprintf(format, args...)))
 }

@@ -5,6 +5,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/kubepromote/kubepromote/internal/yamlfile"
 	"github.com/kubepromote/kubepromote/verify/internal/condition"
 	"github.com/kubepromote/kubepromote/verify/internal/statement"
 	"github.com/kubepromote/kubepromote/verify/internal/untrusted"
@@ -66,7 +67,7 @@ func (d *decoder) rego(n *yaml.Node, r *Attestation) {
 	}
 	name := "rego"
 	if v := f.get("file"); v != nil {
-		name = resolve(v).Value
+		name = yamlfile.Resolve(v).Value
 	}
 	d.condition(at, r, func() (condition.Condition, error) { return condition.Rego(map[string]string{name: string(data)}) })
 }
@@ -80,7 +81,7 @@ func (d *decoder) condition(n *yaml.Node, r *Attestation, compile func() (condit
 		if bad, ok := errors.AsType[*condition.Error](err); ok {
 			hint = bad.Hint
 		}
-		d.fail(n, hint, "%s", untrusted.Clean(err.Error(), untrusted.MaxMessage))
+		d.fail(n, hint, "%s", untrusted.Message(err.Error()))
 		return
 	}
 	r.Conditions = append(r.Conditions, c)

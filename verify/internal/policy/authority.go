@@ -7,6 +7,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/kubepromote/kubepromote/internal/yamlfile"
 	"github.com/kubepromote/kubepromote/verify/internal/condition"
 	"github.com/kubepromote/kubepromote/verify/internal/keys"
 	"github.com/kubepromote/kubepromote/verify/internal/statement"
@@ -31,6 +32,7 @@ type Authority struct {
 // is empty, and what stands before the tags there.
 type Repository struct{ Name, TagPrefix string }
 
+// Repositories are where the signatures of the authority may be.
 func (a *Authority) Repositories() []Repository {
 	if len(a.repositories) == 0 {
 		return []Repository{{}}
@@ -144,7 +146,7 @@ func (d *decoder) demand(n *yaml.Node, what string) int {
 	if i, ok := d.number(n, what, maxThreshold); ok {
 		return i
 	}
-	if v := resolve(n); v.Kind == yaml.ScalarNode {
+	if v := yamlfile.Resolve(n); v.Kind == yaml.ScalarNode {
 		switch v.Value {
 		case "required":
 			return 1
@@ -193,7 +195,7 @@ func (d *decoder) checkTrust(a *Authority, f *fieldSet) {
 }
 
 func (d *decoder) annotations(n *yaml.Node) map[string]string {
-	v := resolve(n)
+	v := yamlfile.Resolve(n)
 	if v.Kind != yaml.MappingNode {
 		d.fail(n, "", "annotations must be a mapping, not %s", kindOf(v))
 		return nil

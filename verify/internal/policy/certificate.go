@@ -19,9 +19,9 @@ func (d *decoder) certificate(n *yaml.Node) Signer {
 		return nil
 	}
 	s := &CertificateSigner{}
-	before := len(d.problems)
+	before := d.failed
 	var ok bool
-	if s.Subject, ok = d.matcher(f, "subject"); !ok && len(d.problems) == before {
+	if s.Subject, ok = d.matcher(f, "subject"); !ok && d.failed == before {
 		d.fail(n, hint, "certificate has neither subject nor subjectRegexp")
 	}
 	v := d.need(f, "chain", hint)

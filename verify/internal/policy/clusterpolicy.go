@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/kubepromote/kubepromote/internal/yamlfile"
 	"github.com/kubepromote/kubepromote/verify/internal/condition"
 	"github.com/kubepromote/kubepromote/verify/internal/keys"
 	"github.com/kubepromote/kubepromote/verify/internal/statement"
@@ -70,7 +71,7 @@ func (d *decoder) clusterPolicy(p *Policy, documents []*yaml.Node) {
 			}
 		}
 	}
-	if len(policies) == 0 && len(d.problems) == 0 {
+	if len(policies) == 0 && d.failed == 0 {
 		d.fail(documents[0], "", "file has no %s", clusterImagePolicyKind)
 	}
 }
@@ -81,9 +82,9 @@ func (d *decoder) resourceName(f *fieldSet) string {
 	if m == nil {
 		return ""
 	}
-	m = resolve(m)
+	m = yamlfile.Resolve(m)
 	for i := 0; i+1 < len(m.Content) && m.Kind == yaml.MappingNode; i += 2 {
-		if resolve(m.Content[i]).Value == "name" {
+		if yamlfile.Resolve(m.Content[i]).Value == "name" {
 			s, _ := d.text(m.Content[i+1], "name")
 			return s
 		}
@@ -101,7 +102,7 @@ func (d *decoder) refuse(f *fieldSet, hint string, names ...string) {
 }
 
 func isEmpty(n *yaml.Node) bool {
-	v := resolve(n)
+	v := yamlfile.Resolve(n)
 	return v.ShortTag() == "!!null" || v.Kind == yaml.SequenceNode && len(v.Content) == 0
 }
 
@@ -314,7 +315,7 @@ func (d *decoder) clusterMatcher(f *fieldSet, field string) Matcher {
 		return Matcher{Exact: s}
 	}
 	m, ok := d.regexp(re, field+"RegExp")
-	if s := resolve(re).Value; ok && !m.matchesEverything() && (!strings.HasPrefix(s, "^") || !strings.HasSuffix(s, "$")) {
+	if s := yamlfile.Resolve(re).Value; ok && !m.matchesEverything() && (!strings.HasPrefix(s, "^") || !strings.HasSuffix(s, "$")) {
 		d.warn(re, "^"+untrusted.OneLine(s)+"$", "%sRegExp has to match the whole %s here", field, field)
 	}
 	return m
@@ -388,7 +389,7 @@ func (d *decoder) publicTrust(n *yaml.Node) *Trust {
 
 func (d *decoder) clusterRoot(n *yaml.Node, roots map[string]*Trust) *Trust {
 	s, ok := d.text(n, "trustRootRef")
-	if ok && roots[s] == nil && !slices.ContainsFunc(d.problems, func(p *Problem) bool { return strings.HasPrefix(p.Msg, "TrustRoot") }) {
+	if ok && roots[s] == nil && !slices.ContainsFunc(d.file.Faults(), func(f yamlfile.Fault) bool { return strings.HasPrefix(f.Msg, "TrustRoot") }) {
 		d.fail(n, "put the TrustRoot into the same file, with sigstoreKeys", "there is no TrustRoot %q", untrusted.OneLine(s))
 	}
 	return roots[s]

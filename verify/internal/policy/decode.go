@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -10,55 +9,30 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/kubepromote/kubepromote/internal/spelling"
+	"github.com/kubepromote/kubepromote/internal/yamlfile"
 	"github.com/kubepromote/kubepromote/verify/internal/untrusted"
 )
 
-// decoder walks the syntax tree of a policy file and collects every problem
-// with its position. The policy has a fixed depth and no recursion, so an
-// alias that contains itself ends at the first value of the wrong kind.
+// decoder walks the syntax tree of a policy file and collects every fault with
+// its place.
 type decoder struct {
-	file     string
+	file     *yamlfile.File
 	readFile func(string) ([]byte, error)
 	now      time.Time
 	trust    *Trust // of authorities that name none; may be nil
-	problems []*Problem
-	warnings []*Problem
+	failed   int    // how often fail was called
+	warned   yamlfile.File
 }
 
 func (d *decoder) fail(n *yaml.Node, hint, format string, args ...any) {
-	d.problems = append(d.problems, d.at(n, hint, format, args...))
+	d.failed++
+	d.file.Add(n, hint, format, args...)
 }
 
-// Warn reports what is allowed and hardly meant.
+// warn reports what is allowed and hardly meant.
 func (d *decoder) warn(n *yaml.Node, hint, format string, args ...any) {
-	d.warnings = append(d.warnings, d.at(n, hint, format, args...))
-}
-
-func (d *decoder) at(n *yaml.Node, hint, format string, args ...any) *Problem {
-	return &Problem{
-		File: d.file,
-		Line: max(n.Line, 1),
-		Col:  max(n.Column, 1),
-		Msg:  fmt.Sprintf(format, args...),
-		Hint: hint,
-	}
-}
-
-// sorted gives problems in the order of the file. What stands behind an alias is
-// seen several times, and reported once.
-func sorted(problems []*Problem) []*Problem {
-	slices.SortStableFunc(problems, func(a, b *Problem) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
-	})
-	var once []*Problem
-	seen := map[Problem]bool{}
-	for _, p := range problems {
-		if !seen[*p] {
-			seen[*p] = true
-			once = append(once, p)
-		}
-	}
-	return once
+	d.warned.Add(n, hint, format, args...)
 }
 
 // fieldSet is a mapping whose fields are all known.
@@ -70,7 +44,7 @@ type fieldSet struct {
 
 func (f *fieldSet) get(name string) *yaml.Node { return f.values[name] }
 
-// Repository is where a problem with a field is told: the field, or the mapping where
+// place is where a fault of a field is told: the field, or the mapping where
 // it is missing.
 func (f *fieldSet) place(name string) *yaml.Node {
 	if v := f.values[name]; v != nil {
@@ -82,7 +56,7 @@ func (f *fieldSet) place(name string) *yaml.Node {
 // fields reads a mapping with the given fields, none of which has to be there.
 // It returns nil if n is no mapping.
 func (d *decoder) fields(n *yaml.Node, what string, known ...string) *fieldSet {
-	n = resolve(n)
+	n = yamlfile.Resolve(n)
 	if n.Kind != yaml.MappingNode {
 		d.fail(n, "", "%s must be a mapping, not %s", what, kindOf(n))
 		return nil
@@ -90,10 +64,10 @@ func (d *decoder) fields(n *yaml.Node, what string, known ...string) *fieldSet {
 	f := &fieldSet{n, what, map[string]*yaml.Node{}}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
-		name := resolve(key).Value
+		name := yamlfile.Resolve(key).Value
 		switch {
-		case resolve(key).Kind != yaml.ScalarNode:
-			d.fail(key, "", "field name in %s must be a string, not %s", what, kindOf(resolve(key)))
+		case yamlfile.Resolve(key).Kind != yaml.ScalarNode:
+			d.fail(key, "", "field name in %s must be a string, not %s", what, kindOf(yamlfile.Resolve(key)))
 		case !slices.Contains(known, name):
 			d.fail(key, suggest(name, known), "unknown field %q in %s", untrusted.OneLine(name), what)
 		case f.values[name] != nil:
@@ -125,9 +99,9 @@ func (d *decoder) constant(f *fieldSet, name, want string) {
 	}
 }
 
-// Text reads a string that is not empty.
+// text reads a string that is not empty.
 func (d *decoder) text(n *yaml.Node, what string) (string, bool) {
-	v := resolve(n)
+	v := yamlfile.Resolve(n)
 	if v.Kind != yaml.ScalarNode || v.ShortTag() != "!!str" {
 		d.fail(n, "", "%s must be a string, not %s", what, kindOf(v))
 		return "", false
@@ -139,9 +113,9 @@ func (d *decoder) text(n *yaml.Node, what string) (string, bool) {
 	return v.Value, true
 }
 
-// List reads a list that is not empty.
+// list reads a list that is not empty.
 func (d *decoder) list(n *yaml.Node, what string) []*yaml.Node {
-	v := resolve(n)
+	v := yamlfile.Resolve(n)
 	if v.Kind != yaml.SequenceNode {
 		d.fail(n, "", "%s must be a list, not %s", what, kindOf(v))
 		return nil
@@ -172,7 +146,7 @@ func either(words []string) string {
 
 // boolean reads true or false.
 func (d *decoder) boolean(n *yaml.Node, what string) bool {
-	v := resolve(n)
+	v := yamlfile.Resolve(n)
 	if v.Kind != yaml.ScalarNode || v.ShortTag() != "!!bool" {
 		d.fail(n, "", "%s must be true or false, not %s", what, kindOf(v))
 		return false
@@ -196,7 +170,7 @@ func (d *decoder) duration(n *yaml.Node, what string) time.Duration {
 
 // number reads a whole number between 1 and limit; false if it is none.
 func (d *decoder) number(n *yaml.Node, what string, limit int) (int, bool) {
-	v := resolve(n)
+	v := yamlfile.Resolve(n)
 	if v.Kind != yaml.ScalarNode || v.ShortTag() != "!!int" {
 		return 0, false
 	}
@@ -206,14 +180,6 @@ func (d *decoder) number(n *yaml.Node, what string, limit int) (int, bool) {
 		return 1, true
 	}
 	return i, true
-}
-
-// resolve follows an alias. An alias never names another alias.
-func resolve(n *yaml.Node) *yaml.Node {
-	if n.Kind == yaml.AliasNode && n.Alias != nil {
-		return n.Alias
-	}
-	return n
 }
 
 func kindOf(n *yaml.Node) string {
@@ -238,39 +204,8 @@ func kindOf(n *yaml.Node) string {
 
 // suggest is the hint for a field name that is not known.
 func suggest(name string, known []string) string {
-	best, dist := "", 4
-	for _, k := range known {
-		if len(name) > 2*len(k) {
-			continue
-		}
-		if n := editDistance(strings.ToLower(name), strings.ToLower(k)); n < dist && n < len(k) {
-			best, dist = k, n
-		}
+	if best := spelling.Nearest(name, known); best != "" {
+		return fmt.Sprintf("did you mean %q?", best)
 	}
-	if best == "" {
-		return "known here: " + strings.Join(known, ", ")
-	}
-	return fmt.Sprintf("did you mean %q?", best)
-}
-
-// editDistance counts the insertions, deletions and replacements of bytes that
-// lead from one text to the other.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return "known here: " + strings.Join(known, ", ")
 }

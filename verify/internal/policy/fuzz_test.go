@@ -66,6 +66,7 @@ func FuzzParsePolicy(f *testing.F) {
 	f.Add(sigtest.PolicyText("a", keys["good.pub"], "b", keys["weak.pub"]))
 	f.Add([]byte("a: &a [*a]\n---\nb"))
 	f.Add([]byte(everything))
+	f.Add([]byte(everySigner))
 	f.Add([]byte(strings.Replace(sigtest.RuleText("    require: 2\n    maxAge: 1h\n    checkName: true\n    names: [{from: 'a.io/*', to: 'b.io/*'}]\n",
 		"    - {name: a, keyless: {issuer: b, subjectRegexp: '.*'}, timestamp: 1, attestations: [{predicateType: vsa, cel: 'true'}]}\n"),
 		"{file: root.json}", "{publicGood: true}", 1)))

@@ -22,6 +22,7 @@ type Matcher struct {
 	any   bool // everything, because the policy does not ask
 }
 
+// Match says whether a text of a certificate is the one meant.
 func (m Matcher) Match(s string) bool {
 	switch {
 	case m.any:
@@ -98,14 +99,14 @@ func (d *decoder) keyless(n *yaml.Node) Signer {
 	if f == nil {
 		return nil
 	}
-	before := len(d.problems)
+	before := d.failed
 	s := &IdentitySigner{}
 	var ok bool
-	if s.Issuer, ok = d.matcher(f, "issuer"); !ok && len(d.problems) == before {
+	if s.Issuer, ok = d.matcher(f, "issuer"); !ok && d.failed == before {
 		d.fail(n, hint, "keyless has neither issuer nor issuerRegexp")
 	}
-	between := len(d.problems)
-	if s.Subject, ok = d.matcher(f, "subject"); !ok && len(d.problems) == between {
+	between := d.failed
+	if s.Subject, ok = d.matcher(f, "subject"); !ok && d.failed == between {
 		d.fail(n, hint, "keyless has neither subject nor subjectRegexp")
 	}
 	return s

@@ -4,17 +4,13 @@
 package policy
 
 import (
-	"bytes"
-	"errors"
-	"io"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/kubepromote/kubepromote/verify/internal/untrusted"
+	"github.com/kubepromote/kubepromote/internal/yamlfile"
 )
 
 // The apiVersion and kind of a policy file.
@@ -23,9 +19,10 @@ const (
 	kind       = "VerificationPolicy"
 )
 
+// The bounds of a file.
 const (
-	maxPolicySize = 1 << 20
-	maxAliases    = 32
+	maxDocuments = 64
+	maxAliases   = 32
 )
 
 // Policy says which images need which signatures. It comes from Parse
@@ -37,7 +34,7 @@ type Policy struct {
 	Rules []*Rule
 	// Warnings lists what the policy says that is allowed and hardly meant, such
 	// as a regular expression that matches everything.
-	Warnings []*Problem
+	Warnings []yamlfile.Fault
 }
 
 // Rule holds for the repositories that one of its patterns matches. It is met
@@ -65,15 +62,6 @@ const (
 	ManifestEither    manifestMode = "either"    // one or the other
 )
 
-// Problem is one problem of a policy file.
-type Problem struct {
-	File string // as given to ParsePolicy
-	Line int    // from 1
-	Col  int    // from 1, in characters
-	Msg  string // lower case, no full stop
-	Hint string // what to do or type; may be empty
-}
-
 // Matching lists the rules that hold for a repository, by its canonical name.
 func (p *Policy) Matching(repository string) []*Rule {
 	var found []*Rule
@@ -93,12 +81,14 @@ func (p *Policy) Matching(repository string) []*Rule {
 // and the caller decides relative to what, and whether, it may be read. With a
 // nil readFile a policy that names key files is an error.
 //
-// The problems are in the order of the file. If there are any, there is no
-// policy.
-func Parse(name string, data []byte, readFile func(path string) ([]byte, error)) (*Policy, []*Problem) {
-	d := &decoder{file: name, readFile: readFile, now: time.Now()}
+// The faults are in the order of the file. If there are any, there is no policy.
+func Parse(name string, data []byte, readFile func(path string) ([]byte, error)) (*Policy, []yamlfile.Fault) {
+	d := &decoder{
+		file:     yamlfile.Parse(name, data, yamlfile.Options{Documents: maxDocuments, Aliases: maxAliases}),
+		readFile: readFile, now: time.Now(),
+	}
 	p := &Policy{}
-	switch documents := d.documents(data); {
+	switch documents := d.file.Documents(); {
 	case len(documents) == 0:
 	case isCluster(documents[0]):
 		d.clusterPolicy(p, documents)
@@ -108,88 +98,27 @@ func Parse(name string, data []byte, readFile func(path string) ([]byte, error))
 	default:
 		d.policy(p, documents[0])
 	}
-	if len(d.problems) > 0 {
-		return nil, sorted(d.problems)
+	if faults := d.file.Faults(); len(faults) > 0 {
+		return nil, faults
 	}
-	p.Warnings = sorted(d.warnings)
+	p.Warnings = d.warned.Faults()
+	for i := range p.Warnings {
+		p.Warnings[i].File = name
+	}
 	return p, nil
-}
-
-// maxDocuments bounds the documents in a file.
-const maxDocuments = 64
-
-// documents finds the documents of the file. It returns none if there was a
-// problem, which it reports.
-func (d *decoder) documents(data []byte) []*yaml.Node {
-	start := &yaml.Node{Line: 1, Column: 1}
-	if len(data) > maxPolicySize {
-		d.fail(start, "", "file is over %d MiB", maxPolicySize>>20)
-		return nil
-	}
-	dec := yaml.NewDecoder(bytes.NewReader(data))
-	var all []*yaml.Node
-	for {
-		doc := &yaml.Node{}
-		err := dec.Decode(doc)
-		switch {
-		case errors.Is(err, io.EOF):
-			if len(all) == 0 {
-				d.fail(start, "", "file is empty, and no policy")
-			}
-			return all
-		case err != nil:
-			d.syntax(err)
-			return nil
-		case len(doc.Content) == 0:
-			continue
-		}
-		if n := countAliases(doc); n > maxAliases {
-			d.fail(doc, "", "file has %d aliases, and %d are the most", n, maxAliases)
-			return nil
-		}
-		if all = append(all, doc.Content[0]); len(all) > maxDocuments {
-			d.fail(doc, "", "file has more than %d documents", maxDocuments)
-			return nil
-		}
-	}
 }
 
 // isCluster says whether a document is a resource of the policy-controller.
 func isCluster(n *yaml.Node) bool {
-	if n = resolve(n); n.Kind != yaml.MappingNode {
+	if n = yamlfile.Resolve(n); n.Kind != yaml.MappingNode {
 		return false
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		if resolve(n.Content[i]).Value == "apiVersion" {
-			return strings.HasPrefix(resolve(n.Content[i+1]).Value, "policy.sigstore.dev/")
+		if yamlfile.Resolve(n.Content[i]).Value == "apiVersion" {
+			return strings.HasPrefix(yamlfile.Resolve(n.Content[i+1]).Value, "policy.sigstore.dev/")
 		}
 	}
 	return false
-}
-
-// syntax reports an error of the YAML parser, which gives at most the line.
-func (d *decoder) syntax(err error) {
-	msg := strings.TrimPrefix(err.Error(), "yaml: ")
-	at := &yaml.Node{Line: 1, Column: 1}
-	if rest, ok := strings.CutPrefix(msg, "line "); ok {
-		if no, text, ok := strings.Cut(rest, ": "); ok {
-			if n, err := strconv.Atoi(no); err == nil {
-				at.Line, msg = n, text
-			}
-		}
-	}
-	d.fail(at, "", "no valid YAML: %s", untrusted.OneLine(msg))
-}
-
-func countAliases(n *yaml.Node) int {
-	if n.Kind == yaml.AliasNode {
-		return 1
-	}
-	sum := 0
-	for _, c := range n.Content {
-		sum += countAliases(c)
-	}
-	return sum
 }
 
 func (d *decoder) policy(p *Policy, n *yaml.Node) {

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-containerregistry/pkg/name"
 
+	"github.com/kubepromote/kubepromote/internal/yamlfile"
 	"github.com/kubepromote/kubepromote/verify/internal/sigtest"
 )
 
@@ -38,15 +39,15 @@ type problem struct{ name, in, want string }
 
 func TestPolicyErrors(t *testing.T) {
 	checkProblems(t, []problem{
-		{"empty", "", "p.yaml:1:1: file is empty, and no policy"},
-		{"comment", "# nothing\n", "p.yaml:1:1: file is empty, and no policy"},
+		{"empty", "", "p.yaml:1:1: is empty"},
+		{"comment", "# nothing\n", "p.yaml:1:1: is empty"},
 		{"a list", "- a\n", "p.yaml:1:1: the policy must be a mapping, not a list"},
-		{"syntax", "a: [\n", "p.yaml:1:1: no valid YAML: did not find expected node content"},
-		{"anchor", "a: *b\n", "p.yaml:1:1: no valid YAML: unknown anchor 'b' referenced"},
-		{"too large", strings.Repeat("#", maxPolicySize+1), "p.yaml:1:1: file is over 1 MiB"},
+		{"syntax", "a: [\n", "p.yaml:1:1: not valid YAML: did not find expected node content"},
+		{"anchor", "a: *b\n", "p.yaml:1:1: not valid YAML: unknown anchor 'b' referenced"},
+		{"too large", strings.Repeat("#", 1<<20+1), "p.yaml:1:1: is larger than 1 MiB"},
 		{"two documents", withKey("{file: good.pub}") + "---\na: 1\n",
 			"p.yaml:11:1: file has more than one document\nhint: put every policy into a file of its own"},
-		{"aliases", "a: &a x\nb: [" + strings.Repeat("*a, ", 33) + "]\n", "p.yaml:1:1: file has 33 aliases, and 32 are the most"},
+		{"aliases", "a: &a x\nb: [" + strings.Repeat("*a, ", 33) + "]\n", "p.yaml:1:1: has 33 aliases, and 32 are the most"},
 		{"all missing", "{}", "p.yaml:1:1: the policy has no field \"apiVersion\"\nhint: apiVersion: kubepromote.dev/v1alpha1\n" +
 			"p.yaml:1:1: the policy has no field \"kind\"\nhint: kind: VerificationPolicy\n" +
 			"p.yaml:1:1: the policy has no field \"spec\""},
@@ -74,8 +75,9 @@ func TestPolicyErrors(t *testing.T) {
 				"p.yaml:9:23: keys must be a list, not a mapping\n" +
 				"p.yaml:10:7: an authority has no field \"name\"\n" +
 				"p.yaml:11:7: an authority must be a mapping, not a string"},
-		{"merge", sigtest.Head + "spec: &s\n  unmatched: reject\n  rules: *s\n  <<: *s\n",
-			"p.yaml:5:10: rules must be a list, not a mapping\np.yaml:6:3: unknown field \"<<\" in spec\nhint: known here: mode, unmatched, trustedRoot, rules"},
+		{"contains itself", sigtest.Head + "spec: &s\n  unmatched: reject\n  rules: *s\n", "p.yaml:4:3: values stand more than 64 deep"},
+		{"merge", sigtest.Head + "metadata: &m {name: x}\nspec:\n  unmatched: reject\n  rules: *m\n  <<: *m\n",
+			"p.yaml:6:10: rules must be a list, not a mapping\np.yaml:7:3: unknown field \"<<\" in spec\nhint: known here: mode, unmatched, trustedRoot, rules"},
 	})
 }
 
@@ -229,16 +231,17 @@ func canonical(t testing.TB, s string) string {
 
 // parse is Parse, with the problems in one error.
 func parse(name string, data []byte, readFile func(string) ([]byte, error)) (*Policy, error) {
-	p, problems := Parse(name, data, readFile)
+	p, faults := Parse(name, data, readFile)
 	var errs []error
-	for _, e := range problems {
+	for _, e := range faults {
+		e.Line, e.Col = max(e.Line, 1), max(e.Col, 1) // as importers see it
 		errs = append(errs, &problemError{e})
 	}
 	return p, errors.Join(errs...)
 }
 
 // problemError is a problem in the form in which importers see it.
-type problemError struct{ *Problem }
+type problemError struct{ yamlfile.Fault }
 
 func (e *problemError) Error() string {
 	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Col, e.Msg)

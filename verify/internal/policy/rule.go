@@ -5,6 +5,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/kubepromote/kubepromote/internal/yamlfile"
 	"github.com/kubepromote/kubepromote/verify/internal/untrusted"
 )
 
@@ -121,7 +122,7 @@ func (d *decoder) require(n *yaml.Node, authorities []*Authority) int {
 		}
 		return i
 	}
-	v := resolve(n)
+	v := yamlfile.Resolve(n)
 	switch {
 	case v.Kind == yaml.ScalarNode && v.Value == "any":
 		return 1

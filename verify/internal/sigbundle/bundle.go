@@ -23,6 +23,7 @@ const (
 	MaxSize = 8 << 20
 )
 
+// Parse reads a bundle and checks that all its parts are there.
 func Parse(blob []byte) (*bundle.Bundle, error) {
 	if untrusted.CountValues(blob) > MaxValues {
 		return nil, mismatch.Malformed("bundle with more than %d values", MaxValues)

@@ -14,6 +14,7 @@ import (
 	"testing"
 )
 
+// PolicyText is a policy with one rule and an authority for each name and key.
 func PolicyText(authorities ...string) []byte {
 	var b strings.Builder
 	b.WriteString("apiVersion: kubepromote.dev/v1alpha1\nkind: VerificationPolicy\nspec:\n" +
@@ -24,11 +25,13 @@ func PolicyText(authorities ...string) []byte {
 	return []byte(b.String())
 }
 
+// RuleText is a policy with one rule, whose further lines and authorities are given.
 func RuleText(rule, authorities string) string {
 	return Head + "spec:\n  unmatched: reject\n  trustedRoot: {file: root.json}\n  rules:\n  - images: ['**/shop/*']\n" +
 		rule + "    authorities:\n" + authorities
 }
 
+// KeyLine is an authority with keys.
 func KeyLine(name string, keys ...Signer) string {
 	if len(keys) == 1 {
 		return fmt.Sprintf("    - {name: %s, key: {data: %q}}\n", name, keys[0].Pem)
@@ -40,6 +43,7 @@ func KeyLine(name string, keys ...Signer) string {
 	return fmt.Sprintf("    - {name: %s, keys: [%s]}\n", name, strings.Join(all, ", "))
 }
 
+// Head begins a policy file.
 const Head = "apiVersion: kubepromote.dev/v1alpha1\nkind: VerificationPolicy\n"
 
 // WithHints gives each problem with its hint on a line of its own.
@@ -100,6 +104,7 @@ func Cluster(authorities string) string {
 		"spec:\n  images:\n  - glob: '**/shop/*'\n  authorities:\n" + authorities
 }
 
+// ClusterKeyLine is an authority of a ClusterImagePolicy with a key.
 func ClusterKeyLine(k Signer) string { return fmt.Sprintf("  - key: {data: %q}\n", k.Pem) }
 
 // Provenance is a predicate with a value of every kind.
@@ -114,6 +119,8 @@ const Provenance = `{
   }
 }`
 
+// SomeHex is the digest of nothing in particular.
 const SomeHex = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
+// Minimal is a statement without a predicate and without its last brace.
 const Minimal = `{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":"` + SomeHex + `"}}],"predicateType":"a:b"`

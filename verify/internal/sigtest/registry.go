@@ -33,6 +33,8 @@ import (
 	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
 	protodsse "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
 	"google.golang.org/protobuf/encoding/protojson"
+
+	client "github.com/kubepromote/kubepromote/digest/registry"
 )
 
 // Signer is a private key and its public half in PEM form.
@@ -41,6 +43,7 @@ type Signer struct {
 	Pem string
 }
 
+// NewSigner makes a key of a kind: p256, p384, rsa or ed25519.
 func NewSigner(t testing.TB, kind string) Signer {
 	t.Helper()
 	var key crypto.Signer
@@ -59,6 +62,7 @@ func NewSigner(t testing.TB, kind string) Signer {
 	return Signer{key, PublicPEM(t, key.Public())}
 }
 
+// PublicPEM is a public key in PEM form.
 func PublicPEM(t testing.TB, pub crypto.PublicKey) string {
 	t.Helper()
 	der, err := x509.MarshalPKIXPublicKey(pub)
@@ -66,6 +70,7 @@ func PublicPEM(t testing.TB, pub crypto.PublicKey) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 }
 
+// Sign signs a message, or its hash where the key signs no messages.
 func (s Signer) Sign(t testing.TB, h crypto.Hash, msg []byte) []byte {
 	t.Helper()
 	if _, ok := s.Key.(ed25519.PrivateKey); ok {
@@ -80,6 +85,7 @@ func (s Signer) Sign(t testing.TB, h crypto.Hash, msg []byte) []byte {
 	return sig
 }
 
+// Must ends the test if there is an error.
 func Must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
@@ -96,6 +102,7 @@ type Wire struct {
 	Requests atomic.Int64
 }
 
+// NewWire starts a registry, with the referrers API or without.
 func NewWire(t testing.TB, referrers bool) *Wire {
 	t.Helper()
 	w := &Wire{}
@@ -124,13 +131,26 @@ func (w *Wire) On(part string, f http.HandlerFunc) {
 	w.Answer.Store(&g)
 }
 
+// Client asks as nobody, and nothing but the loopback interface.
+func (w *Wire) Client() *client.Client {
+	return client.New(client.Options{Keychain: NoCredentials{}, Base: w.Server.Client().Transport})
+}
+
+// Status answers with a status and nothing else.
 func Status(code int) http.HandlerFunc {
 	return func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(code) }
+}
+
+// LoginFirst answers as a registry that nobody may read from without a name.
+func LoginFirst(rw http.ResponseWriter, _ *http.Request) {
+	rw.Header().Set("WWW-Authenticate", `Basic realm="test"`)
+	rw.WriteHeader(http.StatusUnauthorized)
 }
 
 // Repo is where the tests keep their images.
 const Repo = "shop/cart"
 
+// Put stores a manifest under a tag, or under its digest where tag is empty.
 func (w *Wire) Put(t testing.TB, tag string, mediaType types.MediaType, body []byte) v1.Descriptor {
 	t.Helper()
 	d := Descriptor(mediaType, body)
@@ -141,6 +161,7 @@ func (w *Wire) Put(t testing.TB, tag string, mediaType types.MediaType, body []b
 	return d
 }
 
+// Blob stores a blob.
 func (w *Wire) Blob(t testing.TB, mediaType types.MediaType, body []byte) v1.Descriptor {
 	t.Helper()
 	d := Descriptor(mediaType, body)
@@ -161,15 +182,18 @@ func (w *Wire) send(t testing.TB, method, path, contentType string, body []byte)
 	}
 }
 
+// Descriptor describes content.
 func Descriptor(mediaType types.MediaType, body []byte) v1.Descriptor {
 	return v1.Descriptor{MediaType: mediaType, Size: int64(len(body)), Digest: HashOf(body)}
 }
 
+// HashOf is the digest of content.
 func HashOf(b []byte) v1.Hash {
 	sum := sha256.Sum256(b)
 	return v1.Hash{Algorithm: "sha256", Hex: hex.EncodeToString(sum[:])}
 }
 
+// Marshal is a value as JSON.
 func Marshal(t testing.TB, v any) []byte {
 	t.Helper()
 	b, err := json.Marshal(v)
@@ -185,6 +209,7 @@ func (w *Wire) Image(t testing.TB, seed string) v1.Descriptor {
 		SchemaVersion: 2, MediaType: types.OCIManifestSchema1, Config: config, Layers: []v1.Descriptor{}}))
 }
 
+// Ref is the reference of an image by its digest.
 func (w *Wire) Ref(d v1.Descriptor) string { return w.Host + "/" + Repo + "@" + d.Digest.String() }
 
 // Claim is the text that cosign signs for a digest.
@@ -201,6 +226,7 @@ func (w *Wire) Layer(t testing.TB, s Signer, payload []byte) v1.Descriptor {
 	return d
 }
 
+// SignText is the signature of a text as cosign has it in an annotation.
 func SignText(t testing.TB, s Signer, payload []byte) string {
 	t.Helper()
 	return base64.StdEncoding.EncodeToString(s.Sign(t, crypto.SHA256, payload))
@@ -214,6 +240,7 @@ func (w *Wire) Tag(t testing.TB, image v1.Descriptor, layers ...v1.Descriptor) {
 		Config: w.Blob(t, types.OCIConfigJSON, []byte("{}")), Layers: layers}))
 }
 
+// Statement is a statement about a digest with an empty predicate.
 func Statement(subject v1.Hash, predicateType string) []byte {
 	return fmt.Appendf(nil, `{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":%q}}],`+
 		`"predicateType":%q,"predicate":{}}`, subject.Hex, predicateType)
@@ -251,6 +278,7 @@ func MessageBundle(t testing.TB, s Signer, message []byte) *protobundle.Bundle {
 	}
 }
 
+// BundleJSON is a bundle as it is stored.
 func BundleJSON(t testing.TB, b *protobundle.Bundle) []byte {
 	t.Helper()
 	data, err := protojson.Marshal(b)
@@ -258,6 +286,7 @@ func BundleJSON(t testing.TB, b *protobundle.Bundle) []byte {
 	return data
 }
 
+// BundleV03 is the media type of the newest bundles.
 const BundleV03 = "application/vnd.dev.sigstore.bundle.v0.3+json"
 
 // Attach makes a bundle refer to an image, for registries with the referrers API.
@@ -283,6 +312,7 @@ func (w *Wire) Index(t testing.TB, image v1.Descriptor, list ...v1.Descriptor) {
 // NoCredentials keeps the tests away from the files of whoever runs them.
 type NoCredentials struct{}
 
+// Resolve implements [authn.Keychain].
 func (NoCredentials) Resolve(authn.Resource) (authn.Authenticator, error) {
 	return authn.Anonymous, nil
 }
@@ -290,6 +320,7 @@ func (NoCredentials) Resolve(authn.Resource) (authn.Authenticator, error) {
 // FailingKeychain is for what must not look up credentials.
 type FailingKeychain struct{ T *testing.T }
 
+// Resolve implements [authn.Keychain].
 func (k FailingKeychain) Resolve(authn.Resource) (authn.Authenticator, error) {
 	k.T.Error("credentials were looked up")
 	return authn.Anonymous, nil

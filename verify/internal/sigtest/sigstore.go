@@ -44,6 +44,7 @@ type Instance struct {
 	StrangerCT bool // or in one that nobody knows
 }
 
+// NewInstance makes an instance with keys and certificates of its own.
 func NewInstance(t testing.TB) *Instance {
 	t.Helper()
 	vs, err := ca.NewVirtualSigstore()
@@ -69,6 +70,7 @@ func (s *Instance) Renew(t testing.TB, from, to time.Time) {
 	Must(t, err)
 }
 
+// NewECDSA makes a key on P-256.
 func NewECDSA(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -99,6 +101,7 @@ func (s *Instance) TrustedRoot(t testing.TB) []byte {
 	return MarshalRoot(t, []root.CertificateAuthority{authority}, ctLogs, s.Logs[0].TimestampingAuthorities(), logs)
 }
 
+// MarshalRoot is a trusted root as JSON, as it comes from TUF.
 func MarshalRoot(t testing.TB, authorities []root.CertificateAuthority, ctLogs map[string]*root.TransparencyLog,
 	stamps []root.TimestampingAuthority, logs map[string]*root.TransparencyLog) []byte {
 	t.Helper()
@@ -134,6 +137,7 @@ func (s *Instance) Issue(t testing.TB, subject, issuer string) Leaf {
 	return s.IssueAt(t, subject, issuer, time.Now().Add(-5*time.Minute))
 }
 
+// IssueAt makes a certificate that is valid from a time on.
 func (s *Instance) IssueAt(t testing.TB, subject, issuer string, from time.Time) Leaf {
 	t.Helper()
 	l := Leaf{Key: NewECDSA(t)}
@@ -192,10 +196,12 @@ func (s *Instance) sct(t testing.TB, der []byte) pkix.Extension {
 	return pkix.Extension{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 11129, 2, 4, 2}, Value: value}
 }
 
+// Pem is the certificate in PEM form.
 func (l Leaf) Pem() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: l.Cert.Raw})
 }
 
+// Sign signs a message with the key of the certificate.
 func (l Leaf) Sign(t testing.TB, msg []byte) []byte {
 	t.Helper()
 	sum := sha256.Sum256(msg)
@@ -219,6 +225,7 @@ type Signing struct {
 	AlsoIn    []int     // further logs
 }
 
+// Time is when the signature is made.
 func (o Signing) Time() time.Time {
 	if o.At.IsZero() {
 		return time.Now().Add(-time.Minute)
@@ -257,6 +264,7 @@ func (s *Instance) Entry(t testing.TB, log int, body []byte, kind string, o Sign
 	return e
 }
 
+// HashedRekord is the body of a log entry about the signature of a message.
 func HashedRekord(t testing.TB, message, sig, verifier []byte) []byte {
 	t.Helper()
 	sum := sha256.Sum256(message)
@@ -265,6 +273,7 @@ func HashedRekord(t testing.TB, message, sig, verifier []byte) []byte {
 		"signature": map[string]any{"content": sig, "publicKey": map[string]any{"content": verifier}}}})
 }
 
+// DsseRekord is the body of a log entry about a signed statement.
 func DsseRekord(t testing.TB, payload, sig, verifier []byte) []byte {
 	t.Helper()
 	sum := sha256.Sum256(payload)
@@ -302,8 +311,10 @@ func (s *Instance) witnesses(t testing.TB, m *protobundle.VerificationMaterial, 
 	}
 }
 
+// InTotoType is the type of the payload of a signed statement.
 const InTotoType = "application/vnd.in-toto+json"
 
+// Pae is what is signed of a statement (PAE of the DSSE protocol).
 func Pae(payload []byte) []byte {
 	return fmt.Appendf(nil, "DSSEv1 %d %s %d %s", len(InTotoType), InTotoType, len(payload), payload)
 }
@@ -369,6 +380,7 @@ func LogText(t testing.TB, e *protorekor.TransparencyLogEntry) string {
 			"logIndex": e.LogIndex, "logID": hex.EncodeToString(e.LogId.KeyId)}}))
 }
 
+// RawID decodes the hexadecimal digits of a log ID.
 func RawID(t testing.TB, id string) []byte {
 	t.Helper()
 	raw, err := hex.DecodeString(id)

@@ -81,5 +81,9 @@ func (l Layout) Exists(_ context.Context, digest v1.Hash) (bool, error) {
 // What implements [Source].
 func (l Layout) What(id string) string {
 	ref := l.Ref()
-	return untrusted.OneLine(ref.Kind+":"+ref.Path) + " " + id
+	mark := ":"
+	if strings.Contains(id, ":") {
+		mark = "@"
+	}
+	return untrusted.OneLine(ref.Kind+":"+ref.Path) + mark + id
 }

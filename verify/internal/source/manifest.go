@@ -41,6 +41,7 @@ func (d *Document) Image() (*v1.Manifest, error) {
 	return m, nil
 }
 
+// ParseManifest parses the manifest of an image, with its layers bounded in number.
 func ParseManifest(body []byte) (*v1.Manifest, error) {
 	var m struct {
 		v1.Manifest

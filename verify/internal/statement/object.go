@@ -11,21 +11,25 @@ import (
 // type counts as one that is not there.
 type Object map[string]any
 
+// Text is a field that is a string; "" where it is not.
 func (o Object) Text(name string) string {
 	s, _ := o[name].(string)
 	return s
 }
 
+// Object is a field that is an object; nil where it is not.
 func (o Object) Object(name string) Object {
 	m, _ := o[name].(map[string]any)
 	return m
 }
 
+// List is a field that is a list; nil where it is not.
 func (o Object) List(name string) []any {
 	l, _ := o[name].([]any)
 	return l
 }
 
+// Time is a field that is a time in the form of RFC 3339.
 func (o Object) Time(name string) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339, o.Text(name))
 	if err != nil {
@@ -34,6 +38,7 @@ func (o Object) Time(name string) (time.Time, error) {
 	return t, nil
 }
 
+// Stamp is a time as statements have it.
 func Stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // The predicate types that are made and judged here, and what verification

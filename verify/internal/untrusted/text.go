@@ -9,9 +9,11 @@ import (
 	"io/fs"
 	"strconv"
 	"strings"
-	"unicode"
+
+	"github.com/kubepromote/kubepromote/internal/fault"
 )
 
+// The bounds of texts, in characters.
 const (
 	MaxText    = 200  // text from outside that is part of a message
 	MaxMessage = 1000 // a message with names of images in it
@@ -19,25 +21,23 @@ const (
 
 // OneLine makes text that came from outside fit for a one-line message: no
 // control characters, which could move a terminal's cursor, and not too long.
-func OneLine(s string) string { return Clean(s, MaxText) }
+func OneLine(s string) string { return clean(s, MaxText) }
 
-func Clean(s string, limit int) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, strings.ToValidUTF8(s, "?"))
-	s = strings.Join(strings.Fields(s), " ")
+// Message is OneLine for a whole message.
+func Message(s string) string { return clean(s, MaxMessage) }
+
+func clean(s string, limit int) string {
+	s = strings.Join(strings.Fields(fault.Printable(s)), " ")
 	if r := []rune(s); len(r) > limit {
 		s = string(r[:limit]) + "…"
 	}
 	return s
 }
 
-// Quoted is oneLine for text whose limits must be seen.
+// Quoted is OneLine for text whose limits must be seen.
 func Quoted(s string) string { return strconv.Quote(OneLine(s)) }
 
+// Number is a number with what there are of it, in the plural where it has to be.
 func Number(n int, what string) string {
 	if n != 1 && what != "more" {
 		what += "s"

@@ -26,10 +26,12 @@ func CountValues(data []byte) int {
 	return n
 }
 
+// IsHex says whether s is so many hexadecimal digits, in small letters.
 func IsHex(s string, length int) bool {
 	return len(s) == length && strings.Trim(s, "0123456789abcdef") == ""
 }
 
+// Sha256Of is the digest of bytes: sha256:<hex>.
 func Sha256Of(b []byte) string {
 	sum := sha256.Sum256(b)
 	return "sha256:" + hex.EncodeToString(sum[:])
