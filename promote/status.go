@@ -23,6 +23,8 @@ type EnvironmentStatus struct {
 	Exists bool          `json:"exists"`
 	File   string        `json:"file,omitempty"`
 	Images []ImageStatus `json:"images,omitempty"`
+	// Unread are the images of containers that are no references.
+	Unread []overlay.Unread `json:"unread,omitempty"`
 	// Error says why the overlay could not be read.
 	Error string `json:"error,omitempty"`
 	// Differs tells that an image differs from every environment it may come
@@ -155,7 +157,7 @@ func (p *Promoter) environmentStatus(service, environment string) EnvironmentSta
 		return e
 	}
 	e.File = f.Name()
-	e.Images = imageStatuses(f.Images())
+	e.Images, e.Unread = imageStatuses(f.Images()), f.Unread()
 	return e
 }
 
