@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/kubepromote/kubepromote/internal/files"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/images"
 	"github.com/kubepromote/kubepromote/verify"
@@ -43,7 +44,6 @@ func loadPolicyFile(file string) (*verify.Policy, error) {
 	}
 	defer root.Close()
 	return verify.ParsePolicy(filepath.ToSlash(file), data, func(key string) ([]byte, error) {
-		found, err := root.ReadFile(key)
-		return found, renamed(err, key)
+		return files.Read(root, filepath.Clean(key))
 	})
 }
