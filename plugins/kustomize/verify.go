@@ -1,6 +1,7 @@
 package kustomize
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 
@@ -29,6 +30,10 @@ type verifyImagesSpec struct {
 	Evidence string `json:"evidence,omitempty" yaml:"evidence,omitempty"`
 	// Registry reads signatures from the registries that the images are in.
 	Registry bool `json:"registry,omitempty" yaml:"registry,omitempty"`
+	// Environment is the one that the objects are for. A policy that asks for
+	// approvals asks for those of this environment; without one, its answer is
+	// unknown. Empty is the host's.
+	Environment string `json:"environment,omitempty" yaml:"environment,omitempty"`
 
 	scope `json:",inline" yaml:",inline"`
 }
@@ -46,6 +51,10 @@ func (v *verifyImages) Validate() error {
 		return &fieldError{"spec.policy", "needs a place where signatures are", "evidence: DIR, or registry: true"}
 	case v.Spec.Policy == "" && v.Spec.Registry:
 		return &fieldError{"spec.registry", "is of no use without a policy", "policy: FILE"}
+	case v.Spec.Policy == "" && v.Spec.Environment != "":
+		return &fieldError{"spec.environment", "is of no use without a policy", "policy: FILE"}
+	case v.Spec.Environment != "" && v.host.Environment != "" && v.Spec.Environment != v.host.Environment:
+		return &fieldError{"spec.environment", "is " + quoted(v.Spec.Environment) + ", and the build is for " + quoted(v.host.Environment), "leave it out, and say it with --env"}
 	case v.Spec.Policy == "" && v.Spec.Evidence != "":
 		return &fieldError{"spec.evidence", "is of no use without a policy", "policy: FILE"}
 	}
@@ -76,6 +85,9 @@ func (v *verifyImages) Filter(items []*yaml.RNode) ([]*yaml.RNode, error) {
 	}
 	for n, answer := range answers {
 		if f, ok := judged(signed[n], answer); ok {
+			if f.answer == Unknown && policy.LacksEnvironment() {
+				f.hint = "environment: NAME in spec, or kubectl promote build --env NAME"
+			}
 			results = append(results, f.result(v.kind, signed[n]))
 		}
 	}
@@ -170,7 +182,11 @@ func (v *verifyImages) policy() (*verify.Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	return verify.ParsePolicy(v.Spec.Policy, data, func(key string) ([]byte, error) {
+	p, err := verify.ParsePolicy(v.Spec.Policy, data, func(key string) ([]byte, error) {
 		return t.read(path.Join(path.Dir(v.Spec.Policy), key))
 	})
+	if env := cmp.Or(v.Spec.Environment, v.host.Environment); err == nil && env != "" {
+		p = p.For(env)
+	}
+	return p, err
 }
