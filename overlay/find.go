@@ -20,6 +20,7 @@ type finder struct {
 	homes  []home
 	nested []nested
 	errs   []error
+	unread []Unread
 	// marked tells what of a pin has a marker of its policy.
 	marked   map[site]map[form]bool
 	warnings []string

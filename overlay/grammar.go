@@ -1,6 +1,7 @@
 package overlay
 
 import (
+	"net/netip"
 	"strings"
 	"unicode"
 )
@@ -28,10 +29,21 @@ func isHexDigest(s string) bool { return len(s) == 64 && isHex(s) }
 func isHex(s string) bool { return strings.Trim(s, "0123456789abcdef") == "" }
 
 // isName tells whether a text may be an image's name, with a registry or without.
-// Upper case is allowed: kustomize matches names as they are written.
+// Upper case is allowed: kustomize matches names as they are written. A registry
+// may be an IPv6 address in brackets.
 func isName(s string) bool {
+	if inner, rest, ok := strings.Cut(s, "]"); ok && strings.HasPrefix(s, "[") {
+		a, err := netip.ParseAddr(inner[1:])
+		if err != nil || !a.Is6() || strings.ContainsAny(inner, ".%") {
+			return false
+		}
+		port, path, ok := strings.Cut(rest, "/")
+		return ok && (port == "" || port[0] == ':' && isPort(port[1:])) && isName(path)
+	}
 	return s != "" && isLetterOrDigit(s[0]) && isLetterOrDigit(s[len(s)-1]) && isMadeOf(s, "._:/-")
 }
+
+func isPort(s string) bool { return s != "" && len(s) <= 5 && strings.Trim(s, "0123456789") == "" }
 
 // isWord tells whether a text may be a revision, a version, a chart's name or a
 // URL: no white space, no control characters, and not to be taken for an option.

@@ -8,7 +8,7 @@ import "go.yaml.in/yaml/v3"
 // of the core/v1 PodSpec.
 //
 // An image that is no reference, such as ${IMAGE} or $(params.image), is not for
-// us to edit and not listed.
+// us to edit and no pin; File.Unread lists it.
 //
 // What an anchor holds is looked at where the anchor stands. A container that is
 // an alias is listed as well; a list that is one only where its anchor is no list
@@ -106,11 +106,17 @@ func (w *podWalk) volume(t *trail, m, alias *yaml.Node) {
 // ref adds the reference under a key of a mapping.
 func (w *podWalk) ref(t *trail, m *yaml.Node, key string, alias *yaml.Node) {
 	n := value(m, key)
-	if !isText(n) {
-		return
+	if n == nil || isScalar(n) && lineOf(n) == "" || resolve(n).ShortTag() == "!!null" {
+		return // a patch has containers without an image
 	}
-	r, ok := newRefSite(w.f.src, n, Manifest, w.f.path(join(t.path(), key)), key, false)
+	path := w.f.path(join(t.path(), key))
+	var r *refSite
+	ok := false
+	if isText(n) {
+		r, ok = newRefSite(w.f.src, n, Manifest, path, key, false)
+	}
 	if !ok {
+		w.f.unread = append(w.f.unread, Unread{Text: lineOf(n), Path: path, Position: position(w.f.src, n)})
 		return
 	}
 	w.f.sites = append(w.f.sites, w.f.reached(r, m, alias))

@@ -206,6 +206,19 @@ func (f *File) Pins() []Pin { return f.pins }
 // not change the slice.
 func (f *File) Images() []Pin { return f.images }
 
+// Unread is a place where an image of a container stands that cannot be read as a
+// reference: ${IMAGE}, web:{TAG}, a number, a list. What runs there is not known.
+type Unread struct {
+	Text     string   `json:"text"` // as it stands there; empty where it is no scalar
+	Path     string   `json:"path"`
+	Position Position `json:"position"`
+}
+
+// Unread lists the images of containers that cannot be read, in no order that
+// means anything. Who judges a file must not pass over them. The caller must not
+// change the slice.
+func (f *File) Unread() []Unread { return f.found.unread }
+
 // Image gives the first image with a name.
 func (f *File) Image(name string) (Pin, bool) {
 	i, ok := f.byName[name]

@@ -1,6 +1,7 @@
 package promote
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -206,6 +207,12 @@ func (w *planner) verifyBy(ctx context.Context, gate string, req VerifyRequest) 
 	req.Environment = w.to.Name
 	var questions []question
 	for _, c := range w.drafts {
+		// What else would run beside the images that are verified.
+		if slices.ContainsFunc(c.images, func(i *draftImage) bool { return !i.done }) {
+			for _, u := range c.unread {
+				w.say(c, gate, Unknown, "", "%s:%d:%d: image %q cannot be read, so nobody can say what runs there", u.file, u.Position.Line, u.Position.Col, cmp.Or(u.Text, u.Path))
+			}
+		}
 		for _, i := range c.images {
 			switch {
 			case i.done:

@@ -92,14 +92,28 @@ type draft struct {
 	// chosen tells how many of the source's images are asked for, errs why some
 	// of them cannot be promoted.
 	chosen int
+	// unread are images of which nobody can say what they are.
+	unread []unreadImage
 	errs   []error
 	ahead  *madeEdit
+}
+
+func (d *draft) noteUnread(file string, all []overlay.Unread) {
+	for _, u := range all {
+		d.unread = append(d.unread, unreadImage{file, u})
+	}
 }
 
 // sourceOverlay is what a plan needs of a source's overlay.
 type sourceOverlay struct {
 	file   string
 	images []overlay.Pin
+}
+
+// unreadImage is an image in the source or the target that is no reference.
+type unreadImage struct {
+	file string
+	overlay.Unread
 }
 
 type draftImage struct {

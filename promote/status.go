@@ -25,6 +25,8 @@ type EnvironmentStatus struct {
 	Images []ImageStatus `json:"images,omitempty"`
 	// Warnings are what is probably a mistake in the file.
 	Warnings []string `json:"warnings,omitempty"`
+	// Unread are the images of containers that are no references.
+	Unread []overlay.Unread `json:"unread,omitempty"`
 	// Error says why the overlay could not be read.
 	Error string `json:"error,omitempty"`
 	// Differs tells that an image differs from every environment it may come
@@ -164,7 +166,7 @@ func (p *Promoter) environmentStatus(service, environment string) EnvironmentSta
 		return e
 	}
 	e.File = f.Name()
-	e.Images, e.Warnings = imageStatuses(f), f.Misreadings()
+	e.Images, e.Warnings, e.Unread = imageStatuses(f), f.Misreadings(), f.Unread()
 	return e
 }
 

@@ -62,7 +62,7 @@ func holds(ctx context.Context, r *policy.Attestation, c *signature.Signature, r
 	for _, c := range conditions {
 		err := c.Eval(ctx, in)
 		if m, ok := errors.AsType[*mismatch.Error](err); ok {
-			return mismatch.New(mismatch.RankCondition, m.Text)
+			return mismatch.New(max(m.Rank, mismatch.RankCondition), m.Text)
 		}
 		if err != nil {
 			return err

@@ -80,6 +80,11 @@ func (x *examination) judge(ctx context.Context, digest v1.Hash, rules []*policy
 			j.missed(err)
 		}
 	}
+	if found && j.mayBeBelow() {
+		if src, err := x.source(policy.Repository{}); err == nil {
+			j.isIndex = isIndex(ctx, src, digest)
+		}
+	}
 	x.ignored += j.ignored
 	for _, t := range j.trials {
 		if results[t.rule] = j.result(t); !found {
@@ -87,6 +92,17 @@ func (x *examination) judge(ctx context.Context, digest v1.Hash, rules []*policy
 		}
 	}
 	return found
+}
+
+// isIndex looks whether a digest is that of an index, for a hint: where it cannot be
+// known, there is none.
+func isIndex(ctx context.Context, src source.Source, digest v1.Hash) bool {
+	doc, err := src.Manifest(ctx, digest.String())
+	if err != nil {
+		return false
+	}
+	_, index, err := doc.Index()
+	return index && err == nil
 }
 
 // read takes in signatures from every repository where an authority has some.
@@ -259,7 +275,7 @@ func conclude(rules []*policy.Rule, results map[*policy.Rule]ruleResult) Result 
 			weight += 2
 		}
 		if weight > heaviest {
-			heaviest, r.Outcome, r.Reason = weight, v.outcome, v.reason
+			heaviest, r.Outcome, r.Reason, r.Rule = weight, v.outcome, v.reason, rule.Place
 		}
 	}
 	if heaviest > 0 {

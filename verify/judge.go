@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -24,6 +25,8 @@ type judge struct {
 	now        time.Time
 	trials     []*trial
 	seen       int      // signatures, and things that should have been some
+	attested   int      // of these, attestations and what could not be read
+	isIndex    bool     // the digest is that of an index, as far as that was asked
 	unread     []string // what could not be read
 	ignored    int      // signatures beyond the limits
 }
@@ -86,6 +89,9 @@ func (j *judge) wants(in policy.Repository, attestations bool) bool {
 // consider tries a signature with the authorities of every rule that is open.
 func (j *judge) consider(ctx context.Context, c *signature.Signature) {
 	j.seen++
+	if c.Statement != nil && c.IsFor(statement.SignType) != nil {
+		j.attested++
+	}
 	for _, t := range j.trials {
 		for i, a := range t.rule.Authorities {
 			if t.met() || ctx.Err() != nil {
@@ -173,6 +179,7 @@ func (j *judge) accept(ctx context.Context, r *policy.Rule, a *policy.Authority,
 // malformed counts something that stands where a signature should, and is none.
 func (j *judge) malformed(err error) {
 	j.seen++
+	j.attested++
 	for _, t := range j.trials {
 		j.note(t, err)
 	}
@@ -202,6 +209,23 @@ func (j *judge) missed(err error) {
 // nothing says that no signature was found and nothing stood in the way.
 func (j *judge) nothing() bool { return j.seen == 0 && len(j.unread) == 0 && j.ignored == 0 }
 
+// mayBeBelow says that a rule found nothing of what it asks for and looked beside
+// the digest alone: SBOMs and provenance often stand beside the images of an index.
+func (j *judge) mayBeBelow() bool {
+	return len(j.unread) == 0 && j.ignored == 0 && slices.ContainsFunc(j.trials, func(t *trial) bool {
+		return !t.met() && t.rule.Manifest == policy.ManifestIndex && j.found(t) == 0
+	})
+}
+
+// found counts what may be what a rule asks for: where that is attestations alone,
+// a signature beside them is none.
+func (j *judge) found(t *trial) int {
+	if t.rule.Attested() {
+		return j.attested
+	}
+	return j.seen
+}
+
 // result is the answer for one of the rules.
 func (j *judge) result(t *trial) ruleResult {
 	if chosen := t.chosen(); chosen != nil {
@@ -227,23 +251,43 @@ func (j *judge) result(t *trial) ruleResult {
 	return ruleResult{outcome: Rejected, reason: j.unmet(t)}
 }
 
+// nothing says that there is nothing that the rule asks for, and where it was looked
+// for: another rule, or another place, may be what was meant.
+func (t *trial) nothing(what string, isIndex bool) string {
+	s := "no " + what + " found"
+	if env, ok := t.rule.Approvals(); ok {
+		s = "nobody has approved it for " + untrusted.Quoted(env)
+	}
+	var places []string
+	for _, a := range t.rule.Authorities {
+		for _, in := range a.Repositories() {
+			if place := in.String(); place != "" && !slices.Contains(places, place) {
+				places = append(places, place)
+			}
+		}
+	}
+	if len(places) > 0 {
+		s += " in " + strings.Join(places, ", ")
+	}
+	if isIndex && t.rule.Manifest == policy.ManifestIndex {
+		s += " beside the index; manifest: platforms in the rule asks its images"
+	}
+	return s
+}
+
 // unmet says what was found and why it does not meet the rule.
 func (j *judge) unmet(t *trial) string {
-	what, attest := "signature", 0
-	for _, a := range t.rule.Authorities {
-		attest += min(1, len(a.Attestations))
-	}
-	if attest == len(t.rule.Authorities) {
+	what, seen := "signature", j.found(t)
+	if t.rule.Attested() {
 		what = "attestation"
 	}
-	if j.seen == 0 {
-		s := "no " + what + " found"
-		if t.why != nil {
-			s = t.why.Text
+	if seen == 0 {
+		if t.why != nil && t.why.Rank != mismatch.RankOtherKind {
+			return t.why.Text
 		}
-		return s
+		return t.nothing(what, j.isIndex)
 	}
-	s := untrusted.Number(j.seen, what) + ", " + t.shortfall()
+	s := untrusted.Number(seen, what) + ", " + t.shortfall()
 	// A rule may be open although every signature was good for another one.
 	if t.why != nil {
 		s += ": " + t.why.Text

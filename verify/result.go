@@ -29,6 +29,10 @@ type Result struct {
 	Outcome Outcome `json:"outcome,omitempty"`
 	// Reason is one line for people: lower case, no full stop.
 	Reason string `json:"reason,omitempty"`
+	// Rule is the place of the rule that Reason is about, file:line:col with the
+	// policy's name as it was given to ParsePolicy. It is empty for a yes, and
+	// where no rule matches.
+	Rule string `json:"rule,omitempty"`
 	// Warned says that the image is not verified, and that every rule it does
 	// not meet is only to warn. The outcome stays what it is: who goes on must
 	// say so, loudly.

@@ -166,7 +166,7 @@ func TestManifest(t *testing.T) {
 		reason  string
 	}{
 		{"index", "index", Verified, `signed by "release"`},
-		{"index", "amd64 arm64", Rejected, "no signature found"},
+		{"index", "amd64 arm64", Rejected, "no signature found beside the index; manifest: platforms in the rule asks its images"},
 		{"platforms", "amd64 arm64", Verified, `signed by "release"`},
 		{"platforms", "index amd64", Rejected, "linux/arm64: no signature found"},
 		{"either", "index", Verified, `signed by "release"`},

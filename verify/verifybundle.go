@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -37,6 +38,10 @@ type BundleRequest struct {
 	// Identity is the subject alternative name of the certificate, and Issuer
 	// who has confirmed it; both are compared exactly.
 	Identity, Issuer string
+	// Claims are what else the certificate has to say of the build, compared
+	// exactly, by the names that the field keyless of a policy has for them:
+	// githubWorkflowRepository, sourceRepositoryURI and so on. They need Identity.
+	Claims map[string]string
 	// TrustedRoot is a trusted_root.json; nil: PublicGoodRoot.
 	TrustedRoot []byte
 	// WithoutTransparencyLog does not ask for a log entry. A signature by an
@@ -47,11 +52,17 @@ type BundleRequest struct {
 // VerifyBundle says whether a bundle is a signature of an artifact, or an
 // attestation about it with whatever predicate. It makes no request. The error
 // is one about the request: a key or a trusted root that cannot be used, an
-// artifact that cannot be read. A bundle that cannot be parsed is rejected.
+// artifact that cannot be read, a bundle in a form of cosign or gh that is not read (a
+// *FormError). A bundle that cannot be parsed is rejected.
 func VerifyBundle(ctx context.Context, r BundleRequest) (Result, error) {
-	who, d, err := r.prepare(time.Now())
+	who, d, err := r.prepare()
 	if err != nil {
 		return Result{}, err
+	}
+	if len(r.Bundle) <= sigbundle.MaxSize {
+		if err := checkForm(r.Bundle); err != nil {
+			return Result{}, err
+		}
 	}
 	type answer struct {
 		result Result
@@ -68,20 +79,34 @@ func VerifyBundle(ctx context.Context, r BundleRequest) (Result, error) {
 	}()
 	select {
 	case a := <-done:
+		if ended := d.Trust.Ended(time.Now()); ended != "" && r.TrustedRoot != nil && a.err == nil {
+			a.result.Warnings = append(a.result.Warnings, ended)
+		}
 		return a.result, a.err
 	case <-ctx.Done():
 		return Result{Outcome: Unknown, Reason: interrupted(ctx, 0)}, nil
 	}
 }
 
+// IsKeyReference tells whether the name of a key file is a reference to a key that
+// is elsewhere, as cosign takes them: in a key service, a cluster, on a token, at a
+// URL. KeyReferenceHint is the command that writes its public key to a file.
+func IsKeyReference(name string) bool { return keys.IsReference(name) }
+
+// KeyReferenceHint is the command that writes the public key behind a reference to
+// a file.
+func KeyReferenceHint(name string) string { return keys.ReferenceHint(name) }
+
 // prepare reads who has to have signed.
-func (r BundleRequest) prepare(now time.Time) (policy.Signer, signature.Demand, error) {
+func (r BundleRequest) prepare() (policy.Signer, signature.Demand, error) {
 	d := signature.Demand{Logs: 1}
 	switch {
 	case (r.Artifact == nil) == (r.Digest == ""):
 		return nil, d, errors.New("one of artifact and digest is needed")
 	case len(r.Key) > 0 && (r.Identity != "" || r.Issuer != ""):
 		return nil, d, errors.New("a key and an identity stand side by side")
+	case len(r.Key) > 0 && len(r.Claims) > 0:
+		return nil, d, errors.New("a key and claims of a certificate stand side by side")
 	case len(r.Key) == 0 && (r.Identity == "" || r.Issuer == ""):
 		return nil, d, errors.New("a key, or an identity with its issuer, is needed")
 	}
@@ -90,7 +115,7 @@ func (r BundleRequest) prepare(now time.Time) (policy.Signer, signature.Demand, 
 		data = policy.PublicGood
 	}
 	var err error
-	if d.Trust, err = policy.ParseTrust(data, now); err != nil {
+	if d.Trust, err = policy.ParseTrust(data); err != nil {
 		return nil, d, err
 	}
 	if r.WithoutTransparencyLog {
@@ -106,7 +131,14 @@ func (r BundleRequest) prepare(now time.Time) (policy.Signer, signature.Demand, 
 	if r.WithoutTransparencyLog {
 		d.Timestamps = 1
 	}
-	return &policy.IdentitySigner{Issuer: policy.Matcher{Exact: r.Issuer}, Subject: policy.Matcher{Exact: r.Identity}}, d, nil
+	s := &policy.IdentitySigner{Issuer: policy.Matcher{Exact: r.Issuer}, Subject: policy.Matcher{Exact: r.Identity}}
+	for _, name := range slices.Sorted(maps.Keys(r.Claims)) {
+		if !slices.Contains(policy.ClaimNames(), name) {
+			return nil, d, fmt.Errorf("claim %s is not known", untrusted.Quoted(name))
+		}
+		s.Claims = append(s.Claims, policy.Claim{Name: name, Matcher: policy.Matcher{Exact: r.Claims[name]}})
+	}
+	return s, d, nil
 }
 
 // Digest is sha256:<hex> of the artifact.

@@ -341,6 +341,13 @@ func policyFiles(unmatched string) map[string]string {
 	return map[string]string{"policies/images.yaml": set(policy, "UNMATCHED", unmatched), "policies/keys/cosign.pub": publicKey}
 }
 
+// approvals has a policy that asks for approvals.
+func approvals() map[string]string {
+	files := policyFiles("reject")
+	files["policies/images.yaml"] = strings.Replace(files["policies/images.yaml"], "key: {file: keys/cosign.pub}", "key: {file: keys/cosign.pub}, attestations: [{predicateType: approval}]", 1)
+	return files
+}
+
 func TestVerifyImages(t *testing.T) {
 	host, digest, stop := testRegistry(t)
 	onePod := "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec: {containers: [{image: 'IMAGE'}]}\n"
@@ -366,6 +373,17 @@ func TestVerifyImages(t *testing.T) {
 		{name: "unsigned", config: withPolicy, objects: set(onePod, "IMAGE", image), files: policyFiles("reject"), fails: true, answer: No,
 			lines: "Pod x: spec.containers[0].image: image \"" + image + "\" is refused by the policy: no signature found"},
 		{name: "unmatched", config: withPolicy, objects: set(onePod, "IMAGE", host+"/other/web@"+digest), files: policyFiles("allow")},
+		// One that cannot be read is no answer, neither yes nor no.
+		{name: "template", config: config("VerifyImages", "{}"), objects: set(onePod, "IMAGE", "web:{TAG}"), fails: true, answer: Unknown,
+			lines: "Pod x: spec.containers[0].image: image \"web:{TAG}\" is no image reference: byte 5: character \"{\" in the tag"},
+		// An approval for staging opened production.
+		{name: "approval and no environment", config: withPolicy, objects: set(onePod, "IMAGE", image), files: approvals(), fails: true, answer: Unknown,
+			lines: "Pod x: spec.containers[0].image: image \"" + image + "\" could not be verified: the policy asks about an environment, and none is given\nhint: environment: NAME in spec, or kubectl promote build --env NAME"},
+		{name: "approval for an environment", config: config("VerifyImages", "{policy: ../policies/images.yaml, registry: true, environment: production}"),
+			objects: set(onePod, "IMAGE", image), files: approvals(), fails: true, answer: No,
+			lines: "Pod x: spec.containers[0].image: image \"" + image + "\" is refused by the policy: nobody has approved it for \"production\""},
+		{name: "environment without policy", config: config("VerifyImages", "{environment: production}"), fails: true,
+			lines: "VerifyImages f: spec.environment: is of no use without a policy\nhint: policy: FILE"},
 		{name: "policy without registry", config: config("VerifyImages", "{policy: p.yaml}"), fails: true,
 			lines: "VerifyImages f: spec.policy: needs a place where signatures are\nhint: evidence: DIR, or registry: true"},
 		{name: "registry without policy", config: config("VerifyImages", "{registry: true}"), fails: true,

@@ -28,6 +28,9 @@ type Host struct {
 	Root string
 	// Client asks the registries; nil means one with its defaults.
 	Client *registry.Client
+	// Environment is the one that policies are judged for where a configuration
+	// names none; empty is none.
+	Environment string
 
 	clients *clients
 }
@@ -43,7 +46,7 @@ type clients struct {
 // At gives the same host for another directory, with the same sessions.
 func (h *Host) At(dir string) *Host {
 	h.connect()
-	return &Host{Dir: dir, Root: h.Root, Client: h.Client, clients: h.clients}
+	return &Host{Dir: dir, Root: h.Root, Client: h.Client, Environment: h.Environment, clients: h.clients}
 }
 
 func (h *Host) connect() *clients {

@@ -1,6 +1,7 @@
 package kustomize
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 
@@ -27,11 +28,12 @@ type verifyImagesSpec struct {
 	// Evidence is an OCI layout with images and their signatures, as cosign save
 	// and kubectl promote make them. What it has is not asked of a registry.
 	Evidence string `json:"evidence,omitempty" yaml:"evidence,omitempty"`
-	// Environment is the one that the images are to go to. A policy that asks for
-	// something by environment, such as approvals, cannot be judged without it.
-	Environment string `json:"environment,omitempty" yaml:"environment,omitempty"`
 	// Registry reads signatures from the registries that the images are in.
 	Registry bool `json:"registry,omitempty" yaml:"registry,omitempty"`
+	// Environment is the one that the objects are for. A policy that asks for
+	// approvals asks for those of this environment; without one, its answer is
+	// unknown. Empty is the host's.
+	Environment string `json:"environment,omitempty" yaml:"environment,omitempty"`
 
 	scope `json:",inline" yaml:",inline"`
 }
@@ -51,6 +53,8 @@ func (v *verifyImages) Validate() error {
 		return &fieldError{"spec.registry", "is of no use without a policy", "policy: FILE"}
 	case v.Spec.Policy == "" && v.Spec.Environment != "":
 		return &fieldError{"spec.environment", "is of no use without a policy", "policy: FILE"}
+	case v.Spec.Environment != "" && v.host.Environment != "" && v.Spec.Environment != v.host.Environment:
+		return &fieldError{"spec.environment", "is " + quoted(v.Spec.Environment) + ", and the build is for " + quoted(v.host.Environment), "leave it out, and say it with --env"}
 	case v.Spec.Policy == "" && v.Spec.Evidence != "":
 		return &fieldError{"spec.evidence", "is of no use without a policy", "policy: FILE"}
 	}
@@ -81,6 +85,9 @@ func (v *verifyImages) Filter(items []*yaml.RNode) ([]*yaml.RNode, error) {
 	}
 	for n, answer := range answers {
 		if f, ok := judged(signed[n], answer); ok {
+			if f.answer == Unknown && policy.LacksEnvironment() {
+				f.hint = "environment: NAME in spec, or kubectl promote build --env NAME"
+			}
 			results = append(results, f.result(v.kind, signed[n]))
 		}
 	}
@@ -178,8 +185,8 @@ func (v *verifyImages) policy() (*verify.Policy, error) {
 	p, err := verify.ParsePolicy(v.Spec.Policy, data, func(key string) ([]byte, error) {
 		return t.read(path.Join(path.Dir(v.Spec.Policy), key))
 	})
-	if err != nil {
-		return nil, err
+	if env := cmp.Or(v.Spec.Environment, v.host.Environment); err == nil && env != "" {
+		p = p.For(env)
 	}
-	return p.For(v.Spec.Environment), nil
+	return p, err
 }

@@ -58,6 +58,7 @@ func New(s *cli.Session) *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&o.to, "output", "o", "", "write to this file or, if it is a directory, to a file for each object in it")
+	flags.StringVar(&o.Environment, "env", "", "environment that VerifyImages judges policies for, such as those that ask for approvals")
 	flags.BoolVar(&o.EnablePlugins, "enable-alpha-plugins", false, "allow functions that are containers and, with --enable-exec, programs")
 	flags.BoolVar(&o.EnableExec, "enable-exec", false, "allow functions that are programs; do not use with kustomizations that you do not trust")
 	flags.BoolVar(&o.EnableHelm, "enable-helm", false, "allow helmCharts")
@@ -65,6 +66,7 @@ func New(s *cli.Session) *cobra.Command {
 	flags.BoolVar(&o.Network, "network", false, "allow the network to functions in containers that ask for it")
 	flags.StringVar(&o.restrictor, "load-restrictor", restrictRoot, "LoadRestrictionsNone allows files outside of a kustomization's directory")
 	cli.MayBeEmpty(cmd, "output")
+	cli.Must(cmd.RegisterFlagCompletionFunc("env", s.CompleteEnvironments))
 	cli.Must(cmd.RegisterFlagCompletionFunc("load-restrictor", cobra.FixedCompletions([]string{restrictRoot, restrictNone}, cobra.ShellCompDirectiveNoFileComp)))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		dir := s.Repo

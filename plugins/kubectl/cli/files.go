@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"io/fs"
@@ -90,8 +91,11 @@ func (o *FileOptions) ReadImages(s *Session) ([]Input, error) {
 		for _, w := range in.File.Misreadings() {
 			s.Warn("%s", w)
 		}
+		for _, u := range in.File.Unread() {
+			s.Warn("%s:%d:%d: image %q is no image reference and is left out", in.File.Name(), u.Position.Line, u.Position.Col, cmp.Or(u.Text, u.Path))
+		}
 		switch {
-		case len(in.File.Pins()) > 0:
+		case len(in.File.Pins())+len(in.File.Unread()) > 0:
 		case in.path == Stdin:
 			// There is no file name to know a kustomization by, and its kind is optional.
 			s.Warn("%s: no image in it; a kustomization must have kind: Kustomization here", in.File.Name())
@@ -207,9 +211,17 @@ func joinAsGiven(dir, name string) string {
 	return strings.TrimRight(dir, string(filepath.Separator)) + string(filepath.Separator) + name
 }
 
-// ReadBounded reads a small file that the user has named.
+// ReadBounded reads a small file that the user has named. It does not wait for the
+// other end of a pipe.
 func ReadBounded(file string) ([]byte, error) {
 	const most = 1 << 20
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, FileError(err)
+	}
+	if !info.IsDir() && !info.Mode().IsRegular() {
+		return nil, &promote.Error{Msg: file + " is not a regular file"}
+	}
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, FileError(err)

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/kubepromote/kubepromote/internal/files"
 	"github.com/kubepromote/kubepromote/promote/images"
 	"github.com/kubepromote/kubepromote/verify"
 )
@@ -44,7 +45,7 @@ func (s *Session) loadPolicyFile(file string) (*verify.Policy, error) {
 	defer root.Close()
 	s.rules.from("policy", file, data)
 	return verify.ParsePolicy(filepath.ToSlash(file), data, func(key string) ([]byte, error) {
-		found, err := root.ReadFile(key)
+		found, err := files.Read(root, filepath.Clean(key))
 		if err == nil {
 			s.rules.from("key", key, found)
 		}

@@ -49,6 +49,11 @@ func New(s *cli.Session) *cobra.Command {
 	f.StringVar(&o.key, "key", "", "public key file")
 	f.StringVar(&o.request.Identity, "certificate-identity", "", "who must have signed, as the certificate names them")
 	f.StringVar(&o.request.Issuer, "certificate-oidc-issuer", "", "who must have confirmed the identity")
+	for _, c := range claims() {
+		c.value = f.String(c.flag, "", c.usage)
+		cli.Must(cmd.RegisterFlagCompletionFunc(c.flag, cobra.NoFileCompletions))
+		o.claims = append(o.claims, c)
+	}
 	f.StringVar(&o.trustedRoot, "trusted-root", "", "trusted_root.json (default: the public good instance's that is built in)")
 	f.BoolVar(&o.request.WithoutTransparencyLog, "without-transparency-log", false, "do not demand an entry in a transparency log; an identity then needs a timestamp")
 	for _, name := range []string{"certificate-identity", "certificate-oidc-issuer"} {
@@ -58,11 +63,29 @@ func New(s *cli.Session) *cobra.Command {
 	return cmd
 }
 
+// claim is a flag for what the certificate has to say of the build.
+type claim struct {
+	flag, name, usage string
+	value             *string
+}
+
+// claims are the flags that cosign has.
+func claims() []claim {
+	return []claim{
+		{flag: "certificate-github-workflow-trigger", name: "githubWorkflowTrigger", usage: "event that must have started the workflow, as the certificate names it"},
+		{flag: "certificate-github-workflow-sha", name: "githubWorkflowSha", usage: "commit that must have been built, as the certificate names it"},
+		{flag: "certificate-github-workflow-name", name: "githubWorkflowName", usage: "workflow that must have run, as the certificate names it"},
+		{flag: "certificate-github-workflow-repository", name: "githubWorkflowRepository", usage: "repository that must have been built, as the certificate names it"},
+		{flag: "certificate-github-workflow-ref", name: "githubWorkflowRef", usage: "git ref that must have been built, as the certificate names it"},
+	}
+}
+
 // options are the flags of verify-bundle.
 type options struct {
 	session                  *cli.Session
 	request                  verify.BundleRequest
 	bundle, key, trustedRoot string
+	claims                   []claim
 	output                   *cli.Output
 }
 
@@ -72,12 +95,24 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	for _, c := range o.claims {
+		if *c.value != "" {
+			if o.request.Claims == nil {
+				o.request.Claims = map[string]string{}
+			}
+			o.request.Claims[c.name] = *c.value
+		}
+	}
 	byIdentity := o.request.Identity != "" && o.request.Issuer != ""
 	switch {
 	case o.bundle == "":
 		return &cli.UsageError{Msg: "--bundle is missing", Command: cmd.CommandPath()}
 	case byIdentity == (o.key != ""), (o.request.Identity == "") != (o.request.Issuer == ""):
 		return &cli.UsageError{Msg: "say who must have signed", Hint: "--key FILE, or --certificate-identity ID --certificate-oidc-issuer URL", Command: cmd.CommandPath()}
+	case o.key != "" && len(o.request.Claims) > 0:
+		return &cli.UsageError{Msg: "a key has no certificate that could say what was built", Hint: "--certificate-identity ID --certificate-oidc-issuer URL", Command: cmd.CommandPath()}
+	case verify.IsKeyReference(o.key):
+		return &promote.Error{Msg: "--key " + o.key + " is not a file", Hint: verify.KeyReferenceHint(o.key)}
 	}
 	if err := o.readFiles(); err != nil {
 		return err
@@ -92,6 +127,9 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 		return o.named(err)
 	}
 	result.Image = args[0]
+	for _, w := range result.Warnings {
+		s.Warn("%s", w)
+	}
 	if printer != nil {
 		err = cli.PrintObject(s.Out, printer, "Verification", cli.Object{Name: args[0], Content: result})
 	} else {
@@ -126,7 +164,7 @@ func (o *options) readFiles() error {
 // named puts the name of the file in front of what cannot be used. The library has
 // contents, not files: its messages begin with what they are about.
 func (o *options) named(err error) error {
-	for _, file := range []struct{ about, name string }{{"trusted root", o.trustedRoot}, {"key", o.key}} {
+	for _, file := range []struct{ about, name string }{{"trusted root", o.trustedRoot}, {"key", o.key}, {"bundle", o.bundle}} {
 		if file.name != "" && strings.HasPrefix(err.Error(), file.about) {
 			return &promote.Error{Msg: file.name, Err: err, Hint: cli.HintOf(err)}
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/kubepromote/kubepromote/digest"
+	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/verify"
@@ -21,7 +22,10 @@ import (
 const long = `Verify the signatures of images against a policy.
 
 Images are named as references, by the overlays that hold them (-k, -f), or as
-services of an environment (--env), whose policy the pipeline names. A tag is
+services of an environment (--env), whose policy the pipeline names. Beside
+references and files, --env says which environment they are for: a policy that asks
+for approvals asks for those of that environment, and without --env the answer is
+unknown. An image that cannot be read in a file is unknown as well. A tag is
 resolved to its digest first. oci:DIRECTORY[:REF] is an image in an OCI layout: the
 rules for the repository of --layout-name hold for it, and without that only those
 for the pattern **. "-" reads references from the standard input, one a line.
@@ -40,6 +44,9 @@ const example = `  # what production would demand of the images in staging
   # the images of two services as they stand in production
   kubectl promote verify cart payments --env production
 
+  # an image that people have to approve for production
+  kubectl promote verify registry.example.com/shop/cart:v1.2.3 --env production --verify-policy policies/approvals.yaml
+
   # by whom and when it was signed
   kubectl promote verify registry.example.com/shop/cart:v1.2.3 --verify-policy policies/images.yaml -o wide
 
@@ -49,7 +56,7 @@ const example = `  # what production would demand of the images in staging
 func New(s *cli.Session) *cobra.Command {
 	o := &options{session: s}
 	cmd := &cobra.Command{
-		Use:     "verify [REF...|-|SERVICE... --env ENVIRONMENT]",
+		Use:     "verify [REF...|-|SERVICE...] [--env ENVIRONMENT]",
 		Short:   "Verify the signatures of images against a policy",
 		Long:    long,
 		Example: example,
@@ -64,7 +71,7 @@ func New(s *cli.Session) *cobra.Command {
 		},
 	}
 	o.files.AddFlags(cmd)
-	cli.OnceVar(cmd.Flags(), &o.env, "env", "the arguments are services; verify what this environment runs")
+	cli.OnceVar(cmd.Flags(), &o.env, "env", "environment that the images are for; services are verified as they stand in it")
 	cli.Must(cmd.RegisterFlagCompletionFunc("env", s.CompleteEnvironments))
 	cmd.Flags().StringVar(&o.layoutName, "layout-name", "", "repository whose rules hold for images in OCI layouts")
 	cli.Must(cmd.RegisterFlagCompletionFunc("layout-name", cobra.NoFileCompletions))
@@ -99,18 +106,29 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	return o.report(printer, append(results, in.unpinned...))
+	err = o.report(printer, append(results, in.unpinned...))
+	if in.policy.LacksEnvironment() && slices.ContainsFunc(results, func(r verify.Result) bool { return r.Outcome == verify.Unknown }) {
+		o.session.Warn("the policy asks for approvals, which are for an environment: name it with --env")
+	}
+	return err
 }
 
 // report prints the results; its error has the exit status that they mean.
 func (o *options) report(printer printers.ResourcePrinter, results []verify.Result) error {
 	s := o.session
 	items, worst := []cli.Object{}, cli.ExitDone
+	asked := map[string]bool{}
 	for _, r := range results {
 		items = append(items, cli.Object{Name: r.Image, Content: r})
 		worst = cli.Worse(worst, r)
 		for _, w := range r.Warnings {
 			s.Warn("%s: NOT verified by a rule in warn mode: %s", r.Image, w)
+		}
+	}
+	for _, r := range results {
+		if r.Rule != "" && !r.Warned && !asked[r.Rule] && !s.Quiet {
+			asked[r.Rule] = true
+			fmt.Fprintf(s.ErrOut, "%s: this rule is not met\n", cli.Clean(r.Rule))
 		}
 	}
 	var err error
@@ -136,8 +154,10 @@ type input struct {
 func (o *options) inputs(cmd *cobra.Command, args []string) (*input, error) {
 	s := o.session
 	switch {
-	case o.env != "":
+	case o.env != "" && !o.files.Given() && !slices.ContainsFunc(args, isReference):
 		return o.services(cmd, args)
+	case o.env != "" && slices.ContainsFunc(args, func(a string) bool { return !isReference(a) }):
+		return nil, &cli.UsageError{Msg: "services stand beside references or files", Hint: "verify them one after the other", Command: cmd.CommandPath()}
 	case s.VerifyPolicy == "":
 		return nil, &cli.UsageError{Msg: "no policy named", Hint: "--verify-policy FILE, or SERVICE --env ENVIRONMENT", Command: cmd.CommandPath()}
 	case len(args) == 0 && !o.files.Given():
@@ -164,10 +184,29 @@ func (o *options) inputs(cmd *cobra.Command, args []string) (*input, error) {
 					in.refs = append(in.refs, i.Ref())
 				}
 			}
+			for _, u := range f.File.Unread() {
+				in.unpinned = append(in.unpinned, notRead(f.File.Name(), u))
+			}
 		}
 	}
-	in.policy, err = s.LoadPolicy(s.VerifyPolicy)
+	if in.policy, err = s.LoadPolicy(s.VerifyPolicy); err == nil && o.env != "" {
+		in.policy = in.policy.For(o.env)
+	}
 	return in, err
+}
+
+// isReference tells an image from a service: an image has a tag or a digest, and -
+// stands for a list of them.
+func isReference(arg string) bool { return arg == cli.Stdin || strings.ContainsAny(arg, ":@") }
+
+// notRead is the answer for an image that is no reference: what runs there is not
+// known, and the images beside it say nothing about it.
+func notRead(file string, u overlay.Unread) verify.Result {
+	name := u.Text
+	if name == "" {
+		name = u.Path
+	}
+	return verify.Result{Image: name, Outcome: verify.Unknown, Reason: fmt.Sprintf("%s:%d:%d: it cannot be read as an image, so nobody can say what runs there", file, u.Position.Line, u.Position.Col)}
 }
 
 func notPinned(image string) verify.Result {
@@ -182,9 +221,6 @@ func notKnown(name, why string) verify.Result {
 // services is inputs for services of an environment.
 func (o *options) services(cmd *cobra.Command, args []string) (*input, error) {
 	s := o.session
-	if o.files.Given() {
-		return nil, &cli.UsageError{Msg: "--env stands beside -k or -f", Command: cmd.CommandPath()}
-	}
 	p, repo, err := s.OpenOffline(cmd.Context())
 	if err != nil {
 		return nil, err
@@ -241,6 +277,9 @@ func imagesOf(s *cli.Session, statuses []promote.ServiceStatus, env string, name
 				default:
 					refs = append(refs, i.Ref(i.Repository))
 				}
+			}
+			for _, u := range e.Unread {
+				unpinned = append(unpinned, notRead(e.File, u))
 			}
 		}
 	}

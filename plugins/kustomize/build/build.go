@@ -59,6 +59,9 @@ type Options struct {
 	Network bool
 	// Client asks the registries; nil means one with its defaults.
 	Client *registry.Client
+	// Environment is the one that verification policies are judged for where
+	// VerifyImages names none; empty is none.
+	Environment string
 	// FS is where files are read from; nil is the disk. Files that our functions
 	// name are on the disk always.
 	FS filesys.FileSystem
@@ -88,7 +91,7 @@ func Run(ctx context.Context, dir string, o Options) (*Result, error) {
 		return nil, fmt.Errorf("%s is not a directory", dir)
 	}
 	b := &builder{
-		ctx: ctx, options: o, host: &kustomize.Host{Client: o.Client},
+		ctx: ctx, options: o, host: &kustomize.Host{Client: o.Client, Environment: o.Environment},
 		factory:   resmap.NewFactory(provider.NewDefaultDepProvider().GetResourceFactory()),
 		rewritten: make(map[string][]byte), started: make(map[string]bool), builds: make(map[string]int),
 	}

@@ -63,7 +63,7 @@ func CheckApproval(s statement.Statement, want ApprovalWant) error {
 		return err
 	}
 	if !want.Now.Before(expires) {
-		return mismatch.NotMet("it has expired, %s", statement.Stamp(expires))
+		return mismatch.Over("it has expired, %s", statement.Stamp(expires))
 	}
 	return nil
 }

@@ -50,6 +50,9 @@ type Error struct{ Msg, Hint string }
 // Error is the message, without the hint.
 func (e *Error) Error() string { return e.Msg }
 
+// HintText gives the hint, or "".
+func (e *Error) HintText() string { return e.Hint }
+
 // Parse reads one public key in PEM form. The error is a *keyError.
 func Parse(data []byte) (*Public, error) {
 	pub, err := decodeKey(data)
@@ -86,9 +89,13 @@ func decodeKey(data []byte) (crypto.PublicKey, error) {
 	const begin = "-----BEGIN PUBLIC KEY-----"
 	block, rest := pem.Decode(data)
 	if block == nil {
-		return nil, &Error{"key is not in PEM form", "a public key begins with " + begin}
+		return nil, notPEM(data)
 	}
 	switch {
+	case strings.HasSuffix(block.Type, "PRIVATE KEY") && !strings.HasPrefix(block.Type, "ENCRYPTED "):
+		return nil, &Error{
+			"key is a private key, and belongs neither here nor in a repository",
+			"openssl pkey -in private.pem -pubout -out cosign.pub"}
 	case strings.HasSuffix(block.Type, "PRIVATE KEY"):
 		return nil, &Error{
 			"key is a private key, and belongs neither here nor in a repository",
@@ -97,7 +104,9 @@ func decodeKey(data []byte) (crypto.PublicKey, error) {
 		return nil, &Error{
 			"key is a certificate, not a public key",
 			"openssl x509 -in certificate.pem -noout -pubkey"}
-	case block.Type != "PUBLIC KEY":
+	case strings.HasPrefix(block.Type, "PGP "):
+		return nil, &Error{"key is one of PGP, with which no image is signed by cosign", "cosign generate-key-pair"}
+	case block.Type != "PUBLIC KEY" && block.Type != "RSA PUBLIC KEY":
 		return nil, &Error{
 			fmt.Sprintf("key is a PEM block of type %q, not %q", untrusted.OneLine(block.Type), "PUBLIC KEY"),
 			"a public key begins with " + begin}
@@ -105,11 +114,48 @@ func decodeKey(data []byte) (crypto.PublicKey, error) {
 	if len(bytes.TrimSpace(rest)) > 0 || bytes.Count(data, []byte("-----BEGIN ")) != 1 {
 		return nil, &Error{"key has more than one PEM block", "one authority for each key"}
 	}
-	pub, err := x509.ParsePKIXPublicKey(block.Bytes)
+	var pub crypto.PublicKey
+	var err error
+	if block.Type == "RSA PUBLIC KEY" { // PKCS #1
+		pub, err = x509.ParsePKCS1PublicKey(block.Bytes)
+	} else {
+		pub, err = x509.ParsePKIXPublicKey(block.Bytes)
+	}
 	if err != nil {
 		return nil, &Error{Msg: "key cannot be parsed: " + untrusted.OneLine(err.Error())}
 	}
 	return pub, nil
+}
+
+// notPEM says which of the other forms of public keys a key has, and how to convert
+// it.
+func notPEM(data []byte) error {
+	text := string(bytes.TrimSpace(data))
+	_, err := x509.ParsePKIXPublicKey(data)
+	_, err1 := x509.ParsePKCS1PublicKey(data)
+	switch {
+	case err == nil:
+		return &Error{"key is in DER form, and not in PEM form", "openssl pkey -pubin -inform DER -in key.der -out cosign.pub"}
+	case err1 == nil:
+		return &Error{"key is in DER form, and not in PEM form", "openssl rsa -RSAPublicKey_in -inform DER -in key.der -pubout -out cosign.pub"}
+	case strings.HasPrefix(text, "ssh-"), strings.HasPrefix(text, "ecdsa-sha2-"):
+		return &Error{"key is in the form of ssh, and not in PEM form", "ssh-keygen -e -m PKCS8 -f key.pub"}
+	}
+	return &Error{"key is not in PEM form", "a public key begins with -----BEGIN PUBLIC KEY-----"}
+}
+
+// IsReference tells whether the name of a key file is a reference to a key that is
+// elsewhere, as cosign takes them: in a key service, a cluster, on a token.
+func IsReference(name string) bool {
+	return strings.Contains(name, "://") || strings.HasPrefix(name, "pkcs11:")
+}
+
+// ReferenceHint is how to come from a reference to a file.
+func ReferenceHint(name string) string {
+	if strings.HasPrefix(name, "https://") || strings.HasPrefix(name, "http://") {
+		return "curl -fo cosign.pub " + untrusted.OneLine(name)
+	}
+	return "cosign public-key --key " + untrusted.OneLine(name) + " --outfile cosign.pub"
 }
 
 // CheckStrength refuses keys that are weak, or that nothing here can work with.

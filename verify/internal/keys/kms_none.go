@@ -13,5 +13,5 @@ func LoadKMS(uri string) (*Public, error) {
 	scheme, _, _ := strings.Cut(uri, "://")
 	return nil, &Error{
 		"this program is built without support for key services such as " + untrusted.Quoted(scheme),
-		"go build -tags kms, or write the public key to a file"}
+		ReferenceHint(uri)}
 }

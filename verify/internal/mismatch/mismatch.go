@@ -26,7 +26,9 @@ func Malformed(format string, args ...any) error {
 
 // The ranks, from what tells the reader least.
 const (
-	RankMalformed = iota
+	// RankOtherKind: it is nothing that the authority is asked for.
+	RankOtherKind = iota
+	RankMalformed
 	RankOtherKey
 	RankOtherDigest
 	RankOtherStatement
@@ -36,10 +38,17 @@ const (
 	RankOtherName
 	RankAge
 	RankCondition
+	// RankExpired: it was right until its time was over.
+	RankExpired
 )
 
 // New makes one of a rank.
 func New(rank int, text string) *Error { return &Error{Rank: rank, Text: text} }
+
+// Over is the mismatch of what was right until its time was over.
+func Over(format string, args ...any) error {
+	return New(RankExpired, untrusted.Message(fmt.Sprintf(format, args...)))
+}
 
 // NotMet is the mismatch of a condition that does not hold.
 func NotMet(format string, args ...any) error {

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"errors"
-	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -31,6 +30,17 @@ type Authority struct {
 // Repository is where signatures are kept: a repository, or that of the image if it
 // is empty, and what stands before the tags there.
 type Repository struct{ Name, TagPrefix string }
+
+// String names the place where it is not that of cosign, beside the image.
+func (r Repository) String() string {
+	switch {
+	case r.TagPrefix == "":
+		return r.Name
+	case r.Name == "":
+		return "tags that begin with " + r.TagPrefix
+	}
+	return r.Name + ", tags that begin with " + r.TagPrefix
+}
 
 // Repositories are where the signatures of the authority may be.
 func (a *Authority) Repositories() []Repository {
@@ -65,7 +75,7 @@ const authorityHint = "key: {file: cosign.pub}"
 func (d *decoder) authority(n *yaml.Node) (a *Authority, at *yaml.Node) {
 	a = &Authority{}
 	f := d.fields(n, "an authority", "name", "key", "keys", "keyless", "certificate",
-		"transparencyLog", "timestamp", "trustedRoot", "annotations", "attestations")
+		"transparencyLog", "timestamp", "trustedRoot", "annotations", "attestations", "source")
 	if f == nil {
 		return a, n
 	}
@@ -84,6 +94,11 @@ func (d *decoder) authority(n *yaml.Node) (a *Authority, at *yaml.Node) {
 		a.Timestamps = d.demand(v, "timestamp")
 	}
 	d.checkTrust(a, f)
+	if v := f.get("source"); v != nil {
+		for _, e := range d.list(v, "source") {
+			a.repositories = append(a.repositories, d.source(d.fields(e, "a source", "oci", "tagPrefix")))
+		}
+	}
 	if v := f.get("annotations"); v != nil {
 		a.Annotations = d.annotations(v)
 	}
@@ -263,8 +278,8 @@ func (d *decoder) readNamed(n *yaml.Node, what string) []byte {
 	switch {
 	case !ok:
 		return nil
-	case what == "key" && strings.Contains(path, "://"):
-		d.fail(n, "key: {kms: "+untrusted.OneLine(path)+"}, or write the public key to a file", "key %q is not a file", untrusted.OneLine(path))
+	case what == "key" && keys.IsReference(path):
+		d.fail(n, keys.ReferenceHint(path), "key %q is not a file", untrusted.OneLine(path))
 		return nil
 	case d.readFile == nil:
 		d.fail(n, what+": {data: ...}", "%s files cannot be read here", what)

@@ -58,7 +58,7 @@ func (d *decoder) chain(at *yaml.Node, s *CertificateSigner, data []byte) {
 		case bytes.Equal(c.RawIssuer, c.RawSubject):
 			s.Roots = append(s.Roots, c)
 			if c.NotAfter.Before(d.now) {
-				d.fail(at, "", "certificate of %s ended on %s", untrusted.Quoted(c.Subject.String()), c.NotAfter.UTC().Format(time.DateOnly))
+				d.warn(at, "", "certificate of %s ended on %s, so what was signed since is rejected", untrusted.Quoted(c.Subject.String()), c.NotAfter.UTC().Format(time.DateOnly))
 			}
 		default:
 			s.Intermediates = append(s.Intermediates, c)

@@ -113,7 +113,7 @@ func (d *decoder) clusterRule(n *yaml.Node, roots map[string]*Trust) *Rule {
 	}
 	d.refuse(f, "leave it out, and write the rule for the images it is meant for", "match")
 	d.refuse(f, "put conditions into the policy of an attestation", "policy")
-	r := &Rule{Manifest: manifestIndex, Require: 1}
+	r := &Rule{Place: fmt.Sprintf("%s:%d:%d", d.name, max(n.Line, 1), max(n.Column, 1)), Manifest: ManifestIndex, Require: 1}
 	if v := f.get("mode"); v != nil {
 		r.Warn = d.mode(v)
 	}
@@ -299,14 +299,14 @@ func (d *decoder) clusterKeyless(a *Authority, n *yaml.Node, roots map[string]*T
 	}
 }
 
-// clusterMatcher reads one half of an identity. Where it is missing, everybody is
-// meant; that is allowed, and told.
+// clusterMatcher reads one half of an identity. Both have to be there, as the
+// controller demands at admission: without one of them, everybody is meant.
 func (d *decoder) clusterMatcher(f *fieldSet, field string) Matcher {
 	exact, re := f.get(field), f.get(field+"RegExp")
 	switch {
 	case exact == nil && re == nil:
-		d.warn(f.node, "", "identity has no %s, so every %s is accepted", field, field)
-		return Matcher{any: true}
+		d.fail(f.node, "identities: [{issuer: ..., subject: ...}]", "an identity has neither %s nor %sRegExp", field, field)
+		return Matcher{}
 	case exact != nil && re != nil:
 		d.fail(re, "", "%s and %sRegExp stand side by side", field, field)
 		return Matcher{}
@@ -379,7 +379,7 @@ func (d *decoder) onlyPublic(n *yaml.Node, what, url string) {
 }
 
 func (d *decoder) publicTrust(n *yaml.Node) *Trust {
-	t, err := ParseTrust(PublicGood, d.now)
+	t, err := ParseTrust(PublicGood)
 	if bad, ok := errors.AsType[*trustError](err); ok {
 		d.fail(n, bad.hint, "%s", bad.msg)
 		return nil
@@ -401,8 +401,20 @@ func (d *decoder) clusterSource(n *yaml.Node) Repository {
 		return Repository{}
 	}
 	d.refuse(f, "log in to the registry", "signaturePullSecrets")
+	return d.source(f)
+}
+
+// source reads where signatures are: in another repository, under a prefix of the
+// tags, or both.
+func (d *decoder) source(f *fieldSet) Repository {
 	p := Repository{}
-	if v := d.need(f, "oci", ""); v != nil {
+	if f == nil {
+		return p
+	}
+	if f.get("oci") == nil && f.get("tagPrefix") == nil {
+		d.fail(f.node, "source: [{oci: registry.example.com/signatures}]", "a source has neither field \"oci\" nor \"tagPrefix\"")
+	}
+	if v := f.get("oci"); v != nil {
 		if s, ok := d.text(v, "oci"); ok {
 			repo, err := name.NewRepository(s)
 			if err != nil || !statement.IsPlain(repo.RepositoryStr()) {

@@ -111,7 +111,7 @@ func (d *decoder) clusterChains(f *fieldSet, name string) [][]*x509.Certificate 
 		if err != nil {
 			d.fail(n, "", "TrustRoot's %s: %s", name, err)
 		} else if end := chain[len(chain)-1].NotAfter; end.Before(d.now) {
-			d.fail(n, "", "TrustRoot's %s ended on %s", name, end.UTC().Format(time.DateOnly))
+			d.warn(n, "", "TrustRoot's %s ended on %s, so what was signed since is rejected", name, end.UTC().Format(time.DateOnly))
 		}
 		all = append(all, chain)
 	}

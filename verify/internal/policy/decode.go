@@ -17,6 +17,7 @@ import (
 // decoder walks the syntax tree of a policy file and collects every fault with
 // its place.
 type decoder struct {
+	name     string
 	file     *yamlfile.File
 	readFile func(string) ([]byte, error)
 	now      time.Time

@@ -19,14 +19,11 @@ const maxRegexp = 2000
 type Matcher struct {
 	Exact string
 	re    *regexp.Regexp
-	any   bool // everything, because the policy does not ask
 }
 
 // Match says whether a text of a certificate is the one meant.
 func (m Matcher) Match(s string) bool {
 	switch {
-	case m.any:
-		return true
 	case s == "":
 		return false
 	case m.re != nil:
@@ -95,7 +92,11 @@ func (d *decoder) regexp(n *yaml.Node, what string) (m Matcher, ok bool) {
 // has confirmed it. A subject alone means nothing, as every issuer has its own.
 func (d *decoder) keyless(n *yaml.Node) Signer {
 	const hint = "keyless: {issuer: https://token.actions.githubusercontent.com, subject: ...}"
-	f := d.fields(n, "keyless", "issuer", "issuerRegexp", "subject", "subjectRegexp")
+	known := []string{"issuer", "issuerRegexp", "subject", "subjectRegexp"}
+	for _, c := range ClaimNames() {
+		known = append(known, c, c+"Regexp")
+	}
+	f := d.fields(n, "keyless", known...)
 	if f == nil {
 		return nil
 	}
@@ -108,6 +109,11 @@ func (d *decoder) keyless(n *yaml.Node) Signer {
 	between := d.failed
 	if s.Subject, ok = d.matcher(f, "subject"); !ok && d.failed == between {
 		d.fail(n, hint, "keyless has neither subject nor subjectRegexp")
+	}
+	for _, c := range ClaimNames() {
+		if m, ok := d.matcher(f, c); ok {
+			s.Claims = append(s.Claims, Claim{c, m})
+		}
 	}
 	return s
 }

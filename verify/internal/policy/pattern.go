@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"net/netip"
 	"regexp"
 	"strings"
 
@@ -41,10 +42,17 @@ func parsePattern(s string) (pattern, error) {
 	if strings.Contains(s, "@") {
 		return fail("leave out tag and digest", "does not name a repository")
 	}
-	if strings.Trim(s, lowerChars+upperChars+":") != "" {
+	host, path, slash := strings.Cut(s, "/")
+	if strings.HasPrefix(s, "[") {
+		if !slash || !isIPv6Host(host) {
+			return fail("[fd00::5]:5000/shop/**", "begins with [, and with no IPv6 address and port behind it")
+		}
+	} else if strings.Trim(host, lowerChars+upperChars+":") != "" {
 		return fail("only * and ** are special, and everything else is taken as it stands", "has a character that no repository name has")
 	}
-	host, path, slash := strings.Cut(s, "/")
+	if strings.Trim(path, lowerChars+upperChars+":") != "" {
+		return fail("only * and ** are special, and everything else is taken as it stands", "has a character that no repository name has")
+	}
 	if !slash {
 		if strings.ContainsAny(s, upperChars) {
 			return fail(strings.ToLower(s), "has upper case letters, which no repository name has")
@@ -65,6 +73,14 @@ func parsePattern(s string) (pattern, error) {
 	}
 	if path == "" || strings.Contains(s, "//") || strings.HasSuffix(s, "/") {
 		return fail(strings.TrimRight(s, "/")+"/**", "has an empty part, so it matches nothing")
+	}
+	for part := range strings.SplitSeq(path, "/") {
+		if part[0] == '.' || part[0] == '-' {
+			return fail("", "has the part %q, which no repository has, so it matches nothing", untrusted.OneLine(part))
+		}
+	}
+	if strings.HasPrefix(host, ".") || strings.HasPrefix(host, "-") || strings.Contains(host, "..") {
+		return fail("", "has no registry that can be, so it matches nothing")
 	}
 	host = canonicalHost(host)
 	if host == name.DefaultRegistry && !strings.Contains(path, "/") && !strings.Contains(path, "**") {
@@ -93,7 +109,24 @@ func CanonicalName(r name.Repository) string {
 	return host + "/" + path
 }
 
+// isIPv6Host tells whether a registry is an IPv6 address in brackets, with or
+// without a port.
+func isIPv6Host(host string) bool {
+	inner, port, ok := strings.Cut(strings.TrimPrefix(host, "["), "]")
+	a, err := netip.ParseAddr(inner)
+	return ok && err == nil && a.Is6() && a.Zone() == "" && (port == "" || len(port) > 1 && port[0] == ':' && strings.Trim(port[1:], "0123456789") == "")
+}
+
+// canonicalHost has one spelling for the hosts that are one registry.
 func canonicalHost(host string) string {
+	if strings.HasPrefix(host, "[") && isIPv6Host(host) {
+		inner, port, _ := strings.Cut(host[1:], "]")
+		host = "[" + netip.MustParseAddr(inner).String() + "]"
+		if port = strings.TrimLeft(strings.TrimPrefix(port, ":"), "0"); port != "" && port != "443" {
+			host += ":" + port
+		}
+		return host
+	}
 	host, port, _ := strings.Cut(strings.ToLower(host), ":")
 	host = strings.TrimSuffix(host, ".")
 	// 0443 and nothing at all are port 443, too.

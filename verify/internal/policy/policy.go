@@ -40,6 +40,7 @@ type Policy struct {
 // Rule holds for the repositories that one of its patterns matches. It is met
 // when enough of its authorities have signed.
 type Rule struct {
+	Place       string // file:line:col
 	images      []pattern
 	Warn        bool // a rule that is not met is told, and not enforced
 	Manifest    manifestMode
@@ -57,8 +58,9 @@ const RequireAll = 0
 type manifestMode string
 
 const (
-	manifestIndex     manifestMode = "index"     // the index
+	ManifestIndex     manifestMode = "index"     // the index
 	ManifestPlatforms manifestMode = "platforms" // every image in it
+	ManifestItself    manifestMode = "itself"    // the index, and no policy can ask otherwise
 	ManifestEither    manifestMode = "either"    // one or the other
 )
 
@@ -84,8 +86,8 @@ func (p *Policy) Matching(repository string) []*Rule {
 // The faults are in the order of the file. If there are any, there is no policy.
 func Parse(name string, data []byte, readFile func(path string) ([]byte, error)) (*Policy, []yamlfile.Fault) {
 	d := &decoder{
-		file:     yamlfile.Parse(name, data, yamlfile.Options{Documents: maxDocuments, Aliases: maxAliases}),
-		readFile: readFile, now: time.Now(),
+		file: yamlfile.Parse(name, data, yamlfile.Options{Documents: maxDocuments, Aliases: maxAliases}),
+		name: name, readFile: readFile, now: time.Now(),
 	}
 	p := &Policy{}
 	switch documents := d.file.Documents(); {

@@ -85,9 +85,9 @@ func TestPolicyKeyErrors(t *testing.T) {
 	checkProblems(t, []problem{
 		{"no key", withKey("{}"), at + "key needs one of file, data and kms\nhint: key: {file: cosign.pub}"},
 		{"both", withKey("{file: a, data: b}"), at + "key needs one of file, data and kms\nhint: key: {file: cosign.pub}"},
-		{"KMS", withKey("{file: awskms://x}"), atFile + "key \"awskms://x\" is not a file\nhint: key: {kms: awskms://x}, or write the public key to a file"},
+		{"KMS", withKey("{file: awskms://x}"), atFile + "key \"awskms://x\" is not a file\nhint: cosign public-key --key awskms://x --outfile cosign.pub"},
 		{"KMS without support", withKey("{kms: awskms:///alias/x}"), "p.yaml:9:22: this program is built without support for key services such as \"awskms\"\n" +
-			"hint: go build -tags kms, or write the public key to a file"},
+			"hint: cosign public-key --key awskms:///alias/x --outfile cosign.pub"},
 		{"no file", withKey("{file: x.pub}"), atFile + "key file cannot be read: open x.pub: file does not exist"},
 		{"empty key", withKey("{file: empty.pub}"), atFile + noPEM},
 		{"text", withKey("{file: text.pub}"), atFile + noPEM},
@@ -96,12 +96,14 @@ func TestPolicyKeyErrors(t *testing.T) {
 		{"two keys", withKey("{file: two.pub}"), atFile + "key has more than one PEM block\nhint: one authority for each key"},
 		{"sigstore key", withKey("{file: cosign.key}"), atFile + private},
 		{"cosign key", withKey("{file: old.key}"), atFile + private},
-		{"EC key", withKey("{file: ec.key}"), atFile + private},
-		{"RSA key", withKey("{file: rsa.key}"), atFile + private},
-		{"PKCS 8 key", withKey("{file: pkcs8.key}"), atFile + private},
+		{"EC key", withKey("{file: ec.key}"), atFile + plain},
+		{"RSA key", withKey("{file: rsa.key}"), atFile + plain},
+		{"PKCS 8 key", withKey("{file: pkcs8.key}"), atFile + plain},
 		{"certificate", withKey("{file: cert.pem}"), atFile + "key is a certificate, not a public key\nhint: openssl x509 -in certificate.pem -noout -pubkey"},
-		{"PKCS 1", withKey("{file: pkcs1.pub}"), atFile + "key is a PEM block of type \"RSA PUBLIC KEY\", not \"PUBLIC KEY\"\n" +
-			"hint: a public key begins with -----BEGIN PUBLIC KEY-----"},
+		{"PKCS 1", withKey("{file: pkcs1.pub}"), atFile + "key cannot be parsed: asn1: syntax error: truncated tag or length"},
+		{"token", withKey("{file: 'pkcs11:token=x'}"), atFile + "key \"pkcs11:token=x\" is not a file\nhint: cosign public-key --key pkcs11:token=x --outfile cosign.pub"},
+		{"DER", withKey("{file: good.der}"), atFile + "key is in DER form, and not in PEM form\nhint: openssl pkey -pubin -inform DER -in key.der -out cosign.pub"},
+		{"ssh", withKey("{data: ssh-ed25519 AAAA}"), atFile + "key is in the form of ssh, and not in PEM form\nhint: ssh-keygen -e -m PKCS8 -f key.pub"},
 		{"weak", withKey("{file: weak.pub}"), atFile + "key is weak: RSA with 1024 bits, at least 2048 are needed\n" + makes},
 		{"odd", withKey("{file: odd.pub}"), atFile + "key is not supported: RSA with 2560 bits, not 2048, 3072 or 4096\n" + makes},
 		{"P-224", withKey("{file: p224.pub}"), atFile + "key is not supported: ECDSA on the curve P-224\n" + makes},
@@ -153,6 +155,8 @@ const (
 	noPEM   = "key is not in PEM form\nhint: a public key begins with -----BEGIN PUBLIC KEY-----"
 	private = "key is a private key, and belongs neither here nor in a repository\n" +
 		"hint: cosign public-key --key cosign.key --outfile cosign.pub"
+	plain = "key is a private key, and belongs neither here nor in a repository\n" +
+		"hint: openssl pkey -in private.pem -pubout -out cosign.pub"
 	makes = "hint: cosign generate-key-pair makes a key that is supported"
 )
 

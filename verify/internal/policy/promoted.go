@@ -19,7 +19,7 @@ func (p *Policy) Promoted(environment string) *Policy {
 	promoted := &Policy{Name: p.Name, Warnings: p.Warnings}
 	for _, r := range p.Rules {
 		c := *r
-		c.Authorities, c.Manifest = nil, manifestIndex
+		c.Authorities, c.Manifest = nil, ManifestItself
 		for _, a := range r.Authorities {
 			c.Authorities = append(c.Authorities, a.promoted(environment))
 		}

@@ -2,10 +2,13 @@ package policy
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/kubepromote/kubepromote/internal/yamlfile"
+	"github.com/kubepromote/kubepromote/verify/internal/statement"
 	"github.com/kubepromote/kubepromote/verify/internal/untrusted"
 )
 
@@ -43,7 +46,7 @@ func (d *decoder) mode(n *yaml.Node) (warn bool) {
 }
 
 func (d *decoder) rule(n *yaml.Node, warn bool) *Rule {
-	r := &Rule{Warn: warn, Manifest: manifestIndex, Require: 1}
+	r := &Rule{Place: fmt.Sprintf("%s:%d:%d", d.name, max(n.Line, 1), max(n.Column, 1)), Warn: warn, Manifest: ManifestIndex, Require: 1}
 	f := d.fields(n, "a rule", "images", "mode", "manifest", "require", "maxAge", "checkName", "names", "authorities")
 	if f == nil {
 		return r
@@ -58,7 +61,7 @@ func (d *decoder) rule(n *yaml.Node, warn bool) *Rule {
 	}
 	if v := f.get("manifest"); v != nil {
 		r.Manifest = manifestMode(d.choice(v, "manifest",
-			string(manifestIndex), string(ManifestPlatforms), string(ManifestEither)))
+			string(ManifestIndex), string(ManifestPlatforms), string(ManifestEither)))
 	}
 	if v := f.get("checkName"); v != nil {
 		r.CheckName = d.boolean(v, "checkName")
@@ -80,6 +83,25 @@ func (d *decoder) rule(n *yaml.Node, warn bool) *Rule {
 		d.needTime(v, r.Authorities...)
 	}
 	return r
+}
+
+// Attested says that every authority is asked for attestations, and none for a
+// signature.
+func (r *Rule) Attested() bool {
+	return !slices.ContainsFunc(r.Authorities, func(a *Authority) bool { return len(a.Attestations) == 0 })
+}
+
+// Approvals says that nothing but approvals is asked for, and for which environment.
+func (r *Rule) Approvals() (environment string, ok bool) {
+	for _, a := range r.Authorities {
+		for _, at := range a.Attestations {
+			if at.PredicateType != statement.ApprovalType {
+				return "", false
+			}
+			environment = at.Environment
+		}
+	}
+	return environment, r.Attested() && environment != ""
 }
 
 func (d *decoder) pattern(n *yaml.Node) pattern {

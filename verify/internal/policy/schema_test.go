@@ -166,10 +166,19 @@ spec:
     - {key: {}, attestations: [{zzzzzzzzzzzz: 1, rego: {zzzzzzzzzzzz: 1}}]}
 `
 
+const everyPlace = sigtest.Head + `
+spec:
+  unmatched: reject
+  rules:
+  - images: ['**']
+    authorities:
+    - {key: {}, source: [{zzzzzzzzzzzz: 1}]}
+`
+
 // The decoder lists the fields it knows where it is given one that it does not.
 func TestSchemaHasTheFieldsOfTheDecoder(t *testing.T) {
 	var all []error
-	for _, text := range []string{everything, everySigner} {
+	for _, text := range []string{everything, everySigner, everyPlace} {
 		_, err := parse("p.yaml", []byte(text), nil)
 		joined, ok := err.(interface{ Unwrap() []error })
 		if !ok {
@@ -180,7 +189,7 @@ func TestSchemaHasTheFieldsOfTheDecoder(t *testing.T) {
 	s := readSchema(t)
 	object := map[string]string{"the policy": "policy", "metadata": "metadata", "spec": "spec", "trustedRoot": "trustedRoot",
 		"a rule": "rule", "names": "renaming", "an authority": "authority", "key": "key", "keyless": "keyless",
-		"certificate": "certificate", "chain": "source", "an attestation": "attestation", "rego": "source"}
+		"certificate": "certificate", "chain": "source", "a source": "place", "an attestation": "attestation", "rego": "source"}
 	for _, e := range all {
 		p, ok := errors.AsType[*problemError](e)
 		what, is := strings.CutPrefix(p.Msg, `unknown field "zzzzzzzzzzzz" in `)
@@ -236,6 +245,11 @@ func TestSchemaAgreesWithTheDecoder(t *testing.T) {
 		{false, authority("      key: {file: good.pub, data: x}\n")},
 		{false, authority("      keys: []\n")},
 		{false, authority("      keyless: {issuer: a}\n")},
+		{true, authority("      keyless: {issuer: a, subject: b, githubWorkflowRepository: acme/cart, sourceRepositoryRefRegexp: 'refs/tags/.*'}\n")},
+		{false, authority("      keyless: {issuer: a, githubWorkflowRepository: acme/cart}\n")},
+		{true, authority("      key: {file: good.pub}\n      source: [{oci: a.io/signatures}, {tagPrefix: x}]\n")},
+		{false, authority("      key: {file: good.pub}\n      source: [{}]\n")},
+		{false, authority("      key: {file: good.pub}\n      source: []\n")},
 		{false, authority("      keyless: {issuer: a, issuerRegexp: a, subject: b}\n")},
 		{false, authority("      certificate: {subject: a}\n")},
 		{false, authority(id + "      transparencyLog: yes\n")},

@@ -20,7 +20,29 @@ func (s *KeySigner) only() string { return s.Key.ID }
 
 // IdentitySigner accepts signatures with certificates that a trusted authority
 // has given to an identity.
-type IdentitySigner struct{ Issuer, Subject Matcher }
+type IdentitySigner struct {
+	Issuer, Subject Matcher
+	Claims          []Claim // all of them
+}
+
+// Claim is what else a certificate has to say of the build that it was given to.
+// The subject of a workflow that many repositories call is the same for all of
+// them: which of them was built stands in the claims alone.
+type Claim struct {
+	Name string
+	Matcher
+}
+
+// ClaimNames are the claims that can be asked for. The first five are what GitHub's
+// certificates have had from the beginning, under the names that cosign has for
+// them; the others are those of every CI service.
+func ClaimNames() []string {
+	return []string{
+		"githubWorkflowTrigger", "githubWorkflowSha", "githubWorkflowName", "githubWorkflowRepository", "githubWorkflowRef",
+		"sourceRepositoryURI", "sourceRepositoryRef", "sourceRepositoryDigest", "sourceRepositoryOwnerURI",
+		"buildSignerURI", "buildSignerDigest", "buildConfigURI", "buildConfigDigest", "buildTrigger", "runnerEnvironment",
+	}
+}
 
 func (s *IdentitySigner) only() string {
 	if s.Issuer.Exact != "" && s.Subject.Exact != "" {

@@ -40,7 +40,11 @@ func FetchTrustedRoot(client interface {
 	if err != nil {
 		return nil, fmt.Errorf("the trusted root cannot be fetched: %s", untrusted.OneLine(err.Error()))
 	}
-	if _, err := ParseTrust(data, time.Now()); err != nil {
+	t, err := ParseTrust(data)
+	if err == nil && t.Ended(time.Now()) != "" {
+		err = errors.New(t.Ended(time.Now()))
+	}
+	if err != nil {
 		return nil, fmt.Errorf("the trusted root that was fetched is not usable: %w", err)
 	}
 	return data, nil
@@ -57,12 +61,14 @@ type trustError struct{ msg, hint string }
 
 func (e *trustError) Error() string { return e.msg }
 
+// HintText gives the hint, or "".
+func (e *trustError) HintText() string { return e.hint }
+
 const trustHint = "write the newest trusted_root.json of the instance to the file"
 
-// ParseTrust reads a trusted_root.json. One in which nothing is valid any more is
-// an error: it cannot judge anything that is signed from now on, and would reject
-// it for a reason that the reader of the message cannot guess.
-func ParseTrust(data []byte, now time.Time) (*Trust, error) {
+// ParseTrust reads a trusted_root.json. One in which nothing is valid any more still
+// judges what was signed while it was; see Ended.
+func ParseTrust(data []byte) (*Trust, error) {
 	if len(data) > maxTrustedRootSize {
 		return nil, &trustError{fmt.Sprintf("trusted root is over %d MiB", maxTrustedRootSize>>20), ""}
 	}
@@ -71,23 +77,29 @@ func ParseTrust(data []byte, now time.Time) (*Trust, error) {
 		return nil, &trustError{"trusted root cannot be parsed: " + untrusted.PlainProto(err), "it is a file in the form of trusted_root.json"}
 	}
 	t := &Trust{r}
-	ends := t.ends()
-	if len(ends) == 0 {
+	if len(t.ends()) == 0 {
 		return nil, &trustError{"trusted root names nobody to trust", trustHint}
 	}
-	last := ends[0]
-	for _, e := range ends {
+	return t, nil
+}
+
+// Ended says that nothing in the trusted root is valid any more, or is empty. Such a
+// root rejects all that is signed from now on, for a reason that the reader of the
+// message cannot guess, so it is to be told.
+func (t *Trust) Ended(now time.Time) string {
+	var last time.Time
+	for _, e := range t.ends() {
 		if e.IsZero() {
-			return t, nil
+			return ""
 		}
 		if e.After(last) {
 			last = e
 		}
 	}
-	if last.Before(now) {
-		return nil, &trustError{"trusted root ended on " + last.UTC().Format(time.DateOnly), trustHint}
+	if !last.Before(now) {
+		return ""
 	}
-	return t, nil
+	return "trusted root ended on " + last.UTC().Format(time.DateOnly) + ", so what was signed since is rejected"
 }
 
 // ends lists when the authorities in it end; the zero time is never. It is the
@@ -142,10 +154,13 @@ func (d *decoder) trustedRoot(n *yaml.Node) *Trust {
 	} else if at, data = d.content(f, "trusted root"); data == nil {
 		return nil
 	}
-	t, err := ParseTrust(data, d.now)
+	t, err := ParseTrust(data)
 	if bad, ok := errors.AsType[*trustError](err); ok {
 		d.fail(at, bad.hint, "%s", bad.msg)
 		return nil
+	}
+	if ended := t.Ended(d.now); ended != "" {
+		d.warn(at, trustHint, "%s", ended)
 	}
 	return t
 }

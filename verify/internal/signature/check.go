@@ -175,9 +175,48 @@ func checkIdentity(s *policy.IdentitySigner, c *Signature, digest string, d Dema
 		if !s.Issuer.Match(p.Issuer) || !s.Subject.Match(p.Subject) {
 			return mismatch.New(mismatch.RankOtherKey, "made by "+untrusted.Quoted(p.Subject)+" of issuer "+untrusted.Quoted(p.Issuer))
 		}
+		for _, c := range s.Claims {
+			if got := claim(sum.Extensions, c.Name); !c.Match(got) {
+				return mismatch.New(mismatch.RankOtherStatement, claimText(c, got))
+			}
+		}
 		return nil
 	}
 	return checkCertificate(c, digest, d, &trusted{trust: d.Trust}, p, match)
+}
+
+// claimText says which claim is not as it has to be.
+func claimText(c policy.Claim, got string) string {
+	text := "its certificate has no " + c.Name
+	if got != "" {
+		text = "the " + c.Name + " in its certificate is " + untrusted.Quoted(got)
+	}
+	if c.Exact != "" {
+		text += ", not " + untrusted.Quoted(c.Exact)
+	}
+	return text
+}
+
+// claim gives what a certificate says of its build, under one of the names of
+// policy.ClaimNames; empty where it says nothing.
+func claim(e certificate.Extensions, name string) string {
+	return map[string]string{
+		"githubWorkflowTrigger":    e.GithubWorkflowTrigger,
+		"githubWorkflowSha":        e.GithubWorkflowSHA,
+		"githubWorkflowName":       e.GithubWorkflowName,
+		"githubWorkflowRepository": e.GithubWorkflowRepository,
+		"githubWorkflowRef":        e.GithubWorkflowRef,
+		"sourceRepositoryURI":      e.SourceRepositoryURI,
+		"sourceRepositoryRef":      e.SourceRepositoryRef,
+		"sourceRepositoryDigest":   e.SourceRepositoryDigest,
+		"sourceRepositoryOwnerURI": e.SourceRepositoryOwnerURI,
+		"buildSignerURI":           e.BuildSignerURI,
+		"buildSignerDigest":        e.BuildSignerDigest,
+		"buildConfigURI":           e.BuildConfigURI,
+		"buildConfigDigest":        e.BuildConfigDigest,
+		"buildTrigger":             e.BuildTrigger,
+		"runnerEnvironment":        e.RunnerEnvironment,
+	}[name]
 }
 
 func checkOwnCertificate(s *policy.CertificateSigner, c *Signature, digest string, d Demand) (*Proof, error) {

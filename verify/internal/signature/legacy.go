@@ -1,14 +1,14 @@
 package signature
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"io"
+	"fmt"
+	"slices"
 	"strings"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -23,6 +23,7 @@ import (
 	"github.com/kubepromote/kubepromote/verify/internal/keys"
 	"github.com/kubepromote/kubepromote/verify/internal/mismatch"
 	"github.com/kubepromote/kubepromote/verify/internal/sigbundle"
+	"github.com/kubepromote/kubepromote/verify/internal/statement"
 	"github.com/kubepromote/kubepromote/verify/internal/untrusted"
 )
 
@@ -82,33 +83,48 @@ func NewLegacy(blob, signature []byte, annotations map[string]string) (*Signatur
 	if untrusted.CountValues(blob) > sigbundle.MaxValues {
 		return nil, mismatch.Malformed("payload with more than %d values", sigbundle.MaxValues)
 	}
-	dec := json.NewDecoder(bytes.NewReader(blob))
-	dec.DisallowUnknownFields()
-	var claim payload.SimpleContainerImage
-	if err := dec.Decode(&claim); err != nil {
-		return nil, mismatch.Malformed("payload: %v", err)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, mismatch.Malformed("payload: more than one value")
-	}
-	if t := claim.Critical.Type; t != payload.CosignSignatureType {
-		return nil, mismatch.Malformed("payload is of type %s", untrusted.Quoted(t))
-	}
-	h, err := v1.NewHash(claim.Critical.Image.DockerManifestDigest)
+	text, err := readClaim(blob)
 	if err != nil {
-		return nil, mismatch.Malformed("payload names no digest")
+		return nil, mismatch.Malformed("payload %v", err)
 	}
 	l := &layer{signature: signature, annotations: annotations, text: blob}
-	return &Signature{
-		text: &signedText{
-			payload:   blob,
-			digest:    h.String(),
-			reference: claim.Critical.Identity.DockerReference,
-			optional:  claim.Optional,
-		},
-		entity: l.entity,
-		Chain:  l.chain,
-	}, nil
+	return &Signature{text: text, entity: l.entity, Chain: l.chain}, nil
+}
+
+// readClaim reads the signed text. Names of fields are compared letter by letter and
+// may come once: the decoder of the standard library would take Critical for
+// critical and the last of two, and another reader would see something else.
+func readClaim(blob []byte) (*signedText, error) {
+	fields, err := statement.ParseObject(blob)
+	if err != nil {
+		return nil, fmt.Errorf("is no JSON object: %w", err)
+	}
+	top := statement.Object(fields)
+	critical := top.Object("critical")
+	image, identity := critical.Object("image"), critical.Object("identity")
+	for _, level := range []struct {
+		of    statement.Object
+		known []string
+	}{
+		{top, []string{"critical", "optional"}},
+		{critical, []string{"type", "image", "identity"}},
+		{image, []string{"docker-manifest-digest"}},
+		{identity, []string{"docker-reference"}},
+	} {
+		for name := range level.of {
+			if !slices.Contains(level.known, name) {
+				return nil, fmt.Errorf("has the unknown field %s", untrusted.Quoted(name))
+			}
+		}
+	}
+	if t := critical.Text("type"); t != payload.CosignSignatureType {
+		return nil, fmt.Errorf("is of type %s", untrusted.Quoted(t))
+	}
+	h, err := v1.NewHash(image.Text("docker-manifest-digest"))
+	if err != nil {
+		return nil, errors.New("names no digest")
+	}
+	return &signedText{payload: blob, digest: h.String(), reference: identity.Text("docker-reference"), optional: top.Object("optional")}, nil
 }
 
 // NewAttestation parses the envelope of an attestation of the older form.

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"io"
+	"maps"
 	"slices"
 
 	intoto "github.com/in-toto/attestation/go/v1"
@@ -79,7 +80,27 @@ func (c *Signature) open(b *bundle.Bundle) error {
 	if c.Statement, err = env.Statement(); err != nil {
 		return mismatch.Malformed("statement: %v", err)
 	}
+	return c.exact()
+}
+
+// exact reads the statement once more, and more strictly than the library does: no
+// field may come twice or under another name, and both readings have to agree.
+func (c *Signature) exact() error {
+	if !slices.Contains(statement.Types(), c.Statement.GetType()) {
+		return nil // it counts for nothing
+	}
+	s, err := statement.Parse(c.payload)
+	if err != nil {
+		return mismatch.Malformed("%v", err)
+	}
+	if s.PredicateType() != c.Statement.GetPredicateType() || !slices.EqualFunc(s.Subjects(), c.Statement.GetSubject(), sameSubject) {
+		return mismatch.Malformed("statement can be read in two ways")
+	}
 	return nil
+}
+
+func sameSubject(a statement.Subject, b *intoto.ResourceDescriptor) bool {
+	return a.Name == b.GetName() && maps.Equal(a.Digests, b.GetDigest())
 }
 
 // IsFor says whether a signature can be what an authority demands, before it is
@@ -87,7 +108,7 @@ func (c *Signature) open(b *bundle.Bundle) error {
 func (c *Signature) IsFor(predicateType string) error {
 	if c.Statement == nil {
 		if predicateType != statement.SignType {
-			return mismatch.New(mismatch.RankOtherStatement, "it is a signature, and no attestation")
+			return mismatch.New(mismatch.RankOtherKind, "it is a signature, and no attestation")
 		}
 		return nil
 	}
@@ -97,6 +118,9 @@ func (c *Signature) IsFor(predicateType string) error {
 	if got := c.Statement.GetPredicateType(); got != predicateType {
 		if predicateType == statement.SignType {
 			return mismatch.New(mismatch.RankOtherStatement, "it states "+untrusted.Quoted(got)+", which is no signature of an image")
+		}
+		if got == statement.SignType {
+			return mismatch.New(mismatch.RankOtherKind, "it is a signature, and no attestation")
 		}
 		return mismatch.New(mismatch.RankOtherStatement, "it states "+untrusted.Quoted(got)+", not "+untrusted.Quoted(predicateType))
 	}

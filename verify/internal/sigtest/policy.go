@@ -90,12 +90,18 @@ func TestKeys(t testing.TB) map[string]string {
 		"pkcs8.key":  block("PRIVATE KEY"),
 		"cert.pem":   block("CERTIFICATE"),
 		"pkcs1.pub":  block("RSA PUBLIC KEY"),
+		"good.der":   string(derOf(good)),
 		"weak.pub":   PublicPEM(t, odd(1024)),
 		"odd.pub":    PublicPEM(t, odd(2560)),
 		"p224.pub":   PublicPEM(t, p224.Public()),
 		"x25519.pub": PublicPEM(t, x25519.PublicKey()),
 		"large.pub":  good + strings.Repeat("\n", 64<<10),
 	}
+}
+
+func derOf(text string) []byte {
+	block, _ := pem.Decode([]byte(text))
+	return block.Bytes
 }
 
 // Cluster is a ClusterImagePolicy with the authorities given.

@@ -40,8 +40,10 @@ type Instance struct {
 	Middle     *x509.Certificate
 	MiddleKey  *ecdsa.PrivateKey
 	ctKey      *ecdsa.PrivateKey
-	WithoutCT  bool // the certificates are in no log
-	StrangerCT bool // or in one that nobody knows
+	WithoutCT  bool             // the certificates are in no log
+	StrangerCT bool             // or in one that nobody knows
+	Extensions []pkix.Extension // further ones of the certificates
+	End        time.Time        // of the authority; zero: that of its certificate
 }
 
 // NewInstance makes an instance with keys and certificates of its own.
@@ -83,7 +85,7 @@ func (s *Instance) TrustedRoot(t testing.TB) []byte {
 	t.Helper()
 	authority := &root.FulcioCertificateAuthority{
 		Root: s.Root, Intermediates: []*x509.Certificate{s.Middle}, URI: "https://fulcio.localhost",
-		ValidityPeriodStart: s.Root.NotBefore}
+		ValidityPeriodStart: s.Root.NotBefore, ValidityPeriodEnd: s.End}
 	id := logID(t, &s.ctKey.PublicKey)
 	ctLogs := map[string]*root.TransparencyLog{hex.EncodeToString(id): {
 		BaseURL: "https://ct.localhost", ID: id, HashFunc: crypto.SHA256, SignatureHashFunc: crypto.SHA256,
@@ -151,6 +153,7 @@ func (s *Instance) IssueAt(t testing.TB, subject, issuer string, from time.Time)
 		ExtraExtensions: []pkix.Extension{{
 			Id: asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 57264, 1, 1}, Value: []byte(issuer)}},
 	}
+	template.ExtraExtensions = append(template.ExtraExtensions, s.Extensions...)
 	der, err := x509.CreateCertificate(rand.Reader, template, s.Middle, &l.Key.PublicKey, s.MiddleKey)
 	Must(t, err)
 	if !s.WithoutCT {

@@ -39,14 +39,14 @@ const (
 type Statement struct {
 	payload       []byte
 	predicateType string
-	subjects      []subject
+	subjects      []Subject
 	fields        map[string]any
 }
 
-// subject is an artifact that a statement is about.
-type subject struct {
-	name    string
-	digests map[string]string // by algorithm, hex
+// Subject is an artifact that a statement is about.
+type Subject struct {
+	Name    string
+	Digests map[string]string // by algorithm, hex
 }
 
 // Payload is the JSON form, as it is signed.
@@ -55,11 +55,14 @@ func (s Statement) Payload() []byte { return slices.Clone(s.payload) }
 // PredicateType is the URI that says how the predicate is to be read.
 func (s Statement) PredicateType() string { return s.predicateType }
 
+// Subjects are what the statement is about. The caller must not change them.
+func (s Statement) Subjects() []Subject { return s.subjects }
+
 // About reports whether a digest (sha256:<hex>) is among the subjects.
 func (s Statement) About(digest string) bool {
 	h, err := v1.NewHash(digest)
 	return err == nil && h.Algorithm == "sha256" &&
-		slices.ContainsFunc(s.subjects, func(x subject) bool { return x.digests["sha256"] == h.Hex })
+		slices.ContainsFunc(s.subjects, func(x Subject) bool { return x.Digests["sha256"] == h.Hex })
 }
 
 // Predicate is the predicate, or nil if there is none.
@@ -139,24 +142,24 @@ func (s *Statement) read() error {
 	return nil
 }
 
-func readSubject(v any) (subject, error) {
+func readSubject(v any) (Subject, error) {
 	fields, ok := v.(map[string]any)
 	if !ok {
-		return subject{}, fmt.Errorf("it is %s and no object", jsonKind(v))
+		return Subject{}, fmt.Errorf("it is %s and no object", jsonKind(v))
 	}
-	x := subject{digests: map[string]string{}}
+	x := Subject{Digests: map[string]string{}}
 	if n := fields["name"]; n != nil {
-		if x.name, ok = n.(string); !ok {
-			return subject{}, fmt.Errorf("name is %s and no string", jsonKind(n))
+		if x.Name, ok = n.(string); !ok {
+			return Subject{}, fmt.Errorf("name is %s and no string", jsonKind(n))
 		}
 	}
 	set, ok := fields["digest"].(map[string]any)
 	if !ok || len(set) == 0 {
-		return subject{}, errors.New("digest is missing")
+		return Subject{}, errors.New("digest is missing")
 	}
 	for algorithm, d := range set {
-		if x.digests[algorithm], ok = d.(string); !ok {
-			return subject{}, fmt.Errorf("digest %s is %s and no string", untrusted.Quoted(algorithm), jsonKind(d))
+		if x.Digests[algorithm], ok = d.(string); !ok {
+			return Subject{}, fmt.Errorf("digest %s is %s and no string", untrusted.Quoted(algorithm), jsonKind(d))
 		}
 	}
 	return x, nil

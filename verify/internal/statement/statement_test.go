@@ -130,7 +130,7 @@ func FuzzStatement(f *testing.F) {
 			t.Fatalf("%q: %+v", data, s)
 		}
 		for i, x := range other.Subject {
-			if !reflect.DeepEqual(x.Digest, s.subjects[i].digests) {
+			if !reflect.DeepEqual(x.Digest, s.subjects[i].Digests) {
 				t.Fatalf("%q: %+v", data, s)
 			}
 		}
