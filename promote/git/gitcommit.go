@@ -2,10 +2,12 @@ package git
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,7 +49,7 @@ func (r *Repo) gitCommit(ctx context.Context, d promote.Delivery) (string, error
 	}
 	err = r.holds(ctx, now.hash, d.Files)
 	if failed == nil {
-		return now.hash, err
+		return now.hash, cmp.Or(err, r.isAsPlanned(ctx, now.hash, d))
 	}
 	if err != nil { // it is another's commit
 		return "", refusedByGit(failed)
@@ -120,6 +122,38 @@ func (r *Repo) holds(ctx context.Context, commit string, list []promote.File) er
 		if !bytes.Equal(unixLines(blobs[f.Path]), unixLines(f.Data)) {
 			return &Error{Msg: fmt.Sprintf("commit %.9s does not hold what was planned for %s", commit, clean(f.Path)), Hint: "git show " + commit}
 		}
+	}
+	return nil
+}
+
+// isAsPlanned looks at the rest of a commit: a hook may have changed its message, or
+// put other files into it.
+func (r *Repo) isAsPlanned(ctx context.Context, commit string, d promote.Delivery) error {
+	unreadable := func(err error) error {
+		return &Error{Msg: "commit " + commit + " was made and could not be read back: " + files.Reason(err), Err: err}
+	}
+	out, err := r.run(ctx, call{op: "git diff-tree", reads: true, env: []string{asStored},
+		args: []string{"diff-tree", "-r", "-z", "--root", "--no-commit-id", "--no-renames", "--name-only", commit}})
+	if err != nil {
+		return unreadable(err)
+	}
+	planned := pathsOf(d.Files)
+	for name := range strings.SplitSeq(string(out), "\x00") {
+		// A file may have taken the place of a directory.
+		if name != "" && !slices.ContainsFunc(planned, func(p string) bool { return name == p || strings.HasPrefix(name, p+"/") }) {
+			return &Error{Msg: fmt.Sprintf("commit %.9s also holds %s, which a hook has put there", commit, clean(name)), Hint: "git show " + commit}
+		}
+	}
+	if d.Check == nil {
+		return nil
+	}
+	out, err = r.run(ctx, call{op: "git log", reads: true, env: []string{asStored},
+		args: []string{"log", "-1", "--format=%B", "--encoding=UTF-8", "--no-show-signature", "--no-notes", "--no-color", commit}})
+	if err != nil {
+		return unreadable(err)
+	}
+	if err := d.Check(string(out)); err != nil {
+		return &Error{Msg: fmt.Sprintf("commit %.9s was made, but a hook has changed its record: %v", commit, err), Hint: "git show " + commit, Err: err}
 	}
 	return nil
 }
