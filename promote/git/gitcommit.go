@@ -112,14 +112,22 @@ func (r *Repo) unchanged(list []promote.File) error {
 }
 
 // holds looks at the commit itself: a hook may have rewritten the files. Git may
-// store line endings otherwise than the working tree has them.
+// store line endings, and what filters are for, otherwise than the working tree has
+// them.
 func (r *Repo) holds(ctx context.Context, commit string, list []promote.File) error {
 	blobs, err := r.Committed(ctx, pathsOf(list))
 	if err != nil {
 		return &Error{Msg: "commit " + commit + " was made and could not be read back: " + files.Reason(err), Err: err}
 	}
 	for _, f := range list {
-		if !bytes.Equal(unixLines(blobs[f.Path]), unixLines(f.Data)) {
+		if bytes.Equal(unixLines(blobs[f.Path]), unixLines(f.Data)) {
+			continue
+		}
+		same, err := r.storedAs(ctx, commit, f)
+		if err != nil {
+			return err
+		}
+		if !same {
 			return &Error{Msg: fmt.Sprintf("commit %.9s does not hold what was planned for %s", commit, clean(f.Path)), Hint: "git show " + commit}
 		}
 	}
@@ -156,6 +164,22 @@ func (r *Repo) isAsPlanned(ctx context.Context, commit string, d promote.Deliver
 		return &Error{Msg: fmt.Sprintf("commit %.9s was made, but a hook has changed its record: %v", commit, err), Hint: "git show " + commit, Err: err}
 	}
 	return nil
+}
+
+// storedAs tells whether a commit has what git makes of a file's bytes: a clean filter,
+// such as that of LFS, and ident store others.
+func (r *Repo) storedAs(ctx context.Context, commit string, f promote.File) (bool, error) {
+	made, err := r.run(ctx, call{op: "git hash-object", reads: true, stdin: bytes.NewReader(f.Data),
+		args: []string{"hash-object", "--stdin", "--path=" + f.Path}})
+	if err != nil {
+		return false, err
+	}
+	has, err := r.run(ctx, call{op: "git rev-parse", reads: true, env: []string{asStored},
+		args: []string{"rev-parse", "--verify", "--quiet", "--end-of-options", commit + ":" + f.Path}})
+	if exitCode(err) == 1 { // the commit has no such file
+		return false, nil
+	}
+	return bytes.Equal(made, has), err
 }
 
 func unixLines(b []byte) []byte { return bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n")) }
