@@ -462,3 +462,25 @@ func TestCommitThroughFilters(t *testing.T) {
 		}
 	}
 }
+
+// A git commit of ours that is killed left its locks, and the same command could not be
+// run again.
+func TestCommitKilledLeavesNoLock(t *testing.T) {
+	t.Parallel()
+	r := newRepo(t, map[string]string{"f.yaml": "1"})
+	hook := filepath.Join(r.Root(), ".git", "hooks", "pre-commit")
+	put(t, r.Root(), map[string]string{".git/hooks/pre-commit": "#!/bin/sh\nkill -9 $PPID\n"})
+	if err := os.Chmod(hook, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	d := delivery(t, r, map[string]string{"f.yaml": "2"})
+	hash, err := r.Commit(t.Context(), d)
+	wantNotCommitted(t, r, d, hash, err, "signal: killed")
+	if left, _ := filepath.Glob(filepath.Join(r.Root(), ".git", "*.lock")); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+	os.Remove(hook)
+	if _, err := r.Commit(t.Context(), d); err != nil {
+		t.Error(err)
+	}
+}

@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -83,8 +85,48 @@ func (r *Repo) runCommit(ctx context.Context, d promote.Delivery) error {
 	args = append(args, "commit", "--quiet", "--only", "--pathspec-from-file=-", "--pathspec-file-nul", "-F", message.Name(), "--cleanup=verbatim")
 	// Literally, but not by the environment, which hooks would inherit.
 	specs := literal + strings.Join(paths, "\x00"+literal) + "\x00"
-	_, err = r.run(ctx, call{op: "git commit", args: args, stdin: strings.NewReader(specs)})
+	begin := time.Now()
+	p, err := start(ctx, r.top, call{op: "git commit", args: args, stdin: strings.NewReader(specs)})
+	if err != nil {
+		return err
+	}
+	_, _ = io.Copy(io.Discard, p.out)
+	if err = p.wait(); err != nil && exitCode(err) < 0 {
+		r.clearLocks(p.cmd.Process.Pid, begin)
+	}
 	return err
+}
+
+// clearLocks removes the locks of a git commit of ours that was ended in the middle:
+// killed, or at a limit for the size of files. That it had the index locked is known by
+// a file that it names by its own number. A reference may have been locked by another
+// git, which takes no time: what stays is ours.
+func (r *Repo) clearLocks(pid int, begin time.Time) {
+	own := filepath.Join(r.gitDir, fmt.Sprintf("next-index-%d.lock", pid))
+	if os.Remove(own) != nil {
+		return
+	}
+	locks := []string{filepath.Join(r.gitDir, "HEAD.lock")}
+	if head, err := os.ReadFile(filepath.Join(r.gitDir, "HEAD")); err == nil {
+		if ref, ok := strings.CutPrefix(strings.TrimSpace(string(head)), "ref: "); ok {
+			locks = append(locks, filepath.Join(r.common, filepath.FromSlash(ref)+".lock"))
+		}
+	}
+	found := map[string]os.FileInfo{}
+	for _, lock := range locks {
+		if info, err := os.Lstat(lock); err == nil && info.ModTime().After(begin.Add(-time.Second)) {
+			found[lock] = info
+		}
+	}
+	if len(found) > 0 {
+		time.Sleep(500 * time.Millisecond)
+	}
+	for lock, was := range found {
+		if now, err := os.Lstat(lock); err == nil && os.SameFile(was, now) {
+			_ = os.Remove(lock)
+		}
+	}
+	_ = os.Remove(r.index + ".lock")
 }
 
 // commitID is a commit and its parents, which are separated by blanks.
