@@ -25,6 +25,7 @@ func sha(digit string) string { return "sha256:" + strings.Repeat(digit, 64) }
 type fakeRepo struct {
 	memory
 	commits []fakeCommit
+	merged  map[string][]Commit
 	branch  string
 	busy    string
 	index   string
@@ -178,6 +179,16 @@ func (r *fakeRepo) Commit(ctx context.Context, d Delivery) (string, error) {
 func (r *fakeRepo) Commits(_ context.Context, _ []string, visit func(Commit) (bool, error)) error {
 	for _, c := range slices.Backward(r.commits) {
 		if more, err := visit(c.Commit); err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+// merged are the commits that a merge has brought, by its name.
+func (r *fakeRepo) Merged(_ context.Context, merge string, _ []string, visit func(Commit) (bool, error)) error {
+	for _, c := range r.merged[merge] {
+		if more, err := visit(c); err != nil || !more {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package promote
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -30,6 +31,9 @@ type Change struct {
 	// Record is what the commit's trailers say of this service; nil where the
 	// change was made by other means.
 	Record *Trailers `json:"record,omitempty"`
+	// RecordCommit is the commit that the record stands in, where that is one which
+	// a merge has brought.
+	RecordCommit string `json:"recordCommit,omitempty"`
 	// Mismatch says in what the record and the content disagree.
 	Mismatch string `json:"mismatch,omitempty"`
 }
@@ -53,7 +57,9 @@ type HistoryRequest struct {
 
 // History visits the changes of pins in the first-parent history, newest first,
 // until visit returns false. Versions of a file that cannot be parsed are passed
-// over: the next that can is compared with the last that could.
+// over: the next that can is compared with the last that could. Where the repository
+// has the newer part of the history alone, the error is *Truncated, after that part
+// has been visited.
 func (p *Promoter) History(ctx context.Context, log Log, req HistoryRequest, visit func(Change) bool) error {
 	h := &historian{Promoter: p, ctx: ctx, log: log, req: req, visit: visit, wanted: make(map[string]bool), held: make(map[[2]string]*pendingChange), batch: firstBatch}
 	for _, s := range req.Services {
@@ -64,11 +70,16 @@ func (p *Promoter) History(ctx context.Context, log Log, req HistoryRequest, vis
 			return err
 		}
 	}
-	if err := log.Commits(ctx, p.Pipeline.Spec.placement().pathspecs(req.Services), h.commit); err != nil {
+	err := log.Commits(ctx, p.Pipeline.Spec.placement().pathspecs(req.Services), h.commit)
+	var truncated *Truncated
+	if err != nil && !errors.As(err, &truncated) {
 		return err
 	}
-	if err := h.flush(); err != nil {
-		return err
+	if ferr := h.flush(); ferr != nil || h.stopped {
+		return ferr
+	}
+	if err != nil {
+		return err // what is held yet may have an older version
 	}
 	// What is held yet has no older version that can be read.
 	held := slices.Collect(maps.Values(h.held))
@@ -76,8 +87,8 @@ func (p *Promoter) History(ctx context.Context, log Log, req HistoryRequest, vis
 		return cmp.Or(b.change.Time.Compare(a.change.Time), strings.Compare(a.file.Path, b.file.Path))
 	})
 	for _, p := range held {
-		if !h.stopped {
-			h.emit(p, imageChanges(nil, p.images))
+		if err := h.emit(p, imageChanges(nil, p.images)); err != nil || h.stopped {
+			return err
 		}
 	}
 	return nil
@@ -103,6 +114,7 @@ type historian struct {
 
 type pendingChange struct {
 	change  Change
+	merge   bool
 	records func() map[[2]string]Trailers // those of the commit, read once
 	file    FileVersion
 	images  []overlay.Pin // of the newer version
@@ -116,13 +128,7 @@ const (
 )
 
 func (h *historian) commit(c Commit) (bool, error) {
-	records := sync.OnceValue(func() map[[2]string]Trailers {
-		all := make(map[[2]string]Trailers)
-		for _, t := range ParseTrailers(c.Message) {
-			all[[2]string{t.Service, t.To}] = t
-		}
-		return all
-	})
+	records := sync.OnceValue(func() map[[2]string]Trailers { return recordsOf(c.Message) })
 	here := make(map[[2]string]*pendingChange)
 	for _, f := range c.Files {
 		service, environment, ok := h.Pipeline.Spec.placement().match(f.Path)
@@ -138,7 +144,7 @@ func (h *historian) commit(c Commit) (bool, error) {
 			p.rename(f)
 			continue
 		}
-		p := &pendingChange{file: f, records: records, change: Change{
+		p := &pendingChange{file: f, merge: len(c.Parents) > 1, records: records, change: Change{
 			Service: service, Environment: environment,
 			Commit: c.Hash, Time: c.Time, Author: c.Author, Email: c.Email, Subject: firstLine(c.Message),
 		}}
@@ -198,14 +204,16 @@ func (h *historian) flush() error {
 		if h.stopped {
 			break
 		}
-		h.compare(p, versions)
+		if err := h.compare(p, versions); err != nil {
+			return err
+		}
 	}
 	h.pending, h.blobs = nil, nil
 	return nil
 }
 
 // compare visits a change, or holds it where its older version cannot be read.
-func (h *historian) compare(p *pendingChange, versions map[string][]overlay.Pin) {
+func (h *historian) compare(p *pendingChange, versions map[string][]overlay.Pin) error {
 	key := [2]string{p.change.Service, p.change.Environment}
 	now, readable := versions[p.file.New]
 	old, oldReadable := versions[p.file.Old]
@@ -213,24 +221,55 @@ func (h *historian) compare(p *pendingChange, versions map[string][]overlay.Pin)
 		p, now, readable = held, held.images, true // the held change is told in place of this
 	}
 	if !readable {
-		return // a version that nobody can read changed no pin that anybody could use
+		return nil // a version that nobody can read changed no pin that anybody could use
 	}
 	if !oldReadable {
 		p.images = now
 		h.held[key] = p
-		return
+		return nil
 	}
 	delete(h.held, key)
-	h.emit(p, imageChanges(old, now))
+	return h.emit(p, imageChanges(old, now))
 }
 
-func (h *historian) emit(p *pendingChange, images []ImageChange) {
+func (h *historian) emit(p *pendingChange, images []ImageChange) error {
 	if len(images) == 0 {
-		return
+		return nil
 	}
 	p.change.Images = images
 	p.change.addRecord(p.records())
+	if p.merge && p.change.Record == nil {
+		if err := h.addMerged(&p.change, p.file.Path); err != nil {
+			return err
+		}
+	}
 	h.stopped = !h.visit(p.change)
+	return nil
+}
+
+// addMerged takes the record from the commit that a merge has brought, where that
+// brings exactly what it names.
+func (h *historian) addMerged(c *Change, file string) error {
+	return h.log.Merged(h.ctx, c.Commit, []string{":(top,literal)" + file}, func(brought Commit) (bool, error) {
+		found := *c
+		found.addRecord(recordsOf(brought.Message))
+		if found.Record == nil {
+			return true, nil
+		}
+		if found.Mismatch == "" {
+			c.Record, c.RecordCommit = found.Record, brought.Hash
+		}
+		return false, nil
+	})
+}
+
+// recordsOf gives the records of a message by service and environment.
+func recordsOf(message string) map[[2]string]Trailers {
+	all := make(map[[2]string]Trailers)
+	for _, t := range ParseTrailers(message) {
+		all[[2]string{t.Service, t.To}] = t
+	}
+	return all
 }
 
 func firstLine(s string) string {

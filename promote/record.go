@@ -156,15 +156,65 @@ func unescapeTrailer(value string) string {
 	return b.String()
 }
 
-// ParseTrailers reads the records in a commit's message: those of its last
-// paragraph, as Git has it. Other trailers are skipped.
-func ParseTrailers(message string) []Trailers {
-	message = strings.TrimRight(strings.ReplaceAll(message, "\r\n", "\n"), "\n \t")
-	if i := strings.LastIndex(message, "\n\n"); i >= 0 {
-		message = message[i+2:]
-	} else {
-		return nil // a subject alone has no trailers
+// isRecordedBy tells by an error in what a message differs from the plan's record.
+func (p *Plan) isRecordedBy(message string) error {
+	want, got := recordLines(p.message()), recordLines(message)
+	for i := 0; i < len(want) || i < len(got); i++ {
+		switch {
+		case i >= len(got):
+			return failure("", "%q is missing", want[i])
+		case i >= len(want):
+			return failure("", "%q was added", got[i])
+		case got[i] != want[i]:
+			return failure("", "%q stands in place of %q", got[i], want[i])
+		}
 	}
+	return nil
+}
+
+// recordLines gives the lines of a record as they stand.
+func recordLines(message string) []string {
+	var lines []string
+	for line := range strings.Lines(recordParagraph(message)) {
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, "Promotion-") {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// recordParagraph gives the last paragraph of a message, where Git has trailers.
+// Forges put one behind it that names the authors of what they have squashed.
+func recordParagraph(message string) string {
+	message = strings.TrimRight(strings.ReplaceAll(message, "\r\n", "\n"), "\n \t")
+	for {
+		i := strings.LastIndex(message, "\n\n")
+		if i < 0 {
+			return "" // a subject alone has no trailers
+		}
+		last := message[i+2:]
+		if !namesAuthors(last) {
+			return last
+		}
+		message = strings.TrimRight(message[:i], "\n \t")
+	}
+}
+
+// namesAuthors tells whether a paragraph has nothing but co-authors.
+func namesAuthors(paragraph string) bool {
+	for line := range strings.Lines(paragraph) {
+		if key, _, ok := strings.Cut(line, ":"); !ok || !strings.EqualFold(key, "Co-authored-by") {
+			return false
+		}
+	}
+	return true
+}
+
+// ParseTrailers reads the records in a commit's message: those of its last
+// paragraph, as Git has it, or of the one before where that names co-authors alone.
+// Other trailers are skipped.
+func ParseTrailers(message string) []Trailers {
+	message = recordParagraph(message)
 	var sets []Trailers
 	for _, line := range strings.Split(message, "\n") {
 		key, value, ok := strings.Cut(line, ":")

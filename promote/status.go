@@ -61,6 +61,9 @@ type LastChange struct {
 	// From is the environment that it was promoted from, by a record that agrees
 	// with the content.
 	From string `json:"from,omitempty"`
+	// SourceCommit is the commit that the promotion was planned on, as that record has
+	// it.
+	SourceCommit string `json:"sourceCommit,omitempty"`
 	// Gates are the verdicts under which it came, as that record has them.
 	Gates []string `json:"gates,omitempty"`
 }
@@ -248,7 +251,7 @@ func (p *Promoter) AddHistory(ctx context.Context, log Log, statuses []ServiceSt
 func (c Change) last() *LastChange {
 	l := &LastChange{Commit: c.Commit, Time: c.Time, Author: c.Author, Email: c.Email}
 	if c.Record != nil && c.Mismatch == "" {
-		l.From, l.Gates = c.Record.From, c.Record.Gates
+		l.From, l.SourceCommit, l.Gates = c.Record.From, c.Record.SourceCommit, c.Record.Gates
 	}
 	return l
 }

@@ -440,3 +440,47 @@ func TestCommitReplacedObject(t *testing.T) {
 		t.Error("not left to git commit")
 	}
 }
+
+// What a clean filter or ident stores is not what was planned, and yet right: the
+// commit was good and the command failed.
+func TestCommitThroughFilters(t *testing.T) {
+	t.Parallel()
+	for attribute, want := range map[string]string{"filter=upper": "$Id$ TAG: 2", "ident": "$Id$ tag: 2"} {
+		r := newRepo(t, map[string]string{"f.yaml": "$Id$ tag: 1\n", ".gitattributes": "*.yaml " + attribute + "\n"})
+		gitIn(t, r.Root(), "config", "filter.upper.clean", "sed s/tag/TAG/")
+		gitIn(t, r.Root(), "config", "filter.upper.smudge", "sed s/TAG/tag/")
+		d := delivery(t, r, map[string]string{"f.yaml": "$Id: 1234 $ tag: 2\n"})
+		if attribute != "ident" {
+			d.Files[0].Data = []byte("$Id$ tag: 2\n")
+		}
+		hash, err := r.Commit(t.Context(), d)
+		if err != nil || hash != headOf(t, r) {
+			t.Errorf("%s: %s, %v", attribute, hash, err)
+		}
+		if got := gitIn(t, r.Root(), "cat-file", "blob", "HEAD:f.yaml"); got != want {
+			t.Errorf("%s: %q", attribute, got)
+		}
+	}
+}
+
+// A git commit of ours that is killed left its locks, and the same command could not be
+// run again.
+func TestCommitKilledLeavesNoLock(t *testing.T) {
+	t.Parallel()
+	r := newRepo(t, map[string]string{"f.yaml": "1"})
+	hook := filepath.Join(r.Root(), ".git", "hooks", "pre-commit")
+	put(t, r.Root(), map[string]string{".git/hooks/pre-commit": "#!/bin/sh\nkill -9 $PPID\n"})
+	if err := os.Chmod(hook, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	d := delivery(t, r, map[string]string{"f.yaml": "2"})
+	hash, err := r.Commit(t.Context(), d)
+	wantNotCommitted(t, r, d, hash, err, "signal: killed")
+	if left, _ := filepath.Glob(filepath.Join(r.Root(), ".git", "*.lock")); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+	os.Remove(hook)
+	if _, err := r.Commit(t.Context(), d); err != nil {
+		t.Error(err)
+	}
+}

@@ -2,10 +2,14 @@ package git
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,7 +51,7 @@ func (r *Repo) gitCommit(ctx context.Context, d promote.Delivery) (string, error
 	}
 	err = r.holds(ctx, now.hash, d.Files)
 	if failed == nil {
-		return now.hash, err
+		return now.hash, cmp.Or(err, r.isAsPlanned(ctx, now.hash, d))
 	}
 	if err != nil { // it is another's commit
 		return "", refusedByGit(failed)
@@ -81,8 +85,48 @@ func (r *Repo) runCommit(ctx context.Context, d promote.Delivery) error {
 	args = append(args, "commit", "--quiet", "--only", "--pathspec-from-file=-", "--pathspec-file-nul", "-F", message.Name(), "--cleanup=verbatim")
 	// Literally, but not by the environment, which hooks would inherit.
 	specs := literal + strings.Join(paths, "\x00"+literal) + "\x00"
-	_, err = r.run(ctx, call{op: "git commit", args: args, stdin: strings.NewReader(specs)})
+	begin := time.Now()
+	p, err := start(ctx, r.top, call{op: "git commit", args: args, stdin: strings.NewReader(specs)})
+	if err != nil {
+		return err
+	}
+	_, _ = io.Copy(io.Discard, p.out)
+	if err = p.wait(); err != nil && exitCode(err) < 0 {
+		r.clearLocks(p.cmd.Process.Pid, begin)
+	}
 	return err
+}
+
+// clearLocks removes the locks of a git commit of ours that was ended in the middle:
+// killed, or at a limit for the size of files. That it had the index locked is known by
+// a file that it names by its own number. A reference may have been locked by another
+// git, which takes no time: what stays is ours.
+func (r *Repo) clearLocks(pid int, begin time.Time) {
+	own := filepath.Join(r.gitDir, fmt.Sprintf("next-index-%d.lock", pid))
+	if os.Remove(own) != nil {
+		return
+	}
+	locks := []string{filepath.Join(r.gitDir, "HEAD.lock")}
+	if head, err := os.ReadFile(filepath.Join(r.gitDir, "HEAD")); err == nil {
+		if ref, ok := strings.CutPrefix(strings.TrimSpace(string(head)), "ref: "); ok {
+			locks = append(locks, filepath.Join(r.common, filepath.FromSlash(ref)+".lock"))
+		}
+	}
+	found := map[string]os.FileInfo{}
+	for _, lock := range locks {
+		if info, err := os.Lstat(lock); err == nil && info.ModTime().After(begin.Add(-time.Second)) {
+			found[lock] = info
+		}
+	}
+	if len(found) > 0 {
+		time.Sleep(500 * time.Millisecond)
+	}
+	for lock, was := range found {
+		if now, err := os.Lstat(lock); err == nil && os.SameFile(was, now) {
+			_ = os.Remove(lock)
+		}
+	}
+	_ = os.Remove(r.index + ".lock")
 }
 
 // commitID is a commit and its parents, which are separated by blanks.
@@ -110,18 +154,74 @@ func (r *Repo) unchanged(list []promote.File) error {
 }
 
 // holds looks at the commit itself: a hook may have rewritten the files. Git may
-// store line endings otherwise than the working tree has them.
+// store line endings, and what filters are for, otherwise than the working tree has
+// them.
 func (r *Repo) holds(ctx context.Context, commit string, list []promote.File) error {
 	blobs, err := r.Committed(ctx, pathsOf(list))
 	if err != nil {
 		return &Error{Msg: "commit " + commit + " was made and could not be read back: " + files.Reason(err), Err: err}
 	}
 	for _, f := range list {
-		if !bytes.Equal(unixLines(blobs[f.Path]), unixLines(f.Data)) {
+		if bytes.Equal(unixLines(blobs[f.Path]), unixLines(f.Data)) {
+			continue
+		}
+		same, err := r.storedAs(ctx, commit, f)
+		if err != nil {
+			return err
+		}
+		if !same {
 			return &Error{Msg: fmt.Sprintf("commit %.9s does not hold what was planned for %s", commit, clean(f.Path)), Hint: "git show " + commit}
 		}
 	}
 	return nil
+}
+
+// isAsPlanned looks at the rest of a commit: a hook may have changed its message, or
+// put other files into it.
+func (r *Repo) isAsPlanned(ctx context.Context, commit string, d promote.Delivery) error {
+	unreadable := func(err error) error {
+		return &Error{Msg: "commit " + commit + " was made and could not be read back: " + files.Reason(err), Err: err}
+	}
+	out, err := r.run(ctx, call{op: "git diff-tree", reads: true, env: []string{asStored},
+		args: []string{"diff-tree", "-r", "-z", "--root", "--no-commit-id", "--no-renames", "--name-only", commit}})
+	if err != nil {
+		return unreadable(err)
+	}
+	planned := pathsOf(d.Files)
+	for name := range strings.SplitSeq(string(out), "\x00") {
+		// A file may have taken the place of a directory.
+		if name != "" && !slices.ContainsFunc(planned, func(p string) bool { return name == p || strings.HasPrefix(name, p+"/") }) {
+			return &Error{Msg: fmt.Sprintf("commit %.9s also holds %s, which a hook has put there", commit, clean(name)), Hint: "git show " + commit}
+		}
+	}
+	if d.Check == nil {
+		return nil
+	}
+	out, err = r.run(ctx, call{op: "git log", reads: true, env: []string{asStored},
+		args: []string{"log", "-1", "--format=%B", "--encoding=UTF-8", "--no-show-signature", "--no-notes", "--no-color", commit}})
+	if err != nil {
+		return unreadable(err)
+	}
+	if err := d.Check(string(out)); err != nil {
+		return &Error{Msg: fmt.Sprintf("commit %.9s was made, but a hook has changed its record: %v", commit, err), Hint: "git show " + commit, Err: err}
+	}
+	return nil
+}
+
+// storedAs tells whether a commit has what git makes of a file's bytes: a clean filter,
+// such as that of LFS, and ident store others.
+func (r *Repo) storedAs(ctx context.Context, commit string, f promote.File) (bool, error) {
+	made, err := r.run(ctx, call{op: "git hash-object", reads: true, stdin: bytes.NewReader(f.Data),
+		args: []string{"hash-object", "--stdin", "--path=" + f.Path}})
+	if err != nil {
+		return false, err
+	}
+	has, err := r.run(ctx, call{op: "git rev-parse", reads: true, env: []string{asStored},
+		args: []string{"rev-parse", "--verify", "--quiet", "--end-of-options", commit + ":" + f.Path}})
+	if exitCode(err) == 1 { // the commit has no such file
+		return false, nil
+	}
+	return bytes.Equal(made, has), err
 }
 
 func unixLines(b []byte) []byte { return bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n")) }

@@ -12,13 +12,13 @@ import (
 )
 
 // logFormat has every field end with a zero byte, which none can hold.
-const logFormat = "--format=%x00%H%x00%ct%x00%an%x00%ae%x00%B%x00"
+const logFormat = "--format=%x00%H%x00%P%x00%ct%x00%an%x00%ae%x00%B%x00"
 
 // logArgs overrule every setting of the user that would change the output.
 func logArgs() []string {
 	return []string{
 		"-c", "log.showRoot=true", "-c", "log.follow=false",
-		"log", "--first-parent", "--diff-merges=first-parent", "--raw", "-z", logFormat,
+		"log", "--diff-merges=first-parent", "--raw", "-z", logFormat,
 		"--no-abbrev", "--no-renames", "--no-relative", "--no-color", "--no-notes",
 		"--no-show-signature", "--no-decorate", "--no-ext-diff", "--no-textconv",
 		"--encoding=UTF-8", "--ignore-submodules=none",
@@ -34,12 +34,50 @@ const maxArgs = 16 << 10
 // commit with everything that it brought in. Pathspecs and the files of a
 // commit are relative to the root. Before the first commit there is nothing to
 // visit. The oldest commit of a shallow clone, which seems to add every file, is
-// left out.
+// left out; where the history leads to it, the error is a [*promote.Truncated].
 //
 // An error of visit ends the reading and is returned as it is.
 func (r *Repo) Commits(ctx context.Context, pathspecs []string, visit func(promote.Commit) (bool, error)) error {
-	c := call{op: "git log", args: logArgs(), reads: true, env: []string{asStored}}
-	if err := addPathspecs(&c, pathspecs); err != nil {
+	cut, err := r.cutOff()
+	if err != nil {
+		return err
+	}
+	visited, stopped := false, false
+	err = r.log(ctx, "--first-parent", []string{"HEAD"}, pathspecs, func(c promote.Commit) (bool, error) {
+		if cut[c.Hash] {
+			return true, nil
+		}
+		visited = true
+		more, err := visit(c)
+		stopped = !more || err != nil
+		return more, err
+	})
+	switch {
+	case err != nil && !visited && r.unborn(ctx):
+		return nil
+	case err != nil || stopped || len(cut) == 0:
+		return err
+	}
+	out, err := r.run(ctx, call{op: "git rev-list", args: []string{"rev-list", "--first-parent", "--max-parents=0", "HEAD", "--"}, reads: true, env: []string{asStored}})
+	if oldest := strings.TrimSpace(string(out)); err == nil && cut[oldest] {
+		return &promote.Truncated{Commit: oldest}
+	}
+	return err
+}
+
+// Merged visits what a merge has brought to its first parent, as far as it touches
+// the pathspecs, newest first and without merges.
+func (r *Repo) Merged(ctx context.Context, merge string, pathspecs []string, visit func(promote.Commit) (bool, error)) error {
+	if !isHash(merge) {
+		return &Error{Msg: "not an object name: " + clean(merge)}
+	}
+	return r.log(ctx, "--no-merges", []string{merge, "^" + merge + "^1"}, pathspecs, visit)
+}
+
+// log visits the commits that the revisions name.
+func (r *Repo) log(ctx context.Context, option string, revisions, pathspecs []string, visit func(promote.Commit) (bool, error)) error {
+	c := call{op: "git log", args: append(logArgs(), option), reads: true, env: []string{asStored}}
+	if err := addPathspecs(&c, revisions, pathspecs); err != nil {
 		return err
 	}
 	p, err := start(ctx, r.top, c)
@@ -47,20 +85,13 @@ func (r *Repo) Commits(ctx context.Context, pathspecs []string, visit func(promo
 		return err
 	}
 	parser := newLogParser(p.out)
-	cut, err := r.cutOff()
-	if err != nil {
-		p.stop()
-		return err
-	}
-	visited := false
 	for {
 		commit, err := parser.next()
 		if errors.Is(err, io.EOF) {
-			break
+			return p.wait()
 		}
 		more := false
-		if err == nil && !cut[commit.Hash] {
-			visited = true
+		if err == nil {
 			more, err = visit(commit)
 		}
 		if err != nil || !more {
@@ -68,11 +99,6 @@ func (r *Repo) Commits(ctx context.Context, pathspecs []string, visit func(promo
 			return err
 		}
 	}
-	err = p.wait()
-	if err != nil && !visited && r.unborn(ctx) {
-		return nil
-	}
-	return err
 }
 
 // cutOff gives the commits of a shallow clone whose parents it does not have.
@@ -90,7 +116,7 @@ func (r *Repo) cutOff() (map[string]bool, error) {
 
 // addPathspecs gives the pathspecs as arguments, or through stdin if they are
 // too many for that.
-func addPathspecs(c *call, pathspecs []string) error {
+func addPathspecs(c *call, revisions, pathspecs []string) error {
 	size := 0
 	for _, spec := range pathspecs {
 		size += len(spec) + 1
@@ -99,8 +125,7 @@ func addPathspecs(c *call, pathspecs []string) error {
 		}
 	}
 	if size <= maxArgs {
-		c.args = append(c.args, "HEAD", "--")
-		c.args = append(c.args, pathspecs...)
+		c.args = append(append(append(c.args, revisions...), "--"), pathspecs...)
 		return nil
 	}
 	all := strings.Join(pathspecs, "\n")
@@ -108,7 +133,7 @@ func addPathspecs(c *call, pathspecs []string) error {
 		return &Error{Op: "git log", Msg: "so many pathspecs cannot hold newlines"}
 	}
 	c.args = append(c.args, "--stdin")
-	c.stdin = strings.NewReader("HEAD\n--\n" + all + "\n")
+	c.stdin = strings.NewReader(strings.Join(revisions, "\n") + "\n--\n" + all + "\n")
 	return nil
 }
 

@@ -123,7 +123,7 @@ func TestCommitsStop(t *testing.T) {
 func TestLogParserBounds(t *testing.T) {
 	t.Parallel()
 	hash := strings.Repeat("a", 40)
-	long := "\x00" + hash + "\x001\x00n\x00e\x00" + strings.Repeat("m", 2*maxCommitMessage) + "\x00\x00\x00" + hash + "\x002\x00\x00\x00\x00\x00"
+	long := "\x00" + hash + "\x00\x001\x00n\x00e\x00" + strings.Repeat("m", 2*maxCommitMessage) + "\x00\x00\x00" + hash + "\x00\x002\x00\x00\x00\x00\x00"
 	p := newLogParser(strings.NewReader(long))
 	first, err := p.next()
 	if err != nil || len(first.Message) != maxCommitMessage {
@@ -135,7 +135,7 @@ func TestLogParserBounds(t *testing.T) {
 	if _, err := p.next(); err != io.EOF {
 		t.Error(err)
 	}
-	for _, bad := range []string{"zz\x00", "\x00" + hash + "\x001\x00n", "\x00" + hash + "\x00x\x00\x00\x00\x00", hash + "\x001\x00\x00\x00\x00\n:1\x00p\x00"} {
+	for _, bad := range []string{"zz\x00", "\x00" + hash + "\x00\x001\x00n", "\x00" + hash + "\x00\x00x\x00\x00\x00\x00", hash + "\x00\x001\x00\x00\x00\x00\n:1\x00p\x00"} {
 		_, err := newLogParser(strings.NewReader(bad)).next()
 		wantError(t, err, "unexpected output")
 	}
@@ -143,7 +143,7 @@ func TestLogParserBounds(t *testing.T) {
 
 func FuzzLogParse(f *testing.F) {
 	hash := strings.Repeat("a", 40)
-	f.Add([]byte("\x00" + hash + "\x001\x00n\x00e\x00m\n\x00\x00\n:100644 000000 " + hash + " " + hash + " D\x00a b\x00\x00" + hash + "\x002\x00\x00\x00\x00\x00"))
+	f.Add([]byte("\x00" + hash + "\x00\x001\x00n\x00e\x00m\n\x00\x00\n:100644 000000 " + hash + " " + hash + " D\x00a b\x00\x00" + hash + "\x00\x002\x00\x00\x00\x00\x00"))
 	f.Add([]byte(""))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		p := newLogParser(bytes.NewReader(data))
@@ -166,7 +166,8 @@ func FuzzLogParse(f *testing.F) {
 }
 
 // The oldest commit of a shallow clone is compared with nothing: what it seems to
-// have added is not told.
+// have added is not told, and that the history ends there is an error: it was read as
+// a history without changes.
 func TestCommitsShallow(t *testing.T) {
 	t.Parallel()
 	r := newRepo(t, map[string]string{"x": "1"})
@@ -181,7 +182,8 @@ func TestCommitsShallow(t *testing.T) {
 		seen = append(seen, strings.TrimSpace(c.Message))
 		return true, nil
 	})
-	if err != nil || len(seen) != 1 || seen[0] != "3" {
+	var truncated *promote.Truncated
+	if !errors.As(err, &truncated) || truncated.Commit != gitIn(t, r.Root(), "rev-parse", "HEAD~1") || len(seen) != 1 || seen[0] != "3" {
 		t.Errorf("%q, %v", seen, err)
 	}
 }

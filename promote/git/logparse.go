@@ -19,7 +19,7 @@ const (
 )
 
 // logParser reads the output of git log in logFormat. It is a sequence of
-// fields that end with a zero byte: the hash, the time, name, e-mail and
+// fields that end with a zero byte: the hash, the parents, the time, name, e-mail and
 // message of a commit, then two for each file. There are empty fields around
 // each commit, whose number depends on what follows.
 type logParser struct {
@@ -56,7 +56,7 @@ func (p *logParser) next() (promote.Commit, error) {
 }
 
 func (p *logParser) header(c *promote.Commit) error {
-	var fields [3]string
+	var fields [4]string
 	for i := range fields {
 		field, err := p.inside(maxField)
 		if err != nil {
@@ -64,12 +64,13 @@ func (p *logParser) header(c *promote.Commit) error {
 		}
 		fields[i] = field
 	}
-	seconds, err := strconv.ParseInt(fields[0], 10, 64)
+	c.Parents = strings.Fields(fields[0])
+	seconds, err := strconv.ParseInt(fields[1], 10, 64)
 	if err != nil {
-		return unexpected(fields[0])
+		return unexpected(fields[1])
 	}
 	c.Time = time.Unix(seconds, 0).UTC()
-	c.Author, c.Email = fields[1], fields[2]
+	c.Author, c.Email = fields[2], fields[3]
 	c.Message, err = p.inside(maxCommitMessage)
 	return err
 }

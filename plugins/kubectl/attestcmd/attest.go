@@ -1,16 +1,18 @@
 // Package attestcmd implements kubectl promote attest: a signed summary (SLSA VSA)
-// of each image that has been promoted to an environment, made from the record in
-// the repository's history and put beside the image in its registry.
+// of each image that has been promoted to an environment. The record in the
+// repository's history tells which commit did that; it is judged again, and put beside the image in its registry.
 package attestcmd
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/signing"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/verify/attest"
 	"github.com/spf13/cobra"
 )
@@ -20,9 +22,12 @@ const long = `Sign that images have been promoted to an environment.
 For each image of the services that stands in the environment by its digest, a
 verification summary (SLSA VSA) is signed and put beside the image in its
 registry: this digest came to this environment, by this commit, under these
-verdicts. They are taken from the promotion's record in the repository's history;
-a change that has none is refused. The next environment's gate "promoted" demands
-such a summary.
+verdicts. Which commit that was, and from where, is told by the promotion's record
+in the repository's history; a change that has none is refused. The verdicts are
+made anew: whether the source had the digest, and what the policy and the gates say
+that the pipeline had before that commit. Whatever does not pass is not signed, nor
+is what is not on the remote's default branch, or the upstream, yet. The next
+environment's gate "promoted" demands such a summary.
 ` + signing.Long
 
 const example = `  # after a promotion to staging
@@ -79,7 +84,7 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 		return err
 	}
 	ctx := cmd.Context()
-	p, repo, err := s.OpenOffline(ctx)
+	p, repo, err := s.Open(ctx)
 	if err != nil {
 		return err
 	}
@@ -88,18 +93,16 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	if err != nil {
 		return err
 	}
-	statuses, err := p.Status(ctx, services)
+	statuses, err := o.statuses(ctx, p, repo, services)
 	if err != nil {
-		return err
-	}
-	if err := p.AddHistory(ctx, repo, statuses); err != nil {
 		return err
 	}
 	source, err := signing.NewStateSource(ctx, s, repo, p.Pipeline)
 	if err != nil {
 		return err
 	}
-	statements, err := o.statements(statuses, to, source)
+	j := &judge{session: s, promoter: p, repo: repo, to: to}
+	statements, err := o.statements(ctx, j, statuses, source)
 	if err != nil {
 		return err
 	}
@@ -107,20 +110,41 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	return o.sign.Finish(ctx, job, o.output, printer, statements)
 }
 
+// statuses tells what stands in the environment, and since which commit.
+func (o *options) statuses(ctx context.Context, p *promote.Promoter, repo *git.Repo, services []string) ([]promote.ServiceStatus, error) {
+	statuses, err := p.Status(ctx, services)
+	if err != nil {
+		return nil, err
+	}
+	for i := range statuses {
+		statuses[i].Environments = slices.DeleteFunc(statuses[i].Environments, func(e promote.EnvironmentStatus) bool { return e.Environment != o.to })
+	}
+	err = p.AddHistory(ctx, repo, statuses)
+	var truncated *promote.Truncated
+	if errors.As(err, &truncated) {
+		return nil, &promote.Error{Err: &promote.Refused{Answer: promote.Unknown, Verdicts: []promote.Verdict{{
+			Gate: "attest", Answer: promote.Unknown, Reason: truncated.Error()}}}, Hint: truncated.HintText()}
+	}
+	return statuses, err
+}
+
 // statements makes a summary for each image. All that is wrong is reported.
-func (o *options) statements(statuses []promote.ServiceStatus, to *promote.Environment, source signing.StateSource) ([]signing.Statement, error) {
+func (o *options) statements(ctx context.Context, j *judge, statuses []promote.ServiceStatus, source signing.StateSource) ([]signing.Statement, error) {
 	var all []signing.Statement
 	var errs []error
 	for _, st := range statuses {
 		for _, e := range st.Environments {
-			if e.Environment != to.Name {
-				continue
-			}
 			if !e.Exists && !o.all {
-				errs = append(errs, &promote.Error{Msg: fmt.Sprintf("service %q has no overlay in %s", st.Service, to.Name)})
+				errs = append(errs, &promote.Error{Msg: fmt.Sprintf("service %q has no overlay in %s", st.Service, j.to.Name)})
 			}
 			for _, i := range e.Images {
-				one, err := o.recorded(st.Service, i, to, source)
+				verdicts, err := j.verdicts(ctx, st.Service, i)
+				if err != nil {
+					errs = append(errs, err)
+					continue
+				}
+				one, err := source.Summary(attest.VSA{Image: i.Repository + "@" + i.Digest, Verifier: o.verifier,
+					Environment: j.to.Name, Service: st.Service, Commit: i.Last.Commit, Gates: verdicts})
 				errs = append(errs, err)
 				all = append(all, one)
 			}
@@ -130,41 +154,7 @@ func (o *options) statements(statuses []promote.ServiceStatus, to *promote.Envir
 		return nil, err
 	}
 	if len(all) == 0 {
-		return nil, &promote.Error{Msg: "no image to attest in " + to.Name}
+		return nil, &promote.Error{Msg: "no image to attest in " + j.to.Name}
 	}
 	return all, nil
-}
-
-// recorded makes the summary of an image from the record of its promotion.
-func (o *options) recorded(service string, i promote.ImageStatus, to *promote.Environment, source signing.StateSource) (signing.Statement, error) {
-	refuse := func(format string, args ...any) (signing.Statement, error) {
-		return signing.Statement{}, &promote.Refused{Answer: promote.Fail, Verdicts: []promote.Verdict{{
-			Gate: "attest", Answer: promote.Fail, Reason: fmt.Sprintf("%s in %s: image %q ", service, to.Name, i.Name) + fmt.Sprintf(format, args...)}}}
-	}
-	switch {
-	case i.Unknown != "":
-		return refuse("has no repository that a statement could be kept in: %s", i.Unknown)
-	case i.Digest == "":
-		return refuse("is not pinned by its digest")
-	case i.Last == nil:
-		return refuse("stands so in no commit")
-	case i.Last.From == "" && len(to.From) > 0:
-		return refuse("was changed by commit %.9s, which has no promotion's record of it", i.Last.Commit)
-	}
-	var verdicts []attest.GateVerdict
-	for _, g := range i.Last.Gates {
-		verdicts = append(verdicts, recordedVerdict(g))
-	}
-	return source.Summary(attest.VSA{Image: i.Repository + "@" + i.Digest, Verifier: o.verifier,
-		Environment: to.Name, Service: service, Commit: i.Last.Commit, Gates: verdicts})
-}
-
-// recordedVerdict reads "name=answer; reason", as records have it.
-func recordedVerdict(text string) attest.GateVerdict {
-	name, rest, _ := strings.Cut(text, "=")
-	answer, reason, _ := strings.Cut(rest, "; ")
-	if answer == promote.Overridden {
-		return attest.GateVerdict{Gate: name, Verdict: string(promote.Fail), Override: reason}
-	}
-	return attest.GateVerdict{Gate: name, Verdict: answer, Reason: reason}
 }

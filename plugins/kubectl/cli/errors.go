@@ -200,6 +200,17 @@ func (s *Session) Warn(format string, args ...any) {
 	}
 }
 
+// WarnTruncated makes a warning of the error of a history that is not all here; it
+// gives any other error back.
+func (s *Session) WarnTruncated(err error) error {
+	var t *promote.Truncated
+	if !errors.As(err, &t) {
+		return err
+	}
+	s.Warn("the clone is shallow: %v; %s", t, t.HintText())
+	return nil
+}
+
 // Note tells what was found out, where asked to.
 func (s *Session) Note(format string, args ...any) {
 	if s.verbose {

@@ -78,7 +78,7 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 		return o.limit == 0 || len(changes) < o.limit
 	})
 	bar.Clear()
-	if err != nil {
+	if err := s.WarnTruncated(err); err != nil {
 		return err
 	}
 	return o.report(printer, changes)

@@ -13,14 +13,22 @@ import (
 )
 
 // ready makes sure, before anything is written, that a commit can be signed for.
-func (o *options) ready(cmd *cobra.Command, plan *promote.Plan) error {
+func (o *options) ready(cmd *cobra.Command, repo *git.Repo, plan *promote.Plan) error {
 	if o.attest.Key == "" {
 		return nil
 	}
 	if plan.Mode != promote.DeliverCommit {
 		return &cli.UsageError{Msg: "--attest-key stands without --commit: there is no commit to attest", Hint: "--commit --attest-key " + o.attest.Key, Command: cmd.CommandPath()}
 	}
-	_, err := o.attest.Signer(cmd.Context(), o.session, cmd.CommandPath())
+	shared, err := repo.Shared(cmd.Context())
+	if err != nil {
+		return err
+	}
+	if len(shared) > 0 {
+		return &cli.UsageError{Msg: "--attest-key signs for a commit that others have, and this one would not be on " + strings.TrimPrefix(shared[0], "refs/remotes/") + " yet",
+			Hint: "promote without it, git push, then kubectl promote attest --all --to " + plan.To + " --key " + o.attest.Key, Command: cmd.CommandPath()}
+	}
+	_, err = o.attest.Signer(cmd.Context(), o.session, cmd.CommandPath())
 	return err
 }
 

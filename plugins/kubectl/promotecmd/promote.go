@@ -12,6 +12,7 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/signing"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/printers"
 )
@@ -124,7 +125,7 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	if err != nil {
 		return err
 	}
-	applied, err := o.apply(cmd, p, plan)
+	applied, err := o.apply(cmd, p, repo, plan)
 	if err != nil {
 		return err
 	}
@@ -170,11 +171,11 @@ func (o *options) plan(ctx context.Context, p *promote.Promoter) (*promote.Plan,
 // apply carries a plan out, unless it is refused or only to be shown. A promotion
 // that has passed the point where it can be stopped without a trace is finished, not
 // interrupted.
-func (o *options) apply(cmd *cobra.Command, p *promote.Promoter, plan *promote.Plan) (*promote.Applied, error) {
+func (o *options) apply(cmd *cobra.Command, p *promote.Promoter, repo *git.Repo, plan *promote.Plan) (*promote.Applied, error) {
 	if o.dryRun || plan.Refusal() != nil {
 		return &promote.Applied{}, nil
 	}
-	if err := o.ready(cmd, plan); err != nil {
+	if err := o.ready(cmd, repo, plan); err != nil {
 		return nil, err
 	}
 	applied, err := p.Apply(cmd.Context(), plan)

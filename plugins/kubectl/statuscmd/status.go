@@ -70,7 +70,7 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 		}
 	}
 	if out.Wide() || printer != nil && !out.Names() {
-		if err := p.AddHistory(cmd.Context(), repo, statuses); err != nil {
+		if err := s.WarnTruncated(p.AddHistory(cmd.Context(), repo, statuses)); err != nil {
 			return err
 		}
 	}
