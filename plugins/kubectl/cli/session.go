@@ -77,7 +77,7 @@ func (s *Session) start(cmd *cobra.Command) error {
 		ctx, cancel = context.WithTimeout(ctx, s.timeout)
 	}
 	s.cancel = cancel
-	s.Stdin = &interruptible{ctx, s.In}
+	s.Stdin = &interruptible{ctx, s.In, s.asksTerminal()}
 	cmd.SetContext(ctx)
 	if cmd.Name() == cobra.ShellCompRequestCmd {
 		return nil // the flags are not parsed yet
@@ -150,7 +150,12 @@ func (s *Session) loadPipeline(repo *git.Repo) (*promote.Pipeline, error) {
 	}
 	data, err := repo.ReadFile(promote.PipelineFile)
 	if errors.Is(err, os.ErrNotExist) {
-		return promote.Discover(repo)
+		p, err := promote.Discover(repo)
+		var nothing *promote.Error
+		if errors.As(err, &nothing) {
+			nothing.Msg = repo.Root() + ": " + nothing.Msg
+		}
+		return p, err
 	}
 	if err != nil {
 		return nil, err

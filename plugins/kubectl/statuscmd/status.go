@@ -112,7 +112,7 @@ func cell(e promote.EnvironmentStatus) string {
 	case !e.Exists:
 		return "-"
 	case e.Error != "":
-		return "error"
+		return "unknown"
 	case len(e.Images) == 0:
 		return "none"
 	}
@@ -131,7 +131,7 @@ func wideStatus(statuses []promote.ServiceStatus, now time.Time) [][]string {
 	for _, st := range statuses {
 		for _, e := range st.Environments {
 			if e.Error != "" {
-				rows = append(rows, []string{st.Service, e.Environment, "error", "-", "-", "-", "-", "-"})
+				rows = append(rows, []string{st.Service, e.Environment, "unknown", "-", "-", "-", "-", "-"})
 			}
 			for _, i := range e.Images {
 				since, by, from := "-", "-", "-"
