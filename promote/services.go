@@ -55,8 +55,12 @@ func (w *planner) read(ctx context.Context) error {
 			return err
 		}
 	}
+	w.drafts = slices.DeleteFunc(w.drafts, func(c *draft) bool { return c == nil })
+	for i, err := range errs {
+		errs[i] = w.setAside(w.names[i], err)
+	}
 	err := errors.Join(errs...)
-	if err == nil && len(w.drafts)+len(w.plan.Warnings) == 0 {
+	if err == nil && len(w.drafts)+len(w.plan.Warnings)+len(w.aside) == 0 {
 		err = w.nowhere()
 	}
 	return err
