@@ -70,8 +70,9 @@ func (o *options) noTarget(cmd *cobra.Command, args []string) error {
 // meant adds to an error about services what to type where the first of them is the
 // name that a command has in another program.
 func meant(err error, args []string) error {
-	if hint := wordHint(args); hint != "" && err.Error() == fmt.Sprintf("unknown service %q", args[0]) {
-		return &cli.UsageError{Msg: err.Error(), Hint: hint}
+	hint := wordHint(args)
+	if first, _, _ := strings.Cut(err.Error(), "\n"); hint != "" && first == fmt.Sprintf("unknown service %q", args[0]) {
+		return &cli.UsageError{Msg: first, Hint: hint}
 	}
 	return err
 }

@@ -58,6 +58,13 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 		return err
 	}
 	defer repo.Close()
+	misfits, err := p.Misfits()
+	if err != nil {
+		return err
+	}
+	for _, m := range misfits {
+		s.Warn("%s", m)
+	}
 	statuses, failed := p.Status(cmd.Context(), services)
 	if statuses == nil && failed != nil {
 		return failed
