@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"io/fs"
 	"math/big"
 	"os"
 	"path"
@@ -127,6 +128,60 @@ func TestConfiguration(t *testing.T) {
 			t.Errorf("no block was parsed as %s", kind)
 		}
 	}
+}
+
+// TestPipelineFiles parses every pipeline file of the examples and the docs. One of
+// them could not be read.
+func TestPipelineFiles(t *testing.T) {
+	found := 0
+	for _, dir := range []string{"../examples", "."} {
+		err := filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
+			if err != nil || d.Name() != promote.PipelineFile {
+				return err
+			}
+			found++
+			data, err := os.ReadFile(file)
+			if err != nil {
+				return err
+			}
+			p, err := promote.ParsePipeline(file, data)
+			if err != nil {
+				t.Error(err)
+				return nil
+			}
+			overlays, err := p.Spec.Overlays(disk(filepath.Dir(file)))
+			if err != nil || len(overlays) == 0 {
+				t.Errorf("%s: its layout fits nothing beside it: %v", file, err)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if found == 0 {
+		t.Error("no pipeline file was found")
+	}
+}
+
+// disk is a directory as a tree.
+type disk string
+
+func (d disk) ReadFile(name string) ([]byte, error) {
+	return os.ReadFile(filepath.Join(string(d), name))
+}
+
+func (d disk) ReadDir(name string) ([]fs.DirEntry, error) {
+	return os.ReadDir(filepath.Join(string(d), name))
+}
+
+func (d disk) ReadAny(dir string, names []string) (promote.Found, error) {
+	for _, name := range names {
+		if data, err := d.ReadFile(path.Join(dir, name)); err == nil {
+			return promote.Found{Have: []string{name}, Name: name, Data: data}, nil
+		}
+	}
+	return promote.Found{}, fs.ErrNotExist
 }
 
 func kindOf(text string) string {

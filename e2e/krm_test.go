@@ -9,7 +9,7 @@ import (
 
 // functionExamples are the examples of the KRM functions, by the directory that is
 // built.
-var functionExamples = []string{"pin-images", "set-images", "verify-images", "promotion-guard/production", "image-inventory"}
+var functionExamples = []string{"pin-images", "set-images", "verify-images", "promotion-guard/cart/production", "image-inventory"}
 
 // kustomizeExec builds with functions that are programs.
 func (s *shell) kustomizeExec(dir string) string {

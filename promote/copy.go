@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/rogpeppe/go-internal/diff"
@@ -36,8 +37,9 @@ func (w *planner) copyPaths(c *draft) [][2]string {
 // does not have is none of this service's; one that the target does not have is
 // refused, because something there would have to refer to it.
 func (w *planner) copies(ctx context.Context) error {
-	var errs []error
-	for _, c := range w.drafts {
+	var all []error
+	for _, c := range slices.Clone(w.drafts) {
+		var errs []error
 		for _, p := range w.copyPaths(c) {
 			data, err := w.Repo.ReadFile(p[0])
 			if errors.Is(err, fs.ErrNotExist) {
@@ -61,8 +63,9 @@ func (w *planner) copies(ctx context.Context) error {
 			}
 			c.plan.Copies = append(c.plan.Copies, plan)
 		}
+		all = append(all, w.setAside(c.plan.Service, errs...))
 	}
-	return errors.Join(errs...)
+	return errors.Join(all...)
 }
 
 // compareCopy compares with what is committed: a target that is not may have been

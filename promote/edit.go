@@ -13,8 +13,9 @@ import (
 // edit makes the edits of all services that nothing refuses, as far as they were
 // not made ahead.
 func (w *planner) edit(ctx context.Context) error {
-	return errors.Join(each(ctx, len(w.drafts), func(n int) error {
-		c := w.drafts[n]
+	drafts := slices.Clone(w.drafts)
+	errs := each(ctx, len(drafts), func(n int) error {
+		c := drafts[n]
 		changes := w.changes(c)
 		for _, i := range c.images {
 			i.plan.New = w.pinned(i)
@@ -28,7 +29,11 @@ func (w *planner) edit(ctx context.Context) error {
 			c.ahead = w.makeEdit(target, changes)
 		}
 		return w.take(c, c.ahead)
-	})...)
+	})
+	for n, err := range errs {
+		errs[n] = w.setAside(drafts[n].plan.Service, err)
+	}
+	return errors.Join(errs...)
 }
 
 // editAhead makes the edit while the target's syntax is at hand, which is many

@@ -1,6 +1,7 @@
 package promote
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"path"
@@ -44,5 +45,20 @@ func (s *PipelineSpec) parseOverlay(tree Tree, file string) (*overlay.File, erro
 }
 
 func (s *PipelineSpec) parse(file string, data []byte) (*overlay.File, error) {
-	return overlay.Options{Images: s.Images}.Parse(file, data)
+	f, err := overlay.Options{Images: s.Images}.Parse(file, data)
+	if err != nil && s.Layout.isFile() && blank(data) {
+		// Helm takes a file of values without a value for one that changes nothing.
+		return overlay.Options{Images: s.Images}.Parse(file, []byte("{}\n"))
+	}
+	return f, err
+}
+
+// blank tells whether a file has nothing but comments and marks of documents.
+func blank(data []byte) bool {
+	for line := range bytes.Lines(data) {
+		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' && string(line) != "---" {
+			return false
+		}
+	}
+	return true
 }

@@ -78,9 +78,12 @@ func (w *planner) chooseImages(context.Context) error {
 	known := make(map[string]bool)
 	var errs []error
 	var kept []*draft
-	for _, c := range w.drafts {
+	for _, c := range slices.Clone(w.drafts) {
 		n := c.chosen
-		errs = append(errs, c.errs...)
+		if len(c.errs) > 0 {
+			n = -1
+			errs = append(errs, w.setAside(c.plan.Service, c.errs...))
+		}
 		for _, img := range c.source.images {
 			known[img.Name], known[img.Path] = true, true
 		}

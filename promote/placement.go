@@ -2,6 +2,7 @@ package promote
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -127,4 +128,35 @@ func (p placement) pathspecs(services []string) []string {
 		specs = append(specs, l.pathspecs(services)...)
 	}
 	return specs
+}
+
+// misfits says what of a layout fits nothing: all of it, or an environment's part. A
+// name that is not that of the folder looks like an environment without services.
+func (s *PipelineSpec) misfits(overlays map[string]map[string]bool) []string {
+	in := make(map[string]bool)
+	for _, environments := range overlays {
+		for e := range environments {
+			in[e] = true
+		}
+	}
+	var out []string
+	for _, e := range s.Environments {
+		if !in[e.Name] {
+			out = append(out, fmt.Sprintf("environment %q has no overlay: nothing fits %s", e.Name, s.placement().overlayPath(serviceHole, e.Name)))
+		}
+	}
+	if len(out) == len(s.Environments) {
+		return []string{"no overlay anywhere: nothing fits the layout " + s.Layout.Path}
+	}
+	return out
+}
+
+// Misfits says what of the pipeline's layout fits nothing in the repository: one line for
+// all of it, or one for each environment.
+func (p *Promoter) Misfits() ([]string, error) {
+	overlays, err := p.Pipeline.Spec.Overlays(p.Repo)
+	if err != nil {
+		return nil, err
+	}
+	return p.Pipeline.Spec.misfits(overlays), nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/kubepromote/kubepromote/overlay"
@@ -37,12 +38,9 @@ func (p *Promoter) Plan(ctx context.Context, req Request) (*Plan, error) {
 			return nil, err
 		}
 	}
-	var answers []Answer
-	for _, c := range w.drafts {
-		w.plan.Services = append(w.plan.Services, c.plan)
-		answers = append(answers, c.plan.Answer())
+	if err := w.assemble(); err != nil {
+		return nil, err
 	}
-	w.plan.Answer = worst(answers...)
 	if p.Rules.Elsewhere != nil {
 		w.plan.Rules = p.Rules.Elsewhere()
 	}
@@ -75,7 +73,8 @@ type planner struct {
 	plan     *Plan
 	names    []string
 	drafts   []*draft
-	dirty    map[string]string // files that are not as committed, and how
+	aside    map[string][]error // services of which there is no plan
+	dirty    map[string]string  // files that are not as committed, and how
 	overlays func() (map[string]map[string]bool, error)
 }
 
@@ -175,8 +174,9 @@ func (w *planner) checkState(ctx context.Context) error {
 		}
 	}
 	var dirty []string
-	var errs []error
-	for _, c := range w.drafts {
+	var all []error
+	for _, c := range slices.Clone(w.drafts) {
+		var errs []error
 		if how := state.Dirty[c.source.file]; how != "" {
 			errs = append(errs, uncommitted(c.source.file, how))
 		}
@@ -190,9 +190,10 @@ func (w *planner) checkState(ctx context.Context) error {
 		} else if how != "" {
 			errs = append(errs, uncommitted(c.plan.TargetFile, how))
 		}
+		all = append(all, w.setAside(c.plan.Service, errs...))
 	}
-	if len(errs) > 0 || len(dirty) == 0 {
-		return errors.Join(errs...)
+	if err := errors.Join(all...); err != nil || len(dirty) == 0 {
+		return err
 	}
 	return w.useCommitted(ctx, state, dirty)
 }
@@ -238,20 +239,20 @@ func (w *planner) useCommitted(ctx context.Context, state State, dirty []string)
 		return err
 	}
 	var errs []error
-	for _, c := range w.drafts {
+	for _, c := range slices.Clone(w.drafts) {
 		how := state.Dirty[c.plan.TargetFile]
 		if how == "" {
 			continue
 		}
 		data, ok := committed[c.plan.TargetFile]
 		if !ok {
-			errs = append(errs, uncommitted(c.plan.TargetFile, how+", and not in the head"))
+			errs = append(errs, w.setAside(c.plan.Service, uncommitted(c.plan.TargetFile, how+", and not in the head")))
 			continue
 		}
 		c.working, c.target, c.ahead = c.target, data, nil
 		f, err := w.Pipeline.Spec.parse(c.plan.TargetFile, data)
 		if err != nil {
-			errs = append(errs, uncommitted(c.plan.TargetFile, "modified"))
+			errs = append(errs, w.setAside(c.plan.Service, uncommitted(c.plan.TargetFile, "modified")))
 			continue
 		}
 		for _, i := range c.images {

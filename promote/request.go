@@ -200,6 +200,8 @@ type ServicePlan struct {
 	// a run that was interrupted.
 	file  File
 	write bool
+	// failed says why there is no plan for the service.
+	failed []error
 }
 
 // ImagePlan is one image's old and new pin.

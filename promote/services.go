@@ -39,7 +39,13 @@ func (w *planner) chooseServices(context.Context) error {
 }
 
 func (w *planner) nowhere() error {
-	return failure("", "no service has overlays in both %q and %q (%s)", w.from.Name, w.to.Name, w.Pipeline.Spec.Layout.Path).advising(advise(DoStatus))
+	e := failure("", "no service has overlays in both %q and %q (%s)", w.from.Name, w.to.Name, w.Pipeline.Spec.Layout.Path).advising(advise(DoStatus))
+	if overlays, err := w.overlays(); err == nil {
+		if misfits := w.Pipeline.Spec.misfits(overlays); len(misfits) == 1 && len(overlays) == 0 {
+			e.Msg = misfits[0]
+		}
+	}
+	return e
 }
 
 // read parses the source and target overlays of all services, pairs their images,
@@ -55,8 +61,12 @@ func (w *planner) read(ctx context.Context) error {
 			return err
 		}
 	}
+	w.drafts = slices.DeleteFunc(w.drafts, func(c *draft) bool { return c == nil })
+	for i, err := range errs {
+		errs[i] = w.setAside(w.names[i], err)
+	}
 	err := errors.Join(errs...)
-	if err == nil && len(w.drafts)+len(w.plan.Warnings) == 0 {
+	if err == nil && len(w.drafts)+len(w.plan.Warnings)+len(w.aside) == 0 {
 		err = w.nowhere()
 	}
 	return err
@@ -148,6 +158,9 @@ func (w *planner) missing(name string, source bool) error {
 			at, env = layout.overlayPath(name, w.from.Name), w.from.Name
 		}
 		return &missingOverlay{name, env, at}
+	}
+	if len(overlays) == 0 {
+		return &Error{Msg: fmt.Sprintf("unknown service %q, as there is %s", name, w.Pipeline.Spec.misfits(overlays)[0]), Advice: advise(DoStatus), Err: ErrUsage}
 	}
 	names := slices.Sorted(maps.Keys(overlays))
 	return usage(didYouMean(name, names), "unknown service %q", name)

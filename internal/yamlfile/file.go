@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -209,9 +210,27 @@ func (f *File) bounded(o Options) *File {
 			return f
 		}
 	}
+	if o.Aliases == 0 && b.aliases > 0 {
+		return f.unfolded(o)
+	}
 	if o.Aliases > 0 && b.aliases > o.Aliases {
 		f.Add(f.documents[0], "", "has %d aliases, and %d are the most", b.aliases, o.Aliases)
 		f.documents = nil
+	}
+	return f
+}
+
+// unfolded drops documents whose aliases, which may not be there anyway, stand for too
+// many values: that is said once, and not of every alias and field around them.
+func (f *File) unfolded(o Options) *File {
+	o.Aliases = math.MaxInt
+	b := &bounds{options: o}
+	for _, doc := range f.documents {
+		if !b.walk(doc, 1) {
+			f.documents = nil
+			f.Add(b.first, "write the values out", "aliases are not supported in this file, and these stand for more than %d values", o.Values)
+			return f
+		}
 	}
 	return f
 }
@@ -220,7 +239,7 @@ func (f *File) bounded(o Options) *File {
 type bounds struct {
 	options         Options
 	values, aliases int
-	at              *yaml.Node
+	at, first       *yaml.Node // first is the first alias
 	why             string
 }
 
@@ -233,7 +252,9 @@ func (b *bounds) walk(n *yaml.Node, depth int) bool {
 		b.at, b.why = n, fmt.Sprintf("values stand more than %d deep", b.options.Depth)
 		return false
 	case n.Kind == yaml.AliasNode:
-		b.aliases++
+		if b.aliases++; b.aliases == 1 {
+			b.first = n
+		}
 		return b.options.Aliases == 0 || b.walk(n.Alias, depth+1)
 	}
 	for _, c := range n.Content {

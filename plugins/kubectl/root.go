@@ -2,6 +2,7 @@ package kubectl
 
 import (
 	"context"
+	"errors"
 	"io"
 	"path/filepath"
 	"strings"
@@ -16,17 +17,24 @@ import (
 
 // Run carries out one command line, without the program's name, and returns its
 // exit status: 0 done or nothing to do, 1 failed, 2 usage error, 3 refused,
-// 4 waiting, 5 could not be decided. Cancelling the context stops it.
+// 4 waiting, 5 could not be decided, 130 interrupted. Cancelling the context stops it.
 func Run(ctx context.Context, args []string, streams genericiooptions.IOStreams) int {
 	s := cli.NewSession(streams)
 	defer s.Close()
 	root := newRoot(s)
+	if len(args) == 1 && args[0] == "--version" {
+		args = []string{"version"} // what people try first
+	}
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return cli.ExitDone
 	}
-	return s.Fail(err)
+	status := s.Fail(err)
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return cli.ExitInterrupted
+	}
+	return status
 }
 
 // RunAs is Run for a whole argument vector, the program's name included. Under

@@ -115,6 +115,7 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"unpriv":   cmdUnpriv,
 	"requests": cmdRequests,
 	"damage":   cmdDamage,
+	"typed":    cmdTyped,
 }
 
 // repo: make the working directory a Git repository and commit all of it.
@@ -249,6 +250,25 @@ func cmdExpand(ts *testscript.TestScript, neg bool, args []string) {
 		text := os.Expand(ts.ReadFile(a), ts.Getenv)
 		ts.Check(os.WriteFile(ts.MkAbs(a), []byte(text), 0o644))
 	}
+}
+
+// typed N [PLACEHOLDER=VALUE...]: type the first command of the last command's hint,
+// and demand an exit status.
+func cmdTyped(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) == 0 {
+		ts.Fatalf("usage: typed N [PLACEHOLDER=VALUE...]")
+	}
+	_, hint, _ := strings.Cut(ts.ReadFile("stderr"), "hint: ")
+	hint, _, _ = strings.Cut(hint, "\n")
+	lines := commandsIn(hint)
+	if len(lines) == 0 {
+		ts.Fatalf("no command in the hint %q", hint)
+	}
+	for _, a := range args[1:] {
+		from, to, _ := strings.Cut(a, "=")
+		lines[0] = strings.ReplaceAll(lines[0], from, to)
+	}
+	cmdStatus(ts, neg, append([]string{args[0], "kubectl-promote"}, strings.Fields(lines[0])...))
 }
 
 // status N COMMAND...: run a command and demand an exit status.

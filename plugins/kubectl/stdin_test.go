@@ -30,7 +30,7 @@ func TestStdinEndsWithContext(t *testing.T) {
 		cancel()
 		select {
 		case got := <-status:
-			if got != cli.ExitFailed || errOut.String() != "interrupted: reading the standard input\n" || out.Len() > 0 {
+			if got != cli.ExitInterrupted || errOut.String() != "interrupted: reading the standard input\n" || out.Len() > 0 {
 				t.Errorf("%q: %d\n%s%s", args, got, out.String(), errOut.String())
 			}
 		case <-time.After(time.Minute):

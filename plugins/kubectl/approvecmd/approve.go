@@ -13,6 +13,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/verify/attest"
 	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/printers"
 )
 
 const long = `Sign an approval of what would be promoted to an environment.
@@ -97,6 +98,9 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	p.Progress = bar.Show
 	plan, err := p.Plan(ctx, o.request)
 	bar.Clear()
+	if err == nil {
+		err = plan.Failed()
+	}
 	if err != nil {
 		return err
 	}
@@ -109,8 +113,23 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 		return err
 	}
 	s.PrintWarnings(plan)
+	if len(statements) == 0 {
+		return o.nothing(printer, plan.To)
+	}
 	job := signing.Job{Session: s, Command: cmd.CommandPath(), Environment: plan.To, Word: "approved", DryRun: o.dryRun}
 	return o.sign.Finish(ctx, job, o.output, printer, statements)
+}
+
+// nothing says that there is nothing to approve, which is no failure: a job in CI asks
+// for approvals whenever it runs.
+func (o *options) nothing(printer printers.ResourcePrinter, to string) error {
+	if !o.session.Quiet {
+		fmt.Fprintln(o.session.ErrOut, cli.Clean("nothing to approve: "+to+" has it already"))
+	}
+	if printer == nil {
+		return nil
+	}
+	return cli.PrintList(o.session.Out, printer, "Attestation", []cli.Object{})
 }
 
 // statements makes an approval for each image that the plan would move. What a
@@ -144,9 +163,6 @@ func (o *options) statements(plan *promote.Plan, source signing.StateSource) ([]
 			}
 			all = append(all, signing.Statement{Service: sp.Service, Image: a.Image, Statement: s})
 		}
-	}
-	if len(all) == 0 {
-		return nil, &promote.Error{Msg: "nothing to approve: " + plan.To + " has it already"}
 	}
 	return all, nil
 }

@@ -22,6 +22,8 @@ const (
 	ExitRefused = 3
 	ExitWaiting = 4
 	ExitUnknown = 5
+	// ExitInterrupted is that of shells for a program that Ctrl-C has ended.
+	ExitInterrupted = 130
 )
 
 // UsageError is a fault in the command line.
@@ -81,6 +83,8 @@ func exitStatus(err error) int {
 		return ExitUnknown
 	case errors.As(err, &known):
 		return known.ExitStatus()
+	case errors.Is(err, context.Canceled):
+		return ExitInterrupted
 	case errors.Is(err, digest.ErrNotFound), errors.Is(err, digest.ErrMalformed), onDisk(err):
 		return ExitFailed
 	case errors.Is(err, digest.ErrUnknown), errors.Is(err, context.DeadlineExceeded):
@@ -96,42 +100,16 @@ func onDisk(err error) bool {
 	return errors.As(err, &e) && e.Registry == "" && layout.IsRef(e.Ref) && errors.Is(e, digest.ErrUnknown) && !errors.Is(e, context.DeadlineExceeded)
 }
 
-// maxErrors is how many errors are printed; behind them, how many more there are.
-const maxErrors = 20
-
 // printError writes one fact a line, and a hint below where there is one.
 func (s *Session) printError(err error) {
-	all := flatten(err)
-	for i, e := range all {
-		if i == maxErrors && len(all) > maxErrors+1 {
-			fmt.Fprintf(s.ErrOut, "and %d more errors\n", len(all)-i)
-			return
+	var facts []Fact
+	for _, e := range split(err) {
+		if errors.Is(e, context.Canceled) && !strings.Contains(e.Error(), "interrupted") {
+			e = fmt.Errorf("interrupted: %w", e)
 		}
-		s.printOne(e)
+		facts = append(facts, Fact{Text: stopped(e), Hint: HintOf(e)})
 	}
-}
-
-// flatten gives the errors that errors.Join has put together, at any depth.
-func flatten(err error) []error {
-	parts := split(err)
-	if parts == nil {
-		return []error{err}
-	}
-	var all []error
-	for _, e := range parts {
-		all = append(all, flatten(e)...)
-	}
-	return all
-}
-
-func (s *Session) printOne(err error) {
-	if errors.Is(err, context.Canceled) && !strings.Contains(err.Error(), "interrupted") {
-		err = fmt.Errorf("interrupted: %w", err)
-	}
-	fmt.Fprintln(s.ErrOut, Clean(stopped(err)))
-	if hint := HintOf(err); hint != "" {
-		fmt.Fprintln(s.ErrOut, "hint: "+Clean(hint))
-	}
+	s.PrintFacts(facts)
 }
 
 // stopped gives an error's message; that it was stopped is said in plain words.
@@ -151,16 +129,20 @@ func stopped(err error) string {
 func split(err error) []error {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
-		return nil
+		return []error{err}
 	}
 	var texts []string
 	for _, e := range joined.Unwrap() {
 		texts = append(texts, e.Error())
 	}
 	if strings.Join(texts, "\n") != err.Error() {
-		return nil
+		return []error{err}
 	}
-	return joined.Unwrap()
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, split(e)...)
+	}
+	return all
 }
 
 // HintOf finds the hint of an error or of the nearest cause that has one.

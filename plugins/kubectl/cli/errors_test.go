@@ -35,6 +35,22 @@ func TestExitStatus(t *testing.T) {
 	}
 }
 
+// Services that fail alike are told up to twenty and then counted: 110 lines of the same
+// hid the one that was different.
+func TestPrintManyErrors(t *testing.T) {
+	var out strings.Builder
+	s := &Session{IOStreams: genericiooptions.IOStreams{ErrOut: &out}}
+	var errs []error
+	for n := range 110 {
+		errs = append(errs, &promote.Error{Msg: fmt.Sprintf("apps/svc-%d/base.yaml:%d:1: image \"shop/svc-%d\" is not pinned", n, n, n), Hint: "pin it"})
+	}
+	s.printError(errors.Join(append(errs, errors.New("something else"))...))
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(lines) != 23 || lines[20] != "hint: pin it" || lines[21] != "something else" || lines[22] != "and 90 more like it: image is not pinned" {
+		t.Errorf("got %d lines\n%s", len(lines), out.String())
+	}
+}
+
 // A line for each fact, whatever the facts hold; hints below them.
 func TestPrintError(t *testing.T) {
 	var out strings.Builder

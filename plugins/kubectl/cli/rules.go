@@ -72,6 +72,10 @@ func (s *Session) readRules(ctx context.Context, p *promote.Promoter, repo *git.
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		p.Pipeline, err = promote.Discover(repo)
+		var nothing *promote.Error
+		if errors.As(err, &nothing) {
+			nothing.Msg = repo.Root() + ": " + nothing.Msg // where it was looked for
+		}
 		return err
 	}
 	if err != nil {

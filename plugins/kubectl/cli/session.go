@@ -77,7 +77,7 @@ func (s *Session) start(cmd *cobra.Command) error {
 		ctx, cancel = context.WithTimeout(ctx, s.timeout)
 	}
 	s.cancel = cancel
-	s.Stdin = &interruptible{ctx, s.In}
+	s.Stdin = &interruptible{ctx, s.In, s.asksTerminal()}
 	cmd.SetContext(ctx)
 	if cmd.Name() == cobra.ShellCompRequestCmd {
 		return nil // the flags are not parsed yet

@@ -3,10 +3,12 @@ package cli
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/kubepromote/kubepromote/promote"
 	"golang.org/x/term"
@@ -17,9 +19,26 @@ import (
 type interruptible struct {
 	ctx context.Context
 	in  io.Reader
+	// asks, if not nil, says before the first read that it is waited for.
+	asks func()
+}
+
+// asksTerminal gives what says on a terminal that something is to be typed there; nil
+// where the standard input is none.
+func (s *Session) asksTerminal() func() {
+	in, ok := s.In.(*os.File)
+	if !ok || !term.IsTerminal(int(in.Fd())) {
+		return nil
+	}
+	return sync.OnceFunc(func() {
+		fmt.Fprintln(s.ErrOut, "reading the standard input, up to a line with ctrl-D")
+	})
 }
 
 func (r *interruptible) Read(p []byte) (int, error) {
+	if r.asks != nil {
+		r.asks()
+	}
 	// The read that is left behind has a buffer of its own.
 	buffer := make([]byte, len(p))
 	n, err := 0, error(nil)

@@ -23,7 +23,7 @@ func skippedFunctions(f *file) []problem {
 	var problems []problem
 	for _, field := range functionFields {
 		for _, entry := range listOf(f.root, field) {
-			for _, config := range functionConfigs(f.dir, entry.Value) {
+			for _, config := range functionConfigs(f.tree, f.dir, entry.Value) {
 				spec, err := runtimeutil.GetFunctionSpec(config)
 				if err != nil || spec == nil || spec.Container.Image != "" {
 					continue
@@ -63,47 +63,47 @@ func listOf(m *yaml.Node, field string) []*yaml.Node {
 
 // functionConfigs gives the configurations that an entry stands for: those written
 // out in it, in a file, or in the files of a directory's kustomization. What cannot
-// be read is for the build to say.
-func functionConfigs(dir, entry string) []*kyaml.RNode {
+// be read, or stands outside of the tree, is for the build to say.
+func functionConfigs(tree, dir, entry string) []*kyaml.RNode {
 	if strings.Contains(entry, "\n") {
 		return configsIn([]byte(entry))
 	}
 	path := filepath.Join(dir, filepath.FromSlash(entry))
 	info, err := os.Stat(path)
-	if err != nil {
+	if err != nil || !inside(tree, path) {
 		return nil
 	}
 	if !info.IsDir() {
-		return configsInFile(path)
+		return configsInFile(tree, path)
 	}
 	file, err := cli.FindKustomization(path)
 	if err != nil {
 		return nil
 	}
-	data, err := cli.ReadBounded(file)
-	if err != nil {
-		return nil
-	}
+	data := readInside(tree, file)
 	var doc yaml.Node
 	if yaml.Unmarshal(data, &doc) != nil || len(doc.Content) == 0 {
 		return nil
 	}
 	var all []*kyaml.RNode
 	for _, r := range listOf(doc.Content[0], "resources") {
-		all = append(all, configsInFile(filepath.Join(path, filepath.FromSlash(r.Value)))...)
+		all = append(all, configsInFile(tree, filepath.Join(path, filepath.FromSlash(r.Value)))...)
 	}
 	return all
 }
 
-func configsInFile(path string) []*kyaml.RNode {
-	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+func configsInFile(tree, path string) []*kyaml.RNode { return configsIn(readInside(tree, path)) }
+
+// readInside reads a file of the tree; nothing of what is none, or no regular file.
+func readInside(tree, path string) []byte {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() || !inside(tree, path) {
 		return nil
 	}
 	data, err := cli.ReadBounded(path)
 	if err != nil {
 		return nil
 	}
-	return configsIn(data)
+	return data
 }
 
 // configsIn gives the objects of a YAML text.

@@ -19,10 +19,13 @@ import (
 	"k8s.io/cli-runtime/pkg/printers"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/promote"
 )
 
 const lintLong = `Look for traps in a repository: things that are valid and do not do what they
-seem to. Directories and everything below them are read; links are not followed.
+seem to. Directories and everything below them are read; links are not followed, and
+nothing outside of the repository is read. Where -C names no Git repository, nothing
+outside of that directory is.
 
 Exit status: 0 nothing found, 1 something found or not readable, 2 usage error.
 
@@ -52,6 +55,7 @@ func rules() []rule {
 type file struct {
 	path string // as it is shown
 	dir  string
+	tree string // what is outside of it is not read
 	root *yaml.Node
 }
 
@@ -123,7 +127,13 @@ func (o *options) run(ctx context.Context, dirs []string) error {
 			return &cli.UsageError{Msg: fmt.Sprintf("there is no rule %q", name), Hint: "the rules: " + strings.Join(ruleNames(), ", ")}
 		}
 	}
-	l := &linter{ctx: ctx, seen: make(map[string]bool), rules: slices.DeleteFunc(rules(), func(r rule) bool { return slices.Contains(o.skip, r.name) })}
+	ctx, cancel := context.WithTimeout(ctx, maxTime)
+	defer cancel()
+	tree, err := treeOf(o.session.Repo)
+	if err != nil {
+		return err
+	}
+	l := &linter{ctx: ctx, tree: tree, seen: make(map[string]bool), rules: slices.DeleteFunc(rules(), func(r rule) bool { return slices.Contains(o.skip, r.name) })}
 	var errs []error
 	for _, d := range dirs {
 		errs = append(errs, l.directory(d))
@@ -169,6 +179,8 @@ func (o *options) print(printer printers.ResourcePrinter, problems []problem) er
 // linter is one run of the rules.
 type linter struct {
 	ctx      context.Context
+	tree     string // what is outside of it is not read
+	entries  int
 	rules    []rule
 	seen     map[string]bool // files, where directories overlap
 	problems []problem
@@ -184,14 +196,25 @@ func (l *linter) directory(top string) error {
 	if !info.IsDir() {
 		return &cli.UsageError{Msg: top + " is not a directory"}
 	}
+	if !inside(l.tree, top) {
+		return &cli.UsageError{Msg: top + " is not inside of " + l.tree, Hint: "kubectl promote lint -C " + top}
+	}
+	depth := strings.Count(filepath.Clean(top), string(filepath.Separator))
 	return filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
 		switch {
+		case errors.Is(l.ctx.Err(), context.DeadlineExceeded):
+			return &promote.Error{Msg: top + ": the search has not ended in time, at " + path, Hint: "kubectl promote lint DIR", Err: l.ctx.Err()}
 		case l.ctx.Err() != nil:
 			return l.ctx.Err()
+		case l.count() > maxEntries:
+			return &promote.Error{Msg: fmt.Sprintf("%s: more than %d files and folders, at %s", top, maxEntries, path), Hint: "kubectl promote lint DIR"}
 		case err != nil:
 			l.errs = append(l.errs, cli.FileError(err))
 			return nil
 		case d.IsDir() && d.Name() == ".git":
+			return filepath.SkipDir
+		case d.IsDir() && strings.Count(filepath.Clean(path), string(filepath.Separator))-depth > maxDepth:
+			l.errs = append(l.errs, &promote.Error{Msg: fmt.Sprintf("%s: folders stand more than %d deep", path, maxDepth)})
 			return filepath.SkipDir
 		case d.Type().IsRegular() && isKustomization(d.Name()) && !l.seen[filepath.Clean(path)]:
 			l.seen[filepath.Clean(path)] = true
@@ -219,7 +242,7 @@ func (l *linter) file(path string) {
 	if len(doc.Content) == 0 {
 		return
 	}
-	f := &file{path: filepath.ToSlash(path), dir: filepath.Dir(path), root: doc.Content[0]}
+	f := &file{path: filepath.ToSlash(path), tree: l.tree, dir: filepath.Dir(path), root: doc.Content[0]}
 	for _, r := range l.rules {
 		for _, p := range r.check(f) {
 			p.Rule = r.name

@@ -48,6 +48,10 @@ func (o *options) printPlan(plan *promote.Plan, applied *promote.Applied) error 
 			}
 			rows = append(rows, row)
 		}
+		if len(s.Images) == 0 { // it could not be planned
+			row := []string{s.Service, "-", "-", "-", "-", o.result(plan, s), "-", "-", "-"}
+			rows = append(rows, row[:len(rows[0])])
+		}
 	}
 	if err := cli.Table(o.session.Out, rows); err != nil {
 		return err
@@ -97,14 +101,14 @@ func (o *options) result(plan *promote.Plan, s *promote.ServicePlan) string {
 // printRefusal says why nothing was done, a line for each verdict.
 func (o *options) printRefusal(plan *promote.Plan) {
 	words := map[promote.Answer]string{promote.Fail: "refused", promote.Wait: "waiting", promote.Unknown: "unknown"}
+	var facts []cli.Fact
 	for _, sp := range plan.Services {
 		for _, v := range sp.Verdicts {
 			if word := words[v.Answer]; word != "" {
-				fmt.Fprintln(o.session.ErrOut, cli.Clean(fmt.Sprintf("%s: %s: %s: %s", sp.Service, word, v.Gate, v.Reason)))
-				if hint := cli.WithAdvice(v.Hint, string(v.Advice.Do), v.Advice.With); hint != "" {
-					fmt.Fprintln(o.session.ErrOut, "hint: "+cli.Clean(hint))
-				}
+				facts = append(facts, cli.Fact{Text: fmt.Sprintf("%s: %s: %s: %s", sp.Service, word, v.Gate, v.Reason),
+					Hint: cli.WithAdvice(v.Hint, string(v.Advice.Do), v.Advice.With)})
 			}
 		}
 	}
+	o.session.PrintFacts(facts)
 }

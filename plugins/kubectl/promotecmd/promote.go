@@ -5,10 +5,8 @@ package promotecmd
 
 import (
 	"context"
-	"fmt"
-	"strings"
+	"errors"
 
-	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/signing"
 	"github.com/kubepromote/kubepromote/promote"
@@ -122,6 +120,9 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	}
 	defer repo.Close()
 	plan, err := o.plan(cmd.Context(), p)
+	if errors.Is(err, promote.ErrUsage) && !cmd.HasParent() {
+		return meant(err, services)
+	}
 	if err != nil {
 		return err
 	}
@@ -207,19 +208,8 @@ func (o *options) refusal(plan *promote.Plan) error {
 		return nil
 	}
 	o.printRefusal(plan)
+	if plan.Failed() != nil && refused.Answer != promote.Fail {
+		return cli.Silent(cli.ExitFailed)
+	}
 	return cli.Silent(cli.AnswerStatus(refused.Answer))
-}
-
-// noTarget says that --to is missing, or that a command's name is mistyped.
-func (o *options) noTarget(cmd *cobra.Command, args []string) error {
-	var commands []string
-	for _, c := range cmd.Root().Commands() {
-		commands = append(commands, c.Name())
-	}
-	if len(args) > 0 && !cmd.HasParent() {
-		if near := spelling.Nearest(args[0], commands); near != "" {
-			return &cli.UsageError{Msg: fmt.Sprintf("%q is no command, and --to is missing to promote a service of that name", args[0]), Hint: "did you mean kubectl promote " + near + "?"}
-		}
-	}
-	return &cli.UsageError{Msg: "--to is missing", Hint: "kubectl promote " + strings.Join(append(args[:len(args):len(args)], "--to", "ENVIRONMENT"), " ")}
 }

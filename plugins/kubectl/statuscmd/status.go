@@ -58,6 +58,13 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 		return err
 	}
 	defer repo.Close()
+	misfits, err := p.Misfits()
+	if err != nil {
+		return err
+	}
+	for _, m := range misfits {
+		s.Warn("%s", m)
+	}
 	statuses, failed := p.Status(cmd.Context(), services)
 	if statuses == nil && failed != nil {
 		return failed
@@ -119,7 +126,7 @@ func cell(e promote.EnvironmentStatus) string {
 	case !e.Exists:
 		return "-"
 	case e.Error != "":
-		return "error"
+		return "unknown"
 	case len(e.Images) == 0:
 		return "none"
 	}
@@ -138,7 +145,7 @@ func wideStatus(statuses []promote.ServiceStatus, now time.Time) [][]string {
 	for _, st := range statuses {
 		for _, e := range st.Environments {
 			if e.Error != "" {
-				rows = append(rows, []string{st.Service, e.Environment, "error", "-", "-", "-", "-", "-"})
+				rows = append(rows, []string{st.Service, e.Environment, "unknown", "-", "-", "-", "-", "-"})
 			}
 			for _, i := range e.Images {
 				since, by, from := "-", "-", "-"

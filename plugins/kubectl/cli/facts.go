@@ -1,0 +1,56 @@
+package cli
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// maxFacts is how many messages of one kind are printed; of the others, their number.
+const maxFacts = 20
+
+// Fact is a message, and what can be typed, if anything.
+type Fact struct{ Text, Hint string }
+
+// particular is what differs between messages of one kind: names in quotes, words
+// with a slash or a dot, numbers.
+var particular = regexp.MustCompile(`"[^"]*"|\S*[/.]\S*|\d+`)
+
+func (f Fact) kind() string {
+	text := f.Text
+	if len(text) > 1<<10 {
+		text = text[:1<<10]
+	}
+	// What stands before the first colon is a file or a service.
+	if _, rest, found := strings.Cut(text, ": "); found {
+		text = rest
+	}
+	return particular.ReplaceAllString(text, "")
+}
+
+// PrintFacts prints messages, and below each its hint. One hint for several in a row
+// stands once, below the last of them.
+func (s *Session) PrintFacts(facts []Fact) {
+	printed, left := make(map[string]int), make(map[string]int)
+	var shown []Fact
+	var kinds []string
+	for _, f := range facts {
+		kind := f.kind()
+		if printed[kind]++; printed[kind] <= maxFacts {
+			shown = append(shown, f)
+			continue
+		}
+		if left[kind]++; left[kind] == 1 {
+			kinds = append(kinds, kind)
+		}
+	}
+	for i, f := range shown {
+		fmt.Fprintln(s.ErrOut, Clean(f.Text))
+		if f.Hint != "" && (i+1 == len(shown) || shown[i+1].Hint != f.Hint) {
+			fmt.Fprintln(s.ErrOut, "hint: "+Clean(f.Hint))
+		}
+	}
+	for _, kind := range kinds {
+		fmt.Fprintf(s.ErrOut, "and %d more like it: %s\n", left[kind], Clean(strings.Join(strings.Fields(kind), " ")))
+	}
+}

@@ -1,0 +1,78 @@
+package promotecmd
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/internal/spelling"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/spf13/cobra"
+)
+
+// otherWords are what people type who know other programs, and what to type here.
+// SERVICES stands for the arguments behind the word.
+var otherWords = map[string]string{
+	"undo": undo, "rollback": undo, "revert": undo, "restore": undo,
+	"get": "status SERVICES", "list": "status SERVICES", "ls": "status SERVICES", "show": "status SERVICES", "describe": "status SERVICES",
+	"diff": "plan SERVICES --to ENVIRONMENT", "preview": "plan SERVICES --to ENVIRONMENT",
+	"log": "history SERVICES", "logs": "history SERVICES", "who": "history SERVICES", "blame": "history SERVICES",
+	"check": "lint", "validate": "lint", "doctor": "lint",
+	"deploy": "SERVICES --to ENVIRONMENT", "apply": "SERVICES --to ENVIRONMENT", "promote": "SERVICES --to ENVIRONMENT",
+	"release": "SERVICES --to ENVIRONMENT", "push": "SERVICES --to ENVIRONMENT",
+	"update": "set IMAGE:TAG", "bump": "set IMAGE:TAG", "edit": "set IMAGE:TAG", "pin": "resolve --pin -k DIR",
+	"sign": "attest SERVICES --to ENVIRONMENT --key FILE", "render": "build DIR", "kustomize": "build DIR", "upgrade": "version",
+}
+
+// undo is the way back: there is no command for it.
+const undo = "history SERVICES, then git revert COMMIT"
+
+// wordHint is what to type in place of a word that is no command here; "" where it is
+// not known what is meant.
+func wordHint(args []string) string {
+	if len(args) == 0 || otherWords[args[0]] == "" {
+		return ""
+	}
+	services := strings.Join(args[1:], " ")
+	command := strings.HasPrefix(otherWords[args[0]], "SERVICES")
+	if services == "" && command {
+		services = "SERVICE"
+	}
+	words := strings.Fields(strings.Replace(otherWords[args[0]], "SERVICES", services, 1))
+	return "kubectl promote " + strings.ReplaceAll(strings.Join(words, " "), " ,", ",")
+}
+
+// noTarget says that --to is missing, or that a command's name is mistyped or that of
+// another program.
+func (o *options) noTarget(cmd *cobra.Command, args []string) error {
+	var commands []string
+	for _, c := range cmd.Root().Commands() {
+		commands = append(commands, c.Name())
+	}
+	if len(args) > 0 && !cmd.HasParent() {
+		msg := fmt.Sprintf("%q is no command, and --to is missing to promote a service of that name", args[0])
+		if hint := wordHint(args); hint != "" {
+			return &cli.UsageError{Msg: msg, Hint: hint}
+		}
+		if near := spelling.Nearest(args[0], commands); near != "" {
+			return &cli.UsageError{Msg: msg, Hint: "did you mean kubectl promote " + near + "?"}
+		}
+	}
+	switch {
+	case o.request.All:
+		args = []string{"--all"}
+	case len(args) == 0:
+		args = []string{"SERVICE"}
+	}
+	name := strings.TrimSuffix(cmd.CommandPath(), " run")
+	return &cli.UsageError{Msg: "--to is missing", Hint: name + " " + strings.Join(append(args[:len(args):len(args)], "--to", "ENVIRONMENT"), " ")}
+}
+
+// meant adds to an error about services what to type where the first of them is the
+// name that a command has in another program.
+func meant(err error, args []string) error {
+	hint := wordHint(args)
+	if first, _, _ := strings.Cut(err.Error(), "\n"); hint != "" && first == fmt.Sprintf("unknown service %q", args[0]) {
+		return &cli.UsageError{Msg: first, Hint: hint}
+	}
+	return err
+}
