@@ -9,6 +9,10 @@ import (
 // that does not exist. Test with errors.Is.
 var ErrUsage = errors.New("usage error")
 
+// ErrNoPipeline marks the error of a repository that has no pipeline file and no
+// layout that is known. Test with errors.Is.
+var ErrNoPipeline = errors.New("no pipeline")
+
 // Error says what went wrong and what to do about it.
 type Error struct {
 	// Msg is one line, lower case, no full stop. It may be empty where Err says all.
@@ -17,13 +21,13 @@ type Error struct {
 	Hint string
 	// Advice, if any, is what to ask for instead.
 	Advice Advice
-	// Err is the cause, or ErrUsage.
+	// Err is the cause, or ErrUsage or ErrNoPipeline.
 	Err error
 }
 
 // Error is the message and its cause, without the hint.
 func (e *Error) Error() string {
-	if e.Err == nil || e.Err == ErrUsage {
+	if e.Err == nil || e.Err == ErrUsage || e.Err == ErrNoPipeline {
 		return e.Msg
 	}
 	if e.Msg == "" {

@@ -277,8 +277,10 @@ func Discover(tree Tree) (*Pipeline, error) {
 			return discovered(layout, seen), nil
 		}
 	}
-	return nil, failure("write overlays as apps/SERVICE/overlays/ENVIRONMENT, or a "+PipelineFile+" that says where they are",
+	none := failure("write overlays as apps/SERVICE/overlays/ENVIRONMENT, or a "+PipelineFile+" that says where they are",
 		"no %s, and no folders of at least two environments in a known layout", PipelineFile)
+	none.Err = ErrNoPipeline
+	return nil, none
 }
 
 func discovered(layout Layout, seen map[string]bool) *Pipeline {

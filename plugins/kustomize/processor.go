@@ -43,10 +43,34 @@ func (p *Processor) Process(list *framework.ResourceList) error {
 	if err := p.process(list); err != nil {
 		list.Results = append(list.Results, configResults(list.FunctionConfig, err)...)
 	}
+	list.Results = fewer(list.Results)
 	if list.Results.ExitCode() != 0 {
 		return &Refused{Results: list.Results}
 	}
 	return nil
+}
+
+// maxResults bounds the results of a list: each takes kilobytes to write.
+const maxResults = 1000
+
+// fewer leaves out what is too much, refusals last of all, and says how much it is.
+func fewer(results framework.Results) framework.Results {
+	more := len(results) - maxResults
+	if more <= 0 {
+		return results
+	}
+	weight := func(r *framework.Result) int {
+		switch {
+		case r.Tags[tagAnswer] == string(No):
+			return 0
+		case r.Severity == framework.Error:
+			return 1
+		}
+		return 2
+	}
+	slices.SortStableFunc(results, func(a, b *framework.Result) int { return weight(a) - weight(b) })
+	last := &framework.Result{Message: fmt.Sprintf("%d more results are left out", more), Severity: framework.Info, Tags: map[string]string{tagMore: strconv.Itoa(more)}}
+	return append(results[:maxResults:maxResults], last)
 }
 
 func (p *Processor) process(list *framework.ResourceList) error {
@@ -93,6 +117,9 @@ func configuration(n *yaml.RNode) (*yaml.RNode, []*fieldError) {
 	if err := sound(n.YNode(), "functionConfig"); err != nil {
 		return nil, []*fieldError{err}
 	}
+	if s := (survey{}); s.size(n.YNode()) > maxConfig {
+		return nil, []*fieldError{{"functionConfig", fmt.Sprintf("has more than %d values", maxConfig), "make several of it"}}
+	}
 	apiVersion, kind := n.GetApiVersion(), n.GetKind()
 	if apiVersion == "v1" && kind == "ConfigMap" {
 		var errs []*fieldError
@@ -120,6 +147,9 @@ func join[E error](errs []E) error {
 	}
 	return errors.Join(all...)
 }
+
+// maxConfig bounds how many values a configuration has.
+const maxConfig = 1 << 16
 
 // maxItems bounds how many objects a function takes.
 const maxItems = 1 << 20

@@ -35,6 +35,8 @@ const (
 	// tagReason is one word for what is the matter: unpinned, malformed,
 	// rejected, unverified, unlisted, unresolved, ambiguous or unused.
 	tagReason = "reason"
+	// tagMore is how many results are left out.
+	tagMore = "more"
 	// tagHint is what to do about it.
 	tagHint = "hint"
 )
@@ -164,6 +166,11 @@ func Lines(results framework.Results) []string {
 			return cmp.Compare(a.Severity, b.Severity) // "error" is before "warning"
 		})
 		told = told[:maxLines]
+	}
+	for _, r := range results {
+		if n, ok := number(r.Tags[tagMore]); ok {
+			more += n
+		}
 	}
 	var lines []string
 	for _, r := range told {

@@ -164,11 +164,19 @@ func judged(i *image, r verify.Result) (f finding, ok bool) {
 	case verify.Verified:
 		return finding{}, false
 	case verify.Rejected:
-		return refuse("rejected", fmt.Sprintf("image %s is refused by the policy: %s", quoted(i.text), r.Reason)), true
+		return rejected(i, r.Reason), true
 	}
-	f = unknown("unverified", fmt.Sprintf("image %s could not be verified: %s", quoted(i.text), r.Reason))
+	return unverified(i, r.Reason), true
+}
+
+func rejected(i *image, reason string) finding {
+	return refuse("rejected", fmt.Sprintf("image %s is refused by the policy: %s", quoted(i.text), reason))
+}
+
+func unverified(i *image, reason string) finding {
+	f := unknown("unverified", fmt.Sprintf("image %s could not be verified: %s", quoted(i.text), reason))
 	f.hint = "this is no answer: try again"
-	return f, true
+	return f
 }
 
 // policy reads the policy and the keys that it names.

@@ -24,6 +24,16 @@ const long = `Build a kustomization as kustomize build does, with the functions 
 kubepromote.dev/v1alpha1 built in: PinImages, SetImages, VerifyImages,
 PromotionGuard and ImageInventory run without any flag and cannot be skipped.
 
+In a Git repository with a pipeline, what is built for an environment must meet the
+environment's verify policy too, whatever the kustomization lists: each image is
+pinned by digest and the policy lets it in. The environment is the one that the
+directory is part of, by the pipeline's layout, or the one that --env names; with
+--env, an argument that is no path is a service. Where there is neither, only what
+the kustomization lists is demanded.
+
+Bases must lie in the repository, and files in the directory of the kustomization
+that names them; --load-restrictor LoadRestrictionsNone reads both from anywhere.
+
 Functions that are other programs or containers need the flags that kustomize
 build wants for them. One that kustomize would skip in silence is an error here.
 
@@ -33,6 +43,9 @@ image could not be found out. Nothing is written unless the build succeeds.`
 const example = `  # what would be applied to production
   kubectl promote build apps/cart/overlays/production
 
+  # the same, by the pipeline's names
+  kubectl promote build cart --env production
+
   # one file for each object
   kubectl promote build apps/cart/overlays/production -o rendered`
 
@@ -41,12 +54,13 @@ type options struct {
 	build.Options
 	restrictor string
 	to         string
+	env        string
 }
 
 func New(s *cli.Session) *cobra.Command {
 	o := &options{session: s}
 	cmd := &cobra.Command{
-		Use:     "build [DIR]",
+		Use:     "build [DIR | SERVICE]",
 		Short:   "Build a kustomization, with the project's functions built in",
 		Long:    long,
 		Example: example,
@@ -57,23 +71,26 @@ func New(s *cli.Session) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
+	flags.StringVar(&o.env, "env", "", "build for this environment of the pipeline (default: the one that the directory is part of)")
 	flags.StringVarP(&o.to, "output", "o", "", "write to this file or, if it is a directory, to a file for each object in it")
-	flags.StringVar(&o.Environment, "env", "", "environment that VerifyImages judges policies for, such as those that ask for approvals")
 	flags.BoolVar(&o.EnablePlugins, "enable-alpha-plugins", false, "allow functions that are containers and, with --enable-exec, programs")
 	flags.BoolVar(&o.EnableExec, "enable-exec", false, "allow functions that are programs; do not use with kustomizations that you do not trust")
 	flags.BoolVar(&o.EnableHelm, "enable-helm", false, "allow helmCharts")
 	flags.StringVar(&o.HelmCommand, "helm-command", "helm", "program that is run for helmCharts")
 	flags.BoolVar(&o.Network, "network", false, "allow the network to functions in containers that ask for it")
-	flags.StringVar(&o.restrictor, "load-restrictor", restrictRoot, "LoadRestrictionsNone allows files outside of a kustomization's directory")
+	flags.StringVar(&o.restrictor, "load-restrictor", restrictRoot, "LoadRestrictionsNone allows files outside of a kustomization's directory, and bases outside of the repository")
 	cli.MayBeEmpty(cmd, "output")
 	cli.Must(cmd.RegisterFlagCompletionFunc("env", s.CompleteEnvironments))
 	cli.Must(cmd.RegisterFlagCompletionFunc("load-restrictor", cobra.FixedCompletions([]string{restrictRoot, restrictNone}, cobra.ShellCompDirectiveNoFileComp)))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		dir := s.Repo
+		arg := ""
 		if len(args) == 1 {
-			dir = args[0]
+			arg = args[0]
+			if arg == "" {
+				return &cli.UsageError{Msg: "a directory with an empty name", Hint: cli.UnsetHint}
+			}
 		}
-		return o.run(cmd, dir)
+		return o.run(cmd, arg)
 	}
 	return cmd
 }
@@ -84,14 +101,16 @@ const (
 	restrictNone = "LoadRestrictionsNone"
 )
 
-func (o *options) run(cmd *cobra.Command, dir string) error {
+func (o *options) run(cmd *cobra.Command, arg string) error {
 	s := o.session
 	if o.restrictor != restrictRoot && o.restrictor != restrictNone {
 		return &cli.UsageError{Msg: "--load-restrictor is " + o.restrictor, Hint: restrictRoot + " or " + restrictNone}
 	}
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return &cli.UsageError{Msg: "not a directory: " + dir, Hint: "give the directory of a kustomization; clone what is elsewhere first"}
+	dir, demands, err := o.place(cmd.Context(), arg)
+	if err != nil {
+		return err
 	}
+	defer demands.close()
 	file, err := cli.FindKustomization(dir)
 	if err != nil {
 		var e *promote.Error
@@ -110,7 +129,13 @@ func (o *options) run(cmd *cobra.Command, dir string) error {
 	if err != nil {
 		return buildError(filepath.ToSlash(file), err)
 	}
-	for _, line := range kustomize.Lines(result.Results) {
+	judged, err := demands.judge(cmd.Context(), result.Resources)
+	if refused := (*kustomize.Refused)(nil); errors.As(err, &refused) {
+		return &functionError{refused}
+	} else if err != nil {
+		return err
+	}
+	for _, line := range kustomize.Lines(append(result.Results, judged...)) {
 		if text, ok := strings.CutPrefix(line, "warning: "); ok {
 			s.Warn("%s", text)
 		} else if !s.Quiet {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/printers"
@@ -181,8 +179,8 @@ func printWhole(w io.Writer, p printers.ResourcePrinter, obj runtime.Object) err
 // steering a terminal: formats such as jsonpath print it as it is. Elsewhere a
 // program reads it, and gets it whole.
 func ForTerminal(w io.Writer) io.Writer {
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		return &cleanWriter{f}
+	if o, ok := w.(*stdout); ok && o.terminal() {
+		return &cleanWriter{o}
 	}
 	return w
 }

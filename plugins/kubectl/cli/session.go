@@ -42,6 +42,7 @@ type Session struct {
 
 // NewSession makes the session of one command line.
 func NewSession(streams genericiooptions.IOStreams) *Session {
+	streams.Out = &stdout{w: streams.Out}
 	return &Session{IOStreams: streams}
 }
 
@@ -52,7 +53,7 @@ func (s *Session) Close() { s.registries.close() }
 // and has the session started before a command is run.
 func (s *Session) Attach(root *cobra.Command) {
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return s.start(cmd) }
-	root.PersistentPostRun = func(*cobra.Command, []string) { s.cancel() }
+	root.PersistentPostRunE = func(*cobra.Command, []string) error { s.cancel(); return s.written() }
 
 	flags := root.PersistentFlags()
 	flags.StringVarP(&s.Repo, "repo", "C", ".", "directory of the infrastructure repository, or one inside it")

@@ -1,0 +1,161 @@
+package buildcmd
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/plugins/kustomize"
+	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/git"
+	"sigs.k8s.io/kustomize/api/resmap"
+	"sigs.k8s.io/kustomize/kyaml/fn/framework"
+	"sigs.k8s.io/kustomize/kyaml/yaml"
+)
+
+// demands is what the pipeline demands of images that go to an environment.
+type demands struct {
+	repo        *git.Repo // policies are read from it
+	verifier    promote.Verifier
+	policy      string
+	environment string
+	fields      []string // images that are in no pod spec
+}
+
+// close lets go of the repository.
+func (d *demands) close() {
+	if d != nil {
+		_ = d.repo.Close() // it was only read from
+	}
+}
+
+// judge asks about all images of what was built. Nil demands nothing.
+func (d *demands) judge(ctx context.Context, m resmap.ResMap) (framework.Results, error) {
+	if d == nil {
+		return nil, nil
+	}
+	var items []*yaml.RNode
+	for _, r := range m.Resources() {
+		items = append(items, &r.RNode)
+	}
+	return kustomize.Judge(items, d.fields, func(refs []string) ([]promote.Verification, error) {
+		return d.verifier.Verify(ctx, promote.VerifyRequest{Policy: d.policy, Images: refs, Environment: d.environment}, func() {})
+	})
+}
+
+// place finds the directory to build and what is demanded of it. With --env, an
+// argument that is no path names a service.
+func (o *options) place(ctx context.Context, arg string) (dir string, d *demands, err error) {
+	service := o.env != "" && arg != "" && arg != "." && !strings.ContainsAny(arg, `/\`)
+	if dir = arg; arg == "" {
+		dir = o.session.Repo
+	}
+	if !service {
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			return "", nil, &cli.UsageError{Msg: "not a directory: " + dir, Hint: "give the directory of a kustomization; clone what is elsewhere first"}
+		}
+		o.session.Repo = dir // the pipeline is that of the directory's repository
+		if repo, err := git.Open(ctx, dir); err != nil {
+			return dir, nil, o.unversioned(dir, err)
+		} else if err := repo.Close(); err != nil {
+			return "", nil, err
+		}
+	}
+	p, repo, err := o.session.Open(ctx)
+	if errors.Is(err, promote.ErrNoPipeline) && !service && o.env == "" && o.session.VerifyPolicy == "" {
+		return dir, nil, nil
+	}
+	if err != nil {
+		return "", nil, err
+	}
+	d = &demands{repo: repo, verifier: p.Verifier, policy: o.session.VerifyPolicy, fields: p.Pipeline.Spec.Images}
+	if dir, err = o.demanded(d, p.Pipeline, dir, service); err != nil || d.policy == "" {
+		d.close()
+		return dir, nil, err
+	}
+	return dir, d, nil
+}
+
+// demanded fills in the policy that holds for a directory or, by its name, for a
+// service, and gives the directory.
+func (o *options) demanded(d *demands, p *promote.Pipeline, dir string, service bool) (string, error) {
+	env, err := o.environment(p, d.repo, dir)
+	if err != nil {
+		return "", err
+	}
+	if env != nil {
+		d.environment, o.Environment = env.Name, env.Name
+		if d.policy == "" && env.Verify != nil {
+			d.policy = env.Verify.Policy
+		}
+	}
+	if !service {
+		return dir, nil
+	}
+	overlay := p.OverlayPath(dir, env.Name)
+	full := filepath.Join(d.repo.Root(), filepath.FromSlash(overlay))
+	if info, err := os.Stat(full); err != nil || !info.IsDir() {
+		return "", &cli.UsageError{Msg: "no overlay of " + dir + " in " + env.Name + ": " + overlay + " is not a directory", Hint: "kubectl promote status"}
+	}
+	return full, nil
+}
+
+// environment finds the environment that is built: the one named, or else the one
+// that the directory is part of, by the path given or the one that it leads to. Nil
+// is none.
+func (o *options) environment(p *promote.Pipeline, repo *git.Repo, dir string) (*promote.Environment, error) {
+	if o.env != "" {
+		return p.Environment(o.env)
+	}
+	paths := []string{repo.Prefix()}
+	if abs, err := filepath.Abs(dir); err == nil {
+		if rel, err := filepath.Rel(repo.Root(), abs); err == nil {
+			paths = append(paths, filepath.ToSlash(rel))
+		}
+	}
+	for _, path := range paths {
+		if e, ok := p.EnvironmentOf(path); ok {
+			return e, nil
+		}
+	}
+	return nil, nil
+}
+
+// unversioned is for a directory that is in no Git repository, where there are no
+// rules: promotion.yaml may stand there to say where a tree ends. One that demands
+// something is not passed over, nor is what was asked for.
+func (o *options) unversioned(dir string, cause error) error {
+	if o.env != "" || o.session.VerifyPolicy != "" {
+		return cause
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return cli.FileError(err)
+	}
+	for up := abs; ; up = filepath.Dir(up) {
+		file := filepath.Join(up, promote.PipelineFile)
+		if info, err := os.Stat(file); err == nil && info.Size() > 0 {
+			data, err := cli.ReadBounded(file)
+			if err != nil {
+				return err
+			}
+			p, err := promote.ParsePipeline(file, data)
+			if err != nil {
+				return err
+			}
+			rel, err := filepath.Rel(up, abs)
+			if err != nil {
+				return cli.FileError(err)
+			}
+			if e, ok := p.EnvironmentOf(filepath.ToSlash(rel)); ok && e.Verify != nil {
+				return cause
+			}
+			return nil
+		} else if err == nil || up == filepath.Dir(up) {
+			return nil
+		}
+	}
+}
