@@ -47,7 +47,7 @@ func TestUnread(t *testing.T) {
 		{"tag page", ".sig", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/html")
 			fmt.Fprint(w, "<h1>welcome</h1>")
-		}, `cannot read HOST/shop/cart:sha256-DIGEST.sig: it is "text/html" and no image manifest`},
+		}, "cannot read HOST/shop/cart:sha256-DIGEST.sig: does not answer as a registry (text/html)"},
 		{"tag too large", ".sig", func(w http.ResponseWriter, _ *http.Request) {
 			w.Write(make([]byte, source.MaxManifestSize+1))
 		}, "cannot read HOST/shop/cart:sha256-DIGEST.sig: answered with more than 4 MiB"},

@@ -87,12 +87,12 @@ func imagesLockShape() *yamlfile.Shape {
 	text := &yamlfile.Shape{Kind: yamlfile.String}
 	image := &yamlfile.Shape{Kind: yamlfile.Mapping, Fields: []yamlfile.Field{
 		{Name: "image", Shape: text, Required: true},
-		{Name: "annotations", Shape: &yamlfile.Shape{Kind: yamlfile.Mapping, Items: text}},
+		{Name: "annotations", Shape: &yamlfile.Shape{Kind: yamlfile.Mapping, Items: text, Null: true}},
 	}}
 	return &yamlfile.Shape{Kind: yamlfile.Mapping, Fields: []yamlfile.Field{
 		{Name: "apiVersion", Shape: text},
 		{Name: "kind", Shape: text},
-		{Name: "images", Shape: &yamlfile.Shape{Kind: yamlfile.List, Items: image}},
+		{Name: "images", Shape: &yamlfile.Shape{Kind: yamlfile.List, Items: image, Null: true}},
 	}}
 }
 

@@ -34,6 +34,8 @@ type Shape struct {
 	// Items is the shape of a list's values, or of the values of a mapping that
 	// may have any fields. Nil stands for any.
 	Items *Shape
+	// Null tells that null, or nothing, may stand for an empty value.
+	Null bool
 }
 
 // Field is a field of a mapping.
@@ -101,6 +103,9 @@ func (f *File) check(n *yaml.Node, s *Shape, path string) {
 			return
 		}
 		n = n.Alias
+	}
+	if s.Null && n.ShortTag() == "!!null" {
+		return
 	}
 	if !s.Kind.is(n) {
 		f.wrong(n, path, "is a "+KindOf(n)+", not a "+s.Kind.String(), "")

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -78,7 +79,8 @@ type process struct {
 	out    *bufio.Reader
 	errs   tail
 	// done is closed when the process has ended.
-	done chan struct{}
+	done  chan struct{}
+	ended sync.Once // guards done: a process may be waited for and then stopped
 }
 
 func start(ctx context.Context, dir string, c call) (*process, error) {
@@ -130,7 +132,7 @@ func (p *process) unexpected(answer string) error {
 func (p *process) wait() error {
 	defer p.cancel()
 	err := p.cmd.Wait()
-	close(p.done)
+	p.ended.Do(func() { close(p.done) })
 	if err != nil && !(errors.Is(err, exec.ErrWaitDelay) && p.cmd.ProcessState.Success()) {
 		killGroup(p.cmd.Process)
 		return failure(p.ctx, p.op, err, p.errs.String())
@@ -142,7 +144,7 @@ func (p *process) wait() error {
 func (p *process) stop() {
 	p.cancel()
 	_ = p.cmd.Wait()
-	close(p.done)
+	p.ended.Do(func() { close(p.done) })
 	killGroup(p.cmd.Process)
 }
 

@@ -45,8 +45,8 @@ func TestStoreHostile(t *testing.T) {
 		"list of another kind": {"GET", "/manifests/sha256-", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", string(types.OCIManifestSchema1))
 			fmt.Fprint(w, "{}")
-		}, "and no image index"},
-		"list of text":       {"GET", "/manifests/sha256-", index("[1]"), "no valid image index"},
+		}, "answered with something else than a manifest"},
+		"list of text":       {"GET", "/manifests/sha256-", index("[1]"), "answered with something else than a manifest"},
 		"list of one":        {"GET", "/manifests/sha256-", index(`{"manifests":{}}`), "no valid image index"},
 		"list of bad entry":  {"GET", "/manifests/sha256-", index(`{"manifests":[{"digest":7}]}`), "no valid image index"},
 		"list too long":      {"GET", "/manifests/sha256-", index(`{"manifests":[` + huge + `{}]}` + strings.Repeat(" ", source.MaxManifestSize)), "more than 4 MiB"},

@@ -60,7 +60,7 @@ type options struct {
 func New(s *cli.Session) *cobra.Command {
 	o := &options{session: s}
 	cmd := &cobra.Command{
-		Use:     "build [DIR | SERVICE]",
+		Use:     "build [DIR|SERVICE]",
 		Short:   "Build a kustomization, with the project's functions built in",
 		Long:    long,
 		Example: example,

@@ -49,7 +49,7 @@ func (d *demands) judge(ctx context.Context, m resmap.ResMap) (framework.Results
 // place finds the directory to build and what is demanded of it. With --env, an
 // argument that is no path names a service.
 func (o *options) place(ctx context.Context, arg string) (dir string, d *demands, err error) {
-	service := o.env != "" && arg != "" && arg != "." && !strings.ContainsAny(arg, `/\`)
+	service := o.env != "" && arg != "" && arg != "." && !strings.ContainsAny(arg, `/\`) && !isKustomization(arg)
 	if dir = arg; arg == "" {
 		dir = o.session.Repo
 	}
@@ -77,6 +77,13 @@ func (o *options) place(ctx context.Context, arg string) (dir string, d *demands
 		return dir, nil, err
 	}
 	return dir, d, nil
+}
+
+// isKustomization tells whether a directory has a kustomization file: it is what is
+// built then, and no service of that name.
+func isKustomization(dir string) bool {
+	_, err := cli.FindKustomization(dir)
+	return err == nil
 }
 
 // demanded fills in the policy that holds for a directory or, by its name, for a
