@@ -11,14 +11,14 @@ import (
 var (
 	// ErrNotFound means that the registry says there is no such manifest or
 	// no such repository: a definite no.
-	ErrNotFound = fault.NotFound
+	ErrNotFound = fault.ErrNotFound
 	// ErrUnknown means that the question could not be decided: registry
 	// unreachable, credentials refused (401, 403), rate limit (429), server
 	// error (5xx), timeout, cancellation, or an answer that makes no sense.
-	ErrUnknown = fault.Unknown
+	ErrUnknown = fault.ErrUnknown
 	// ErrMalformed means that the reference is outside the grammar of
 	// [ParseReference]. Nothing was asked.
-	ErrMalformed = fault.Malformed
+	ErrMalformed = fault.ErrMalformed
 )
 
 // Error is a reference that was not resolved, and why.

@@ -13,13 +13,13 @@ import (
 var (
 	// ErrNotFound means that the files were read, and have no such image or
 	// content: a definite no.
-	ErrNotFound = fault.NotFound
+	ErrNotFound = fault.ErrNotFound
 	// ErrUnknown means that the question could not be decided: files that cannot
 	// be read, damaged content, several images where one is meant, or the end of
 	// the context.
-	ErrUnknown = fault.Unknown
+	ErrUnknown = fault.ErrUnknown
 	// ErrMalformed means that a reference is outside the grammar of [ParseRef].
-	ErrMalformed = fault.Malformed
+	ErrMalformed = fault.ErrMalformed
 )
 
 // Error is what went wrong with a layout or an archive.
@@ -43,13 +43,13 @@ func (e *Error) Unwrap() []error { return []error{e.Kind, e.Err} }
 
 // failure says of which reference an error is, and of which kind.
 func (s *Image) failure(err error) error {
-	e := &Error{s.given, fault.Unknown, err}
+	e := &Error{s.given, fault.ErrUnknown, err}
 	var own fault.Text
 	var hinted *fault.Hinted
 	var path *fs.PathError
 	switch {
-	case errors.Is(err, fault.NotFound):
-		e.Kind = fault.NotFound
+	case errors.Is(err, fault.ErrNotFound):
+		e.Kind = fault.ErrNotFound
 	case errors.As(err, &own), errors.As(err, &hinted):
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		e.Err = &fault.Cause{Text: fault.Network(err), Err: err}

@@ -73,7 +73,7 @@ func IsRef(s string) bool {
 func ParseRef(s string) (Ref, error) {
 	ref, at, why := splitRef(s)
 	if why != "" {
-		return Ref{}, &Error{s, fault.Malformed, fault.Text("byte " + strconv.Itoa(at+1) + ": " + why)}
+		return Ref{}, &Error{s, fault.ErrMalformed, fault.Text("byte " + strconv.Itoa(at+1) + ": " + why)}
 	}
 	return ref, nil
 }

@@ -62,7 +62,9 @@ func ParseImagesLock(name string, data []byte) (*ImagesLock, error) {
 			l.read(f, &file)
 		}
 	}
-	err := f.Err(func(x yamlfile.Fault) error { return &FileError{File: x.File, Line: x.Line, Col: x.Col, Msg: x.Msg, Hint: x.Hint} })
+	err := f.Err(func(x yamlfile.Fault) error {
+		return &FileError{File: x.File, Line: x.Line, Col: x.Col, Msg: x.Msg, Hint: x.Hint}
+	})
 	if err != nil {
 		return nil, err
 	}

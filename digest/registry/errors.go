@@ -15,7 +15,7 @@ import (
 
 // ErrNotFound means that the registry says there is no such manifest, blob or
 // repository: a definite no. All other errors leave that open.
-var ErrNotFound = fault.NotFound
+var ErrNotFound = fault.ErrNotFound
 
 // Error is why a request about a repository was not answered as hoped.
 type Error struct {

@@ -21,9 +21,9 @@ import (
 
 // The kinds. Each public package says what they mean there.
 var (
-	NotFound  = errors.New("not found")
-	Unknown   = errors.New("could not be decided")
-	Malformed = errors.New("malformed reference")
+	ErrNotFound  = errors.New("not found")
+	ErrUnknown   = errors.New("could not be decided")
+	ErrMalformed = errors.New("malformed reference")
 )
 
 // maxText bounds the text of an error in bytes.
@@ -68,14 +68,14 @@ type Hinted struct {
 // WithHint makes a cause with what may help; hint may be empty.
 func WithHint(text Text, hint string) *Hinted { return &Hinted{Text: text, hint: hint} }
 
-// Missing makes a cause of the kind NotFound, with what may help; hint may be empty.
+// Missing makes a cause of the kind ErrNotFound, with what may help; hint may be empty.
 func Missing(text Text, hint string) *Hinted { return &Hinted{text, hint, true} }
 
 // HintText gives the hint.
 func (h *Hinted) HintText() string { return h.hint }
 
 // Is tells a definite no.
-func (h *Hinted) Is(target error) bool { return h.absent && target == NotFound }
+func (h *Hinted) Is(target error) bool { return h.absent && target == ErrNotFound }
 
 // HintOf gives what may help against an error, or "".
 func HintOf(err error) string {

@@ -89,20 +89,6 @@ func RandomIndex(t testing.TB) v1.ImageIndex {
 	return index
 }
 
-func platformImage(t testing.TB, system, arch string) v1.Image {
-	t.Helper()
-	img := RandomImage(t)
-	config, err := img.ConfigFile()
-	if err != nil {
-		t.Fatal(err)
-	}
-	config.OS, config.Architecture = system, arch
-	if img, err = mutate.ConfigFile(img, config); err != nil {
-		t.Fatal(err)
-	}
-	return img
-}
-
 // IndexOf makes an index of images by platform, in their order, and of indexes.
 func IndexOf(t testing.TB, images map[string]v1.Image, indexes ...v1.ImageIndex) v1.ImageIndex {
 	t.Helper()
@@ -145,7 +131,7 @@ func Save(t testing.TB, file string, images map[string]v1.Image) {
 	}
 }
 
-// tarFile is an entry of an archive that a test writes.
+// TarEntry is an entry of an archive that a test writes.
 type TarEntry struct {
 	Name, Text, Link string
 	Kind             byte // 0 is a file

@@ -59,7 +59,8 @@ func ParsePullSecret(name string, data []byte) (*PullSecret, error) {
 		}
 		s.entries = append(s.entries, entries...)
 	}
-	for _, x := range f.Faults() {
+	if all := f.Faults(); len(all) > 0 {
+		x := all[0]
 		if x.Line == 0 {
 			return nil, fault.Text(name + ": " + x.Msg)
 		}
