@@ -196,9 +196,6 @@ const (
 	mostLines = 4000
 )
 
-// tooLarge is what has grown beyond and is still to be split.
-var tooLarge = []string{"overlay"}
-
 func TestPackageSizes(t *testing.T) {
 	for _, p := range listPackages(t) {
 		folder := strings.TrimPrefix(p.ImportPath, module)
@@ -210,7 +207,7 @@ func TestPackageSizes(t *testing.T) {
 			}
 			lines += bytes.Count(text, []byte("\n"))
 		}
-		if (len(files) > mostFiles || lines > mostLines) && !slices.Contains(tooLarge, folder) {
+		if len(files) > mostFiles || lines > mostLines {
 			t.Errorf("%s: %d files with %d lines, and at most %d and %d are wanted: split it", folder, len(files), lines, mostFiles, mostLines)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"path"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/overlay/internal/convention"
+	"github.com/kubepromote/kubepromote/overlay/internal/nodes"
 	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
 	"go.yaml.in/yaml/v3"
 )
@@ -25,11 +27,11 @@ func isArgoOverride(file string) bool {
 func (f *finder) argo(kind string, root *yaml.Node, path string) bool {
 	switch kind {
 	case "Application":
-		f.argoSpec(at(root, "spec"), join(path, "spec"))
+		f.argoSpec(nodes.At(root, "spec"), nodes.Join(path, "spec"))
 	case "ApplicationSet":
-		spec := join(path, "spec")
-		f.argoSpec(at(root, "spec", "template", "spec"), join(join(spec, "template"), "spec"))
-		f.generators(at(root, "spec", "generators"), join(spec, "generators"), 0)
+		spec := nodes.Join(path, "spec")
+		f.argoSpec(nodes.At(root, "spec", "template", "spec"), nodes.Join(nodes.Join(spec, "template"), "spec"))
+		f.generators(nodes.At(root, "spec", "generators"), nodes.Join(spec, "generators"), 0)
 	default:
 		return false
 	}
@@ -41,11 +43,11 @@ func (f *finder) argoSpec(spec *yaml.Node, path string) {
 	if spec == nil {
 		return
 	}
-	if s := at(spec, "source"); s != nil {
-		f.argoSource(resolve(s), join(path, "source"))
+	if s := nodes.At(spec, "source"); s != nil {
+		f.argoSource(nodes.Resolve(s), nodes.Join(path, "source"))
 	}
-	for i, s := range f.items(at(spec, "sources")) {
-		f.argoSource(resolve(s), item(join(path, "sources"), i))
+	for i, s := range f.items(nodes.At(spec, "sources")) {
+		f.argoSource(nodes.Resolve(s), nodes.Item(nodes.Join(path, "sources"), i))
 	}
 }
 
@@ -54,31 +56,31 @@ func (f *finder) argoSource(source *yaml.Node, path string) {
 	if !f.once(source) {
 		return
 	}
-	images := join(join(path, "kustomize"), "images")
-	for i, n := range f.items(at(source, "kustomize", "images")) {
-		f.ref(n, ArgoCD, item(images, i), "images", true)
+	images := nodes.Join(nodes.Join(path, "kustomize"), "images")
+	for i, n := range f.items(nodes.At(source, "kustomize", "images")) {
+		f.ref(n, ArgoCD, nodes.Item(images, i), "images", true)
 	}
-	helm := join(path, "helm")
-	params := f.items(at(source, "helm", "parameters"))
+	helm := nodes.Join(path, "helm")
+	params := f.items(nodes.At(source, "helm", "parameters"))
 	before := f.registry
-	f.registry = registryOfParameters(params)
+	f.registry = convention.RegistryOfParameters(params)
 	defer func() { f.registry = before }()
-	f.helmParameters(params, join(helm, "parameters"), f.registryOfValues(source))
-	if v := at(source, "helm", "valuesObject"); v != nil && resolve(v).Kind == yaml.MappingNode && f.once(resolve(v)) {
-		f.values(resolve(v), join(helm, "valuesObject"))
+	f.helmParameters(params, nodes.Join(helm, "parameters"), f.registryOfValues(source))
+	if v := nodes.At(source, "helm", "valuesObject"); v != nil && nodes.Resolve(v).Kind == yaml.MappingNode && f.once(nodes.Resolve(v)) {
+		f.values(nodes.Resolve(v), nodes.Join(helm, "valuesObject"))
 	}
-	f.nestedValues(at(source, "helm", "values"), join(helm, "values"))
+	f.nestedValues(nodes.At(source, "helm", "values"), nodes.Join(helm, "values"))
 	f.targetRevision(source, path)
 }
 
 // targetRevision finds the version of a source: that of a chart, or the revision
 // of a repository. A branch or HEAD is listed as it is.
 func (f *finder) targetRevision(source *yaml.Node, path string) {
-	p := Pin{Type: TypeRevision, Format: ArgoCD, Name: textOf(at(source, "repoURL"))}
-	if chart := textOf(at(source, "chart")); chart != "" {
+	p := Pin{Type: TypeRevision, Format: ArgoCD, Name: nodes.Text(nodes.At(source, "repoURL"))}
+	if chart := nodes.Text(nodes.At(source, "chart")); chart != "" {
 		p.Type, p.Name = TypeChart, chart
 	}
-	f.version(at(source, "targetRevision"), p, join(path, "targetRevision"), "targetRevision")
+	f.version(nodes.At(source, "targetRevision"), p, nodes.Join(path, "targetRevision"), "targetRevision")
 }
 
 // ref adds a scalar that holds a whole reference.
@@ -91,7 +93,7 @@ func (f *finder) ref(n *yaml.Node, format Format, path, field string, named bool
 // version adds a scalar that holds a version, a revision or a tag. One that is
 // empty or a placeholder is no pin.
 func (f *finder) version(n *yaml.Node, p Pin, path, field string) {
-	if !isScalar(n) || textOf(n) == "" || isPlaceholder(textOf(n)) {
+	if !nodes.IsScalar(n) || nodes.Text(n) == "" || isPlaceholder(nodes.Text(n)) {
 		return
 	}
 	p.Path = f.path(path)
@@ -114,10 +116,10 @@ func isPlaceholder(text string) bool {
 // items gives the items of a list; none where the node is no list, or one that
 // was looked at before.
 func (f *finder) items(n *yaml.Node) []*yaml.Node {
-	if n == nil || resolve(n).Kind != yaml.SequenceNode || !f.once(resolve(n)) {
+	if n == nil || nodes.Resolve(n).Kind != yaml.SequenceNode || !f.once(nodes.Resolve(n)) {
 		return nil
 	}
-	return resolve(n).Content
+	return nodes.Resolve(n).Content
 }
 
 // once tells whether a node is looked at for the first time. What an anchor holds
@@ -138,7 +140,7 @@ func (f *finder) once(n *yaml.Node) bool {
 // no YAML mapping, as templates are not, has none. Text in another style than a
 // literal block (|) is read, and refused when it is to be changed.
 func (f *finder) nestedValues(n *yaml.Node, path string) {
-	if n == nil || n.Kind != yaml.ScalarNode || textOf(n) == "" {
+	if n == nil || n.Kind != yaml.ScalarNode || nodes.Text(n) == "" {
 		return
 	}
 	literal := n.Style&yaml.LiteralStyle != 0

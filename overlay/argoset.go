@@ -4,6 +4,9 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/kubepromote/kubepromote/overlay/internal/nodes"
+	"github.com/kubepromote/kubepromote/overlay/internal/reference"
 )
 
 // maxGenerators bounds how deep generators may nest. Argo CD allows two levels.
@@ -17,21 +20,21 @@ func (f *finder) generators(list *yaml.Node, path string, depth int) {
 		return
 	}
 	for i, g := range f.items(list) {
-		g = resolve(g)
+		g = nodes.Resolve(g)
 		if g.Kind != yaml.MappingNode {
 			continue
 		}
 		for j := 0; j+1 < len(g.Content); j += 2 {
-			gen := resolve(g.Content[j+1])
-			p := join(item(path, i), g.Content[j].Value)
-			for k, e := range f.items(at(gen, "elements")) {
-				f.element(resolve(e), item(join(p, "elements"), k), 0)
+			gen := nodes.Resolve(g.Content[j+1])
+			p := nodes.Join(nodes.Item(path, i), g.Content[j].Value)
+			for k, e := range f.items(nodes.At(gen, "elements")) {
+				f.element(nodes.Resolve(e), nodes.Item(nodes.Join(p, "elements"), k), 0)
 			}
-			if v := at(gen, "values"); v != nil {
-				f.element(resolve(v), join(p, "values"), 0)
+			if v := nodes.At(gen, "values"); v != nil {
+				f.element(nodes.Resolve(v), nodes.Join(p, "values"), 0)
 			}
-			f.argoSpec(at(gen, "template", "spec"), join(join(p, "template"), "spec"))
-			f.generators(at(gen, "generators"), join(p, "generators"), depth+1)
+			f.argoSpec(nodes.At(gen, "template", "spec"), nodes.Join(nodes.Join(p, "template"), "spec"))
+			f.generators(nodes.At(gen, "generators"), nodes.Join(p, "generators"), depth+1)
 		}
 	}
 }
@@ -69,15 +72,15 @@ func (f *finder) element(m *yaml.Node, path string, depth int) {
 	}
 	for i := 0; i+1 < len(m.Content); i += 2 {
 		key, v := m.Content[i].Value, m.Content[i+1]
-		p := join(path, key)
+		p := nodes.Join(path, key)
 		switch t := elementType(key); {
 		case v.Kind == yaml.MappingNode:
 			f.element(v, p, depth+1)
-		case !isScalar(v) || isPlaceholder(textOf(v)):
-		case key == "image" && isPinned(textOf(v)):
+		case !nodes.IsScalar(v) || isPlaceholder(nodes.Text(v)):
+		case key == "image" && isPinned(nodes.Text(v)):
 			f.ref(v, ArgoCD, p, key, false)
 		case key == "digest":
-			if isDigest(textOf(v)) {
+			if reference.IsDigest(nodes.Text(v)) {
 				f.sites = append(f.sites, newTagSite(f.src, v, Pin{Type: t, Format: ArgoCD, Name: f.path(p), Path: f.path(p), Unknown: "its repository is not in this file beside it"}, key, partDigest))
 			}
 		case t != "":
@@ -88,6 +91,6 @@ func (f *finder) element(m *yaml.Node, path string, depth int) {
 
 // isPinned tells whether a text is a reference that has a tag or a digest.
 func isPinned(text string) bool {
-	repo, tag, digest, ok := splitRef(text, true)
-	return ok && isName(repo) && (tag == "" || isTag(tag)) && (digest == "" || isDigest(digest))
+	repo, tag, digest, ok := reference.SplitRef(text, true)
+	return ok && reference.IsName(repo) && (tag == "" || reference.IsTag(tag)) && (digest == "" || reference.IsDigest(digest))
 }

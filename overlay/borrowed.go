@@ -1,6 +1,7 @@
 package overlay
 
 import (
+	"github.com/kubepromote/kubepromote/overlay/internal/nodes"
 	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
 	"go.yaml.in/yaml/v3"
 )
@@ -15,7 +16,7 @@ type borrowedSite struct {
 }
 
 func borrow(st site, src *syntax.Source, alias, text *yaml.Node) *borrowedSite {
-	return &borrowedSite{site: st, src: src, alias: alias, text: resolve(text)}
+	return &borrowedSite{site: st, src: src, alias: alias, text: nodes.Resolve(text)}
 }
 
 func (b *borrowedSite) pin() Pin { return b.at(b.site.pin()) }
@@ -62,10 +63,10 @@ func (m *mergedSite) at(p Pin) Pin {
 
 func (m *mergedSite) set(s *setter, c Change) error {
 	w := m.want(c)
-	if _, ok := s.written[resolve(m.node)]; ok {
+	if _, ok := s.written[nodes.Resolve(m.node)]; ok {
 		return nil // as above
 	}
-	s.changed(FieldChange{Image: m.p.Name, Field: m.field, Old: textOf(m.node), New: w.Ref(), Position: w.Position})
-	field := syntax.Field{Key: m.field, Value: w.Ref(), Like: resolve(m.node)}
-	return s.edit(m.src).InsertField(m.item, max(keyIndex(m.item, "name"), keyIndex(m.item, "<<")), field)
+	s.changed(FieldChange{Image: m.p.Name, Field: m.field, Old: nodes.Text(m.node), New: w.Ref(), Position: w.Position})
+	field := syntax.Field{Key: m.field, Value: w.Ref(), Like: nodes.Resolve(m.node)}
+	return s.edit(m.src).InsertField(m.item, max(nodes.KeyIndex(m.item, "name"), nodes.KeyIndex(m.item, "<<")), field)
 }

@@ -3,6 +3,8 @@ package overlay
 import (
 	"fmt"
 	"strings"
+
+	"github.com/kubepromote/kubepromote/overlay/internal/reference"
 )
 
 // Value says what shall become of one field of an image entry. The zero Value
@@ -66,7 +68,7 @@ func (c Change) kind() Type {
 
 // Over gives a reference as the change would have it.
 func (c Change) Over(ref string) string {
-	name, tag, digest, _ := splitRef(ref, false)
+	name, tag, digest, _ := reference.SplitRef(ref, false)
 	if c.NewName.op == to {
 		name = c.NewName.text
 	}
@@ -97,10 +99,10 @@ func shown(name string) string {
 // specification. Names may hold upper case: kustomize matches them as written.
 func (c Change) check() error {
 	named := c.Path == "" && c.Policy == ""
-	if name, digest, _ := strings.Cut(c.Name, "@"); named && !c.kind().isName(c.Name) && (c.kind() != TypeImage || !isName(name) || !isDigest(digest)) {
+	if name, digest, _ := strings.Cut(c.Name, "@"); named && !c.kind().isName(c.Name) && (c.kind() != TypeImage || !reference.IsName(name) || !reference.IsDigest(digest)) {
 		return fmt.Errorf("%s name %q is malformed", c.kind(), shown(c.Name))
 	}
-	if v := c.NewName; v.op == to && !isName(v.text) {
+	if v := c.NewName; v.op == to && !reference.IsName(v.text) {
 		return fmt.Errorf("new name %q of image %q is malformed", shown(v.text), c.Name)
 	}
 	// What a path names is of a type that only the file tells; a policy's tags
@@ -110,7 +112,7 @@ func (c Change) check() error {
 			return err
 		}
 	}
-	if v := c.Digest; v.op == to && !isDigest(v.text) {
+	if v := c.Digest; v.op == to && !reference.IsDigest(v.text) {
 		return fmt.Errorf("digest %q of image %q is malformed: sha256: and 64 lower-case hexadecimal digits", v.text, c.Name)
 	}
 	return nil
@@ -120,10 +122,10 @@ func (c Change) check() error {
 // other types, what no Git reference and no chart version can hold. Revisions may
 // have slashes, versions a plus.
 func checkTag(kind Type, tag, name string) error {
-	if kind == TypeImage && !isTag(tag) {
+	if kind == TypeImage && !reference.IsTag(tag) {
 		return fmt.Errorf("tag %q of image %q is malformed: at most 128 letters, digits, '_', '.' and '-', the first no '.' or '-'", tag, name)
 	}
-	if kind != TypeImage && !isWord(tag) {
+	if kind != TypeImage && !reference.IsWord(tag) {
 		return fmt.Errorf("version %q of %s %q is malformed: it has white space or control characters, begins with '-' or is too long", tag, kind, name)
 	}
 	return nil
@@ -148,7 +150,7 @@ func ParseArgument(arg string) (Change, error) {
 	if !renamed {
 		value = arg
 	}
-	repo, tag, digest, ok := splitRef(value, !renamed)
+	repo, tag, digest, ok := reference.SplitRef(value, !renamed)
 	if !ok {
 		return Change{}, fmt.Errorf("%q is malformed: want NAME=NEW:TAG@DIGEST, NAME=NEW, NAME:TAG or NAME@DIGEST", arg)
 	}
@@ -164,9 +166,9 @@ func ParseArgument(arg string) (Change, error) {
 // of a Flux image policy stand for. "*" keeps the repository, tag or digest.
 func ParseImagePolicy(arg string) (Change, error) {
 	policy, ref, ok := strings.Cut(arg, "=")
-	repo, tag, digest, sound := splitRef(ref, true)
+	repo, tag, digest, sound := reference.SplitRef(ref, true)
 	namespace, name, colon := strings.Cut(policy, ":")
-	if !ok || !sound || !colon || !isName(namespace) || !isName(name) || strings.Contains(name, ":") {
+	if !ok || !sound || !colon || !reference.IsName(namespace) || !reference.IsName(name) || strings.Contains(name, ":") {
 		return Change{}, fmt.Errorf("%q is malformed: want NAMESPACE:NAME=REPOSITORY:TAG[@DIGEST]", arg)
 	}
 	c := Change{Policy: policy, NewName: argument(repo), Tag: argument(tag), Digest: argument(digest)}
@@ -178,17 +180,4 @@ func argument(text string) Value {
 		return Value{}
 	}
 	return To(text)
-}
-
-// splitRef cuts a reference at the first ":" and "@" behind its first slash, so
-// that a registry's port is no tag. needPin demands a tag or a digest.
-func splitRef(ref string, needPin bool) (repo, tag, digest string, ok bool) {
-	slash := max(strings.Index(ref, "/"), 0)
-	rest := ref[slash:]
-	rest, digest, hasDigest := strings.Cut(rest, "@")
-	rest, tag, hasTag := strings.Cut(rest, ":")
-	if hasTag && tag == "" || hasDigest && digest == "" {
-		return "", "", "", false
-	}
-	return ref[:slash] + rest, tag, digest, hasTag || hasDigest || !needPin
 }

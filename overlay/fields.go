@@ -3,6 +3,7 @@ package overlay
 import (
 	"strings"
 
+	"github.com/kubepromote/kubepromote/overlay/internal/nodes"
 	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
 	"go.yaml.in/yaml/v3"
 )
@@ -96,8 +97,8 @@ func (f *fieldsSite) set(s *setter, c Change) error {
 	}
 	for _, w := range ws {
 		key := f.keys[w.slot]
-		present := f.item.Kind == yaml.MappingNode && keyIndex(f.item, key) >= 0
-		same := w.text == w.old && (w.text != "" || !present) && !notString(value(resolve(f.item), key))
+		present := f.item.Kind == yaml.MappingNode && nodes.KeyIndex(f.item, key) >= 0
+		same := w.text == w.old && (w.text != "" || !present) && !notString(nodes.Value(nodes.Resolve(f.item), key))
 		if !w.touch || same {
 			continue
 		}
@@ -119,7 +120,7 @@ func (f *fieldsSite) set(s *setter, c Change) error {
 // string, such as a number: kustomize refuses it.
 func (f *fieldsSite) loose(c Change) bool {
 	for _, w := range f.wishes(c) {
-		if w.touch && w.text != "" && notString(value(resolve(f.item), f.keys[w.slot])) {
+		if w.touch && w.text != "" && notString(nodes.Value(nodes.Resolve(f.item), f.keys[w.slot])) {
 			return true
 		}
 	}
@@ -130,7 +131,7 @@ func (f *fieldsSite) loose(c Change) bool {
 // as a number, a boolean, a date or null.
 func notString(n *yaml.Node) bool {
 	if n != nil {
-		n = resolve(n)
+		n = nodes.Resolve(n)
 	}
 	return n != nil && n.Kind == yaml.ScalarNode && n.Style == 0 && n.Value != "" && syntax.Ambiguous(n.Value)
 }
@@ -139,11 +140,11 @@ func notString(n *yaml.Node) bool {
 func (f *fieldsSite) remove(s *setter, gone []string) error {
 	var indices []int
 	for _, key := range gone {
-		i := keyIndex(f.item, key)
-		if a := f.item.Content[i+1].Anchor; a != "" && s.memo.refersTo(f.src, a) {
+		i := nodes.KeyIndex(f.item, key)
+		if a := f.item.Content[i+1].Anchor; a != "" && s.memo.RefersTo(f.src, a) {
 			return f.src.Errorf(f.item.Content[i], "", "%s of image %q has the anchor &%s, which is used elsewhere", key, f.p.Name, a)
 		}
-		s.changed(FieldChange{Image: f.p.Name, Field: key, Old: lineOf(f.item.Content[i+1]), Position: position(f.src, f.item.Content[i])})
+		s.changed(FieldChange{Image: f.p.Name, Field: key, Old: nodes.Line(f.item.Content[i+1]), Position: position(f.src, f.item.Content[i])})
 		indices = append(indices, i)
 	}
 	return s.edit(f.src).RemoveFields(f.item, indices)
@@ -151,7 +152,7 @@ func (f *fieldsSite) remove(s *setter, gone []string) error {
 
 // setField writes or adds one field.
 func (f *fieldsSite) setField(s *setter, key string, w wish, kept map[string]bool) error {
-	m, i := f.item, keyIndex(f.item, key)
+	m, i := f.item, nodes.KeyIndex(f.item, key)
 	change := FieldChange{Image: f.p.Name, Field: key, Old: w.old, New: w.text, Position: f.p.Position}
 	switch {
 	case w.text == "" && i < 0:
@@ -159,7 +160,7 @@ func (f *fieldsSite) setField(s *setter, key string, w wish, kept map[string]boo
 			"%s of image %q comes from a merge key and cannot be removed", key, f.p.Name)
 	case i < 0:
 		s.changed(change)
-		return s.edit(f.src).InsertField(m, f.neighbour(key, kept), syntax.Field{Key: key, Value: w.text, Like: s.memo.like(f.siblings, key)})
+		return s.edit(f.src).InsertField(m, f.neighbour(key, kept), syntax.Field{Key: key, Value: w.text, Like: s.memo.Like(f.siblings, key)})
 	}
 	return s.setScalar(f.src, m.Content[i+1], f.p, key, w.text)
 }
@@ -173,7 +174,7 @@ func (f *fieldsSite) neighbour(key string, kept map[string]bool) int {
 		if name == key {
 			break
 		}
-		if i := keyIndex(f.item, name); i >= 0 && (s == slotName || kept[name]) {
+		if i := nodes.KeyIndex(f.item, name); i >= 0 && (s == slotName || kept[name]) {
 			best = i
 		}
 	}
@@ -188,16 +189,6 @@ func (f *fieldsSite) neighbour(key string, kept map[string]bool) int {
 	return 0
 }
 
-// like finds a value of the same key in one of the siblings.
-func like(siblings []*yaml.Node, key string) *yaml.Node {
-	for _, m := range siblings {
-		if i := keyIndex(m, key); i >= 0 && m.Content[i+1].Kind == yaml.ScalarNode {
-			return m.Content[i+1]
-		}
-	}
-	return nil
-}
-
 // imagesHome is a field that lists images in kustomize's form: there, empty,
 // null, or missing from a mapping that is there.
 type imagesHome struct {
@@ -209,7 +200,7 @@ type imagesHome struct {
 }
 
 func (h *imagesHome) node() *yaml.Node {
-	if i := keyIndex(h.parent, "images"); i >= 0 {
+	if i := nodes.KeyIndex(h.parent, "images"); i >= 0 {
 		return h.parent.Content[i+1]
 	}
 	return h.parent
@@ -219,10 +210,10 @@ func (h *imagesHome) add(s *setter, changes []Change) ([]Pin, error) {
 	var pins []Pin
 	var added [][]syntax.Field
 	for _, c := range changes {
-		fields := []syntax.Field{{Key: imageKeys[slotName], Value: c.Name, Like: s.memo.like(h.siblings, imageKeys[slotName])}}
+		fields := []syntax.Field{{Key: imageKeys[slotName], Value: c.Name, Like: s.memo.Like(h.siblings, imageKeys[slotName])}}
 		for _, w := range wishes(Pin{}, c) {
 			if key := imageKeys[w.slot]; w.text != "" {
-				fields = append(fields, syntax.Field{Key: key, Value: w.text, Like: s.memo.like(h.siblings, key)})
+				fields = append(fields, syntax.Field{Key: key, Value: w.text, Like: s.memo.Like(h.siblings, key)})
 				s.changed(FieldChange{Image: c.Name, Field: key, New: w.text})
 			}
 		}
@@ -239,7 +230,7 @@ func (h *imagesHome) add(s *setter, changes []Change) ([]Pin, error) {
 }
 
 func (h *imagesHome) write(e *syntax.Edit, added [][]syntax.Field) error {
-	i := keyIndex(h.parent, "images")
+	i := nodes.KeyIndex(h.parent, "images")
 	if i < 0 {
 		return e.Add(h.parent, "images", added...)
 	}

@@ -7,6 +7,9 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/overlay/internal/convention"
+	"github.com/kubepromote/kubepromote/overlay/internal/markers"
+	"github.com/kubepromote/kubepromote/overlay/internal/nodes"
 	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
 	"go.yaml.in/yaml/v3"
 )
@@ -22,10 +25,10 @@ type finder struct {
 	errs   []error
 	unread []Unread
 	// marked tells what of a pin has a marker of its policy.
-	marked   map[site]map[form]bool
+	marked   map[site]map[markers.Form]bool
 	warnings []string
-	seen     map[*yaml.Node]bool // see once
-	registry chartRegistry       // of the values at hand
+	seen     map[*yaml.Node]bool      // see once
+	registry convention.ChartRegistry // of the values at hand
 }
 
 // nested is YAML text in a block scalar of a file.
@@ -87,7 +90,7 @@ func (f *finder) document(root *yaml.Node) {
 	case isKustomization(f.src.Name, root):
 		f.kustomization(root)
 	case named:
-		f.fail(root, "give the directory of a kustomization, or a kustomization file", "not a kustomization file (%s)", strings.TrimSpace(textOf(value(root, "apiVersion"))+" "+textOf(value(root, "kind"))))
+		f.fail(root, "give the directory of a kustomization, or a kustomization file", "not a kustomization file (%s)", strings.TrimSpace(nodes.Text(nodes.Value(root, "apiVersion"))+" "+nodes.Text(nodes.Value(root, "kind"))))
 	case isArgoOverride(f.src.Name):
 		f.argoSource(root, "")
 	default:
@@ -97,14 +100,14 @@ func (f *finder) document(root *yaml.Node) {
 
 // object finds the pins of one API object, or of a values file, which is none.
 func (f *finder) object(root *yaml.Node, path string) {
-	version, kind := textOf(value(root, "apiVersion")), textOf(value(root, "kind"))
+	version, kind := nodes.Text(nodes.Value(root, "apiVersion")), nodes.Text(nodes.Value(root, "kind"))
 	group, _, _ := strings.Cut(version, "/")
 	switch {
 	case kind == "List" && version == "v1":
-		if items := at(root, "items"); items != nil {
-			for i, it := range resolve(items).Content {
+		if items := nodes.At(root, "items"); items != nil {
+			for i, it := range nodes.Resolve(items).Content {
 				if it.Kind != yaml.AliasNode { // it is looked at where it is anchored
-					f.object(it, item(join(path, "items"), i))
+					f.object(it, nodes.Item(nodes.Join(path, "items"), i))
 				}
 			}
 		}

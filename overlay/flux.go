@@ -4,20 +4,23 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/kubepromote/kubepromote/overlay/internal/convention"
+	"github.com/kubepromote/kubepromote/overlay/internal/nodes"
 )
 
 // flux finds the pins of Flux's objects; false where the kind is another. Field
 // names are those of the APIs kustomize., helm. and source.toolkit.fluxcd.io; an
 // ImagePolicy or ImageUpdateAutomation pins nothing.
 func (f *finder) flux(kind string, root *yaml.Node, path string) bool {
-	spec := at(root, "spec")
-	if spec == nil || resolve(spec).Kind != yaml.MappingNode {
+	spec := nodes.At(root, "spec")
+	if spec == nil || nodes.Resolve(spec).Kind != yaml.MappingNode {
 		return fluxKinds[kind]
 	}
-	spec, path = resolve(spec), join(path, "spec")
+	spec, path = nodes.Resolve(spec), nodes.Join(path, "spec")
 	switch kind {
 	case "Kustomization":
-		f.images(Flux, spec, join(path, "images"))
+		f.images(Flux, spec, nodes.Join(path, "images"))
 	case "HelmRelease":
 		f.helmRelease(spec, path)
 	case "HelmChart":
@@ -40,27 +43,27 @@ var fluxKinds = map[string]bool{
 // helmRelease finds the values of a release, the version of its chart, and the
 // images of a post-renderer.
 func (f *finder) helmRelease(spec *yaml.Node, path string) {
-	if c := at(spec, "chart", "spec"); c != nil {
-		f.chartVersion(resolve(c), join(join(path, "chart"), "spec"))
+	if c := nodes.At(spec, "chart", "spec"); c != nil {
+		f.chartVersion(nodes.Resolve(c), nodes.Join(nodes.Join(path, "chart"), "spec"))
 	}
-	if v := at(spec, "values"); v != nil && resolve(v).Kind == yaml.MappingNode {
-		f.values(resolve(v), join(path, "values"))
+	if v := nodes.At(spec, "values"); v != nil && nodes.Resolve(v).Kind == yaml.MappingNode {
+		f.values(nodes.Resolve(v), nodes.Join(path, "values"))
 	}
-	for i, r := range f.items(at(spec, "postRenderers")) {
-		k := at(r, "kustomize")
-		if at(k, "images") == nil {
+	for i, r := range f.items(nodes.At(spec, "postRenderers")) {
+		k := nodes.At(r, "kustomize")
+		if nodes.At(k, "images") == nil {
 			continue
 		}
 		homes := len(f.homes)
-		f.images(Flux, resolve(k), join(join(item(join(path, "postRenderers"), i), "kustomize"), "images"))
+		f.images(Flux, nodes.Resolve(k), nodes.Join(nodes.Join(nodes.Item(nodes.Join(path, "postRenderers"), i), "kustomize"), "images"))
 		f.homes = f.homes[:homes] // a new image is not looked for in a post-renderer
 	}
 }
 
 // chartVersion finds the version of a chart. A range is listed as it is.
 func (f *finder) chartVersion(spec *yaml.Node, path string) {
-	p := Pin{Type: TypeChart, Format: Flux, Name: textOf(at(spec, "chart"))}
-	f.version(at(spec, "version"), p, join(path, "version"), "version")
+	p := Pin{Type: TypeChart, Format: Flux, Name: nodes.Text(nodes.At(spec, "chart"))}
+	f.version(nodes.At(spec, "version"), p, nodes.Join(path, "version"), "version")
 }
 
 // ociRepository finds the tag and the digest of an OCI artifact, which are pinned
@@ -68,26 +71,26 @@ func (f *finder) chartVersion(spec *yaml.Node, path string) {
 // takes precedence over a tag and chooses at run time: then nothing is pinned but
 // by a digest.
 func (f *finder) ociRepository(spec *yaml.Node, path string) {
-	ref := at(spec, "ref")
-	if ref == nil || resolve(ref).Kind != yaml.MappingNode {
+	ref := nodes.At(spec, "ref")
+	if ref == nil || nodes.Resolve(ref).Kind != yaml.MappingNode {
 		return
 	}
 	keys := keys{slotTag: "tag", slotDigest: "digest"}
-	if at(ref, "semver") != nil {
+	if nodes.At(ref, "semver") != nil {
 		keys = map[slot]string{slotDigest: "digest"}
 	}
-	p := Pin{Type: TypeImage, Format: Flux, Path: f.path(join(path, "ref")), Position: position(f.src, ref)}
+	p := Pin{Type: TypeImage, Format: Flux, Path: f.path(nodes.Join(path, "ref")), Position: position(f.src, ref)}
 	for s, text := range map[slot]*string{slotTag: &p.Tag, slotDigest: &p.Digest} {
-		if v := at(ref, keys[s]); keys[s] != "" && isScalar(v) {
-			*text = textOf(v)
+		if v := nodes.At(ref, keys[s]); keys[s] != "" && nodes.IsScalar(v) {
+			*text = nodes.Text(v)
 		}
 	}
 	if p.Tag == "" && p.Digest == "" || isPlaceholder(p.Tag+p.Digest) {
 		return
 	}
-	p.Name = strings.TrimPrefix(textOf(at(spec, "url")), "oci://")
+	p.Name = strings.TrimPrefix(nodes.Text(nodes.At(spec, "url")), "oci://")
 	if p.Name == "" || isPlaceholder(p.Name) {
-		p.Name, p.Unknown = p.Path, notHere("spec.url")
+		p.Name, p.Unknown = p.Path, convention.NotHere("spec.url")
 	}
 	f.sites = append(f.sites, &ociSite{fieldsSite{src: f.src, item: ref, keys: keys, siblings: &[]*yaml.Node{}, p: p}})
 }
@@ -120,9 +123,9 @@ var gitRefs = []string{"commit", "name", "semver", "tag", "branch"}
 // gitRepository finds the one key of a ref that decides what is checked out.
 func (f *finder) gitRepository(spec *yaml.Node, path string) {
 	for _, key := range gitRefs {
-		if v := at(spec, "ref", key); textOf(v) != "" {
-			p := Pin{Type: TypeRevision, Format: Flux, Name: textOf(at(spec, "url"))}
-			f.version(v, p, join(join(path, "ref"), key), key)
+		if v := nodes.At(spec, "ref", key); nodes.Text(v) != "" {
+			p := Pin{Type: TypeRevision, Format: Flux, Name: nodes.Text(nodes.At(spec, "url"))}
+			f.version(v, p, nodes.Join(nodes.Join(path, "ref"), key), key)
 			return
 		}
 	}

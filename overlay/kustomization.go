@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/kubepromote/kubepromote/overlay/internal/nodes"
+	"github.com/kubepromote/kubepromote/overlay/internal/reference"
 	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
 	"go.yaml.in/yaml/v3"
 )
@@ -13,7 +15,7 @@ import (
 // isKustomization tells a kustomization from other YAML by its content, or by its
 // name where the content is silent, as kustomize does.
 func isKustomization(file string, root *yaml.Node) bool {
-	version, kind := textOf(value(root, "apiVersion")), textOf(value(root, "kind"))
+	version, kind := nodes.Text(nodes.Value(root, "apiVersion")), nodes.Text(nodes.Value(root, "kind"))
 	group, _, _ := strings.Cut(version, "/")
 	switch {
 	case version != "" && group != "kustomize.config.k8s.io":
@@ -34,7 +36,7 @@ func isKustomizationName(name string) bool {
 // remote resources.
 func (f *finder) kustomization(root *yaml.Node) {
 	f.checkCase(root, "apiVersion", "kind", "images", "imageTags", "resources", "components", "bases", "helmCharts")
-	if i := keyIndex(root, "imageTags"); i >= 0 {
+	if i := nodes.KeyIndex(root, "imageTags"); i >= 0 {
 		f.fail(root.Content[i], "kustomize edit fix", "imageTags is a field of kustomize 1 and no longer read")
 		return
 	}
@@ -47,11 +49,11 @@ func (f *finder) images(format Format, parent *yaml.Node, path string) {
 	path = f.path(path)
 	siblings := &[]*yaml.Node{}
 	f.homes = append(f.homes, &imagesHome{src: f.src, parent: parent, path: path, siblings: siblings, format: format})
-	field := value(parent, "images")
+	field := nodes.Value(parent, "images")
 	if field == nil {
 		return
 	}
-	list := resolve(field)
+	list := nodes.Resolve(field)
 	switch {
 	case list.Kind == yaml.ScalarNode && list.ShortTag() == "!!null":
 		return
@@ -97,7 +99,7 @@ func (f *finder) checkCase(m *yaml.Node, known ...string) bool {
 
 // imageEntry reads one entry; nil where it is none, which is noted.
 func (f *finder) imageEntry(format Format, it *yaml.Node, siblings *[]*yaml.Node) *fieldsSite {
-	m := resolve(it)
+	m := nodes.Resolve(it)
 	if m.Kind != yaml.MappingNode {
 		f.fail(it, "write - name: IMAGE", "an entry of images is a %s, not a mapping", syntax.KindName(m))
 		return nil
@@ -106,29 +108,29 @@ func (f *finder) imageEntry(format Format, it *yaml.Node, siblings *[]*yaml.Node
 	parts := map[slot]*string{slotName: &e.p.Name, slotNewName: &e.p.NewName, slotTagSuffix: &e.p.TagSuffix, slotTag: &e.p.Tag, slotDigest: &e.p.Digest}
 	sound := f.checkCase(m, "name", "newName", "newTag", "digest", "tagSuffix")
 	for _, s := range slotOrder {
-		v := value(m, imageKeys[s])
+		v := nodes.Value(m, imageKeys[s])
 		if v == nil {
 			continue
 		}
-		if r := resolve(v); r.Kind != yaml.ScalarNode {
+		if r := nodes.Resolve(v); r.Kind != yaml.ScalarNode {
 			f.fail(v, "", "%s of an image is a %s, not a string", imageKeys[s], syntax.KindName(r))
 			sound = false
 			continue
-		} else if strings.ContainsFunc(lineOf(r), unicode.IsControl) {
+		} else if strings.ContainsFunc(nodes.Line(r), unicode.IsControl) {
 			f.fail(v, "", "%s of an image has a control character", imageKeys[s])
 			sound = false
 			continue
 		}
-		*parts[s] = lineOf(v)
+		*parts[s] = nodes.Line(v)
 	}
-	if tag, digest, ok := strings.Cut(e.p.Tag, "@"); ok && isTag(tag) && isDigest(digest) {
+	if tag, digest, ok := strings.Cut(e.p.Tag, "@"); ok && reference.IsTag(tag) && reference.IsDigest(digest) {
 		if e.p.Digest != "" {
 			f.fail(it, "keep one of them", "newTag of image %q holds a digest, and digest stands beside it", e.p.Name)
 			sound = false
 		}
 		e.p.Tag, e.p.Digest, e.behind = tag, digest, true
 	}
-	if repository, tag, digest, ok := splitRef(e.p.NewName, true); ok && repository != "" && (tag != "" || digest != "") {
+	if repository, tag, digest, ok := reference.SplitRef(e.p.NewName, true); ok && repository != "" && (tag != "" || digest != "") {
 		e.p.Unknown = fmt.Sprintf("its newName holds a tag or a digest, which belong into newTag and digest: %q", e.p.NewName)
 	}
 	if e.p.Name == "" && sound {

@@ -1,6 +1,9 @@
 package overlay
 
-import "go.yaml.in/yaml/v3"
+import (
+	"github.com/kubepromote/kubepromote/overlay/internal/nodes"
+	"go.yaml.in/yaml/v3"
+)
 
 // manifest finds the images of an API object: those of pods' containers and
 // image volumes, at any depth, so that a CronJob's, a Rollout's or a custom
@@ -15,7 +18,7 @@ import "go.yaml.in/yaml/v3"
 // of containers.
 func (f *finder) manifest(root *yaml.Node, path string) {
 	w := &podWalk{f: f, listed: make(map[*yaml.Node]bool)}
-	w.walk(start(root, path))
+	w.walk(nodes.Start(root, path))
 }
 
 type podWalk struct {
@@ -25,8 +28,8 @@ type podWalk struct {
 	listed map[*yaml.Node]bool
 }
 
-func (w *podWalk) walk(t *trail) {
-	n := t.node
+func (w *podWalk) walk(t *nodes.Trail) {
+	n := t.Node
 	switch n.Kind {
 	case yaml.MappingNode:
 		for i := 0; i+1 < len(n.Content); i += 2 {
@@ -34,19 +37,19 @@ func (w *podWalk) walk(t *trail) {
 		}
 	case yaml.SequenceNode:
 		for i, it := range n.Content {
-			if next := t.item(i, it); next != nil && len(it.Content) > 0 {
+			if next := t.Item(i, it); next != nil && len(it.Content) > 0 {
 				w.walk(next)
 			}
 		}
 	}
 }
 
-func (w *podWalk) field(t *trail, key, v *yaml.Node) {
-	list := resolve(v)
+func (w *podWalk) field(t *nodes.Trail, key, v *yaml.Node) {
+	list := nodes.Resolve(v)
 	if len(list.Content) == 0 {
 		return
 	}
-	next := t.field(key, v)
+	next := t.Field(key, v)
 	if next == nil {
 		return
 	}
@@ -66,57 +69,57 @@ func (w *podWalk) field(t *trail, key, v *yaml.Node) {
 }
 
 // each visits the mappings of a list, with the alias that they are reached by.
-func (w *podWalk) each(t *trail, list *yaml.Node, visit func(w *podWalk, t *trail, m, alias *yaml.Node)) {
+func (w *podWalk) each(t *nodes.Trail, list *yaml.Node, visit func(w *podWalk, t *nodes.Trail, m, alias *yaml.Node)) {
 	for i, it := range list.Content {
 		var alias *yaml.Node
 		switch {
-		case t.node.Kind == yaml.AliasNode:
-			alias = t.node
+		case t.Node.Kind == yaml.AliasNode:
+			alias = t.Node
 		case it.Kind == yaml.AliasNode:
 			alias = it
 		}
-		if m := resolve(it); m.Kind == yaml.MappingNode {
-			if next := t.item(i, m); next != nil {
+		if m := nodes.Resolve(it); m.Kind == yaml.MappingNode {
+			if next := t.Item(i, m); next != nil {
 				visit(w, next, m, alias)
 			}
 		}
 	}
 }
 
-func (w *podWalk) container(t *trail, m, alias *yaml.Node) {
+func (w *podWalk) container(t *nodes.Trail, m, alias *yaml.Node) {
 	w.ref(t, m, "image", alias)
 }
 
 // volume finds the OCI artifact that a volume mounts: volumes[].image.reference.
-func (w *podWalk) volume(t *trail, m, alias *yaml.Node) {
-	image := value(m, "image")
-	if image == nil || resolve(image).Kind != yaml.MappingNode {
+func (w *podWalk) volume(t *nodes.Trail, m, alias *yaml.Node) {
+	image := nodes.Value(m, "image")
+	if image == nil || nodes.Resolve(image).Kind != yaml.MappingNode {
 		return
 	}
-	if keyIndex(m, "image") < 0 {
+	if nodes.KeyIndex(m, "image") < 0 {
 		return // a merged volume source: listed where it is anchored
 	}
 	if alias == nil && image.Kind == yaml.AliasNode {
 		alias = image
 	}
-	inner := &trail{up: t, node: resolve(image), key: "image", index: -1, size: t.size}
-	w.ref(inner, resolve(image), "reference", alias)
+	inner := &nodes.Trail{Up: t, Node: nodes.Resolve(image), Key: "image", Index: -1, Size: t.Size}
+	w.ref(inner, nodes.Resolve(image), "reference", alias)
 }
 
 // ref adds the reference under a key of a mapping.
-func (w *podWalk) ref(t *trail, m *yaml.Node, key string, alias *yaml.Node) {
-	n := value(m, key)
-	if n == nil || isScalar(n) && lineOf(n) == "" || resolve(n).ShortTag() == "!!null" {
+func (w *podWalk) ref(t *nodes.Trail, m *yaml.Node, key string, alias *yaml.Node) {
+	n := nodes.Value(m, key)
+	if n == nil || nodes.IsScalar(n) && nodes.Line(n) == "" || nodes.Resolve(n).ShortTag() == "!!null" {
 		return // a patch has containers without an image
 	}
-	path := w.f.path(join(t.path(), key))
+	path := w.f.path(nodes.Join(t.Path(), key))
 	var r *refSite
 	ok := false
-	if isText(n) {
+	if nodes.IsText(n) {
 		r, ok = newRefSite(w.f.src, n, Manifest, path, key, false)
 	}
 	if !ok {
-		w.f.unread = append(w.f.unread, Unread{Text: lineOf(n), Path: path, Position: position(w.f.src, n)})
+		w.f.unread = append(w.f.unread, Unread{Text: nodes.Line(n), Path: path, Position: position(w.f.src, n)})
 		return
 	}
 	w.f.sites = append(w.f.sites, w.f.reached(r, m, alias))
@@ -128,7 +131,7 @@ func (f *finder) reached(r *refSite, m, alias *yaml.Node) site {
 	switch {
 	case alias != nil:
 		return borrow(r, f.src, alias, r.node)
-	case keyIndex(m, r.field) < 0:
+	case nodes.KeyIndex(m, r.field) < 0:
 		return &mergedSite{refSite: r, item: m}
 	}
 	return r

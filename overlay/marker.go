@@ -2,11 +2,11 @@ package overlay
 
 import (
 	"bytes"
-	"encoding/json"
-	"fmt"
-	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/kubepromote/kubepromote/overlay/internal/markers"
+	"github.com/kubepromote/kubepromote/overlay/internal/nodes"
 )
 
 // Warnings lists what is probably a mistake in the file and no fault for sure, as
@@ -14,81 +14,11 @@ import (
 // must not change the slice.
 func (f *File) Warnings() []string { return f.found.warnings }
 
-// form is what a marker puts in place of its scalar.
-type form int
-
-const (
-	formNone   form = iota // what Flux should not write over
-	formRef                // name:tag, with @digest where there is one
-	formTag                // tag
-	formName               // repository
-	formDigest             // digest
-)
-
-// String names the form as a warning needs it.
-func (w form) String() string {
-	return [...]string{"", "a whole reference", "a tag", "a repository", "a digest"}[w]
-}
-
-// suffix is what the marker's value has behind the policy.
-func (w form) suffix() string { return [...]string{"", "", ":tag", ":name", ":digest"}[w] }
-
-// marker is a comment {"$imagepolicy": "NAMESPACE:POLICY[:tag|:name|:digest]"}.
-type marker struct {
-	policy string // NAMESPACE:POLICY
-	form   form
-}
-
-const markerKey = "$imagepolicy"
-
-// nearMarker tells a comment that is a marker or wants to be one.
-func nearMarker(comment string) bool {
-	return strings.Contains(comment, "{") && strings.Contains(strings.ToLower(comment), "imagepolic")
-}
-
-// parseMarker reads a comment as kyaml's fieldmeta does, which Flux uses: all of
-// it must be one JSON object of strings. problem says what a comment lacks that
-// is nearly a marker.
-func parseMarker(comment string) (m marker, problem string) {
-	if !nearMarker(comment) {
-		return m, ""
-	}
-	body := strings.TrimLeft(comment, "#")
-	var object map[string]string
-	if err := json.Unmarshal([]byte(body), &object); err != nil {
-		if strings.Contains(body, "'") {
-			return m, "JSON has double quotes only"
-		}
-		return m, "the whole comment must be a JSON object of strings"
-	}
-	text, ok := object[markerKey]
-	if !ok {
-		for key := range object {
-			if nearMarker("{" + key) {
-				return m, fmt.Sprintf("its key is %q, not %q", key, markerKey)
-			}
-		}
-		return m, fmt.Sprintf("it has no key %q", markerKey)
-	}
-	words := strings.Split(text, ":")
-	if len(words) < 2 || len(words) > 3 || words[0] == "" || words[1] == "" {
-		return m, fmt.Sprintf("its value is %q, not NAMESPACE:POLICY, with :tag, :name or :digest behind it or nothing", text)
-	}
-	m = marker{policy: words[0] + ":" + words[1], form: formRef}
-	if len(words) == 3 {
-		m.form = map[string]form{"tag": formTag, "name": formName, "digest": formDigest}[words[2]]
-		if m.form == formNone {
-			return marker{}, fmt.Sprintf("%q is none of :tag, :name and :digest", ":"+words[2])
-		}
-	}
-	return m, ""
-}
-
 // markable is a site whose scalars may have markers.
 type markable interface {
 	site
 	// parts gives the scalars that hold the pin, and what of it.
-	parts() map[*yaml.Node]form
+	parts() map[*yaml.Node]markers.Form
 	setPolicy(policy string)
 }
 
@@ -96,7 +26,7 @@ type markable interface {
 type markedSite struct {
 	site   markable
 	policy string
-	forms  map[form]bool
+	forms  map[markers.Form]bool
 	clash  bool
 }
 
@@ -106,15 +36,15 @@ func (f *finder) markers() {
 	if !bytes.Contains(bytes.ToLower(f.src.Bytes), []byte("imagepolic")) {
 		return
 	}
-	w := &markerWalk{f: f, owners: make(map[*yaml.Node]*markedSite), forms: make(map[*yaml.Node]form)}
+	w := &markerWalk{f: f, owners: make(map[*yaml.Node]*markedSite), forms: make(map[*yaml.Node]markers.Form)}
 	for _, st := range f.sites {
 		w.own(st)
 	}
 	for i, root := range f.src.Docs {
 		f.enter(i)
-		w.walk(start(root, ""))
+		w.walk(nodes.Start(root, ""))
 	}
-	f.marked = make(map[site]map[form]bool)
+	f.marked = make(map[site]map[markers.Form]bool)
 	for _, o := range w.owners {
 		if o.policy != "" && !o.clash {
 			o.site.setPolicy(o.policy)
@@ -130,7 +60,7 @@ func (f *finder) markers() {
 type markerWalk struct {
 	f      *finder
 	owners map[*yaml.Node]*markedSite
-	forms  map[*yaml.Node]form
+	forms  map[*yaml.Node]markers.Form
 }
 
 // own notes which scalars belong to a site. A site with an alias or a merge key
@@ -140,14 +70,14 @@ func (w *markerWalk) own(st site) {
 	if _, merged := st.(*mergedSite); merged || !ok {
 		return
 	}
-	o := &markedSite{site: m, forms: make(map[form]bool)}
+	o := &markedSite{site: m, forms: make(map[markers.Form]bool)}
 	for n, form := range m.parts() {
 		w.owners[n], w.forms[n] = o, form
 	}
 }
 
-func (w *markerWalk) walk(t *trail) {
-	n := t.node
+func (w *markerWalk) walk(t *nodes.Trail) {
+	n := t.Node
 	w.value(t)
 	switch n.Kind {
 	case yaml.MappingNode:
@@ -155,13 +85,13 @@ func (w *markerWalk) walk(t *trail) {
 			k := n.Content[i]
 			w.misplaced(k, "behind or above the key of what it is about: write it on the value's line", k.LineComment, k.HeadComment)
 			w.misplaced(k, "below what it is about: write it on the value's line", k.FootComment)
-			if next := t.field(k, n.Content[i+1]); next != nil {
+			if next := t.Field(k, n.Content[i+1]); next != nil {
 				w.walk(next)
 			}
 		}
 	case yaml.SequenceNode:
 		for i, it := range n.Content {
-			if next := t.item(i, it); next != nil {
+			if next := t.Item(i, it); next != nil {
 				w.walk(next)
 			}
 		}
@@ -170,8 +100,8 @@ func (w *markerWalk) walk(t *trail) {
 
 // value looks at the comments of a value. Where it has one on its line, the one
 // above it does not count.
-func (w *markerWalk) value(t *trail) {
-	n := t.node
+func (w *markerWalk) value(t *nodes.Trail) {
+	n := t.Node
 	switch {
 	case n.Kind == yaml.AliasNode:
 		w.misplaced(n, "at an alias: write it at the anchor", n.LineComment, n.HeadComment, n.FootComment)
@@ -187,11 +117,11 @@ func (w *markerWalk) value(t *trail) {
 		w.misplaced(n, "above a value that has another comment on its line, which counts alone", n.HeadComment)
 	}
 	w.misplaced(n, "below what it is about: write it on the value's line", n.FootComment)
-	m, problem := parseMarker(comment)
+	m, problem := markers.Parse(comment)
 	if problem != "" {
 		w.warn(n, "this is no marker of Flux: %s", problem)
 	}
-	if m.policy != "" {
+	if m.Policy != "" {
 		w.found(t, m)
 	}
 }
@@ -202,68 +132,62 @@ func (w *markerWalk) warn(n *yaml.Node, format string, args ...any) {
 
 func (w *markerWalk) misplaced(n *yaml.Node, where string, comments ...string) {
 	for _, c := range comments {
-		if nearMarker(c) {
+		if markers.Near(c) {
 			w.warn(n, "a marker of Flux stands %s", where)
 		}
 	}
 }
 
 // found takes a marker for the pin that the scalar belongs to, or makes it one.
-func (w *markerWalk) found(t *trail, m marker) {
-	n := t.node
+func (w *markerWalk) found(t *nodes.Trail, m markers.Marker) {
+	n := t.Node
 	o := w.owners[n]
 	switch {
 	case o == nil:
 		w.add(t, m)
-	case w.forms[n] == formNone:
+	case w.forms[n] == markers.FormNone:
 		w.warn(n, "a marker of Flux stands at the name of an entry, which Flux would write over")
-	case w.forms[n] != m.form:
-		w.warn(n, "the marker stands for %s, and the value is %s: write %q", m.form, w.forms[n], m.policy+w.forms[n].suffix())
-	case o.policy != "" && o.policy != m.policy:
+	case w.forms[n] != m.Form:
+		w.warn(n, "the marker stands for %s, and the value is %s: write %q", m.Form, w.forms[n], m.Policy+w.forms[n].Suffix())
+	case o.policy != "" && o.policy != m.Policy:
 		o.clash = true
-		w.warn(n, "one image has markers of two policies, %s and %s", o.policy, m.policy)
+		w.warn(n, "one image has markers of two policies, %s and %s", o.policy, m.Policy)
 	default:
 		if r, ok := o.site.(*refSite); ok && r.p.NewName != "" {
 			w.warn(n, "a marker of Flux stands at NAME=REFERENCE, and Flux would write the reference alone")
 		}
-		o.policy = m.policy
-		o.forms[m.form] = true
+		o.policy = m.Policy
+		o.forms[m.Form] = true
 	}
 }
 
 // add makes a pin of a scalar that is none by itself. Its name is the reference's,
 // or else the policy's: nothing else says what the scalar is about.
-func (w *markerWalk) add(t *trail, m marker) {
-	f, n, path := w.f, t.node, t.path()
+func (w *markerWalk) add(t *nodes.Trail, m markers.Marker) {
+	f, n, path := w.f, t.Node, t.Path()
 	if path == "" {
 		return
 	}
 	path = f.path(path)
-	p := Pin{Type: TypeImage, Format: FluxMarker, Name: m.policy, Path: path}
+	p := Pin{Type: TypeImage, Format: FluxMarker, Name: m.Policy, Path: path}
 	var st markable
-	switch m.form {
-	case formRef:
-		r, ok := newRefSite(f.src, n, FluxMarker, path, t.label(), false)
+	switch m.Form {
+	case markers.FormRef:
+		r, ok := newRefSite(f.src, n, FluxMarker, path, t.Label(), false)
 		if !ok {
-			w.warn(n, "the marker stands for a whole reference, and %q is none", textOf(n))
+			w.warn(n, "the marker stands for a whole reference, and %q is none", nodes.Text(n))
 			return
 		}
 		st = r
-	case formTag:
-		p.Unknown = notBeside(m)
-		st = newTagSite(f.src, n, p, t.label(), partTag)
-	case formName:
-		st = newTagSite(f.src, n, p, t.label(), partName)
+	case markers.FormTag:
+		p.Unknown = markers.NotBeside(m)
+		st = newTagSite(f.src, n, p, t.Label(), partTag)
+	case markers.FormName:
+		st = newTagSite(f.src, n, p, t.Label(), partName)
 	default:
-		p.Unknown = notBeside(m)
-		st = newTagSite(f.src, n, p, t.label(), partDigest)
+		p.Unknown = markers.NotBeside(m)
+		st = newTagSite(f.src, n, p, t.Label(), partDigest)
 	}
 	f.sites = append(f.sites, st)
-	w.owners[n] = &markedSite{site: st, policy: m.policy, forms: map[form]bool{m.form: true}}
-}
-
-// notBeside is why a repository is not known that a marker alone tells of: the
-// policy's image stands in an ImagePolicy, elsewhere.
-func notBeside(m marker) string {
-	return fmt.Sprintf("its repository is not in this file beside the marker of %s", m.policy)
+	w.owners[n] = &markedSite{site: st, policy: m.Policy, forms: map[markers.Form]bool{m.Form: true}}
 }

@@ -4,6 +4,9 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/kubepromote/kubepromote/overlay/internal/nodes"
+	"github.com/kubepromote/kubepromote/overlay/internal/reference"
 )
 
 // Mention is a text that stands in a file where no convention of ours finds a pin.
@@ -25,8 +28,8 @@ func (f *File) Mentions(image string) []Mention {
 		if !ok || image == "" || rest == "" || rest[0] != ':' && rest[0] != '@' {
 			return false
 		}
-		name, tag, digest, ok := splitRef(text, true)
-		return ok && name == image && (tag == "" || isTag(tag)) && (digest == "" || isDigest(digest))
+		name, tag, digest, ok := reference.SplitRef(text, true)
+		return ok && name == image && (tag == "" || reference.IsTag(tag)) && (digest == "" || reference.IsDigest(digest))
 	})
 }
 
@@ -57,7 +60,7 @@ func (f *File) mentions(wanted func(text string) bool) []Mention {
 			f.enter(i)
 			prefix = f.prefix
 		}
-		m.walk(start(root, ""), prefix)
+		m.walk(nodes.Start(root, ""), prefix)
 	}
 	return m.found
 }
@@ -69,27 +72,27 @@ type mentionWalk struct {
 	found  []Mention
 }
 
-func (m *mentionWalk) walk(t *trail, prefix string) {
-	n := t.node
+func (m *mentionWalk) walk(t *nodes.Trail, prefix string) {
+	n := t.Node
 	switch n.Kind {
 	case yaml.ScalarNode:
 		if len(m.found) == maxMentions || !m.wanted(n.Value) {
 			return
 		}
 		at := position(m.f.src, n)
-		if p := t.path(); p != "" && !m.pinned[at] {
+		if p := t.Path(); p != "" && !m.pinned[at] {
 			path := m.f.NamedPath(Pin{Path: prefix + p})
 			m.found = append(m.found, Mention{Text: n.Value, Path: path, Position: at})
 		}
 	case yaml.MappingNode:
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			if next := t.field(n.Content[i], n.Content[i+1]); next != nil {
+			if next := t.Field(n.Content[i], n.Content[i+1]); next != nil {
 				m.walk(next, prefix)
 			}
 		}
 	case yaml.SequenceNode:
 		for i, it := range n.Content {
-			if next := t.item(i, it); next != nil {
+			if next := t.Item(i, it); next != nil {
 				m.walk(next, prefix)
 			}
 		}

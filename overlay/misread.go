@@ -3,6 +3,7 @@ package overlay
 import (
 	"fmt"
 
+	"github.com/kubepromote/kubepromote/overlay/internal/nodes"
 	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
 	"go.yaml.in/yaml/v3"
 )
@@ -74,7 +75,7 @@ func misread(st site, p Pin) Misread {
 		if row.node == nil {
 			continue
 		}
-		n := resolve(row.node)
+		n := nodes.Resolve(row.node)
 		kind, value := syntax.ReadAs(n)
 		if kind == "" || !s.typed && value == n.Value {
 			continue
@@ -118,19 +119,19 @@ func (t *tagSite) scalars() scalars {
 }
 
 func (f *fieldsSite) scalars() scalars {
-	m := resolve(f.item)
+	m := nodes.Resolve(f.item)
 	return scalars{
-		src: f.src, tag: value(m, f.keys[slotTag]), tagKey: f.keys[slotTag],
-		digest: value(m, f.keys[slotDigest]), digestKey: f.keys[slotDigest], typed: true,
+		src: f.src, tag: nodes.Value(m, f.keys[slotTag]), tagKey: f.keys[slotTag],
+		digest: nodes.Value(m, f.keys[slotDigest]), digestKey: f.keys[slotDigest], typed: true,
 	}
 }
 
 func (v *valuesSite) scalars() scalars {
-	return scalars{src: v.src, tag: v.tag, tagKey: v.keys.tag, digest: v.digest, digestKey: v.keys.digest}
+	return scalars{src: v.src, tag: v.tag, tagKey: v.keys.Tag, digest: v.digest, digestKey: v.keys.Digest}
 }
 
 func (s *parameterSite) scalars() scalars {
-	return scalars{src: s.src, tag: s.g.tag.node, tagKey: "value", digest: s.g.digest.node, digestKey: "value", typed: true}
+	return scalars{src: s.src, tag: s.g.Tag.Node, tagKey: "value", digest: s.g.Digest.Node, digestKey: "value", typed: true}
 }
 
 func (q *quotedSite) scalars() scalars {

@@ -4,6 +4,9 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/kubepromote/kubepromote/overlay/internal/nodes"
+	"github.com/kubepromote/kubepromote/overlay/internal/paths"
 )
 
 // NamedPath is a pin's path with names in place of positions, as far as there are
@@ -12,29 +15,29 @@ import (
 // order, and has the form that set --value takes.
 func (f *File) NamedPath(p Pin) string {
 	outer, inner, nested := strings.Cut(p.Path, "|")
-	expr, err := parsePath(outer)
-	if err != nil || max(expr.doc, 0) >= len(f.src.Docs) {
+	expr, err := paths.Parse(outer)
+	if err != nil || max(expr.Doc, 0) >= len(f.src.Docs) {
 		return p.Path
 	}
 	var b strings.Builder
-	node := f.src.Docs[max(expr.doc, 0)]
+	node := f.src.Docs[max(expr.Doc, 0)]
 	b.WriteString(f.documentPrefix(expr))
-	for _, s := range expr.steps {
-		text := outer[s.start:s.end]
-		if s.selects == 0 && s.start > expr.steps[0].start {
+	for _, s := range expr.Steps {
+		text := outer[s.Start:s.End]
+		if s.Selects == 0 && s.Start > expr.Steps[0].Start {
 			text = "." + text
 		}
-		if s.selects == '[' {
-			if name := uniqueName(resolve(node), s.index); name != "" {
+		if s.Selects == '[' {
+			if name := uniqueName(nodes.Resolve(node), s.Index); name != "" {
 				text = "[name=" + nameEscapes.Replace(name) + "]"
 			}
 		}
 		b.WriteString(text)
-		found := s.find(pathMatch{node: node})
+		found := s.Find(paths.Match{Node: node})
 		if len(found) == 0 {
 			return p.Path
 		}
-		node = found[0].node
+		node = found[0].Node
 	}
 	if nested {
 		b.WriteString("|" + inner)
@@ -44,26 +47,26 @@ func (f *File) NamedPath(p Pin) string {
 
 // documentPrefix names the document of a path by its kind and name, where they are
 // its alone.
-func (f *File) documentPrefix(expr pathExpr) string {
-	as := expr.text[:expr.steps[0].start]
-	if expr.doc < 0 {
+func (f *File) documentPrefix(expr paths.Expr) string {
+	as := expr.Text[:expr.Steps[0].Start]
+	if expr.Doc < 0 {
 		return as
 	}
-	root := f.src.Docs[expr.doc]
-	kind, name := textOf(value(root, "kind")), textOf(at(root, "metadata", "name"))
+	root := f.src.Docs[expr.Doc]
+	kind, name := nodes.Text(nodes.Value(root, "kind")), nodes.Text(nodes.At(root, "metadata", "name"))
 	if kind == "" || name == "" {
 		return as
 	}
 	same := 0
 	for _, d := range f.src.Docs {
-		if textOf(value(d, "kind")) == kind && textOf(at(d, "metadata", "name")) == name {
+		if nodes.Text(nodes.Value(d, "kind")) == kind && nodes.Text(nodes.At(d, "metadata", "name")) == name {
 			same++
 		}
 	}
 	if same > 1 {
 		return as
 	}
-	return escapeKey.Replace(kind) + "/" + escapeKey.Replace(name) + ":"
+	return nodes.EscapeKey.Replace(kind) + "/" + nodes.EscapeKey.Replace(name) + ":"
 }
 
 // uniqueName gives the name of a list's item; "" where it has none or shares it.
@@ -71,9 +74,9 @@ func uniqueName(list *yaml.Node, index int) string {
 	if list.Kind != yaml.SequenceNode || index >= len(list.Content) {
 		return ""
 	}
-	name := textOf(at(list.Content[index], "name"))
+	name := nodes.Text(nodes.At(list.Content[index], "name"))
 	for i, it := range list.Content {
-		if i != index && textOf(at(it, "name")) == name {
+		if i != index && nodes.Text(nodes.At(it, "name")) == name {
 			return ""
 		}
 	}

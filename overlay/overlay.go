@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 
+	"github.com/kubepromote/kubepromote/overlay/internal/reference"
 	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
 )
 
@@ -115,7 +116,7 @@ func (p Pin) Repository() string {
 	}
 	if p.Type == TypeImage && p.Known() && (p.Format == Kustomization || p.Format == Flux) {
 		// The name of an entry may hold the tag or the digest that is matched below.
-		if repository, _, _, ok := splitRef(p.Name, true); ok {
+		if repository, _, _, ok := reference.SplitRef(p.Name, true); ok {
 			return repository
 		}
 	}
@@ -271,3 +272,18 @@ type Edit struct {
 
 // Changed tells whether any byte differs.
 func (e *Edit) Changed() bool { return !bytes.Equal(e.Before.src.Bytes, e.After.src.Bytes) }
+
+// Known tells whether the file says which repository an image's pin is about. Where
+// it does not, Repository and Ref are nothing that a registry could be asked for.
+func (p Pin) Known() bool { return p.Unknown == "" }
+
+// isName tells whether a text may name a pin of a type.
+func (t Type) isName(s string) bool {
+	switch t {
+	case TypeImage:
+		return reference.IsName(s)
+	case TypeChart, TypeRevision:
+		return reference.IsWord(s)
+	}
+	return false
+}

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"golang.org/x/tools/txtar"
+
+	internalpaths "github.com/kubepromote/kubepromote/overlay/internal/paths"
 )
 
 // TestPinPaths: the path of every pin is one that set --value takes, and leads
@@ -39,15 +41,15 @@ func TestPinPaths(t *testing.T) {
 
 func checkPinPath(t *testing.T, f *File, p Pin) {
 	t.Helper()
-	expr, err := parsePath(p.Path)
+	expr, err := internalpaths.Parse(p.Path)
 	if err != nil {
 		t.Errorf("%s: %v", f.Name(), err)
 		return
 	}
 	n := 0
 	for i, root := range f.src.Docs {
-		if expr.in(i, root) {
-			n += len(expr.find(root))
+		if expr.In(i, root) {
+			n += len(expr.Find(root))
 		}
 	}
 	if n != 1 {

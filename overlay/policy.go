@@ -4,6 +4,9 @@ import (
 	"fmt"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/kubepromote/kubepromote/overlay/internal/markers"
+	"github.com/kubepromote/kubepromote/overlay/internal/nodes"
 )
 
 // byPolicy gives what a change by policy means for one site: each marker sets
@@ -18,19 +21,19 @@ func (f *finder) byPolicy(st site, c Change) (Change, error) {
 		return c, &Error{File: f.src.Name, Line: p.Position.Line, Col: p.Position.Col, Msg: fmt.Sprintf(format, args...), Hint: hint}
 	}
 	c.TagSuffix = Value{}
-	if !forms[formRef] {
-		if !forms[formName] {
+	if !forms[markers.FormRef] {
+		if !forms[markers.FormName] {
 			c.NewName = Value{}
 		}
-		if !forms[formTag] {
+		if !forms[markers.FormTag] {
 			c.Tag = Value{}
 		}
 		given := c.Digest
 		switch h, ok := st.(interface{ holdsBoth() bool }); {
-		case forms[formDigest] && given.op != to:
+		case forms[markers.FormDigest] && given.op != to:
 			return fail("give the digest as well", "a marker of %s asks for a digest, and none is given", c.Policy)
-		case forms[formDigest]:
-		case ok && h.holdsBoth() && forms[formTag]:
+		case forms[markers.FormDigest]:
+		case ok && h.holdsBoth() && forms[markers.FormTag]:
 			c.Digest = To("") // it stands in the same scalar, which holds the tag alone
 		case given.op == to && given.text == p.Digest:
 		default:
@@ -38,7 +41,7 @@ func (f *finder) byPolicy(st site, c Change) (Change, error) {
 		}
 	}
 	hint := "mark the digest with " + c.Policy + ":digest, or remove it"
-	if forms[formRef] {
+	if forms[markers.FormRef] {
 		hint = "give the new digest, or drop the old one"
 	}
 	if p.Digest != "" && c.Digest.op == keep && c.Tag.apply(p.Tag) != p.Tag {
@@ -47,12 +50,14 @@ func (f *finder) byPolicy(st site, c Change) (Change, error) {
 	return c, nil
 }
 
-func (r *refSite) parts() map[*yaml.Node]form { return map[*yaml.Node]form{r.node: formRef} }
+func (r *refSite) parts() map[*yaml.Node]markers.Form {
+	return map[*yaml.Node]markers.Form{r.node: markers.FormRef}
+}
 
 func (r *refSite) setPolicy(policy string) { r.p.Policy = policy }
 
-func (t *tagSite) parts() map[*yaml.Node]form {
-	return map[*yaml.Node]form{t.node: map[part]form{partTag: formTag, partName: formName, partDigest: formDigest}[t.part]}
+func (t *tagSite) parts() map[*yaml.Node]markers.Form {
+	return map[*yaml.Node]markers.Form{t.node: map[part]markers.Form{partTag: markers.FormTag, partName: markers.FormName, partDigest: markers.FormDigest}[t.part]}
 }
 
 func (t *tagSite) setPolicy(policy string) { t.p.Policy = policy }
@@ -60,11 +65,11 @@ func (t *tagSite) setPolicy(policy string) { t.p.Policy = policy }
 func (t *tagSite) holdsBoth() bool { return t.part == partTag }
 
 // parts leaves out what stands in an alias or comes from a merge key.
-func (f *fieldsSite) parts() map[*yaml.Node]form {
-	out := make(map[*yaml.Node]form)
-	forms := map[slot]form{slotNewName: formName, slotTag: formTag, slotDigest: formDigest}
+func (f *fieldsSite) parts() map[*yaml.Node]markers.Form {
+	out := make(map[*yaml.Node]markers.Form)
+	forms := map[slot]markers.Form{slotNewName: markers.FormName, slotTag: markers.FormTag, slotDigest: markers.FormDigest}
 	for s, key := range f.keys {
-		if i := keyIndex(f.item, key); i >= 0 && f.item.Content[i+1].Kind == yaml.ScalarNode {
+		if i := nodes.KeyIndex(f.item, key); i >= 0 && f.item.Content[i+1].Kind == yaml.ScalarNode {
 			out[f.item.Content[i+1]] = forms[s]
 		}
 	}
@@ -73,10 +78,10 @@ func (f *fieldsSite) parts() map[*yaml.Node]form {
 
 func (f *fieldsSite) setPolicy(policy string) { f.p.Policy = policy }
 
-func (v *valuesSite) parts() map[*yaml.Node]form {
-	out := make(map[*yaml.Node]form)
-	for key, form := range map[string]form{v.keys.registry: formNone, v.keys.name: formName, v.keys.tag: formTag, v.keys.digest: formDigest} {
-		if i := keyIndex(v.item, key); key != "" && i >= 0 && v.item.Content[i+1].Kind == yaml.ScalarNode {
+func (v *valuesSite) parts() map[*yaml.Node]markers.Form {
+	out := make(map[*yaml.Node]markers.Form)
+	for key, form := range map[string]markers.Form{v.keys.Registry: markers.FormNone, v.keys.Name: markers.FormName, v.keys.Tag: markers.FormTag, v.keys.Digest: markers.FormDigest} {
+		if i := nodes.KeyIndex(v.item, key); key != "" && i >= 0 && v.item.Content[i+1].Kind == yaml.ScalarNode {
 			out[v.item.Content[i+1]] = form
 		}
 	}
@@ -87,9 +92,9 @@ func (v *valuesSite) setPolicy(policy string) { v.p.Policy = policy }
 
 func (v *valuesSite) holdsBoth() bool { return v.behind }
 
-func (s *parameterSite) parts() map[*yaml.Node]form {
-	out := make(map[*yaml.Node]form)
-	for n, form := range map[*yaml.Node]form{s.g.repo.node: formName, s.g.tag.node: formTag, s.g.digest.node: formDigest} {
+func (s *parameterSite) parts() map[*yaml.Node]markers.Form {
+	out := make(map[*yaml.Node]markers.Form)
+	for n, form := range map[*yaml.Node]markers.Form{s.g.Repo.Node: markers.FormName, s.g.Tag.Node: markers.FormTag, s.g.Digest.Node: markers.FormDigest} {
 		if n != nil && n.Kind == yaml.ScalarNode {
 			out[n] = form
 		}
@@ -99,4 +104,4 @@ func (s *parameterSite) parts() map[*yaml.Node]form {
 
 func (s *parameterSite) setPolicy(policy string) { s.p.Policy = policy }
 
-func (s *parameterSite) holdsBoth() bool { return s.g.digest.node == nil }
+func (s *parameterSite) holdsBoth() bool { return s.g.Digest.Node == nil }

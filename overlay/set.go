@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/kubepromote/kubepromote/internal/spelling"
+	"github.com/kubepromote/kubepromote/overlay/internal/nodes"
 	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
 	"go.yaml.in/yaml/v3"
 )
@@ -105,92 +106,6 @@ func lastOfEach(changes []Change) []Change {
 	return out
 }
 
-// memo keeps what is asked for again and again in one edit, lest the time grows with
-// the square of the images in a file.
-type memo struct {
-	likes   map[*[]*yaml.Node]map[string]*yaml.Node
-	keys    map[*yaml.Node]map[string]int
-	aliased map[*syntax.Source]map[string]bool
-}
-
-// like finds a value of the same key in one of the siblings.
-func (m *memo) like(siblings *[]*yaml.Node, key string) *yaml.Node {
-	known := m.likes[siblings]
-	if known == nil {
-		known = make(map[string]*yaml.Node)
-		if m.likes == nil {
-			m.likes = make(map[*[]*yaml.Node]map[string]*yaml.Node)
-		}
-		m.likes[siblings] = known
-	}
-	n, ok := known[key]
-	if !ok {
-		n = like(*siblings, key)
-		known[key] = n
-	}
-	return n
-}
-
-// index is keyIndex, for mappings that may be large.
-func (m *memo) index(n *yaml.Node, key string) int {
-	if len(n.Content) < 128 || n.Kind != yaml.MappingNode {
-		return keyIndex(n, key)
-	}
-	known := m.keys[n]
-	if known == nil {
-		known = make(map[string]int, len(n.Content)/2)
-		for i := len(n.Content) - 2; i >= 0; i -= 2 {
-			if k := n.Content[i]; k.Kind == yaml.ScalarNode {
-				known[k.Value] = i
-			}
-		}
-		if m.keys == nil {
-			m.keys = make(map[*yaml.Node]map[string]int)
-		}
-		m.keys[n] = known
-	}
-	if i, ok := known[key]; ok {
-		return i
-	}
-	return -1
-}
-
-// value is the function of the same name, for mappings that may be large.
-func (m *memo) value(n *yaml.Node, key string) *yaml.Node {
-	if i := m.index(n, key); i >= 0 {
-		return n.Content[i+1]
-	}
-	if m.index(n, "<<") < 0 {
-		return nil
-	}
-	return value(n, key)
-}
-
-// refersTo tells whether anything in a text refers to an anchor.
-func (m *memo) refersTo(src *syntax.Source, anchor string) bool {
-	known := m.aliased[src]
-	if known == nil {
-		known = make(map[string]bool)
-		for _, d := range src.Docs {
-			noteAliases(d, known)
-		}
-		if m.aliased == nil {
-			m.aliased = make(map[*syntax.Source]map[string]bool)
-		}
-		m.aliased[src] = known
-	}
-	return known[anchor]
-}
-
-func noteAliases(n *yaml.Node, known map[string]bool) {
-	if n.Kind == yaml.AliasNode {
-		known[n.Value] = true
-	}
-	for _, c := range n.Content {
-		noteAliases(c, known)
-	}
-}
-
 // setter carries one call of Set.
 type setter struct {
 	file   *File
@@ -205,7 +120,7 @@ type setter struct {
 	written map[*yaml.Node]string
 	byName  map[string][]int // indices of the pins
 	byPath  map[string]int
-	memo    memo
+	memo    nodes.Memo
 	// missingValues are to be added, one after the other, when all else is done.
 	missingValues []ValueChange
 	notes         []string // for Edit.Notes
@@ -225,10 +140,10 @@ func (s *setter) changed(c FieldChange) { s.result.Changes = append(s.result.Cha
 
 // setScalar writes one scalar, unless it is as it shall be.
 func (s *setter) setScalar(src *syntax.Source, n *yaml.Node, p Pin, field, text string) error {
-	if textOf(n) == text && text != "" && !notString(n) {
+	if nodes.Text(n) == text && text != "" && !notString(n) {
 		return nil
 	}
-	if now, ok := s.written[resolve(n)]; ok && now == text {
+	if now, ok := s.written[nodes.Resolve(n)]; ok && now == text {
 		return nil
 	}
 	if n.Kind == yaml.AliasNode && s.follow {
@@ -236,13 +151,13 @@ func (s *setter) setScalar(src *syntax.Source, n *yaml.Node, p Pin, field, text 
 	}
 	s.written[n] = text
 	s.warnAliases(src, n)
-	s.changed(FieldChange{Image: p.Name, Field: field, Old: textOf(n), New: text, Position: position(src, n)})
+	s.changed(FieldChange{Image: p.Name, Field: field, Old: nodes.Text(n), New: text, Position: position(src, n)})
 	return s.edit(src).SetScalar(n, text)
 }
 
 // warnAliases says that other values follow the one that is changed.
 func (s *setter) warnAliases(src *syntax.Source, n *yaml.Node) {
-	if n.Anchor != "" && s.memo.refersTo(src, n.Anchor) {
+	if n.Anchor != "" && s.memo.RefersTo(src, n.Anchor) {
 		line, col := src.Place(n)
 		s.result.Warnings = append(s.result.Warnings, fmt.Sprintf("%s:%d:%d: the aliases of &%s change as well", s.file.Name(), line, col, n.Anchor))
 	}

@@ -1,9 +1,10 @@
 package overlay
 
 import (
-	"fmt"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/overlay/internal/nodes"
+	"github.com/kubepromote/kubepromote/overlay/internal/reference"
 	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
 	"go.yaml.in/yaml/v3"
 )
@@ -41,13 +42,13 @@ type refSite struct {
 
 // newRefSite reads a reference; ok is false where the text is none.
 func newRefSite(src *syntax.Source, n *yaml.Node, format Format, path, field string, named bool) (*refSite, bool) {
-	text := lineOf(n)
+	text := nodes.Line(n)
 	name, ref, renamed := strings.Cut(text, "=")
 	if !named || !renamed {
 		name, ref, renamed = "", text, false
 	}
-	repo, tag, digest, ok := splitRef(ref, false)
-	if !ok || !isName(repo) || tag != "" && !isTag(tag) || digest != "" && !isDigest(digest) {
+	repo, tag, digest, ok := reference.SplitRef(ref, false)
+	if !ok || !reference.IsName(repo) || tag != "" && !reference.IsTag(tag) || digest != "" && !reference.IsDigest(digest) {
 		return nil, false
 	}
 	p := Pin{Type: TypeImage, Format: format, Name: repo, Tag: tag, Digest: digest, Path: path, Position: position(src, n)}
@@ -101,7 +102,7 @@ const (
 
 func newTagSite(src *syntax.Source, n *yaml.Node, p Pin, field string, what part) *tagSite {
 	p.Position = position(src, n)
-	text := lineOf(n)
+	text := nodes.Line(n)
 	switch what {
 	case partTag:
 		p.Tag, p.Digest, _ = strings.Cut(text, "@")
@@ -159,103 +160,3 @@ func position(src *syntax.Source, n *yaml.Node) Position {
 	line, col := src.Place(n)
 	return Position{line, col}
 }
-
-// resolve gives what an alias stands for.
-func resolve(n *yaml.Node) *yaml.Node {
-	if n.Kind == yaml.AliasNode {
-		return n.Alias
-	}
-	return n
-}
-
-// textOf gives a scalar's text; "" for null and for what is no scalar.
-func textOf(n *yaml.Node) string {
-	if n == nil {
-		return ""
-	}
-	n = resolve(n)
-	if n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null" {
-		return ""
-	}
-	return n.Value
-}
-
-// lineOf gives a scalar's text without the line break that a block scalar has at
-// its end.
-func lineOf(n *yaml.Node) string {
-	if n != nil && resolve(n).Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
-		return strings.TrimRight(textOf(n), "\n")
-	}
-	return textOf(n)
-}
-
-// isScalar tells whether a node is there and holds a text or a number.
-func isScalar(n *yaml.Node) bool {
-	return n != nil && resolve(n).Kind == yaml.ScalarNode && resolve(n).ShortTag() != "!!null"
-}
-
-// keyIndex finds a key in a mapping's own content; -1 where there is none.
-func keyIndex(m *yaml.Node, key string) int {
-	if m.Kind != yaml.MappingNode {
-		return -1
-	}
-	for i := 0; i+1 < len(m.Content); i += 2 {
-		if k := m.Content[i]; k.Kind == yaml.ScalarNode && k.Value == key {
-			return i
-		}
-	}
-	return -1
-}
-
-// value finds a key's value, looking through merge keys (<<).
-func value(m *yaml.Node, key string) *yaml.Node { return merged(m, key, 0) }
-
-// maxMerges bounds how deep merge keys are followed: anchors can be nested in
-// ways that would take for ever.
-const maxMerges = 8
-
-func merged(m *yaml.Node, key string, depth int) *yaml.Node {
-	if i := keyIndex(m, key); i >= 0 {
-		return m.Content[i+1]
-	}
-	i := keyIndex(m, "<<")
-	if i < 0 || depth == maxMerges {
-		return nil
-	}
-	from := resolve(m.Content[i+1])
-	sources := []*yaml.Node{from}
-	if from.Kind == yaml.SequenceNode {
-		sources = from.Content
-	}
-	for _, src := range sources {
-		if v := merged(resolve(src), key, depth+1); v != nil {
-			return v
-		}
-	}
-	return nil
-}
-
-// at follows keys from a mapping; nil where one is missing.
-func at(n *yaml.Node, keys ...string) *yaml.Node {
-	for _, k := range keys {
-		if n == nil {
-			return nil
-		}
-		n = value(resolve(n), k)
-	}
-	return n
-}
-
-var escapeKey = strings.NewReplacer(`\`, `\\`, ".", `\.`, "[", `\[`, ":", `\:`)
-
-// join adds a key to a path, with dots in it escaped.
-func join(path, key string) string {
-	key = escapeKey.Replace(key)
-	if path == "" {
-		return key
-	}
-	return path + "." + key
-}
-
-// item adds a list's index to a path.
-func item(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }

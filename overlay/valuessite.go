@@ -3,6 +3,9 @@ package overlay
 import (
 	"strings"
 
+	"github.com/kubepromote/kubepromote/overlay/internal/convention"
+	"github.com/kubepromote/kubepromote/overlay/internal/nodes"
+	"github.com/kubepromote/kubepromote/overlay/internal/reference"
 	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
 	"go.yaml.in/yaml/v3"
 )
@@ -20,7 +23,7 @@ import (
 type valuesSite struct {
 	src  *syntax.Source
 	item *yaml.Node // the mapping, or an alias of it
-	keys valueKeys
+	keys convention.ValueKeys
 	p    Pin
 	// tag and digest are the scalars that hold them, if any.
 	tag, digest *yaml.Node
@@ -35,36 +38,36 @@ type valuesSite struct {
 // valuesImage reads the pin under keys of a mapping, whose fields get gives; false where it is none.
 // named says that the place alone tells that it is an image: then a name that
 // cannot be told does not matter, and the pin is called by its path.
-func (f *finder) valuesImage(item *yaml.Node, k valueKeys, get func(key string) *yaml.Node, path string, format Format, named bool) (*valuesSite, bool) {
-	v := &valuesSite{src: f.src, item: item, keys: k, tag: get(k.tag), digest: get(k.digest)}
+func (f *finder) valuesImage(item *yaml.Node, k convention.ValueKeys, get func(key string) *yaml.Node, path string, format Format, named bool) (*valuesSite, bool) {
+	v := &valuesSite{src: f.src, item: item, keys: k, tag: get(k.Tag), digest: get(k.Digest)}
 	v.p = Pin{Type: TypeImage, Format: format, Path: path, Position: position(f.src, item)}
-	for _, key := range []string{k.tag, k.digest} {
-		if n := get(key); n != nil && resolve(n).Kind != yaml.ScalarNode {
+	for _, key := range []string{k.Tag, k.Digest} {
+		if n := get(key); n != nil && nodes.Resolve(n).Kind != yaml.ScalarNode {
 			return nil, false
 		}
 	}
 	if !v.readVersion(get) {
 		return nil, false
 	}
-	repository, ok := repositoryOf(get(k.name))
-	own := strings.TrimSuffix(textOf(get(k.registry)), "/")
+	repository, ok := convention.RepositoryOf(get(k.Name))
+	own := strings.TrimSuffix(nodes.Text(get(k.Registry)), "/")
 	var unknown string
-	if v.registry, unknown = f.registry.over(own, repository); v.registry != own {
-		v.shared = f.registry.key
+	if v.registry, unknown = f.registry.Over(own, repository); v.registry != own {
+		v.shared = f.registry.Key
 	}
-	if k.base != "" && strings.HasPrefix(repository, "/") {
-		v.registry, v.shared = strings.TrimSuffix(k.base, "/"), "baseRepo"
+	if k.Base != "" && strings.HasPrefix(repository, "/") {
+		v.registry, v.shared = strings.TrimSuffix(k.Base, "/"), "baseRepo"
 	}
 	name := repository
 	if v.registry != "" {
 		name = v.registry + "/" + strings.TrimPrefix(repository, "/")
 	}
-	if k.name == "" || repository == "" || !isName(name) {
-		if !ok || !named && k.base == "" && !strings.HasPrefix(repository, "/") {
+	if k.Name == "" || repository == "" || !reference.IsName(name) {
+		if !ok || !named && k.Base == "" && !strings.HasPrefix(repository, "/") {
 			return nil, false
 		}
-		v.keys.name, name = "", path
-		if unknown = notHere(join(path, "repository")); v.given(get) {
+		v.keys.Name, name = "", path
+		if unknown = convention.NotHere(nodes.Join(path, "repository")); v.given(get) {
 			unknown = "its repository cannot be told from this file: its parts are joined by the chart, or are variables"
 		}
 	}
@@ -74,48 +77,28 @@ func (f *finder) valuesImage(item *yaml.Node, k valueKeys, get func(key string) 
 
 // given tells whether some part of a name stands in the mapping.
 func (v *valuesSite) given(get func(key string) *yaml.Node) bool {
-	return hasNamePart(get, "repository", "name", "image", "repo", "registry")
-}
-
-// repositoryOf reads a repository without tag and digest; "" where a value is
-// none. ok is false where the value is surely no image: a URL, or no scalar.
-func repositoryOf(n *yaml.Node) (repository string, ok bool) {
-	switch {
-	case n == nil:
-		return "", true
-	case resolve(n).Kind != yaml.ScalarNode:
-		return "", false
-	}
-	text := textOf(n)
-	if strings.Contains(text, "://") {
-		return "", false
-	}
-	repo, tag, digest, ok := splitRef(text, false)
-	if !ok || tag != "" || digest != "" || !isName(strings.TrimPrefix(repo, "/")) {
-		return "", true
-	}
-	return repo, true
+	return convention.HasNamePart(get, "repository", "name", "image", "repo", "registry")
 }
 
 // readVersion reads tag and digest; false where one of them is malformed, as a
 // variable is.
 func (v *valuesSite) readVersion(get func(key string) *yaml.Node) bool {
-	tag, behind, cut := strings.Cut(textOf(get(v.keys.tag)), "@")
-	digest := textOf(get(v.keys.digest))
-	if v.bare() && isHexDigest(digest) {
+	tag, behind, cut := strings.Cut(nodes.Text(get(v.keys.Tag)), "@")
+	digest := nodes.Text(get(v.keys.Digest))
+	if v.bare() && reference.IsHexDigest(digest) {
 		digest = "sha256:" + digest
 	}
-	v.behind = v.keys.digest == "" || cut && digest == ""
+	v.behind = v.keys.Digest == "" || cut && digest == ""
 	if digest == "" {
 		digest = behind
 	}
 	v.p.Tag, v.p.Digest = tag, digest
-	return (tag == "" || isTag(tag)) && (digest == "" || isDigest(digest)) &&
-		(!cut || tag != "" && isDigest(behind))
+	return (tag == "" || reference.IsTag(tag)) && (digest == "" || reference.IsDigest(digest)) &&
+		(!cut || tag != "" && reference.IsDigest(behind))
 }
 
 // bare tells whether the digest's key holds hexadecimal digits alone.
-func (v *valuesSite) bare() bool { return v.keys.digest == "sha" }
+func (v *valuesSite) bare() bool { return v.keys.Digest == "sha" }
 
 func (v *valuesSite) pin() Pin { return v.p }
 
@@ -151,11 +134,11 @@ func (v *valuesSite) set(s *setter, c Change) error {
 			return v.src.Errorf(v.item, "give a sha256 digest", "sha of image %q holds a sha256 digest alone", v.p.Name)
 		}
 	}
-	if err := v.write(s, v.keys.tag, tag); err != nil {
+	if err := v.write(s, v.keys.Tag, tag); err != nil {
 		return err
 	}
-	if v.keys.digest != "" {
-		if err := v.write(s, v.keys.digest, digest); err != nil {
+	if v.keys.Digest != "" {
+		if err := v.write(s, v.keys.Digest, digest); err != nil {
 			return err
 		}
 	}
@@ -165,7 +148,7 @@ func (v *valuesSite) set(s *setter, c Change) error {
 
 // setAlias sees to a block that is an alias: it follows its anchor.
 func (v *valuesSite) setAlias(s *setter, c Change) error {
-	if s.written[resolve(v.item)] == v.want(c).Ref() {
+	if s.written[nodes.Resolve(v.item)] == v.want(c).Ref() {
 		return nil // the block at the anchor gets the same
 	}
 	if !s.follow {
@@ -173,22 +156,22 @@ func (v *valuesSite) setAlias(s *setter, c Change) error {
 	}
 	s.warnAliases(v.src, v.item.Alias)
 	anchored := *v
-	anchored.item = resolve(v.item)
+	anchored.item = nodes.Resolve(v.item)
 	return anchored.set(s, c)
 }
 
 // setName replaces the repository, and the registry where it stands apart.
 func (v *valuesSite) setName(s *setter, name string) error {
-	if v.keys.name == "" {
+	if v.keys.Name == "" {
 		return v.src.Errorf(v.item, "edit the file by hand", "image %q has no repository of its own that could be replaced", v.p.Name)
 	}
-	old := textOf(value(resolve(v.item), v.keys.name))
+	old := nodes.Text(nodes.Value(nodes.Resolve(v.item), v.keys.Name))
 	slash := old[:len(old)-len(strings.TrimPrefix(old, "/"))]
 	if v.registry == "" {
-		return v.write(s, v.keys.name, name)
+		return v.write(s, v.keys.Name, name)
 	}
 	if rest, ok := strings.CutPrefix(name, v.registry+"/"); ok {
-		return v.write(s, v.keys.name, slash+rest)
+		return v.write(s, v.keys.Name, slash+rest)
 	}
 	host, rest, ok := strings.Cut(name, "/")
 	if !ok || !strings.ContainsAny(host, ".:") && host != "localhost" {
@@ -198,41 +181,41 @@ func (v *valuesSite) setName(s *setter, name string) error {
 	if slash != "" || v.shared != "" {
 		return v.src.Errorf(v.item, "edit the file by hand", "registry %s of image %q is that of other images too", v.registry, v.p.Name)
 	}
-	if err := v.write(s, v.keys.registry, host); err != nil {
+	if err := v.write(s, v.keys.Registry, host); err != nil {
 		return err
 	}
-	return v.write(s, v.keys.name, rest)
+	return v.write(s, v.keys.Name, rest)
 }
 
 // write gives a key of the mapping a value, and adds the key where it is missing.
 func (v *valuesSite) write(s *setter, key, text string) error {
 	m := v.item
-	n := s.memo.value(m, key)
-	if textOf(n) == text && (n == nil || text == "" || isText(n) && !notString(n)) {
+	n := s.memo.Value(m, key)
+	if nodes.Text(n) == text && (n == nil || text == "" || nodes.IsText(n) && !notString(n)) {
 		return nil
 	}
-	i := s.memo.index(m, key)
+	i := s.memo.Index(m, key)
 	if i >= 0 {
 		return s.setScalar(v.src, n, v.p, key, text)
 	}
-	like := s.memo.value(m, v.keys.name)
+	like := s.memo.Value(m, v.keys.Name)
 	if n != nil {
-		if now, ok := s.written[resolve(n)]; ok && now == text {
+		if now, ok := s.written[nodes.Resolve(n)]; ok && now == text {
 			return nil // the block that it is merged from gets the same
 		}
 		like = n
 	}
 	if like != nil {
-		like = resolve(like)
+		like = nodes.Resolve(like)
 	}
-	s.changed(FieldChange{Image: v.p.Name, Field: key, Old: textOf(n), New: text, Position: v.p.Position})
+	s.changed(FieldChange{Image: v.p.Name, Field: key, Old: nodes.Text(n), New: text, Position: v.p.Position})
 	return s.edit(v.src).InsertField(m, v.neighbour(s), syntax.Field{Key: key, Value: text, Like: like})
 }
 
 // neighbour gives the index of the key behind which a new one is placed.
 func (v *valuesSite) neighbour(s *setter) int {
-	for _, key := range []string{v.keys.tag, v.keys.name, v.keys.registry, "<<"} {
-		if i := s.memo.index(v.item, key); i >= 0 {
+	for _, key := range []string{v.keys.Tag, v.keys.Name, v.keys.Registry, "<<"} {
+		if i := s.memo.Index(v.item, key); i >= 0 {
 			return i
 		}
 	}

@@ -1,10 +1,9 @@
-package overlay
+// Package convention knows where charts, objects and parameters keep images by
+// convention: the keys of values files, Helm's parameters of Argo CD, the registry of
+// a whole chart, and the fields of custom resources, in one table.
+package convention
 
-import (
-	"strings"
-
-	"go.yaml.in/yaml/v3"
-)
+import "strings"
 
 // KindImages gives the paths of images that objects of a kind have apart from the
 // containers of pods, which are found in every kind: in the form that set --value
@@ -91,36 +90,4 @@ func steps(at string) []string {
 // spark gives those of a Spark application's specification.
 func spark(at string) []string {
 	return []string{at + ".image", at + ".driver.image", at + ".executor.image", at + ".driver.sidecars[*].image", at + ".executor.sidecars[*].image"}
-}
-
-// ofKind adds the images that an object has by its kind alone. What the walk for
-// containers has found already is left out.
-func (f *finder) ofKind(root *yaml.Node, path string) {
-	from := len(f.sites)
-	for _, text := range KindImages(textOf(value(root, "apiVersion")), textOf(value(root, "kind"))) {
-		expr, err := parsePath(text)
-		if err != nil {
-			continue
-		}
-		for _, m := range expr.find(root) {
-			if isText(m.node) {
-				here := m.path
-				if path != "" {
-					here = path + "." + m.path
-				}
-				f.kindImage(m, f.path(here), text[strings.LastIndexByte(text, '.')+1:], from)
-			}
-		}
-	}
-}
-
-func (f *finder) kindImage(m pathMatch, path, field string, from int) {
-	for _, st := range f.sites[from:] {
-		if st.pin().Path == path {
-			return
-		}
-	}
-	if r, ok := newRefSite(f.src, m.node, Manifest, path, field, false); ok {
-		f.sites = append(f.sites, r)
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/overlay/internal/nodes"
 	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
 	"go.yaml.in/yaml/v3"
 )
@@ -12,15 +13,15 @@ import (
 // remote resources, and the versions of the Helm charts that it inflates.
 func (f *finder) remotes(root *yaml.Node) {
 	for _, field := range []string{"resources", "components", "bases"} {
-		for i, n := range f.items(at(root, field)) {
-			if u, ok := newURLSite(f.src, n, f.path(item(field, i))); ok {
+		for i, n := range f.items(nodes.At(root, field)) {
+			if u, ok := newURLSite(f.src, n, f.path(nodes.Item(field, i))); ok {
 				f.sites = append(f.sites, u)
 			}
 		}
 	}
-	for i, c := range f.items(at(root, "helmCharts")) {
-		p := Pin{Type: TypeChart, Format: Kustomization, Name: textOf(at(c, "name"))}
-		f.version(at(c, "version"), p, join(item("helmCharts", i), "version"), "version")
+	for i, c := range f.items(nodes.At(root, "helmCharts")) {
+		p := Pin{Type: TypeChart, Format: Kustomization, Name: nodes.Text(nodes.At(c, "name"))}
+		f.version(nodes.At(c, "version"), p, nodes.Join(nodes.Item("helmCharts", i), "version"), "version")
 	}
 }
 
@@ -36,7 +37,7 @@ type urlSite struct {
 // newURLSite reads the URL of a remote resource; ok is false where it pins no
 // revision.
 func newURLSite(src *syntax.Source, n *yaml.Node, path string) (*urlSite, bool) {
-	text := textOf(n)
+	text := nodes.Text(n)
 	base, query, ok := strings.Cut(text, "?")
 	if !ok || base == "" || isPlaceholder(text) {
 		return nil, false
@@ -78,4 +79,42 @@ func (u *urlSite) set(s *setter, c Change) error {
 	// In a query, a plus means a space and a percent sign begins an escape.
 	raw := strings.NewReplacer("%", "%25", "+", "%2B").Replace(w.Tag)
 	return s.edit(u.src).SetPart(u.node, u.from, u.to, raw)
+}
+
+// isChart tells a Chart.yaml from a values file: it has apiVersion v1 or v2, a
+// name and a version, and no kind (https://helm.sh/docs/topics/charts/).
+func isChart(root *yaml.Node) bool {
+	version := nodes.Text(nodes.Value(root, "apiVersion"))
+	return (version == "v1" || version == "v2") && nodes.Value(root, "kind") == nil &&
+		nodes.IsScalar(nodes.Value(root, "name")) && nodes.IsScalar(nodes.Value(root, "version"))
+}
+
+// chart finds the versions of a chart's dependencies. A version may be a range,
+// such as ^1.2 or ">=1 <2"; it is listed as it stands.
+func (f *finder) chart(root *yaml.Node, path string) {
+	list := nodes.Value(root, "dependencies")
+	if list == nil || nodes.Resolve(list).Kind != yaml.SequenceNode {
+		return
+	}
+	for i, it := range nodes.Resolve(list).Content {
+		dep := nodes.Resolve(it)
+		if dep.Kind != yaml.MappingNode {
+			continue
+		}
+		name, version := nodes.Value(dep, "name"), nodes.Value(dep, "version")
+		if nodes.Text(name) == "" || !nodes.IsScalar(version) {
+			continue
+		}
+		p := Pin{Type: TypeChart, Format: HelmChart, Name: nodes.Text(name), Path: f.path(nodes.Join(nodes.Item(nodes.Join(path, "dependencies"), i), "version"))}
+		var st site = newTagSite(f.src, version, p, "version", partTag)
+		switch own := nodes.KeyIndex(dep, "version"); {
+		case nodes.Resolve(list) != list:
+			st = borrow(st, f.src, list, version)
+		case it != dep:
+			st = borrow(st, f.src, it, version)
+		case own < 0:
+			continue // a version that a merge key brings is its anchor's
+		}
+		f.sites = append(f.sites, st)
+	}
 }

@@ -1,4 +1,9 @@
-package overlay
+// Package reference has the grammar of image references and their parts, as far as
+// the editor needs it: it asks no registry.
+//
+// The grammars are written out rather than given as regular expressions: those
+// with counted repetitions take longer to compile than a file takes to edit.
+package reference
 
 import (
 	"net/netip"
@@ -6,63 +11,62 @@ import (
 	"unicode"
 )
 
-// The grammars are written out rather than given as regular expressions: those
-// with counted repetitions take longer to compile than a file takes to edit.
+// SplitRef cuts a reference at the first ":" and "@" behind its first slash, so
+// that a registry's port is no tag. needPin demands a tag or a digest.
+func SplitRef(ref string, needPin bool) (repo, tag, digest string, ok bool) {
+	slash := max(strings.Index(ref, "/"), 0)
+	rest := ref[slash:]
+	rest, digest, hasDigest := strings.Cut(rest, "@")
+	rest, tag, hasTag := strings.Cut(rest, ":")
+	if hasTag && tag == "" || hasDigest && digest == "" {
+		return "", "", "", false
+	}
+	return ref[:slash] + rest, tag, digest, hasTag || hasDigest || !needPin
+}
 
-// isTag tells whether a text is a tag by the OCI distribution specification.
-func isTag(s string) bool {
+// IsTag tells whether a text is a tag by the OCI distribution specification.
+func IsTag(s string) bool {
 	if s == "" || len(s) > 128 || s[0] == '.' || s[0] == '-' {
 		return false
 	}
 	return isMadeOf(s, "._-")
 }
 
-// isDigest tells whether a text is a digest of an algorithm that registries use.
-func isDigest(s string) bool {
+// IsDigest tells whether a text is a digest of an algorithm that registries use.
+func IsDigest(s string) bool {
 	algorithm, hex, ok := strings.Cut(s, ":")
 	return ok && (algorithm == "sha256" && len(hex) == 64 || algorithm == "sha512" && len(hex) == 128) && isHex(hex)
 }
 
-// isHexDigest tells whether a text is a sha256 digest without its prefix.
-func isHexDigest(s string) bool { return len(s) == 64 && isHex(s) }
+// IsHexDigest tells whether a text is a sha256 digest without its prefix.
+func IsHexDigest(s string) bool { return len(s) == 64 && isHex(s) }
 
 func isHex(s string) bool { return strings.Trim(s, "0123456789abcdef") == "" }
 
-// isName tells whether a text may be an image's name, with a registry or without.
+// IsName tells whether a text may be an image's name, with a registry or without.
 // Upper case is allowed: kustomize matches names as they are written. A registry
 // may be an IPv6 address in brackets.
-func isName(s string) bool {
+func IsName(s string) bool {
 	if inner, rest, ok := strings.Cut(s, "]"); ok && strings.HasPrefix(s, "[") {
 		a, err := netip.ParseAddr(inner[1:])
 		if err != nil || !a.Is6() || strings.ContainsAny(inner, ".%") {
 			return false
 		}
 		port, path, ok := strings.Cut(rest, "/")
-		return ok && (port == "" || port[0] == ':' && isPort(port[1:])) && isName(path)
+		return ok && (port == "" || port[0] == ':' && isPort(port[1:])) && IsName(path)
 	}
 	return s != "" && isLetterOrDigit(s[0]) && isLetterOrDigit(s[len(s)-1]) && isMadeOf(s, "._:/-")
 }
 
 func isPort(s string) bool { return s != "" && len(s) <= 5 && strings.Trim(s, "0123456789") == "" }
 
-// isWord tells whether a text may be a revision, a version, a chart's name or a
+// IsWord tells whether a text may be a revision, a version, a chart's name or a
 // URL: no white space, no control characters, and not to be taken for an option.
-func isWord(s string) bool {
+func IsWord(s string) bool {
 	const longest = 1000
 	return s != "" && len(s) <= longest && s[0] != '-' && !strings.ContainsFunc(s, func(r rune) bool {
 		return unicode.IsSpace(r) || unicode.In(r, unicode.C, unicode.Z)
 	})
-}
-
-// isName tells whether a text may name a pin of a type.
-func (t Type) isName(s string) bool {
-	switch t {
-	case TypeImage:
-		return isName(s)
-	case TypeChart, TypeRevision:
-		return isWord(s)
-	}
-	return false
 }
 
 func isLetterOrDigit(c byte) bool {

@@ -1,0 +1,102 @@
+package nodes
+
+import (
+	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
+	"go.yaml.in/yaml/v3"
+)
+
+// Memo keeps what is asked for again and again in one edit, lest the time grows with
+// the square of the images in a file.
+type Memo struct {
+	likes   map[*[]*yaml.Node]map[string]*yaml.Node
+	keys    map[*yaml.Node]map[string]int
+	aliased map[*syntax.Source]map[string]bool
+}
+
+// Like finds a value of the same key in one of the siblings.
+func (m *Memo) Like(siblings *[]*yaml.Node, key string) *yaml.Node {
+	known := m.likes[siblings]
+	if known == nil {
+		known = make(map[string]*yaml.Node)
+		if m.likes == nil {
+			m.likes = make(map[*[]*yaml.Node]map[string]*yaml.Node)
+		}
+		m.likes[siblings] = known
+	}
+	n, ok := known[key]
+	if !ok {
+		n = Like(*siblings, key)
+		known[key] = n
+	}
+	return n
+}
+
+// Index is keyIndex, for mappings that may be large.
+func (m *Memo) Index(n *yaml.Node, key string) int {
+	if len(n.Content) < 128 || n.Kind != yaml.MappingNode {
+		return KeyIndex(n, key)
+	}
+	known := m.keys[n]
+	if known == nil {
+		known = make(map[string]int, len(n.Content)/2)
+		for i := len(n.Content) - 2; i >= 0; i -= 2 {
+			if k := n.Content[i]; k.Kind == yaml.ScalarNode {
+				known[k.Value] = i
+			}
+		}
+		if m.keys == nil {
+			m.keys = make(map[*yaml.Node]map[string]int)
+		}
+		m.keys[n] = known
+	}
+	if i, ok := known[key]; ok {
+		return i
+	}
+	return -1
+}
+
+// Value is the function of the same name, for mappings that may be large.
+func (m *Memo) Value(n *yaml.Node, key string) *yaml.Node {
+	if i := m.Index(n, key); i >= 0 {
+		return n.Content[i+1]
+	}
+	if m.Index(n, "<<") < 0 {
+		return nil
+	}
+	return Value(n, key)
+}
+
+// RefersTo tells whether anything in a text refers to an anchor.
+func (m *Memo) RefersTo(src *syntax.Source, anchor string) bool {
+	known := m.aliased[src]
+	if known == nil {
+		known = make(map[string]bool)
+		for _, d := range src.Docs {
+			noteAliases(d, known)
+		}
+		if m.aliased == nil {
+			m.aliased = make(map[*syntax.Source]map[string]bool)
+		}
+		m.aliased[src] = known
+	}
+	return known[anchor]
+}
+
+// Like finds a value of the same key in one of the siblings.
+func Like(siblings []*yaml.Node, key string) *yaml.Node {
+	for _, m := range siblings {
+		if i := KeyIndex(m, key); i >= 0 && m.Content[i+1].Kind == yaml.ScalarNode {
+			return m.Content[i+1]
+		}
+	}
+	return nil
+}
+
+func noteAliases(n *yaml.Node, known map[string]bool) {
+	if n.Kind == yaml.AliasNode {
+		known[n.Value] = true
+	}
+	for _, c := range n.Content {
+		noteAliases(c, known)
+	}
+}
