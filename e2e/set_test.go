@@ -121,11 +121,58 @@ func (d *differential) compare(text string, args ...string) {
 		}
 	case theirStatus != 0 && status != 0:
 		d.refused["by both"]++
+	case theirStatus == 0 && status == 1 && d.besideComment(text, stderr, theirs):
+		d.refused["a comment beside what goes"]++
+		if got := read(d.T, ours); got != text {
+			d.Errorf("refused, and the file is changed: %s\nto\n%s", input, got)
+		}
+		d.compare(trailing.ReplaceAllString(text, ""), args...)
 	case theirStatus != 0 || status != 0:
 		d.Errorf("exit status %d, of kustomize %d: %s\n%s%s", status, theirStatus, input, stderr, theirErr)
 	default:
 		d.same(ours, theirs, input)
 	}
+}
+
+var (
+	besideRemoved = regexp.MustCompile(`kustomization\.yaml:(\d+):\d+: cannot remove "(newName|newTag|tagSuffix|digest)": a comment beside it`)
+	trailing      = regexp.MustCompile(`(?m) +# .*$`)
+)
+
+// besideComment tells whether a refusal is of a field that has a comment on its line
+// and that kustomize has removed together with the comment: it would be lost.
+func (d *differential) besideComment(text, stderr, theirs string) bool {
+	d.Helper()
+	m := besideRemoved.FindStringSubmatch(stderr)
+	if m == nil {
+		return false
+	}
+	line, lines := 0, strings.Split(text, "\n")
+	if _, err := fmt.Sscan(m[1], &line); err != nil || line > len(lines) || !strings.Contains(lines[line-1], m[2]+":") || !trailing.MatchString(lines[line-1]) {
+		return false
+	}
+	before := filepath.Join(d.dir, "before.yaml")
+	write(d.T, before, text)
+	old, _, err := meaning(before)
+	if err != nil {
+		d.Fatal(err)
+	}
+	now, _, err := meaning(theirs)
+	if err != nil {
+		d.Fatal(err)
+	}
+	field := map[string]func(types.Image) string{
+		"newName":   func(i types.Image) string { return i.NewName },
+		"newTag":    func(i types.Image) string { return i.NewTag },
+		"tagSuffix": func(i types.Image) string { return i.TagSuffix },
+		"digest":    func(i types.Image) string { return i.Digest },
+	}[m[2]]
+	for name, i := range old {
+		if field(i) != "" && field(now[name]) == "" {
+			return true
+		}
+	}
+	return false
 }
 
 func (d *differential) same(ours, theirs, input string) {

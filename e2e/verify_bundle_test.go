@@ -37,7 +37,7 @@ var publishedBundles = []published{
 	{name: "v0.1, DSSE with two signatures", module: sigstoreGo, file: "pkg/testing/data/bundles/dsse-2sigs.sigstore.json", status: 3, want: "exactly one signature"},
 	{name: "v0.2, message", module: protobufSpecs, file: "gen/pb-rust/sigstore-protobuf-specs/assets/a.txt.sigstore"},
 	{name: "v0.3, DSSE", module: cosignModule, file: "pkg/cosign/testdata/oci-attestation.sigstore.json"},
-	{name: "v0.3, message, by a root that has ended", module: sigstoreGo, file: "pkg/testing/data/bundles/othername.sigstore.json", root: "pkg/testing/data/trusted-roots/scaffolding.json", status: 1, want: "trusted root ended on 2025-07-11"},
+	{name: "v0.3, message, by a root that has ended", module: sigstoreGo, file: "pkg/testing/data/bundles/othername.sigstore.json", root: "pkg/testing/data/trusted-roots/scaffolding.json", want: "warning: trusted root ended on 2025-07-11"},
 	{name: "v0.3, message, of another instance", module: sigstoreGo, file: "pkg/testing/data/bundles/othername.sigstore.json", status: 3, want: "not trusted"},
 }
 
