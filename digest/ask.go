@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -18,6 +19,15 @@ import (
 type question struct {
 	ref  Reference
 	repo *registry.Repository
+}
+
+// parse makes the question about a reference.
+func (r *Resolver) parse(s string) (question, error) {
+	ref, err := ParseReference(s)
+	if err != nil {
+		return question{}, err
+	}
+	return r.question(ref)
 }
 
 func (r *Resolver) question(ref Reference) (question, error) {
@@ -45,6 +55,9 @@ func (q question) identifier() string {
 	return q.ref.Tag
 }
 
+// lastWords is how long an end is waited for that a context has asked for.
+const lastWords = 50 * time.Millisecond
+
 // promptly bounds a question by the Resolver's timeout, and returns when ask
 // does or when ctx ends, whichever is first. A transport or a keychain of the
 // caller's need not look at ctx; the goroutine then ends with that.
@@ -68,8 +81,15 @@ func promptly[T any](ctx context.Context, r *Resolver, ask func(context.Context)
 	case a := <-answers:
 		return a.value, a.err
 	case <-ctx.Done():
-		return none, ctx.Err()
 	}
+	select {
+	case a := <-answers: // what ends in an orderly way has told the client how
+		if a.err == nil {
+			return a.value, nil
+		}
+	case <-time.After(lastWords):
+	}
+	return none, ctx.Err()
 }
 
 // manifest reads the manifest of a question.
@@ -80,33 +100,18 @@ func (q question) manifest(ctx context.Context) ([]byte, v1.Descriptor, error) {
 
 // failure makes the error of a question that was asked.
 func failure(q question, err error) *Error {
-	e := &Error{Ref: q.ref.String(), Registry: q.ref.Registry(), Kind: ErrUnknown}
-	if errors.Is(err, ErrNotFound) {
-		e.Kind, e.Status = ErrNotFound, http.StatusNotFound
-		e.Err = fault.Text(q.String() + " not found")
-		return e
-	}
-	status, text := describe(err)
-	e.Status, e.Err = status, &fault.Cause{Text: fmt.Sprintf("%s: %s", q, text), Err: err}
-	return e
+	return failed(q.ref.String(), q.ref.Registry(), q.String(), q.String()+" not found", err)
 }
 
-// describe gives the words for what went wrong, and the HTTP status if that is
-// what went wrong.
-func describe(err error) (status int, text string) {
-	var asked *registry.Error
-	if errors.As(err, &asked) {
-		status = asked.Status
+// failed makes the error of what was asked about a reference; absent says that there
+// is no such thing.
+func failed(ref, host, what, absent string, err error) *Error {
+	e := &Error{Ref: ref, Registry: host, Kind: ErrUnknown}
+	if errors.Is(err, ErrNotFound) {
+		e.Kind, e.Status, e.Err = ErrNotFound, http.StatusNotFound, fault.Text(absent)
+		return e
 	}
-	var said *fault.Cause
-	var own fault.Text
-	switch {
-	case errors.As(err, &said):
-		return status, said.Error()
-	case asked != nil:
-		return status, asked.Error()
-	case errors.As(err, &own): // what was answered makes no sense
-		return status, own.Error()
-	}
-	return 0, fault.Network(err)
+	status, text := registry.Describe(err)
+	e.Status, e.Err = status, &fault.Cause{Text: what + ": " + text, Err: err}
+	return e
 }

@@ -24,11 +24,7 @@ const annotationCreated = "org.opencontainers.image.created"
 //
 // Errors are those of [Resolver.Resolve].
 func (r *Resolver) Created(ctx context.Context, ref string) (time.Time, error) {
-	parsed, err := ParseReference(ref)
-	if err != nil {
-		return time.Time{}, err
-	}
-	q, err := r.question(parsed)
+	q, err := r.parse(ref)
 	if err != nil {
 		return time.Time{}, err
 	}

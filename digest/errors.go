@@ -82,9 +82,4 @@ func (e *Error) AdviceData() (do string, with map[string]string) {
 }
 
 // HintText gives what may help against the cause, or "".
-func (e *Error) HintText() string {
-	if e.Err == nil {
-		return ""
-	}
-	return fault.HintOf(e.Err)
-}
+func (e *Error) HintText() string { return fault.HintOf(e.Err) }

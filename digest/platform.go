@@ -195,11 +195,7 @@ func joinPlatforms(list []Platform) string {
 // platforms reads what ref is for. Where only some platforms are wanted, indexes that
 // cannot have them are not read.
 func (r *Resolver) platforms(ctx context.Context, ref string, wanted []Platform) (question, platforms, error) {
-	parsed, err := ParseReference(ref)
-	if err != nil {
-		return question{}, platforms{}, err
-	}
-	q, err := r.question(parsed)
+	q, err := r.parse(ref)
 	if err != nil {
 		return q, platforms{}, err
 	}
@@ -365,7 +361,7 @@ func readConfig(ctx context.Context, repo *registry.Repository, config v1.Descri
 		// The image is there, so this is not the no that a 404 is elsewhere.
 		return fault.Text("has the manifest and not the configuration it names")
 	case err != nil:
-		_, text := describe(err)
+		_, text := registry.Describe(err)
 		return &fault.Cause{Text: "configuration of the image: " + text, Err: err}
 	}
 	if err := json.Unmarshal(data, into); err != nil {

@@ -14,8 +14,7 @@ import (
 func ResolveLayout(ctx context.Context, ref string) (Resolution, error) {
 	image, err := layout.Open(ctx, ref)
 	if err != nil {
-		var e *layout.Error
-		if errors.As(err, &e) {
+		if e, ok := errors.AsType[*layout.Error](err); ok {
 			err = &Error{Ref: e.Ref, Kind: e.Kind, Err: e.Err}
 		}
 		return Resolution{Ref: ref}, err

@@ -18,6 +18,7 @@ const (
 	defaultConcurrency = 64
 	defaultPerRegistry = 32
 	defaultTimeout     = 30 * time.Second
+	defaultTotal       = 10 * time.Minute
 )
 
 // Options adjust a [Resolver]. The zero value is fit for use.
@@ -33,6 +34,13 @@ type Options struct {
 	// Timeout bounds each reference, all its requests and retries together;
 	// 0 or less means 30 s. A context that ends earlier wins.
 	Timeout time.Duration
+	// TagTimeout bounds the question what a tag stands for that a reference has beside a
+	// digest; TagDigest is empty after it. 0 or less means Timeout.
+	TagTimeout time.Duration
+	// Total bounds a call of ResolveAll whose context has no end: a registry that
+	// takes its time for each of ten thousand answers would keep it for days. 0 or
+	// less means 10 minutes.
+	Total time.Duration
 }
 
 // Resolver asks registries what references stand for. It keeps connections,
@@ -43,6 +51,8 @@ type Resolver struct {
 	concurrency int
 	perRegistry int
 	timeout     time.Duration
+	tagTimeout  time.Duration
+	total       time.Duration
 }
 
 // Resolution is the answer about one reference.
@@ -82,11 +92,14 @@ func NewResolver(o Options) *Resolver {
 	if o.Client == nil {
 		o.Client = registry.New(registry.Options{})
 	}
+	timeout := cmp.Or(max(o.Timeout, 0), defaultTimeout)
 	return &Resolver{
 		client:      o.Client,
 		concurrency: cmp.Or(max(o.Concurrency, 0), defaultConcurrency),
 		perRegistry: cmp.Or(max(o.PerRegistry, 0), defaultPerRegistry),
-		timeout:     cmp.Or(max(o.Timeout, 0), defaultTimeout),
+		timeout:     timeout,
+		tagTimeout:  cmp.Or(max(o.TagTimeout, 0), timeout),
+		total:       cmp.Or(max(o.Total, 0), defaultTotal),
 	}
 }
 
@@ -117,17 +130,19 @@ func (r *Resolver) resolve(ctx context.Context, given string, ref Reference) (Re
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	ask := func(ref string) (v1.Descriptor, error) {
+	ask := func(ctx context.Context, ref string) (v1.Descriptor, error) {
 		return promptly(ctx, r, func(ctx context.Context) (v1.Descriptor, error) { return q.repo.Head(ctx, ref) })
 	}
-	desc, err := ask(q.identifier())
+	desc, err := ask(ctx, q.identifier())
 	if err != nil {
 		return res, failure(q, err)
 	}
 	res.Digest, res.MediaType, res.Size = desc.Digest.String(), string(desc.MediaType), desc.Size
 	if ref.Tag != "" && ref.Digest != "" {
 		// The question was about the digest, and it is answered.
-		if tagged, err := ask(ref.Tag); err == nil {
+		ctx, cancel := context.WithTimeout(ctx, r.tagTimeout)
+		defer cancel()
+		if tagged, err := ask(ctx, ref.Tag); err == nil {
 			res.TagDigest = tagged.Digest.String()
 		}
 	}
@@ -137,13 +152,18 @@ func (r *Resolver) resolve(ctx context.Context, given string, ref Reference) (Re
 // ResolveAll asks for many references, Options.Concurrency at a time and
 // Options.PerRegistry of each registry, so that one that is slow does not hold
 // up the others. The results are in the order of refs. References that are equal, in whatever
-// spelling, are asked once. When ctx ends, those not yet answered fail with
-// [ErrUnknown].
+// spelling, are asked once. When ctx ends, or after Options.Total where it has no end,
+// those not yet answered fail with [ErrUnknown].
 //
 // done, unless nil, is called once for each of refs when it is finished, in
 // the order they finish, from one goroutine at a time. It should return soon:
 // others wait for it. All calls are over when ResolveAll returns.
 func (r *Resolver) ResolveAll(ctx context.Context, refs []string, done func(Result)) []Result {
+	if _, ends := ctx.Deadline(); !ends {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, r.total)
+		defer cancel()
+	}
 	results := make([]Result, len(refs))
 	var mu sync.Mutex
 	finish := func(i int, res Result) {

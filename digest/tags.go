@@ -2,9 +2,7 @@ package digest
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
 	"strconv"
 	"strings"
 
@@ -55,14 +53,6 @@ func parseRepository(s string) (name.Repository, error) {
 }
 
 func tagsFailure(repo name.Repository, given string, err error) *Error {
-	e := &Error{Ref: given, Registry: Reference{Repository: given}.Registry(), Kind: ErrUnknown}
-	what := fmt.Sprintf("tags of %q", repo.RepositoryStr())
-	if errors.Is(err, ErrNotFound) {
-		e.Kind, e.Status = ErrNotFound, http.StatusNotFound
-		e.Err = fault.Text(fmt.Sprintf("repository %q not found", repo.RepositoryStr()))
-		return e
-	}
-	status, text := describe(err)
-	e.Status, e.Err = status, &fault.Cause{Text: what + ": " + text, Err: err}
-	return e
+	return failed(given, Reference{Repository: given}.Registry(), fmt.Sprintf("tags of %q", repo.RepositoryStr()),
+		fmt.Sprintf("repository %q not found", repo.RepositoryStr()), err)
 }

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/verify"
 )
 
@@ -84,7 +85,7 @@ func indent(text, by string) string {
 }
 
 // TestConfiguration parses every YAML block of the two guides to configuration.
-// A block is a whole file, or a list of rules, authorities or gates.
+// A block is a whole file, or a list of rules, authorities, gates or locations.
 func TestConfiguration(t *testing.T) {
 	parsed := map[string]int{}
 	for _, file := range []string{"verification.md", "pipeline.md"} {
@@ -105,9 +106,11 @@ func TestConfiguration(t *testing.T) {
 			kind := kindOf(b.text)
 			switch parsed[kind]++; kind {
 			case "Pipeline":
-				_, err = promote.ParsePipeline(b.String(), []byte(b.text))
+				_, err = pipeline.Parse(b.String(), []byte(b.text))
 			case "gates":
-				_, err = promote.ParsePipeline(b.String(), []byte(pipelineHead+indent(b.text, "    ")))
+				_, err = pipeline.Parse(b.String(), []byte(pipelineHead+indent(b.text, "    ")))
+			case "layout":
+				_, err = pipeline.Parse(b.String(), []byte(pipelineHead+indent(b.text, "  ")))
 			case "VerificationPolicy", "ClusterImagePolicy":
 				_, err = verify.ParsePolicy(b.String(), []byte(b.text), read)
 			case "rules":
@@ -136,7 +139,7 @@ func TestPipelineFiles(t *testing.T) {
 	found := 0
 	for _, dir := range []string{"../examples", "."} {
 		err := filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
-			if err != nil || d.Name() != promote.PipelineFile {
+			if err != nil || d.Name() != pipeline.FileName {
 				return err
 			}
 			found++
@@ -144,13 +147,13 @@ func TestPipelineFiles(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			p, err := promote.ParsePipeline(file, data)
+			p, err := pipeline.Parse(file, data)
 			if err != nil {
 				t.Error(err)
 				return nil
 			}
-			overlays, err := p.Spec.Overlays(disk(filepath.Dir(file)))
-			if err != nil || len(overlays) == 0 {
+			services, err := p.Services(disk(filepath.Dir(file)))
+			if err != nil || len(services) == 0 {
 				t.Errorf("%s: its layout fits nothing beside it: %v", file, err)
 			}
 			return nil
@@ -188,7 +191,7 @@ func kindOf(text string) string {
 	if m := regexp.MustCompile(`(?m)^kind: (\w+)$`).FindStringSubmatch(text); m != nil {
 		return m[1]
 	}
-	for start, kind := range map[string]string{"gates:": "gates", "- images:": "rules", "- name:": "authorities"} {
+	for start, kind := range map[string]string{"gates:": "gates", "layout:": "layout", "- images:": "rules", "- name:": "authorities"} {
 		if strings.HasPrefix(text, start) {
 			return kind
 		}

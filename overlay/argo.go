@@ -1,22 +1,12 @@
 package overlay
 
 import (
-	"path"
-	"strings"
-
 	"github.com/kubepromote/kubepromote/overlay/internal/convention"
 	"github.com/kubepromote/kubepromote/overlay/internal/nodes"
+	"github.com/kubepromote/kubepromote/overlay/internal/reference"
 	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
 	"go.yaml.in/yaml/v3"
 )
-
-// isArgoOverride tells a file of Argo CD's parameter overrides by its name:
-// .argocd-source.yaml, or .argocd-source-APP.yaml beside the manifests. Its root
-// holds what spec.source of the application holds.
-func isArgoOverride(file string) bool {
-	name := path.Base(file)
-	return name == ".argocd-source.yaml" || strings.HasPrefix(name, ".argocd-source-") && strings.HasSuffix(name, ".yaml")
-}
 
 // argo finds the pins of an Application or ApplicationSet; false where the kind
 // is another.
@@ -58,7 +48,12 @@ func (f *finder) argoSource(source *yaml.Node, path string) {
 	}
 	images := nodes.Join(nodes.Join(path, "kustomize"), "images")
 	for i, n := range f.items(nodes.At(source, "kustomize", "images")) {
-		f.ref(n, ArgoCD, nodes.Item(images, i), "images", true)
+		at := f.path(nodes.Item(images, i))
+		if r, ok := newRefSite(f.src, n, ArgoCD, at, "images", true); ok {
+			f.sites = append(f.sites, r)
+		} else {
+			f.notRead(n, at, nodes.Line(n))
+		}
 	}
 	helm := nodes.Join(path, "helm")
 	params := f.items(nodes.At(source, "helm", "parameters"))
@@ -93,24 +88,17 @@ func (f *finder) ref(n *yaml.Node, format Format, path, field string, named bool
 // version adds a scalar that holds a version, a revision or a tag. One that is
 // empty or a placeholder is no pin.
 func (f *finder) version(n *yaml.Node, p Pin, path, field string) {
-	if !nodes.IsScalar(n) || nodes.Text(n) == "" || isPlaceholder(nodes.Text(n)) {
+	if !nodes.IsScalar(n) || nodes.Text(n) == "" || convention.IsPlaceholder(nodes.Text(n)) {
 		return
 	}
 	p.Path = f.path(path)
-	if p.Name == "" || isPlaceholder(p.Name) {
+	if p.Name == "" || convention.IsPlaceholder(p.Name) {
 		p.Name = p.Path
 		if p.Type == TypeImage {
 			p.Unknown = "its repository is not in this file beside it"
 		}
 	}
 	f.sites = append(f.sites, newTagSite(f.src, n, p, field, partTag))
-}
-
-// isPlaceholder tells a value that something fills in later: a template of an
-// ApplicationSet, a variable of Flux (postBuild) or of Argo CD's build
-// environment.
-func isPlaceholder(text string) bool {
-	return strings.Contains(text, "{{") || strings.Contains(text, "${") || strings.HasPrefix(text, "$")
 }
 
 // items gives the items of a list; none where the node is no list, or one that
@@ -188,4 +176,59 @@ func (q *quotedSite) at(p Pin) Pin {
 
 func (q *quotedSite) set(*setter, Change) error {
 	return q.src.Errorf(q.node, "write it as a block scalar, with |", "image %q stands in YAML text that is quoted or folded", q.pin().Name)
+}
+
+// maxGenerators bounds how deep generators may nest. Argo CD allows two levels.
+const maxGenerators = 8
+
+// generators finds the pins in the generators of an ApplicationSet: in the
+// elements of lists, in the values that other generators hand on, and in
+// templates that a generator has of its own.
+func (f *finder) generators(list *yaml.Node, path string, depth int) {
+	if depth > maxGenerators {
+		return
+	}
+	for i, g := range f.items(list) {
+		g = nodes.Resolve(g)
+		if g.Kind != yaml.MappingNode {
+			continue
+		}
+		for j := 0; j+1 < len(g.Content); j += 2 {
+			gen := nodes.Resolve(g.Content[j+1])
+			p := nodes.Join(nodes.Item(path, i), g.Content[j].Value)
+			for k, e := range f.items(nodes.At(gen, "elements")) {
+				f.element(nodes.Resolve(e), nodes.Item(nodes.Join(p, "elements"), k), 0)
+			}
+			if v := nodes.At(gen, "values"); v != nil {
+				f.element(nodes.Resolve(v), nodes.Join(p, "values"), 0)
+			}
+			f.argoSpec(nodes.At(gen, "template", "spec"), nodes.Join(nodes.Join(p, "template"), "spec"))
+			f.generators(nodes.At(gen, "generators"), nodes.Join(p, "generators"), depth+1)
+		}
+	}
+}
+
+// element finds the pins of one element of a generator. What the template makes
+// of a version is not known here, so the name is the path.
+func (f *finder) element(m *yaml.Node, path string, depth int) {
+	if m.Kind != yaml.MappingNode || depth > maxGenerators || !f.once(m) {
+		return
+	}
+	for i := 0; i+1 < len(m.Content); i += 2 {
+		key, v := m.Content[i].Value, m.Content[i+1]
+		p := nodes.Join(path, key)
+		switch t := Type(convention.ElementType(key)); {
+		case v.Kind == yaml.MappingNode:
+			f.element(v, p, depth+1)
+		case !nodes.IsScalar(v) || convention.IsPlaceholder(nodes.Text(v)):
+		case key == "image" && reference.IsPinned(nodes.Text(v)):
+			f.ref(v, ArgoCD, p, key, false)
+		case key == "digest":
+			if reference.IsDigest(nodes.Text(v)) {
+				f.sites = append(f.sites, newTagSite(f.src, v, Pin{Type: t, Format: ArgoCD, Name: f.path(p), Path: f.path(p), Unknown: "its repository is not in this file beside it"}, key, partDigest))
+			}
+		case t != "":
+			f.version(v, Pin{Type: t, Format: ArgoCD}, p, key)
+		}
+	}
 }

@@ -1,6 +1,8 @@
 package overlay
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/overlay/internal/convention"
@@ -11,13 +13,16 @@ import (
 )
 
 // declared adds the images at the paths of Options.Images in one document: a
-// scalar is a whole reference, a mapping an image block as in Helm values. What
-// a convention has found already, among the sites from an index on, is not
-// listed twice.
+// scalar is a whole reference, or a part of one that the path names, and a mapping
+// an image block as in Helm values. What a convention has found already, among the
+// sites from an index on, is not listed twice, but named where it has no name.
 func (f *finder) declared(doc int, root *yaml.Node, from int) {
-	var found map[string]bool
-	for _, text := range f.opts.Images {
-		expr, err := paths.Parse(text)
+	var found *foundSites
+	for _, i := range f.opts.Images {
+		expr, err := paths.Parse(i.Path)
+		if err == nil && doc == 0 {
+			err = i.Check()
+		}
 		if err != nil {
 			if doc == 0 {
 				f.fail(nil, "", "%v", err)
@@ -29,37 +34,74 @@ func (f *finder) declared(doc int, root *yaml.Node, from int) {
 		}
 		for _, m := range expr.Find(root) {
 			if found == nil {
-				found = make(map[string]bool)
-				for _, st := range f.sites[from:] {
-					found[st.pin().Path] = true
+				found = newFoundSites(f.sites[from:])
+			}
+			path := f.path(m.Path)
+			if st := found.at(m.Node, path); st != nil {
+				if n, ok := st.(nameable); ok {
+					n.name(i)
 				}
+				continue
 			}
-			if path := f.path(m.Path); !found[path] {
-				found[path] = true
-				f.declaredImage(m.Node, path, text)
-			}
+			before := len(f.sites)
+			f.declaredImage(m, path, i)
+			found.add(f.sites[before:])
 		}
 	}
 }
 
-// declaredImage adds one. A scalar that is no reference is left out, as
-// everywhere: one list of paths serves many files, and in some the value may be
-// a variable. A mapping or list that cannot hold an image is a mistake in the
+// foundSites are the sites of a document by their paths, and by the scalars that hold
+// a tag or a digest.
+type foundSites struct {
+	byPath map[string]site
+	byNode map[*yaml.Node]site
+}
+
+func newFoundSites(sites []site) *foundSites {
+	s := &foundSites{make(map[string]site), make(map[*yaml.Node]site)}
+	s.add(sites)
+	return s
+}
+
+func (s *foundSites) add(sites []site) {
+	for _, st := range sites {
+		s.byPath[st.pin().Path] = st
+		held := st.scalars()
+		s.byNode[held.tag], s.byNode[held.digest] = st, st
+		if r, ok := st.(*refSite); ok {
+			s.byNode[r.node] = st
+		}
+	}
+	delete(s.byNode, nil)
+}
+
+func (s *foundSites) at(n *yaml.Node, path string) site {
+	if st := s.byPath[path]; st != nil {
+		return st
+	}
+	return s.byNode[n]
+}
+
+// declaredImage adds one. A scalar that is no reference, and no part of one, is left
+// out, as everywhere: one list of paths serves many files, and in some the value may
+// be a variable. A mapping or list that cannot hold an image is a mistake in the
 // path, and is said.
-func (f *finder) declaredImage(n *yaml.Node, path, expr string) {
-	m := nodes.Resolve(n)
+func (f *finder) declaredImage(match paths.Match, path string, i ImagePath) {
+	n, m := match.Node, nodes.Resolve(match.Node)
 	switch {
+	case (i.says() || f.src.Form() != syntax.YAML) && nodes.IsScalar(m) && f.valuePin(n, path, cmp.Or(match.Key, "tag"), Declared, i):
 	case nodes.IsText(m):
-		if r, ok := newRefSite(f.src, n, Declared, path, "image", false); ok {
+		if r, ok := newRefSite(f.src, n, Declared, path, "image", false); ok && (!i.says() || r.p.Tag != "" || r.p.Digest != "") {
 			f.sites = append(f.sites, r)
 		}
 	case m.Kind == yaml.MappingNode && convention.BlockKeys(m, true) != (convention.ValueKeys{}):
 		if v, ok := f.valuesImage(n, convention.BlockKeys(m, true), convention.FieldsOf(m), path, Declared, true); ok {
+			v.name(i)
 			f.sites = append(f.sites, v)
 		}
-	case m.Kind != yaml.ScalarNode:
+	case m.Kind != yaml.ScalarNode && match.Path != ".": // which is for files of one line
 		f.fail(n, "declare the path of a reference, or of a mapping with repository and tag",
-			"%s is declared to be an image and is a %s that holds none", expr, syntax.KindName(m))
+			"%s is declared to be an image and is a %s that holds none", i.Path, syntax.KindName(m))
 	}
 }
 
@@ -78,13 +120,11 @@ func (f *finder) ofKind(root *yaml.Node, path string) {
 			continue
 		}
 		for _, m := range expr.Find(root) {
-			if nodes.IsText(m.Node) {
-				here := m.Path
-				if path != "" {
-					here = path + "." + m.Path
-				}
-				f.kindImage(m, f.path(here), text[strings.LastIndexByte(text, '.')+1:], from)
+			here := m.Path
+			if path != "" {
+				here = path + "." + m.Path
 			}
+			f.kindImage(m, f.path(here), text[strings.LastIndexByte(text, '.')+1:], from)
 		}
 	}
 }
@@ -95,7 +135,11 @@ func (f *finder) kindImage(m paths.Match, path, field string, from int) {
 			return
 		}
 	}
-	if r, ok := newRefSite(f.src, m.Node, Manifest, path, field, false); ok {
+	r, ok := newRefSite(f.src, m.Node, Manifest, path, field, false)
+	switch known := slices.ContainsFunc(f.unread, func(u Unread) bool { return u.Path == path }); {
+	case ok && nodes.IsText(m.Node):
 		f.sites = append(f.sites, r)
+	case nodes.Line(m.Node) != "" && !known:
+		f.notRead(m.Node, path, nodes.Line(m.Node))
 	}
 }

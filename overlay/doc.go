@@ -20,6 +20,6 @@
 //
 // Formats are told by content: kustomizations, plain manifests of any kind, Helm
 // values and charts, Argo CD's Applications and ApplicationSets, Flux's objects
-// and its $imagepolicy markers. In any YAML or JSON file a scalar can be set by
-// its path.
+// and its $imagepolicy markers; lines of KEY=VALUE, and files of one line. In any
+// file of these a scalar can be set by its path.
 package overlay

@@ -1,9 +1,8 @@
 package overlay
 
 import (
-	"strings"
-
 	"github.com/kubepromote/kubepromote/overlay/internal/nodes"
+	"github.com/kubepromote/kubepromote/overlay/internal/paths"
 	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
 	"go.yaml.in/yaml/v3"
 )
@@ -141,8 +140,8 @@ func (f *fieldsSite) remove(s *setter, gone []string) error {
 	var indices []int
 	for _, key := range gone {
 		i := nodes.KeyIndex(f.item, key)
-		if a := f.item.Content[i+1].Anchor; a != "" && s.memo.RefersTo(f.src, a) {
-			return f.src.Errorf(f.item.Content[i], "", "%s of image %q has the anchor &%s, which is used elsewhere", key, f.p.Name, a)
+		if v := f.item.Content[i+1]; s.memo.Aliases(f.src, v) > 0 {
+			return f.src.Errorf(f.item.Content[i], "", "%s of image %q has the anchor &%s, which is used elsewhere", key, f.p.Name, v.Anchor)
 		}
 		s.changed(FieldChange{Image: f.p.Name, Field: key, Old: nodes.Line(f.item.Content[i+1]), Position: position(f.src, f.item.Content[i])})
 		indices = append(indices, i)
@@ -223,7 +222,7 @@ func (h *imagesHome) add(s *setter, changes []Change) ([]Pin, error) {
 		added = append(added, fields)
 		pins = append(pins, Pin{
 			Type: TypeImage, Format: h.format, Name: c.Name, NewName: c.NewName.apply(""), TagSuffix: c.TagSuffix.apply(""),
-			Tag: c.Tag.apply(""), Digest: c.Digest.apply(""), Path: imagePath(h.path, c.Name),
+			Tag: c.Tag.apply(""), Digest: c.Digest.apply(""), Path: paths.Item(h.path, c.Name),
 		})
 	}
 	return pins, h.write(s.edit(h.src), added)
@@ -241,13 +240,4 @@ func (h *imagesHome) write(e *syntax.Edit, added [][]syntax.Field) error {
 		return e.Append(list, added...)
 	}
 	return e.Fill(h.parent, i, added...)
-}
-
-var nameEscapes = strings.NewReplacer(`\`, `\\`, "]", `\]`, ":", `\:`)
-
-func imagePath(path, name string) string {
-	if strings.ContainsAny(name, `\]:`) {
-		name = nameEscapes.Replace(name)
-	}
-	return path + "[name=" + name + "]"
 }

@@ -2,7 +2,6 @@ package overlay
 
 import (
 	"errors"
-	"fmt"
 	"path"
 	"sort"
 	"strings"
@@ -10,6 +9,8 @@ import (
 	"github.com/kubepromote/kubepromote/overlay/internal/convention"
 	"github.com/kubepromote/kubepromote/overlay/internal/markers"
 	"github.com/kubepromote/kubepromote/overlay/internal/nodes"
+	"github.com/kubepromote/kubepromote/overlay/internal/paths"
+	"github.com/kubepromote/kubepromote/overlay/internal/pods"
 	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
 	"go.yaml.in/yaml/v3"
 )
@@ -29,6 +30,7 @@ type finder struct {
 	warnings []string
 	seen     map[*yaml.Node]bool      // see once
 	registry convention.ChartRegistry // of the values at hand
+	base     convention.Base          // what the document at hand stands over; see Options.Base
 }
 
 // nested is YAML text in a block scalar of a file.
@@ -42,18 +44,23 @@ type nested struct {
 func find(s *syntax.Source, opts Options) (*finder, error) {
 	f := &finder{src: s, opts: opts}
 	if len(s.Docs) == 0 {
-		if isKustomizationName(path.Base(s.Name)) {
+		if convention.IsKustomizationName(path.Base(s.Name)) {
 			return nil, s.Errorf(nil, "", "is empty")
 		}
 		return f, nil // as Helm has it for values
 	}
 	for i, root := range s.Docs {
 		f.enter(i)
+		if opts.Base != nil && s.Form() == syntax.YAML {
+			f.base = convention.BaseOf(opts.Base.src.Docs, root)
+		}
 		before := len(f.sites)
-		f.document(root)
+		if !f.text(root) {
+			f.document(root)
+		}
 		f.declared(i, root, before)
 	}
-	if isKustomization(s.Name, s.Docs[0]) && len(s.Docs) > 1 {
+	if convention.IsKustomization(s.Name, s.Docs[0]) && len(s.Docs) > 1 {
 		f.fail(s.Docs[1], "keep one document", "a second document in a kustomization file")
 	}
 	f.markers()
@@ -66,9 +73,7 @@ func find(s *syntax.Source, opts Options) (*finder, error) {
 
 // enter turns to a document.
 func (f *finder) enter(i int) {
-	if len(f.src.Docs) > 1 {
-		f.prefix = fmt.Sprintf("doc:%d:", i)
-	}
+	f.prefix = paths.Prefix(len(f.src.Docs), i)
 }
 
 // path completes the path of something in the document at hand.
@@ -78,20 +83,25 @@ func (f *finder) fail(n *yaml.Node, hint, format string, args ...any) {
 	f.errs = append(f.errs, f.src.Errorf(n, hint, format, args...))
 }
 
+// notRead notes an image that is no reference, at a path.
+func (f *finder) notRead(n *yaml.Node, path, text string) {
+	f.unread = append(f.unread, Unread{Text: text, Path: path, Position: position(f.src, n)})
+}
+
 // document finds the pins of one document by what its content says it is. A
 // document that holds none, or that nobody knows, is no fault.
 func (f *finder) document(root *yaml.Node) {
-	named := isKustomizationName(path.Base(f.src.Name))
+	named := convention.IsKustomizationName(path.Base(f.src.Name))
 	switch {
 	case root.Kind != yaml.MappingNode:
 		if named {
 			f.fail(root, "", "not a kustomization: the document is a %s", syntax.KindName(root))
 		}
-	case isKustomization(f.src.Name, root):
+	case convention.IsKustomization(f.src.Name, root):
 		f.kustomization(root)
 	case named:
 		f.fail(root, "give the directory of a kustomization, or a kustomization file", "not a kustomization file (%s)", strings.TrimSpace(nodes.Text(nodes.Value(root, "apiVersion"))+" "+nodes.Text(nodes.Value(root, "kind"))))
-	case isArgoOverride(f.src.Name):
+	case convention.IsArgoOverride(f.src.Name):
 		f.argoSource(root, "")
 	default:
 		f.object(root, "")
@@ -111,7 +121,7 @@ func (f *finder) object(root *yaml.Node, path string) {
 				}
 			}
 		}
-	case kind == "" && isChart(root):
+	case kind == "" && convention.IsChart(root):
 		f.chart(root, path)
 	case kind == "" && version == "":
 		f.values(root, path)
@@ -121,4 +131,39 @@ func (f *finder) object(root *yaml.Node, path string) {
 		f.manifest(root, path)
 		f.ofKind(root, path)
 	}
+}
+
+// manifest finds the images of an API object: those of pods' containers and
+// image volumes, at any depth, so that a CronJob's, a Rollout's or a custom
+// resource's pod template is found without a list of kinds.
+//
+// An image that is no reference, such as ${IMAGE} or $(params.image), is not for
+// us to edit and no pin; File.Unread lists it.
+func (f *finder) manifest(root *yaml.Node, path string) { pods.Images(root, path, f.podImage) }
+
+// podImage adds one.
+func (f *finder) podImage(i pods.Image) {
+	n := nodes.Value(i.Mapping, i.Key)
+	if n == nil || nodes.IsScalar(n) && nodes.Line(n) == "" || nodes.Resolve(n).ShortTag() == "!!null" {
+		return // a patch has containers without an image
+	}
+	path := f.path(nodes.Join(i.Trail.Path(), i.Key))
+	r, ok := newRefSite(f.src, n, Manifest, path, i.Key, false)
+	if !ok || !nodes.IsText(n) {
+		f.notRead(n, path, nodes.Line(n))
+		return
+	}
+	f.sites = append(f.sites, f.reached(r, i.Mapping, i.Alias))
+}
+
+// reached gives the site for a reference by the way that its mapping has it: as
+// its own, by a merge key, or by an alias of the mapping.
+func (f *finder) reached(r *refSite, m, alias *yaml.Node) site {
+	switch {
+	case alias != nil:
+		return borrow(r, f.src, alias, r.node)
+	case nodes.KeyIndex(m, r.field) < 0:
+		return &mergedSite{refSite: r, item: m}
+	}
+	return r
 }

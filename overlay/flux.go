@@ -85,11 +85,11 @@ func (f *finder) ociRepository(spec *yaml.Node, path string) {
 			*text = nodes.Text(v)
 		}
 	}
-	if p.Tag == "" && p.Digest == "" || isPlaceholder(p.Tag+p.Digest) {
+	if p.Tag == "" && p.Digest == "" || convention.IsPlaceholder(p.Tag+p.Digest) {
 		return
 	}
 	p.Name = strings.TrimPrefix(nodes.Text(nodes.At(spec, "url")), "oci://")
-	if p.Name == "" || isPlaceholder(p.Name) {
+	if p.Name == "" || convention.IsPlaceholder(p.Name) {
 		p.Name, p.Unknown = p.Path, convention.NotHere("spec.url")
 	}
 	f.sites = append(f.sites, &ociSite{fieldsSite{src: f.src, item: ref, keys: keys, siblings: &[]*yaml.Node{}, p: p}})

@@ -1,36 +1,19 @@
 package overlay
 
 import (
+	"cmp"
 	"fmt"
-	"path"
+	"slices"
 	"strings"
 	"unicode"
 
+	"github.com/kubepromote/kubepromote/overlay/internal/entries"
 	"github.com/kubepromote/kubepromote/overlay/internal/nodes"
+	"github.com/kubepromote/kubepromote/overlay/internal/paths"
 	"github.com/kubepromote/kubepromote/overlay/internal/reference"
 	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
 	"go.yaml.in/yaml/v3"
 )
-
-// isKustomization tells a kustomization from other YAML by its content, or by its
-// name where the content is silent, as kustomize does.
-func isKustomization(file string, root *yaml.Node) bool {
-	version, kind := nodes.Text(nodes.Value(root, "apiVersion")), nodes.Text(nodes.Value(root, "kind"))
-	group, _, _ := strings.Cut(version, "/")
-	switch {
-	case version != "" && group != "kustomize.config.k8s.io":
-		return false
-	case kind != "" && kind != "Kustomization" && kind != "Component":
-		return false
-	case root.Kind != yaml.MappingNode:
-		return false
-	}
-	return version != "" || kind != "" || isKustomizationName(path.Base(file))
-}
-
-func isKustomizationName(name string) bool {
-	return name == "kustomization.yaml" || name == "kustomization.yml" || name == "Kustomization"
-}
 
 // kustomization finds the images of a kustomization, its Helm charts and its
 // remote resources.
@@ -62,6 +45,7 @@ func (f *finder) images(format Format, parent *yaml.Node, path string) {
 		return
 	}
 	seen := make(map[string]*yaml.Node)
+	var all []*fieldsSite
 	for _, it := range list.Content {
 		e := f.imageEntry(format, it, siblings)
 		if e == nil {
@@ -73,12 +57,83 @@ func (f *finder) images(format Format, parent *yaml.Node, path string) {
 			continue
 		}
 		seen[e.p.Name] = it
-		e.p.Path = imagePath(path, e.p.Name)
+		e.p.Path = paths.Item(path, e.p.Name)
 		if it.Kind == yaml.MappingNode {
 			*siblings = append(*siblings, it)
 		}
-		f.sites = append(f.sites, e)
+		all = append(all, e)
 	}
+	f.chain(all)
+}
+
+// chain adds entries as what they make together; see package entries.
+func (f *finder) chain(all []*fieldsSite) {
+	es := make([]entries.Entry, len(all))
+	for i, e := range all {
+		es[i] = entries.Entry{Name: e.p.Name, NewName: e.p.NewName, Tag: e.p.Tag, Digest: e.p.Digest, Suffix: e.p.TagSuffix}
+	}
+	list, ok := entries.NewList(es)
+	if !ok {
+		f.fail(all[0].item, "name the images", "too many names of images are patterns")
+		return
+	}
+	sites := make([]site, len(all))
+	for i, e := range slices.Backward(all) {
+		sites[i] = e
+		if m := list.Make(i); len(m.Then) > 0 && e.p.Known() {
+			c := &chainedSite{fieldsSite: e, made: e.p, by: all[m.Then[len(m.Then)-1]]}
+			if m.Repository != e.p.Repository() {
+				c.made.NewName = m.Repository
+			}
+			c.made.Tag, c.made.Digest, c.made.TagSuffix = m.Tag, m.Digest, m.Suffix
+			for _, t := range m.Then {
+				if all[t].p.NewName != "" {
+					c.made.Unknown = cmp.Or(c.made.Unknown, all[t].p.Unknown)
+				}
+			}
+			if m.Version != i {
+				c.version = sites[m.Version]
+			}
+			sites[i] = c
+		}
+	}
+	f.sites = append(f.sites, sites...)
+}
+
+// chainedSite is an entry of images that others apply to after it, such as one for
+// the name that it gives. What runs is what they make together.
+type chainedSite struct {
+	*fieldsSite
+	made Pin
+	// by is the last of the others, version the one that decides on tag and digest;
+	// nil where that is the entry itself.
+	by      *fieldsSite
+	version site
+}
+
+func (c *chainedSite) pin() Pin {
+	c.made.Policy = c.p.Policy
+	return c.made
+}
+
+// follows tells whether a change is made at the entry that decides: where it says
+// what the whole entry shall be, or what a marker at it stands for, it is not.
+func (c *chainedSite) follows(to Change) bool { return to.NewName.op == keep && to.Policy == "" }
+
+func (c *chainedSite) want(to Change) Pin {
+	if !c.follows(to) {
+		return c.fieldsSite.want(to)
+	}
+	p := c.pin()
+	p.Tag, p.Digest = to.Tag.apply(p.Tag), to.Digest.apply(p.Digest)
+	return p
+}
+
+func (c *chainedSite) set(s *setter, to Change) error {
+	if c.version != nil && c.follows(to) {
+		return s.site(c.version, to)
+	}
+	return c.fieldsSite.set(s, to)
 }
 
 // checkCase refuses keys that are known but for the case of their letters.
@@ -132,6 +187,9 @@ func (f *finder) imageEntry(format Format, it *yaml.Node, siblings *[]*yaml.Node
 	}
 	if repository, tag, digest, ok := reference.SplitRef(e.p.NewName, true); ok && repository != "" && (tag != "" || digest != "") {
 		e.p.Unknown = fmt.Sprintf("its newName holds a tag or a digest, which belong into newTag and digest: %q", e.p.NewName)
+	}
+	if repository, _, _, _ := reference.SplitRef(e.p.Name, false); e.p.NewName == "" && !reference.IsName(repository) {
+		e.p.Unknown = "its name is a pattern, which stands for several"
 	}
 	if e.p.Name == "" && sound {
 		f.fail(it, "add name: IMAGE", "an entry of images has no name")

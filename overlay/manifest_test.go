@@ -94,7 +94,7 @@ func readScript(t *testing.T, text string) script {
 		case len(w) == 3 && w[0] == "name":
 			c.Name, c.NewName, s.renames = w[1], overlay.To(w[2]), true
 		case len(w) == 2 && w[0] == "declare":
-			s.options.Images = append(s.options.Images, w[1])
+			s.options.Images = append(s.options.Images, overlay.ImagePath{Path: w[1]})
 			continue
 		case len(w) == 1:
 			s.request.FollowAliases = s.request.FollowAliases || w[0] == "follow"

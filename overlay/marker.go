@@ -2,6 +2,7 @@ package overlay
 
 import (
 	"bytes"
+	"fmt"
 
 	"go.yaml.in/yaml/v3"
 
@@ -42,7 +43,7 @@ func (f *finder) markers() {
 	}
 	for i, root := range f.src.Docs {
 		f.enter(i)
-		w.walk(nodes.Start(root, ""))
+		markers.Walk(nodes.Start(root, ""), w)
 	}
 	f.marked = make(map[site]map[markers.Form]bool)
 	for _, o := range w.owners {
@@ -53,10 +54,7 @@ func (f *finder) markers() {
 	}
 }
 
-// markerWalk looks at the comments of a file. The parser puts a comment on a
-// value's line, or on the header of a block scalar, to the value's LineComment;
-// one between a key's line and a value that stands on its own line is the value's
-// HeadComment; one above a key, or behind it, is the key's.
+// markerWalk gives markers to the sites that they stand at.
 type markerWalk struct {
 	f      *finder
 	owners map[*yaml.Node]*markedSite
@@ -76,70 +74,17 @@ func (w *markerWalk) own(st site) {
 	}
 }
 
-func (w *markerWalk) walk(t *nodes.Trail) {
-	n := t.Node
-	w.value(t)
-	switch n.Kind {
-	case yaml.MappingNode:
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			k := n.Content[i]
-			w.misplaced(k, "behind or above the key of what it is about: write it on the value's line", k.LineComment, k.HeadComment)
-			w.misplaced(k, "below what it is about: write it on the value's line", k.FootComment)
-			if next := t.Field(k, n.Content[i+1]); next != nil {
-				w.walk(next)
-			}
-		}
-	case yaml.SequenceNode:
-		for i, it := range n.Content {
-			if next := t.Item(i, it); next != nil {
-				w.walk(next)
-			}
-		}
-	}
-}
-
-// value looks at the comments of a value. Where it has one on its line, the one
-// above it does not count.
-func (w *markerWalk) value(t *nodes.Trail) {
-	n := t.Node
-	switch {
-	case n.Kind == yaml.AliasNode:
-		w.misplaced(n, "at an alias: write it at the anchor", n.LineComment, n.HeadComment, n.FootComment)
-		return
-	case n.Kind != yaml.ScalarNode:
-		w.misplaced(n, "at a list or a mapping: write it on the line of a scalar", n.LineComment, n.HeadComment, n.FootComment)
-		return
-	}
-	comment := n.LineComment
-	if comment == "" {
-		comment = n.HeadComment
-	} else {
-		w.misplaced(n, "above a value that has another comment on its line, which counts alone", n.HeadComment)
-	}
-	w.misplaced(n, "below what it is about: write it on the value's line", n.FootComment)
-	m, problem := markers.Parse(comment)
-	if problem != "" {
-		w.warn(n, "this is no marker of Flux: %s", problem)
-	}
-	if m.Policy != "" {
-		w.found(t, m)
-	}
+// Warn notes what is nearly a marker.
+func (w *markerWalk) Warn(n *yaml.Node, text string) {
+	w.f.warnings = append(w.f.warnings, w.f.src.Errorf(n, "", "%s", text).Error())
 }
 
 func (w *markerWalk) warn(n *yaml.Node, format string, args ...any) {
-	w.f.warnings = append(w.f.warnings, w.f.src.Errorf(n, "", format, args...).Error())
+	w.Warn(n, fmt.Sprintf(format, args...))
 }
 
-func (w *markerWalk) misplaced(n *yaml.Node, where string, comments ...string) {
-	for _, c := range comments {
-		if markers.Near(c) {
-			w.warn(n, "a marker of Flux stands %s", where)
-		}
-	}
-}
-
-// found takes a marker for the pin that the scalar belongs to, or makes it one.
-func (w *markerWalk) found(t *nodes.Trail, m markers.Marker) {
+// Found takes a marker for the pin that the scalar belongs to, or makes it one.
+func (w *markerWalk) Found(t *nodes.Trail, m markers.Marker) {
 	n := t.Node
 	o := w.owners[n]
 	switch {

@@ -3,9 +3,8 @@ package overlay
 import (
 	"strings"
 
-	"go.yaml.in/yaml/v3"
-
 	"github.com/kubepromote/kubepromote/overlay/internal/nodes"
+	"github.com/kubepromote/kubepromote/overlay/internal/paths"
 	"github.com/kubepromote/kubepromote/overlay/internal/reference"
 )
 
@@ -44,57 +43,33 @@ func (f *File) Versions(version string) []Mention {
 }
 
 func (f *File) mentions(wanted func(text string) bool) []Mention {
-	m := &mentionWalk{f: f, wanted: wanted, pinned: make(map[Position]bool)}
+	pinned := make(map[Position]bool)
 	for _, st := range f.found.sites {
 		if p, ok := st.(markable); ok {
 			for n := range p.parts() {
-				m.pinned[position(f.src, n)] = true
+				pinned[position(f.src, n)] = true
 			}
 		}
-		m.pinned[st.pin().Position] = true
+		pinned[st.pin().Position] = true
 	}
+	var found []Mention
 	for i, root := range f.src.Docs {
-		prefix := ""
-		if len(f.src.Docs) > 1 {
-			f := &finder{src: f.src}
-			f.enter(i)
-			prefix = f.prefix
-		}
-		m.walk(nodes.Start(root, ""), prefix)
+		prefix := paths.Prefix(len(f.src.Docs), i)
+		nodes.EachScalar(nodes.Start(root, ""), func(t *nodes.Trail) {
+			if len(found) == maxMentions || !wanted(t.Node.Value) {
+				return
+			}
+			at := position(f.src, t.Node)
+			if p := t.Path(); p != "" && !pinned[at] {
+				found = append(found, Mention{Text: t.Node.Value, Path: f.NamedPath(Pin{Path: prefix + p}), Position: at})
+			}
+		})
 	}
-	return m.found
+	return found
 }
 
-type mentionWalk struct {
-	f      *File
-	wanted func(text string) bool
-	pinned map[Position]bool
-	found  []Mention
-}
-
-func (m *mentionWalk) walk(t *nodes.Trail, prefix string) {
-	n := t.Node
-	switch n.Kind {
-	case yaml.ScalarNode:
-		if len(m.found) == maxMentions || !m.wanted(n.Value) {
-			return
-		}
-		at := position(m.f.src, n)
-		if p := t.Path(); p != "" && !m.pinned[at] {
-			path := m.f.NamedPath(Pin{Path: prefix + p})
-			m.found = append(m.found, Mention{Text: n.Value, Path: path, Position: at})
-		}
-	case yaml.MappingNode:
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			if next := t.Field(n.Content[i], n.Content[i+1]); next != nil {
-				m.walk(next, prefix)
-			}
-		}
-	case yaml.SequenceNode:
-		for i, it := range n.Content {
-			if next := t.Item(i, it); next != nil {
-				m.walk(next, prefix)
-			}
-		}
-	}
-}
+// NamedPath is a pin's path with names in place of positions, as far as there are
+// any: [name=web] for an item of a list that has this name alone, Deployment/web: in
+// place of doc:1:. It names the same image in two files whose lists are in another
+// order, and has the form that set --value takes.
+func (f *File) NamedPath(p Pin) string { return paths.Named(f.src.Docs, p.Path) }

@@ -29,6 +29,12 @@ type Misread struct {
 // Found tells whether there is anything to say.
 func (m Misread) Found() bool { return m != Misread{} }
 
+// Hides tells whether another image runs than the text names: where a digest is given
+// beside a tag that is misread, the digest decides.
+func (m Misread) Hides(digest string) bool {
+	return m.Value != "" && (digest == "" || m.Text == digest || "sha256:"+m.Text == digest)
+}
+
 // Says words what is wrong, with runs naming who runs it, such as an environment.
 func (m Misread) Says(runs string) string {
 	if m.Value == "" {

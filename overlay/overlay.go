@@ -6,6 +6,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/overlay/internal/reference"
 	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
+	"github.com/kubepromote/kubepromote/overlay/internal/unified"
 )
 
 // Error is a fault at a place in a file. Functions that find several faults join
@@ -50,6 +51,12 @@ type Position struct {
 	Col  int `json:"col"`
 }
 
+// Place is a position in a file that is named.
+type Place struct {
+	File string `json:"file"`
+	Position
+}
+
 // Type is what a pin chooses.
 type Type string
 
@@ -74,6 +81,8 @@ const (
 	Flux          Format = "flux"          // Kustomization, HelmRelease and sources of Flux
 	FluxMarker    Format = "flux-marker"   // a scalar with an $imagepolicy comment
 	Declared      Format = "declared"      // a scalar at a path that the caller has named
+	Env           Format = "env"           // KEY=VALUE lines, as in .env and .properties files
+	OneLine       Format = "one-line"      // a file of one line, whose path is "."
 )
 
 // Pin is one place in a file that says which version of something is used.
@@ -88,7 +97,10 @@ type Pin struct {
 	// Unknown says why the repository is not known, as "its repository is not in
 	// this file (image.repository would name it)"; empty where it is known.
 	Unknown string `json:"unknown,omitempty"`
-	// NewName replaces Name, if it is not empty (kustomizations).
+	// RepositoryFrom is where the repository stands if that is Options.Base.
+	RepositoryFrom Place `json:"repositoryFrom,omitzero"`
+	// NewName replaces Name, if it is not empty (kustomizations). Where other entries
+	// apply to what this one makes, NewName, Tag and Digest are what comes out.
 	NewName string `json:"newName,omitempty"`
 	// Tag and Digest say what runs; one of them or both may be empty. A chart's
 	// version and a repository's revision are tags here.
@@ -137,10 +149,14 @@ func (p Pin) Ref() string {
 
 // Options say more about a file than its content does. The zero value is useful.
 type Options struct {
-	// Images are paths of images that no convention finds, such as a field of a
-	// custom resource; see Path for their form. A path that a file does not have
-	// is no error: one list serves many files.
-	Images []string
+	// Images are where images stand that no convention finds, such as a field of a
+	// custom resource, or that a convention finds without knowing their repository.
+	// A path that a file does not have is no error: one list serves many files.
+	Images []ImagePath
+	// Base is what the file's values are laid over: the chart's values.yaml, or the
+	// HelmRelease that a patch is for. What the file does not say of an image, its
+	// repository or its registry, is looked up there at the same path. It is read only.
+	Base *File
 }
 
 // File is a parsed file. It is immutable and safe for concurrent use.
@@ -159,7 +175,10 @@ func Parse(name string, src []byte) (*File, error) { return Options{}.Parse(name
 
 // Parse reads a file. Its formats are told by its content, document by document;
 // the name decides where the content is silent: kustomization.yaml,
-// kustomization.yml, Kustomization and .argocd-source-*.yaml.
+// kustomization.yml, Kustomization and .argocd-source-*.yaml. Files named .env*,
+// *.env and *.properties are lines of KEY=VALUE, in which no escapes and variables are
+// read. A file of one line of plain text, without the name of a YAML or JSON file, is
+// that text.
 //
 // What cannot be edited safely is an error: text that is not UTF-8, malformed
 // YAML, templates, duplicate keys, two entries of a kustomization for one image.
@@ -272,6 +291,12 @@ type Edit struct {
 
 // Changed tells whether any byte differs.
 func (e *Edit) Changed() bool { return !bytes.Equal(e.Before.src.Bytes, e.After.src.Bytes) }
+
+// Diff gives the edit as a unified diff with the file's name on both sides
+// (a/ and b/), or "" where nothing differs.
+func (e *Edit) Diff() string {
+	return unified.Diff(e.Before.Name(), e.Before.Bytes(), e.After.Bytes())
+}
 
 // Known tells whether the file says which repository an image's pin is about. Where
 // it does not, Repository and Ref are nothing that a registry could be asked for.

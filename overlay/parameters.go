@@ -6,6 +6,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/overlay/internal/convention"
 	"github.com/kubepromote/kubepromote/overlay/internal/nodes"
+	"github.com/kubepromote/kubepromote/overlay/internal/reference"
 	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
 	"go.yaml.in/yaml/v3"
 )
@@ -21,12 +22,15 @@ func (f *finder) helmParameters(params []*yaml.Node, path string, all convention
 	known := make(map[string]*convention.ImageParameters)
 	for i, p := range params {
 		name, v := nodes.Text(nodes.At(p, "name")), nodes.At(p, "value")
-		if !nodes.IsScalar(v) || isPlaceholder(nodes.Text(v)) {
-			continue
-		}
 		here := convention.Parameter{Node: v, Path: nodes.Join(nodes.Item(path, i), "value")}
 		prefix, last := convention.SplitParameter(name)
-		if last == "image" && isPinned(nodes.Text(v)) {
+		if last == "image" && nodes.IsScalar(v) && convention.IsNoReference(nodes.Text(v)) {
+			f.notRead(v, f.path(here.Path), nodes.Text(v))
+		}
+		if !nodes.IsScalar(v) || convention.IsPlaceholder(nodes.Text(v)) {
+			continue
+		}
+		if last == "image" && reference.IsPinned(nodes.Text(v)) {
 			f.parameterRef(v, here.Path, name, all)
 			continue
 		}

@@ -22,6 +22,8 @@ type ValueChange struct {
 	// from under a key that ends in tag, version, digest or revision, such as 1.10.
 	// Otherwise it is a string.
 	Text string
+	// Plain writes a Text that is a number or a boolean as one, whatever stands there.
+	Plain bool
 	// Create adds keys that are missing.
 	Create bool
 }
@@ -29,25 +31,12 @@ type ValueChange struct {
 // ParseValue reads PATH=VALUE. The path ends at the first "=" that stands in no
 // bracket and has no backslash before it.
 func ParseValue(arg string) (ValueChange, error) {
-	depth := 0
-	for i := 0; i < len(arg); i++ {
-		switch arg[i] {
-		case '\\':
-			i++
-		case '[':
-			depth++
-		case ']':
-			depth--
-		case '=':
-			if depth > 0 {
-				continue
-			}
-			v := ValueChange{Path: arg[:i], Text: arg[i+1:]}
-			_, err := paths.Parse(v.Path)
-			return v, err
-		}
+	path, text, ok := paths.Cut(arg)
+	if !ok {
+		return ValueChange{}, fmt.Errorf("%q is malformed: want PATH=VALUE", arg)
 	}
-	return ValueChange{}, fmt.Errorf("%q is malformed: want PATH=VALUE", arg)
+	_, err := paths.Parse(path)
+	return ValueChange{Path: path, Text: text}, err
 }
 
 // setValue makes one change of a scalar.
@@ -78,59 +67,41 @@ func (s *setter) setValue(v ValueChange) error {
 	}
 	var errs []error
 	for _, m := range matches {
-		errs = append(errs, s.setText(m, v.Text))
+		errs = append(errs, s.setText(m, v.Text, v.Plain))
 	}
 	return errors.Join(errs...)
 }
 
 // setText writes a scalar as a string, or as the number or boolean that it is.
-func (s *setter) setText(m paths.Match, text string) error {
+func (s *setter) setText(m paths.Match, text string, asPlain bool) error {
 	n := m.Node
 	if n.Kind == yaml.AliasNode && s.follow {
 		n = n.Alias
 	}
 	p := Pin{Name: m.Path}
-	text, literal := unquote(text)
+	text, literal := syntax.Unquote(text)
 	plain := ""
 	switch {
-	case literal || isVersion(m.Key, text):
+	case asPlain && n.Kind == yaml.ScalarNode && n.Style&yaml.TaggedStyle == 0 && n.Value != "" && syntax.PlainKind(text) != "!!str":
+		plain = text
+	case literal || syntax.IsVersion(m.Key, text):
 	case n.Kind == yaml.ScalarNode && n.Style == 0 && n.Anchor == "" && n.ShortTag() == "!!null" && syntax.PlainKind(text) != "!!str":
 		plain = text
 	default:
 		plain = syntax.PlainInPlaceOf(n, text)
 	}
+	if text == "" && nodes.IsText(n) && nodes.Text(n) == "" {
+		return nil
+	}
 	if plain == "" {
 		return s.setScalar(s.file.src, n, p, FieldValue, text)
 	}
-	if n.Value == plain {
+	if n.Value == plain && (n.Style == 0 || !asPlain) {
 		return nil
 	}
 	s.changed(FieldChange{Image: p.Name, Field: FieldValue, Old: n.Value, New: plain, Position: position(s.file.src, n)})
 	s.warnAliases(s.file.src, n)
 	return s.edit(s.file.src).SetPlain(n, plain)
-}
-
-// isVersion tells a text that must be a string where it stands: under a key of
-// versions, and another one once it is read as a number, as 1.10 is 1.1.
-func isVersion(key, text string) bool {
-	if kind, read := syntax.ReadAs(&yaml.Node{Kind: yaml.ScalarNode, Value: text}); kind == "" || read == text {
-		return false
-	}
-	key = strings.ToLower(key)
-	for _, end := range []string{"tag", "version", "digest", "revision"} {
-		if strings.HasSuffix(key, end) {
-			return true
-		}
-	}
-	return false
-}
-
-// unquote takes the double quotes off a text that is in them.
-func unquote(text string) (string, bool) {
-	if len(text) >= 2 && text[0] == '"' && text[len(text)-1] == '"' {
-		return text[1 : len(text)-1], true
-	}
-	return text, false
 }
 
 // nothingAt says how far a path leads and what is there.
@@ -180,8 +151,8 @@ func (f *File) create(v ValueChange) (*Edit, error) {
 	if err != nil {
 		return nil, f.src.Errorf(nil, "", "%v", err)
 	}
-	text, literal := unquote(v.Text)
-	literal = literal || isVersion(p.Steps[len(p.Steps)-1].Key, text)
+	text, literal := syntax.Unquote(v.Text)
+	literal = literal || !v.Plain && syntax.IsVersion(p.Steps[len(p.Steps)-1].Key, text)
 	edit := &Edit{Before: f, Changes: []FieldChange{{Image: p.Text, Field: FieldValue, New: text}}}
 	var after *syntax.Source
 	if len(f.src.Docs) == 0 {
@@ -241,7 +212,7 @@ func (f *File) createBelow(p paths.Expr, text string, literal bool) (*syntax.Sou
 }
 
 // CheckPath tells what is wrong with a path, or nil. Paths are what
-// ValueChange.Path and Options.Images take.
+// ValueChange.Path and ImagePath.Path take.
 func CheckPath(path string) error {
 	_, err := paths.Parse(path)
 	return err

@@ -38,7 +38,7 @@ func (f *File) Edit(r Request) (*Edit, error) {
 func (f *File) edit(r Request) (*Edit, error) {
 	s := &setter{
 		file: f, edits: make(map[*syntax.Source]*syntax.Edit), result: &Edit{Before: f, After: f},
-		want: make(map[string]Pin), written: make(map[*yaml.Node]string), follow: r.FollowAliases, values: len(r.Values) > 0,
+		want: make(map[string]Pin), written: make(map[*yaml.Node]string), anchors: make(map[*yaml.Node]*anchorEdit), asked: make(map[string]bool), follow: r.FollowAliases, values: len(r.Values) > 0,
 	}
 	var errs []error
 	var missing []Change
@@ -59,7 +59,7 @@ func (f *File) edit(r Request) (*Edit, error) {
 			missing = append(missing, c)
 		}
 	}
-	if err := s.create(missing); err != nil {
+	if err := errors.Join(s.create(missing), s.editAnchors()); err != nil {
 		errs = append(errs, err)
 	}
 	if len(errs) > 0 {
@@ -77,7 +77,7 @@ func (f *File) edit(r Request) (*Edit, error) {
 // it have added.
 func (e *Edit) create(values []ValueChange) error {
 	for _, v := range values {
-		next, err := e.After.edit(Request{Values: []ValueChange{{Path: v.Path, Text: v.Text}}})
+		next, err := e.After.edit(Request{Values: []ValueChange{{Path: v.Path, Text: v.Text, Plain: v.Plain}}})
 		if err != nil {
 			next, err = e.After.create(v)
 		}
@@ -118,9 +118,13 @@ type setter struct {
 	// written holds what scalars are given. A pin whose text stands in one of
 	// them, by an alias or a merge key, follows.
 	written map[*yaml.Node]string
-	byName  map[string][]int // indices of the pins
-	byPath  map[string]int
-	memo    nodes.Memo
+	// anchors are the values that aliases of pins stand for, anchored their order.
+	anchors  map[*yaml.Node]*anchorEdit
+	anchored []*yaml.Node
+	asked    map[string]bool  // paths of the pins that changes name
+	byName   map[string][]int // indices of the pins
+	byPath   map[string]int
+	memo     nodes.Memo
 	// missingValues are to be added, one after the other, when all else is done.
 	missingValues []ValueChange
 	notes         []string // for Edit.Notes
@@ -146,18 +150,23 @@ func (s *setter) setScalar(src *syntax.Source, n *yaml.Node, p Pin, field, text 
 	if now, ok := s.written[nodes.Resolve(n)]; ok && now == text {
 		return nil
 	}
-	if n.Kind == yaml.AliasNode && s.follow {
+	change := FieldChange{Image: p.Name, Field: field, Old: nodes.Text(n), New: text, Position: position(src, n)}
+	if n.Kind == yaml.AliasNode && !s.follow && field != FieldValue {
+		s.borrow(src, n, change)
+		return nil
+	} else if n.Kind == yaml.AliasNode && s.follow {
 		n = n.Alias
+		change.Position = position(src, n)
 	}
 	s.written[n] = text
 	s.warnAliases(src, n)
-	s.changed(FieldChange{Image: p.Name, Field: field, Old: nodes.Text(n), New: text, Position: position(src, n)})
+	s.changed(change)
 	return s.edit(src).SetScalar(n, text)
 }
 
 // warnAliases says that other values follow the one that is changed.
 func (s *setter) warnAliases(src *syntax.Source, n *yaml.Node) {
-	if n.Anchor != "" && s.memo.RefersTo(src, n.Anchor) {
+	if n.Anchor != "" && s.memo.Aliases(src, n) > 0 {
 		line, col := src.Place(n)
 		s.result.Warnings = append(s.result.Warnings, fmt.Sprintf("%s:%d:%d: the aliases of &%s change as well", s.file.Name(), line, col, n.Anchor))
 	}
@@ -169,24 +178,33 @@ func (s *setter) change(c Change) (int, error) {
 	var errs []error
 	s.warnDiffering(c)
 	for _, i := range s.sites(c) {
-		st := s.file.found.sites[i]
 		n++
-		c, err := s.meaning(st, c)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		want := st.want(c)
-		want.Misread = s.file.pins[i].Misread
-		if l, ok := st.(interface{ loose(Change) bool }); want == s.file.pins[i] && (!ok || !l.loose(c)) {
-			continue
-		}
-		s.want[want.Path] = want
-		if err := st.set(s, c); err != nil {
+		s.asked[s.file.pins[i].Path] = true
+		if err := s.site(s.file.found.sites[i], c); err != nil {
 			errs = append(errs, err)
 		}
 	}
 	return n, errors.Join(errs...)
+}
+
+// site makes a change of one site.
+func (s *setter) site(st site, c Change) error {
+	c, err := s.meaning(st, c)
+	if err != nil {
+		return err
+	}
+	now, want := s.file.pins[s.byPath[st.pin().Path]], st.want(c)
+	want.Misread = now.Misread
+	if l, ok := st.(interface{ loose(Change) bool }); want == now && (!ok || !l.loose(c)) {
+		return nil
+	}
+	if as, ok := s.want[want.Path]; ok && as == want {
+		return nil // by another name of it
+	} else if ok {
+		return s.file.src.Errorf(nil, "ask for one of them", "image %q is to become %s and %s", want.Name, as.Ref(), want.Ref())
+	}
+	s.want[want.Path] = want
+	return st.set(s, c)
 }
 
 // warnDiffering says that a change puts one tag where pins of the same name have had
@@ -335,53 +353,82 @@ func (s *setter) apply() (*Edit, error) {
 	}
 	edit := s.edits[s.file.src]
 	if edit == nil {
-		return s.result, nil
+		return s.result, s.checkMeaning()
 	}
 	after, err := edit.Apply()
-	if err != nil || after == s.file.src {
+	if err != nil {
 		return s.result, err
 	}
-	if s.result.After, err = s.file.opts.parse(after); err != nil {
-		return nil, err
+	if after != s.file.src {
+		if s.result.After, err = s.file.opts.parse(after); err != nil {
+			return nil, err
+		}
 	}
-	if err := s.checkMeaning(); err != nil {
-		return nil, err
-	}
-	return s.result, nil
+	return s.result, s.checkMeaning()
 }
 
 // checkMeaning compares the pins after with the ones before: the syntax may be as
 // intended and the meaning not, as when a removed field uncovers the one of a
-// merge key. Where an anchor was changed, other pins may follow it.
+// merge key. Where an anchor was changed, other pins may follow it, and where entries
+// of a kustomization apply to what others make, those.
 func (s *setter) checkMeaning() error {
 	if s.values {
 		return nil // a scalar set by its path may be any part of a pin
 	}
-	want := make(map[string]Pin)
-	for _, p := range append(s.file.pins[:len(s.file.pins):len(s.file.pins)], s.added...) {
+	want, follows := make(map[string]Pin), make(map[string]bool)
+	for i, p := range append(s.file.pins[:len(s.file.pins):len(s.file.pins)], s.added...) {
 		if w, ok := s.want[p.Path]; ok {
 			p = w
 		}
 		want[p.Path] = p
+		follows[p.Path] = i < len(s.file.pins) && chained(s.file, i) != nil
 	}
-	for _, got := range s.result.After.pins {
+	for i, got := range s.result.After.pins {
 		w, ok := want[got.Path]
 		delete(want, got.Path)
-		_, asked := s.want[got.Path]
-		if !asked && len(s.result.Warnings) > 0 {
+		_, changes := s.want[got.Path]
+		by := chained(s.result.After, i)
+		chain := by != nil || follows[got.Path]
+		if ok && got.Ref() != s.refBefore(got.Path) && !s.asked[got.Path] && (chain || changes) {
+			s.result.Warnings = append(s.result.Warnings, fmt.Sprintf("%s:%d:%d: image %q becomes %s as well, as entries apply one after the other",
+				s.file.Name(), got.Position.Line, got.Position.Col, got.Name, got.Ref()))
+		}
+		if !changes && (chain || len(s.result.Warnings) > 0) {
 			continue
 		}
-		w.Position, w.Misread = got.Position, got.Misread
-		if !ok || got != w {
-			return &Error{
-				File: s.file.Name(), Line: got.Position.Line, Col: got.Position.Col,
-				Msg:  fmt.Sprintf("refused: image %q would become %s, not %s", got.Name, got.Ref(), w.Ref()),
-				Hint: "write the entry's fields here in place of << and *",
-			}
+		w.Position, w.Misread, w.Unknown = got.Position, got.Misread, got.Unknown
+		switch {
+		case ok && got == w:
+			continue
+		case by != nil && w.Tag+w.Digest == "" && got.NewName == w.NewName:
+			continue // a name alone was asked for
 		}
+		msg, hint := fmt.Sprintf("refused: image %q would become %s, not %s", got.Name, got.Ref(), w.Ref()), "write the entry's fields here in place of << and *"
+		if by != nil {
+			msg += fmt.Sprintf(": the entry for %q at line %d applies to it as well", by.p.Name, by.p.Position.Line)
+			hint = fmt.Sprintf("%s sets what they make together", Pin{Name: w.Name + "=*", Tag: w.Tag, Digest: w.Digest}.Ref())
+		}
+		return &Error{File: s.file.Name(), Line: got.Position.Line, Col: got.Position.Col, Msg: msg, Hint: hint}
 	}
 	for path, w := range want {
 		return s.file.src.Errorf(nil, "edit the file by hand", "refused: %q at %s would be gone", w.Name, path)
 	}
 	return nil
+}
+
+// chained gives the entry that is the last to apply to what the pin of an index
+// makes; nil where there is none.
+func chained(f *File, i int) *fieldsSite {
+	if c, ok := f.found.sites[i].(*chainedSite); ok {
+		return c.by
+	}
+	return nil
+}
+
+// refBefore gives the image at a path as it was.
+func (s *setter) refBefore(path string) string {
+	if i, ok := s.byPath[path]; ok {
+		return s.file.pins[i].Ref()
+	}
+	return ""
 }

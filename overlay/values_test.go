@@ -157,7 +157,7 @@ func fuzzPins(f *testing.F, folder, name string) {
 		f.Add(append([]byte("\ufeff"), bytes.TrimRight(src, "\n")...), uint8(2), "0123", true)
 	}
 	f.Fuzz(func(t *testing.T, src []byte, index uint8, tag string, digest bool) {
-		file, err := overlay.Options{Images: []string{"spec.image", "image"}}.Parse(name, src)
+		file, err := overlay.Options{Images: overlay.ImagePaths("spec.image", "image")}.Parse(name, src)
 		if err != nil {
 			return
 		}

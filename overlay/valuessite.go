@@ -1,6 +1,7 @@
 package overlay
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/overlay/internal/convention"
@@ -9,6 +10,78 @@ import (
 	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
 	"go.yaml.in/yaml/v3"
 )
+
+// values finds the images of Helm values by the conventions of charts.
+func (f *finder) values(root *yaml.Node, path string) {
+	before := f.registry
+	if r := convention.RegistryOfChart(root); before.Text == "" {
+		f.registry = r
+	}
+	if f.registry.Text == "" {
+		f.registry = f.base.Registry(path)
+	}
+	convention.WalkValues(root, path, valuesFinder{f, HelmValues, make(convention.Around)})
+	f.registry = before
+}
+
+// valuesFinder adds what values have.
+type valuesFinder struct {
+	f      *finder
+	format Format
+	around convention.Around
+}
+
+// registry is that of the whole chart, or one that stands around a place.
+func (v valuesFinder) registry(t *nodes.Trail) convention.ChartRegistry {
+	if v.f.registry.Text != "" {
+		return v.f.registry
+	}
+	return v.around.Registry(t)
+}
+
+// image reads the pin under keys of a mapping at a place.
+func (v valuesFinder) image(t *nodes.Trail, item *yaml.Node, k convention.ValueKeys, get func(key string) *yaml.Node, named bool) (*valuesSite, bool) {
+	before := v.f.registry
+	v.f.registry = v.registry(t)
+	defer func() { v.f.registry = before }()
+	return v.f.valuesImage(item, k, get, v.f.path(cmp.Or(t.Path(), ".")), v.format, named)
+}
+
+// Ref adds a whole reference with a tag or a digest.
+func (v valuesFinder) Ref(t *nodes.Trail, field string) {
+	path := v.f.path(t.Path())
+	r, ok := newRefSite(v.f.src, t.Node, v.format, path, field, false)
+	if !ok || r.p.Tag == "" && r.p.Digest == "" {
+		if text := nodes.Text(t.Node); convention.IsNoReference(text) {
+			v.f.notRead(t.Node, path, text)
+		}
+		return
+	}
+	if g := v.registry(t.Up); g.Text != "" && !convention.HasHost(r.p.Name) {
+		r.p.Unknown = g.Doubt()
+	}
+	v.f.sites = append(v.f.sites, r)
+}
+
+// IsImage tells what is an image in the base.
+func (v valuesFinder) IsImage(t *nodes.Trail) bool {
+	return v.f.base.IsBlock(t.Path())
+}
+
+func (v valuesFinder) Block(t *nodes.Trail, k convention.ValueKeys, named bool) bool {
+	st, ok := v.image(t, t.Node, k, convention.FieldsOf(nodes.Resolve(t.Node)), named)
+	if ok {
+		v.f.sites = append(v.f.sites, st)
+	}
+	return ok
+}
+
+func (v valuesFinder) Flat(t *nodes.Trail, m *yaml.Node, k convention.ValueKeys, get func(key string) *yaml.Node) {
+	if st, ok := v.image(t, m, k, get, true); ok {
+		st.p.Position = position(v.f.src, t.Node)
+		v.f.sites = append(v.f.sites, st)
+	}
+}
 
 // valuesSite is an image of Helm values whose parts stand under keys of one
 // mapping. A part is changed where it stands; a digest goes
@@ -46,11 +119,24 @@ func (f *finder) valuesImage(item *yaml.Node, k convention.ValueKeys, get func(k
 			return nil, false
 		}
 	}
+	repository, ok := convention.RepositoryOf(get(k.Name))
 	if !v.readVersion(get) {
+		if ok && (named || repository != "") {
+			f.notRead(item, path, repository+":"+nodes.Text(v.tag))
+		}
 		return nil, false
 	}
-	repository, ok := convention.RepositoryOf(get(k.Name))
 	own := strings.TrimSuffix(nodes.Text(get(k.Registry)), "/")
+	if f.base.Root != nil && ok {
+		b := f.base.Image(strings.TrimPrefix(path, f.prefix), k, named)
+		if own == "" && get(k.Registry) == nil && b.Registry != "" {
+			own, v.shared = b.Registry, "the chart's"
+		}
+		if repository == "" && b.Repository != "" && convention.Leaves(get) {
+			repository, v.keys.Name = b.Repository, ""
+			v.p.RepositoryFrom = Place{f.opts.Base.Name(), position(f.opts.Base.src, b.Node)}
+		}
+	}
 	var unknown string
 	if v.registry, unknown = f.registry.Over(own, repository); v.registry != own {
 		v.shared = f.registry.Key
@@ -62,12 +148,12 @@ func (f *finder) valuesImage(item *yaml.Node, k convention.ValueKeys, get func(k
 	if v.registry != "" {
 		name = v.registry + "/" + strings.TrimPrefix(repository, "/")
 	}
-	if k.Name == "" || repository == "" || !reference.IsName(name) {
+	if k.Name == "" && v.p.RepositoryFrom == (Place{}) || repository == "" || !reference.IsName(name) {
 		if !ok || !named && k.Base == "" && !strings.HasPrefix(repository, "/") {
 			return nil, false
 		}
 		v.keys.Name, name = "", path
-		if unknown = convention.NotHere(nodes.Join(path, "repository")); v.given(get) {
+		if unknown = convention.NotHere(convention.RepositoryOfTag(path)); v.given(get) {
 			unknown = "its repository cannot be told from this file: its parts are joined by the chart, or are variables"
 		}
 	}

@@ -1,10 +1,11 @@
 package overlay
 
 import (
-	"net/url"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/overlay/internal/convention"
 	"github.com/kubepromote/kubepromote/overlay/internal/nodes"
+	"github.com/kubepromote/kubepromote/overlay/internal/reference"
 	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
 	"go.yaml.in/yaml/v3"
 )
@@ -38,22 +39,12 @@ type urlSite struct {
 // revision.
 func newURLSite(src *syntax.Source, n *yaml.Node, path string) (*urlSite, bool) {
 	text := nodes.Text(n)
-	base, query, ok := strings.Cut(text, "?")
-	if !ok || base == "" || isPlaceholder(text) {
+	base, revision, from, to := reference.RevisionIn(text)
+	if revision == "" || convention.IsPlaceholder(text) {
 		return nil, false
 	}
-	for _, key := range []string{"ref=", "version="} {
-		from := len(base) + 1
-		for part := range strings.SplitSeq(query, "&") {
-			raw, found := strings.CutPrefix(part, key)
-			if revision, err := url.QueryUnescape(raw); found && raw != "" && err == nil {
-				p := Pin{Type: TypeRevision, Format: Kustomization, Name: base, Tag: revision, Path: path, Position: position(src, n)}
-				return &urlSite{src: src, node: n, p: p, from: from + len(key), to: from + len(part)}, true
-			}
-			from += len(part) + 1
-		}
-	}
-	return nil, false
+	p := Pin{Type: TypeRevision, Format: Kustomization, Name: base, Tag: revision, Path: path, Position: position(src, n)}
+	return &urlSite{src: src, node: n, p: p, from: from, to: to}, true
 }
 
 func (u *urlSite) pin() Pin { return u.p }
@@ -79,14 +70,6 @@ func (u *urlSite) set(s *setter, c Change) error {
 	// In a query, a plus means a space and a percent sign begins an escape.
 	raw := strings.NewReplacer("%", "%25", "+", "%2B").Replace(w.Tag)
 	return s.edit(u.src).SetPart(u.node, u.from, u.to, raw)
-}
-
-// isChart tells a Chart.yaml from a values file: it has apiVersion v1 or v2, a
-// name and a version, and no kind (https://helm.sh/docs/topics/charts/).
-func isChart(root *yaml.Node) bool {
-	version := nodes.Text(nodes.Value(root, "apiVersion"))
-	return (version == "v1" || version == "v2") && nodes.Value(root, "kind") == nil &&
-		nodes.IsScalar(nodes.Value(root, "name")) && nodes.IsScalar(nodes.Value(root, "version"))
 }
 
 // chart finds the versions of a chart's dependencies. A version may be a range,

@@ -3,6 +3,9 @@ package promote
 import (
 	"errors"
 	"strings"
+
+	"github.com/kubepromote/kubepromote/promote/internal/location"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
 // Advice is a hint as data: what to ask for instead. Only a program knows how its
@@ -35,6 +38,8 @@ const (
 	DoNotCommit Action = "not-commit"
 	// DoAllowTime is the same promotion with more time.
 	DoAllowTime Action = "allow-time"
+	// DoCopy copies an image, "source", to the repository of a target, "target".
+	DoCopy Action = "copy"
 	// DoStatus shows which overlays there are.
 	DoStatus Action = "status"
 	// DoPin pins an image in an overlay: "overlay", its directory, or "file"; "image",
@@ -56,12 +61,12 @@ func advise(do Action, with ...string) Advice {
 
 // pinIn is advice to pin an image in the overlay of a service in an environment; some
 // image where none is named.
-func (s *PipelineSpec) pinIn(service, environment, image string) Advice {
-	what := "overlay"
-	if s.Layout.isFile() {
+func pinIn(p *pipeline.Pipeline, service, environment, image string) Advice {
+	at, what := p.OverlayPath(service, environment), "overlay"
+	if location.IsFile(at) {
 		what = "file"
 	}
-	a := advise(DoPin, what, s.placement().overlayPath(service, environment))
+	a := advise(DoPin, what, at)
 	if image != "" {
 		a.With["image"] = image
 	}
@@ -69,7 +74,7 @@ func (s *PipelineSpec) pinIn(service, environment, image string) Advice {
 }
 
 // forRequest names in advice the services that were asked for.
-func (s *PipelineSpec) forRequest(err error, to *Environment, req Request) error {
+func forRequest(p *pipeline.Pipeline, err error, to *pipeline.Environment, req Request) error {
 	var e *Error
 	if !errors.As(err, &e) {
 		return err
@@ -80,7 +85,7 @@ func (s *PipelineSpec) forRequest(err error, to *Environment, req Request) error
 	case e.Advice.Do == DoPromote && len(req.Services) > 0:
 		e.Advice.With["service"] = strings.Join(req.Services, " ")
 	case e.Advice.Do == DoPin && len(req.Services) > 0:
-		e.Advice = s.pinIn(req.Services[0], to.Name, "")
+		e.Advice = pinIn(p, req.Services[0], to.Name, "")
 	}
 	return err
 }

@@ -3,7 +3,10 @@ package promote
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
+
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
 // Applied is what carrying out a plan did.
@@ -26,7 +29,7 @@ func (r *Refused) Error() string {
 	var reasons []string
 	for _, v := range r.Verdicts {
 		if v.Answer == r.Answer {
-			reasons = append(reasons, v.Gate+": "+v.Reason)
+			reasons = append(reasons, v.Gate+": "+v.Text())
 		}
 	}
 	return strings.Join(reasons, "; ")
@@ -34,6 +37,15 @@ func (r *Refused) Error() string {
 
 // Refusal gives the error that Apply would return, or nil.
 func (p *Plan) Refusal() *Refused {
+	if p.skip && slices.ContainsFunc(p.Services, func(s *ServicePlan) bool { return s.Answer() == Pass }) {
+		return nil
+	}
+	return p.Refused()
+}
+
+// Refused gives what is refused of a plan, or nil: all of it, or, where it is to be
+// carried out without them, the services that are left out.
+func (p *Plan) Refused() *Refused {
 	if p.Answer == Pass {
 		return nil
 	}
@@ -55,16 +67,12 @@ func (p *Promoter) Apply(ctx context.Context, plan *Plan) (*Applied, error) {
 	if r := plan.Refusal(); r != nil {
 		return nil, r
 	}
-	if file := p.Rules.Uncommitted; file != "" && plan.Mode == DeliverCommit {
+	if file := p.Rules.Uncommitted; file != "" && plan.Mode == pipeline.DeliverCommit {
 		return nil, failure("git add "+file+" && git commit", "%s is not committed, and what is committed is judged by committed rules", file)
 	}
 	done := &Applied{Files: []string{}}
-	var all, write []File
+	all, write := plan.files()
 	var paths []string
-	for _, s := range plan.changed() {
-		a, w := s.files()
-		all, write = append(all, a...), append(write, w...)
-	}
 	if len(all) == 0 {
 		return done, nil
 	}
@@ -75,7 +83,7 @@ func (p *Promoter) Apply(ctx context.Context, plan *Plan) (*Applied, error) {
 		done.Files = append(done.Files, f.Path)
 	}
 	ready := func(ctx context.Context) error { return p.unmoved(ctx, plan, paths, write) }
-	if plan.Mode != DeliverCommit {
+	if plan.Mode != pipeline.DeliverCommit {
 		err := ready(ctx)
 		if err == nil && len(write) > 0 {
 			err = p.Repo.Write(ctx, write)
@@ -115,7 +123,7 @@ func (p *Promoter) unmoved(ctx context.Context, plan *Plan, paths []string, writ
 	if state.Head != plan.Head || state.Branch != plan.Branch {
 		return failure("promote again", "the repository has a new commit since the plan was made, or another branch")
 	}
-	if plan.Mode == DeliverCommit {
+	if plan.Mode == pipeline.DeliverCommit {
 		if err := checkCommittable(state); err != nil {
 			return err
 		}

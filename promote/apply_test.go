@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
 func planned(t *testing.T, p *Promoter, req Request) *Plan {
@@ -32,22 +33,22 @@ func TestApplyStale(t *testing.T) {
 	const stale = "the repository has a new commit since the plan was made, or another branch"
 	for _, tc := range []struct {
 		name   string
-		mode   DeliverMode
+		mode   pipeline.DeliverMode
 		change func(*fakeRepo)
 		want   []string
 	}{
-		{"nothing", DeliverWorktree, func(*fakeRepo) {}, nil},
-		{"nothing, to commit", DeliverCommit, func(*fakeRepo) {}, nil},
-		{"a new commit", DeliverWorktree, func(r *fakeRepo) { r.record("x", "eve") }, []string{stale, "hint: promote again"}},
-		{"another branch", DeliverWorktree, func(r *fakeRepo) { r.branch = "other" }, []string{stale, "hint: promote again"}},
-		{"another branch, to commit", DeliverCommit, func(r *fakeRepo) { r.branch = "other" }, []string{stale, "hint: promote again"}},
-		{"a target", DeliverWorktree, func(r *fakeRepo) { r.edit("-- " + cartProduction + " --\nimages: []\n") },
+		{"nothing", pipeline.DeliverWorktree, func(*fakeRepo) {}, nil},
+		{"nothing, to commit", pipeline.DeliverCommit, func(*fakeRepo) {}, nil},
+		{"a new commit", pipeline.DeliverWorktree, func(r *fakeRepo) { r.record("x", "eve") }, []string{stale, "hint: promote again"}},
+		{"another branch", pipeline.DeliverWorktree, func(r *fakeRepo) { r.branch = "other" }, []string{stale, "hint: promote again"}},
+		{"another branch, to commit", pipeline.DeliverCommit, func(r *fakeRepo) { r.branch = "other" }, []string{stale, "hint: promote again"}},
+		{"a target", pipeline.DeliverWorktree, func(r *fakeRepo) { r.edit("-- " + cartProduction + " --\nimages: []\n") },
 			[]string{cartProduction + ": has uncommitted changes (modified)", "hint: git commit " + cartProduction + ", or git stash"}},
-		{"a target, staged", DeliverCommit, func(r *fakeRepo) { r.dirty = map[string]string{webProduction: "staged"} },
+		{"a target, staged", pipeline.DeliverCommit, func(r *fakeRepo) { r.dirty = map[string]string{webProduction: "staged"} },
 			[]string{webProduction + ": has uncommitted changes (staged)", "hint: git commit " + webProduction + ", or git stash"}},
-		{"a merge begins", DeliverCommit, func(r *fakeRepo) { r.busy = "merge" }, []string{"a merge is in progress", "hint: finish it, or git merge --abort"}},
-		{"a merge begins, and there is nothing to commit", DeliverWorktree, func(r *fakeRepo) { r.busy = "merge" }, nil},
-		{"git fails", DeliverWorktree, func(r *fakeRepo) { r.stateErr = errors.New("git: bad index") }, []string{"git: bad index"}},
+		{"a merge begins", pipeline.DeliverCommit, func(r *fakeRepo) { r.busy = "merge" }, []string{"a merge is in progress", "hint: finish it, or git merge --abort"}},
+		{"a merge begins, and there is nothing to commit", pipeline.DeliverWorktree, func(r *fakeRepo) { r.busy = "merge" }, nil},
+		{"git fails", pipeline.DeliverWorktree, func(r *fakeRepo) { r.stateErr = errors.New("git: bad index") }, []string{"git: bad index"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			p, repo := newShop(t, twoServices)
@@ -66,7 +67,7 @@ func TestApplyStale(t *testing.T) {
 				}
 				return
 			}
-			if !slices.Equal(done.Files, []string{cartProduction, webProduction}) || !slices.Equal(done.Files, repo.written) || done.Commit != "" != (tc.mode == DeliverCommit) {
+			if !slices.Equal(done.Files, []string{cartProduction, webProduction}) || !slices.Equal(done.Files, repo.written) || done.Commit != "" != (tc.mode == pipeline.DeliverCommit) {
 				t.Errorf("%+v, written %q", done, repo.written)
 			}
 			if want := strings.Replace(string(before[cartProduction]), "newTag: v1 #", "newTag: v2 #", 1); !strings.HasPrefix(string(repo.MapFS[cartProduction].Data), want) {
@@ -80,7 +81,7 @@ func TestApplyStale(t *testing.T) {
 func TestApplyTwice(t *testing.T) {
 	p, repo := newShop(t, twoServices)
 	req := promoteAll
-	req.Mode = DeliverCommit
+	req.Mode = pipeline.DeliverCommit
 	first, err := p.Apply(context.Background(), planned(t, p, req))
 	if err != nil || first.Commit != "c2" {
 		t.Fatalf("%+v, %v", first, err)
@@ -101,7 +102,7 @@ func TestApplyTwice(t *testing.T) {
 func TestApplyCompletes(t *testing.T) {
 	p, repo := newShop(t, twoServices)
 	req := promoteAll
-	req.Mode = DeliverCommit
+	req.Mode = pipeline.DeliverCommit
 	repo.commitErr = errors.New("hook said no")
 	_, err := p.Apply(context.Background(), planned(t, p, req))
 	wantError(t, err, "the files are written but not committed: hook said no",
@@ -133,7 +134,7 @@ func TestPlanOnDirtyFiles(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
 		change func(*fakeRepo)
-		mode   DeliverMode
+		mode   pipeline.DeliverMode
 		want   []string
 	}{
 		{"the source", func(r *fakeRepo) { r.edit("-- " + cartStaging + " --\nimages: [{name: shop/cart, newTag: v2}]\n") }, "",
@@ -152,9 +153,9 @@ func TestPlanOnDirtyFiles(t *testing.T) {
 		{"source and target", func(r *fakeRepo) { r.dirty = map[string]string{cartStaging: "staged", cartProduction: "conflicted"} }, "",
 			[]string{cartStaging + ": has uncommitted changes (staged)", "hint: git commit " + cartStaging + ", or git stash",
 				cartProduction + ": has uncommitted changes (conflicted)", "hint: git commit " + cartProduction + ", or git stash"}},
-		{"a detached head", func(r *fakeRepo) { r.branch = "" }, DeliverCommit, []string{"HEAD is detached: a commit would be on no branch", "hint: git switch BRANCH"}},
-		{"a rebase", func(r *fakeRepo) { r.busy = "rebase" }, DeliverCommit, []string{"a rebase is in progress", "hint: finish it, or git rebase --abort"}},
-		{"a rebase, and no commit wanted", func(r *fakeRepo) { r.busy = "rebase" }, DeliverWorktree, nil},
+		{"a detached head", func(r *fakeRepo) { r.branch = "" }, pipeline.DeliverCommit, []string{"HEAD is detached: a commit would be on no branch", "hint: git switch BRANCH"}},
+		{"a rebase", func(r *fakeRepo) { r.busy = "rebase" }, pipeline.DeliverCommit, []string{"a rebase is in progress", "hint: finish it, or git rebase --abort"}},
+		{"a rebase, and no commit wanted", func(r *fakeRepo) { r.busy = "rebase" }, pipeline.DeliverWorktree, nil},
 		{"the target, staged by an interrupted run", func(r *fakeRepo) {
 			r.edit("-- " + cartProduction + " --\n# the cart\nimages:\n- name: shop/cart\n  newTag: v2 # since May\n  digest: " + sha("2") + "\n")
 			r.dirty = map[string]string{cartProduction: "staged"}

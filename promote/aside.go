@@ -14,7 +14,7 @@ const gatePlan = "plan"
 // are planned and shown all the same, and it returns nil; else it returns the errors.
 func (w *planner) setAside(service string, errs ...error) error {
 	err := errors.Join(errs...)
-	if err == nil || !w.req.All {
+	if err == nil || !w.several && !w.req.SkipRefused {
 		return err
 	}
 	if w.aside == nil {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	"github.com/kubepromote/kubepromote/promote/internal/location"
 	"github.com/rogpeppe/go-internal/diff"
 )
 
@@ -27,8 +28,17 @@ type CopyPlan struct {
 // copyPaths gives the source and target of each file to be copied.
 func (w *planner) copyPaths(c *draft) [][2]string {
 	var out [][2]string
-	for _, file := range w.Pipeline.Spec.Copy {
-		out = append(out, [2]string{path.Join(path.Dir(c.source.file), file), path.Join(path.Dir(c.plan.TargetFile), file)})
+	seen := make(map[[2]string]bool)
+	for _, p := range c.parts {
+		if location.IsFile(p.site.Path) {
+			continue // what lies beside a file is not its service's
+		}
+		for _, file := range w.Pipeline.Spec.Copy {
+			pair := [2]string{path.Join(path.Dir(p.plan.Source), file), path.Join(path.Dir(p.plan.Target), file)}
+			if !seen[pair] {
+				seen[pair], out = true, append(out, pair)
+			}
+		}
 	}
 	return out
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
 // Files that are promoted as they are.
@@ -48,7 +49,7 @@ func TestCopies(t *testing.T) {
 				}
 				tc.change(repo)
 			}
-			plan, err := p.Plan(context.Background(), Request{Services: []string{"cart"}, To: "production", Mode: DeliverCommit})
+			plan, err := p.Plan(context.Background(), Request{Services: []string{"cart"}, To: "production", Mode: pipeline.DeliverCommit})
 			wantError(t, err, tc.err...)
 			if err != nil {
 				return
@@ -87,7 +88,7 @@ func TestCopyAlone(t *testing.T) {
 	p, repo := newShop(t, overlays(there, there)+
 		"-- apps/cart/overlays/staging/c/app.yaml --\na: 2\n-- apps/cart/overlays/production/c/app.yaml --\na: 1\n")
 	p.Pipeline = pipelineOf(t, "  copy: [c/app.yaml]\n")
-	plan := planned(t, p, Request{Services: []string{"cart"}, To: "production", Mode: DeliverCommit})
+	plan := planned(t, p, Request{Services: []string{"cart"}, To: "production", Mode: pipeline.DeliverCommit})
 	if !plan.Changed() || len(plan.Services[0].Copies) != 1 || !strings.Contains(plan.Services[0].Copies[0].Diff, "-a: 1\n+a: 2\n") {
 		t.Fatalf("%+v", plan.Services[0])
 	}

@@ -8,48 +8,91 @@ import (
 	"slices"
 
 	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
 // edit makes the edits of all services that nothing refuses, as far as they were
-// not made ahead.
+// not made ahead. Parts of one file are edited one after the other.
 func (w *planner) edit(ctx context.Context) error {
-	drafts := slices.Clone(w.drafts)
-	errs := each(ctx, len(drafts), func(n int) error {
-		c := drafts[n]
-		changes := w.changes(c)
-		for _, i := range c.images {
-			i.plan.New = w.pinned(i)
-			c.plan.Images = append(c.plan.Images, i.plan)
-		}
-		if c.ahead == nil || !slices.Equal(c.ahead.asked, changes) {
-			target, err := w.Pipeline.Spec.parse(c.plan.TargetFile, c.target)
-			if err != nil {
-				return err
+	var files [][]partOf
+	at := make(map[string]int)
+	for _, c := range w.drafts {
+		for _, p := range c.parts {
+			for _, i := range p.paired {
+				i.plan.New = w.pinned(i)
+				c.plan.Images = append(c.plan.Images, i.plan)
 			}
-			c.ahead = w.makeEdit(target, changes)
+			n, ok := at[p.plan.Target]
+			if !ok {
+				n = len(files)
+				at[p.plan.Target], files = n, append(files, nil)
+			}
+			files[n] = append(files[n], partOf{c, p, nil})
 		}
-		return w.take(c, c.ahead)
+	}
+	each(ctx, len(files), func(n int) error {
+		w.editFile(files[n])
+		return nil
 	})
-	for n, err := range errs {
-		errs[n] = w.setAside(drafts[n].plan.Service, err)
+	for _, c := range w.drafts {
+		for _, p := range c.parts {
+			c.plan.Files = append(c.plan.Files, p.plan)
+			c.plan.Along = append(c.plan.Along, p.along.plans...)
+		}
+	}
+	var errs []error
+	for _, parts := range files {
+		for _, one := range parts {
+			errs = append(errs, w.setAside(one.draft.plan.Service, one.err))
+		}
 	}
 	return errors.Join(errs...)
+}
+
+// partOf is a part, the draft that it is of, and why it cannot be edited.
+type partOf struct {
+	draft *draft
+	part  *part
+	err   error
+}
+
+// editFile makes the edits of a file's parts. What is refused is shown, and is not in
+// what the others write.
+func (w *planner) editFile(parts []partOf) {
+	before := parts[0].part.target
+	now := before
+	for n := range parts {
+		one := &parts[n]
+		c, p := one.draft, one.part
+		changes := w.changes(p)
+		if p.ahead == nil || n > 0 || !slices.Equal(p.ahead.asked, changes) {
+			target, err := w.Pipeline.Read(p.site, p.plan.Target, now)
+			if err != nil {
+				one.err = err
+				continue
+			}
+			p.ahead = w.makeEdit(target, changes, p.along)
+		}
+		if one.err = w.take(c, p, now, before); one.err == nil && c.plan.Answer() == Pass {
+			now = p.ahead.after
+		}
+	}
 }
 
 // editAhead makes the edit while the target's syntax is at hand, which is many
 // times as large as the file and is not kept. What registries and verifiers say
 // later seldom changes what is written: where it does, the edit is made again.
-func (w *planner) editAhead(c *draft, target *overlay.File) {
-	if changes := w.changes(c); len(c.images) > 0 && len(changes) == len(c.images) {
-		c.ahead = w.makeEdit(target, changes)
+func (w *planner) editAhead(p *part, target *overlay.File) {
+	if changes := w.changes(p); len(p.paired) > 0 && len(changes) == len(p.paired) {
+		p.ahead = w.makeEdit(target, changes, p.along)
 	}
 }
 
 // changes says what a service's promotion asks of its target's file.
-func (w *planner) changes(c *draft) []overlay.Change {
+func (w *planner) changes(p *part) []overlay.Change {
 	var changes []overlay.Change
-	for _, i := range c.images {
-		if i.digest != "" || w.Pipeline.Spec.Pin == PinTag { // else a verdict says why
+	for _, i := range p.paired {
+		if i.digest != "" || w.Pipeline.Spec.Pin == pipeline.PinTag { // else a verdict says why
 			changes = append(changes, i.change(w.pinned(i)))
 		}
 	}
@@ -66,8 +109,8 @@ type madeEdit struct {
 	err     error
 }
 
-func (w *planner) makeEdit(target *overlay.File, changes []overlay.Change) *madeEdit {
-	edit, err := target.Set(changes...)
+func (w *planner) makeEdit(target *overlay.File, changes []overlay.Change, more along) *madeEdit {
+	edit, err := target.Edit(overlay.Request{Changes: slices.Concat(changes, more.changes), Values: more.values})
 	if err == nil && len(edit.Warnings) > 0 {
 		err = failure("write the value in place of the alias", "%s; a promotion changes the images that it names and no others", edit.Warnings[0])
 	}
@@ -81,22 +124,24 @@ func (w *planner) makeEdit(target *overlay.File, changes []overlay.Change) *made
 	return made
 }
 
-// take puts an edit into the plan.
-func (w *planner) take(c *draft, made *madeEdit) error {
+// take puts an edit of a file into the plan. now is what the parts before it have made
+// of the file, before what it was.
+func (w *planner) take(c *draft, p *part, now, before []byte) error {
+	made := p.ahead
 	if made.err != nil {
 		return made.err
 	}
 	c.plan.Warnings = append(c.plan.Warnings, made.notes...)
-	c.plan.write = c.working == nil
-	if c.working != nil && !bytes.Equal(c.working, made.after) {
+	p.plan.write = p.working == nil
+	if p.working != nil && !bytes.Equal(p.working, made.after) {
 		if len(c.plan.Verdicts) == 0 {
-			return uncommitted(c.plan.TargetFile, "modified")
+			return uncommitted(p.plan.Target, "modified")
 		}
 		return nil // refused anyway
 	}
-	c.plan.Changes, c.plan.Diff = made.changes, made.diff
-	if !bytes.Equal(c.target, made.after) {
-		c.plan.file = File{Path: c.plan.TargetFile, Data: made.after, Old: c.target}
+	p.plan.Changes, p.plan.Diff = made.changes, made.diff
+	if !bytes.Equal(now, made.after) {
+		p.plan.file = File{Path: p.plan.Target, Data: made.after, Old: before}
 	}
 	return nil
 }

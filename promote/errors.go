@@ -1,17 +1,18 @@
 package promote
 
 import (
-	"errors"
 	"fmt"
+
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
 // ErrUsage marks errors in what was asked for, such as the name of a service
 // that does not exist. Test with errors.Is.
-var ErrUsage = errors.New("usage error")
+var ErrUsage = pipeline.ErrUsage
 
 // ErrNoPipeline marks the error of a repository that has no pipeline file and no
 // layout that is known. Test with errors.Is.
-var ErrNoPipeline = errors.New("no pipeline")
+var ErrNoPipeline = pipeline.ErrNone
 
 // Error says what went wrong and what to do about it.
 type Error struct {

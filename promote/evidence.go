@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
 // latestTag names no version: what it stands for changes by convention.
@@ -18,12 +21,17 @@ type question struct {
 	ref string
 }
 
+// copyThere advises to copy the image to where the target pulls it from.
+func (q question) copyThere() Advice {
+	return advise(DoCopy, "source", Pin{q.i.source.Tag, q.i.digest}.Ref(q.i.source.Repository()), "target", Pin{Tag: q.i.source.Tag}.Ref(q.i.plan.Repository))
+}
+
 // resolve turns every tag into a digest, once, and finds out whether the target
 // can pull it. Images that the target has already are not asked for.
 func (w *planner) resolve(ctx context.Context) error {
 	var questions []question
 	for _, c := range w.drafts {
-		for _, i := range c.images {
+		for _, i := range c.all() {
 			if i.done {
 				continue
 			}
@@ -38,11 +46,8 @@ func (w *planner) resolve(ctx context.Context) error {
 	// Where the target pulls from another registry, the digest must be there.
 	var elsewhere []question
 	for _, c := range w.drafts {
-		for _, i := range c.images {
-			if w.unknownTarget(c, i) {
-				continue
-			}
-			if !i.done && i.digest != "" && i.plan.Repository != i.source.Repository() && w.Resolver != nil {
+		for _, i := range c.all() {
+			if !w.unknownTarget(c, i) && !i.done && i.digest != "" && i.plan.Repository != i.source.Repository() && w.Resolver != nil {
 				elsewhere = append(elsewhere, question{c, i, w.pulledRef(i)})
 			}
 		}
@@ -50,9 +55,17 @@ func (w *planner) resolve(ctx context.Context) error {
 	return w.resolveAll(ctx, elsewhere, "looking in the target's registry", w.takePresence)
 }
 
+// notAsked is the reason where the policy named cannot be asked about an image.
+const notAsked = "image %q: %s asks for signatures, and no registry may be asked for them"
+
+// imageAt names an image by the place of its pin.
+func imageAt(file string, i overlay.Pin) string {
+	return fmt.Sprintf("%s:%d:%d: image %q", file, i.Position.Line, i.Position.Col, i.Name)
+}
+
 // pulledRef is what the target will pull: with its tag, where that decides.
 func (w *planner) pulledRef(i *draftImage) string {
-	if w.Pipeline.Spec.Pin == PinTag {
+	if w.Pipeline.Spec.Pin == pipeline.PinTag {
 		return Pin{i.source.Tag, i.digest}.Ref(i.plan.Repository)
 	}
 	return i.promotedRef()
@@ -64,19 +77,16 @@ func (w *planner) ask(c *draft, i *draftImage) (question, bool) {
 	case w.checkMisread(c, i):
 		return question{}, false
 	case i.source.Tag == latestTag && i.source.Digest == "":
-		w.say(c, "pin", Fail, "", "%s:%d:%d: image %q is pinned to the tag latest, which names no version",
-			c.source.file, i.source.Position.Line, i.source.Position.Col, i.source.Name).Advice = w.pinAdvice(c, i.source.Name)
+		w.say(c, "pin", Fail, "", "%s is pinned to the tag latest, which names no version", imageAt(i.file, i.source)).Advice = w.pinAdvice(c, i.source.Name)
 		return question{}, false
 	case w.namesEnvironment(i.source.Tag) && i.source.Digest == "":
-		w.say(c, "pin", Fail, "", "%s:%d:%d: image %q is pinned to the tag %s, the name of an environment and of no version",
-			c.source.file, i.source.Position.Line, i.source.Position.Col, i.source.Name, i.source.Tag).Advice = w.pinAdvice(c, i.source.Name)
+		w.say(c, "pin", Fail, "", "%s is pinned to the tag %s, the name of an environment and of no version", imageAt(i.file, i.source), i.source.Tag).Advice = w.pinAdvice(c, i.source.Name)
 		return question{}, false
 	case !i.source.Known():
 		w.unknownSource(c, i)
 		return question{}, false
-	case w.Resolver == nil && i.source.Digest == "" && w.Pipeline.Spec.Pin != PinTag:
-		w.say(c, "resolve", Unknown, "", "%s:%d:%d: image %q is pinned to the tag %s alone, and no registry may be asked for its digest",
-			c.source.file, i.source.Position.Line, i.source.Position.Col, i.source.Name, i.source.Tag).Advice = advise(DoAskRegistry)
+	case w.Resolver == nil && i.source.Digest == "" && w.Pipeline.Spec.Pin != pipeline.PinTag:
+		w.say(c, "resolve", Unknown, "", "%s is pinned to the tag %s alone, and no registry may be asked for its digest", imageAt(i.file, i.source), i.source.Tag).Advice = advise(DoAskRegistry)
 		return question{}, false
 	case w.Resolver == nil:
 		return question{}, false
@@ -88,11 +98,11 @@ func (w *planner) ask(c *draft, i *draftImage) (question, bool) {
 // can be asked. What is pinned by a digest, or by a tag on purpose, is promoted as
 // it stands.
 func (w *planner) unknownSource(c *draft, i *draftImage) {
-	at := fmt.Sprintf("%s:%d:%d: image %q: %s", c.source.file, i.source.Position.Line, i.source.Position.Col, i.source.Name, i.source.Unknown)
+	at := imageAt(i.file, i.source) + ": " + i.source.Unknown
 	switch {
 	case i.source.Digest != "":
 		c.plan.Warnings = append(c.plan.Warnings, at+", so no registry is asked whether it has the recorded digest")
-	case w.Pipeline.Spec.Pin == PinTag:
+	case w.Pipeline.Spec.Pin == pipeline.PinTag:
 		c.plan.Warnings = append(c.plan.Warnings, at+", so no registry is asked whether it has the tag")
 	default:
 		w.say(c, "resolve", Fail, "", "%s, so it cannot be resolved", at)
@@ -106,8 +116,7 @@ func (w *planner) unknownTarget(c *draft, i *draftImage) bool {
 		return false
 	}
 	if !i.done && i.digest != "" && i.source.Known() && w.Resolver != nil {
-		c.plan.Warnings = append(c.plan.Warnings, fmt.Sprintf("%s:%d:%d: image %q: %s, so no registry is asked whether the target can pull it",
-			c.plan.TargetFile, i.target.Position.Line, i.target.Position.Col, i.target.Name, i.target.Unknown))
+		c.plan.Warnings = append(c.plan.Warnings, imageAt(i.plan.File, i.target)+": "+i.target.Unknown+", so no registry is asked whether the target can pull it")
 	}
 	return true
 }
@@ -115,7 +124,7 @@ func (w *planner) unknownTarget(c *draft, i *draftImage) bool {
 // namesEnvironment tells whether a tag is called as an environment of the pipeline.
 // What it stands for changes with each deployment there.
 func (w *planner) namesEnvironment(tag string) bool {
-	return slices.ContainsFunc(w.Pipeline.Spec.Environments, func(e Environment) bool { return strings.EqualFold(e.Name, tag) })
+	return slices.ContainsFunc(w.Pipeline.Spec.Environments, func(e pipeline.Environment) bool { return strings.EqualFold(e.Name, tag) })
 }
 
 func (w *planner) resolveAll(ctx context.Context, questions []question, step string, take func(question, Resolution)) error {
@@ -140,11 +149,11 @@ func (w *planner) checkMisread(c *draft, i *draftImage) bool {
 	if !m.Found() {
 		return false
 	}
-	if m.Value == "" || i.source.Digest != "" && m.Text != i.source.Digest && "sha256:"+m.Text != i.source.Digest {
-		c.plan.Warnings = append(c.plan.Warnings, fmt.Sprintf("%s:%d:%d: %s; %s", c.source.file, m.Position.Line, m.Position.Col, m.Says(w.from.Name), m.Hint()))
+	if !m.Hides(i.source.Digest) {
+		c.plan.Warnings = append(c.plan.Warnings, fmt.Sprintf("%s:%d:%d: %s; %s", i.file, m.Position.Line, m.Position.Col, m.Says(w.from.Name), m.Hint()))
 		return false
 	}
-	w.say(c, "pin", Fail, m.Hint(), "%s:%d:%d: %s", c.source.file, m.Position.Line, m.Position.Col, m.Says(w.from.Name))
+	w.say(c, "pin", Fail, m.Hint(), "%s:%d:%d: %s", i.file, m.Position.Line, m.Position.Col, m.Says(w.from.Name))
 	return true
 }
 
@@ -154,12 +163,10 @@ func (w *planner) takeDigest(q question, r Resolution) {
 	switch {
 	case r.Answer == Pass:
 		q.i.digest = r.Digest
-		if r.TagDigest != "" && r.TagDigest != r.Digest && w.Pipeline.Spec.Pin == PinTag {
+		if r.TagDigest != "" && r.TagDigest != r.Digest && w.Pipeline.Spec.Pin == pipeline.PinTag {
 			w.say(q.c, "resolve", Fail, "pin: tag+digest in the pipeline", "image %q: the tag %s now stands for %s and not for the recorded digest %s, and the pipeline pins by tag",
 				q.i.source.Name, q.i.source.Tag, r.TagDigest, r.Digest)
-			return
-		}
-		if r.TagDigest != "" && r.TagDigest != r.Digest {
+		} else if r.TagDigest != "" && r.TagDigest != r.Digest {
 			q.c.plan.Warnings = append(q.c.plan.Warnings, fmt.Sprintf("image %q: the tag %s now stands for %s; the recorded digest %s is promoted",
 				q.i.source.Name, q.i.source.Tag, r.TagDigest, r.Digest))
 		}
@@ -167,7 +174,7 @@ func (w *planner) takeDigest(q question, r Resolution) {
 		w.say(q.c, "resolve", Fail, "", "image %q: %s", q.i.source.Name, r.Reason)
 	case q.i.source.Digest != "":
 		q.c.plan.Warnings = append(q.c.plan.Warnings, fmt.Sprintf("image %q: the registry could not be asked whether it has the recorded digest: %s", q.i.source.Name, r.Reason))
-	case w.Pipeline.Spec.Pin == PinTag:
+	case w.Pipeline.Spec.Pin == pipeline.PinTag:
 		q.c.plan.Warnings = append(q.c.plan.Warnings, fmt.Sprintf("image %q: the registry could not be asked whether it has the tag: %s", q.i.source.Name, r.Reason))
 	default:
 		w.say(q.c, "resolve", Unknown, "", "image %q: %s", q.i.source.Name, r.Reason)
@@ -178,11 +185,11 @@ func (w *planner) takeDigest(q question, r Resolution) {
 func (w *planner) takePresence(q question, r Resolution) {
 	switch r.Answer {
 	case Pass:
-		if r.TagDigest != "" && r.TagDigest != r.Digest && w.Pipeline.Spec.Pin == PinTag {
-			w.say(q.c, "resolve", Fail, "copy the image there first", "image %q: %s has another digest in the target's registry, %s", q.i.source.Name, q.ref, r.TagDigest)
+		if r.TagDigest != "" && r.TagDigest != r.Digest && w.Pipeline.Spec.Pin == pipeline.PinTag {
+			w.say(q.c, "resolve", Fail, "", "image %q: %s has another digest in the target's registry, %s", q.i.source.Name, q.ref, r.TagDigest).Advice = q.copyThere()
 		}
 	case Fail:
-		w.say(q.c, "resolve", Fail, "copy the image there first", "image %q: %s", q.i.source.Name, r.Reason)
+		w.say(q.c, "resolve", Fail, "", "image %q: %s", q.i.source.Name, r.Reason).Advice = q.copyThere()
 	default:
 		w.say(q.c, "resolve", Unknown, "", "image %q: %s", q.i.source.Name, r.Reason)
 	}
@@ -208,26 +215,28 @@ func (w *planner) verifyBy(ctx context.Context, gate string, req VerifyRequest) 
 	var questions []question
 	for _, c := range w.drafts {
 		// What else would run beside the images that are verified.
-		if slices.ContainsFunc(c.images, func(i *draftImage) bool { return !i.done }) {
+		if slices.ContainsFunc(c.all(), func(i *draftImage) bool { return !i.done }) {
 			for _, u := range c.unread {
-				w.say(c, gate, Unknown, "", "%s:%d:%d: image %q cannot be read, so nobody can say what runs there", u.file, u.Position.Line, u.Position.Col, cmp.Or(u.Text, u.Path))
+				w.say(c, gate, Unknown, "", "%s:%d:%d: image %q cannot be read, so nobody can say what runs there", u.File, u.Position.Line, u.Position.Col, cmp.Or(u.Text, u.Path))
+			}
+			// Whoever can write to the working tree could have made the rules.
+			if file := w.Rules.Uncommitted; file != "" && w.req.Policy == "" {
+				w.say(c, gate, Unknown, "git add "+file+" && git commit", "%s is not committed, and what it asks for does not count until it is", file)
 			}
 		}
-		for _, i := range c.images {
+		for _, i := range c.all() {
 			switch {
 			case i.done:
 			case !i.pulledFromKnown():
-				w.say(c, gate, Unknown, "", "%s:%d:%d: image %q: %s, so nothing can be verified",
-					c.plan.TargetFile, i.target.Position.Line, i.target.Position.Col, i.target.Name, i.target.Unknown)
-			case i.digest == "" && w.Pipeline.Spec.Pin == PinTag:
+				w.say(c, gate, Unknown, "", "%s: %s, so nothing can be verified", imageAt(i.plan.File, i.target), i.target.Unknown)
+			case i.digest == "" && w.Pipeline.Spec.Pin == pipeline.PinTag:
 				w.say(c, gate, Unknown, "", "image %q: its digest is not known, so nothing can be verified", i.source.Name)
 			case i.digest == "":
 			case w.Verifier == nil:
-				w.say(c, gate, Unknown, "", "image %q: %s asks for signatures, and no registry may be asked for them",
-					i.source.Name, req.Policy).Advice = advise(DoAskRegistry)
+				w.say(c, gate, Unknown, "", notAsked, i.source.Name, req.Policy).Advice = advise(DoAskRegistry)
 			default:
 				questions = append(questions, question{c, i, i.promotedRef()})
-				req.Images = append(req.Images, i.promotedRef())
+				req.Images, req.Services = append(req.Images, i.promotedRef()), append(req.Services, c.plan.Service)
 			}
 		}
 	}
@@ -242,13 +251,13 @@ func (w *planner) verifyBy(ctx context.Context, gate string, req VerifyRequest) 
 		q := questions[n]
 		q.i.plan.Evidence = append(q.i.plan.Evidence, r.Evidence...)
 		v := w.say(q.c, gate, r.Answer, "", "image %q: %s", q.i.source.Name, r.Reason)
+		v.Rule, v.Override = r.Rule, r.Override
 		if r.Override == "" {
 			for _, warning := range r.Warnings {
 				q.c.plan.Warnings = append(q.c.plan.Warnings, fmt.Sprintf("image %q: %s", q.i.source.Name, warning))
 			}
 		} else {
-			v.Override = r.Override
-			q.c.plan.Warnings = append(q.c.plan.Warnings, fmt.Sprintf("image %q is NOT verified: %s; %s", q.i.source.Name, r.Reason, r.Override))
+			q.c.plan.Warnings = append(q.c.plan.Warnings, fmt.Sprintf("NOT verified: %s; %s", v.Text(), r.Override))
 		}
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
 // What registries say of the source's references, and what is made of it. A
@@ -84,11 +85,11 @@ func TestPresence(t *testing.T) {
 		want       []string
 	}{
 		{name: "it is", tags: map[string]string{"prod/cart:x": sha("2")}},
-		{name: "it is not", want: []string{`resolve=fail image "cart": prod/cart@sha:2 is not there; copy the image there first`}},
+		{name: "it is not", want: []string{`resolve=fail image "cart": prod/cart@sha:2 is not there; copy dev/cart:v2@sha:2 prod/cart:v2`}},
 		{name: "nobody answers", down: []string{"prod/cart"}, want: []string{`resolve=unknown image "cart": no route to prod/cart; `}},
 		{name: "by tag", spec: "  pin: tag\n  allowMutable: true\n", tags: map[string]string{"prod/cart:v2": sha("2")}},
 		{name: "by tag, which is another", spec: "  pin: tag\n  allowMutable: true\n", tags: map[string]string{"prod/cart:v2": sha("3"), "prod/cart:x": sha("2")},
-			want: []string{`resolve=fail image "cart": prod/cart:v2@sha:2 has another digest in the target's registry, sha:3; copy the image there first`}},
+			want: []string{`resolve=fail image "cart": prod/cart:v2@sha:2 has another digest in the target's registry, sha:3; copy dev/cart:v2@sha:2 prod/cart:v2`}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			p, _ := newShop(t, overlays("images:\n- {name: cart, newName: dev/cart, newTag: v2}", "images:\n- {name: cart, newName: prod/cart, newTag: v1}"))
@@ -102,6 +103,9 @@ func TestPresence(t *testing.T) {
 			var got []string
 			for _, v := range plan.Services[0].Verdicts {
 				line := fmt.Sprintf("%s=%s %s; %s", v.Gate, v.Answer, v.Reason, v.Hint)
+				if v.Advice.Do != "" {
+					line += string(v.Advice.Do) + " " + v.Advice.With["source"] + " " + v.Advice.With["target"]
+				}
 				got = append(got, strings.NewReplacer(sha("2"), "sha:2", sha("3"), "sha:3").Replace(line))
 			}
 			if d := cmp.Diff(tc.want, got); d != "" {
@@ -140,17 +144,17 @@ func TestVerifying(t *testing.T) {
 		lines []string
 	}{
 		{"signed", signed, Pass, []string{"cart: verify=pass image \"shop/cart\": signed by release"}},
-		{"by nobody", Verification{Answer: Fail, Reason: "no signature"}, Fail, []string{"cart: verify=fail image \"shop/cart\": no signature"}},
+		{"by nobody", Verification{Answer: Fail, Reason: "no signature", Rule: "images.yaml:7:5"}, Fail, []string{"cart: verify=fail images.yaml:7:5: image \"shop/cart\": no signature"}},
 		{"unknown", Verification{Answer: Unknown, Reason: "no answer"}, Unknown, []string{"cart: verify=unknown image \"shop/cart\": no answer"}},
 		{"to wait for", Verification{Answer: Wait, Reason: "not old enough"}, Wait, []string{"cart: verify=wait image \"shop/cart\": not old enough"}},
 		{"let through", Verification{Answer: Pass, Reason: "no signature", Override: "the policy only warns", Warnings: []string{"x"}}, Pass, []string{
-			"cart: verify=pass image \"shop/cart\": no signature", "cart: warning: image \"shop/cart\" is NOT verified: no signature; the policy only warns"}},
+			"cart: verify=pass image \"shop/cart\": no signature", "cart: warning: NOT verified: image \"shop/cart\": no signature; the policy only warns"}},
 		{"with a warning", Verification{Answer: Pass, Reason: "signed", Warnings: []string{"the key ends soon"}}, Pass, []string{
 			"cart: verify=pass image \"shop/cart\": signed", "cart: warning: image \"shop/cart\": the key ends soon"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			p, _ := newShop(t, twoServices)
-			p.Pipeline.Spec.Environments[2].Verify = &VerifyRule{Policy: "images.yaml"}
+			p.Pipeline.Spec.Environments[2].Verify = &pipeline.VerifyRule{Policy: "images.yaml"}
 			i := &inspector{answers: map[string]Verification{cart: tc.cart, web: signed}}
 			p.Verifier = i
 			plan := planned(t, p, promoteAll)
@@ -163,7 +167,7 @@ func TestVerifying(t *testing.T) {
 			if d := cmp.Diff(tc.lines, got); d != "" || plan.Answer != tc.want {
 				t.Errorf("%s\n%s", plan.Answer, d)
 			}
-			want := []VerifyRequest{{Policy: "images.yaml", Images: []string{cart, web}, Environment: "production"}}
+			want := []VerifyRequest{{Policy: "images.yaml", Images: []string{cart, web}, Services: []string{"cart", "web"}, Environment: "production"}}
 			if d := cmp.Diff(want, i.asked); d != "" {
 				t.Error(d)
 			}
@@ -181,7 +185,7 @@ func TestVerifying(t *testing.T) {
 // used is an error, not a verdict.
 func TestVerifyingByAnotherPolicy(t *testing.T) {
 	p, _ := newShop(t, twoServices)
-	p.Pipeline.Spec.Environments[2].Verify = &VerifyRule{Policy: "images.yaml"}
+	p.Pipeline.Spec.Environments[2].Verify = &pipeline.VerifyRule{Policy: "images.yaml"}
 	i := &inspector{err: errors.New("other.yaml:1:1: no policy")}
 	p.Verifier = i
 	req := promoteAll
@@ -203,7 +207,7 @@ func TestVerifyingOffline(t *testing.T) {
 		}
 		p, _ := newShop(t, overlays("images:\n- {name: shop/cart, "+image+"}", "images:\n- {name: shop/cart, newTag: v1}"))
 		p.Pipeline = pipelineOf(t, spec)
-		p.Pipeline.Spec.Environments[2].Verify = &VerifyRule{Policy: "images.yaml"}
+		p.Pipeline.Spec.Environments[2].Verify = &pipeline.VerifyRule{Policy: "images.yaml"}
 		p.Resolver = nil
 		plan := planned(t, p, Request{Services: []string{"cart"}, To: "production"})
 		v := plan.Services[0].Verdicts
@@ -217,7 +221,7 @@ func TestVerifyingOffline(t *testing.T) {
 func TestNothingIsAskedOfWhatIsThere(t *testing.T) {
 	there := "images:\n- {name: shop/cart, newTag: v2, digest: " + sha("2") + "}"
 	p, _ := newShop(t, overlays(there, there))
-	p.Pipeline.Spec.Environments[2].Verify = &VerifyRule{Policy: "images.yaml"}
+	p.Pipeline.Spec.Environments[2].Verify = &pipeline.VerifyRule{Policy: "images.yaml"}
 	r, i := &registry{}, &inspector{}
 	p.Resolver, p.Verifier = r, i
 	plan := planned(t, p, Request{Services: []string{"cart"}, To: "production"})

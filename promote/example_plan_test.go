@@ -9,6 +9,7 @@ import (
 	"testing/fstest"
 
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
 // checkout is a repository in memory in which everything is committed. Package
@@ -66,7 +67,7 @@ func newPromoter() *promote.Promoter {
 		"apps/cart/overlays/staging/kustomization.yaml":    {Data: []byte("images:\n- name: shop/cart\n  newTag: v2\n")},
 		"apps/cart/overlays/production/kustomization.yaml": {Data: []byte("images:\n- name: shop/cart\n  newTag: v1 # since May\n")},
 	}}
-	pipeline, err := promote.Discover(repo)
+	pipeline, _, err := pipeline.Discover(context.Background(), repo)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -86,7 +87,7 @@ func ExamplePromoter_Plan() {
 		for _, i := range s.Images {
 			fmt.Println(s.Service, i.Name, i.Old.Short(), "→", i.New.Short())
 		}
-		fmt.Print(s.Diff)
+		fmt.Print(s.Files[0].Diff)
 	}
 	// Output:
 	// staging → production pass
@@ -105,7 +106,7 @@ func ExamplePromoter_Plan() {
 // the promotion.
 func ExamplePromoter_Apply() {
 	ctx, p := context.Background(), newPromoter()
-	plan, err := p.Plan(ctx, promote.Request{Services: []string{"cart"}, To: "production", Mode: promote.DeliverCommit})
+	plan, err := p.Plan(ctx, promote.Request{Services: []string{"cart"}, To: "production", Mode: pipeline.DeliverCommit})
 	if err != nil {
 		fmt.Println(err)
 		return

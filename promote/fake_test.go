@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
 
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"golang.org/x/tools/txtar"
 )
 
@@ -256,9 +258,9 @@ func (r *registry) holds(named, digest string) bool {
 }
 
 // pipelineOf makes a pipeline of staging and production with more lines of spec.
-func pipelineOf(t testing.TB, spec string) *Pipeline {
+func pipelineOf(t testing.TB, spec string) *pipeline.Pipeline {
 	t.Helper()
-	p, err := ParsePipeline("promotion.yaml", []byte(`apiVersion: kubepromote.dev/v1alpha1
+	p, err := pipeline.Parse("promotion.yaml", []byte(`apiVersion: kubepromote.dev/v1alpha1
 kind: Pipeline
 spec:
   environments:
@@ -315,7 +317,7 @@ func outline(p *Plan) []string {
 			out = append(out, fmt.Sprintf("%s: %s %s → %s", s.Service, i.Name, i.Old.Ref(""), i.New.Ref("")))
 		}
 		for _, v := range s.Verdicts {
-			out = append(out, fmt.Sprintf("%s: %s=%s %s", s.Service, v.Gate, v.Answer, v.Reason))
+			out = append(out, fmt.Sprintf("%s: %s=%s %s", s.Service, v.Gate, v.Answer, v.Text()))
 		}
 		for _, w := range s.Warnings {
 			out = append(out, s.Service+": warning: "+w)
@@ -360,4 +362,21 @@ func split(err error) []error {
 		return all
 	}
 	return []error{err}
+}
+
+// memory is a tree of files for tests that need no Git.
+type memory struct{ fstest.MapFS }
+
+func (m memory) ReadAny(dir string, names []string) (found Found, err error) {
+	for _, name := range names {
+		if data, err := m.ReadFile(path.Join(dir, name)); err == nil {
+			if found.Have = append(found.Have, name); len(found.Have) == 1 {
+				found.Name, found.Data = name, data
+			}
+		}
+	}
+	if len(found.Have) == 0 {
+		return found, fs.ErrNotExist
+	}
+	return found, nil
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
 // attested answers as the verifier of a registry does in which one environment's
@@ -47,8 +48,8 @@ func TestPromotedGate(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			p := shop(t, "- {name: cart, newName: "+tc.image+", digest: "+digest+"}\n", "- {name: cart, newName: "+tc.image+", newTag: v1}\n")
 			to := &p.Pipeline.Spec.Environments[1]
-			to.Verify = &VerifyRule{Policy: "images.yaml"}
-			to.Gates = []Gate{{Promoted: &PromotedGate{Environment: "staging", Policy: "promotions.yaml"}}}
+			to.Verify = &pipeline.VerifyRule{Policy: "images.yaml"}
+			to.Gates = []pipeline.Gate{{Promoted: &pipeline.PromotedGate{Environment: "staging", Policy: "promotions.yaml"}}}
 			verifier := &attested{environment: tc.attested}
 			p.Verifier = verifier
 			plan, err := p.Plan(context.Background(), Request{Services: []string{"cart"}, To: "production"})
@@ -63,8 +64,9 @@ func TestPromotedGate(t *testing.T) {
 				t.Errorf("%s\n%s", plan.Answer, d)
 			}
 			images := []string{tc.image + "@" + digest}
-			want := []VerifyRequest{{Policy: "images.yaml", Images: images, Environment: "production"},
-				{Policy: "promotions.yaml", Images: images, Environment: "production", Promoted: "staging"}}
+			services := []string{"cart"}
+			want := []VerifyRequest{{Policy: "images.yaml", Images: images, Services: services, Environment: "production"},
+				{Policy: "promotions.yaml", Images: images, Services: services, Environment: "production", Promoted: "staging"}}
 			if d := cmp.Diff(want, verifier.asked); d != "" {
 				t.Error(d)
 			}
@@ -78,7 +80,7 @@ func TestPromotedGate(t *testing.T) {
 // Where no registry may be asked, a gate that needs one is unknown.
 func TestPromotedGateOffline(t *testing.T) {
 	p := shop(t, "- {name: cart, digest: sha256:1111111111111111111111111111111111111111111111111111111111111111}\n", "- {name: cart, newTag: v1}\n")
-	p.Pipeline.Spec.Environments[1].Gates = []Gate{{Promoted: &PromotedGate{Environment: "staging", Policy: "promotions.yaml"}}}
+	p.Pipeline.Spec.Environments[1].Gates = []pipeline.Gate{{Promoted: &pipeline.PromotedGate{Environment: "staging", Policy: "promotions.yaml"}}}
 	plan, err := p.Plan(context.Background(), Request{Services: []string{"cart"}, To: "production"})
 	if err != nil || plan.Answer != Unknown {
 		t.Errorf("%v, %v", plan, err)

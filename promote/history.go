@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
 // maxPathspecs is how many services are named to Git one by one; beyond that
@@ -44,6 +46,8 @@ type ImageChange struct {
 	Repository string `json:"repository"`
 	Old        Pin    `json:"old"`
 	New        Pin    `json:"new"`
+	// File is the one that it stands in.
+	File string `json:"file"`
 
 	path string
 }
@@ -61,7 +65,7 @@ type HistoryRequest struct {
 // has the newer part of the history alone, the error is *Truncated, after that part
 // has been visited.
 func (p *Promoter) History(ctx context.Context, log Log, req HistoryRequest, visit func(Change) bool) error {
-	h := &historian{Promoter: p, ctx: ctx, log: log, req: req, visit: visit, wanted: make(map[string]bool), held: make(map[[2]string]*pendingChange), batch: firstBatch}
+	h := &historian{Promoter: p, ctx: ctx, log: log, req: req, visit: visit, wanted: make(map[string]bool), held: make(map[pendingKey]*pendingChange), batch: firstBatch}
 	for _, s := range req.Services {
 		h.wanted[s] = true
 	}
@@ -70,7 +74,7 @@ func (p *Promoter) History(ctx context.Context, log Log, req HistoryRequest, vis
 			return err
 		}
 	}
-	err := log.Commits(ctx, p.Pipeline.Spec.placement().pathspecs(req.Services), h.commit)
+	err := log.Commits(ctx, p.Pipeline.Pathspecs(req.Services), h.commit)
 	var truncated *Truncated
 	if err != nil && !errors.As(err, &truncated) {
 		return err
@@ -87,7 +91,8 @@ func (p *Promoter) History(ctx context.Context, log Log, req HistoryRequest, vis
 		return cmp.Or(b.change.Time.Compare(a.change.Time), strings.Compare(a.file.Path, b.file.Path))
 	})
 	for _, p := range held {
-		if err := h.emit(p, imageChanges(nil, p.images)); err != nil || h.stopped {
+		c, err := h.change(p, imageChanges(p.file.Path, nil, p.images))
+		if err != nil || c != nil && !h.visit(*c) {
 			return err
 		}
 	}
@@ -102,22 +107,33 @@ type historian struct {
 	req    HistoryRequest
 	visit  func(Change) bool
 	wanted map[string]bool
+	names  pipeline.ByService
 
 	pending []*pendingChange
-	blobs   map[string]string // a path that each blob stood at
+	blobs   map[string][]string // the paths that each blob stood at
 	batch   int
 	stopped bool
 	// held are changes whose older version cannot be read: what they changed is
 	// told by the next older one that can.
-	held map[[2]string]*pendingChange
+	held map[pendingKey]*pendingChange
 }
 
+// pendingChange is what a commit has changed in one file of a service.
 type pendingChange struct {
 	change  Change
 	merge   bool
 	records func() map[[2]string]Trailers // those of the commit, read once
 	file    FileVersion
+	site    pipeline.Site // without a service where the file is shared
 	images  []overlay.Pin // of the newer version
+}
+
+// pendingKey tells files apart in which a service has its pins. The three names that a
+// kustomization has are one.
+type pendingKey struct{ service, environment, path string }
+
+func (p *pendingChange) key() pendingKey {
+	return pendingKey{p.change.Service, p.change.Environment, p.site.Path}
 }
 
 // Blobs are read for some changes at once: for few at first, because a caller
@@ -129,27 +145,25 @@ const (
 
 func (h *historian) commit(c Commit) (bool, error) {
 	records := sync.OnceValue(func() map[[2]string]Trailers { return recordsOf(c.Message) })
-	here := make(map[[2]string]*pendingChange)
+	here := make(map[pendingKey]*pendingChange)
 	for _, f := range c.Files {
-		service, environment, ok := h.Pipeline.Spec.placement().match(f.Path)
-		if !ok || len(h.wanted) > 0 && !h.wanted[service] || h.req.Environment != "" && h.req.Environment != environment {
-			continue
+		for _, one := range h.Pipeline.Match(f.Path) {
+			if one.Service != "" && !h.wants(one) || h.req.Environment != "" && h.req.Environment != one.Environment {
+				continue
+			}
+			h.note(f)
+			one.Service = h.name(one)
+			p := &pendingChange{file: f, site: one, merge: len(c.Parents) > 1, records: records, change: Change{
+				Service: one.Service, Environment: one.Environment,
+				Commit: c.Hash, Time: c.Time, Author: c.Author, Email: c.Email, Subject: firstLine(c.Message),
+			}}
+			if other := here[p.key()]; other != nil {
+				other.rename(f)
+				continue
+			}
+			here[p.key()] = p
+			h.pending = append(h.pending, p)
 		}
-		if _, err := h.Pipeline.Environment(environment); err != nil {
-			continue
-		}
-		h.note(f)
-		key := [2]string{service, environment}
-		if p := here[key]; p != nil {
-			p.rename(f)
-			continue
-		}
-		p := &pendingChange{file: f, merge: len(c.Parents) > 1, records: records, change: Change{
-			Service: service, Environment: environment,
-			Commit: c.Hash, Time: c.Time, Author: c.Author, Email: c.Email, Subject: firstLine(c.Message),
-		}}
-		here[key] = p
-		h.pending = append(h.pending, p)
 	}
 	if len(h.pending) >= h.batch {
 		h.batch = min(2*h.batch, maxBatch)
@@ -162,11 +176,11 @@ func (h *historian) commit(c Commit) (bool, error) {
 
 func (h *historian) note(f FileVersion) {
 	if h.blobs == nil {
-		h.blobs = make(map[string]string)
+		h.blobs = make(map[string][]string)
 	}
 	for _, id := range []string{f.Old, f.New} {
-		if id != "" {
-			h.blobs[id] = f.Path
+		if id != "" && !slices.Contains(h.blobs[id], f.Path) {
+			h.blobs[id] = append(h.blobs[id], f.Path)
 		}
 	}
 }
@@ -182,17 +196,49 @@ func (p *pendingChange) rename(f FileVersion) {
 	}
 }
 
+// name is what a service is called: behind its other holes where two would be alike.
+func (h *historian) name(one pipeline.Site) string {
+	if len(one.Holes) == 0 || one.Service == "" {
+		return one.Service
+	}
+	if h.names == nil {
+		h.names, _ = h.Pipeline.Sites(h.Repo).All() // what cannot be listed has its short name
+	}
+	if full := one.FullName(); h.names[full] != nil {
+		return full
+	}
+	return one.Service
+}
+
+// wants tells whether the history of a site is asked for.
+func (h *historian) wants(one pipeline.Site) bool {
+	return len(h.wanted) == 0 || h.wanted[one.Service] || h.wanted[one.FullName()]
+}
+
+// siteKey tells sites apart whose service is open.
+type siteKey struct {
+	path, environment string
+	entry             int
+}
+
+func keyOf(s pipeline.Site) siteKey { return siteKey{s.Path, s.Environment, s.Entry} }
+
+// version is a file's content, as the services that have a part of it see it.
+type version map[string][]overlay.Pin
+
 // flush reads the blobs and visits what is pending.
 func (h *historian) flush() error {
-	ids := make([]string, 0, len(h.blobs))
-	for id := range h.blobs {
-		ids = append(ids, id)
-	}
-	versions := map[string][]overlay.Pin{"": nil}
+	ids := slices.Collect(maps.Keys(h.blobs))
+	versions := make(map[string]map[siteKey]version) // by blob
 	if len(ids) > 0 {
 		err := h.log.Blobs(h.ctx, ids, func(id string, data []byte) error {
-			if f, err := h.Pipeline.Spec.parse(h.blobs[id], data); err == nil {
-				versions[id] = f.Images()
+			versions[id] = make(map[siteKey]version)
+			for _, file := range h.blobs[id] {
+				for _, one := range h.Pipeline.Match(file) {
+					if v, err := h.read(one, file, data); err == nil {
+						versions[id][keyOf(one)] = v
+					}
+				}
 			}
 			return nil
 		})
@@ -200,51 +246,121 @@ func (h *historian) flush() error {
 			return err
 		}
 	}
+	var last *Change // of one commit, service and environment, which several files may have
+	say := func() {
+		if last != nil && !h.stopped {
+			h.stopped = !h.visit(*last)
+		}
+		last = nil
+	}
 	for _, p := range h.pending {
+		for _, one := range h.shares(p, versions) {
+			c, err := h.compare(one, versions)
+			if err != nil {
+				return err
+			}
+			if c != nil && last != nil && last.Commit == c.Commit && last.Service == c.Service && last.Environment == c.Environment {
+				last.join(c)
+			} else if c != nil {
+				say()
+				last = c
+			}
+		}
 		if h.stopped {
 			break
 		}
-		if err := h.compare(p, versions); err != nil {
-			return err
-		}
 	}
+	say()
 	h.pending, h.blobs = nil, nil
 	return nil
 }
 
-// compare visits a change, or holds it where its older version cannot be read.
-func (h *historian) compare(p *pendingChange, versions map[string][]overlay.Pin) error {
-	key := [2]string{p.change.Service, p.change.Environment}
-	now, readable := versions[p.file.New]
-	old, oldReadable := versions[p.file.Old]
-	if held := h.held[key]; held != nil {
+// read gives the pins that the services of a site have in a version of its file.
+func (h *historian) read(one pipeline.Site, file string, data []byte) (version, error) {
+	f, err := h.Pipeline.Read(one, file, data)
+	if err != nil {
+		return nil, err
+	}
+	v := make(version)
+	parts := []pipeline.Site{one}
+	if one.Service == "" {
+		parts = one.Split(f)
+	}
+	for _, part := range parts {
+		if v[part.Service], err = part.Pins(f); err != nil {
+			return nil, err
+		}
+	}
+	return v, nil
+}
+
+// shares gives what is pending for each service that has a part of a file.
+func (h *historian) shares(p *pendingChange, versions map[string]map[siteKey]version) []*pendingChange {
+	if p.site.Service != "" {
+		return []*pendingChange{p}
+	}
+	services := make(map[string]bool)
+	for _, id := range []string{p.file.Old, p.file.New} {
+		for service := range versions[id][keyOf(p.site)] {
+			services[service] = true
+		}
+	}
+	var out []*pendingChange
+	for _, service := range slices.Sorted(maps.Keys(services)) {
+		one := *p
+		one.site.Service, one.change.Service = service, service
+		if h.wants(one.site) {
+			out = append(out, &one)
+		}
+	}
+	return out
+}
+
+// join takes what another file of the same commit has changed.
+func (c *Change) join(other *Change) {
+	c.Images = append(c.Images, other.Images...)
+	c.Mismatch = cmp.Or(c.Mismatch, other.Mismatch)
+	if c.Record == nil {
+		c.Record, c.RecordCommit = other.Record, other.RecordCommit
+	}
+}
+
+// compare gives a change, or holds it where its older version cannot be read.
+func (h *historian) compare(p *pendingChange, versions map[string]map[siteKey]version) (*Change, error) {
+	at := func(id string) ([]overlay.Pin, bool) {
+		v, ok := versions[id][keyOf(p.site)]
+		return v[path.Base(p.change.Service)], ok || id == ""
+	}
+	now, readable := at(p.file.New)
+	old, oldReadable := at(p.file.Old)
+	if held := h.held[p.key()]; held != nil {
 		p, now, readable = held, held.images, true // the held change is told in place of this
 	}
 	if !readable {
-		return nil // a version that nobody can read changed no pin that anybody could use
+		return nil, nil // a version that nobody can read changed no pin that anybody could use
 	}
 	if !oldReadable {
 		p.images = now
-		h.held[key] = p
-		return nil
+		h.held[p.key()] = p
+		return nil, nil
 	}
-	delete(h.held, key)
-	return h.emit(p, imageChanges(old, now))
+	delete(h.held, p.key())
+	return h.change(p, imageChanges(p.file.Path, old, now))
 }
 
-func (h *historian) emit(p *pendingChange, images []ImageChange) error {
+// change is a change of pins with its record, or nil where none has changed.
+func (h *historian) change(p *pendingChange, images []ImageChange) (*Change, error) {
 	if len(images) == 0 {
-		return nil
+		return nil, nil
 	}
 	p.change.Images = images
 	p.change.addRecord(p.records())
 	if p.merge && p.change.Record == nil {
 		if err := h.addMerged(&p.change, p.file.Path); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	h.stopped = !h.visit(p.change)
-	return nil
+	return &p.change, nil
 }
 
 // addMerged takes the record from the commit that a merge has brought, where that
@@ -298,7 +414,7 @@ func pinKey(versions ...[]overlay.Pin) func(overlay.Pin) string {
 
 // imageChanges compares the pins of two versions of a file, in the order of the
 // new one; images that are gone come last.
-func imageChanges(old, now []overlay.Pin) []ImageChange {
+func imageChanges(file string, old, now []overlay.Pin) []ImageChange {
 	key := pinKey(old, now)
 	before := make(map[string]overlay.Pin, len(old))
 	for _, i := range old {
@@ -310,12 +426,12 @@ func imageChanges(old, now []overlay.Pin) []ImageChange {
 		delete(before, key(i))
 		oldPin, newPin := Pin{b.Tag, b.Digest}, Pin{i.Tag, i.Digest}
 		if oldPin != newPin || b.Name != "" && b.Repository() != i.Repository() {
-			out = append(out, ImageChange{Name: i.Name, path: i.Path, Repository: i.Repository(), Old: oldPin, New: newPin})
+			out = append(out, ImageChange{Name: i.Name, File: file, path: i.Path, Repository: i.Repository(), Old: oldPin, New: newPin})
 		}
 	}
 	for _, i := range old {
 		if _, gone := before[key(i)]; gone && (i.Tag != "" || i.Digest != "") {
-			out = append(out, ImageChange{Name: i.Name, path: i.Path, Repository: i.Repository(), Old: Pin{i.Tag, i.Digest}})
+			out = append(out, ImageChange{Name: i.Name, File: file, path: i.Path, Repository: i.Repository(), Old: Pin{i.Tag, i.Digest}})
 		}
 	}
 	return out

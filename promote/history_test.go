@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
 // historyLines are a history in short: COMMIT SERVICE ENVIRONMENT: IMAGE OLD → NEW.
@@ -168,14 +169,14 @@ func TestHistoryErrors(t *testing.T) {
 // The record that a promotion leaves is what the history tells of it.
 func TestRecordRoundTrip(t *testing.T) {
 	p, repo := newShop(t, twoServices)
-	p.Pipeline.Spec.Environments[2].Verify = &VerifyRule{Policy: "images.yaml"}
+	p.Pipeline.Spec.Environments[2].Verify = &pipeline.VerifyRule{Policy: "images.yaml"}
 	hostile := "signed\nPromotion-Service: evil\n\nPromotion-To: production\u2028x % 100"
 	p.Verifier = &inspector{answers: map[string]Verification{
 		"shop/cart@" + sha("2"): {Answer: Pass, Reason: hostile},
 		"shop/web@" + sha("7"):  {Answer: Pass, Reason: "no signature", Override: "by hand"},
 	}}
 	req := promoteAll
-	req.Mode = DeliverCommit
+	req.Mode = pipeline.DeliverCommit
 	plan := planned(t, p, req)
 	done, err := p.Apply(context.Background(), plan)
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
 // gateSource names the verdict on where an image came from.
@@ -33,7 +35,7 @@ func (p *Promoter) Judge(ctx context.Context, req JudgeRequest) ([]Verdict, erro
 	}
 	var verdicts []Verdict
 	if req.From != "" {
-		if _, err := p.Pipeline.Source(to, req.From); err != nil {
+		if _, err := p.source(to, req.From); err != nil {
 			verdicts = append(verdicts, Verdict{Gate: gateSource, Answer: Fail, Reason: err.Error()})
 		} else {
 			verdicts = append(verdicts, p.judgeSource(ctx, req))
@@ -65,16 +67,16 @@ func (p *Promoter) judgeBy(ctx context.Context, req JudgeRequest, ask VerifyRequ
 		v.Gate = gatePromoted
 	}
 	if p.Verifier == nil {
-		v.Reason = fmt.Sprintf("image %q: %s asks for signatures, and no registry may be asked for them", req.Image.Name, ask.Policy)
+		v.Reason = fmt.Sprintf(notAsked, req.Image.Name, ask.Policy)
 		return v, nil
 	}
-	ask.Environment, ask.Images = req.To, []string{req.Image.Repository + "@" + req.Image.Digest}
+	ask.Environment, ask.Images, ask.Services = req.To, []string{req.Image.Repository + "@" + req.Image.Digest}, []string{req.Service}
 	results, err := p.Verifier.Verify(ctx, ask, func() {})
 	if err != nil {
 		return v, err
 	}
 	for _, r := range results {
-		v.Answer, v.Override, v.Reason = r.Answer, r.Override, fmt.Sprintf("image %q: %s", req.Image.Name, r.Reason)
+		v.Rule, v.Answer, v.Override, v.Reason = r.Rule, r.Answer, r.Override, fmt.Sprintf("image %q: %s", req.Image.Name, r.Reason)
 	}
 	return v, nil
 }
@@ -87,20 +89,29 @@ func (p *Promoter) judgeSource(ctx context.Context, req JudgeRequest) Verdict {
 	}
 	var tagged []string
 	var unreadable error
+	from, err := p.Pipeline.Environment(req.From)
+	if err != nil {
+		return say(Unknown, "%v", err)
+	}
 	for _, tree := range req.Sources {
-		f, err := readOverlay(tree, &p.Pipeline.Spec, req.Service, req.From, false)
-		if err != nil {
-			if !errors.Is(err, errNoOverlay) {
-				unreadable = err
+		all := p.Pipeline.Sites(tree)
+		here, err := all.Of(from, req.Service)
+		unreadable = errors.Join(unreadable, err)
+		for _, one := range here {
+			f, err := all.Read(one, false)
+			if err != nil {
+				if !errors.Is(err, pipeline.ErrNoOverlay) {
+					unreadable = err
+				}
+				continue
 			}
-			continue
-		}
-		for _, i := range f.Images() {
-			switch {
-			case i.Digest == req.Image.Digest:
-				return say(Pass, "%s had it (%s)", req.From, f.Name())
-			case i.Digest == "" && i.Tag != "" && i.Tag == req.Image.Tag && i.Repository() != "":
-				tagged = append(tagged, i.Ref())
+			for _, i := range f.Images() {
+				switch {
+				case i.Digest == req.Image.Digest:
+					return say(Pass, "%s had it (%s)", req.From, f.Name())
+				case i.Digest == "" && i.Tag != "" && i.Tag == req.Image.Tag && i.Repository() != "":
+					tagged = append(tagged, i.Ref())
+				}
 			}
 		}
 	}

@@ -6,31 +6,77 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
-// pair pairs the images of a service's two overlays, as far as they are asked for.
-func (w *planner) pair(c *draft, source, target *overlay.File) {
-	apart, targetApart := pinnedApart(source.Images()), pinnedApart(target.Images())
-	for _, img := range c.source.images {
-		if !w.asksFor(img) {
-			continue
-		}
-		c.chosen++
-		key := ""
-		if apart[img.Name] || targetApart[img.Name] || !slices.Contains(w.req.Images, img.Name) && slices.Contains(w.req.Images, img.Path) {
-			key = source.NamedPath(img)
-		}
-		if key != "" && !apart[img.Name] {
-			if _, ok := atPath(target, img, key); !ok {
-				key = ""
+// pair pairs the images of a target's file with those of its source, as far as they are
+// asked for. Where a layout's stars match several sources, they must agree.
+func (w *planner) pair(c *draft, p *part, sources []siteFile, target siteFile) {
+	targetApart := pinnedApart(target.pins)
+	first := make(map[string]*overlay.File)
+	for _, source := range sources {
+		apart := pinnedApart(source.pins)
+		for _, img := range source.pins {
+			p.images = append(p.images, img)
+			if !w.asksFor(img) {
+				continue
+			}
+			c.chosen++
+			if at, ok := first[img.Name]; ok && at != source.File {
+				continue // which has it alike
+			}
+			first[img.Name] = source.File
+			key := ""
+			if apart[img.Name] || targetApart[img.Name] || p.site.Within != "" || !slices.Contains(w.req.Images, img.Name) && slices.Contains(w.req.Images, img.Path) {
+				key = source.NamedPath(img)
+			}
+			if key != "" && !apart[img.Name] {
+				if _, ok := atPath(target.File, img, pathOf(p.site, source.site, key)); !ok {
+					key = ""
+				}
+			}
+			if key != "" {
+				key = pathOf(p.site, source.site, key)
+			}
+			if err := w.pairImage(c, p, source.Name(), target, img, key); err != nil {
+				c.errs = append(c.errs, err)
 			}
 		}
-		if err := w.pairImage(c, target, img, key); err != nil {
-			c.errs = append(c.errs, err)
+	}
+}
+
+// disagreements tells where files that stand for one source have an image otherwise.
+func (w *planner) disagreements(sources []siteFile) []error {
+	type at struct {
+		file string
+		pin  overlay.Pin
+	}
+	first := make(map[string]at)
+	var errs []error
+	for _, f := range sources {
+		for _, p := range f.pins {
+			other, ok := first[p.Name]
+			if !ok || other.file == f.Name() {
+				first[p.Name] = at{f.Name(), p}
+			} else if w.asksFor(p) && (other.pin.Tag != p.Tag || other.pin.Digest != p.Digest) {
+				errs = append(errs, placed(f.Name(), p, "", "image %q is %s here and %s in %s:%d:%d, which are one source", p.Name,
+					Pin{p.Tag, p.Digest}.Short(), Pin{other.pin.Tag, other.pin.Digest}.Short(), other.file, other.pin.Position.Line, other.pin.Position.Col))
+			}
 		}
 	}
+	return errs
+}
+
+// pathOf is a path in the part of a source, in the part of another site.
+func pathOf(s, source pipeline.Site, key string) string {
+	if rest, ok := strings.CutPrefix(key, source.Within); ok && s.Within != "" {
+		return s.Within + rest
+	}
+	return key
 }
 
 // asksFor tells whether an image is to be promoted: all are, or those named by
@@ -79,21 +125,21 @@ func (w *planner) chooseImages(context.Context) error {
 	var errs []error
 	var kept []*draft
 	for _, c := range slices.Clone(w.drafts) {
-		n := c.chosen
+		n := c.chosen + c.others(w)
 		if len(c.errs) > 0 {
 			n = -1
 			errs = append(errs, w.setAside(c.plan.Service, c.errs...))
 		}
-		for _, img := range c.source.images {
+		for _, img := range c.sourceImages() {
 			known[img.Name], known[img.Path] = true, true
 		}
 		switch {
-		case n == 0 && w.req.All:
-			w.plan.Warnings = append(w.plan.Warnings, fmt.Sprintf("%s: no image to promote; the service is left out", c.source.file))
+		case n == 0 && w.several:
+			w.plan.Warnings = append(w.plan.Warnings, fmt.Sprintf("%s: no image to promote; the service is left out", c.sourceFile()))
 		case n == 0 && len(w.req.Images) > 0:
-			w.plan.Warnings = append(w.plan.Warnings, fmt.Sprintf("%s: none of the images named; the service is left out", c.source.file))
+			w.plan.Warnings = append(w.plan.Warnings, fmt.Sprintf("%s: none of the images named; the service is left out", c.sourceFile()))
 		case n == 0:
-			errs = append(errs, failure("", "%s: no image in the source", c.source.file).advising(w.pinAdvice(c, "")))
+			errs = append(errs, failure("", "%s: no image in the source", c.sourceFile()).advising(w.pinAdvice(c, "")))
 		}
 		if n > 0 {
 			kept = append(kept, c)
@@ -101,17 +147,29 @@ func (w *planner) chooseImages(context.Context) error {
 	}
 	for _, n := range w.req.Images {
 		if !known[n] {
-			errs = append(errs, usage(didYouMean(n, w.imageNames()), "unknown image %q in %s", n, w.from.Name))
+			errs = append(errs, usage(spelling.Hint(n, w.imageNames()), "unknown image %q in %s", n, w.from.Name))
 		}
 	}
 	w.drafts = kept
 	return errors.Join(errs...)
 }
 
+// others counts what is promoted of a service beside images.
+func (d *draft) others(w *planner) int {
+	n := 0
+	if len(w.req.Images) == 0 {
+		n = len(w.copyPaths(d))
+		for _, p := range d.parts {
+			n += len(p.along.plans)
+		}
+	}
+	return n
+}
+
 func (w *planner) imageNames() []string {
 	var names []string
 	for _, c := range w.drafts {
-		for _, i := range c.source.images {
+		for _, i := range c.sourceImages() {
 			names = append(names, i.Name)
 		}
 	}
@@ -120,66 +178,85 @@ func (w *planner) imageNames() []string {
 
 // pairImage decides what an image's promotion is about, or why it is impossible.
 // key is its path where pins of one name are told apart by it.
-func (w *planner) pairImage(c *draft, file *overlay.File, img overlay.Pin, key string) error {
-	at := func(file string, i overlay.Pin, hint, format string, args ...any) error {
-		return &overlay.Error{File: file, Line: i.Position.Line, Col: i.Position.Col, Msg: fmt.Sprintf(format, args...), Hint: hint}
+func (w *planner) pairImage(c *draft, p *part, file string, target siteFile, img overlay.Pin, key string) error {
+	if left, err := w.unpinned(c, file, img); left || err != nil {
+		return err
 	}
-	if img.TagSuffix != "" {
-		return at(c.source.file, img, "write newTag in its place", "image %q has a tagSuffix: its tag is not in this file", img.Name)
-	}
-	if img.Tag == "" && img.Digest == "" {
-		c.plan.Warnings = append(c.plan.Warnings, fmt.Sprintf("%s:%d:%d: image %q has neither tag nor digest here and is left out",
-			c.source.file, img.Position.Line, img.Position.Col, img.Name))
-		return nil
-	}
-	if w.Pipeline.Spec.Pin == PinTag && img.Tag == "" {
-		return at(c.source.file, img, "write newTag, or pin: tag+digest in the pipeline", "image %q has no tag here, and the pipeline pins by tag", img.Name)
-	}
-	if other := c.byName[img.Name]; other != nil && key == "" && other.key == "" {
+	if other := p.byName[img.Name]; other != nil && key == "" && other.key == "" {
 		return nil // one change sets all that have the name
 	}
-	i := &draftImage{source: img, digest: img.Digest, key: key}
-	target, ok := i.counterpart(file)
+	i := &draftImage{source: img, file: file, digest: img.Digest, key: key}
+	there, ok := i.counterpart(target)
 	switch {
+	case !ok && !p.alone:
+		return nil // another of the files that stars match may have it
 	case !ok && key != "":
 		return &Error{
-			Err:  at(c.source.file, img, "", "image %q has several pins, and %s has none at %s to pair this one with", img.Name, c.plan.TargetFile, key),
+			Err:  placed(file, img, "", "image %q has several pins, and %s has none at %s to pair this one with", img.Name, p.plan.Target, key),
 			Hint: "give both files the same paths", Advice: advise(DoChooseImages),
 		}
-	case ok && target.TagSuffix != "":
-		return at(c.plan.TargetFile, target, "remove the tagSuffix", "image %q has a tagSuffix, which cannot stand beside newTag and digest", img.Name)
+	case ok && there.TagSuffix != "":
+		return placed(p.plan.Target, there, "remove the tagSuffix", "image %q has a tagSuffix, which cannot stand beside newTag and digest", img.Name)
 	case !ok && img.NewName != "" && !w.req.AddMissing:
 		return &Error{
 			Err: &overlay.Error{
-				File: c.plan.TargetFile, Line: 1, Col: 1,
+				File: p.plan.Target, Line: 1, Col: 1,
 				Msg: fmt.Sprintf("image %q has no entry here and %s's uses another registry", img.Name, w.from.Name),
 			},
 			Advice: advise(DoAddMissing, "service", c.plan.Service, "to", w.to.Name),
 		}
 	}
-	i.target, i.create, i.byPath = target, !ok, ok && (key != "" || target.Name != img.Name)
-	i.plan = ImagePlan{Name: img.Name, Repository: target.Repository(), Old: Pin{target.Tag, target.Digest}, New: Pin{img.Tag, img.Digest}}
+	i.target, i.create, i.byPath = there, !ok, ok && (key != "" || there.Name != img.Name || p.site.Within != "")
+	i.plan = ImagePlan{Name: img.Name, File: p.plan.Target, Repository: there.Repository(), Old: Pin{there.Tag, there.Digest}, New: Pin{img.Tag, img.Digest}}
 	if !ok {
 		i.plan.Repository = img.Repository()
 	}
 	if !i.pulledFromKnown() {
-		i.plan.Unknown = cmp.Or(target.Unknown, img.Unknown)
+		i.plan.Unknown = cmp.Or(there.Unknown, img.Unknown)
 	}
 	i.done = ok && img.Digest != "" && w.pinned(i) == i.plan.Old
-	c.images = append(c.images, i)
-	if c.byName == nil {
-		c.byName = make(map[string]*draftImage)
+	p.paired = append(p.paired, i)
+	if p.byName == nil {
+		p.byName = make(map[string]*draftImage)
 	}
-	c.byName[img.Name] = i
+	p.byName[img.Name] = i
 	return nil
+}
+
+// unpinned tells whether an image of the source is left out, or cannot be promoted,
+// for what its pin lacks.
+func (w *planner) unpinned(c *draft, file string, img overlay.Pin) (left bool, err error) {
+	switch {
+	case img.TagSuffix != "":
+		return false, placed(file, img, "write newTag in its place", "image %q has a tagSuffix: its tag is not in this file", img.Name)
+	case img.Tag == "" && img.Digest == "":
+		c.plan.Warnings = append(c.plan.Warnings, imageAt(file, img)+" has neither tag nor digest here and is left out")
+		return true, nil
+	case w.Pipeline.Spec.Pin == pipeline.PinTag && img.Tag == "":
+		return false, placed(file, img, "write newTag, or pin: tag+digest in the pipeline", "image %q has no tag here, and the pipeline pins by tag", img.Name)
+	}
+	return false, nil
+}
+
+// placed is an error at a pin.
+func placed(file string, p overlay.Pin, hint, format string, args ...any) error {
+	return &overlay.Error{File: file, Line: p.Position.Line, Col: p.Position.Col, Msg: fmt.Sprintf(format, args...), Hint: hint}
 }
 
 // counterpart finds the target's pin of an image: by its name, or, where
 // environments pull from repositories of their own, by its place in the file.
-func (i *draftImage) counterpart(f *overlay.File) (overlay.Pin, bool) {
+func (i *draftImage) counterpart(f siteFile) (overlay.Pin, bool) {
 	img := i.source
 	if i.key != "" {
-		return atPath(f, img, i.key)
+		return atPath(f.File, img, i.key)
+	}
+	if f.site.Within != "" || f.site.Image {
+		for _, p := range f.pins {
+			if p.Name == img.Name {
+				return p, true
+			}
+		}
+		return overlay.Pin{}, false
 	}
 	if p, ok := f.Image(img.Name); ok {
 		return p, true
@@ -213,9 +290,9 @@ func (i *draftImage) pulledFromKnown() bool {
 // pinned gives the pin that is to be written, as far as it is known.
 func (w *planner) pinned(i *draftImage) Pin {
 	switch w.Pipeline.Spec.Pin {
-	case PinDigest:
+	case pipeline.PinDigest:
 		return Pin{Digest: i.digest}
-	case PinTag:
+	case pipeline.PinTag:
 		return Pin{Tag: i.source.Tag}
 	}
 	return Pin{Tag: i.source.Tag, Digest: i.digest}

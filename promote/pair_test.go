@@ -113,7 +113,7 @@ func TestPairing(t *testing.T) {
 			if _, err := p.Apply(context.Background(), plan); err != nil {
 				t.Fatal(err)
 			}
-			if d := cmp.Diff(tc.after, string(repo.MapFS[plan.Services[0].TargetFile].Data)); d != "" {
+			if d := cmp.Diff(tc.after, string(repo.MapFS[plan.Services[0].Files[0].Target].Data)); d != "" {
 				t.Error(d)
 			}
 		})

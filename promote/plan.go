@@ -7,26 +7,29 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
 // Plan finds out what a promotion would do, and whether it may. It writes
 // nothing. A refusal is no error: it is in the plan's verdicts. An error means
 // that there is no plan; where several things are wrong, all are reported.
 func (p *Promoter) Plan(ctx context.Context, req Request) (*Plan, error) {
-	if req.Mode != "" && !req.Mode.known() {
-		return nil, usage(didYouMean(string(req.Mode), []string{string(DeliverWorktree), string(DeliverCommit)}), "unknown delivery mode %q", req.Mode)
+	if req.Mode != "" && !req.Mode.Known() {
+		return nil, usage(spelling.Hint(string(req.Mode), []string{string(pipeline.DeliverWorktree), string(pipeline.DeliverCommit)}), "unknown delivery mode %q", req.Mode)
 	}
 	to, err := p.Pipeline.Environment(req.To)
 	if err != nil {
 		return nil, err
 	}
-	from, err := p.Pipeline.Source(to, req.From)
+	from, err := p.source(to, req.From)
 	if err != nil {
-		return nil, p.Pipeline.Spec.forRequest(err, to, req)
+		return nil, forRequest(p.Pipeline, err, to, req)
 	}
-	w := &planner{Promoter: p, req: req, from: from, to: to, plan: &Plan{From: from.Name, To: to.Name, Mode: to.Deliver.Mode}}
-	w.overlays = sync.OnceValues(func() (map[string]map[string]bool, error) { return p.Pipeline.Spec.Overlays(p.Repo) })
+	w := &planner{Promoter: p, req: req, from: from, to: to, plan: &Plan{From: from.Name, To: to.Name, Mode: to.Deliver.Mode, skip: req.SkipRefused}}
+	w.sites = p.Pipeline.Sites(p.Repo)
+	w.overlays = sync.OnceValues(func() (pipeline.ByService, error) { return w.sites.All() })
 	if req.Mode != "" {
 		w.plan.Mode = req.Mode
 	}
@@ -55,10 +58,8 @@ func (w *planner) interrupted(ctx context.Context) error {
 		return nil
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		for _, c := range w.drafts {
-			if c != nil && len(c.plan.Verdicts) > 0 {
-				return nil
-			}
+		if slices.ContainsFunc(w.drafts, func(d *draft) bool { return d != nil && len(d.plan.Verdicts) > 0 }) {
+			return nil
 		}
 		return &Error{Msg: "the time limit ran out before the plan stood; nothing was changed", Advice: advise(DoAllowTime), Err: err}
 	}
@@ -69,54 +70,82 @@ func (w *planner) interrupted(ctx context.Context) error {
 type planner struct {
 	*Promoter
 	req      Request
-	from, to *Environment
+	from, to *pipeline.Environment
 	plan     *Plan
 	names    []string
+	several  bool // all services are asked for, or all that are labelled so
 	drafts   []*draft
 	aside    map[string][]error // services of which there is no plan
 	dirty    map[string]string  // files that are not as committed, and how
-	overlays func() (map[string]map[string]bool, error)
+	sites    *pipeline.Sites
+	overlays func() (pipeline.ByService, error)
 }
 
 // draft is a service on its way into the plan.
 type draft struct {
-	plan   *ServicePlan
-	source sourceOverlay
-	target []byte // its file
-	// working holds the target's bytes in the working tree where they differ
-	// from the committed ones, which target then has.
-	working []byte
-	images  []*draftImage
-	byName  map[string]*draftImage
+	plan  *ServicePlan
+	parts []*part
 	// chosen tells how many of the source's images are asked for, errs why some
 	// of them cannot be promoted.
 	chosen int
 	// unread are images of which nobody can say what they are.
-	unread []unreadImage
+	unread []UnreadImage
 	errs   []error
-	ahead  *madeEdit
 }
 
-func (d *draft) noteUnread(file string, all []overlay.Unread) {
-	for _, u := range all {
-		d.unread = append(d.unread, unreadImage{file, u})
+// part is one file of a draft's target and what comes into it.
+type part struct {
+	plan   FilePlan
+	site   pipeline.Site
+	alone  bool          // no other file of the target has the same counterpart
+	images []overlay.Pin // of the source
+	target []byte        // the file
+	// working holds the target's bytes in the working tree where they differ
+	// from the committed ones, which target then has.
+	working []byte
+	paired  []*draftImage
+	byName  map[string]*draftImage
+	ahead   *madeEdit
+	along   along
+}
+
+// all gives the images of all parts.
+func (d *draft) all() []*draftImage {
+	var out []*draftImage
+	for _, p := range d.parts {
+		out = append(out, p.paired...)
 	}
+	return out
 }
 
-// sourceOverlay is what a plan needs of a source's overlay.
-type sourceOverlay struct {
-	file   string
-	images []overlay.Pin
+// sourceImages gives the images of all sources.
+func (d *draft) sourceImages() []overlay.Pin {
+	var out []overlay.Pin
+	for _, p := range d.parts {
+		out = append(out, p.images...)
+	}
+	return out
 }
 
-// unreadImage is an image in the source or the target that is no reference.
-type unreadImage struct {
-	file string
-	overlay.Unread
+// sourceFiles are the files that the images come from.
+func (d *draft) sourceFiles() []string {
+	var out []string
+	for _, p := range d.parts {
+		out = append(out, p.plan.Source)
+		for _, i := range p.paired {
+			out = append(out, i.file)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
+
+// sourceFile is the first of the source's files, for messages about the service.
+func (d *draft) sourceFile() string { return d.parts[0].plan.Source }
 
 type draftImage struct {
 	source overlay.Pin
+	file   string      // the source's
 	target overlay.Pin // zero where the target has no entry
 	key    string      // its path, where pins of one name are told apart by it
 	byPath bool        // the target's pin has another name and is named by its path
@@ -137,7 +166,7 @@ func (w *planner) say(d *draft, gate string, a Answer, hint, format string, args
 
 // pinAdvice is to pin an image of the source, or some image where none is named.
 func (w *planner) pinAdvice(d *draft, image string) Advice {
-	return w.Pipeline.Spec.pinIn(d.plan.Service, w.from.Name, image)
+	return pinIn(w.Pipeline, d.plan.Service, w.from.Name, image)
 }
 
 func (w *planner) progress(step string, total int) func() {
@@ -155,7 +184,7 @@ func (w *planner) progress(step string, total int) func() {
 // interrupted run of the same promotion has written.
 func (w *planner) checkState(ctx context.Context) error {
 	state, err := w.Repo.State(ctx, w.paths())
-	if err != nil && w.req.All && w.dropUnlisted() {
+	if err != nil && w.several && w.dropUnlisted() {
 		if len(w.drafts) == 0 {
 			return w.nowhere()
 		}
@@ -168,7 +197,7 @@ func (w *planner) checkState(ctx context.Context) error {
 		return failure("promote again", "the repository has a new commit since its pipeline was read")
 	}
 	w.plan.Head, w.plan.Branch, w.plan.index, w.dirty = state.Head, state.Branch, state.Index, state.Dirty
-	if w.plan.Mode == DeliverCommit && !w.req.Preview {
+	if w.plan.Mode == pipeline.DeliverCommit && !w.req.Preview {
 		if err := checkCommittable(state); err != nil {
 			return err
 		}
@@ -177,18 +206,22 @@ func (w *planner) checkState(ctx context.Context) error {
 	var all []error
 	for _, c := range slices.Clone(w.drafts) {
 		var errs []error
-		if how := state.Dirty[c.source.file]; how != "" {
-			errs = append(errs, uncommitted(c.source.file, how))
+		for _, file := range c.sourceFiles() {
+			if how := state.Dirty[file]; how != "" {
+				errs = append(errs, uncommitted(file, how))
+			}
 		}
 		for _, p := range w.copyPaths(c) {
 			if how := state.Dirty[p[0]]; how != "" && how != "deleted" {
 				errs = append(errs, uncommitted(p[0], how))
 			}
 		}
-		if how := state.Dirty[c.plan.TargetFile]; how == "modified" || how == "staged" {
-			dirty = append(dirty, c.plan.TargetFile)
-		} else if how != "" {
-			errs = append(errs, uncommitted(c.plan.TargetFile, how))
+		for _, p := range c.parts {
+			if how := state.Dirty[p.plan.Target]; how == "modified" || how == "staged" {
+				dirty = append(dirty, p.plan.Target)
+			} else if how != "" {
+				errs = append(errs, uncommitted(p.plan.Target, how))
+			}
 		}
 		all = append(all, w.setAside(c.plan.Service, errs...))
 	}
@@ -202,7 +235,10 @@ func (w *planner) checkState(ctx context.Context) error {
 func (w *planner) paths() []string {
 	var paths []string
 	for _, c := range w.drafts {
-		paths = append(paths, c.source.file, c.plan.TargetFile)
+		paths = append(paths, c.sourceFiles()...)
+		for _, p := range c.parts {
+			paths = append(paths, p.plan.Target)
+		}
 		for _, p := range w.copyPaths(c) {
 			paths = append(paths, p[0], p[1])
 		}
@@ -240,28 +276,39 @@ func (w *planner) useCommitted(ctx context.Context, state State, dirty []string)
 	}
 	var errs []error
 	for _, c := range slices.Clone(w.drafts) {
-		how := state.Dirty[c.plan.TargetFile]
-		if how == "" {
-			continue
-		}
-		data, ok := committed[c.plan.TargetFile]
-		if !ok {
-			errs = append(errs, w.setAside(c.plan.Service, uncommitted(c.plan.TargetFile, how+", and not in the head")))
-			continue
-		}
-		c.working, c.target, c.ahead = c.target, data, nil
-		f, err := w.Pipeline.Spec.parse(c.plan.TargetFile, data)
-		if err != nil {
-			errs = append(errs, w.setAside(c.plan.Service, uncommitted(c.plan.TargetFile, "modified")))
-			continue
-		}
-		for _, i := range c.images {
-			var ok bool
-			i.target, ok = i.counterpart(f)
-			i.create = !ok
-			i.plan.Old = Pin{i.target.Tag, i.target.Digest}
-			i.done = !i.create && i.source.Digest != "" && w.pinned(i) == i.plan.Old
+		for _, p := range c.parts {
+			if how := state.Dirty[p.plan.Target]; how != "" {
+				data, ok := committed[p.plan.Target]
+				if !ok {
+					err = uncommitted(p.plan.Target, how+", and not in the head")
+				} else {
+					err = w.useBytes(p, data)
+				}
+				errs = append(errs, w.setAside(c.plan.Service, err))
+			}
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// useBytes pairs a target's images anew, as other bytes of its file have them.
+func (w *planner) useBytes(p *part, data []byte) error {
+	p.working, p.target, p.ahead = p.target, data, nil
+	f, err := w.Pipeline.Read(p.site, p.plan.Target, data)
+	if err != nil {
+		return uncommitted(p.plan.Target, "modified")
+	}
+	pins, err := p.site.Pins(f)
+	if err != nil {
+		return err
+	}
+	target := siteFile{f, p.site, pins}
+	for _, i := range p.paired {
+		var ok bool
+		i.target, ok = i.counterpart(target)
+		i.create = !ok
+		i.plan.Old = Pin{i.target.Tag, i.target.Digest}
+		i.done = !i.create && i.source.Digest != "" && w.pinned(i) == i.plan.Old
+	}
+	return nil
 }

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
 func TestWorst(t *testing.T) {
@@ -75,15 +77,14 @@ func (a answers) Resolve(_ context.Context, refs []string, done func()) []Resolu
 
 func shop(t *testing.T, staging, production string) *Promoter {
 	t.Helper()
-	p, err := ParsePipeline("promotion.yaml", []byte("apiVersion: kubepromote.dev/v1alpha1\nkind: Pipeline\nspec:\n  environments:\n  - name: staging\n  - {name: production, from: [staging]}\n"))
+	p, err := pipeline.Parse("promotion.yaml", []byte("apiVersion: kubepromote.dev/v1alpha1\nkind: Pipeline\nspec:\n  environments:\n  - name: staging\n  - {name: production, from: [staging]}\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	repo := &clean{memory: tree()}
+	repo := &clean{memory: memory{fstest.MapFS{}}}
 	for env, images := range map[string]string{"staging": staging, "production": production} {
 		file := fmt.Sprintf("apps/cart/overlays/%s/kustomization.yaml", env)
-		repo.MapFS[file] = tree(file).MapFS[file]
-		repo.MapFS[file].Data = []byte("images:\n" + images)
+		repo.MapFS[file] = &fstest.MapFile{Data: []byte("images:\n" + images)}
 	}
 	return &Promoter{Repo: repo, Pipeline: p}
 }
@@ -140,7 +141,7 @@ func TestRefusedPlanIsNotApplied(t *testing.T) {
 func TestApplyNotCommitted(t *testing.T) {
 	p := shop(t, "- {name: cart, newTag: v2}\n", "- {name: cart, newTag: v1}\n")
 	p.Resolver = answers{"cart:v2": {Answer: Pass, Digest: "sha256:1111111111111111111111111111111111111111111111111111111111111111"}}
-	plan, err := p.Plan(context.Background(), Request{Services: []string{"cart"}, To: "production", Mode: DeliverCommit})
+	plan, err := p.Plan(context.Background(), Request{Services: []string{"cart"}, To: "production", Mode: pipeline.DeliverCommit})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package promote
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"unicode"
@@ -18,6 +19,7 @@ const (
 	trailerSourceCommit = "Promotion-Source-Commit"
 	trailerGate         = "Promotion-Gate"
 	trailerRules        = "Promotion-Rules"
+	trailerAlong        = "Promotion-Along"
 )
 
 // Overridden stands in a record in the place of a gate's answer that was no, or
@@ -30,7 +32,9 @@ type Trailers struct {
 	From    string `json:"from,omitempty"`
 	To      string `json:"to,omitempty"`
 	// Images are written as repository[:tag][@digest].
-	Images       []string `json:"images,omitempty"`
+	Images []string `json:"images,omitempty"`
+	// Along is what moved with them: "kind name=value".
+	Along        []string `json:"along,omitempty"`
 	SourceCommit string   `json:"sourceCommit,omitempty"`
 	// Gates are written as "name=answer; reason".
 	Gates []string `json:"gates,omitempty"`
@@ -73,7 +77,12 @@ func (p *Plan) what(services []*ServicePlan) string {
 	for _, i := range s.Images {
 		pins[i.New.Short()] = true
 	}
-	if len(pins) == 1 {
+	switch {
+	case len(pins) == 0 && len(s.Along) == 1:
+		return s.Service + " → " + escapeTrailer(s.Along[0].New)
+	case len(pins) == 0:
+		return s.Service
+	case len(pins) == 1:
 		return s.Service + " → " + escapeTrailer(s.Images[0].New.Short())
 	}
 	return fmt.Sprintf("%s, %d images", s.Service, len(s.Images))
@@ -98,7 +107,12 @@ func (p *Plan) trailers(s *ServicePlan) [][2]string {
 		if i.Old == i.New {
 			continue // it was there before, and this promotion has not looked at it
 		}
-		out = append(out, [2]string{trailerImage, i.New.Ref(i.Repository)})
+		if t := [2]string{trailerImage, i.New.Ref(i.Repository)}; !slices.Contains(out, t) { // which several files may have
+			out = append(out, t)
+		}
+	}
+	for _, a := range s.Along {
+		out = append(out, [2]string{trailerAlong, a.Kind + " " + a.Name + "=" + a.New})
 	}
 	if p.Head != "" {
 		out = append(out, [2]string{trailerSourceCommit, p.Head})
@@ -241,6 +255,8 @@ func (t *Trailers) add(key, value string) {
 		t.To = value
 	case trailerImage:
 		t.Images = append(t.Images, value)
+	case trailerAlong:
+		t.Along = append(t.Along, value)
 	case trailerSourceCommit:
 		t.SourceCommit = value
 	case trailerGate:

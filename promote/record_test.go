@@ -25,7 +25,7 @@ func planOf(t testing.TB, reason string) *Plan {
 		Service:  "cart",
 		Images:   []ImagePlan{{Name: "cart", Repository: "r.example.com/cart", Old: Pin{Tag: "v1"}, New: Pin{Tag: "v2"}}},
 		Verdicts: []Verdict{{Gate: "verify", Answer: Pass, Reason: reason}},
-		file:     File{Path: "kustomization.yaml", Data: edit.After.Bytes(), Old: edit.Before.Bytes()},
+		Files:    []FilePlan{{file: File{Path: "kustomization.yaml", Data: edit.After.Bytes(), Old: edit.Before.Bytes()}}},
 	}}}
 }
 

@@ -3,33 +3,19 @@ package promote
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"time"
+
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
 // Paths are slash-separated and relative to the repository's root everywhere in
 // this package.
 
-// Tree reads files. An implementation never follows a path or a symbolic link
-// out of the repository: that is an error, not fs.ErrNotExist.
-type Tree interface {
-	// ReadFile gives a file's bytes, or an error that is fs.ErrNotExist.
-	ReadFile(path string) ([]byte, error)
-	// ReadAny reads the first of the names that is a file of the directory. The
-	// error is fs.ErrNotExist where none is; Found.Have is set beside an error too.
-	ReadAny(dir string, names []string) (Found, error)
-	// ReadDir lists a directory, or gives an error that is fs.ErrNotExist.
-	ReadDir(path string) ([]fs.DirEntry, error)
-}
-
-// Found is what a directory has of some names.
-type Found struct {
-	// Have are the names that it has, whatever they stand for.
-	Have []string
-	// Name is the one that was read, with its Data.
-	Name string
-	Data []byte
-}
+// Tree and Found are how a pipeline's files are read.
+type (
+	Tree  = pipeline.Tree
+	Found = pipeline.Found
+)
 
 // Repo is the working copy of an infrastructure repository.
 type Repo interface {
@@ -69,6 +55,7 @@ type Delivery struct {
 // there is no commit of them.
 type NotCommitted struct{ Err error }
 
+// Error says what is there, and the cause.
 func (e *NotCommitted) Error() string {
 	return "the files are written but not committed: " + e.Err.Error()
 }
@@ -122,12 +109,13 @@ type Truncated struct {
 	Commit string
 }
 
+// Error says where the history begins.
 func (e *Truncated) Error() string {
 	return fmt.Sprintf("this clone has no history before commit %.9s", e.Commit)
 }
 
-// HintText gives the command that fetches the rest.
-func (e *Truncated) HintText() string { return "git fetch --unshallow (in a workflow: fetch-depth: 0)" }
+// HintText gives the command that fetches the rest; in a workflow, fetch-depth: 0 does.
+func (e *Truncated) HintText() string { return "git fetch --unshallow" }
 
 // Commit is one commit of a first-parent history.
 type Commit struct {

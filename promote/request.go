@@ -2,17 +2,27 @@ package promote
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
 // Request asks for services to be promoted.
 type Request struct {
 	// Services are named in the order in which they are to be shown. All asks
 	// for every service that the source environment has.
+	// One may be a glob, as path.Match has it.
 	Services []string
 	All      bool
+	// Except takes services out again, by names or globs.
+	Except []string
+	// Select, if not nil, takes those services alone whose labels it says yes to. Without
+	// names it stands for All.
+	Select func(labels map[string]string) bool
+	// SkipRefused promotes the other services where some are refused, wait or are unknown.
+	SkipRefused bool
 	// To is the target environment; From may be empty where the pipeline names
 	// one source.
 	From, To string
@@ -25,7 +35,7 @@ type Request struct {
 	// policy.
 	Policy string
 	// Mode, if not empty, is used in place of the pipeline's delivery mode.
-	Mode DeliverMode
+	Mode pipeline.DeliverMode
 	// Preview asks for a plan that is only shown: it may be made where nothing could
 	// be committed, such as on a detached HEAD.
 	Preview bool
@@ -65,8 +75,9 @@ type Verifier interface {
 type VerifyRequest struct {
 	// Policy is the path of a VerificationPolicy file in the repository.
 	Policy string
-	// Images are of the form repository@digest.
-	Images []string
+	// Images are of the form repository@digest. Services has the service that each of
+	// them is for; it is empty where there is none.
+	Images, Services []string
 	// Environment is where the images are to go.
 	Environment string
 	// Promoted, if not empty, asks for something else than the policy does: that
@@ -76,9 +87,14 @@ type VerifyRequest struct {
 
 // Verification is a verifier's answer for one image.
 type Verification struct {
-	Image    string     `json:"image"`
-	Answer   Answer     `json:"answer"`
-	Reason   string     `json:"reason,omitempty"`
+	Image  string `json:"image"`
+	Answer Answer `json:"answer"`
+	Reason string `json:"reason,omitempty"`
+	// Rule is what Reason is about: the place of the policy's rule, file:line:col, or
+	// the policy where it is about no rule.
+	Rule string `json:"rule,omitempty"`
+	// Lacks is what would have to be named for an answer: environment or service.
+	Lacks    string     `json:"lacks,omitempty"`
 	Evidence []Evidence `json:"evidence,omitempty"`
 	// Override, if not empty, says why the image may go on although the policy's
 	// demands are not met; Answer is Pass then.
@@ -117,7 +133,7 @@ type Evidence struct {
 // Promoter makes and carries out plans on one repository.
 type Promoter struct {
 	Repo     Repo
-	Pipeline *Pipeline
+	Pipeline *pipeline.Pipeline
 	// Resolver is nil where no registry may be asked: then images that are not
 	// pinned by digest cannot be promoted.
 	Resolver Resolver
@@ -137,7 +153,8 @@ type Rules struct {
 	// commit is an error.
 	Commit string
 	// Uncommitted, if not empty, is the path of the pipeline file where the working
-	// tree alone has one: then a plan is not carried out by a commit.
+	// tree alone has one: then a plan is not carried out by a commit, and what its policies
+	// and gates ask for is unknown.
 	Uncommitted string
 	// Elsewhere, if not nil, gives the files that took the place of those that are
 	// committed, as far as they have been read.
@@ -159,7 +176,7 @@ type Plan struct {
 	From string `json:"from"`
 	To   string `json:"to"`
 	// Mode is how it would be delivered.
-	Mode DeliverMode `json:"mode"`
+	Mode pipeline.DeliverMode `json:"mode"`
 	// Head is the commit that the plan was made on.
 	Head string `json:"head"`
 	// Branch is where a commit would go; empty when HEAD is detached.
@@ -174,40 +191,53 @@ type Plan struct {
 	Services []*ServicePlan `json:"services"`
 
 	index string // State.Index that the plan was made on
+	skip  bool   // Request.SkipRefused
 }
 
 // ServicePlan is the part of a plan that concerns one service.
 type ServicePlan struct {
 	Service string `json:"service"`
-	// SourceFile and TargetFile are the files read and to be written.
-	SourceFile string `json:"sourceFile"`
-	TargetFile string `json:"targetFile"`
+	// Files are what is read and what is to be written, for each file of the target.
+	Files []FilePlan `json:"files"`
 	// Images are the images promoted, in the source's order.
 	Images []ImagePlan `json:"images"`
+	// Along is what moves with the images.
+	Along []AlongPlan `json:"along,omitempty"`
 	// Verdicts are what gates say. Without one the service may be promoted.
 	Verdicts []Verdict `json:"verdicts,omitempty"`
 	// Warnings are facts that do not stop a promotion.
 	Warnings []string `json:"warnings,omitempty"`
+	// Copies are the files that are promoted as they are.
+	Copies []CopyPlan `json:"copies,omitempty"`
+
+	// failed says why there is no plan for the service.
+	failed []error
+}
+
+// FilePlan is what a promotion does to one file.
+type FilePlan struct {
+	// Source is the file that the images come from, Target the one that they go to. Of
+	// several sources that a layout's stars match, and which agree, it is the first.
+	Source string `json:"source"`
+	Target string `json:"target"`
 	// Changes are the values that would be written, Diff their unified diff;
 	// both are empty where the target has them already.
 	Changes []overlay.FieldChange `json:"changes,omitempty"`
 	Diff    string                `json:"diff,omitempty"`
-	// Copies are the files that are promoted as they are.
-	Copies []CopyPlan `json:"copies,omitempty"`
 
 	// file is the target's file as it shall be, if it differs. write is set where
 	// it is to be written; without it, the file has the new content already, from
 	// a run that was interrupted.
 	file  File
 	write bool
-	// failed says why there is no plan for the service.
-	failed []error
 }
 
 // ImagePlan is one image's old and new pin.
 type ImagePlan struct {
 	// Name is what the source calls the image.
 	Name string `json:"name"`
+	// File is the target's file that it stands in.
+	File string `json:"file"`
 	// Repository is where the target pulls it from.
 	Repository string `json:"repository"`
 	// Unknown says why that is not known; empty where it is.
@@ -255,13 +285,7 @@ func (p *Plan) Changed() bool { return len(p.changed()) > 0 }
 
 // changed gives the services whose target differs.
 func (p *Plan) changed() []*ServicePlan {
-	var out []*ServicePlan
-	for _, s := range p.Services {
-		if s.Changed() {
-			out = append(out, s)
-		}
-	}
-	return out
+	return slices.DeleteFunc(slices.Clone(p.Services), func(s *ServicePlan) bool { return !s.Changed() })
 }
 
 // Answer is the worst of the service's verdicts.
@@ -275,30 +299,39 @@ func (s *ServicePlan) Answer() Answer {
 
 // Changed tells whether anything of the service would be written or committed.
 func (s *ServicePlan) Changed() bool {
-	for _, c := range s.Copies {
-		if c.Changed {
-			return true
-		}
-	}
-	return s.file.Path != ""
+	return slices.ContainsFunc(s.Files, func(f FilePlan) bool { return f.file.Path != "" }) ||
+		slices.ContainsFunc(s.Copies, func(c CopyPlan) bool { return c.Changed })
 }
 
 // files gives the files that differ, as they shall be, and of them those that are
-// to be written: the others have their new content already.
-func (s *ServicePlan) files() (all, write []File) {
-	if s.file.Path != "" {
-		all = append(all, s.file)
-		if s.write {
-			write = append(write, s.file)
+// to be written: the others have their new content already. A file that several
+// services share has the edits of all.
+func (p *Plan) files() (all, write []File) {
+	at := make(map[string]int)
+	writes := make(map[string]bool)
+	add := func(f File, written bool) {
+		n, ok := at[f.Path]
+		if !ok {
+			n = len(all)
+			at[f.Path], all = n, append(all, f)
+		}
+		all[n], writes[f.Path] = f, written
+	}
+	for _, s := range p.changed() {
+		for _, f := range s.Files {
+			if f.file.Path != "" {
+				add(f.file, f.write)
+			}
+		}
+		for _, c := range s.Copies {
+			if c.Changed {
+				add(File{Path: c.Target, Data: c.data, Old: c.old}, c.write)
+			}
 		}
 	}
-	for _, c := range s.Copies {
-		if c.Changed {
-			f := File{Path: c.Target, Data: c.data, Old: c.old}
-			all = append(all, f)
-			if c.write {
-				write = append(write, f)
-			}
+	for _, f := range all {
+		if writes[f.Path] {
+			write = append(write, f)
 		}
 	}
 	return all, write

@@ -5,43 +5,109 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
+
+	"github.com/kubepromote/kubepromote/internal/spelling"
+	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
 // chooseServices lists the services asked for.
 func (w *planner) chooseServices(context.Context) error {
-	if !w.req.All {
-		if len(w.req.Services) == 0 {
-			return usage("", "no service named").advising(advise(DoPromote, "to", w.to.Name))
+	for _, s := range slices.Concat(w.req.Services, w.req.Except) {
+		if _, err := path.Match(s, ""); err != nil || strings.Contains(s, "..") || !isGlob(s) && !pipeline.IsFolder(s) {
+			return usage("letters, digits, '.', '_' and '-'", "service name %q is malformed", s)
 		}
-		seen := make(map[string]bool)
-		for _, s := range w.req.Services {
-			if !isName(s) || strings.Contains(s, "..") {
-				return usage("letters, digits, '.', '_' and '-'", "service name %q is malformed", s)
-			}
-			if !seen[s] {
-				w.names = append(w.names, s)
-			}
-			seen[s] = true
+	}
+	switch every := w.req.All || w.req.Select != nil && len(w.req.Services) == 0; {
+	case w.req.All && len(w.req.Services) > 0:
+		return usage("", "services are named although all are asked for").advising(advise(DoPromoteAll, "to", w.to.Name))
+	case every, slices.ContainsFunc(w.req.Services, isGlob):
+		if err := w.chooseListed(every); err != nil {
+			return err
 		}
+	case len(w.req.Services) == 0:
+		return usage("", "no service named").advising(advise(DoPromote, "to", w.to.Name))
+	default:
+		w.names = slices.Clone(w.req.Services)
+	}
+	all := w.names
+	w.names = nil
+	for _, name := range all {
+		if !slices.Contains(w.names, name) && !matchesAny(w.req.Except, name) && w.selects(name) {
+			w.names = append(w.names, name)
+		}
+	}
+	if len(w.names) == 0 {
+		return usage("", "no service is left of the %d that were asked for", len(all)).advising(advise(DoStatus))
+	}
+	return nil
+}
+
+// isGlob tells whether a name may stand for several.
+func isGlob(name string) bool { return strings.ContainsAny(name, `*?[`) }
+
+// matchesAny tells whether one of the names or globs is a service's.
+func matchesAny(globs []string, name string) bool {
+	return slices.ContainsFunc(globs, func(glob string) bool {
+		ok, _ := path.Match(glob, name)
+		return ok
+	})
+}
+
+// selects tells whether a service's labels are asked for.
+func (w *planner) selects(name string) bool {
+	if w.req.Select == nil {
+		return true
+	}
+	for _, s := range w.Pipeline.Spec.Services {
+		if s.Name == name {
+			return w.req.Select(s.Labels)
+		}
+	}
+	return w.req.Select(nil)
+}
+
+// chooseListed takes the services that are in both environments: all, or those of the
+// globs, beside what is named.
+func (w *planner) chooseListed(every bool) error {
+	from, err := w.sites.Listed(w.from)
+	to, terr := w.sites.Listed(w.to)
+	if err = errors.Join(err, terr); err != nil {
+		return err
+	}
+	var both []string
+	for _, name := range slices.Sorted(maps.Keys(from)) {
+		if to[name] {
+			both = append(both, name)
+		}
+	}
+	if len(both) == 0 {
+		return w.nowhere()
+	}
+	if every {
+		w.names, w.several = both, true
 		return nil
 	}
-	if len(w.req.Services) > 0 {
-		return usage("", "services are named although all are asked for").advising(advise(DoPromoteAll, "to", w.to.Name))
+	for _, s := range w.req.Services {
+		found := []string{s}
+		if isGlob(s) {
+			found = slices.DeleteFunc(slices.Clone(both), func(name string) bool { return !matchesAny([]string{s}, name) })
+		}
+		if len(found) == 0 {
+			return usage(spelling.Hint(s, both), "no service fits %q", s)
+		}
+		w.names = append(w.names, found...)
 	}
-	var err error
-	w.names, err = w.Pipeline.Spec.placement().servicesIn(w.Repo, w.from.Name, w.to.Name)
-	if err == nil && len(w.names) == 0 {
-		err = w.nowhere()
-	}
-	return err
+	return nil
 }
 
 func (w *planner) nowhere() error {
-	e := failure("", "no service has overlays in both %q and %q (%s)", w.from.Name, w.to.Name, w.Pipeline.Spec.Layout.Path).advising(advise(DoStatus))
+	e := failure("", "no service has overlays in both %q and %q (%s)", w.from.Name, w.to.Name, w.Pipeline.Spec.Layout).advising(advise(DoStatus))
 	if overlays, err := w.overlays(); err == nil {
-		if misfits := w.Pipeline.Spec.misfits(overlays); len(misfits) == 1 && len(overlays) == 0 {
+		if misfits := w.Pipeline.Misfits(overlays); len(misfits) == 1 && len(overlays) == 0 {
 			e.Msg = misfits[0]
 		}
 	}
@@ -56,7 +122,7 @@ func (w *planner) read(ctx context.Context) error {
 		w.drafts[i], err = w.readService(w.names[i])
 		return err
 	})
-	if w.req.All {
+	if w.several {
 		if err := w.leaveOut(errs); err != nil {
 			return err
 		}
@@ -86,7 +152,7 @@ func (w *planner) leaveOut(errs []error) error {
 	}
 	var kept []*draft
 	for i, c := range w.drafts {
-		if envs := overlays[w.names[i]]; !envs[w.from.Name] || !envs[w.to.Name] {
+		if envs := overlays[w.names[i]]; len(envs[w.from.Name]) == 0 || len(envs[w.to.Name]) == 0 {
 			errs[i] = nil
 			continue
 		}
@@ -112,7 +178,7 @@ func (w *planner) dropUnlisted() bool {
 	n := len(w.drafts)
 	w.drafts = slices.DeleteFunc(w.drafts, func(c *draft) bool {
 		envs := overlays[c.plan.Service]
-		return !envs[w.from.Name] || !envs[w.to.Name]
+		return len(envs[w.from.Name]) == 0 || len(envs[w.to.Name]) == 0
 	})
 	return len(w.drafts) < n
 }
@@ -120,48 +186,129 @@ func (w *planner) dropUnlisted() bool {
 // missingOverlay says that a service has a folder and no overlay in it.
 type missingOverlay struct{ service, environment, dir string }
 
+// Error names all three.
 func (m *missingOverlay) Error() string {
 	return fmt.Sprintf("service %q has no overlay in %s: %s holds no kustomization file", m.service, m.environment, m.dir)
 }
 
 func (w *planner) readService(name string) (*draft, error) {
-	spec := &w.Pipeline.Spec
-	from, err := readOverlay(w.Repo, spec, name, w.from.Name, true)
-	target, terr := readOverlay(w.Repo, spec, name, w.to.Name, true)
-	if noSource := errors.Is(err, errNoOverlay); noSource || errors.Is(terr, errNoOverlay) {
+	from, err := w.readAll(w.from, name)
+	to, terr := w.readAll(w.to, name)
+	if noSource := errors.Is(err, pipeline.ErrNoOverlay); noSource || errors.Is(terr, pipeline.ErrNoOverlay) {
 		return nil, w.missing(name, noSource)
 	}
 	if err = errors.Join(err, terr); err != nil {
 		return nil, err
 	}
-	c := &draft{
-		source: sourceOverlay{from.Name(), from.Images()}, target: target.Bytes(),
-		plan: &ServicePlan{Service: name, SourceFile: from.Name(), TargetFile: target.Name(), Images: []ImagePlan{}, Warnings: slices.Clone(target.Warnings())},
+	c := &draft{plan: &ServicePlan{Service: name, Images: []ImagePlan{}}}
+	for _, f := range slices.Concat(from, to) {
+		c.unread = append(c.unread, unreadIn(f.File)...)
 	}
-	c.noteUnread(from.Name(), from.Unread())
-	c.noteUnread(target.Name(), target.Unread())
-	w.pair(c, from, target)
-	w.editAhead(c, target)
+	for _, f := range to {
+		c.plan.Warnings = append(c.plan.Warnings, f.Warnings()...)
+	}
+	w.pairFiles(c, from, to)
+	if len(c.parts) == 0 {
+		return nil, failure("", "service %q has nothing in %s that belongs to what it has in %s: %s and %s", name, w.to.Name, w.from.Name, from[0].Name(), to[0].Name())
+	}
 	return c, nil
+}
+
+// siteFile is a file and the site that it was read for.
+type siteFile struct {
+	*overlay.File
+	site pipeline.Site
+	pins []overlay.Pin // the service's
+}
+
+// readAll reads all files of a service in an environment, and returns pipeline.ErrNoOverlay where
+// there are none.
+func (w *planner) readAll(e *pipeline.Environment, service string) ([]siteFile, error) {
+	all, err := w.sites.Of(e, service)
+	if err != nil {
+		return nil, err
+	}
+	var out []siteFile
+	var errs []error
+	for _, one := range all {
+		f, err := w.sites.Read(one, true)
+		if errors.Is(err, pipeline.ErrNoOverlay) {
+			continue
+		}
+		if err == nil {
+			var pins []overlay.Pin
+			pins, err = one.Pins(f)
+			out = append(out, siteFile{f, one, pins})
+		}
+		errs = append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil || len(out) > 0 {
+		return out, err
+	}
+	return nil, pipeline.ErrNoOverlay
+}
+
+// pairFiles makes a part of the draft of each target file that has a counterpart.
+func (w *planner) pairFiles(c *draft, from, to []siteFile) {
+	paired := make(map[string]bool)
+	for _, target := range to {
+		key := target.site.Counterpart()
+		var sources []siteFile
+		alone := true
+		for _, f := range from {
+			if f.site.Counterpart() == key {
+				sources = append(sources, f)
+			}
+		}
+		for _, other := range to {
+			alone = alone && (other.File == target.File || other.site.Counterpart() != key)
+		}
+		if len(sources) == 0 {
+			continue
+		}
+		if !paired[key] {
+			c.errs = append(c.errs, w.disagreements(sources)...)
+		}
+		paired[key] = true
+		p := &part{plan: FilePlan{Source: sources[0].Name(), Target: target.Name()}, site: target.site, target: target.Bytes(), alone: alone}
+		c.parts = append(c.parts, p)
+		w.pair(c, p, sources, target)
+		w.takeAlong(c, p, sources[0], target)
+		w.editAhead(p, target.File)
+	}
+	for _, f := range from {
+		if !paired[f.site.Counterpart()] && len(f.pins) > 0 && len(c.parts) > 0 {
+			c.plan.Warnings = append(c.plan.Warnings, f.Name()+": has no counterpart in "+w.to.Name+", and stays behind")
+		}
+	}
 }
 
 // missing explains that a service has no overlay where it needs one.
 func (w *planner) missing(name string, source bool) error {
-	layout := w.Pipeline.Spec.placement()
 	overlays, err := w.overlays()
 	if err != nil {
 		return err
 	}
 	if overlays[name] != nil {
-		at, env := layout.overlayPath(name, w.to.Name), w.to.Name
+		env := w.to.Name
 		if source {
-			at, env = layout.overlayPath(name, w.from.Name), w.from.Name
+			env = w.from.Name
 		}
-		return &missingOverlay{name, env, at}
+		return &missingOverlay{name, env, w.Pipeline.OverlayPath(name, env)}
 	}
 	if len(overlays) == 0 {
-		return &Error{Msg: fmt.Sprintf("unknown service %q, as there is %s", name, w.Pipeline.Spec.misfits(overlays)[0]), Advice: advise(DoStatus), Err: ErrUsage}
+		return &Error{Msg: fmt.Sprintf("unknown service %q, as there is %s", name, w.Pipeline.Misfits(overlays)[0]), Advice: advise(DoStatus), Err: ErrUsage}
 	}
 	names := slices.Sorted(maps.Keys(overlays))
-	return usage(didYouMean(name, names), "unknown service %q", name)
+	return usage(spelling.Hint(name, names), "unknown service %q", name)
+}
+
+// Misfits says what of the pipeline's layout fits nothing in the repository: one line for
+// all of it, or one for each environment.
+func (p *Promoter) Misfits() ([]string, error) {
+	overlays, err := p.Pipeline.Sites(p.Repo).All()
+	if err != nil {
+		return nil, err
+	}
+	return p.Pipeline.Misfits(overlays), nil
 }

@@ -3,11 +3,13 @@ package promote
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
-	"sort"
 	"time"
 
+	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
 // ServiceStatus is what one service is pinned to in each environment.
@@ -20,13 +22,14 @@ type ServiceStatus struct {
 type EnvironmentStatus struct {
 	Environment string `json:"environment"`
 	// Exists is false where the service has no overlay here.
-	Exists bool          `json:"exists"`
-	File   string        `json:"file,omitempty"`
+	Exists bool `json:"exists"`
+	// Files are those in which its pins stand.
+	Files  []string      `json:"files,omitempty"`
 	Images []ImageStatus `json:"images,omitempty"`
 	// Warnings are what is probably a mistake in the file.
 	Warnings []string `json:"warnings,omitempty"`
 	// Unread are the images of containers that are no references.
-	Unread []overlay.Unread `json:"unread,omitempty"`
+	Unread []UnreadImage `json:"unread,omitempty"`
 	// Error says why the overlay could not be read.
 	Error string `json:"error,omitempty"`
 	// Differs tells that an image differs from every environment it may come
@@ -34,6 +37,20 @@ type EnvironmentStatus struct {
 	Differs bool `json:"differs,omitempty"`
 
 	err error
+}
+
+// UnreadImage is an image of a container that is no reference.
+type UnreadImage struct {
+	File string `json:"file"`
+	overlay.Unread
+}
+
+func unreadIn(f *overlay.File) []UnreadImage {
+	var out []UnreadImage
+	for _, u := range f.Unread() {
+		out = append(out, UnreadImage{f.Name(), u})
+	}
+	return out
 }
 
 // ImageStatus is one image's pin.
@@ -44,6 +61,9 @@ type ImageStatus struct {
 	// where the pin stands. It is empty where the repository is known.
 	Unknown string `json:"unknown,omitempty"`
 	Pin
+	Misread overlay.Misread `json:"misread,omitzero"`
+	// File is the one that it stands in.
+	File string `json:"file"`
 	// Last is the newest change of this pin, where history was asked for.
 	Last *LastChange `json:"last,omitempty"`
 
@@ -72,29 +92,29 @@ type LastChange struct {
 // stands in each environment. No service named means all. Overlays that cannot
 // be read are in the result, and their errors are returned beside it, joined.
 func (p *Promoter) Status(ctx context.Context, services []string) ([]ServiceStatus, error) {
-	overlays, err := p.Pipeline.Spec.Overlays(p.Repo)
+	all := p.Pipeline.Sites(p.Repo)
+	overlays, err := all.All()
 	if err != nil {
 		return nil, err
 	}
-	names := services
-	if len(names) == 0 {
-		for s := range overlays {
-			names = append(names, s)
-		}
+	every := len(services) == 0
+	if every {
+		services = slices.Collect(maps.Keys(overlays))
 	}
-	if err := known(names, overlays); err != nil {
+	if err := known(services, overlays); err != nil {
 		return nil, err
 	}
-	names = append([]string(nil), names...)
-	sort.Strings(names)
-	names = slices.Compact(names)
+	names := slices.Compact(slices.Sorted(slices.Values(services)))
 	out := make([]ServiceStatus, len(names))
 	each(ctx, len(names), func(i int) error {
-		out[i] = p.serviceStatus(names[i], overlays[names[i]])
+		out[i] = p.serviceStatus(all, names[i], overlays[names[i]])
 		return nil
 	})
 	if err := ctx.Err(); err != nil {
 		return nil, &Error{Msg: "reading the overlays was interrupted", Err: context.Cause(ctx)}
+	}
+	if every {
+		out = slices.DeleteFunc(out, ServiceStatus.isNone)
 	}
 	var errs []error
 	for _, s := range out {
@@ -105,40 +125,41 @@ func (p *Promoter) Status(ctx context.Context, services []string) ([]ServiceStat
 	return out, errors.Join(errs...)
 }
 
+// isNone tells that a folder is no service: nothing is in it in any environment.
+func (s ServiceStatus) isNone() bool {
+	return !slices.ContainsFunc(s.Environments, func(e EnvironmentStatus) bool { return e.Exists })
+}
+
 // CheckServices gives an error for the first name that is no service of the
 // repository.
 func (p *Promoter) CheckServices(names []string) error {
 	if len(names) == 0 {
 		return nil
 	}
-	overlays, err := p.Pipeline.Spec.Overlays(p.Repo)
+	overlays, err := p.Pipeline.Sites(p.Repo).All()
 	if err != nil {
 		return err
 	}
 	return known(names, overlays)
 }
 
-func known(names []string, overlays map[string]map[string]bool) error {
-	var all []string
-	for s := range overlays {
-		all = append(all, s)
-	}
-	sort.Strings(all)
+func known(names []string, overlays pipeline.ByService) error {
+	all := slices.Sorted(maps.Keys(overlays))
 	for _, n := range names {
 		if overlays[n] == nil {
-			return usage(didYouMean(n, all), "unknown service %q", n)
+			return usage(spelling.Hint(n, all), "unknown service %q", n)
 		}
 	}
 	return nil
 }
 
-func (p *Promoter) serviceStatus(name string, has map[string]bool) ServiceStatus {
+func (p *Promoter) serviceStatus(all *pipeline.Sites, name string, has map[string][]pipeline.Site) ServiceStatus {
 	s := ServiceStatus{Service: name}
 	at := make(map[string]EnvironmentStatus)
 	for _, env := range p.Pipeline.Spec.Environments {
 		e := EnvironmentStatus{Environment: env.Name}
-		if has[env.Name] {
-			e = p.environmentStatus(name, env.Name)
+		for _, one := range has[env.Name] {
+			e.read(all, one)
 		}
 		at[env.Name] = e
 		s.Environments = append(s.Environments, e)
@@ -157,24 +178,30 @@ func (p *Promoter) serviceStatus(name string, has map[string]bool) ServiceStatus
 	return s
 }
 
-func (p *Promoter) environmentStatus(service, environment string) EnvironmentStatus {
-	e := EnvironmentStatus{Environment: environment}
-	f, err := readOverlay(p.Repo, &p.Pipeline.Spec, service, environment, false)
-	if errors.Is(err, errNoOverlay) {
-		return e
+// read adds what stands at a site.
+func (e *EnvironmentStatus) read(all *pipeline.Sites, one pipeline.Site) {
+	f, err := all.Read(one, false)
+	if errors.Is(err, pipeline.ErrNoOverlay) {
+		return
 	}
 	e.Exists = true
-	if err != nil {
-		e.Error, e.err = err.Error(), err
-		return e
+	var pins []overlay.Pin
+	if err == nil {
+		pins, err = one.Pins(f)
 	}
-	e.File = f.Name()
-	e.Images, e.Warnings, e.Unread = imageStatuses(f), f.Misreadings(), f.Unread()
-	return e
+	if err != nil {
+		e.err = errors.Join(e.err, err)
+		e.Error = e.err.Error()
+		return
+	}
+	if !slices.Contains(e.Files, f.Name()) {
+		e.Files = append(e.Files, f.Name())
+	}
+	e.Images = append(e.Images, imageStatuses(f, pins)...)
+	e.Warnings, e.Unread = append(e.Warnings, f.Misreadings()...), append(e.Unread, unreadIn(f)...)
 }
 
-func imageStatuses(f *overlay.File) []ImageStatus {
-	images := f.Images()
+func imageStatuses(f *overlay.File, images []overlay.Pin) []ImageStatus {
 	apart := pinnedApart(images)
 	out := make([]ImageStatus, 0, len(images))
 	for _, i := range images {
@@ -182,7 +209,7 @@ func imageStatuses(f *overlay.File) []ImageStatus {
 		if apart[i.Name] {
 			path, key = i.Path, f.NamedPath(i)
 		}
-		out = append(out, ImageStatus{path: path, key: key, Name: i.Name, Repository: i.Repository(), Unknown: i.Unknown, Pin: Pin{i.Tag, i.Digest}})
+		out = append(out, ImageStatus{path: path, key: key, Name: i.Name, File: f.Name(), Repository: i.Repository(), Unknown: i.Unknown, Pin: Pin{i.Tag, i.Digest}, Misread: i.Misread})
 	}
 	return out
 }
@@ -217,14 +244,15 @@ func differs(source, target []ImageStatus) bool {
 // when all have been found. A pin that is not what its newest change made of it
 // stands in the working tree alone, and has none.
 func (p *Promoter) AddHistory(ctx context.Context, log Log, statuses []ServiceStatus) error {
-	open := make(map[[4]string]*ImageStatus)
+	type cell struct{ service, environment, file, name, path string }
+	open := make(map[cell]*ImageStatus)
 	var services []string
 	for i := range statuses {
 		services = append(services, statuses[i].Service)
 		for j := range statuses[i].Environments {
 			e := &statuses[i].Environments[j]
 			for k := range e.Images {
-				open[[4]string{statuses[i].Service, e.Environment, e.Images[k].Name, e.Images[k].path}] = &e.Images[k]
+				open[cell{statuses[i].Service, e.Environment, e.Images[k].File, e.Images[k].Name, e.Images[k].path}] = &e.Images[k]
 			}
 		}
 	}
@@ -233,9 +261,9 @@ func (p *Promoter) AddHistory(ctx context.Context, log Log, statuses []ServiceSt
 	}
 	return p.History(ctx, log, HistoryRequest{Services: services}, func(c Change) bool {
 		for _, changed := range c.Images {
-			key := [4]string{c.Service, c.Environment, changed.Name, changed.path}
+			key := cell{c.Service, c.Environment, changed.File, changed.Name, changed.path}
 			if open[key] == nil {
-				key[3] = "" // one pin has the name
+				key.path = "" // one pin has the name
 			}
 			if i := open[key]; i != nil {
 				if changed.New == i.Pin && changed.Repository == i.Repository {

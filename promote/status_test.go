@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
 // statusLines are a status in short: SERVICE ENVIRONMENT IMAGE PIN, with a star
@@ -144,7 +145,7 @@ images: [{name: x, newTag: v2}]
 -- apps/c/overlays/world/kustomization.yaml --
 images: [{name: x, newTag: v1}]
 `)
-	p.Pipeline.Spec.Environments = []Environment{{Name: "eu"}, {Name: "us"}, {Name: "world", From: []string{"eu", "us"}}}
+	p.Pipeline.Spec.Environments = []pipeline.Environment{{Name: "eu"}, {Name: "us"}, {Name: "world", From: []string{"eu", "us"}}}
 	got, err := p.Status(context.Background(), nil)
 	want := []string{"a eu x:v2", "a us x:v1", "a world x:v1", "b eu x:v2", "b us x:v2", "b world x:v1 *", "c eu x:v1", "c us x:v2", "c world x:v1"}
 	if d := cmp.Diff(want, statusLines(got)); d != "" || err != nil {
@@ -157,7 +158,7 @@ images: [{name: x, newTag: v1}]
 func TestAddHistory(t *testing.T) {
 	p, repo := newShop(t, twoServices)
 	req := promoteAll
-	req.Mode = DeliverCommit
+	req.Mode = pipeline.DeliverCommit
 	if _, err := p.Apply(context.Background(), planned(t, p, req)); err != nil {
 		t.Fatal(err)
 	}

@@ -1,5 +1,7 @@
 package promote
 
+import "strings"
+
 // Answer is the outcome of a gate or of a whole plan.
 type Answer string
 
@@ -17,6 +19,8 @@ type Verdict struct {
 	Gate   string `json:"gate"`
 	Answer Answer `json:"answer"`
 	Reason string `json:"reason,omitempty"`
+	// Rule is who asked where a policy did, as in Verification.
+	Rule string `json:"rule,omitempty"`
 	// Override, if not empty, says why the answer is pass although the gate's
 	// condition is not met. Such a verdict is recorded as overridden.
 	Override string `json:"override,omitempty"`
@@ -24,6 +28,11 @@ type Verdict struct {
 	Hint string `json:"hint,omitempty"`
 	// Advice, if any, is what to ask for instead.
 	Advice Advice `json:"advice,omitzero"`
+}
+
+// Text is the reason behind the rule that asked.
+func (v Verdict) Text() string {
+	return strings.TrimPrefix(v.Rule+": "+v.Reason, ": ")
 }
 
 // worst gives the answer that decides: a no stands even where something else is

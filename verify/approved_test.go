@@ -50,6 +50,67 @@ func TestApprovals(t *testing.T) {
 	}
 }
 
+// An approval for one service counted for another one that runs the same digest.
+func TestApprovalsOfServices(t *testing.T) {
+	for _, tt := range []struct {
+		name            string
+		approved, asked string
+		platforms       bool
+		outcome         Outcome
+		reason, lacks   string
+	}{
+		{"its own", "cart", "cart", false, Verified, `signed by "builder"`, ""},
+		{"another one", "cart", "web", false, Rejected, `1 attestation, none by authority "builder": the service is "cart", not "web"`, ""},
+		{"for every service", "", "web", false, Verified, `signed by "builder"`, ""},
+		{"nobody said which", "cart", "", false, Unknown, `the approval is for the service "cart", and none is given`, LacksService},
+		{"for every service, nobody said which", "", "", false, Verified, `signed by "builder"`, ""},
+		{"at the platforms", "cart", "", true, Unknown, `the approval is for the service "cart", and none is given`, LacksService},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newBench(t, true)
+			b.image = b.Wire.Image(t, "cart")
+			s, err := attest.NewApproval(attest.Approval{Image: b.Ref(b.image), Environment: "production", Service: tt.approved, Time: time.Now()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.attestTag(t, s.Payload())
+			rule := ""
+			if tt.platforms {
+				rule = "    manifest: platforms\n"
+			}
+			p := rulePolicy(t, rule, demanding(b, `{predicateType: approval}`)).For("production")
+			v := newVerifier(b.Wire, 0)
+			// The same image for another service has an answer of its own.
+			got := v.VerifySubjects(t.Context(), p, Subject{b.Ref(b.image), "other"}, Subject{b.Ref(b.image), tt.asked})[1]
+			if got.Outcome != tt.outcome || got.Reason != tt.reason || got.Lacks != tt.lacks {
+				t.Errorf("got  %s: %s (%s)\nwant %s: %s (%s)", got.Outcome, got.Reason, got.Lacks, tt.outcome, tt.reason, tt.lacks)
+			}
+		})
+	}
+}
+
+// An approval that is no longer good, or is for another environment, is a no whether
+// or not somebody has said which service it is asked for.
+func TestApprovalThatCannotCount(t *testing.T) {
+	for name, a := range map[string]attest.Approval{
+		"the environment is": {Environment: "staging", Time: time.Now()},
+		"it has expired":     {Environment: "production", Time: time.Now().Add(-2 * time.Hour), Expires: time.Now().Add(-time.Hour)},
+	} {
+		b := newBench(t, true)
+		b.image = b.Wire.Image(t, "cart")
+		a.Image, a.Service = b.Ref(b.image), "cart"
+		s, err := attest.NewApproval(a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.attestTag(t, s.Payload())
+		got := b.with(t, rulePolicy(t, "", demanding(b, `{predicateType: approval}`)).For("production"))
+		if got.Outcome != Rejected || !strings.Contains(got.Reason, name) {
+			t.Errorf("%s: %s", got.Outcome, got.Reason)
+		}
+	}
+}
+
 // Whoever forgot For promoted to production with an approval for staging.
 func TestEnvironmentIsNotForgotten(t *testing.T) {
 	const unknown = "the policy asks about an environment, and none is given"

@@ -13,6 +13,7 @@ type FormError struct {
 	Hint string // what to do
 }
 
+// Error is the message, without the hint.
 func (e *FormError) Error() string { return e.Msg }
 
 // HintText gives the hint.

@@ -3,7 +3,6 @@ package verify
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 
@@ -43,22 +42,23 @@ func checkSignedName(r *policy.Rule, names []string, repository string) error {
 }
 
 // holds evaluates the conditions on a statement whose signature holds.
-func holds(ctx context.Context, r *policy.Attestation, c *signature.Signature, repository, digest string, now time.Time) error {
+func (j *judge) holds(ctx context.Context, r *policy.Attestation, c *signature.Signature) error {
 	conditions := r.Conditions
 	switch {
 	case r.PredicateType == statement.ApprovalType:
-		conditions = append([]condition.Condition{condition.Approval(r.Environment, now)}, conditions...)
+		conditions = append([]condition.Condition{condition.Approval(r.Environment, j.service, j.now)}, conditions...)
 	case r.Passed:
 		conditions = append([]condition.Condition{condition.Promotion(r.Environment)}, conditions...)
 	}
 	if len(conditions) == 0 {
 		return nil
 	}
+	digest := j.digest.String()
 	fields, err := c.Decoded(digest)
 	if err != nil {
 		return err
 	}
-	in := condition.Input{Statement: fields, Image: repository, Digest: digest}
+	in := condition.Input{Statement: fields, Image: j.repository, Digest: digest}
 	for _, c := range conditions {
 		err := c.Eval(ctx, in)
 		if m, ok := errors.AsType[*mismatch.Error](err); ok {

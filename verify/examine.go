@@ -67,6 +67,7 @@ func (x *examination) judge(ctx context.Context, digest v1.Hash, rules []*policy
 		return true
 	}
 	j := newJudge(digest, x.t.name(), x.v.now(), rules)
+	j.service = x.t.service
 	x.read(ctx, j)
 	found = true
 	if j.nothing() && !j.done() {
@@ -222,7 +223,7 @@ func (x *examination) each(ctx context.Context, list []v1.Descriptor, rules []*p
 				continue
 			}
 			if sum.outcome == Verified || sum.outcome == Unknown && v.outcome == Rejected {
-				total[r] = ruleResult{outcome: v.outcome, reason: platformOf(d) + ": " + v.reason}
+				total[r] = ruleResult{outcome: v.outcome, lacks: v.lacks, reason: platformOf(d) + ": " + v.reason}
 			}
 		}
 	}
@@ -275,7 +276,7 @@ func conclude(rules []*policy.Rule, results map[*policy.Rule]ruleResult) Result 
 			weight += 2
 		}
 		if weight > heaviest {
-			heaviest, r.Outcome, r.Reason, r.Rule = weight, v.outcome, v.reason, rule.Place
+			heaviest, r.Outcome, r.Reason, r.Rule, r.Lacks = weight, v.outcome, v.reason, rule.Place, v.lacks
 		}
 	}
 	if heaviest > 0 {

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"github.com/kubepromote/kubepromote/verify/internal/condition"
 	"github.com/kubepromote/kubepromote/verify/internal/mismatch"
 	"github.com/kubepromote/kubepromote/verify/internal/policy"
 	"github.com/kubepromote/kubepromote/verify/internal/signature"
@@ -22,6 +24,7 @@ import (
 type judge struct {
 	digest     v1.Hash
 	repository string // the name that rules and signatures are compared with
+	service    string // the one that the image is for; empty where nobody has said
 	now        time.Time
 	trials     []*trial
 	seen       int      // signatures, and things that should have been some
@@ -29,6 +32,7 @@ type judge struct {
 	isIndex    bool     // the digest is that of an index, as far as that was asked
 	unread     []string // what could not be read
 	ignored    int      // signatures beyond the limits
+	noService  bool     // an approval is for a service, and none is given
 }
 
 // trial is one rule, and what has been found for it so far.
@@ -49,6 +53,7 @@ type finding struct {
 type ruleResult struct {
 	outcome  Outcome
 	reason   string
+	lacks    string // LacksEnvironment or LacksService
 	evidence []Evidence
 }
 
@@ -148,7 +153,8 @@ func (j *judge) accept(ctx context.Context, r *policy.Rule, a *policy.Authority,
 	if err := checkSignedName(r, c.Names(digest), j.repository); err != nil {
 		return err
 	}
-	for key, want := range a.Annotations {
+	for _, key := range slices.Sorted(maps.Keys(a.Annotations)) {
+		want := a.Annotations[key]
 		if got, ok := c.Annotation(digest, key); !ok || got != want {
 			return mismatch.New(mismatch.RankCondition, fmt.Sprintf("its annotation %s is not %s", untrusted.Quoted(key), untrusted.Quoted(want)))
 		}
@@ -171,7 +177,7 @@ func (j *judge) accept(ctx context.Context, r *policy.Rule, a *policy.Authority,
 		}
 	}
 	if at != nil {
-		return holds(ctx, at, c, j.repository, digest, j.now)
+		return j.holds(ctx, at, c)
 	}
 	return nil
 }
@@ -188,6 +194,9 @@ func (j *judge) malformed(err error) {
 func (j *judge) note(t *trial, err error) {
 	m, ok := errors.AsType[*mismatch.Error](err)
 	if !ok {
+		if _, ok := errors.AsType[*condition.NoService](err); ok {
+			j.noService = true
+		}
 		j.missed(err)
 		return
 	}
@@ -236,14 +245,18 @@ func (j *judge) result(t *trial) ruleResult {
 		return v
 	}
 	if t.rule.LacksEnvironment() {
-		return ruleResult{outcome: Unknown, reason: "the policy asks about an environment, and none is given"}
+		return ruleResult{outcome: Unknown, lacks: LacksEnvironment, reason: "the policy asks about an environment, and none is given"}
 	}
 	if len(j.unread) > 0 {
 		s := j.unread[0]
 		if n := len(j.unread) - 1; n > 0 {
 			s += fmt.Sprintf(" (and %d more)", n)
 		}
-		return ruleResult{outcome: Unknown, reason: s}
+		r := ruleResult{outcome: Unknown, reason: s}
+		if j.noService {
+			r.lacks = LacksService
+		}
+		return r
 	}
 	if j.ignored > 0 {
 		return ruleResult{outcome: Unknown, reason: fmt.Sprintf("%s, and %s beyond the limit", j.unmet(t), untrusted.Number(j.ignored, "more"))}
@@ -281,15 +294,16 @@ func (j *judge) unmet(t *trial) string {
 	if t.rule.Attested() {
 		what = "attestation"
 	}
-	if seen == 0 {
-		if t.why != nil && t.why.Rank != mismatch.RankOtherKind {
-			return t.why.Text
-		}
+	_, approvals := t.rule.Approvals()
+	switch other := t.why == nil || t.why.Rank == mismatch.RankOtherKind; {
+	case seen == 0 && !other:
+		return t.why.Text
+	case seen == 0, approvals && t.nobody() && (other || t.why.Rank == mismatch.RankOtherType):
 		return t.nothing(what, j.isIndex)
 	}
 	s := untrusted.Number(seen, what) + ", " + t.shortfall()
 	// A rule may be open although every signature was good for another one.
-	if t.why != nil {
+	if t.why != nil && (what == "signature" || t.why.Rank != mismatch.RankOtherKind) {
 		s += ": " + t.why.Text
 	}
 	return s

@@ -85,6 +85,10 @@ func TestWordsOfApprovals(t *testing.T) {
 		want     string
 	}{
 		"signed alone": {func(*bench) [][]byte { return nil }, `nobody has approved it for "production"`},
+		// A provenance or a summary of a promotion is no approval.
+		"attested": {func(b *bench) [][]byte {
+			return [][]byte{b.summary(t, "staging", true, "pass"), stated(b.image.Digest, "https://spdx.dev/Document", "{}")}
+		}, `nobody has approved it for "production"`},
 		"expired": {func(b *bench) [][]byte {
 			return [][]byte{approval(b, "staging", time.Time{}), approval(b, "production", now.Add(-time.Hour)), approval(b, "dev", time.Time{})}
 		}, `3 attestations, none by authority "builder": it has expired, ` + now.Add(-time.Hour).UTC().Format(time.RFC3339)},

@@ -3,7 +3,6 @@ package verify
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/kubepromote/kubepromote/internal/yamlfile"
@@ -77,12 +76,6 @@ func (p *Policy) Warnings() []*PolicyError {
 // the same. Without For, nothing can be said of a rule that asks for approvals:
 // unless authorities that ask for something else meet it, the outcome is Unknown.
 func (p *Policy) For(environment string) *Policy { return &Policy{*p.model.For(environment)} }
-
-// LacksEnvironment tells whether a rule asks about an environment, as one that asks
-// for approvals does, and For has named none.
-func (p *Policy) LacksEnvironment() bool {
-	return slices.ContainsFunc(p.model.Rules, (*policy.Rule).LacksEnvironment)
-}
 
 // Promoted gives a policy that asks the same authorities for something else: a
 // verification summary that says that the image has passed the gates of an

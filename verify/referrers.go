@@ -14,7 +14,6 @@ import (
 	"github.com/kubepromote/kubepromote/verify/internal/signature"
 	"github.com/kubepromote/kubepromote/verify/internal/source"
 	"github.com/kubepromote/kubepromote/verify/internal/statement"
-	"github.com/kubepromote/kubepromote/verify/internal/untrusted"
 )
 
 // readReferrers takes in what refers to the image.
@@ -117,13 +116,7 @@ func readReferrer(ctx context.Context, r source.Source, j *judge, in policy.Repo
 		j.missed(err)
 		return
 	}
-	c, err := untrusted.Guarded(func() (*signature.Signature, error) {
-		b, err := sigbundle.Parse(blob)
-		if err != nil {
-			return nil, err
-		}
-		return signature.FromBundle(b)
-	})
+	c, err := signature.ParseBundle(blob)
 	if err != nil {
 		j.malformed(err)
 		return

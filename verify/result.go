@@ -21,6 +21,12 @@ const (
 	Unknown Outcome = "unknown"
 )
 
+// What has to be named so that a policy that asks for approvals has an answer.
+const (
+	LacksEnvironment = "environment" // see [Policy.For]
+	LacksService     = "service"     // see [Subject]
+)
+
 // Result says what was found out about one image.
 type Result struct {
 	// Image is the reference exactly as it was given.
@@ -33,6 +39,9 @@ type Result struct {
 	// policy's name as it was given to ParsePolicy. It is empty for a yes, and
 	// where no rule matches.
 	Rule string `json:"rule,omitempty"`
+	// Lacks says what nobody has named that an answer needs, where the outcome is
+	// Unknown for that reason: LacksEnvironment or LacksService.
+	Lacks string `json:"lacks,omitempty"`
 	// Warned says that the image is not verified, and that every rule it does
 	// not meet is only to warn. The outcome stays what it is: who goes on must
 	// say so, loudly.

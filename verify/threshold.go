@@ -32,6 +32,13 @@ func (t *trial) join(a, b string) {
 // met says whether enough has been found for the rule.
 func (t *trial) met() bool { return t.chosen() != nil }
 
+// nobody says that nothing was found that any authority is asked for.
+func (t *trial) nobody() bool {
+	return !slices.ContainsFunc(t.found, func(demands [][]finding) bool {
+		return slices.ContainsFunc(demands, func(f []finding) bool { return len(f) > 0 })
+	})
+}
+
 // metBy says whether everything that an authority demands has been found.
 func (t *trial) metBy(i int) bool {
 	return !slices.ContainsFunc(t.found[i], func(f []finding) bool { return len(f) == 0 })

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,12 +47,8 @@ func New(o Options) *Verifier {
 	if o.Client == nil {
 		o.Client = registry.New(registry.Options{})
 	}
-	if o.Concurrency <= 0 {
-		o.Concurrency = 16
-	}
-	if o.Timeout <= 0 {
-		o.Timeout = 30 * time.Second
-	}
+	o.Concurrency = cmp.Or(max(o.Concurrency, 0), 16)
+	o.Timeout = cmp.Or(max(o.Timeout, 0), 30*time.Second)
 	return &Verifier{o: o, now: time.Now}
 }
 
@@ -61,15 +58,27 @@ type target struct {
 	given   string         // a layout, as it was named
 	layout  *source.Layout // where it is, in place of the registry
 	digest  v1.Hash
-	results []int // the indexes of its results
+	service string // that it is for, where the policy asks about one
+	results []int  // the indexes of its results
 }
 
 // Key is equal for the same image.
 func (t *target) key() string {
 	if t.layout != nil {
-		return t.given
+		return t.service + " " + t.given
 	}
-	return t.repo.Name() + "@" + t.digest.String()
+	return t.service + " " + t.repo.Name() + "@" + t.digest.String()
+}
+
+// Subject is an image to verify, and the service that it is for.
+type Subject struct {
+	// Image has one of the forms that Verify takes.
+	Image string
+	// Service is the one that the image is to run in. An approval that names a
+	// service counts for that one alone; where Service is empty, it is not known
+	// whether it counts, and the outcome is Unknown unless something else is
+	// enough. An approval that names none counts for every service.
+	Service string
 }
 
 // Verify checks images against a policy. An image is given as
@@ -79,12 +88,23 @@ func (t *target) key() string {
 // for in the same layout.
 // There is one result for each image, in the same order. Whatever goes wrong,
 // a context that is done included, is the outcome of the images it concerns.
+// No image is for a service here: see VerifySubjects.
 func (v *Verifier) Verify(ctx context.Context, p *Policy, images ...string) []Result {
-	results := make([]Result, len(images))
+	subjects := make([]Subject, len(images))
+	for i, image := range images {
+		subjects[i].Image = image
+	}
+	return v.VerifySubjects(ctx, p, subjects...)
+}
+
+// VerifySubjects checks images for the services that they are for, as Verify does.
+func (v *Verifier) VerifySubjects(ctx context.Context, p *Policy, subjects ...Subject) []Result {
+	results := make([]Result, len(subjects))
 	var targets []*target
 	known := map[string]*target{}
-	for i, image := range images {
-		t, err := v.target(ctx, image)
+	asks := p != nil && slices.ContainsFunc(p.model.Rules, (*policy.Rule).AsksService)
+	for i, s := range subjects {
+		t, err := v.target(ctx, s.Image)
 		if err != nil {
 			results[i] = Result{Outcome: Rejected, Reason: err.Error()}
 			if _, ok := errors.AsType[*layout.Error](err); ok && !errors.Is(err, layout.ErrMalformed) {
@@ -94,6 +114,9 @@ func (v *Verifier) Verify(ctx context.Context, p *Policy, images ...string) []Re
 		}
 		if t.layout != nil {
 			defer t.layout.Close()
+		}
+		if asks {
+			t.service = s.Service
 		}
 		key := t.key()
 		if known[key] == nil {
@@ -116,7 +139,7 @@ func (v *Verifier) Verify(ctx context.Context, p *Policy, images ...string) []Re
 	}
 	wg.Wait()
 	for i := range results {
-		results[i].Image = images[i]
+		results[i].Image = subjects[i].Image
 	}
 	return results
 }

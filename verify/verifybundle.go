@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -64,28 +65,20 @@ func VerifyBundle(ctx context.Context, r BundleRequest) (Result, error) {
 			return Result{}, err
 		}
 	}
-	type answer struct {
-		result Result
-		err    error
-	}
-	done := make(chan answer, 1)
-	go func() {
-		var result Result
+	result, err := untrusted.Promptly(ctx, func() (Result, error) {
 		digest, err := r.digest() // of an artifact that may be a pipe
-		if err == nil {
-			result, err = r.check(who, d, digest)
+		if err != nil {
+			return Result{}, err
 		}
-		done <- answer{result, err}
-	}()
-	select {
-	case a := <-done:
-		if ended := d.Trust.Ended(time.Now()); ended != "" && r.TrustedRoot != nil && a.err == nil {
-			a.result.Warnings = append(a.result.Warnings, ended)
-		}
-		return a.result, a.err
-	case <-ctx.Done():
+		return r.check(who, d, digest)
+	})
+	if err != nil && ctx.Err() != nil {
 		return Result{Outcome: Unknown, Reason: interrupted(ctx, 0)}, nil
 	}
+	if ended := d.Trust.Ended(time.Now()); ended != "" && r.TrustedRoot != nil && err == nil {
+		result.Warnings = append(result.Warnings, ended)
+	}
+	return result, err
 }
 
 // IsKeyReference tells whether the name of a key file is a reference to a key that
@@ -171,13 +164,7 @@ func (r BundleRequest) check(who policy.Signer, d signature.Demand, digest strin
 	if len(r.Bundle) > sigbundle.MaxSize {
 		return rejected(mismatch.Malformed("bundle of %d bytes", len(r.Bundle)))
 	}
-	c, err := untrusted.Guarded(func() (*signature.Signature, error) {
-		b, err := sigbundle.Parse(r.Bundle)
-		if err != nil {
-			return nil, err
-		}
-		return signature.FromBundle(b)
-	})
+	c, err := signature.ParseBundle(r.Bundle)
 	if err != nil {
 		return rejected(err)
 	}
@@ -190,9 +177,5 @@ func (r BundleRequest) check(who policy.Signer, d signature.Demand, digest strin
 		return rejected(err)
 	}
 	e := evidenceOf("", who, c, p, digest)
-	by := p.KeyID
-	if by == "" {
-		by = untrusted.Quoted(p.Subject)
-	}
-	return Result{Outcome: Verified, Reason: "signed by " + by, Evidence: []Evidence{e}}, nil
+	return Result{Outcome: Verified, Reason: "signed by " + cmp.Or(p.KeyID, untrusted.Quoted(p.Subject)), Evidence: []Evidence{e}}, nil
 }

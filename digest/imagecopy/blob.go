@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"hash"
 	"io"
 	"sync"
@@ -229,6 +230,10 @@ func (b *blobBody) next(p []byte) (n int, err error) {
 	case b.left == 0:
 		if got := hex.EncodeToString(b.hash.Sum(nil)); got != b.want.Digest.Hex {
 			return 0, content.ErrForged + fault.Text(grammar.DigestPrefix+got)
+		}
+		// What came is right, but the source has something else under the digest.
+		if more, _ := io.ReadFull(b.content, make([]byte, 1)); more > 0 {
+			return 0, fault.Text(fmt.Sprintf("has more than the %d bytes that its manifest names", b.want.Size))
 		}
 		return n, nil
 	case errors.Is(err, io.EOF):

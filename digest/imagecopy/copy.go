@@ -31,9 +31,9 @@ type Options struct {
 	// Client asks the registries, and may be shared with others; nil means one of
 	// the Copier's own with its defaults.
 	Client *registry.Client
-	// Concurrency is how many blobs are sent, or manifests asked for, at a
-	// time; 0 or less means 6. A blob in flight takes about 100 kB of memory,
-	// whatever its size.
+	// Concurrency is how many blobs are sent at a time, and a quarter of how many
+	// manifests are read; 0 or less means 6. A blob in flight takes about 100 kB of
+	// memory, whatever its size.
 	Concurrency int
 	// Timeout is how long nothing may move: it bounds a small request with all
 	// its tries, and each pause in a large one. 0 or less means 60 s. It does
@@ -203,8 +203,7 @@ func (c *Copier) Copy(ctx context.Context, src, dst string, o CopyOptions) (Resu
 
 // ended makes an *Error of the bare end of a context.
 func ended(ctx context.Context, ref string, err error) error {
-	var e *digest.Error
-	if errors.As(err, &e) {
+	if _, ok := errors.AsType[*digest.Error](err); ok {
 		return err
 	}
 	if ctx.Err() != nil {
@@ -230,11 +229,7 @@ func (c *Copier) source(ctx context.Context, src string) (from copySource, tagOr
 	if err != nil {
 		return nil, "", nil, err
 	}
-	tagOrDigest = ref.Digest
-	if tagOrDigest == "" {
-		tagOrDigest = ref.Tag
-	}
-	return repositorySource{at}, tagOrDigest, func() {}, nil
+	return repositorySource{at}, cmp.Or(ref.Digest, ref.Tag), func() {}, nil
 }
 
 // parseDestination also takes a repository with neither tag nor digest.

@@ -162,6 +162,37 @@ func TestCopyForgedBlob(t *testing.T) {
 	}
 }
 
+// A source that sends more than a blob's size has something else under its digest.
+// What arrived was right, and the exit status was 0 as if the source were sound.
+func TestCopyLongerBlob(t *testing.T) {
+	src, dst := registrytest.NewDepot(t, true), registrytest.NewDepot(t, true)
+	img := registrytest.SampleImage(t, 5000, 1)
+	registrytest.Write(t, src.Host+"/a:v1", img)
+	m, err := img.Manifest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	layer := m.Layers[0]
+	blob, err := src.Blobs.Get(t.Context(), "a", layer.Digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := io.ReadAll(blob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	src.Blobs.Set("a", layer.Digest, append(whole, 'x'))
+	_, err = newCopier(t, imagecopy.Options{}).Copy(t.Context(), src.Host+"/a:v1", dst.Host+"/a:v1", imagecopy.CopyOptions{})
+	var e *digest.Error
+	if !errors.As(err, &e) || e.Kind != digest.ErrUnknown || e.Registry != src.Host ||
+		!strings.Contains(err.Error(), fmt.Sprintf(`of "a": has more than the %d bytes that its manifest names`, layer.Size)) {
+		t.Errorf("got %v", err)
+	}
+	if puts := dst.Requests("PUT", layer.Digest.String()); len(puts) != 0 {
+		t.Errorf("committed: %q", puts)
+	}
+}
+
 // Lists of referrers may hold anything. What is not a referrer is told of and
 // left out.
 func TestCopyListsThatLie(t *testing.T) {

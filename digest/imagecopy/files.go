@@ -16,6 +16,7 @@ import (
 // the archive of "docker save", which has nothing attached.
 type fileSource struct{ image *layout.Image }
 
+// String is the path behind its kind, oci:DIR, without the image that was chosen in it.
 func (f fileSource) String() string {
 	ref := f.image.Ref()
 	return ref.Kind + ":" + ref.Path
@@ -51,8 +52,7 @@ func (f fileSource) referrers(_ context.Context, digest v1.Hash) ([]v1.Descripto
 
 // fileError makes a [*digest.Error] of one about files.
 func fileError(err error) error {
-	var e *layout.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*layout.Error](err); ok {
 		return &digest.Error{Ref: e.Ref, Kind: e.Kind, Err: e.Err}
 	}
 	return err

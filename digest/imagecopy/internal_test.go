@@ -88,7 +88,7 @@ func TestBlobBody(t *testing.T) {
 		failed  string
 	}{
 		{"some content", right.Size, "some content", ""},
-		{"some content and more", right.Size, "some content", ""},
+		{"some content and more", right.Size, "", "has more than the 12 bytes"},
 		{"some conte", right.Size, "some conte", "unexpected EOF"},
 		{"same length!", right.Size, "", "content has another digest"},
 		{"some content", right.Size - 1, "", "content has another digest"},

@@ -1,6 +1,7 @@
 package imagecopy
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/digest/internal/content"
+	"github.com/kubepromote/kubepromote/digest/registry"
 	"github.com/kubepromote/kubepromote/internal/fault"
 )
 
@@ -23,6 +25,8 @@ const (
 	maxManifests = 10_000
 	// maxManifestBytes bounds them in bytes: they are held in memory.
 	maxManifestBytes = 128 << 20
+	// manifestsAtOnce is how many manifests are asked for where there would be a blob.
+	manifestsAtOnce = 4
 	// maxBlob bounds the size a manifest may claim for a blob: 16 TiB.
 	maxBlob = 1 << 44
 )
@@ -108,7 +112,7 @@ func (c *Copier) plan(ctx context.Context, src copySource, root string, o CopyOp
 	for len(round) > 0 {
 		found := make([]finding, len(round))
 		g, ctx := errgroup.WithContext(ctx)
-		g.SetLimit(c.concurrency)
+		g.SetLimit(manifestsAtOnce * c.concurrency)
 		for i, desc := range round {
 			g.Go(func() (err error) {
 				found[i], err = p.explore(ctx, src, desc, !o.WithoutSignatures)
@@ -272,9 +276,7 @@ func (n *copyNode) parse() error {
 	if n.desc.MediaType.IsSchema1() || n.parsed.MediaType.IsSchema1() {
 		return fault.Text("schema 1 manifests cannot be copied under the same digest")
 	}
-	if n.desc.MediaType == "" {
-		n.desc.MediaType = n.parsed.MediaType
-	}
+	n.desc.MediaType = cmp.Or(n.desc.MediaType, n.parsed.MediaType)
 	if said := n.parsed.MediaType; said != "" && said != n.desc.MediaType {
 		return fault.Text("served as another media type than it names")
 	}
@@ -341,6 +343,6 @@ func unreadable(src copySource, what string, err error) error {
 	if s, ok := src.(repositorySource); ok {
 		return s.unread(what, err)
 	}
-	_, text := describe(err)
+	_, text := registry.Describe(err)
 	return &digest.Error{Ref: src.String(), Kind: digest.ErrUnknown, Err: &fault.Cause{Text: what + ": " + text, Err: err}}
 }

@@ -79,14 +79,14 @@ func (r *repository) unread(what string, err error) error {
 		out.Err = &fault.Cause{Text: r.subject(what) + " not found", Err: err}
 		return out
 	}
-	status, text := describe(err)
+	status, text := registry.Describe(err)
 	out.Status, out.Err = status, &fault.Cause{Text: r.subject(what) + ": " + text, Err: err}
 	return out
 }
 
 // unwritten is the error of something that could not be written.
 func (r *repository) unwritten(what string, err error) error {
-	status, text := describe(err)
+	status, text := registry.Describe(err)
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		text = "denied to push: " + text
@@ -117,8 +117,7 @@ func mayPass(err error) bool {
 	if errors.Is(err, errStalled) {
 		return true
 	}
-	var own fault.Text
-	if errors.As(err, &own) {
+	if _, ok := errors.AsType[fault.Text](err); ok {
 		return false
 	}
 	return !errors.As(err, &asked) || asked.Temporary()
@@ -143,22 +142,8 @@ func (c *Copier) withPatience(ctx context.Context) (context.Context, *patience, 
 // moved starts the wait anew.
 func (p *patience) moved() { p.timer.Reset(p.limit) }
 
-// describe gives the words for what went wrong, and the HTTP status if that is
-// what went wrong.
-func describe(err error) (status int, text string) {
-	var asked *registry.Error
-	var own fault.Text
-	switch {
-	case errors.As(err, &own):
-		return 0, own.Error()
-	case errors.As(err, &asked):
-		return asked.Status, asked.Error()
-	}
-	return 0, fault.Network(err)
-}
-
 // statusOf is that of the registry's answer in err, or 0.
 func statusOf(err error) int {
-	status, _ := describe(err)
+	status, _ := registry.Describe(err)
 	return status
 }

@@ -31,6 +31,7 @@ type copySource interface {
 // repositorySource reads from a registry.
 type repositorySource struct{ *repository }
 
+// String is the repository as it was given.
 func (s repositorySource) String() string { return s.ref.Repository }
 
 func (s repositorySource) mountable() (registry, path string) {

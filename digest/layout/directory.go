@@ -82,14 +82,11 @@ func storeFault(name string, err error) error {
 	if os.IsNotExist(err) {
 		return missing(name)
 	}
-	return &fault.Cause{Text: name + ": " + fault.WithoutURLs(bareError(err).Error()), Err: err}
-}
-
-func bareError(err error) error {
+	text := err.Error()
 	if e, ok := err.(*os.PathError); ok {
-		return e.Err
+		text = e.Err.Error()
 	}
-	return err
+	return &fault.Cause{Text: name + ": " + fault.WithoutURLs(text), Err: err}
 }
 
 // readSmall reads a file whole, if it is no larger than a manifest may be.

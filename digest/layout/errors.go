@@ -62,10 +62,4 @@ func (s *Image) failure(err error) error {
 }
 
 // HintText gives what may help, or "".
-func (e *Error) HintText() string {
-	var hinted *fault.Hinted
-	if errors.As(e.Err, &hinted) {
-		return hinted.HintText()
-	}
-	return ""
-}
+func (e *Error) HintText() string { return fault.HintOf(e.Err) }

@@ -108,12 +108,9 @@ func (p *lockParser) line(text string) {
 
 // isConflictMarker knows the lines that Git puts around what it could not merge.
 func isConflictMarker(text string) bool {
-	for _, marker := range []string{"<<<<<<<", "|||||||", "=======", ">>>>>>>"} {
-		if rest, ok := strings.CutPrefix(text, marker); ok && (rest == "" || rest[0] == ' ') {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc([]string{"<<<<<<<", "|||||||", "=======", ">>>>>>>"}, func(marker string) bool {
+		return text == marker || strings.HasPrefix(text, marker+" ")
+	})
 }
 
 func (p *lockParser) conflict() {

@@ -1,6 +1,7 @@
 package lock
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -122,9 +123,7 @@ func (r *LockedResolver) keep(res digest.Result) digest.Result {
 	}
 	if known, ok := r.Lock.Lookup(entry.Ref); ok && known.Digest == res.Digest {
 		entry.Platforms = known.Platforms
-		if entry.MediaType == "" {
-			entry.MediaType = known.MediaType
-		}
+		entry.MediaType = cmp.Or(entry.MediaType, known.MediaType)
 	}
 	if err := r.Lock.Set(entry); err != nil {
 		return digest.Result{Resolution: digest.Resolution{Ref: res.Ref, Repository: res.Repository, Tag: res.Tag}, Err: err}

@@ -20,6 +20,7 @@ type refusal struct {
 	code   string // of the distribution protocol, or empty
 }
 
+// Error says who refused, and what the status and the code mean.
 func (e *refusal) Error() string { return e.describe("") }
 
 func (e *refusal) describe(tried string) string {

@@ -156,12 +156,9 @@ func (h *host) firstDone() {
 
 // hasToken tells whether a batch has a token for all of its repositories.
 func (h *host) hasToken(b *batch) bool {
-	for _, repo := range h.stillIn(b) {
-		if h.token(tokenKey{h, b.namespace, scope(repo, false)}) == nil {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(h.stillIn(b), func(repo string) bool {
+		return h.token(tokenKey{h, b.namespace, scope(repo, false)}) == nil
+	})
 }
 
 // withoutBatches is for a realm that has refused or not understood a batch.

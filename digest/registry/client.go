@@ -2,6 +2,7 @@ package registry
 
 import (
 	"cmp"
+	"net"
 	"net/http"
 	"net/url"
 	"sync"
@@ -75,6 +76,13 @@ type Options struct {
 // blobs are read to their end before RoundTrip returns, and are an error when
 // they have more than 4 MiB; of an error's body the first 64 KiB are kept.
 //
+// The time that all callers together lose with a registry that fails is bounded, at a
+// minute and a half for 32 of them. One that fails 16 times in a row and for five
+// seconds, or three times and for twenty, is not asked for the next half a minute:
+// that is an error at once. One that fails now and then is asked in haste after half a
+// minute, and after ten seconds without a good answer: it has a second, or twice what
+// its good answers take.
+//
 // What a registry points to, by a redirect or as its token server, is not
 // trusted: it is reached by HTTPS, unless the registry itself is not; it is not
 // on a private or loopback address, unless the registry itself is; it gets
@@ -96,6 +104,8 @@ type transport struct {
 	hosts    sync.Map // name (string) → *host
 	guests   sync.Map // name (string) → *host that a registry redirected to
 	limiters sync.Map // host and port (string) → *limiter
+	patience sync.Map // host (string) → *patience
+	overall  patience // with all of them
 	uploads  uploads
 	pings    flight.Group[*host, *pinged]
 	tokens   flight.Group[tokenKey, *token]
@@ -107,14 +117,12 @@ func New(o Options) *Client {
 	t := &transport{
 		keys:       asKeychain(o.Keychain),
 		registries: o.Registries,
-		userAgent:  o.UserAgent,
+		userAgent:  cmp.Or(o.UserAgent, defaultUserAgent),
 		perHost:    cmp.Or(max(o.PerRegistry, 0), defaultPerRegistry),
 		rate:       o.Rate,
+		net:        newNetwork(o),
 	}
-	if t.userAgent == "" {
-		t.userAgent = defaultUserAgent
-	}
-	t.net = newNetwork(o)
+	t.overall.most = 2 * maxLost
 	return &Client{transport: t}
 }
 
@@ -210,6 +218,10 @@ func (t *transport) foreign(out *outgoing, e endpoint, from *host, g *pinged) (*
 	if err != nil {
 		return nil, err
 	}
+	return t.patiently(out.in.URL.Host, out, e, func() (*http.Response, error) { return t.visitor(out, e, g, pool) })
+}
+
+func (t *transport) visitor(out *outgoing, e endpoint, g *pinged, pool http.RoundTripper) (*http.Response, error) {
 	r := route{url: out.in.URL, pool: pool, limit: e.limit()}
 	resp, err := t.deliver(out, r, "")
 	if err != nil || resp.StatusCode != http.StatusUnauthorized || !out.repeatable() {
@@ -243,10 +255,8 @@ func sameHost(a, b *url.URL) bool {
 	return a.Hostname() == b.Hostname() && (a.Port() == b.Port() || hostPort(a) == hostPort(b))
 }
 
+// hostPort is the host of a URL with its port, or that of its scheme.
 func hostPort(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	}
-	return u.Hostname() + ":" + port
+	port := cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443", "socks5": "1080", "socks5h": "1080"}[u.Scheme])
+	return net.JoinHostPort(u.Hostname(), port)
 }

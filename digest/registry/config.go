@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -100,7 +101,7 @@ func ParseConfig(name string, data []byte) (*Config, error) {
 	}
 	r := &Config{}
 	for i, f := range file.Registries {
-		e := registryEntry{prefix: f.Prefix, location: f.Location, insecure: f.Insecure, blocked: f.Blocked, file: name}
+		e := registryEntry{prefix: cmp.Or(f.Prefix, f.Location), location: f.Location, insecure: f.Insecure, blocked: f.Blocked, file: name}
 		if len(f.Mirrors) > maxMirrors {
 			return nil, fault.Text(fmt.Sprintf("%s: registry %d: more than %d mirrors", name, i+1, maxMirrors))
 		}
@@ -109,9 +110,6 @@ func ParseConfig(name string, data []byte) (*Config, error) {
 				m.Pull = "digest-only"
 			}
 			e.mirrors = append(e.mirrors, mirror{location: m.Location, insecure: m.Insecure, pull: m.Pull})
-		}
-		if e.prefix == "" {
-			e.prefix = e.location
 		}
 		if why := e.check(); why != "" {
 			return nil, fault.Text(fmt.Sprintf("%s:%d: registry %d: %s", name, lineOfTable(data, i), i+1, why))
@@ -144,8 +142,7 @@ func (r *Config) Join(others ...*Config) *Config {
 }
 
 func tomlFault(name string, err error) error {
-	var parse toml.ParseError
-	if errors.As(err, &parse) {
+	if parse, ok := errors.AsType[toml.ParseError](err); ok {
 		return fault.Text(fmt.Sprintf("%s:%d:%d: %s", name, parse.Position.Line, max(parse.Position.Col, 1), fault.OneLine(parse.Message)))
 	}
 	// A value of the wrong type comes as text: toml: line 2 (last key "k"): what

@@ -59,17 +59,35 @@ func (e *Error) Hidden() bool {
 // answered is the status of the repository's own answer: 0 where the request did
 // not come so far, as after a token server's refusal.
 func (e *Error) answered() int {
-	var answer *protocol.Error
-	if errors.As(e.err, &answer) {
+	if answer, ok := errors.AsType[*protocol.Error](e.err); ok {
 		return answer.StatusCode
 	}
 	return 0
 }
 
+// Describe gives the words for an error of this package or of what was asked through
+// it, and the HTTP status that decided, or 0 when none did.
+func Describe(err error) (status int, text string) {
+	var said *fault.Cause
+	var own fault.Text
+	asked, ok := errors.AsType[*Error](err)
+	if ok {
+		status = asked.Status
+	}
+	switch {
+	case errors.As(err, &said):
+		return status, said.Error()
+	case ok:
+		return status, asked.Error()
+	case errors.As(err, &own): // what was answered makes no sense
+		return 0, own.Error()
+	}
+	return 0, fault.Network(err)
+}
+
 // failure describes what went wrong with a request, in the words of this package.
 func (r *Repository) failure(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
 	status, text := describe(err, r.client.transport.keys.Tried(r.name))

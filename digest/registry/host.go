@@ -23,9 +23,11 @@ import (
 	"github.com/kubepromote/kubepromote/internal/fault"
 )
 
-// pingTimeout bounds a ping with its tries. Callers wait as long as their
-// own context allows.
-const pingTimeout = 30 * time.Second
+// pingTimeout bounds a ping with its tries, and is longer than a TLS handshake may
+// take that is followed by plain HTTP. What is asked by a ping is nothing to look for,
+// so that a registry which says nothing for so long will not. Callers wait as long as
+// their own context allows.
+const pingTimeout = 12 * time.Second
 
 // host is what is known of one registry.
 type host struct {
@@ -85,6 +87,10 @@ func pingAnswer(req *http.Request) *http.Response {
 
 // ask sends a request to a registry, with what it wants for authentication.
 func (t *transport) ask(out *outgoing, h *host, e endpoint, u *url.URL) (*http.Response, error) {
+	return t.patiently(h.name, out, e, func() (*http.Response, error) { return t.authorized(out, h, e, u) })
+}
+
+func (t *transport) authorized(out *outgoing, h *host, e endpoint, u *url.URL) (*http.Response, error) {
 	ctx := out.in.Context()
 	g, err := t.ping(ctx, h)
 	if err != nil {

@@ -22,8 +22,7 @@ import (
 // for is an error, and so is one that is no manifest.
 func (r *Repository) Head(ctx context.Context, ref string) (v1.Descriptor, error) {
 	resp, err := r.send(ctx, request{method: http.MethodHead, url: r.url("manifests/"+ref, nil), accept: content.ManifestTypes}, http.StatusOK)
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		status := e.answered()
 		undecided := status == http.StatusMethodNotAllowed || status == http.StatusNotFound && !errors.Is(err, ErrNotFound)
 		if !undecided {

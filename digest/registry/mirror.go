@@ -19,6 +19,8 @@ import (
 // mirrorTime is how long a mirror may take to answer where no deadline says.
 const mirrorTime = 15 * time.Second
 
+const errSlow fault.Text = "no answer in time"
+
 // routed sends a request to where its registry's images are: mirrors for what
 // is pulled, then the registry itself.
 func (t *transport) routed(out *outgoing, e endpoint) (*http.Response, error) {
@@ -130,8 +132,9 @@ func (r *Config) places(host, repo string) []place {
 // askMirror returns an answer that may be used, or nil. It has its part of the
 // time there is, so that a mirror that hangs does not use up the registry's.
 func (t *transport) askMirror(out *outgoing, e, there endpoint, u *url.URL, part time.Duration) *http.Response {
-	ctx, cancel := context.WithCancel(out.in.Context())
-	timer := time.AfterFunc(part, cancel)
+	ctx, end := context.WithCancelCause(out.in.Context())
+	cancel := func() { end(nil) }
+	timer := time.AfterFunc(part, func() { end(errSlow) })
 	resp, err := t.askAt(&outgoing{in: out.in.WithContext(ctx)}, there, u)
 	timer.Stop()
 	if err != nil {

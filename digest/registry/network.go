@@ -69,17 +69,9 @@ func (n *network) transport(most address.Class) *http.Transport {
 func (n *network) proxy(req *http.Request) (*url.URL, error) {
 	u, err := http.ProxyFromEnvironment(req)
 	if u != nil {
-		n.proxies.Store(proxyAddress(u), true)
+		n.proxies.Store(hostPort(u), true)
 	}
 	return u, err
-}
-
-func proxyAddress(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443", "socks5": "1080", "socks5h": "1080"}[u.Scheme]
-	}
-	return net.JoinHostPort(u.Hostname(), port)
 }
 
 // proxied tells whether requests for a URL go to a proxy.

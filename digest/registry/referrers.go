@@ -53,8 +53,8 @@ func (r *Repository) Referrers(ctx context.Context, digest v1.Hash) (list []v1.D
 
 // lacksReferrers knows the answers of registries that do not have this request.
 func lacksReferrers(err error) bool {
-	var e *Error
-	if !errors.As(err, &e) {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
 		return false
 	}
 	switch e.answered() {

@@ -242,8 +242,7 @@ func Retry(ctx context.Context, longest time.Duration, f func() (repeat bool, er
 			return err
 		}
 		wait := backoff(try)
-		var e *Error
-		if errors.As(err, &e) && e.wait > 0 {
+		if e, ok := errors.AsType[*Error](err); ok && e.wait > 0 {
 			wait = e.wait
 		}
 		if deadline, ok := ctx.Deadline(); wait > longest || ok && time.Until(deadline) <= wait {

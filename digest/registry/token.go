@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -226,10 +227,7 @@ func parseToken(data []byte, now time.Time) (*token, string) {
 	if json.Unmarshal(data, &answer) != nil {
 		return nil, "answered with something that is not a token"
 	}
-	value := answer.Token
-	if value == "" {
-		value = answer.AccessToken
-	}
+	value := cmp.Or(answer.Token, answer.AccessToken)
 	switch {
 	case value == "":
 		return nil, "answered without a token"

@@ -105,8 +105,7 @@ func (u *Upload) Commit(ctx context.Context, digest v1.Hash, rest []byte) error 
 func (r *Repository) PutBlob(ctx context.Context, blob []byte) error {
 	digest := content.Hash(blob)
 	there, err := r.HasBlob(ctx, digest)
-	var e *Error
-	if errors.As(err, &e) && e.Status != http.StatusUnauthorized && e.Status != http.StatusForbidden {
+	if e, ok := errors.AsType[*Error](err); ok && e.Status != http.StatusUnauthorized && e.Status != http.StatusForbidden {
 		// Those two may be said of a repository that its first push creates.
 		return err
 	}

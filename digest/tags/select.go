@@ -80,7 +80,7 @@ type candidate struct {
 // 100,000 tags are an error, as is a selector that orders by creation time.
 func (s *Selector) Select(tags []string) (Selection, error) {
 	if s.kind == byCreated {
-		return Selection{}, &selectError{fmt.Sprintf("selector %q needs the times at which images were created", s.text), nil}
+		return Selection{}, failed(nil, "selector %q needs the times at which images were created", s.text)
 	}
 	admitted, rejected, err := s.admit(tags)
 	if err != nil {
@@ -109,7 +109,7 @@ func (s *Selector) SelectCreated(ctx context.Context, tags []string, created fun
 		return Selection{}, err
 	}
 	if len(admitted) > maxCreated {
-		return Selection{}, &selectError{fmt.Sprintf("selector %q has %d tags to ask for their creation time, more than %d: put regexp:PATTERN before it", s.text, len(admitted), maxCreated), nil}
+		return Selection{}, failed(nil, "selector %q has %d tags to ask for their creation time, more than %d: put regexp:PATTERN before it", s.text, len(admitted), maxCreated)
 	}
 	reasons, err := askCreated(ctx, admitted, created)
 	if err != nil {
@@ -135,14 +135,14 @@ func askCreated(ctx context.Context, tags []candidate, created func(context.Cont
 		group.Go(func() error {
 			tag := &tags[i]
 			if err := ctx.Err(); err != nil {
-				return &selectError{fmt.Sprintf("creation time of tag %q: %s", tag.tag, fault.Network(err)), errors.Join(digest.ErrUnknown, err)}
+				return failed(errors.Join(digest.ErrUnknown, err), "creation time of tag %q: %s", tag.tag, fault.Network(err))
 			}
 			at, err := created(ctx, tag.tag)
 			switch {
 			case errors.Is(err, digest.ErrNotFound):
 				reasons[i] = gone
 			case err != nil:
-				return &selectError{fmt.Sprintf("creation time of tag %q: %v", tag.tag, err), err}
+				return failed(err, "creation time of tag %q: %v", tag.tag, err)
 			case at.Year() <= 1980:
 				reasons[i] = noTime
 			}
@@ -153,22 +153,17 @@ func askCreated(ctx context.Context, tags []candidate, created func(context.Cont
 	return reasons, group.Wait()
 }
 
-// selectError is a selection that failed: its text is fit for printing.
-type selectError struct {
-	text string
-	err  error
+// failed is the error of a selection: its text is fit for printing.
+func failed(cause error, format string, args ...any) error {
+	return &fault.Cause{Text: fault.OneLine(fmt.Sprintf(format, args...)), Err: cause}
 }
-
-func (e *selectError) Error() string { return fault.OneLine(e.text) }
-func (e *selectError) Unwrap() error { return e.err }
 
 // admit sorts tags, and out of them what the selector does not admit.
 func (s *Selector) admit(tags []string) ([]candidate, map[string][]string, error) {
 	if len(tags) > maxTags {
-		return nil, nil, &selectError{fmt.Sprintf("more than %d tags to select from", maxTags), nil}
+		return nil, nil, failed(nil, "more than %d tags to select from", maxTags)
 	}
-	tags = slices.Clone(tags)
-	slices.Sort(tags)
+	tags = slices.Sorted(slices.Values(tags))
 	var admitted []candidate
 	rejected := make(map[string][]string)
 	for _, tag := range slices.Compact(tags) {
@@ -250,7 +245,7 @@ func (s *Selector) choose(admitted []candidate, rejected map[string][]string) (S
 		}
 	}
 	if len(admitted) == 0 {
-		return sel, &selectError{"no tag for " + fmt.Sprintf("%q", s.text) + ": " + describeRejected(sel.Rejected), ErrNoTag}
+		return sel, failed(ErrNoTag, "no tag for %q: %s", s.text, describeRejected(sel.Rejected))
 	}
 	best := admitted[0]
 	for _, c := range admitted[1:] {

@@ -10,8 +10,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-	"sync"
-	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // fewFiles is up to how many files are made durable one by one. Of more files,
@@ -269,23 +269,17 @@ func writeError(j *job, err error) error {
 // nothing is begun.
 func each[T any](ctx context.Context, atOnce int, items []T, fn func(T) error) error {
 	errs := make([]error, len(items))
-	var next atomic.Int64
-	var failed atomic.Bool
-	var wait sync.WaitGroup
-	for range min(atOnce, len(items)) {
-		wait.Go(func() {
-			for ctx.Err() == nil && !failed.Load() {
-				i := int(next.Add(1)) - 1
-				if i >= len(items) {
-					return
-				}
-				if errs[i] = fn(items[i]); errs[i] != nil {
-					failed.Store(true)
-				}
+	group, goOn := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
+	for i, item := range items {
+		group.Go(func() error {
+			if goOn.Err() == nil {
+				errs[i] = fn(item)
 			}
+			return errs[i]
 		})
 	}
-	wait.Wait()
+	_ = group.Wait() // which gives the error that came first
 	if err := cmp.Or(errs...); err != nil {
 		return err
 	}

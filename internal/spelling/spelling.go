@@ -1,7 +1,10 @@
 // Package spelling finds the word that was probably meant.
 package spelling
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // maxWord bounds the words that are compared, in bytes: comparing takes time that
 // grows with the product of their lengths.
@@ -33,6 +36,21 @@ func Meant(word string, known []string) string {
 		return "did you mean " + best + "?"
 	}
 	return "known here: " + strings.Join(known, ", ")
+}
+
+// Hint is Meant for names, of which there may be many or none.
+func Hint(name string, names []string) string {
+	if best := Nearest(name, names); best != "" {
+		return "did you mean " + best + "?"
+	}
+	const most = 10
+	if len(names) > most {
+		return fmt.Sprintf("known are %s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "known are " + strings.Join(names, ", ")
 }
 
 // distance is the Damerau-Levenshtein distance with adjacent swaps, or limit if

@@ -67,3 +67,22 @@ func TestMeant(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// Many names are counted.
+func TestHint(t *testing.T) {
+	many := strings.Split("aa,bb,cc,dd,ee,ff,gg,hh,ii,jj,kk,ll", ",")
+	for _, tc := range []struct {
+		name  string
+		names []string
+		want  string
+	}{
+		{"stagin", []string{"dev", "staging"}, "did you mean staging?"},
+		{"zzzz", []string{"dev", "staging"}, "known are dev, staging"},
+		{"zzzz", many, "known are aa, bb, cc, dd, ee, ff, gg, hh, ii, jj and 2 more"},
+		{"zzzz", nil, ""},
+	} {
+		if got := Hint(tc.name, tc.names); got != tc.want {
+			t.Errorf("got %q, want %q", got, tc.want)
+		}
+	}
+}

@@ -34,6 +34,8 @@ type Shape struct {
 	// Items is the shape of a list's values, or of the values of a mapping that
 	// may have any fields. Nil stands for any.
 	Items *Shape
+	// Short tells that a text may stand for a mapping, or one item for a list of it.
+	Short bool
 	// Null tells that null, or nothing, may stand for an empty value.
 	Null bool
 }
@@ -46,7 +48,9 @@ type Field struct {
 }
 
 // ShapeOf gives the shape that the YAML form of a Go type has. Its fields are
-// named by the tag "yaml"; a yaml.Node is anything, a string any scalar.
+// named by the tag "yaml"; a yaml.Node is anything, a string any scalar. A struct
+// that decodes itself may be written as a text for short, a list that does as its one
+// item.
 func ShapeOf(t reflect.Type) *Shape {
 	switch t.Kind() {
 	case reflect.Pointer:
@@ -55,14 +59,14 @@ func ShapeOf(t reflect.Type) *Shape {
 		if t == reflect.TypeFor[yaml.Node]() {
 			return &Shape{}
 		}
-		s := &Shape{Kind: Mapping}
+		s := &Shape{Kind: Mapping, Short: reflect.PointerTo(t).Implements(reflect.TypeFor[yaml.Unmarshaler]())}
 		for i := range t.NumField() {
 			name, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
 			s.Fields = append(s.Fields, Field{Name: name, Shape: ShapeOf(t.Field(i).Type)})
 		}
 		return s
 	case reflect.Slice:
-		return &Shape{Kind: List, Items: ShapeOf(t.Elem())}
+		return &Shape{Kind: List, Items: ShapeOf(t.Elem()), Short: reflect.PointerTo(t).Implements(reflect.TypeFor[yaml.Unmarshaler]())}
 	case reflect.Map:
 		return &Shape{Kind: Mapping, Items: ShapeOf(t.Elem())}
 	case reflect.Bool:
@@ -105,6 +109,13 @@ func (f *File) check(n *yaml.Node, s *Shape, path string) {
 		n = n.Alias
 	}
 	if s.Null && n.ShortTag() == "!!null" {
+		return
+	}
+	if s.Short && s.Kind == List && !List.is(n) {
+		f.check(n, s.items(), path)
+		return
+	}
+	if s.Short && s.Kind == Mapping && Text.is(n) {
 		return
 	}
 	if !s.Kind.is(n) {

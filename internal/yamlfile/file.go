@@ -133,6 +133,9 @@ func (f *File) add(n *yaml.Node, fault Fault) {
 	f.faults = append(f.faults, fault)
 }
 
+// Has tells whether the file that was checked has a value at a path.
+func (f *File) Has(path string) bool { return f.places[path] != nil }
+
 // At notes a fault in the value with a path, such as spec.environments[0].name,
 // that Decode or Check has come by. Where the file does not have it, the place is
 // that of the nearest value around it.

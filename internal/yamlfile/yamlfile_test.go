@@ -94,6 +94,36 @@ func TestDecode(t *testing.T) {
 }
 
 // A value that the file does not have is told at the nearest one around it.
+// place may be written as a text for short.
+type place struct {
+	Path string `yaml:"path"`
+	Name string `yaml:"name"`
+}
+
+func (p *place) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.ScalarNode {
+		return n.Decode(&p.Path)
+	}
+	type plain place
+	return n.Decode((*plain)(p))
+}
+
+// A type that decodes itself may stand as a text, and is no less strict as a mapping.
+func TestDecodeShort(t *testing.T) {
+	var c struct {
+		Places []place `yaml:"places"`
+	}
+	f := Parse("x.yaml", []byte("places: [a, {path: b, name: c}]\n"), Options{})
+	if want := []place{{Path: "a"}, {"b", "c"}}; !f.Decode(0, &c) || !cmp.Equal(c.Places, want) {
+		t.Errorf("got %v: %v", c.Places, lines(f))
+	}
+	f = Parse("x.yaml", []byte("places: [[a], {pth: b}]\n"), Options{})
+	want := []string{"1:10: places[0] is a list, not a mapping", `1:16: unknown field "places[1].pth"; did you mean path?`}
+	if f.Decode(0, &c); !cmp.Equal(lines(f), want) {
+		t.Errorf("got %q, want %q", lines(f), want)
+	}
+}
+
 func TestAt(t *testing.T) {
 	var c config
 	f := Parse("f.yaml", []byte("name: a\nparts:\n- on: true\n- {count: 1}\n"), Options{})

@@ -10,6 +10,7 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kubectl/fncmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/historycmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/imagescmd"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/initcmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/lintcmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/optionscmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/promotecmd"
@@ -44,6 +45,7 @@ func subcommands(s *cli.Session) []*cobra.Command {
 		copycmd.New(s),
 
 		democmd.New(s, Run),
+		initcmd.New(s),
 		optionscmd.New(s),
 		versioncmd.New(s),
 	}

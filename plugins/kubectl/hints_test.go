@@ -32,6 +32,9 @@ func TestHintsCanBeTyped(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, m := range hintLine.FindAllStringSubmatch(string(data), -1) {
+			if !endsInCommand(m[1]) && !isAnswer(m[1]) {
+				t.Errorf("%s: %s: ends in no command, and is no answer that is on the list", filepath.Base(script), m[0])
+			}
 			for _, line := range commandsIn(m[1]) {
 				typed++
 				if err := parseOnly(strings.Fields(line)); err != nil {
@@ -42,6 +45,58 @@ func TestHintsCanBeTyped(t *testing.T) {
 	}
 	if typed < 50 {
 		t.Errorf("only %d hints were found", typed)
+	}
+}
+
+// programs are those whose commands hints may have beside this one's.
+var programs = []string{"git", "cosign", "openssl", "kustomize", "cp", "rm", "chmod", "split"}
+
+// endsInCommand tells whether the last of what a hint gives to choose from is a command.
+func endsInCommand(hint string) bool {
+	hint = strings.NewReplacer("$'", "", `\`, "", "?", "").Replace(hint)
+	choices := strings.Split(hint, ", or ")
+	steps := strings.Split(choices[len(choices)-1], ", then ")
+	words := strings.Fields(strings.TrimPrefix(steps[len(steps)-1], "did you mean "))
+	return len(words) > 1 && (slices.Contains(programs, words[0]) || words[0] == "kubectl" && words[1] == "promote")
+}
+
+// answers are the hints that are no command, and why: no command does it.
+var answers = []struct{ why, pattern string }{
+	{"the word to type in place of the one that the message quotes", `(?:did you mean .*\?|known (?:are|here).*|letters, digits, .*|a time, for example .*|tag\+digest, digest or tag|worktree or commit)`},
+	{"a flag of the command that was typed, or its values", `-(?:k|f|o|-[a-z-]+)\b.*|- once, .*|one of the two|one of them at a time|an unset variable\?|name the file with the private key, .*`},
+	{"what to write at the place that the message names", `(?:- )?[\w.-]+: .*|write .*|list it in .*|(?:keep|remove) (?:one|the) .*|VerifyImages .*|change the value at the anchor.*|promote the values that the template is rendered with`},
+	{"what a path or a file has to be", `(?:give|it is|a public key begins) .*`},
+	{"what to set outside", `set COSIGN_PASSWORD.*`},
+}
+
+func isAnswer(hint string) bool {
+	hint = strings.NewReplacer("$'", "", `\`, "").Replace(hint)
+	return slices.ContainsFunc(answers, func(a struct{ why, pattern string }) bool {
+		return regexp.MustCompile("^(?:" + a.pattern + ")$").MatchString(hint)
+	})
+}
+
+func TestEndsInCommand(t *testing.T) {
+	for hint, ends := range map[string]bool{
+		"kubectl promote status":                                        true,
+		"git switch BRANCH, or promote with --commit=false":             false,
+		"promote without --offline":                                     false,
+		"move the comment":                                              false,
+		"mend it and promote again, or git checkout -- a/b.yaml":        true,
+		"kubectl promote history web, then git revert COMMIT":           true,
+		"did you mean kubectl promote status?":                          true,
+		"did you mean cart?":                                            false,
+		"kubectl promote build apps, or environment: NAME in spec":      false,
+		"git add promotion.yaml && git commit":                          true,
+		"kubectl promote --all --to production, or the services alone":  false,
+		"kubectl is the program that calls kubectl promote for kubectl": false,
+	} {
+		if endsInCommand(hint) != ends {
+			t.Errorf("%s: %v", hint, !ends)
+		}
+		if !ends && hint != "did you mean cart?" && isAnswer(hint) {
+			t.Errorf("%s is taken for an answer", hint)
+		}
 	}
 }
 

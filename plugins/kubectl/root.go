@@ -85,8 +85,8 @@ The image that stands in one environment's overlay is written into the next
 one's: the same digest, and no other byte of the file. A tag is resolved to its
 digest once; that digest is verified, written and recorded.
 
-Overlays are looked for in apps/SERVICE/overlays/ENVIRONMENT, or where the
-repository's promotion.yaml says.
+Where they stand is found in the repository, by folders and files that bear names
+of environments, or said in its promotion.yaml, which init writes.
 
 Exit status: 0 done or nothing to do, 1 failed, 2 usage error, 3 refused,
 4 waiting, 5 could not be decided.`

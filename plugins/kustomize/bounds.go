@@ -14,8 +14,9 @@ import (
 const MaxInput = 64 << 20
 
 // maxValues bounds how many values there may be in what is read as YAML. A byte or
-// two can make a value, and each takes a few hundred bytes of memory.
-const maxValues = 4 << 20
+// two can make a value, and each takes a few hundred bytes of memory, and a kilobyte
+// and more where it is written again.
+const maxValues = 2 << 20
 
 // valueMarks are what at least one of stands before each value.
 var valueMarks = [][]byte{[]byte("\n"), []byte(":"), []byte(","), []byte("["), []byte("{"), []byte("- "), []byte("? ")}

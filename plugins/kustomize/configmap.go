@@ -1,6 +1,7 @@
 package kustomize
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -19,27 +20,19 @@ const kindKey = "kind"
 // function, the others are the fields of spec. Lists are separated by commas or
 // white space; an image of SetImages is NAME=NEW:TAG@DIGEST, as for kubectl
 // promote set.
-func fromConfigMap(m *yaml.RNode) (*yaml.RNode, []*fieldError) {
+func fromConfigMap(m *yaml.RNode) (*yaml.RNode, error) {
 	data := m.GetDataMap()
 	kind := data[kindKey]
-	if !slices.Contains(Kinds(), kind) {
-		hint := "kind: " + strings.Join(Kinds(), ", ")
-		if kind == "" {
-			return nil, []*fieldError{{"data.kind", "is missing, and no function is named", hint}}
-		}
-		return nil, []*fieldError{{"data.kind", "there is no function " + quoted(kind), spelling.Meant(kind, Kinds())}}
+	if kind == "" {
+		return nil, &fieldError{"data.kind", "is missing, and no function is named", "kind: " + strings.Join(Kinds(), ", ")}
 	}
-	schema, err := schemaOf(kind)
+	schema, err := schemaOf("data.kind", kind)
 	if err != nil {
-		return nil, []*fieldError{{"data.kind", err.Error(), ""}}
+		return nil, err
 	}
 	fields := schema.Properties["spec"].Properties
-	var names []string
-	for name := range fields {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	var errs []*fieldError
+	names := slices.Sorted(maps.Keys(fields))
+	var errs []error
 	spec := map[string]any{}
 	for _, name := range slices.Sorted(maps.Keys(data)) {
 		if name == kindKey {
@@ -56,8 +49,8 @@ func fromConfigMap(m *yaml.RNode) (*yaml.RNode, []*fieldError) {
 		}
 		spec[name] = value
 	}
-	if len(errs) > 0 {
-		return nil, errs
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
 	}
 	metadata := map[string]any{}
 	if name := m.GetName(); name != "" {
@@ -68,7 +61,7 @@ func fromConfigMap(m *yaml.RNode) (*yaml.RNode, []*fieldError) {
 	}
 	config, err := yaml.FromMap(map[string]any{"apiVersion": configVersion, "kind": kind, "metadata": metadata, "spec": spec})
 	if err != nil {
-		return nil, []*fieldError{{"data", err.Error(), ""}}
+		return nil, &fieldError{"data", err.Error(), ""}
 	}
 	return config, nil
 }

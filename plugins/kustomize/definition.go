@@ -2,10 +2,10 @@ package kustomize
 
 import (
 	"embed"
-	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/spelling"
 	"k8s.io/kube-openapi/pkg/validation/spec"
 	"sigs.k8s.io/kustomize/kyaml/fn/framework"
 	"sigs.k8s.io/kustomize/kyaml/resid"
@@ -53,11 +53,15 @@ func definition(kind string) (text string, ok bool) {
 	return string(data), err == nil
 }
 
-// schemaOf reads the schema of a kind's configuration.
-func schemaOf(kind string) (*spec.Schema, error) {
+// schemaOf reads the schema of a kind's configuration; field is where the kind stands.
+func schemaOf(field, kind string) (*spec.Schema, error) {
 	text, ok := definition(kind)
 	if !ok {
-		return nil, fmt.Errorf("there is no function %q", kind)
+		return nil, &fieldError{field, "there is no function " + quoted(kind), spelling.Meant(kind, Kinds())}
 	}
-	return framework.SchemaFromFunctionDefinition(resid.NewGvk(group, version, kind), text)
+	schema, err := framework.SchemaFromFunctionDefinition(resid.NewGvk(group, version, kind), text)
+	if err != nil {
+		return nil, &fieldError{field, err.Error(), ""}
+	}
+	return schema, nil
 }

@@ -22,7 +22,7 @@ func functions() map[string]any {
 // The schema and the Go type of each kind have the same fields, of the same types.
 func TestSchemasAgreeWithTypes(t *testing.T) {
 	for _, kind := range Kinds() {
-		s, err := schemaOf(kind)
+		s, err := schemaOf("kind", kind)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -31,7 +31,7 @@ func (i *image) fault() string {
 	if i.what != "" {
 		return "a " + i.what
 	}
-	return fault(i.text)
+	return whyMalformed(i.text)
 }
 
 // findImages lists the images of an object, in its order, then those at declared
@@ -85,7 +85,7 @@ func parseItem(item *yaml.RNode, fields []string) (*overlay.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the object cannot be written out: %w", err)
 	}
-	return overlay.Options{Images: fields}.Parse("object", []byte(text))
+	return overlay.Options{Images: overlay.ImagePaths(fields...)}.Parse("object", []byte(text))
 }
 
 // key is a step into an object, kept as a list from the innermost outwards: paths
@@ -96,6 +96,7 @@ type key struct {
 	index int // where name is empty
 }
 
+// String is the path, as results name fields: spec.containers[0].image.
 func (k *key) String() string {
 	var parts []string
 	for ; k != nil; k = k.up {

@@ -371,17 +371,17 @@ func TestVerifyImages(t *testing.T) {
 		{name: "twice", config: config("VerifyImages", "{}"), objects: set(onePod, "'IMAGE'", "a@"+digestA+", image: b"), fails: true,
 			lines: "VerifyImages f: items[0]: the key \"image\" stands twice in a mapping\nhint: keep one of them"},
 		{name: "unsigned", config: withPolicy, objects: set(onePod, "IMAGE", image), files: policyFiles("reject"), fails: true, answer: No,
-			lines: "Pod x: spec.containers[0].image: image \"" + image + "\" is refused by the policy: no signature found"},
+			lines: "Pod x: spec.containers[0].image: image \"" + image + "\" is refused by ../policies/images.yaml:6:5: no signature found"},
 		{name: "unmatched", config: withPolicy, objects: set(onePod, "IMAGE", host+"/other/web@"+digest), files: policyFiles("allow")},
 		// One that cannot be read is no answer, neither yes nor no.
 		{name: "template", config: config("VerifyImages", "{}"), objects: set(onePod, "IMAGE", "web:{TAG}"), fails: true, answer: Unknown,
 			lines: "Pod x: spec.containers[0].image: image \"web:{TAG}\" is no image reference: byte 5: character \"{\" in the tag"},
 		// An approval for staging opened production.
 		{name: "approval and no environment", config: withPolicy, objects: set(onePod, "IMAGE", image), files: approvals(), fails: true, answer: Unknown,
-			lines: "Pod x: spec.containers[0].image: image \"" + image + "\" could not be verified: the policy asks about an environment, and none is given\nhint: environment: NAME in spec, or kubectl promote build --env NAME"},
+			lines: "Pod x: spec.containers[0].image: image \"" + image + "\" could not be verified by ../policies/images.yaml:6:5: the policy asks about an environment, and none is given\nhint: environment: ENVIRONMENT in the spec of VerifyImages, or kubectl promote build DIR --env ENVIRONMENT"},
 		{name: "approval for an environment", config: config("VerifyImages", "{policy: ../policies/images.yaml, registry: true, environment: production}"),
 			objects: set(onePod, "IMAGE", image), files: approvals(), fails: true, answer: No,
-			lines: "Pod x: spec.containers[0].image: image \"" + image + "\" is refused by the policy: nobody has approved it for \"production\""},
+			lines: "Pod x: spec.containers[0].image: image \"" + image + "\" is refused by ../policies/images.yaml:6:5: nobody has approved it for \"production\""},
 		{name: "environment without policy", config: config("VerifyImages", "{environment: production}"), fails: true,
 			lines: "VerifyImages f: spec.environment: is of no use without a policy\nhint: policy: FILE"},
 		{name: "policy without registry", config: config("VerifyImages", "{policy: p.yaml}"), fails: true,
@@ -408,7 +408,7 @@ func TestVerifyImages(t *testing.T) {
 	}
 	stop()
 	functionCase{config: withPolicy, objects: set(onePod, "IMAGE", image), files: policyFiles("reject"), fails: true, answer: Unknown,
-		lines: "Pod x: spec.containers[0].image: image \"" + image + "\" could not be verified: cannot read " + strings.Replace(image, "@sha256:", ":sha256-", 1) + ".sig: connection refused (and 1 more)\nhint: this is no answer: try again"}.run(t)
+		lines: "Pod x: spec.containers[0].image: image \"" + image + "\" could not be verified by ../policies/images.yaml:6:5: cannot read " + strings.Replace(image, "@sha256:", ":sha256-", 1) + ".sig: connection refused (and 1 more)"}.run(t)
 }
 
 func TestPinImagesFromRegistry(t *testing.T) {

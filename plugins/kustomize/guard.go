@@ -1,9 +1,6 @@
 package kustomize
 
 import (
-	"fmt"
-
-	"k8s.io/kube-openapi/pkg/validation/spec"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 )
 
@@ -28,12 +25,6 @@ type promotionGuardSpec struct {
 
 	scope `json:",inline" yaml:",inline"`
 }
-
-// Schema implements framework.ValidationSchemaProvider.
-func (*promotionGuard) Schema() (*spec.Schema, error) { return schemaOf(kindPromotionGuard) }
-
-// Default implements framework.Defaulter.
-func (g *promotionGuard) Default() error { return nil }
 
 // Validate implements framework.Validator.
 func (g *promotionGuard) Validate() error {
@@ -67,22 +58,21 @@ func (g *promotionGuard) compare(src *sources, i *image) *finding {
 	if src.allows(r) {
 		return nil
 	}
-	f := refuse("unlisted", fmt.Sprintf("image %s has a digest that is not in %s", quoted(i.text), src.names()))
+	f := refuse("unlisted", "", "image %s has a digest that is not in %s", quoted(i.text), src.names())
 	if src.overlay == nil {
-		return &f
+		return f
 	}
 	f.hint = "promote it to that environment first"
 	for _, p := range src.overlay.pins[r.repository] {
 		if p.Digest != "" {
 			f.message += ", which has " + p.Digest
 			f.proposed = ref{r.repository, p.Tag, p.Digest}.String()
-			return &f
+			return f
 		}
 	}
 	for _, p := range src.overlay.pins[r.repository] {
-		u := unknown("unlisted", fmt.Sprintf("image %s: %s has it as %s, without a digest to compare with", quoted(i.text), src.overlay.name, p.Ref()))
-		u.hint = "pin it there: kubectl promote resolve " + p.Ref() + " --pin"
-		return &u
+		return unknown("unlisted", "pin it there: kubectl promote resolve "+p.Ref()+" --pin",
+			"image %s: %s has it as %s, without a digest to compare with", quoted(i.text), src.overlay.name, p.Ref())
 	}
-	return &f
+	return f
 }

@@ -31,6 +31,9 @@ type Host struct {
 	// Environment is the one that policies are judged for where a configuration
 	// names none; empty is none.
 	Environment string
+	// Service is the one that the objects are of, where a configuration names none:
+	// an approval may be for one service alone. Empty is none.
+	Service string
 
 	clients *clients
 }
@@ -46,7 +49,7 @@ type clients struct {
 // At gives the same host for another directory, with the same sessions.
 func (h *Host) At(dir string) *Host {
 	h.connect()
-	return &Host{Dir: dir, Root: h.Root, Client: h.Client, Environment: h.Environment, clients: h.clients}
+	return &Host{Dir: dir, Root: h.Root, Client: h.Client, Environment: h.Environment, Service: h.Service, clients: h.clients}
 }
 
 func (h *Host) connect() *clients {
@@ -125,12 +128,14 @@ func (t *tree) close() { _ = t.root.Close() } // it was only read from
 // pathError is a file that a configuration names and that cannot be used.
 type pathError struct{ path, msg, hint string }
 
-func (e *pathError) Error() string    { return e.path + ": " + e.msg }
+// Error is the path and what is wrong with it.
+func (e *pathError) Error() string { return e.path + ": " + e.msg }
+
+// HintText gives what to do about it, or "".
 func (e *pathError) HintText() string { return e.hint }
 
 func readError(path string, err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		err = p.Err
 	}
 	if errors.Is(err, fs.ErrNotExist) {

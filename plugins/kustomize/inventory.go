@@ -2,12 +2,12 @@ package kustomize
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 
-	"k8s.io/kube-openapi/pkg/validation/spec"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 )
 
@@ -53,20 +53,10 @@ type imageInventorySpec struct {
 	Fields []string `json:"fields,omitempty" yaml:"fields,omitempty"`
 }
 
-// Schema implements framework.ValidationSchemaProvider.
-func (*imageInventory) Schema() (*spec.Schema, error) { return schemaOf(kindImageInventory) }
-
 // Default implements framework.Defaulter.
 func (m *imageInventory) Default() error {
-	if m.Spec.Name == "" {
-		m.Spec.Name = m.Name
-	}
-	if m.Spec.Name == "" {
-		m.Spec.Name = "image-inventory"
-	}
-	if m.Spec.Namespace == "" {
-		m.Spec.Namespace = m.Namespace
-	}
+	m.Spec.Name = cmp.Or(m.Spec.Name, m.Name, "image-inventory")
+	m.Spec.Namespace = cmp.Or(m.Spec.Namespace, m.Namespace)
 	return nil
 }
 

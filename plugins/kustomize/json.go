@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/kustomize/kyaml/yaml"
@@ -41,6 +42,18 @@ func toJSON(text, from []byte) ([]byte, error) {
 		out.Write(line.Bytes())
 		out.WriteByte('\n')
 	}
+}
+
+// withMember adds what a mapping in YAML has to a JSON object that is not empty.
+func withMember(object, member []byte) (out []byte, ok bool) {
+	added, err := toJSON(member, object)
+	if err != nil {
+		return nil, false
+	}
+	end := bytes.LastIndexByte(object, '}')
+	body := bytes.TrimRight(object[:end], " \t\r\n")
+	added = bytes.TrimSuffix(bytes.TrimPrefix(bytes.TrimSpace(added), []byte("{")), []byte("}"))
+	return slices.Concat(body, []byte(","), added, object[end:]), true
 }
 
 func writeJSON(b *bytes.Buffer, n *yaml.Node) error {

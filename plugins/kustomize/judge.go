@@ -1,6 +1,7 @@
 package kustomize
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -58,20 +59,19 @@ func Judge(items []*yaml.RNode, fields []string, verify func(refs []string) ([]p
 }
 
 // findings says what a verification has to say about an image, but for a plain yes.
-func findings(i *image, v promote.Verification) []finding {
-	var all []finding
+func findings(i *image, v promote.Verification) []*finding {
+	var all []*finding
 	for _, w := range v.Warnings {
-		all = append(all, finding{severity: framework.Warning, reason: "warned", message: fmt.Sprintf("image %s: %s", quoted(i.text), w)})
+		all = append(all, &finding{severity: framework.Warning, reason: "warned", message: fmt.Sprintf("image %s: %s", quoted(i.text), w)})
 	}
 	switch {
 	case v.Answer == promote.Pass && v.Override == "":
 		return all
 	case v.Answer == promote.Pass:
-		f := finding{severity: framework.Warning, answer: Yes, reason: "warned"}
-		f.message = fmt.Sprintf("image %s is NOT verified: %s; %s", quoted(i.text), v.Reason, v.Override)
-		return append(all, f)
+		return append(all, &finding{severity: framework.Warning, answer: Yes, reason: "warned",
+			message: fmt.Sprintf("image %s is NOT verified by %s: %s; %s", quoted(i.text), cmp.Or(v.Rule, "the policy"), v.Reason, v.Override)})
 	case v.Answer == promote.Fail:
-		return append(all, rejected(i, v.Reason))
+		return append(all, rejected(i, v.Rule, v.Reason))
 	}
-	return append(all, unverified(i, v.Reason))
+	return append(all, unverified(i, v.Rule, v.Reason, v.Lacks))
 }

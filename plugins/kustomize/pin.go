@@ -2,10 +2,8 @@ package kustomize
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/kubepromote/kubepromote/digest"
-	"k8s.io/kube-openapi/pkg/validation/spec"
 	"sigs.k8s.io/kustomize/kyaml/fn/framework"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 )
@@ -33,12 +31,6 @@ type pinImagesSpec struct {
 
 	scope `json:",inline" yaml:",inline"`
 }
-
-// Schema implements framework.ValidationSchemaProvider.
-func (*pinImages) Schema() (*spec.Schema, error) { return schemaOf(kindPinImages) }
-
-// Default implements framework.Defaulter.
-func (p *pinImages) Default() error { return nil }
 
 // Validate implements framework.Validator.
 func (p *pinImages) Validate() error {
@@ -97,18 +89,14 @@ func (p *pinImages) wish(src *sources, i *image) (ref, *finding) {
 		return to, nil
 	}
 	if to.tag == "" {
-		f := refuse("unpinned", fmt.Sprintf("image %s has neither tag nor digest", quoted(i.text)))
-		f.hint = `write the tag that is meant: "latest" is not assumed`
-		return to, &f
+		return to, refuse("unpinned", `write the tag that is meant: "latest" is not assumed`, "image %s has neither tag nor digest", quoted(i.text))
 	}
 	if d := src.locked(to); d != "" {
 		to.digest = d
 		return to, nil
 	}
 	if !p.Spec.Registry {
-		f := unknown("unresolved", fmt.Sprintf("image %s: no digest in %s", quoted(to.String()), src.names()))
-		f.hint = "kubectl promote resolve " + to.String()
-		return to, &f
+		return to, unknown("unresolved", "kubectl promote resolve "+to.String(), "image %s: no digest in %s", quoted(to.String()), src.names())
 	}
 	return to, nil
 }
@@ -128,9 +116,9 @@ func (p *pinImages) ask(changes []change, which []int) (results framework.Result
 		if answer.Err == nil {
 			continue
 		}
-		f := unknown("unresolved", fmt.Sprintf("image %s could not be resolved: %v", quoted(refs[n]), answer.Err))
+		f := unknown("unresolved", "", "image %s could not be resolved: %v", quoted(refs[n]), answer.Err)
 		if errors.Is(answer.Err, digest.ErrNotFound) || errors.Is(answer.Err, digest.ErrMalformed) {
-			f = refuse("unresolved", fmt.Sprintf("image %s has no digest: %v", quoted(refs[n]), answer.Err))
+			f = refuse("unresolved", "", "image %s has no digest: %v", quoted(refs[n]), answer.Err)
 		}
 		results = append(results, f.result(p.kind, c.image))
 	}
@@ -151,7 +139,7 @@ func differing(changes []change) []change {
 // done tells of the changes made.
 func (r *run) done(changes []change) (results framework.Results) {
 	for _, c := range changes {
-		f := finding{severity: framework.Info, answer: Yes, message: "image set to " + c.to.String(), proposed: c.to.String()}
+		f := &finding{severity: framework.Info, answer: Yes, message: "image set to " + c.to.String(), proposed: c.to.String()}
 		results = append(results, f.result(r.kind, c.image))
 	}
 	return results

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/kubepromote/kubepromote/internal/spelling"
+	"github.com/kubepromote/kubepromote/internal/fault"
 	"github.com/kubepromote/kubepromote/overlay"
 	validation "k8s.io/kube-openapi/pkg/validation/errors"
 	"sigs.k8s.io/kustomize/kyaml/fn/framework"
@@ -77,9 +77,9 @@ func (p *Processor) process(list *framework.ResourceList) error {
 	if p.host == nil {
 		return errors.New("the processor has no host: make it with Host.Processor")
 	}
-	config, errs := configuration(list.FunctionConfig)
-	if len(errs) > 0 {
-		return join(errs)
+	config, err := configuration(list.FunctionConfig)
+	if err != nil {
+		return err
 	}
 	if err := checkItems(list.Items); err != nil {
 		return err
@@ -110,42 +110,31 @@ func (p *Processor) function(kind string) kio.Filter {
 
 // configuration checks a configuration before the framework reads it: what it says
 // of a field that it does not know is of no help.
-func configuration(n *yaml.RNode) (*yaml.RNode, []*fieldError) {
+func configuration(n *yaml.RNode) (*yaml.RNode, error) {
 	if n.IsNilOrEmpty() || n.YNode().Kind != yaml.MappingNode {
-		return nil, []*fieldError{{"functionConfig", "is missing", "apiVersion: " + configVersion + ", and kind: " + strings.Join(Kinds(), ", ")}}
+		return nil, &fieldError{"functionConfig", "is missing", "apiVersion: " + configVersion + ", and kind: " + strings.Join(Kinds(), ", ")}
 	}
 	if err := sound(n.YNode(), "functionConfig"); err != nil {
-		return nil, []*fieldError{err}
+		return nil, err
 	}
 	if s := (survey{}); s.size(n.YNode()) > maxConfig {
-		return nil, []*fieldError{{"functionConfig", fmt.Sprintf("has more than %d values", maxConfig), "make several of it"}}
+		return nil, &fieldError{"functionConfig", fmt.Sprintf("has more than %d values", maxConfig), "make several of it"}
 	}
 	apiVersion, kind := n.GetApiVersion(), n.GetKind()
 	if apiVersion == "v1" && kind == "ConfigMap" {
-		var errs []*fieldError
-		if n, errs = fromConfigMap(n); len(errs) > 0 {
-			return nil, errs
+		var err error
+		if n, err = fromConfigMap(n); err != nil {
+			return nil, err
 		}
 		kind = n.GetKind()
 	} else if apiVersion != configVersion {
-		return nil, []*fieldError{{"apiVersion", "is " + quoted(apiVersion) + ", and must be " + configVersion, ""}}
+		return nil, &fieldError{"apiVersion", "is " + quoted(apiVersion) + ", and must be " + configVersion, ""}
 	}
-	if !slices.Contains(Kinds(), kind) {
-		return nil, []*fieldError{{"kind", "there is no function " + quoted(kind), spelling.Meant(kind, Kinds())}}
-	}
-	schema, err := schemaOf(kind)
+	schema, err := schemaOf("kind", kind)
 	if err != nil {
-		return nil, []*fieldError{{"kind", err.Error(), ""}}
+		return nil, err
 	}
 	return n, check(n.YNode(), schema)
-}
-
-func join[E error](errs []E) error {
-	var all []error
-	for _, err := range errs {
-		all = append(all, err)
-	}
-	return errors.Join(all...)
 }
 
 // maxConfig bounds how many values a configuration has.
@@ -194,21 +183,12 @@ func configResults(config *yaml.RNode, err error) framework.Results {
 		}
 		return all
 	}
-	f := finding{severity: framework.Error, message: err.Error()}
-	var hinted interface{ HintText() string }
-	if errors.As(err, &hinted) {
-		f.hint = hinted.HintText()
-	}
+	f := &finding{severity: framework.Error, message: err.Error(), hint: fault.HintOf(err)}
 	if config.IsNilOrEmpty() || config.YNode().Kind != yaml.MappingNode {
 		config = nil
 	}
-	kind := ""
-	if config != nil {
-		kind = config.GetKind()
-	}
-	r := itemResult(kind, config, f)
-	var field *fieldError
-	if errors.As(err, &field) && config != nil && !strings.HasPrefix(field.path, "items[") {
+	r := itemResult(config.GetKind(), config, f)
+	if field, ok := errors.AsType[*fieldError](err); ok && config != nil && !strings.HasPrefix(field.path, "items[") {
 		r.Field, r.Message = &framework.Field{Path: field.path}, oneLine(field.msg)
 	}
 	return framework.Results{r}
@@ -234,7 +214,7 @@ type scope struct {
 func (s scope) validate() error {
 	var errs []error
 	for i, path := range s.Fields {
-		if _, err := (overlay.Options{Images: []string{path}}).Parse("fields", []byte("kind: X\n")); err != nil {
+		if _, err := (overlay.Options{Images: overlay.ImagePaths(path)}).Parse("fields", []byte("kind: X\n")); err != nil {
 			_, why, _ := strings.Cut(err.Error(), ": ")
 			errs = append(errs, &fieldError{fmt.Sprintf("spec.fields[%d]", i), why, "spec.image, spec.steps[*].image"})
 		}
@@ -261,13 +241,11 @@ func (r *run) images(items []*yaml.RNode, s scope) (images []*image, results fra
 	return images, results
 }
 
-func malformed(i *image, why string) finding {
+func malformed(i *image, why string) *finding {
 	if i.what != "" {
-		f := unknown("malformed", "the image is "+why+", and no image reference")
-		f.hint = "name in spec.fields what stands there: spec.image"
-		return f
+		return unknown("malformed", "name in spec.fields what stands there: spec.image", "the image is %s, and no image reference", why)
 	}
-	return unknown("malformed", fmt.Sprintf("image %s is no image reference: %s", quoted(i.text), why))
+	return unknown("malformed", "", "image %s is no image reference: %s", quoted(i.text), why)
 }
 
 // find finds the images that a function is about, whatever their text.
@@ -275,7 +253,7 @@ func (r *run) find(items []*yaml.RNode, s scope) (images []*image, results frame
 	for _, item := range items {
 		found, err := findImages(item, s.Fields)
 		if err != nil {
-			f := refuse("malformed", "the declared fields cannot be looked for: "+err.Error())
+			f := refuse("malformed", "", "the declared fields cannot be looked for: %v", err)
 			results = append(results, itemResult(r.kind, item, f))
 			continue
 		}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/fault"
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/internal/yamlfile"
 	"github.com/spf13/cobra"
@@ -146,7 +147,10 @@ func (p *program) run(args []string) error {
 // usageError is a fault in the command line.
 type usageError struct{ msg, hint string }
 
-func (e *usageError) Error() string    { return e.msg }
+// Error is the message, without the hint.
+func (e *usageError) Error() string { return e.msg }
+
+// HintText gives what to type, or "".
 func (e *usageError) HintText() string { return e.hint }
 
 // print prints definitions.
@@ -331,9 +335,8 @@ func (p *program) report(err error) {
 	var refused *Refused
 	if err != nil && !errors.As(err, &refused) {
 		lines = append(lines, oneLine(err.Error()))
-		var hinted interface{ HintText() string }
-		if errors.As(err, &hinted) && hinted.HintText() != "" {
-			lines = append(lines, "hint: "+oneLine(hinted.HintText()))
+		if hint := fault.HintOf(err); hint != "" {
+			lines = append(lines, "hint: "+oneLine(hint))
 		}
 	}
 	for _, l := range lines {
@@ -413,18 +416,23 @@ func (p *program) inputs() []byte {
 }
 
 // withResults adds results to a ResourceList's text. It does where the text is a
-// mapping in block style that has none; ok is false otherwise.
+// mapping in block style, or JSON, that has none; ok is false otherwise.
 func withResults(text []byte, list *yaml.RNode, results framework.Results) (out []byte, ok bool) {
 	if list == nil {
 		return nil, false
 	}
 	root := list.YNode()
-	if root.Kind != yaml.MappingNode || root.Style&yaml.FlowStyle != 0 || root.Column != 1 ||
-		lookup(root, "results", 0) != nil || bytes.Contains(text, []byte("\n...")) {
+	if root.Kind != yaml.MappingNode || lookup(root, "results", 0) != nil {
 		return nil, false
 	}
 	added, err := yaml.Marshal(map[string]any{"results": results})
 	if err != nil {
+		return nil, false
+	}
+	if isJSON(text) {
+		return withMember(text, added)
+	}
+	if root.Style&yaml.FlowStyle != 0 || root.Column != 1 || bytes.Contains(text, []byte("\n...")) {
 		return nil, false
 	}
 	out = bytes.Clone(text)

@@ -21,6 +21,7 @@ func splitRef(text string) ref {
 	return ref{name, "", digest}
 }
 
+// String is the reference that splitRef has cut.
 func (r ref) String() string {
 	text := r.repository
 	if r.tag != "" {
@@ -32,16 +33,15 @@ func (r ref) String() string {
 	return text
 }
 
-// fault says what is wrong with the text of a reference, or "". A reference with
+// whyMalformed says what is wrong with the text of a reference, or "". A reference with
 // neither tag nor digest is sound: it is the pin that is missing.
-func fault(text string) string {
+func whyMalformed(text string) string {
 	r := splitRef(text)
 	if r.tag == "" && r.digest == "" && !strings.ContainsAny(text[len(r.repository):], ":@") {
 		text += ":latest"
 	}
 	_, err := digest.ParseReference(text)
-	var malformed *digest.Error
-	if errors.As(err, &malformed) && malformed.Err != nil {
+	if malformed, ok := errors.AsType[*digest.Error](err); ok && malformed.Err != nil {
 		return malformed.Err.Error()
 	}
 	return ""

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -51,16 +52,16 @@ type finding struct {
 	proposed string
 }
 
-func refuse(reason, message string) finding {
-	return finding{severity: framework.Error, answer: No, reason: reason, message: message}
+func refuse(reason, hint, format string, args ...any) *finding {
+	return &finding{severity: framework.Error, answer: No, reason: reason, hint: hint, message: fmt.Sprintf(format, args...)}
 }
 
-func unknown(reason, message string) finding {
-	return finding{severity: framework.Error, answer: Unknown, reason: reason, message: message}
+func unknown(reason, hint, format string, args ...any) *finding {
+	return &finding{severity: framework.Error, answer: Unknown, reason: reason, hint: hint, message: fmt.Sprintf(format, args...)}
 }
 
 // result gives a finding the place that it is about.
-func (f finding) result(kind string, i *image) *framework.Result {
+func (f *finding) result(kind string, i *image) *framework.Result {
 	r := itemResult(kind, i.item, f)
 	r.Tags[tagImage] = i.text
 	r.Field = &framework.Field{Path: i.path, CurrentValue: i.text}
@@ -70,7 +71,7 @@ func (f finding) result(kind string, i *image) *framework.Result {
 	return r
 }
 
-func itemResult(kind string, item *yaml.RNode, f finding) *framework.Result {
+func itemResult(kind string, item *yaml.RNode, f *finding) *framework.Result {
 	r := &framework.Result{Message: oneLine(f.message), Severity: f.severity, Tags: map[string]string{tagFunction: kind}}
 	for tag, value := range map[string]string{tagAnswer: string(f.answer), tagReason: f.reason, tagHint: oneLine(f.hint)} {
 		if value != "" {
@@ -114,13 +115,7 @@ func file(item *yaml.RNode) *framework.File {
 	if _, made := annotations[kustomizeAnnotation]; made {
 		annotations = map[string]string{originAnnotation: annotations[originAnnotation]}
 	}
-	path := annotations[pathAnnotation]
-	if path == "" {
-		path = annotations[oldPath]
-	}
-	if path == "" {
-		path = originPath(annotations[originAnnotation])
-	}
+	path := cmp.Or(annotations[pathAnnotation], annotations[oldPath], originPath(annotations[originAnnotation]))
 	if path == "" {
 		return nil
 	}
@@ -142,14 +137,10 @@ func originPath(text string) string {
 	return ""
 }
 
+// number reads an annotation or a tag: digits alone, and not too many.
 func number(text string) (n int, ok bool) {
-	for _, c := range text {
-		if c < '0' || c > '9' || n > 1<<20 {
-			return 0, false
-		}
-		n = 10*n + int(c-'0')
-	}
-	return n, text != ""
+	u, err := strconv.ParseUint(text, 10, 24)
+	return int(u), err == nil
 }
 
 // maxLines is how many results are told to a person.

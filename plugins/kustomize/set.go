@@ -6,7 +6,6 @@ import (
 
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/internal/spelling"
-	"k8s.io/kube-openapi/pkg/validation/spec"
 	"sigs.k8s.io/kustomize/kyaml/fn/framework"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 )
@@ -37,12 +36,6 @@ type setImage struct {
 	NewTag  string `json:"newTag,omitempty" yaml:"newTag,omitempty"`
 	Digest  string `json:"digest,omitempty" yaml:"digest,omitempty"`
 }
-
-// Schema implements framework.ValidationSchemaProvider.
-func (*setImages) Schema() (*spec.Schema, error) { return schemaOf(kindSetImages) }
-
-// Default implements framework.Defaulter.
-func (s *setImages) Default() error { return nil }
 
 // Validate implements framework.Validator.
 func (s *setImages) Validate() error {
@@ -114,7 +107,7 @@ func (s *setImages) Filter(items []*yaml.RNode) ([]*yaml.RNode, error) {
 		}
 		// What counts is what stands there afterwards: a tag may have been left for
 		// this function to fill in.
-		if fault(to.String()) == "" {
+		if whyMalformed(to.String()) == "" {
 			names = append(names, name)
 		} else if i.what == "" {
 			results = append(results, malformed(i, i.fault()).result(s.kind, i))
@@ -162,7 +155,7 @@ func (s *setImages) become(name string) (setImage, bool) {
 
 // unused tells of an entry that is about no image.
 func (s *setImages) unused(name string, names []string) *framework.Result {
-	f := finding{severity: framework.Warning, reason: "unused", message: fmt.Sprintf("no image is named %s", quoted(name))}
+	f := &finding{severity: framework.Warning, reason: "unused", message: fmt.Sprintf("no image is named %s", quoted(name))}
 	if best := spelling.Nearest(name, names); best != "" {
 		f.hint = "did you mean " + best + "?"
 	}

@@ -1,7 +1,7 @@
 package kustomize
 
 import (
-	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/digest/lock"
@@ -110,20 +110,16 @@ func (e *environment) pin(repository string) (*pinned, *finding) {
 	}
 	for _, p := range pins[1:] {
 		if p.Ref() != pins[0].Ref() {
-			f := unknown("ambiguous", fmt.Sprintf("image %s: %s has both %s and %s", quoted(repository), e.name, pins[0].Ref(), p.Ref()))
-			f.hint = "name the overlay's file that has one of them"
-			return nil, &f
+			return nil, unknown("ambiguous", "name the overlay's file that has one of them",
+				"image %s: %s has both %s and %s", quoted(repository), e.name, pins[0].Ref(), p.Ref())
 		}
 	}
 	if pins[0].TagSuffix != "" && pins[0].Tag == "" && pins[0].Digest == "" {
-		f := unknown("unresolved", fmt.Sprintf("image %s: %s appends %s to a tag that it does not name", quoted(repository), e.name, quoted(pins[0].TagSuffix)))
-		f.hint = "write newTag or digest there"
-		return nil, &f
+		return nil, unknown("unresolved", "write newTag or digest there",
+			"image %s: %s appends %s to a tag that it does not name", quoted(repository), e.name, quoted(pins[0].TagSuffix))
 	}
-	if m := pins[0].Misread; m.Value != "" && pins[0].Digest == "" {
-		f := unknown("misread", fmt.Sprintf("image %s: %s:%d:%d: %s", quoted(repository), e.name, m.Position.Line, m.Position.Col, m.Says("it")))
-		f.hint = m.Hint()
-		return nil, &f
+	if m := pins[0].Misread; m.Hides(pins[0].Digest) {
+		return nil, unknown("misread", m.Hint(), "image %s: %s:%d:%d: %s", quoted(repository), e.name, m.Position.Line, m.Position.Col, m.Says("it"))
 	}
 	p := pinned(pins[0])
 	return &p, nil
@@ -134,13 +130,8 @@ func (s *sources) allows(r ref) bool {
 	if s.overlay != nil && s.overlay.digests[r.digest] {
 		return true
 	}
-	if s.lock == nil {
-		return false
-	}
-	for _, known := range s.lock.Refs() {
-		if l, ok := s.lock.Lookup(known); ok && l.Digest == r.digest {
-			return true
-		}
-	}
-	return false
+	return s.lock != nil && slices.ContainsFunc(s.lock.Refs(), func(known string) bool {
+		l, ok := s.lock.Lookup(known)
+		return ok && l.Digest == r.digest
+	})
 }

@@ -1,6 +1,7 @@
 package kustomize
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 
@@ -14,6 +15,7 @@ type fieldError struct {
 	path, msg, hint string
 }
 
+// Error is the path of the field and what is wrong with it.
 func (e *fieldError) Error() string { return e.path + ": " + e.msg }
 
 // HintText gives what to do about it, or "".
@@ -22,18 +24,12 @@ func (e *fieldError) HintText() string { return e.hint }
 // check compares a configuration with the schema of its kind. It is stricter than
 // the framework: unknown fields are errors, and each error says what was probably
 // meant.
-func check(n *yaml.Node, s *spec.Schema) []*fieldError {
+func check(n *yaml.Node, s *spec.Schema) error {
 	var f yamlfile.File
 	f.Check(n, shapeOf(s))
-	var errs []*fieldError
-	for _, fault := range f.Faults() {
-		msg := fault.Brief
-		if msg == "" {
-			msg = fault.Msg
-		}
-		errs = append(errs, &fieldError{fault.Path, msg, fault.Hint})
-	}
-	return errs
+	return f.Err(func(fault yamlfile.Fault) error {
+		return &fieldError{fault.Path, cmp.Or(fault.Brief, fault.Msg), fault.Hint}
+	})
 }
 
 // shapeOf gives the shape that a schema asks for.

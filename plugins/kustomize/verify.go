@@ -2,11 +2,9 @@ package kustomize
 
 import (
 	"cmp"
-	"fmt"
 	"path"
 
 	"github.com/kubepromote/kubepromote/verify"
-	"k8s.io/kube-openapi/pkg/validation/spec"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 )
 
@@ -34,15 +32,12 @@ type verifyImagesSpec struct {
 	// approvals asks for those of this environment; without one, its answer is
 	// unknown. Empty is the host's.
 	Environment string `json:"environment,omitempty" yaml:"environment,omitempty"`
+	// Service is the one that the objects are of. An approval that names a service
+	// counts for that one alone. Empty is the host's.
+	Service string `json:"service,omitempty" yaml:"service,omitempty"`
 
 	scope `json:",inline" yaml:",inline"`
 }
-
-// Schema implements framework.ValidationSchemaProvider.
-func (*verifyImages) Schema() (*spec.Schema, error) { return schemaOf(kindVerifyImages) }
-
-// Default implements framework.Defaulter.
-func (v *verifyImages) Default() error { return nil }
 
 // Validate implements framework.Validator.
 func (v *verifyImages) Validate() error {
@@ -55,6 +50,10 @@ func (v *verifyImages) Validate() error {
 		return &fieldError{"spec.environment", "is of no use without a policy", "policy: FILE"}
 	case v.Spec.Environment != "" && v.host.Environment != "" && v.Spec.Environment != v.host.Environment:
 		return &fieldError{"spec.environment", "is " + quoted(v.Spec.Environment) + ", and the build is for " + quoted(v.host.Environment), "leave it out, and say it with --env"}
+	case v.Spec.Policy == "" && v.Spec.Service != "":
+		return &fieldError{"spec.service", "is of no use without a policy", "policy: FILE"}
+	case v.Spec.Service != "" && v.host.Service != "" && v.Spec.Service != v.host.Service:
+		return &fieldError{"spec.service", "is " + quoted(v.Spec.Service) + ", and the build is of " + quoted(v.host.Service), "leave it out"}
 	case v.Spec.Policy == "" && v.Spec.Evidence != "":
 		return &fieldError{"spec.evidence", "is of no use without a policy", "policy: FILE"}
 	}
@@ -84,10 +83,8 @@ func (v *verifyImages) Filter(items []*yaml.RNode) ([]*yaml.RNode, error) {
 		return items, err
 	}
 	for n, answer := range answers {
-		if f, ok := judged(signed[n], answer); ok {
-			if f.answer == Unknown && policy.LacksEnvironment() {
-				f.hint = "environment: NAME in spec, or kubectl promote build --env NAME"
-			}
+		answer.Rule = cmp.Or(answer.Rule, v.Spec.Policy)
+		if f := judged(signed[n], answer); f != nil {
 			results = append(results, f.result(v.kind, signed[n]))
 		}
 	}
@@ -105,20 +102,25 @@ func (v *verifyImages) verify(policy *verify.Policy, images []*image) ([]verify.
 			return nil, err
 		}
 	}
-	var refs []string
+	var subjects []verify.Subject
 	var which []int
 	for n, i := range images {
 		if r := i.ref(); answers[n].Outcome != verify.Verified && v.Spec.Registry {
-			refs = append(refs, ref{repository: r.repository, digest: r.digest}.String())
+			subjects = append(subjects, v.subject(ref{repository: r.repository, digest: r.digest}.String()))
 			which = append(which, n)
 		}
 	}
-	if len(refs) > 0 {
-		for n, answer := range v.host.start().verifier.Verify(v.ctx, policy, refs...) {
+	if len(subjects) > 0 {
+		for n, answer := range v.host.start().verifier.VerifySubjects(v.ctx, policy, subjects...) {
 			answers[which[n]] = answer
 		}
 	}
 	return answers, nil
+}
+
+// subject is an image of the service that the objects are of.
+func (v *verifyImages) subject(image string) verify.Subject {
+	return verify.Subject{Image: image, Service: cmp.Or(v.Spec.Service, v.host.Service)}
 }
 
 // fromEvidence looks into the layout. An image that it does not have is unknown.
@@ -141,7 +143,7 @@ func (v *verifyImages) fromEvidence(policy *verify.Policy, images []*image, answ
 			// A layout does not say which repository it was made from: that is the
 			// one that the object names.
 			o := verify.Options{Client: v.host.start().registries, LayoutName: r.repository}
-			answer = verify.New(o).Verify(v.ctx, policy, "oci:"+dir+"@"+r.digest)[0]
+			answer = verify.New(o).VerifySubjects(v.ctx, policy, v.subject("oci:"+dir+"@"+r.digest))[0]
 			known[r] = answer
 		}
 		answers[n] = answer
@@ -149,34 +151,40 @@ func (v *verifyImages) fromEvidence(policy *verify.Policy, images []*image, answ
 	return nil
 }
 
-func unpinned(i *image) finding {
-	f := refuse("unpinned", fmt.Sprintf("image %s is not pinned by digest", quoted(i.text)))
-	f.hint = "PinImages, or kubectl promote resolve " + i.text
+func unpinned(i *image) *finding {
+	hint := "PinImages, or kubectl promote resolve " + i.text
 	if i.ref().tag == "" {
-		f.hint = "give it a tag, and pin that"
+		hint = "give it a tag, and pin that"
 	}
-	return f
+	return refuse("unpinned", hint, "image %s is not pinned by digest", quoted(i.text))
 }
 
-// judged makes a finding of what the verifier says; ok is false for a yes.
-func judged(i *image, r verify.Result) (f finding, ok bool) {
+// judged makes a finding of what the verifier says; nil for a yes.
+func judged(i *image, r verify.Result) *finding {
 	switch r.Outcome {
 	case verify.Verified:
-		return finding{}, false
+		return nil
 	case verify.Rejected:
-		return rejected(i, r.Reason), true
+		return rejected(i, r.Rule, r.Reason)
 	}
-	return unverified(i, r.Reason), true
+	return unverified(i, r.Rule, r.Reason, r.Lacks)
 }
 
-func rejected(i *image, reason string) finding {
-	return refuse("rejected", fmt.Sprintf("image %s is refused by the policy: %s", quoted(i.text), reason))
+// rejected is a no of a rule: the place of it, or of its policy.
+func rejected(i *image, rule, reason string) *finding {
+	return refuse("rejected", "", "image %s is refused by %s: %s", quoted(i.text), cmp.Or(rule, "the policy"), reason)
 }
 
-func unverified(i *image, reason string) finding {
-	f := unknown("unverified", fmt.Sprintf("image %s could not be verified: %s", quoted(i.text), reason))
-	f.hint = "this is no answer: try again"
-	return f
+// unverified is no answer; lacks is what would have to be named for one.
+func unverified(i *image, rule, reason, lacks string) *finding {
+	hint := ""
+	switch lacks {
+	case verify.LacksEnvironment:
+		hint = "environment: ENVIRONMENT in the spec of VerifyImages, or kubectl promote build DIR --env ENVIRONMENT"
+	case verify.LacksService:
+		hint = "service: SERVICE in the spec of VerifyImages, or kubectl promote build SERVICE --env ENVIRONMENT"
+	}
+	return unknown("unverified", hint, "image %s could not be verified by %s: %s", quoted(i.text), cmp.Or(rule, "the policy"), reason)
 }
 
 // policy reads the policy and the keys that it names.

@@ -236,6 +236,7 @@ type tail struct{ buf []byte }
 
 const maxTail = 32 << 10
 
+// Write implements [io.Writer], and never fails: git must not end for a message.
 func (t *tail) Write(b []byte) (int, error) {
 	t.buf = append(t.buf, b...)
 	if over := len(t.buf) - maxTail; over > 0 {
@@ -244,4 +245,5 @@ func (t *tail) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// String is what is kept.
 func (t *tail) String() string { return string(t.buf) }

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -59,6 +57,7 @@ func (r *Repo) Commit(ctx context.Context, d promote.Delivery) (string, error) {
 	// Git and whoever is asked by Ready answer while the files are looked at.
 	who := later(func() (identity, error) { return r.identity(sheltered) })
 	plain := later(func() (plan, error) { return r.plan(sheltered, d) })
+	distinct := later(func() (struct{}, error) { return struct{}{}, r.checkCase(sheltered, pathsOf(d.Files)) })
 	ready := later(func() (struct{}, error) {
 		if d.Ready == nil {
 			return struct{}{}, nil
@@ -81,7 +80,8 @@ func (r *Repo) Commit(ctx context.Context, d promote.Delivery) (string, error) {
 	err = fileError("write", r.top, change.Prepare(ctx))
 	_, rerr := ready()
 	_, werr := who() // nobody to name is found before anything is written
-	if err = cmp.Or(err, rerr, werr, r.indexFree()); err == nil && ctx.Err() != nil {
+	_, derr := distinct()
+	if err = cmp.Or(err, rerr, werr, derr, r.free(len(d.Files) >= manyPaths)); err == nil && ctx.Err() != nil {
 		err = interrupted("write", ctx.Err())
 	}
 	if err == nil {
@@ -111,18 +111,6 @@ func (r *Repo) record(ctx context.Context, d promote.Delivery, b built, berr err
 	}
 	unlock()
 	return r.gitCommit(ctx, d)
-}
-
-// indexFree finds another git that is at work, or was ended in the middle of it.
-func (r *Repo) indexFree() error {
-	name := r.index + ".lock"
-	info, err := os.Lstat(name)
-	if err != nil {
-		return nil
-	}
-	age := time.Since(info.ModTime()).Round(time.Second)
-	return &Error{Op: "git commit", Msg: fmt.Sprintf("another git is at work here, or was ended in the middle of it: there is an index.lock, made %v ago", age),
-		Hint: "wait for it, or rm " + quote(name)}
 }
 
 func checkDelivery(ctx context.Context, d promote.Delivery) error {

@@ -222,10 +222,16 @@ func TestCommitBranchLocked(t *testing.T) {
 	for amount, files := range amounts {
 		r := newRepo(t, files("1"))
 		lock := filepath.Join(r.gitDir, "refs", "heads", "main.lock")
-		put(t, r.gitDir, map[string]string{"refs/heads/main.lock": ""})
 		d := delivery(t, r, files("2"))
-		hash, err := r.Commit(t.Context(), d)
-		wantNotCommitted(t, r, d, hash, err, "main.lock")
+		// The lock is made when the files are written already.
+		ctx := t.Context()
+		b, berr := r.build(ctx, d, func() (plan, error) { return r.plan(ctx, d) }, func() (identity, error) { return r.identity(ctx) })
+		if err := r.Write(ctx, d.Files); err != nil {
+			t.Fatal(err)
+		}
+		put(t, r.gitDir, map[string]string{"refs/heads/main.lock": ""})
+		_, err := r.record(ctx, d, b, berr, func() {})
+		wantError(t, err, "there is a main.lock, made ")
 		if headOf(t, r) != d.Head {
 			t.Errorf("%s: the head has moved", amount)
 		}
@@ -235,7 +241,7 @@ func TestCommitBranchLocked(t *testing.T) {
 		if staged := gitIn(t, r.Root(), "diff", "--cached"); staged != "" {
 			t.Errorf("%s: staged: %s", amount, staged)
 		}
-		if hash, err = r.Commit(t.Context(), d); err != nil || hash != headOf(t, r) || hash == d.Head {
+		if hash, err := r.Commit(t.Context(), d); err != nil || hash != headOf(t, r) || hash == d.Head {
 			t.Errorf("%s: %q, %v", amount, hash, err)
 		}
 	}
@@ -403,7 +409,7 @@ func TestCommitMadeThoughGitEnds(t *testing.T) {
 			os.Remove(name)
 		}
 	}
-	wantNotCommitted(t, r, d, hash, err, "the commit was refused by git: git: signal: killed")
+	wantNotCommitted(t, r, d, hash, err, "git commit was ended in the middle: signal: killed")
 }
 
 // Hooks are other people's programs: this one's keys and tokens are not theirs.

@@ -38,7 +38,10 @@
 // reference goes. If the machine stops before the head has moved, the reference
 // may be left, and the files may be staged; the same promotion made again commits
 // them, and the reference is used and removed by the next commit of many files.
-// A lock of git's own that is left is told with its age and its name.
+// A lock of git's own that is left is told with its age and its name before anything
+// is written. What a git of ours leaves that fails or is ended, as on a full disk, is
+// removed as long as this program runs. If both are killed, the next commit of many
+// files removes the pack, whose name is noted in git's directory (kubepromote-pack).
 //
 // # Errors
 //

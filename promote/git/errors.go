@@ -68,7 +68,8 @@ func leadsOut(path string) error {
 
 // lastLine picks the line of git's error output that says why. Git's own last
 // "fatal:" or "error:" line wins over the usage notes that may follow; where
-// "fatal:" only repeats that the step failed, the "error:" before it is added.
+// "fatal:", or git commit's "error:", only repeats that the step failed, the "error:"
+// before it is added.
 func lastLine(output string) string {
 	var last, reported, before string
 	for line := range strings.Lines(output) {
@@ -80,7 +81,7 @@ func lastLine(output string) string {
 		text, fatal := strings.CutPrefix(line, "fatal: ")
 		text, failed := strings.CutPrefix(text, "error: ")
 		switch {
-		case fatal && before != "":
+		case (fatal || text == "Error building trees") && before != "":
 			reported, before = text+": "+before, ""
 		case fatal || failed:
 			reported = text

@@ -22,6 +22,8 @@ type newCommit struct {
 	// ref leads to the commit afterwards: git could clear it away otherwise before
 	// a branch leads to it. Nobody else uses the reference at the same time.
 	ref string
+	// store is the directory of the objects, where a failure leaves nothing behind.
+	store string
 }
 
 // treeFile is a file as trees have it: its mode, in octal digits, and the names of
@@ -37,19 +39,31 @@ var errNotInParent = errors.New("not a file of the parent")
 // nothing is signed. To move a branch to the commit, and to delete the reference,
 // is left to the caller.
 func commitTree(ctx context.Context, gitDir string, c newCommit) (string, []treeFile, error) {
+	removeNoted(gitDir, c.store)
+	before := tempPacks(c.store)
 	p, err := start(ctx, gitDir, call{
 		op: "git fast-import", talks: true, env: []string{inEnglish, asStored},
-		args: durably("--git-dir="+gitDir, "fast-import", "--quiet", "--force", "--done", "--date-format=raw"),
+		// Told to ignore case, it takes one path for another.
+		args: durably("--git-dir="+gitDir, "-c", "core.ignoreCase=false", "fast-import", "--quiet", "--force", "--done", "--date-format=raw"),
 	})
 	if err != nil {
 		return "", nil, err
 	}
-	hash, list, err := importCommit(p, c)
+	pack := ""
+	hash, list, err := importCommit(p, c, func() {
+		pack = newPack(c.store, before)
+		notePack(gitDir, pack)
+	})
 	_ = p.in.Close()
 	_, _ = io.Copy(io.Discard, p.out)
-	if werr := p.wait(); werr != nil {
-		// Git leaves a report, which nobody asked for.
+	werr := p.wait()
+	_ = os.Remove(filepath.Join(gitDir, packNote))
+	if werr != nil {
+		// Git leaves a report, which nobody asked for, and its pack.
 		_ = os.Remove(filepath.Join(gitDir, fmt.Sprintf("fast_import_crash_%d", p.cmd.Process.Pid)))
+		if pack != "" {
+			_ = os.Remove(pack)
+		}
 		return "", nil, werr
 	}
 	if err != nil {
@@ -61,13 +75,16 @@ func commitTree(ctx context.Context, gitDir string, c newCommit) (string, []tree
 
 // importCommit talks to git. It sends the blobs and asks for their names, begins
 // the commit and asks for the parent's files, and then replaces these
-// (https://git-scm.com/docs/git-fast-import).
-func importCommit(p *process, c newCommit) (string, []treeFile, error) {
+// (https://git-scm.com/docs/git-fast-import). Begun is called once git has begun a pack.
+func importCommit(p *process, c newCommit, begun func()) (string, []treeFile, error) {
 	asked := later(func() (struct{}, error) { return struct{}{}, sendFiles(p.in, c) })
 	list := make([]treeFile, len(c.files))
 	for i := range list {
 		if list[i].now = p.line(); !isHash(list[i].now) {
 			return "", nil, p.unexpected(list[i].now)
+		}
+		if i == 0 {
+			begun()
 		}
 	}
 	missing := error(nil)

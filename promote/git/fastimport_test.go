@@ -103,7 +103,7 @@ func TestCommitManyAfterKill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, list, err := commitTree(t.Context(), r.gitDir, newCommit{d.Head, d.Files, "killed\n", id, r.tempRef()})
+	_, list, err := commitTree(t.Context(), r.gitDir, newCommit{d.Head, d.Files, "killed\n", id, r.tempRef(), r.store})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestCommitTreeOutlivesRepack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hash, _, err := commitTree(t.Context(), linked.gitDir, newCommit{d.Head, d.Files, "m\n", id, linked.tempRef()})
+	hash, _, err := commitTree(t.Context(), linked.gitDir, newCommit{d.Head, d.Files, "m\n", id, linked.tempRef(), linked.store})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -45,7 +44,7 @@ func (r *Repo) gitCommit(ctx context.Context, d promote.Delivery) (string, error
 		// Somebody has committed in the meantime: before, if git commit succeeded.
 		err = &Error{Msg: fmt.Sprintf("commit %.9s is not on top of %.9s, where the plan was made", now.hash, d.Head), Hint: "git log -p " + now.hash}
 		if failed != nil {
-			return "", refusedByGit(failed)
+			return "", r.refusedByGit(failed)
 		}
 		return now.hash, err
 	}
@@ -54,7 +53,7 @@ func (r *Repo) gitCommit(ctx context.Context, d promote.Delivery) (string, error
 		return now.hash, cmp.Or(err, r.isAsPlanned(ctx, now.hash, d))
 	}
 	if err != nil { // it is another's commit
-		return "", refusedByGit(failed)
+		return "", r.refusedByGit(failed)
 	}
 	reason := failed.Error()
 	if e := (*Error)(nil); errors.As(failed, &e) {
@@ -76,7 +75,9 @@ func (r *Repo) runCommit(ctx context.Context, d promote.Delivery) error {
 		return fileError("write", "the commit message", err)
 	}
 	paths := pathsOf(d.Files)
-	args := durably()
+	// Git looks at the files itself: a monitor may not have heard of them yet. What
+	// replaces an object would end up in the commit for good.
+	args := durably("-c", "core.fsmonitor=false", "-c", "core.useReplaceRefs=false")
 	if len(paths) >= manyPaths {
 		// To look at the files' times ahead, git would compare each file of the
 		// repository with each path once more.
@@ -91,42 +92,13 @@ func (r *Repo) runCommit(ctx context.Context, d promote.Delivery) error {
 		return err
 	}
 	_, _ = io.Copy(io.Discard, p.out)
-	if err = p.wait(); err != nil && exitCode(err) < 0 {
-		r.clearLocks(p.cmd.Process.Pid, begin)
+	if err = p.wait(); err != nil {
+		if exitCode(err) < 0 {
+			r.clearLocks(p.cmd.Process.Pid, begin)
+		}
+		r.clearObjects(begin)
 	}
 	return err
-}
-
-// clearLocks removes the locks of a git commit of ours that was ended in the middle:
-// killed, or at a limit for the size of files. That it had the index locked is known by
-// a file that it names by its own number. A reference may have been locked by another
-// git, which takes no time: what stays is ours.
-func (r *Repo) clearLocks(pid int, begin time.Time) {
-	own := filepath.Join(r.gitDir, fmt.Sprintf("next-index-%d.lock", pid))
-	if os.Remove(own) != nil {
-		return
-	}
-	locks := []string{filepath.Join(r.gitDir, "HEAD.lock")}
-	if head, err := os.ReadFile(filepath.Join(r.gitDir, "HEAD")); err == nil {
-		if ref, ok := strings.CutPrefix(strings.TrimSpace(string(head)), "ref: "); ok {
-			locks = append(locks, filepath.Join(r.common, filepath.FromSlash(ref)+".lock"))
-		}
-	}
-	found := map[string]os.FileInfo{}
-	for _, lock := range locks {
-		if info, err := os.Lstat(lock); err == nil && info.ModTime().After(begin.Add(-time.Second)) {
-			found[lock] = info
-		}
-	}
-	if len(found) > 0 {
-		time.Sleep(500 * time.Millisecond)
-	}
-	for lock, was := range found {
-		if now, err := os.Lstat(lock); err == nil && os.SameFile(was, now) {
-			_ = os.Remove(lock)
-		}
-	}
-	_ = os.Remove(r.index + ".lock")
 }
 
 // commitID is a commit and its parents, which are separated by blanks.
@@ -241,14 +213,25 @@ func (r *Repo) refused(ctx context.Context, paths []string, err error) error {
 		}
 		return &Error{Msg: "the commit was refused by git: a hook failed and gave no reason", Hint: "git hook run pre-commit", Err: err}
 	}
-	return refusedByGit(err)
+	if strings.HasPrefix(e.Msg, ended) {
+		return &Error{Op: "git commit was ended in the middle", Msg: strings.TrimPrefix(e.Msg, "git: "), Err: err}
+	}
+	return r.refusedByGit(err)
 }
 
+// ended begins what is said of a git that did not end by itself.
+const ended = "git: signal: "
+
 // refusedByGit says of a step of a commit what is said of git commit.
-func refusedByGit(err error) error {
+func (r *Repo) refusedByGit(err error) error {
 	var e *Error
 	if !errors.As(err, &e) {
 		return err
+	}
+	if strings.Contains(e.Msg, ".lock': File exists") {
+		if lock := r.locked(true); lock != nil {
+			return lock
+		}
 	}
 	return &Error{Msg: "the commit was refused by git: " + e.Msg, Hint: e.Hint, Err: err}
 }

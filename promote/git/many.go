@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/kubepromote/kubepromote/promote"
@@ -191,8 +192,10 @@ func (r *Repo) build(ctx context.Context, d promote.Delivery, ask func() (plan, 
 	if err = cmp.Or(err, werr); err != nil {
 		return built{}, err
 	}
-	hash, list, err := commitTree(ctx, r.gitDir, newCommit{parent: d.Head, files: d.Files, message: d.Message, identity: id, ref: r.tempRef()})
+	begin := time.Now()
+	hash, list, err := commitTree(ctx, r.gitDir, newCommit{parent: d.Head, files: d.Files, message: d.Message, identity: id, ref: r.tempRef(), store: r.store})
 	if err != nil {
+		r.clearObjects(begin)
 		return built{}, err
 	}
 	b := built{hash, p, list}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/kubepromote/kubepromote/promote"
 )
@@ -24,7 +25,7 @@ func (r *Repo) moveHead(ctx context.Context, d promote.Delivery, b built) (strin
 	}
 	if err != nil {
 		r.forget(ctx, b)
-		return "", refusedByGit(err)
+		return "", r.refusedByGit(err)
 	}
 	entries := make([]string, len(d.Files))
 	for i, f := range d.Files {
@@ -43,7 +44,7 @@ func (r *Repo) moveHead(ctx context.Context, d promote.Delivery, b built) (strin
 			}
 			_ = r.stage(ctx, entries)
 			r.forget(ctx, b)
-			return "", refusedByGit(err)
+			return "", r.refusedByGit(err)
 		}
 	}
 	// Git takes the files for changed until it looks at them. Its status says that
@@ -58,8 +59,12 @@ func (r *Repo) moveHead(ctx context.Context, d promote.Delivery, b built) (strin
 
 // stage puts entries into the index: mode, blob, a tab, the path.
 func (r *Repo) stage(ctx context.Context, entries []string) error {
+	begin := time.Now()
 	_, err := r.run(ctx, call{op: "git update-index", args: durably("update-index", "-z", "--index-info"), env: []string{inEnglish},
 		stdin: strings.NewReader(strings.Join(entries, "\x00") + "\x00")})
+	if err != nil && exitCode(err) < 0 {
+		r.clearIndexLock(begin)
+	}
 	return err
 }
 

@@ -1,6 +1,7 @@
 package git
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -64,6 +65,53 @@ func (r *Repo) checkParents(names []string) error {
 		return nil
 	})
 	return fileError("look at", "the files", err)
+}
+
+// checkCase refuses paths that git, told to ignore case, takes for others that it
+// knows: it would commit one file's bytes in the place of another one.
+func (r *Repo) checkCase(ctx context.Context, names []string) error {
+	out, err := r.run(ctx, call{op: "git config", args: []string{"config", "--type=bool", "--default=false", "--get", "core.ignoreCase"}, reads: true})
+	if err != nil || strings.TrimSpace(string(out)) != "true" {
+		return err
+	}
+	ours := map[string]string{} // by what git compares
+	for _, name := range names {
+		for at := name; at != "."; at = path.Dir(at) {
+			ours[asciiLower(at)] = at
+		}
+	}
+	out, err = r.run(ctx, call{op: "git ls-files", args: []string{"ls-files", "-z"}, reads: true})
+	if err != nil {
+		return err
+	}
+	for name := range strings.SplitSeq(string(out), "\x00") {
+		for at := path.Clean(name); at != "."; at = path.Dir(at) {
+			if own, ok := ours[asciiLower(at)]; ok && own != at {
+				return r.sameButForCase(own, at)
+			}
+		}
+	}
+	return nil
+}
+
+func (r *Repo) sameButForCase(a, b string) error {
+	e := &Error{Msg: clean(a) + " and " + clean(b) + " differ in upper and lower case only, and git is told to ignore that (core.ignoreCase)", Hint: "git mv one of them"}
+	first, err := r.root.Lstat(a)
+	second, err2 := r.root.Lstat(b)
+	if err == nil && err2 == nil && !os.SameFile(first, second) {
+		e.Hint = "git config core.ignoreCase false"
+	}
+	return e
+}
+
+// asciiLower folds case as git does.
+func asciiLower(s string) string {
+	return strings.Map(func(c rune) rune {
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		return c
+	}, s)
 }
 
 // reachesGit tells whether a path ends inside a .git directory by way of a

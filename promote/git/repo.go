@@ -20,10 +20,10 @@ var (
 type Repo struct {
 	root *os.Root
 	// top is the work tree, gitDir this work tree's own git directory, common
-	// the one that it shares with other work trees, index git's index; all of them
-	// absolute.
-	top, gitDir, common, index string
-	prefix                     string
+	// the one that it shares with other work trees, index git's index, store the
+	// directory of its objects; all of them absolute.
+	top, gitDir, common, index, store string
+	prefix                            string
 }
 
 // Open finds the repository that dir is in. It is an error if dir is in no
@@ -43,7 +43,8 @@ func Open(ctx context.Context, dir string) (*Repo, error) {
 		gitDir: filepath.FromSlash(answer[1]),
 		common: filepath.FromSlash(answer[2]),
 		index:  filepath.FromSlash(answer[3]),
-		prefix: strings.TrimSuffix(answer[4], "/"),
+		store:  filepath.FromSlash(answer[4]),
+		prefix: strings.TrimSuffix(answer[5], "/"),
 	}
 	if r.root, err = os.OpenRoot(r.top); err != nil {
 		return nil, fileError("open", r.top, err)
@@ -51,11 +52,11 @@ func Open(ctx context.Context, dir string) (*Repo, error) {
 	return r, nil
 }
 
-// locate asks for the work tree, the git directory, the common one, the index
-// and the prefix. Git ends each answer with a newline, so only a path with a
+// locate asks for the work tree, the git directory, the common one, the index,
+// the objects and the prefix. Git ends each answer with a newline, so only a path with a
 // newline in it needs a question for each.
 func locate(ctx context.Context, dir string) ([]string, error) {
-	questions := []string{"--show-toplevel", "--git-dir", "--git-common-dir", "--git-path index", "--show-prefix"}
+	questions := []string{"--show-toplevel", "--git-dir", "--git-common-dir", "--git-path index", "--git-path objects", "--show-prefix"}
 	out, err := revParse(ctx, dir, questions...)
 	if err != nil {
 		return nil, notOpened(ctx, dir, err)

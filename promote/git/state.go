@@ -50,11 +50,11 @@ func (r *Repo) State(ctx context.Context, paths []string) (promote.State, error)
 	default:
 		args = append(args, "--untracked-files=no")
 	}
-	env, specs := []string{literally}, paths
+	env, specs := []string{literally, asStored}, paths
 	if !few(paths) {
 		// A few patterns, and git need not look at the other files.
 		specs = covering(paths)
-		args, env = append(append(args, "--"), specs...), nil
+		args, env = append(append(args, "--"), specs...), []string{asStored}
 	}
 	tracked := func() (map[string]byte, error) { return nil, nil }
 	if len(paths) > 0 {
@@ -81,10 +81,10 @@ func (r *Repo) State(ctx context.Context, paths []string) (promote.State, error)
 	if err := r.checkParents(doubtful); err != nil {
 		return promote.State{}, err
 	}
-	if !few(paths) {
-		err = r.addUntracked(ctx, doubtful, state.Dirty)
-	}
-	return state, err
+	// Where git ignores case, it does not list a file beside another that it knows by
+	// nearly the same name.
+	doubtful = slices.DeleteFunc(slices.Clone(doubtful), func(p string) bool { return known[p] != 0 })
+	return state, r.addUntracked(ctx, doubtful, state.Dirty)
 }
 
 // where tells the head and its branch, without a look at the index as git status

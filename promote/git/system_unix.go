@@ -22,5 +22,8 @@ func endGroup(p *os.Process) error {
 	return nil
 }
 
+// writable tells that files can be made in a directory.
+func writable(dir string) error { return unix.Access(dir, unix.W_OK|unix.X_OK) }
+
 // killGroup ends what the group's leader may have left behind.
 func killGroup(p *os.Process) { _ = unix.Kill(-p.Pid, unix.SIGKILL) }

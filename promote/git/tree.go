@@ -164,9 +164,13 @@ func (t *Tree) ReadDir(name string) ([]fs.DirEntry, error) {
 // treeEntry is a line of git ls-tree: a name and a mode in octal digits.
 type treeEntry struct{ name, mode string }
 
+// Name implements [fs.DirEntry].
 func (e treeEntry) Name() string { return e.name }
-func (e treeEntry) IsDir() bool  { return e.Type().IsDir() }
 
+// IsDir implements [fs.DirEntry]; a submodule is a directory, as in a working tree.
+func (e treeEntry) IsDir() bool { return e.Type().IsDir() }
+
+// Type implements [fs.DirEntry].
 func (e treeEntry) Type() fs.FileMode {
 	switch e.mode {
 	case "040000", "160000":

@@ -19,6 +19,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/images"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/verify"
 )
 
@@ -29,11 +30,11 @@ func open(ctx context.Context, dir string) (*promote.Promoter, *git.Repo, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	data, err := repo.ReadFile(promote.PipelineFile)
+	data, err := repo.ReadFile(pipeline.FileName)
 	if err != nil {
 		return nil, nil, err
 	}
-	pipeline, err := promote.ParsePipeline(promote.PipelineFile, data)
+	pipeline, err := pipeline.Parse(pipeline.FileName, data)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -87,7 +88,7 @@ func Example_apply() {
 	}
 	defer repo.Close()
 
-	plan, err := p.Plan(ctx, promote.Request{All: true, To: "staging", Mode: promote.DeliverCommit})
+	plan, err := p.Plan(ctx, promote.Request{All: true, To: "staging", Mode: pipeline.DeliverCommit})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -5,13 +5,15 @@
 // Their answers are those of promote: pass and fail only where a registry has
 // answered, and unknown where it has not, or where the policy cannot be judged.
 //
-// A [promote.VerifyRequest] names the environment that images are to go to, and the
-// policy is judged for that environment alone: an approval for staging opens nothing
-// in production. Where a policy asks for approvals and no environment is named, the
-// answer for every image is unknown.
+// A [promote.VerifyRequest] names the environment that images are to go to, and for
+// which services, and the policy is judged for those alone: an approval for staging
+// opens nothing in production, and one of cart nothing for web. Where a policy asks for
+// approvals and the environment is not named, the answer for every image is unknown, and
+// so it is where the service is not named and an approval is for one.
 package images
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -86,9 +88,17 @@ func (v *Verifier) Verify(ctx context.Context, req promote.VerifyRequest, done f
 	if req.Promoted != "" {
 		p = p.Promoted(req.Promoted)
 	}
+	subjects := make([]verify.Subject, len(req.Images))
+	for i, image := range req.Images {
+		subjects[i].Image = image
+		if i < len(req.Services) {
+			subjects[i].Service = req.Services[i]
+		}
+	}
 	var out []promote.Verification
-	for start := 0; start < len(req.Images); start += batch {
-		for _, r := range v.verify.Verify(ctx, p, req.Images[start:min(start+batch, len(req.Images))]...) {
+	for start := 0; start < len(subjects); start += batch {
+		for _, r := range v.verify.VerifySubjects(ctx, p, subjects[start:min(start+batch, len(subjects))]...) {
+			r.Rule = cmp.Or(r.Rule, req.Policy)
 			out = append(out, Verification(r))
 			done()
 		}
@@ -99,7 +109,7 @@ func (v *Verifier) Verify(ctx context.Context, req promote.VerifyRequest, done f
 // Verification gives an answer of package verify in the words of promote. What rules
 // in warn mode alone reject passes, and says so.
 func Verification(r verify.Result) promote.Verification {
-	v := promote.Verification{Image: r.Image, Answer: promote.Unknown, Reason: r.Reason, Warnings: r.Warnings}
+	v := promote.Verification{Image: r.Image, Answer: promote.Unknown, Reason: r.Reason, Rule: r.Rule, Lacks: r.Lacks, Warnings: r.Warnings}
 	switch {
 	case r.Outcome == verify.Verified:
 		v.Answer = promote.Pass

@@ -1,6 +1,7 @@
 package attest
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -69,9 +70,7 @@ func NewKeylessSigner(o KeylessOptions) (Signer, error) {
 	if o.Transport == nil {
 		o.Transport = http.DefaultTransport
 	}
-	if o.Timeout <= 0 {
-		o.Timeout = time.Minute
-	}
+	o.Timeout = cmp.Or(max(o.Timeout, 0), time.Minute)
 	return Signer{keyless: &o}, nil
 }
 
@@ -99,21 +98,11 @@ func (o *KeylessOptions) attest(ctx context.Context, content sign.Content) ([]by
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
 	// The libraries below keep waiting for an answer after ctx is done.
-	type answer struct {
-		bundle []byte
-		err    error
-	}
-	done := make(chan answer, 1)
-	go func() {
-		b, err := untrusted.Guarded(func() ([]byte, error) { return o.sign(ctx, content) })
-		done <- answer{b, err}
-	}()
-	select {
-	case a := <-done:
-		return a.bundle, a.err
-	case <-ctx.Done():
+	bundle, err := untrusted.Promptly(ctx, func() ([]byte, error) { return o.sign(ctx, content) })
+	if err != nil && ctx.Err() != nil {
 		return nil, fmt.Errorf("the statement was not signed: %w", ctx.Err())
 	}
+	return bundle, err
 }
 
 func (o *KeylessOptions) sign(ctx context.Context, content sign.Content) ([]byte, error) {
@@ -170,6 +159,8 @@ type within struct {
 	next http.RoundTripper
 }
 
+// RoundTrip implements [http.RoundTripper]: the request ends with its own context or
+// with that of the signature.
 func (t *within) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancel(req.Context())
 	// Not undone on return: the answer is still to be read. It ends with t.ctx,
@@ -184,6 +175,7 @@ type certificateAuthority struct {
 	url  string
 }
 
+// GetCertificate implements [sign.CertificateProvider]. No error has the token in it.
 func (a *certificateAuthority) GetCertificate(ctx context.Context, k sign.Keypair, o *sign.CertificateProviderOptions) ([]byte, error) {
 	der, err := a.next.GetCertificate(ctx, k, o)
 	if err != nil {
@@ -202,6 +194,7 @@ type transparencyLog struct {
 	url  string
 }
 
+// GetTransparencyLogEntry implements [sign.Transparency].
 func (l *transparencyLog) GetTransparencyLogEntry(ctx context.Context, key []byte, b *protobundle.Bundle) error {
 	if err := l.next.GetTransparencyLogEntry(ctx, key, b); err != nil {
 		return serviceError("Rekor", l.url, err)

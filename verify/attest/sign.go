@@ -188,8 +188,10 @@ func newKeypair(signer crypto.Signer) (*keypair, error) {
 
 // The methods are those of sign.Keypair.
 
+// GetHashAlgorithm is the hash that is signed.
 func (k *keypair) GetHashAlgorithm() protocommon.HashAlgorithm { return k.details.GetProtoHashType() }
 
+// GetSigningAlgorithm names the key and the hash together.
 func (k *keypair) GetSigningAlgorithm() protocommon.PublicKeyDetails {
 	return k.details.GetSignatureAlgorithm()
 }
@@ -199,6 +201,7 @@ func (k *keypair) GetHint() []byte {
 	return []byte(base64.StdEncoding.EncodeToString(k.fingerprint[:]))
 }
 
+// GetKeyAlgorithm names the kind of the key, as Fulcio wants it.
 func (k *keypair) GetKeyAlgorithm() string {
 	switch k.details.GetKeyType() {
 	case signature.RSA:
@@ -209,13 +212,17 @@ func (k *keypair) GetKeyAlgorithm() string {
 	return "ECDSA"
 }
 
+// GetPublicKey is the public half.
 func (k *keypair) GetPublicKey() crypto.PublicKey { return k.signer.Public() }
 
+// GetPublicKeyPem is the public half in PEM form.
 func (k *keypair) GetPublicKeyPem() (string, error) {
 	text, err := cryptoutils.MarshalPublicKeyToPEM(k.signer.Public())
 	return string(text), err
 }
 
+// SignData signs data, and gives what was signed in its place: the digest, or for
+// Ed25519 the data.
 func (k *keypair) SignData(_ context.Context, data []byte) (sig, digest []byte, err error) {
 	h := k.details.GetHashType()
 	if h != 0 {

@@ -1,6 +1,7 @@
 package attest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -81,9 +82,7 @@ func NewStorer(o StoreOptions) *Storer {
 	if o.Client == nil {
 		o.Client = registry.New(registry.Options{})
 	}
-	if o.Timeout <= 0 {
-		o.Timeout = time.Minute
-	}
+	o.Timeout = cmp.Or(max(o.Timeout, 0), time.Minute)
 	s := &Storer{o: o, pause: listPause}
 	for i := range s.locks {
 		s.locks[i] = make(chan struct{}, 1)
@@ -175,6 +174,7 @@ func refused(err error) bool {
 // refusal is a reason not to write that no registry has given.
 type refusal struct{ text string }
 
+// Error is the reason.
 func (e *refusal) Error() string { return e.text }
 
 func refuse(format string, args ...any) error { return &refusal{fmt.Sprintf(format, args...)} }

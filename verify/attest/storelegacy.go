@@ -2,6 +2,7 @@ package attest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -70,11 +71,7 @@ func (w *writer) addLayer(ctx context.Context, tag string, layer v1.Descriptor) 
 	if err := w.upload(ctx, text); err != nil {
 		return false, "", err
 	}
-	configType := m.Config.MediaType
-	if configType == "" {
-		configType = types.OCIConfigJSON
-	}
-	m.Config = describe(configType, text)
+	m.Config = describe(cmp.Or(m.Config.MediaType, types.OCIConfigJSON), text)
 	m.Layers = append(m.Layers, layer)
 	written, err = w.putTag(ctx, tag, m.MediaType, m)
 	return written, "", err

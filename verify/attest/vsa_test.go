@@ -221,10 +221,17 @@ func TestApproval(t *testing.T) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
+	nobody := all
+	nobody.Service = ""
+	if err := condition.CheckApproval(s, nobody); err == nil || err.Error() != `the approval is for the service "cart", and none is given` {
+		t.Error(err)
+	}
 	a.Service, a.Expires = "", time.Time{}
 	s, err = NewApproval(a)
 	sigtest.Must(t, err)
 	all.Now = someTime.Add(1000 * time.Hour)
+	sigtest.Must(t, condition.CheckApproval(s, all))
+	all.Service = ""
 	sigtest.Must(t, condition.CheckApproval(s, all))
 	if err := condition.CheckApproval(someVSA(t), all); err == nil || !strings.Contains(err.Error(), "which is no approval") {
 		t.Error(err)

@@ -20,6 +20,8 @@ const (
 	// what the distribution protocol has registries accept at least.
 	MaxManifest = 4 << 20
 
+	// ErrTooLarge is about an answer of more than MaxManifest, ErrForged about one whose
+	// bytes are not those that its digest names; the digest they have is added.
 	ErrTooLarge fault.Text = "answered with more than 4 MiB"
 	ErrForged   fault.Text = "content has another digest, "
 )

@@ -19,14 +19,16 @@ import (
 )
 
 const (
+	// DefaultRegistry is the one of names that have none.
 	DefaultRegistry  = "docker.io"
 	defaultNamespace = "library"
 	hubHost          = "index.docker.io"
-	DigestPrefix     = "sha256:"
-	DigestHexLen     = 64
-	maxTagLen        = 128
-	maxNameLen       = 255
-	maxPlatformLen   = 128
+	// DigestPrefix and DigestHexLen make a digest: the algorithm, and so many digits.
+	DigestPrefix   = "sha256:"
+	DigestHexLen   = 64
+	maxTagLen      = 128
+	maxNameLen     = 255
+	maxPlatformLen = 128
 )
 
 // Reference are those of an image reference; see [digest.Reference].
@@ -120,6 +122,8 @@ func splitRepository(s string) (host, path string) {
 	return "", s
 }
 
+// CheckRepository gives what is wrong with a repository and the byte at which it is;
+// "" where nothing is.
 func CheckRepository(s string) (int, string) {
 	host, path := splitRepository(s)
 	offset := 0
@@ -171,6 +175,7 @@ func CheckPart(s string) (int, string) {
 	}
 }
 
+// CheckHost does what CheckRepository does, for a registry with or without a port.
 func CheckHost(s string) (int, string) {
 	if len(s) > maxNameLen {
 		return maxNameLen, fmt.Sprintf("registry longer than %d bytes", maxNameLen)
@@ -216,6 +221,7 @@ func checkHostname(s string) (int, string) {
 	return 0, ""
 }
 
+// CheckTag does what CheckRepository does, for a tag.
 func CheckTag(s string) (int, string) {
 	switch n := Span(s, isTagByte); {
 	case s == "":
@@ -230,6 +236,7 @@ func CheckTag(s string) (int, string) {
 	return 0, ""
 }
 
+// CheckDigest does what CheckRepository does, for sha256: and its hexadecimal digits.
 func CheckDigest(s string) (int, string) {
 	hex, ok := strings.CutPrefix(s, DigestPrefix)
 	if !ok {
@@ -252,6 +259,7 @@ func badByte(s, what string) string {
 	return "character " + QuoteFirst(s) + " in the " + what
 }
 
+// QuoteFirst quotes the first character of a text that is not empty, for a message.
 func QuoteFirst(s string) string {
 	_, n := utf8.DecodeRuneInString(s)
 	return strconv.Quote(s[:n])
@@ -269,6 +277,7 @@ func Span(s string, ok func(byte) bool) int {
 
 func isLowerAlnum(c byte) bool { return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' }
 
+// IsAlnum is true for the ASCII letters and digits.
 func IsAlnum(c byte) bool { return isLowerAlnum(c) || 'A' <= c && c <= 'Z' }
 
 func isSeparator(c byte) bool { return c == '.' || c == '_' || c == '-' }
@@ -301,6 +310,7 @@ func BadRune(s string) int {
 	return -1
 }
 
+// PlatformFault is the error about a byte of a platform, counted from 0.
 func PlatformFault(s string, at int, why string) fault.Text {
 	return fault.Text(fmt.Sprintf("byte %d of platform %q: %s", at+1, fault.Shorten(s), why))
 }

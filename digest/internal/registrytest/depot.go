@@ -8,7 +8,6 @@ import (
 	"io"
 	"log"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -28,13 +27,9 @@ import (
 // Depot is a registry that keeps blobs per repository, mounts them, and
 // refuses a manifest that names what is not there.
 type Depot struct {
-	Host    string
-	Handler http.Handler
-	Blobs   *blobStore
-
-	mu    sync.Mutex
-	fault func(w http.ResponseWriter, r *http.Request) bool // true: answered
-	log   []string                                          // "METHOD path?query"
+	front
+	Blobs *blobStore
+	log   []string // "METHOD path?query"
 }
 
 func NewDepot(t testing.TB, referrers bool) *Depot {
@@ -47,11 +42,7 @@ func NewDepot(t testing.TB, referrers bool) *Depot {
 }
 
 func (d *Depot) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	d.mu.Lock()
-	d.log = append(d.log, r.Method+" "+r.URL.RequestURI())
-	fault := d.fault
-	d.mu.Unlock()
-	if fault != nil && fault(w, r) {
+	if d.seen(w, r, func() { d.log = append(d.log, r.Method+" "+r.URL.RequestURI()) }) {
 		return
 	}
 	if from := r.URL.Query().Get("from"); r.Method == http.MethodPost && from != "" {
@@ -88,12 +79,6 @@ func (d *Depot) whole(r *http.Request) bool {
 		_, err := d.Blobs.Stat(r.Context(), repo, l.Digest)
 		return err != nil && l.MediaType.IsDistributable()
 	})
-}
-
-func (d *Depot) SetFault(fault func(http.ResponseWriter, *http.Request) bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.fault = fault
 }
 
 // Requests are those since the last call that have the method and the text.
@@ -289,22 +274,13 @@ func FallbackTag(digest string) string { return strings.Replace(digest, ":", "-"
 // Put stores a manifest as it is, and get reads one.
 func (d *Depot) Put(t testing.TB, path, mediaType, body string) string {
 	t.Helper()
-	req := httptest.NewRequest(http.MethodPut, path, strings.NewReader(body))
-	req.Header.Set("Content-Type", mediaType)
-	w := httptest.NewRecorder()
-	if d.Handler.ServeHTTP(w, req); w.Code != http.StatusCreated {
-		t.Fatalf("PUT %s: %d %s", path, w.Code, w.Body)
-	}
+	d.do(t, http.MethodPut, path, mediaType, []byte(body), http.StatusCreated)
 	return body
 }
 
 func (d *Depot) Get(t testing.TB, path string) string {
 	t.Helper()
-	w := httptest.NewRecorder()
-	if d.Handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil)); w.Code != http.StatusOK {
-		t.Fatalf("GET %s: %d %s", path, w.Code, w.Body)
-	}
-	return w.Body.String()
+	return d.do(t, http.MethodGet, path, "", nil, http.StatusOK)
 }
 
 // AnswerTag makes a fault that gives a tag another manifest.

@@ -1,11 +1,9 @@
 package registrytest
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 
 	"github.com/kubepromote/kubepromote/digest"
@@ -22,12 +20,7 @@ const (
 // PutBlob stores a blob and returns its digest.
 func (f *Registry) PutBlob(t testing.TB, repo string, body []byte) string {
 	t.Helper()
-	req := httptest.NewRequest(http.MethodPost, "/v2/"+repo+"/blobs/uploads/?digest="+Sha(body), bytes.NewReader(body))
-	w := httptest.NewRecorder()
-	f.Handler.ServeHTTP(w, req)
-	if w.Code != http.StatusCreated {
-		t.Fatalf("blob of %s: %d %s", repo, w.Code, w.Body)
-	}
+	f.do(t, http.MethodPost, "/v2/"+repo+"/blobs/uploads/?digest="+Sha(body), "application/octet-stream", body, http.StatusCreated)
 	return Sha(body)
 }
 

@@ -28,22 +28,52 @@ import (
 	client "github.com/kubepromote/kubepromote/digest/registry"
 )
 
-// Registry is a registry with a counter and a fault in front of it.
-type Registry struct {
+// front is a registry with a fault in front of it.
+type front struct {
 	Host    string
 	Handler http.Handler
 
 	mu    sync.Mutex
 	fault func(w http.ResponseWriter, r *http.Request) bool // true: answered
-	count map[string]int                                    // by "METHOD kind"
+}
+
+func (f *front) SetFault(fault func(http.ResponseWriter, *http.Request) bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fault = fault
+}
+
+// seen notes a request, and tells whether the fault has answered it.
+func (f *front) seen(w http.ResponseWriter, r *http.Request, note func()) bool {
+	f.mu.Lock()
+	note()
+	fault := f.fault
+	f.mu.Unlock()
+	return fault != nil && fault(w, r)
+}
+
+// do asks the registry behind the fault.
+func (f *front) do(t testing.TB, method, path, contentType string, body []byte, want int) string {
+	t.Helper()
+	req := httptest.NewRequest(method, path, bytes.NewReader(body))
+	req.Header.Set("Content-Type", contentType)
+	w := httptest.NewRecorder()
+	if f.Handler.ServeHTTP(w, req); w.Code != want {
+		t.Fatalf("%s %s: %d %s", method, path, w.Code, w.Body)
+	}
+	return w.Body.String()
+}
+
+// Registry is a registry with a counter and a fault in front of it.
+type Registry struct {
+	front
+	count map[string]int // by "METHOD kind"
 }
 
 func New(t testing.TB) *Registry {
 	t.Helper()
-	f := &Registry{
-		Handler: registry.New(registry.Logger(log.New(io.Discard, "", 0))),
-		count:   map[string]int{},
-	}
+	f := &Registry{count: map[string]int{}}
+	f.Handler = registry.New(registry.Logger(log.New(io.Discard, "", 0)))
 	f.Host = serve(t, f)
 	return f
 }
@@ -68,19 +98,9 @@ func (f *Registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/token":
 		kind = "token"
 	}
-	f.mu.Lock()
-	f.count[r.Method+" "+kind]++
-	fault := f.fault
-	f.mu.Unlock()
-	if fault == nil || !fault(w, r) {
+	if !f.seen(w, r, func() { f.count[r.Method+" "+kind]++ }) {
 		f.Handler.ServeHTTP(w, r)
 	}
-}
-
-func (f *Registry) SetFault(fault func(http.ResponseWriter, *http.Request) bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.fault = fault
 }
 
 func (f *Registry) Counted(what string) int {
@@ -98,13 +118,7 @@ func (f *Registry) Push(t testing.TB, repo, tag, text string) string {
 // Put stores a manifest of any kind and returns its digest.
 func (f *Registry) Put(t testing.TB, repo, ref, mediaType string, body []byte) string {
 	t.Helper()
-	req := httptest.NewRequest(http.MethodPut, "/v2/"+repo+"/manifests/"+ref, bytes.NewReader(body))
-	req.Header.Set("Content-Type", mediaType)
-	w := httptest.NewRecorder()
-	f.Handler.ServeHTTP(w, req)
-	if w.Code != http.StatusCreated {
-		t.Fatalf("put %s:%s: %d %s", repo, ref, w.Code, w.Body)
-	}
+	f.do(t, http.MethodPut, "/v2/"+repo+"/manifests/"+ref, mediaType, body, http.StatusCreated)
 	return Sha(body)
 }
 
@@ -116,13 +130,7 @@ func Manifest(text string) []byte {
 
 // OnManifest makes a fault of manifest requests only.
 func OnManifest(answer http.HandlerFunc) func(http.ResponseWriter, *http.Request) bool {
-	return func(w http.ResponseWriter, r *http.Request) bool {
-		if !strings.Contains(r.URL.Path, "/manifests/") {
-			return false
-		}
-		answer(w, r)
-		return true
-	}
+	return OnPath("/manifests/", answer)
 }
 
 func Status(code int, header ...string) http.HandlerFunc {

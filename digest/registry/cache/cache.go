@@ -106,12 +106,10 @@ func OpenCache(dir string, maxBytes int64) (*Cache, error) {
 func (c *Cache) Close() error { return c.root.Close() }
 
 func cacheError(text string, err error) error {
-	var own fault.Text
-	if errors.As(err, &own) {
+	if own, ok := errors.AsType[fault.Text](err); ok {
 		return own
 	}
-	var file *fs.PathError
-	if errors.As(err, &file) {
+	if file, ok := errors.AsType[*fs.PathError](err); ok {
 		text += ": " + file.Err.Error()
 	}
 	return &fault.Cause{Text: text, Err: err}
@@ -212,10 +210,7 @@ func (c *Cache) write(name string, data []byte) error {
 		return err
 	}
 	_, err = f.Write(data)
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err == nil {
+	if err = errors.Join(err, f.Close()); err == nil {
 		err = c.root.Rename(temporary, name)
 	}
 	if err != nil {

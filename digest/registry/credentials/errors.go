@@ -19,8 +19,7 @@ type Error struct {
 // nothing of what is in the one or came from the other.
 func (e *Error) Error() string {
 	text := "credentials could not be read from " + e.Source
-	var own fault.Text
-	if errors.As(e.Err, &own) {
+	if own, ok := errors.AsType[fault.Text](e.Err); ok {
 		text += ": " + own.Error()
 	}
 	return text

@@ -267,12 +267,10 @@ func entriesOf(read func() (authFile, error)) func() ([]authEntry, error) {
 }
 
 func hasDockerConfig() bool {
-	for _, file := range dockerFiles() {
-		if info, err := os.Stat(file); err == nil && !info.IsDir() {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(dockerFiles(), func(file string) bool {
+		info, err := os.Stat(file)
+		return err == nil && !info.IsDir()
+	})
 }
 
 // dockerFiles is the one place where Docker looks.

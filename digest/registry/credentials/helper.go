@@ -77,6 +77,7 @@ func askHelper(ctx context.Context, helper, host string) (authn.Authenticator, e
 // so that [io.Copy] finds no ReadFrom that knows no bound.
 type firstBytes struct{ kept bytes.Buffer }
 
+// Write implements [io.Writer]; what would go beyond the bound is not kept at all.
 func (b *firstBytes) Write(p []byte) (int, error) {
 	if b.kept.Len()+len(p) > maxHelperText {
 		return 0, errors.New("too much output")

@@ -49,7 +49,7 @@ func RegistryOfParameters(params []*yaml.Node) ChartRegistry {
 		key := strings.Join(keys, ".")
 		for _, p := range params {
 			if text := strings.TrimSuffix(nodes.Text(nodes.At(p, "value")), "/"); text != "" && nodes.Text(nodes.At(p, "name")) == key {
-				return ChartRegistry{text, key, keys[len(keys)-1] == "hub"}
+				return ChartRegistry{Text: text, Key: key, fallback: keys[len(keys)-1] == "hub"}
 			}
 		}
 	}

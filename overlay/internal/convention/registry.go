@@ -2,6 +2,7 @@ package convention
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -22,6 +23,8 @@ type ChartRegistry struct {
 	Key  string // where it stands, for messages
 	// fallback says that an image's own registry takes precedence.
 	fallback bool
+	// doubtful says that the chart may put it in front of an image or not.
+	doubtful bool
 }
 
 // chartRegistries are the keys of such a registry: Bitnami's, Grafana's, and what
@@ -35,18 +38,69 @@ var chartRegistries = [][]string{
 func RegistryOfChart(root *yaml.Node) ChartRegistry {
 	for _, keys := range chartRegistries {
 		if text := strings.TrimSuffix(nodes.Text(nodes.At(root, keys...)), "/"); text != "" {
-			return ChartRegistry{text, strings.Join(keys, "."), keys[len(keys)-1] == "hub"}
+			return ChartRegistry{Text: text, Key: strings.Join(keys, "."), fallback: keys[len(keys)-1] == "hub"}
 		}
 	}
 	return ChartRegistry{}
+}
+
+// registriesAround are keys of a registry that stands around images in charts of their
+// own convention. Whether such a chart puts it in front of one cannot be told.
+var registriesAround = []string{"registry", "imageRegistry", "image_registry", "dockerRegistry", "docker_registry", "containerRegistry", "systemDefaultRegistry", "registryUrl", "registryURL", "registryHost", "registryName"}
+
+// Around finds the registry in the mappings around a place, or in the one there. It
+// looks at each mapping once.
+type Around map[*yaml.Node]ChartRegistry
+
+// Registry gives it. Docker Hub is what everybody takes without one.
+func (a Around) Registry(t *nodes.Trail) ChartRegistry {
+	for ; t != nil; t = t.Up {
+		m := nodes.Resolve(t.Node)
+		r, ok := a[m]
+		if !ok {
+			r = registryIn(m)
+			a[m] = r
+		}
+		if r.Text != "" {
+			return r
+		}
+	}
+	return ChartRegistry{}
+}
+
+func registryIn(m *yaml.Node) ChartRegistry {
+	if m.Kind != yaml.MappingNode {
+		return ChartRegistry{}
+	}
+	for _, key := range registriesAround {
+		text := strings.TrimSuffix(nodes.Text(nodes.Value(m, key)), "/")
+		if HasHost(text+"/x") && text != "docker.io" && text != "index.docker.io" {
+			return ChartRegistry{Text: text, Key: key, doubtful: true}
+		}
+	}
+	return ChartRegistry{}
+}
+
+// RepositoryOfTag is the key that would name the repository of a tag's path.
+func RepositoryOfTag(path string) string {
+	for _, end := range []string{"Tag", "_tag", "-tag"} {
+		if stem, ok := strings.CutSuffix(path, end); ok {
+			return stem + strings.NewReplacer("Tag", "Repository", "tag", "repository").Replace(end)
+		}
+	}
+	return nodes.Join(path, "repository")
 }
 
 // Over gives the registry that stands in front of a repository whose own one, under
 // a key beside it, may be empty; unknown says why that cannot be told.
 func (r ChartRegistry) Over(own, repository string) (registry, unknown string) {
 	switch {
-	case r.Text == "" || r.fallback && own != "":
+	case r.Text == "" || (r.fallback || r.doubtful) && own != "":
 		return own, ""
+	case r.doubtful && !HasHost(repository) && repository != "":
+		return "", r.Doubt()
+	case r.doubtful:
+		return "", ""
 	case own != "" || !HasHost(repository):
 		return r.Text, ""
 	case strings.HasPrefix(repository, r.Text+"/"):
@@ -70,16 +124,11 @@ func HasHost(repository string) bool {
 
 // NameParts are keys that hold another part of an image's name in charts of their
 // own convention. How such a chart joins them cannot be told.
-var NameParts = []string{"org", "organization", "organisation", "owner", "namespace", "project", "prefix", "repositoryPrefix", "registryPath"}
+var NameParts = []string{"host", "hostname", "server", "domain", "org", "organization", "organisation", "owner", "namespace", "project", "prefix", "repositoryPrefix", "registryPath"}
 
 // HasNamePart tells whether a mapping has one of them.
 func HasNamePart(get func(key string) *yaml.Node, keys ...string) bool {
-	for _, key := range keys {
-		if n := get(key); n != nil && nodes.Text(n) != "" {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(keys, func(key string) bool { return nodes.Text(get(key)) != "" })
 }
 
 // RepositoryOf reads a repository without tag and digest; "" where a value is

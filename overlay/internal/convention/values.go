@@ -6,6 +6,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/kubepromote/kubepromote/overlay/internal/nodes"
+	"github.com/kubepromote/kubepromote/overlay/internal/reference"
 )
 
 // ValueKeys are the keys of a mapping that hold the parts of one image; "" where
@@ -83,6 +84,7 @@ func present(m *yaml.Node, keys ...string) string {
 	return ""
 }
 
+// NewFlatKeys takes the keys of a mapping, and those that it merges ("<<").
 func NewFlatKeys(m *yaml.Node) *FlatKeys {
 	k := &FlatKeys{Node: make(map[string]*yaml.Node), lower: make(map[string]string)}
 	k.add(m)
@@ -152,4 +154,18 @@ func (k ValueKeys) Beside(keys *FlatKeys, stem, sep string) ValueKeys {
 	k.Registry = keys.Scalar(stem + sep + "registry")
 	k.Digest = keys.Scalar(stem + sep + "digest")
 	return k
+}
+
+// IsNoReference tells a text that stands where an image does, is meant as one, and
+// cannot be read: it has a variable or a template in it, or a tag or digest that is
+// none behind a name. Other texts, such as a colour or a file, are no images at all.
+func IsNoReference(text string) bool {
+	repo, tag, digest, ok := reference.SplitRef(text, false)
+	switch {
+	case strings.Contains(text, "${"), strings.Contains(text, "$("), strings.Contains(text, "{{"):
+		return true
+	case !ok:
+		return reference.IsName(strings.TrimRight(text, ":@"))
+	}
+	return reference.IsName(repo) && (tag != "" && !reference.IsTag(tag) || digest != "" && !reference.IsDigest(digest))
 }

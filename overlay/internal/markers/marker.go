@@ -33,6 +33,7 @@ type Marker struct {
 	Form   Form
 }
 
+// Key is what a comment has before the policy that it names.
 const Key = "$imagepolicy"
 
 // Near tells a comment that is a marker or wants to be one.

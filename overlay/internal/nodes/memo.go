@@ -10,7 +10,7 @@ import (
 type Memo struct {
 	likes   map[*[]*yaml.Node]map[string]*yaml.Node
 	keys    map[*yaml.Node]map[string]int
-	aliased map[*syntax.Source]map[string]bool
+	aliases map[*syntax.Source]map[*yaml.Node]int // by the node at the anchor
 }
 
 // Like finds a value of the same key in one of the siblings.
@@ -66,20 +66,20 @@ func (m *Memo) Value(n *yaml.Node, key string) *yaml.Node {
 	return Value(n, key)
 }
 
-// RefersTo tells whether anything in a text refers to an anchor.
-func (m *Memo) RefersTo(src *syntax.Source, anchor string) bool {
-	known := m.aliased[src]
+// Aliases tells how many aliases a text has of a node with an anchor.
+func (m *Memo) Aliases(src *syntax.Source, anchored *yaml.Node) int {
+	known := m.aliases[src]
 	if known == nil {
-		known = make(map[string]bool)
+		known = make(map[*yaml.Node]int)
 		for _, d := range src.Docs {
-			noteAliases(d, known)
+			countAliases(d, known)
 		}
-		if m.aliased == nil {
-			m.aliased = make(map[*syntax.Source]map[string]bool)
+		if m.aliases == nil {
+			m.aliases = make(map[*syntax.Source]map[*yaml.Node]int)
 		}
-		m.aliased[src] = known
+		m.aliases[src] = known
 	}
-	return known[anchor]
+	return known[anchored]
 }
 
 // Like finds a value of the same key in one of the siblings.
@@ -92,11 +92,11 @@ func Like(siblings []*yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
-func noteAliases(n *yaml.Node, known map[string]bool) {
+func countAliases(n *yaml.Node, known map[*yaml.Node]int) {
 	if n.Kind == yaml.AliasNode {
-		known[n.Value] = true
+		known[n.Alias]++
 	}
 	for _, c := range n.Content {
-		noteAliases(c, known)
+		countAliases(c, known)
 	}
 }

@@ -95,13 +95,16 @@ func At(n *yaml.Node, keys ...string) *yaml.Node {
 	return n
 }
 
+// EscapeKey escapes in a key what has a meaning in paths.
 var EscapeKey = strings.NewReplacer(`\`, `\\`, ".", `\.`, "[", `\[`, ":", `\:`)
 
-// Join adds a key to a path, with dots in it escaped.
+// Join adds a key to a path, with dots in the key escaped.
 func Join(path, key string) string {
-	key = EscapeKey.Replace(key)
-	if path == "" {
-		return key
+	if key = EscapeKey.Replace(key); key == "*" {
+		key = `\*`
+	}
+	if path == "" || path == "." || strings.HasSuffix(path, ":.") { // the document
+		return strings.TrimSuffix(path, ".") + key
 	}
 	return path + "." + key
 }
@@ -124,6 +127,7 @@ type Trail struct {
 // much memory the paths of a hostile file take. Nobody names a longer one.
 const maxPath = 2048
 
+// Start begins a trail at a collection whose path is base.
 func Start(node *yaml.Node, base string) *Trail {
 	return &Trail{Node: node, base: base, Index: -1, Size: len(base)}
 }
@@ -177,4 +181,25 @@ func (t *Trail) Label() string {
 // IsText tells whether a node is a string: a number is no reference.
 func IsText(n *yaml.Node) bool {
 	return n != nil && Resolve(n).Kind == yaml.ScalarNode && Resolve(n).ShortTag() == "!!str"
+}
+
+// EachScalar visits the scalars below a node, with the way to each. What an alias
+// stands for is visited where it is anchored.
+func EachScalar(t *Trail, visit func(*Trail)) {
+	switch n := t.Node; n.Kind {
+	case yaml.ScalarNode:
+		visit(t)
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if next := t.Field(n.Content[i], n.Content[i+1]); next != nil {
+				EachScalar(next, visit)
+			}
+		}
+	case yaml.SequenceNode:
+		for i, it := range n.Content {
+			if next := t.Item(i, it); next != nil {
+				EachScalar(next, visit)
+			}
+		}
+	}
 }

@@ -3,6 +3,7 @@ package paths
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,6 +20,9 @@ import (
 //	args[2]                     an item by its index, from 0
 //	containers[name=web].image  the item that has this field
 //	containers[*].image         all items
+//	containers[name=*]          all items that have this field
+//	config.*                    all keys; \* is the key "*"
+//	.                           the document itself
 //	doc:1:spec.replicas         in the second document that is not empty
 //	Deployment/web:spec         in the documents of this kind and name
 type Expr struct {
@@ -34,7 +38,8 @@ type step struct {
 	Key        string
 	Index      int    // of an item, where selects is '['
 	field, is  string // of an item, where selects is '='
-	Selects    byte   // 0 for a key, '[' for an index, '=' for a field, '*' for all
+	any        bool   // whatever the field is
+	Selects    byte   // 0 for a key, '[' for an index, '=' for a field, '*' for all items, 'k' for all keys, '.' for what is there
 	Start, End int    // in the path's text
 }
 
@@ -52,6 +57,10 @@ func Parse(text string) (Expr, error) {
 		return p, err
 	}
 	at := len(text) - len(rest)
+	if rest == "." {
+		p.Steps = []step{{Selects: '.', Start: at, End: at + 1}}
+		return p, nil
+	}
 	for at < len(text) {
 		if text[at] == '[' {
 			if at, err = p.bracket(at); err != nil {
@@ -69,7 +78,11 @@ func Parse(text string) (Expr, error) {
 		if key == "" {
 			return p, fmt.Errorf("path %q: byte %d: an empty key", text, at+1)
 		}
-		p.Steps = append(p.Steps, step{Key: key, Start: at, End: next})
+		st := step{Key: key, Start: at, End: next}
+		if text[at:next] == "*" {
+			st.Selects = 'k'
+		}
+		p.Steps = append(p.Steps, st)
 		at = next
 	}
 	if len(p.Steps) == 0 {
@@ -117,6 +130,7 @@ func (p *Expr) bracket(at int) (int, error) {
 		s.Selects, s.Index = '[', n
 	case isField && field != "":
 		s.Selects, s.field, s.is = '=', field, is
+		s.any = is == "*" && p.Text[end-2:end] == "=*"
 	default:
 		return 0, fmt.Errorf("path %q: byte %d: want [N], [*] or [FIELD=VALUE]", p.Text, at+1)
 	}
@@ -150,12 +164,7 @@ type Match struct {
 
 // Many tells whether the path may name several values.
 func (p Expr) Many() bool {
-	for _, s := range p.Steps {
-		if s.Selects == '*' {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.Steps, func(s step) bool { return s.Selects == '*' || s.Selects == 'k' || s.any })
 }
 
 // In tells whether the path is about a document.
@@ -182,24 +191,37 @@ func (p Expr) Find(root *yaml.Node) []Match {
 	return matches
 }
 
+// Find gives what the step leads to from a match: nothing, one node, or all of a list.
 func (s step) Find(m Match) []Match {
 	n := nodes.Resolve(m.Node)
-	if s.Selects == 0 {
+	var out []Match
+	switch {
+	case s.Selects == '.':
+		return []Match{{m.Node, ".", ""}}
+	case s.Selects == 0:
 		if v := nodes.Value(n, s.Key); v != nil {
 			return []Match{{v, nodes.Join(m.Path, s.Key), s.Key}}
 		}
-		return nil
-	}
-	if n.Kind != yaml.SequenceNode {
-		return nil
-	}
-	var out []Match
-	for i, it := range n.Content {
-		if s.Selects == '*' || s.Selects == '[' && i == s.Index || s.Selects == '=' && nodes.Text(nodes.Value(nodes.Resolve(it), s.field)) == s.is && s.is != "" {
-			out = append(out, Match{it, nodes.Item(m.Path, i), ""})
+	case s.Selects == 'k' && n.Kind == yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if k := n.Content[i]; k.Kind == yaml.ScalarNode && k.Value != "" && k.ShortTag() != "!!merge" {
+				out = append(out, Match{n.Content[i+1], nodes.Join(m.Path, k.Value), k.Value})
+			}
+		}
+	case n.Kind == yaml.SequenceNode:
+		for i, it := range n.Content {
+			if s.Selects == '*' || s.Selects == '[' && i == s.Index || s.Selects == '=' && s.has(it) {
+				out = append(out, Match{it, nodes.Item(m.Path, i), ""})
+			}
 		}
 	}
 	return out
+}
+
+// has tells whether an item has the field.
+func (s step) has(item *yaml.Node) bool {
+	text := nodes.Text(nodes.Value(nodes.Resolve(item), s.field))
+	return text != "" && (s.any || text == s.is)
 }
 
 // KeysFrom gives the keys of a path's steps from one on; false where one of them
@@ -213,4 +235,25 @@ func (p Expr) KeysFrom(step int) ([]string, bool) {
 		keys = append(keys, st.Key)
 	}
 	return keys, true
+}
+
+// Cut takes PATH=VALUE apart at the first "=" that stands in no bracket and has no
+// backslash before it.
+func Cut(arg string) (path, value string, ok bool) {
+	depth := 0
+	for i := 0; i < len(arg); i++ {
+		switch arg[i] {
+		case '\\':
+			i++
+		case '[':
+			depth++
+		case ']':
+			depth--
+		case '=':
+			if depth <= 0 {
+				return arg[:i], arg[i+1:], true
+			}
+		}
+	}
+	return "", "", false
 }

@@ -7,6 +7,7 @@ package reference
 
 import (
 	"net/netip"
+	"net/url"
 	"strings"
 	"unicode"
 )
@@ -58,6 +59,12 @@ func IsName(s string) bool {
 	return s != "" && isLetterOrDigit(s[0]) && isLetterOrDigit(s[len(s)-1]) && isMadeOf(s, "._:/-")
 }
 
+// IsPinned tells whether a text is a reference that has a tag or a digest.
+func IsPinned(text string) bool {
+	repo, tag, digest, ok := SplitRef(text, true)
+	return ok && IsName(repo) && (tag == "" || IsTag(tag)) && (digest == "" || IsDigest(digest))
+}
+
 func isPort(s string) bool { return s != "" && len(s) <= 5 && strings.Trim(s, "0123456789") == "" }
 
 // IsWord tells whether a text may be a revision, a version, a chart's name or a
@@ -81,4 +88,24 @@ func isMadeOf(s, others string) bool {
 		}
 	}
 	return true
+}
+
+// RevisionIn finds the revision in a URL's query, as kustomize reads it: ref, or else
+// version. from and to are where it stands; it is "" where there is none.
+func RevisionIn(text string) (base, revision string, from, to int) {
+	base, query, ok := strings.Cut(text, "?")
+	if !ok || base == "" {
+		return base, "", 0, 0
+	}
+	for _, key := range []string{"ref=", "version="} {
+		from := len(base) + 1
+		for part := range strings.SplitSeq(query, "&") {
+			raw, found := strings.CutPrefix(part, key)
+			if revision, err := url.QueryUnescape(raw); found && raw != "" && err == nil {
+				return base, revision, from + len(key), from + len(part)
+			}
+			from += len(part) + 1
+		}
+	}
+	return base, "", 0, 0
 }

@@ -48,8 +48,7 @@ func PlainInPlaceOf(n *yaml.Node, text string) string {
 	return ""
 }
 
-// SetPlain gives a plain scalar another plain text that is no string, such as a
-// number. The caller has asked PlainKind or PlainInPlaceOf.
+// SetPlain gives a scalar a plain text that is no string, such as a number. The caller has asked PlainKind or PlainInPlaceOf.
 func (e *Edit) SetPlain(n *yaml.Node, text string) error {
 	sp, err := e.src.scalar(n)
 	if err != nil {
@@ -61,7 +60,7 @@ func (e *Edit) SetPlain(n *yaml.Node, text string) error {
 	}
 	e.splice(sp.start, sp.end, after)
 	w := e.expect(n)
-	w.Value, w.Tag = text, (&yaml.Node{Kind: yaml.ScalarNode, Value: text}).ShortTag()
+	w.Value, w.Style, w.Tag = text, 0, (&yaml.Node{Kind: yaml.ScalarNode, Value: text}).ShortTag()
 	return nil
 }
 
@@ -79,6 +78,9 @@ func scalarOf(value string, like yaml.Style, literal bool) (string, *yaml.Node) 
 // is a number or a boolean where its text is one and it is not meant literally.
 func (e *Edit) Create(m *yaml.Node, keys []string, value string, literal bool) error {
 	s := e.src
+	if s.form != YAML {
+		return e.appendEntry(m, keys, value)
+	}
 	text, scalar := scalarOf(value, s.like(quotesOf(m)), literal)
 	if m.Style&yaml.FlowStyle != 0 {
 		return e.createFlow(m, keys, text, scalar)
@@ -145,7 +147,7 @@ func (e *Edit) CreateInNull(m *yaml.Node, index int, keys []string, value string
 	}
 	text, scalar := scalarOf(value, quotesOf(m), literal)
 	if bytes.IndexByte(s.Bytes[colon:sp.end], '#') >= 0 {
-		return s.Errorf(null, "move the comment", "cannot add %q here: a comment before the value would lose its place", keys[0])
+		return s.Errorf(null, "", "cannot add %q here: a comment before the value would lose its place", keys[0])
 	}
 	if sp.end > colon+1 {
 		e.splice(colon+1, sp.end, "")
@@ -160,6 +162,9 @@ func (e *Edit) CreateInNull(m *yaml.Node, index int, keys []string, value string
 // CreateDocument writes keys that stand in one another into a text without a
 // document: an empty one, or one of comments. They stand at its end.
 func (s *Source) CreateDocument(keys []string, value string, literal bool) (*Source, error) {
+	if s.form != YAML {
+		return s.createEntry(keys, value)
+	}
 	text, scalar := scalarOf(value, 0, literal)
 	eol := s.lineBreak(len(s.Bytes))
 	lines, pair := nestedKeys(keys, text, scalar, 0, 2, eol)

@@ -48,6 +48,9 @@ func (e *Edit) expect(n *yaml.Node) *yaml.Node {
 // something else is refused.
 func (e *Edit) SetScalar(n *yaml.Node, value string) error {
 	s := e.src
+	if s.form != YAML {
+		return e.setEntry(n, value)
+	}
 	switch {
 	case n.Kind == yaml.AliasNode:
 		return s.Errorf(n, "change the value at the anchor, or write the value here in place of the alias",

@@ -124,7 +124,7 @@ func (e *Edit) removeFirst(m *yaml.Node, index int) error {
 // block style one on a line of its own, in flow style any.
 func (e *Edit) noComments(m, key *yaml.Node, start, to, index int) error {
 	s := e.src
-	refuse := s.Errorf(key, "move the comment", "cannot remove %q: a comment beside it would lose its place", key.Value)
+	refuse := s.Errorf(key, "", "cannot remove %q: a comment beside it would lose its place", key.Value)
 	if m.Style&yaml.FlowStyle != 0 {
 		if bytes.IndexByte(s.Bytes[start:to], '#') >= 0 {
 			return refuse
@@ -205,7 +205,7 @@ func (e *Edit) fieldSpan(m *yaml.Node, index int) (span, error) {
 			return span{}, err
 		}
 		if bytes.IndexByte(s.Bytes[before:s.lineEnd(end)], '#') >= 0 && s.lineStart(end) != s.lineStart(s.offset(m.Line, m.Column)) {
-			return span{}, s.Errorf(key, "move the comment", "cannot remove %q: a comment beside it would lose its place", key.Value)
+			return span{}, s.Errorf(key, "", "cannot remove %q: a comment beside it would lose its place", key.Value)
 		}
 		return span{before, end}, nil
 	}
@@ -213,7 +213,7 @@ func (e *Edit) fieldSpan(m *yaml.Node, index int) (span, error) {
 	// that ends without one still does, and what an edit inserts at the end of
 	// either line does not touch the span.
 	if commented, err := s.commented(m, index); commented || err != nil {
-		return span{}, cmp.Or(err, error(s.Errorf(key, "move the comment", "cannot remove %q: a comment beside it would lose its place", key.Value)))
+		return span{}, cmp.Or(err, error(s.Errorf(key, "", "cannot remove %q: a comment beside it would lose its place", key.Value)))
 	}
 	start = s.lineStart(start)
 	return span{s.lineEnd(s.lineStart(start - 1)), s.lineEnd(end)}, nil

@@ -117,7 +117,7 @@ func (e *Edit) Fill(m *yaml.Node, index int, items ...[]Field) error {
 	}
 	if end > colon+1 {
 		if bytes.IndexByte(s.Bytes[colon:end], '#') >= 0 {
-			return s.Errorf(value, "move the comment", "cannot fill %q: a comment in it would be lost", key.Value)
+			return s.Errorf(value, "", "cannot fill %q: a comment in it would be lost", key.Value)
 		}
 		e.splice(colon+1, end, "")
 	}

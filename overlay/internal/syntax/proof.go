@@ -9,7 +9,7 @@ import (
 // prove parses the edited text and compares its trees with the expected ones. Of
 // a large text it parses only the parts that matter, if they are small.
 func (e *Edit) prove(text []byte) (*Source, error) {
-	if len(text) >= segmentsFrom {
+	if len(text) >= segmentsFrom && e.src.form == YAML {
 		if after := e.proveSegments(text, len(text)/2); after != nil {
 			return after, nil
 		}
@@ -18,7 +18,7 @@ func (e *Edit) prove(text []byte) (*Source, error) {
 }
 
 func (e *Edit) proveWhole(text []byte) (*Source, error) {
-	after := &Source{Name: e.src.Name, Bytes: text, line: e.src.line, col: e.src.col}
+	after := &Source{Name: e.src.Name, Bytes: text, form: e.src.form, line: e.src.line, col: e.src.col}
 	if err := after.parse(); err != nil {
 		return nil, e.src.Errorf(nil, "edit this file by hand, or write the entry in block style",
 			"refused: the edited text would not parse (%v)", err)

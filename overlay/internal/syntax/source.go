@@ -14,6 +14,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/kubepromote/kubepromote/overlay/internal/lines"
 )
 
 // MaxSize is the largest file that is parsed, in bytes.
@@ -37,6 +39,9 @@ type Source struct {
 	lines []int // offset of the first byte of each line
 	marks marks // into long lines
 	json  bool  // the text is JSON, so all that is written into it is too
+	form  Form
+	// entries are the values of a text that is not YAML.
+	entries map[*yaml.Node]lines.Entry
 	// Where this text is nested in another, its lines begin at this place there.
 	line, col int
 }
@@ -49,13 +54,16 @@ func (s *Source) Place(n *yaml.Node) (line, col int) { return n.Line + s.line, n
 // malformed YAML and duplicate keys. Where several keys are duplicated, all are
 // reported, joined.
 func Parse(name string, src []byte) (*Source, error) {
-	s := &Source{Name: name, Bytes: src}
+	s := &Source{Name: name, Bytes: src, form: formOf(name, src)}
 	return s, s.parse()
 }
 
 func (s *Source) parse() error {
 	if err := s.checkText(); err != nil {
 		return err
+	}
+	if s.form != YAML {
+		return s.parseForm()
 	}
 	s.lines = lineStarts(s.Bytes)
 	s.marks = markLines(s.Bytes, s.lines)

@@ -70,3 +70,26 @@ func number11(text string) string {
 }
 
 func printed(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
+
+// IsVersion tells a text that must be a string where it stands: under a key of
+// versions, and another one once it is read as a number, as 1.10 is 1.1.
+func IsVersion(key, text string) bool {
+	if kind, read := ReadAs(&yaml.Node{Kind: yaml.ScalarNode, Value: text}); kind == "" || read == text {
+		return false
+	}
+	key = strings.ToLower(key)
+	for _, end := range []string{"tag", "version", "digest", "revision"} {
+		if strings.HasSuffix(key, end) {
+			return true
+		}
+	}
+	return false
+}
+
+// Unquote takes the double quotes off a text that is in them.
+func Unquote(text string) (string, bool) {
+	if len(text) >= 2 && text[0] == '"' && text[len(text)-1] == '"' {
+		return text[1 : len(text)-1], true
+	}
+	return text, false
+}

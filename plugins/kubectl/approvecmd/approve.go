@@ -28,6 +28,7 @@ distinct people, by the predicate type "approval".
 const example = `  # approve what is in staging for production, for a day
   kubectl promote approve cart --to production --key me.key --expires 24h --note "release 42"`
 
+// New makes kubectl promote approve.
 func New(s *cli.Session) *cobra.Command {
 	o := &options{session: s}
 	cmd := &cobra.Command{
@@ -42,16 +43,14 @@ func New(s *cli.Session) *cobra.Command {
 		ValidArgsFunction: s.CompleteServices,
 	}
 	f := cmd.Flags()
-	cli.OnceVar(f, &o.request.To, "to", "environment to approve for")
-	cli.OnceVar(f, &o.request.From, "from", "environment to promote from (default: the one the pipeline names)")
+	s.EnvironmentVar(cmd, &o.request.To, "to", "environment to approve for")
+	s.EnvironmentVar(cmd, &o.request.From, "from", "environment to promote from (default: the one the pipeline names)")
 	f.BoolVar(&o.request.All, "all", false, "all services that have an overlay in both environments")
 	f.StringArrayVar(&o.request.Images, "image", nil, "only this image, by the name of its entry; can be repeated")
 	f.StringVar(&o.approver, "as", "", "your name, for people; who it was, the signature says")
 	f.StringVar(&o.note, "note", "", "why")
 	f.DurationVar(&o.expires, "expires", 0, "how long the approval holds, for example 24h (default: without end)")
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be signed and sign nothing")
-	cli.Must(cmd.RegisterFlagCompletionFunc("to", s.CompleteEnvironments))
-	cli.Must(cmd.RegisterFlagCompletionFunc("from", s.CompleteEnvironments))
 	cli.Must(cmd.RegisterFlagCompletionFunc("image", s.CompleteImages))
 	for _, name := range []string{"as", "note", "expires"} {
 		cli.Must(cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions))
@@ -136,6 +135,9 @@ func (o *options) nothing(printer printers.ResourcePrinter, to string) error {
 // gate says against it does not matter: the gate may be waiting for this.
 func (o *options) statements(plan *promote.Plan, source signing.StateSource) ([]signing.Statement, error) {
 	now := time.Now()
+	unknown := func(format string, args ...any) error {
+		return &promote.Refused{Answer: promote.Unknown, Verdicts: []promote.Verdict{{Gate: "approve", Answer: promote.Unknown, Reason: fmt.Sprintf(format, args...)}}}
+	}
 	var all []signing.Statement
 	for _, sp := range plan.Services {
 		for _, i := range sp.Images {
@@ -143,12 +145,10 @@ func (o *options) statements(plan *promote.Plan, source signing.StateSource) ([]
 				continue
 			}
 			if i.New.Digest == "" {
-				return nil, &promote.Refused{Answer: promote.Unknown, Verdicts: []promote.Verdict{{Gate: "approve", Answer: promote.Unknown,
-					Reason: fmt.Sprintf("%s: the digest of image %q is not known", sp.Service, i.Name)}}}
+				return nil, unknown("%s: the digest of image %q is not known", sp.Service, i.Name)
 			}
 			if i.Unknown != "" {
-				return nil, &promote.Refused{Answer: promote.Unknown, Verdicts: []promote.Verdict{{Gate: "approve", Answer: promote.Unknown,
-					Reason: fmt.Sprintf("%s: image %q: %s, so an approval of it has no place", sp.TargetFile, i.Name, i.Unknown)}}}
+				return nil, unknown("%s: image %q: %s, so an approval of it has no place", i.File, i.Name, i.Unknown)
 			}
 			a := attest.Approval{
 				Image: i.Repository + "@" + i.New.Digest, Environment: plan.To, Service: sp.Service, Commit: plan.Head,

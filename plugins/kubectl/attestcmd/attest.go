@@ -36,6 +36,7 @@ const example = `  # after a promotion to staging
   # show what would be signed
   kubectl promote attest cart --to staging --dry-run -o yaml`
 
+// New makes kubectl promote attest.
 func New(s *cli.Session) *cobra.Command {
 	o := &options{session: s}
 	cmd := &cobra.Command{
@@ -50,11 +51,10 @@ func New(s *cli.Session) *cobra.Command {
 		ValidArgsFunction: s.CompleteServices,
 	}
 	f := cmd.Flags()
-	cli.OnceVar(f, &o.to, "to", "environment whose images are attested")
+	s.EnvironmentVar(cmd, &o.to, "to", "environment whose images are attested")
 	f.BoolVar(&o.all, "all", false, "all services of the environment")
 	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be signed and sign nothing")
 	f.StringVar(&o.verifier, "verifier-id", signing.DefaultVerifierID, "URI of who has verified, for the summary")
-	cli.Must(cmd.RegisterFlagCompletionFunc("to", s.CompleteEnvironments))
 	cli.Must(cmd.RegisterFlagCompletionFunc("verifier-id", cobra.NoFileCompletions))
 	o.sign.AddFlags(cmd)
 	o.output = cli.AddOutput(cmd)
@@ -120,8 +120,7 @@ func (o *options) statuses(ctx context.Context, p *promote.Promoter, repo *git.R
 		statuses[i].Environments = slices.DeleteFunc(statuses[i].Environments, func(e promote.EnvironmentStatus) bool { return e.Environment != o.to })
 	}
 	err = p.AddHistory(ctx, repo, statuses)
-	var truncated *promote.Truncated
-	if errors.As(err, &truncated) {
+	if truncated, ok := errors.AsType[*promote.Truncated](err); ok {
 		return nil, &promote.Error{Err: &promote.Refused{Answer: promote.Unknown, Verdicts: []promote.Verdict{{
 			Gate: "attest", Answer: promote.Unknown, Reason: truncated.Error()}}}, Hint: truncated.HintText()}
 	}

@@ -7,9 +7,11 @@ import (
 	"io/fs"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/signing"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/images"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/verify"
 	"github.com/kubepromote/kubepromote/verify/attest"
 )
@@ -20,7 +22,7 @@ type judge struct {
 	session  *cli.Session
 	promoter *promote.Promoter
 	repo     *git.Repo
-	to       *promote.Environment
+	to       *pipeline.Environment
 }
 
 // verdicts judges an image that stands in the environment. What may not be signed is
@@ -55,18 +57,12 @@ func (j *judge) verdicts(ctx context.Context, service string, i promote.ImageSta
 	if err != nil {
 		return nil, err
 	}
-	var out []attest.GateVerdict
 	for _, v := range verdicts {
 		if v.Answer != promote.Pass {
-			return nil, refuse(v.Hint, v.Answer, "is not attested: commit %.9s judged again: %s=%s; %s", i.Last.Commit, v.Gate, v.Answer, v.Reason)
+			return nil, refuse(v.Hint, v.Answer, "is not attested: commit %.9s judged again: %s=%s; %s", i.Last.Commit, v.Gate, v.Answer, v.Text())
 		}
-		given := attest.GateVerdict{Gate: v.Gate, Verdict: string(v.Answer), Reason: v.Reason}
-		if v.Override != "" {
-			given.Verdict, given.Override = string(promote.Fail), v.Override
-		}
-		out = append(out, given)
 	}
-	return out, nil
+	return signing.Gates(verdicts), nil
 }
 
 // branch names the branch at hand, for a message.
@@ -85,13 +81,13 @@ func (j *judge) again(ctx context.Context, service string, i promote.ImageStatus
 	before := j.repo.At(ctx, i.Last.Commit+"^")
 	p := *j.promoter
 	policies := images.Policies(j.session.LoadPolicy)
-	data, err := before.ReadFile(promote.PipelineFile)
+	data, err := before.ReadFile(pipeline.FileName)
 	switch {
 	case j.session.Pipeline != "" || errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return nil, err
 	default:
-		if p.Pipeline, err = promote.ParsePipeline(promote.PipelineFile, data); err != nil {
+		if p.Pipeline, err = pipeline.Parse(pipeline.FileName, data); err != nil {
 			return nil, err
 		}
 		then := images.PoliciesIn(before)

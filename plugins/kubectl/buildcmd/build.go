@@ -57,6 +57,7 @@ type options struct {
 	env        string
 }
 
+// New makes kubectl promote build.
 func New(s *cli.Session) *cobra.Command {
 	o := &options{session: s}
 	cmd := &cobra.Command{
@@ -113,8 +114,7 @@ func (o *options) run(cmd *cobra.Command, arg string) error {
 	defer demands.close()
 	file, err := cli.FindKustomization(dir)
 	if err != nil {
-		var e *promote.Error
-		if errors.As(err, &e) && e.Hint != "" {
+		if e, ok := errors.AsType[*promote.Error](err); ok && e.Hint != "" {
 			e.Hint = "kubectl promote build DIR"
 		}
 		return err
@@ -206,8 +206,7 @@ func writeObjects(m resmap.ResMap, dir string) error {
 // found is printed as it is, and stands in it line by line. Kustomize does not name
 // the file when it cannot read the one that it was started with.
 func buildError(file string, err error) error {
-	var refused *kustomize.Refused
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*kustomize.Refused](err); ok {
 		return &functionError{refused}
 	}
 	var ours interface{ HintText() string }
@@ -226,6 +225,7 @@ func buildError(file string, err error) error {
 // functionError is what functions have refused.
 type functionError struct{ refused *kustomize.Refused }
 
+// Error has a line for each finding.
 func (e *functionError) Error() string { return e.refused.Error() }
 
 // Unwrap gives a line each, for printing.

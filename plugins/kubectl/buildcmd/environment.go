@@ -5,12 +5,14 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/plugins/kustomize"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"sigs.k8s.io/kustomize/api/resmap"
 	"sigs.k8s.io/kustomize/kyaml/fn/framework"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
@@ -22,6 +24,7 @@ type demands struct {
 	verifier    promote.Verifier
 	policy      string
 	environment string
+	service     string   // empty where it is not known
 	fields      []string // images that are in no pod spec
 }
 
@@ -42,7 +45,7 @@ func (d *demands) judge(ctx context.Context, m resmap.ResMap) (framework.Results
 		items = append(items, &r.RNode)
 	}
 	return kustomize.Judge(items, d.fields, func(refs []string) ([]promote.Verification, error) {
-		return d.verifier.Verify(ctx, promote.VerifyRequest{Policy: d.policy, Images: refs, Environment: d.environment}, func() {})
+		return d.verifier.Verify(ctx, promote.VerifyRequest{Policy: d.policy, Images: refs, Services: slices.Repeat([]string{d.service}, len(refs)), Environment: d.environment}, func() {})
 	})
 }
 
@@ -71,7 +74,10 @@ func (o *options) place(ctx context.Context, arg string) (dir string, d *demands
 	if err != nil {
 		return "", nil, err
 	}
-	d = &demands{repo: repo, verifier: p.Verifier, policy: o.session.VerifyPolicy, fields: p.Pipeline.Spec.Images}
+	d = &demands{repo: repo, verifier: p.Verifier, policy: o.session.VerifyPolicy}
+	for _, i := range p.Pipeline.Spec.Images {
+		d.fields = append(d.fields, i.Path)
+	}
 	if dir, err = o.demanded(d, p.Pipeline, dir, service); err != nil || d.policy == "" {
 		d.close()
 		return dir, nil, err
@@ -88,11 +94,15 @@ func isKustomization(dir string) bool {
 
 // demanded fills in the policy that holds for a directory or, by its name, for a
 // service, and gives the directory.
-func (o *options) demanded(d *demands, p *promote.Pipeline, dir string, service bool) (string, error) {
-	env, err := o.environment(p, d.repo, dir)
+func (o *options) demanded(d *demands, p *pipeline.Pipeline, dir string, service bool) (string, error) {
+	env, of, err := o.environment(p, d.repo, dir)
 	if err != nil {
 		return "", err
 	}
+	if service {
+		of = dir
+	}
+	d.service, o.Service = of, of
 	if env != nil {
 		d.environment, o.Environment = env.Name, env.Name
 		if d.policy == "" && env.Verify != nil {
@@ -112,11 +122,8 @@ func (o *options) demanded(d *demands, p *promote.Pipeline, dir string, service 
 
 // environment finds the environment that is built: the one named, or else the one
 // that the directory is part of, by the path given or the one that it leads to. Nil
-// is none.
-func (o *options) environment(p *promote.Pipeline, repo *git.Repo, dir string) (*promote.Environment, error) {
-	if o.env != "" {
-		return p.Environment(o.env)
-	}
+// is none. The service is the one that the directory is part of.
+func (o *options) environment(p *pipeline.Pipeline, repo *git.Repo, dir string) (e *pipeline.Environment, service string, err error) {
 	paths := []string{repo.Prefix()}
 	if abs, err := filepath.Abs(dir); err == nil {
 		if rel, err := filepath.Rel(repo.Root(), abs); err == nil {
@@ -124,11 +131,15 @@ func (o *options) environment(p *promote.Pipeline, repo *git.Repo, dir string) (
 		}
 	}
 	for _, path := range paths {
-		if e, ok := p.EnvironmentOf(path); ok {
-			return e, nil
+		var ok bool
+		if e, service, ok = p.EnvironmentOf(path); ok {
+			break
 		}
 	}
-	return nil, nil
+	if o.env != "" {
+		e, err = p.Environment(o.env)
+	}
+	return e, service, err
 }
 
 // unversioned is for a directory that is in no Git repository, where there are no
@@ -143,13 +154,13 @@ func (o *options) unversioned(dir string, cause error) error {
 		return cli.FileError(err)
 	}
 	for up := abs; ; up = filepath.Dir(up) {
-		file := filepath.Join(up, promote.PipelineFile)
+		file := filepath.Join(up, pipeline.FileName)
 		if info, err := os.Stat(file); err == nil && info.Size() > 0 {
 			data, err := cli.ReadBounded(file)
 			if err != nil {
 				return err
 			}
-			p, err := promote.ParsePipeline(file, data)
+			p, err := pipeline.Parse(file, data)
 			if err != nil {
 				return err
 			}
@@ -157,7 +168,7 @@ func (o *options) unversioned(dir string, cause error) error {
 			if err != nil {
 				return cli.FileError(err)
 			}
-			if e, ok := p.EnvironmentOf(filepath.ToSlash(rel)); ok && e.Verify != nil {
+			if e, _, ok := p.EnvironmentOf(filepath.ToSlash(rel)); ok && e.Verify != nil {
 				return cause
 			}
 			return nil

@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"strings"
+	"time"
 
 	"github.com/kubepromote/kubepromote/digest/imagecopy"
 	"github.com/kubepromote/kubepromote/digest/lock"
@@ -10,11 +11,12 @@ import (
 )
 
 // WithAdvice adds advice, which libraries give as data, to a hint: as what to type
-// here.
-func WithAdvice(hint, do string, with map[string]string) string {
-	advice := cmp.Or(commandLine(promote.Action(do), with), lockLine(do, with))
+// here, in the repository at hand.
+func (s *Session) WithAdvice(hint, do string, with map[string]string) string {
+	hint = s.here(hint)
+	advice := cmp.Or(s.commandLine(promote.Action(do), with), lockLine(do, with))
 	if do == imagecopy.DoWithoutSignatures {
-		advice = "copy with --without-signatures, if nothing is attached to the image"
+		advice = s.again().set("without-signatures", "").String()
 	}
 	if hint == "" || advice == "" {
 		return hint + advice
@@ -26,49 +28,90 @@ func WithAdvice(hint, do string, with map[string]string) string {
 func lockLine(do string, with map[string]string) string {
 	switch do {
 	case lock.DoLock:
-		return "kubectl promote resolve " + with["ref"] + " --lock " + with["lock"]
+		return "kubectl promote resolve " + Quote(with["ref"]) + " --lock " + Quote(with["lock"])
 	case lock.DoUpdateLock:
-		return strings.TrimSpace(with["before"] + " kubectl promote resolve --lock " + with["lock"] + " --update")
+		return strings.TrimSpace(with["before"] + " kubectl promote resolve --lock " + Quote(with["lock"]) + " --update")
 	}
 	return ""
 }
 
-// commandLine words advice; "" for what is not known here.
-func commandLine(do promote.Action, with map[string]string) string {
-	to := " --to " + cmp.Or(with["to"], "ENVIRONMENT")
-	service := cmp.Or(with["service"], "SERVICE")
-	if with["all"] != "" {
-		service = "--all"
+// again is the command line that was given, or where that is not known, one of a
+// promotion.
+func (s *Session) again() *typed {
+	if s.cmd == nil {
+		return &typed{command: "kubectl promote"}
 	}
+	return typedBy(s.cmd)
+}
+
+// promotion is a command line that was given for a promotion, or a plan or an approval
+// of one, with what advice knows better.
+func (s *Session) promotion(with map[string]string) *typed {
+	t := s.again()
+	if s.cmd != nil && s.cmd.Flags().Lookup("to") == nil {
+		t = &typed{command: "kubectl promote"}
+	}
+	switch {
+	case with["all"] != "":
+		t.args = nil
+		t.set("all", "")
+	case with["service"] != "":
+		t.args = strings.Fields(with["service"])
+		t.set("all")
+	case len(t.args) == 0 && !t.has("all"):
+		t.args = []string{"SERVICE"}
+	}
+	if from, named := with["from"]; named {
+		t.set("from", cmp.Or(from, "ENV"))
+	}
+	if to := with["to"]; to != "" || !t.has("to") {
+		t.set("to", cmp.Or(to, "ENVIRONMENT"))
+	}
+	return t
+}
+
+// commandLine words advice; "" for what is not known here.
+func (s *Session) commandLine(do promote.Action, with map[string]string) string {
 	switch do {
 	case promote.DoPromote:
-		if from, named := with["from"]; named {
-			service += " --from " + cmp.Or(from, "ENV")
-		}
-		return "kubectl promote " + service + to
+		return s.promotion(with).String()
 	case promote.DoPromoteAll:
-		return "kubectl promote --all" + to + ", or the services without --all"
+		named := s.promotion(with).set("all")
+		all := s.promotion(map[string]string{"all": "true", "to": with["to"]})
+		return all.String() + ", or " + named.String()
 	case promote.DoAddMissing:
-		return "kubectl promote " + service + to + " --add-missing"
+		return s.promotion(with).set("add-missing", "").String()
 	case promote.DoChooseImages:
-		return "promote with --image"
+		return s.promotion(with).set("image", "IMAGE").String()
 	case promote.DoAskRegistry:
-		return "promote without --offline"
+		return s.promotion(with).set("offline").String()
 	case promote.DoNotCommit:
-		return "promote with --commit=false"
+		t := s.promotion(with).set("commit")
+		t.flags = append(t.flags, typedFlag{"commit", "--commit=false"})
+		return t.String()
 	case promote.DoAllowTime:
-		return "a longer --timeout"
+		return s.promotion(with).set("timeout", cmp.Or(2*s.timeout, time.Minute).String()).String()
+	case promote.DoCopy:
+		return "kubectl promote copy " + Quote(with["source"]) + " " + Quote(with["target"])
 	case promote.DoStatus:
-		return "kubectl promote status, to see which overlays there are"
+		return s.inRepo("kubectl promote status")
 	case promote.DoPin:
 		image := "IMAGE:TAG"
 		if with["image"] != "" {
-			image = with["image"] + "=*:VERSION"
+			image = Quote(with["image"] + "=*:VERSION")
 		}
 		if with["file"] != "" {
-			return "kubectl promote set " + image + " -f " + with["file"]
+			return "kubectl promote set " + image + " -f " + Quote(s.fromHere(with["file"]))
 		}
-		return "kubectl promote set " + image + " -k " + cmp.Or(with["overlay"], "DIR")
+		return "kubectl promote set " + image + " -k " + Quote(s.fromHere(cmp.Or(with["overlay"], "DIR")))
 	}
 	return ""
+}
+
+// inRepo gives a command line the repository that was named.
+func (s *Session) inRepo(line string) string {
+	if s.Repo == "" || s.Repo == "." {
+		return line
+	}
+	return line + " -C " + Quote(s.Repo)
 }

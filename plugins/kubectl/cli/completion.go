@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"sort"
 	"strings"
 	"time"
 
@@ -20,15 +19,8 @@ const completionLimit = 2 * time.Second
 func (s *Session) CompleteServices(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
 	var names []string
 	s.forCompletion(cmd, func(_ context.Context, p *promote.Promoter) {
-		overlays, err := p.Pipeline.Spec.Overlays(p.Repo)
-		if err != nil {
-			return
-		}
-		for name := range overlays {
-			names = append(names, name)
-		}
+		names, _ = p.Pipeline.Services(p.Repo) // what cannot be read offers nothing
 	})
-	sort.Strings(names)
 	return Offer(names, args, word)
 }
 
@@ -78,14 +70,10 @@ func (s *Session) forCompletion(cmd *cobra.Command, use func(context.Context, *p
 // Offer gives those of the names that a shell may complete a word with, without
 // those used already.
 func Offer(names, used []string, word string) ([]string, cobra.ShellCompDirective) {
-	taken := make(map[string]bool)
-	for _, u := range used {
-		taken[u] = true
-	}
 	var out []string
 	for _, n := range names {
 		// A line break or a tab would be the end of the name, or of its line.
-		if strings.HasPrefix(n, word) && !taken[n] && n == Clean(n) {
+		if strings.HasPrefix(n, word) && !slices.Contains(used, n) && n == Clean(n) {
 			out = append(out, n)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -29,6 +30,7 @@ const (
 // UsageError is a fault in the command line.
 type UsageError struct{ Msg, Hint, Command string }
 
+// Error is the message, without the hint.
 func (e *UsageError) Error() string { return e.Msg }
 
 // HintText gives what to type.
@@ -51,12 +53,12 @@ func Silent(status int) error {
 	return &silentError{status}
 }
 
+// Error is for a program that has this one built in: nothing prints it here.
 func (e *silentError) Error() string { return fmt.Sprintf("exit status %d", e.status) }
 
 // Fail prints an error and gives its exit status.
 func (s *Session) Fail(err error) int {
-	var silent *silentError
-	if errors.As(err, &silent) {
+	if silent, ok := errors.AsType[*silentError](err); ok {
 		return silent.status
 	}
 	s.printError(err)
@@ -107,7 +109,7 @@ func (s *Session) printError(err error) {
 		if errors.Is(e, context.Canceled) && !strings.Contains(e.Error(), "interrupted") {
 			e = fmt.Errorf("interrupted: %w", e)
 		}
-		facts = append(facts, Fact{Text: stopped(e), Hint: HintOf(e)})
+		facts = append(facts, Fact{Text: stopped(e), Hint: s.HintOf(e)})
 	}
 	s.PrintFacts(facts)
 }
@@ -146,7 +148,7 @@ func split(err error) []error {
 }
 
 // HintOf finds the hint of an error or of the nearest cause that has one.
-func HintOf(err error) string {
+func (s *Session) HintOf(err error) string {
 	for ; err != nil; err = errors.Unwrap(err) {
 		hint, do, with := "", "", map[string]string(nil)
 		if h, ok := err.(interface{ HintText() string }); ok {
@@ -157,7 +159,7 @@ func HintOf(err error) string {
 		}); ok {
 			do, with = a.AdviceData()
 		}
-		if hint = WithAdvice(hint, do, with); hint != "" {
+		if hint = s.WithAdvice(hint, do, with); hint != "" {
 			return hint
 		}
 	}
@@ -178,7 +180,7 @@ func Clean(text string) string {
 // Warn tells a fact that stops nothing.
 func (s *Session) Warn(format string, args ...any) {
 	if !s.Quiet {
-		fmt.Fprintln(s.ErrOut, "warning: "+Clean(fmt.Sprintf(format, args...)))
+		fmt.Fprintln(s.ErrOut, warning+Clean(fmt.Sprintf(format, args...)))
 	}
 }
 
@@ -202,14 +204,13 @@ func (s *Session) Note(format string, args ...any) {
 
 // PrintWarnings tells the warnings of a plan and of its services.
 func (s *Session) PrintWarnings(plan *promote.Plan) {
-	for _, w := range plan.Warnings {
-		s.Warn("%s", w)
-	}
+	all := slices.Clone(plan.Warnings)
 	for _, sp := range plan.Services {
 		for _, w := range sp.Warnings {
-			s.Warn("%s: %s", sp.Service, w)
+			all = append(all, sp.Service+": "+w)
 		}
 	}
+	s.WarnAll(all)
 }
 
 // YAMLError says what is wrong with a file's YAML, and on which line if the parser

@@ -51,6 +51,21 @@ func TestPrintManyErrors(t *testing.T) {
 	}
 }
 
+// 5,000 referrers that are listed and do not exist were 5,000 lines.
+func TestWarnAll(t *testing.T) {
+	var out strings.Builder
+	s := &Session{IOStreams: genericiooptions.IOStreams{ErrOut: &out}}
+	var texts []string
+	for n := range 5000 {
+		texts = append(texts, fmt.Sprintf("referrer sha256:%064x of sha256:ab is listed and does not exist", n*0xabcde))
+	}
+	s.WarnAll(texts)
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(lines) != 21 || lines[0] != "warning: "+texts[0] || lines[20] != "and 4980 more like it: referrer of is listed and does not exist" {
+		t.Errorf("got %d lines\n%s", len(lines), lines[len(lines)-1])
+	}
+}
+
 // A line for each fact, whatever the facts hold; hints below them.
 func TestPrintError(t *testing.T) {
 	var out strings.Builder

@@ -13,11 +13,11 @@ const maxFacts = 20
 type Fact struct{ Text, Hint string }
 
 // particular is what differs between messages of one kind: names in quotes, words
-// with a slash or a dot, numbers.
-var particular = regexp.MustCompile(`"[^"]*"|\S*[/.]\S*|\d+`)
+// with a slash or a dot, digests, numbers.
+var particular = regexp.MustCompile(`"[^"]*"|\S*[/.]\S*|sha\d+:\w+|\d+`)
 
 func (f Fact) kind() string {
-	text := f.Text
+	text := strings.TrimPrefix(f.Text, warning)
 	if len(text) > 1<<10 {
 		text = text[:1<<10]
 	}
@@ -26,6 +26,20 @@ func (f Fact) kind() string {
 		text = rest
 	}
 	return particular.ReplaceAllString(text, "")
+}
+
+const warning = "warning: "
+
+// WarnAll tells facts that stop nothing, as far as there are not too many alike.
+func (s *Session) WarnAll(texts []string) {
+	if s.Quiet {
+		return
+	}
+	var facts []Fact
+	for _, text := range texts {
+		facts = append(facts, Fact{Text: warning + text})
+	}
+	s.PrintFacts(facts)
 }
 
 // PrintFacts prints messages, and below each its hint. One hint for several in a row

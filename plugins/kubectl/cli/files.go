@@ -48,6 +48,10 @@ type Input struct {
 	File *overlay.File
 }
 
+// Path is where the file is, absolute and through no linked directory; "" for the
+// standard input.
+func (i Input) Path() string { return i.real }
+
 // Read parses all files; without any, the kustomization of the directory given.
 func (o *FileOptions) Read(s *Session, fallback string) ([]Input, error) {
 	if n := slices.Index(o.files, Stdin); n >= 0 && slices.Contains(o.files[n+1:], Stdin) {
@@ -68,16 +72,16 @@ func (o *FileOptions) Read(s *Session, fallback string) ([]Input, error) {
 		return nil, err
 	}
 	var inputs []Input
+	var warnings []string
 	for _, p := range append(paths, o.files...) {
 		in, err := parseFile(s, p)
 		errs = append(errs, err)
 		inputs = append(inputs, in)
 		if err == nil {
-			for _, w := range in.File.Warnings() {
-				s.Warn("%s", w)
-			}
+			warnings = append(warnings, in.File.Warnings()...)
 		}
 	}
+	s.WarnAll(warnings)
 	return inputs, errors.Join(errs...)
 }
 
@@ -134,12 +138,7 @@ func parseFile(s *Session, path string) (Input, error) {
 	if !info.Mode().IsRegular() {
 		return Input{}, &promote.Error{Msg: path + " is not a regular file"}
 	}
-	f, err := os.Open(real)
-	if err != nil {
-		return Input{}, renamed(err, path)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, MaxFile))
+	data, err := ReadUpTo(real, MaxFile)
 	if err != nil {
 		return Input{}, renamed(err, path)
 	}
@@ -165,8 +164,7 @@ func realPath(path string) (string, error) {
 
 // renamed gives an error of the file system the name that the user has typed.
 func renamed(err error, path string) error {
-	var p *os.PathError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*os.PathError](err); ok {
 		return &promote.Error{Msg: path, Err: p.Err}
 	}
 	return err
@@ -222,12 +220,7 @@ func ReadBounded(file string) ([]byte, error) {
 	if !info.IsDir() && !info.Mode().IsRegular() {
 		return nil, &promote.Error{Msg: file + " is not a regular file"}
 	}
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, FileError(err)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	data, err := ReadUpTo(file, most+1)
 	switch {
 	case err != nil:
 		return nil, FileError(err)
@@ -237,10 +230,19 @@ func ReadBounded(file string) ([]byte, error) {
 	return data, nil
 }
 
+// ReadUpTo reads a file, but no more than so many bytes of it.
+func ReadUpTo(file string, most int64) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, most))
+}
+
 // FileError says what is wrong with a file the way the other messages do.
 func FileError(err error) error {
-	var p *os.PathError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*os.PathError](err); ok {
 		return &promote.Error{Msg: p.Path, Err: p.Err}
 	}
 	return err

@@ -88,6 +88,13 @@ func OnceVar(flags *pflag.FlagSet, text *string, name, usage string) {
 	flags.Var(&once{text: text}, name, usage)
 }
 
+// EnvironmentVar adds a flag that names an environment. It cannot be given twice.
+func (s *Session) EnvironmentVar(cmd *cobra.Command, text *string, name, usage string) {
+	OnceVar(cmd.Flags(), text, name, usage)
+	Must(cmd.RegisterFlagCompletionFunc(name, s.CompleteEnvironments))
+}
+
+// Set implements [pflag.Value], and remembers every text given: checkFlags refuses two.
 func (o *once) Set(text string) error {
 	if *o.text = text; !slices.Contains(o.given, text) {
 		o.given = append(o.given, text)
@@ -95,6 +102,7 @@ func (o *once) Set(text string) error {
 	return nil
 }
 
+// String implements [pflag.Value].
 func (o *once) String() string {
 	if o.text == nil { // pflag asks a zero value
 		return ""
@@ -102,4 +110,5 @@ func (o *once) String() string {
 	return *o.text
 }
 
+// Type implements [pflag.Value].
 func (o *once) Type() string { return "string" }

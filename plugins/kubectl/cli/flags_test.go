@@ -29,7 +29,7 @@ func TestFlags(t *testing.T) {
 		for _, name := range []string{"to", "note", "first", "second"} {
 			f.String(name, "", "")
 		}
-		OnceVar(f, new(string), "env", "")
+		(&Session{}).EnvironmentVar(cmd, new(string), "env", "")
 		f.StringArray("image", nil, "")
 		f.StringSlice("skip", nil, "")
 		f.Int("n", 0, "")
@@ -44,7 +44,7 @@ func TestFlags(t *testing.T) {
 		got, hint := "", ""
 		for _, check := range []func(*cobra.Command) error{checkFlags, checkGroups} {
 			if err := check(cmd); err != nil {
-				got, hint = err.Error(), HintOf(err)
+				got, hint = err.Error(), given(t).HintOf(err)
 				break
 			}
 		}

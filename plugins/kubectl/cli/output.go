@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -128,7 +129,7 @@ type Object struct {
 // content's fields stand beside metadata, as in the lists of kubectl top.
 func PrintList(w io.Writer, p printers.ResourcePrinter, kind string, items []Object) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, `{"apiVersion":%q,"kind":%q,"metadata":{},"items":[`, promote.APIVersion, kind+"List")
+	fmt.Fprintf(&b, `{"apiVersion":%q,"kind":%q,"metadata":{},"items":[`, pipeline.APIVersion, kind+"List")
 	for i, item := range items {
 		if i > 0 {
 			b.WriteByte(',')
@@ -143,6 +144,14 @@ func PrintList(w io.Writer, p printers.ResourcePrinter, kind string, items []Obj
 		return fmt.Errorf("making a %sList: %w", kind, err)
 	}
 	return printWhole(w, p, list)
+}
+
+// Print prints a list by the printer asked for, or rows as a table where that is nil.
+func (s *Session) Print(p printers.ResourcePrinter, kind string, items []Object, rows [][]string) error {
+	if p != nil {
+		return PrintList(s.Out, p, kind, items)
+	}
+	return Table(s.Out, rows)
 }
 
 // PrintObject prints one versioned object.
@@ -189,6 +198,7 @@ func ForTerminal(w io.Writer) io.Writer {
 // blanks.
 type cleanWriter struct{ w io.Writer }
 
+// Write implements [io.Writer]: all of b counts as written, however much is left of it.
 func (c *cleanWriter) Write(b []byte) (int, error) {
 	_, err := io.WriteString(c.w, strings.Map(func(r rune) rune {
 		if r != '\n' && r != '\t' && (r < ' ' || r >= 0x7f && r < 0xa0) {
@@ -208,7 +218,7 @@ func writeObject(b *bytes.Buffer, kind string, item Object) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(b, `{"apiVersion":%q,"kind":%q,"metadata":{"name":%s}`, promote.APIVersion, kind, name)
+	fmt.Fprintf(b, `{"apiVersion":%q,"kind":%q,"metadata":{"name":%s}`, pipeline.APIVersion, kind, name)
 	if len(content) > len("{}") {
 		b.WriteByte(',')
 		b.Write(content[1:])

@@ -42,13 +42,18 @@ func (o *registryOptions) addFlags(cmd *cobra.Command) {
 // open makes the client, once.
 func (o *registryOptions) open() (*registry.Client, error) {
 	o.once.Do(func() {
-		options := registry.Options{UserAgent: UserAgent()}
-		options.Registries, o.err = o.registries()
-		secrets, err := o.secrets()
-		if o.err = errors.Join(o.err, err); o.err == nil {
-			options.Keychain = credentials.NewKeychain(credentials.KeychainOptions{PullSecrets: secrets})
-			o.client = registry.New(options)
+		configs, err := parseFiles(o.configs, registry.ParseConfig)
+		secrets, err2 := parseFiles(o.pullSecrets, credentials.ParsePullSecret)
+		if o.err = errors.Join(err, err2); o.err != nil {
+			return
 		}
+		options := registry.Options{UserAgent: UserAgent(), Keychain: credentials.NewKeychain(credentials.KeychainOptions{PullSecrets: secrets})}
+		for i, c := range configs {
+			if options.Registries = options.Registries.Join(c); i == 0 {
+				options.Registries = c // as it is
+			}
+		}
+		o.client = registry.New(options)
 	})
 	return o.client, o.err
 }
@@ -75,32 +80,15 @@ func (o *registryOptions) close() {
 	}
 }
 
-func (o *registryOptions) registries() (*registry.Config, error) {
-	var all *registry.Config
+// parseFiles reads and parses the files of a flag, and tells all that is wrong.
+func parseFiles[T any](names []string, parse func(name string, data []byte) (T, error)) ([]T, error) {
+	var all []T
 	var errs []error
-	for _, file := range o.configs {
+	for _, file := range names {
 		data, err := ReadBounded(file)
 		if err == nil {
-			var one *registry.Config
-			if one, err = registry.ParseConfig(filepath.ToSlash(file), data); all == nil {
-				all = one
-			} else {
-				all = all.Join(one)
-			}
-		}
-		errs = append(errs, err)
-	}
-	return all, errors.Join(errs...)
-}
-
-func (o *registryOptions) secrets() ([]*credentials.PullSecret, error) {
-	var all []*credentials.PullSecret
-	var errs []error
-	for _, file := range o.pullSecrets {
-		data, err := ReadBounded(file)
-		if err == nil {
-			var one *credentials.PullSecret
-			one, err = credentials.ParsePullSecret(filepath.ToSlash(file), data)
+			var one T
+			one, err = parse(filepath.ToSlash(file), data)
 			all = append(all, one)
 		}
 		errs = append(errs, err)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
 // rules is what pipeline, policies and keys are read from: the head, so that nobody
@@ -61,27 +62,33 @@ func (s *Session) readRules(ctx context.Context, p *promote.Promoter, repo *git.
 			return err
 		}
 		s.rules.from("pipeline", s.Pipeline, data)
-		p.Pipeline, err = promote.ParsePipeline(s.Pipeline, data)
+		p.Pipeline, err = pipeline.Parse(s.Pipeline, data)
 		return err
 	}
-	data, err := s.rules.tree.ReadFile(promote.PipelineFile)
+	data, err := s.rules.tree.ReadFile(pipeline.FileName)
 	if errors.Is(err, errNotCommitted) || err == nil && head == nil {
-		data, err = repo.ReadFile(promote.PipelineFile)
-		s.rules.tree, p.Rules.Uncommitted = repo, promote.PipelineFile
-		s.Warn("%s is not committed: until it is, the rules of the working tree are shown, and nothing is committed by them", promote.PipelineFile)
+		data, err = repo.ReadFile(pipeline.FileName)
+		s.rules.tree, p.Rules.Uncommitted = repo, pipeline.FileName
+		s.Warn("%s is not committed: until it is, the rules of the working tree are shown, and nothing is committed by them", pipeline.FileName)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		p.Pipeline, err = promote.Discover(repo)
-		var nothing *promote.Error
-		if errors.As(err, &nothing) {
-			nothing.Msg = repo.Root() + ": " + nothing.Msg // where it was looked for
+		var left []pipeline.Leftover
+		p.Pipeline, left, err = pipeline.Discover(ctx, repo)
+		if err != nil {
+			err = fmt.Errorf("%s: %w", repo.Root(), err) // where it was looked for
+		}
+		if err == nil {
+			s.Note("no %s: the layout found is %s", pipeline.FileName, p.Pipeline.Spec.Layout)
+		}
+		for _, l := range left {
+			s.Note("%s: %s", l.Path, l.Reason)
 		}
 		return err
 	}
 	if err != nil {
 		return err
 	}
-	p.Pipeline, err = promote.ParsePipeline(promote.PipelineFile, data)
+	p.Pipeline, err = pipeline.Parse(pipeline.FileName, data)
 	return err
 }
 

@@ -8,9 +8,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/images"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 )
@@ -32,6 +34,8 @@ type Session struct {
 	// Offline keeps [Session.Open] from asking any registry.
 	Offline bool
 
+	cmd        *cobra.Command // that is run
+	root       string         // of the repository, once it is open
 	verbose    bool
 	timeout    time.Duration
 	registries registryOptions
@@ -73,6 +77,7 @@ func (s *Session) Attach(root *cobra.Command) {
 
 // start prepares a command that has parsed its flags.
 func (s *Session) start(cmd *cobra.Command) error {
+	s.cmd = cmd
 	ctx, cancel := cmd.Context(), context.CancelFunc(func() {})
 	if s.timeout > 0 {
 		ctx, cancel = context.WithTimeout(ctx, s.timeout)
@@ -113,6 +118,7 @@ func (s *Session) Open(ctx context.Context) (*promote.Promoter, *git.Repo, error
 	if err != nil {
 		return nil, nil, err
 	}
+	s.root = repo.Root()
 	p := &promote.Promoter{Repo: repo, Progress: s.NewProgress().Show}
 	if err = s.readRules(ctx, p, repo); err == nil && !s.Offline {
 		err = s.reachRegistries(p)
@@ -123,17 +129,25 @@ func (s *Session) Open(ctx context.Context) (*promote.Promoter, *git.Repo, error
 	return p, repo, nil
 }
 
+// tagTimeout is how long a promotion waits to hear what a tag stands for whose digest
+// is recorded: the answer is a warning.
+const tagTimeout = time.Second
+
 // reachRegistries lets a promoter ask registries, all over one transport.
 func (s *Session) reachRegistries(p *promote.Promoter) error {
-	r, err := s.NewResolver()
+	client, err := s.Registries()
 	if err != nil {
 		return err
+	}
+	o := digest.Options{Client: client}
+	if p.Pipeline == nil || p.Pipeline.Spec.Pin != pipeline.PinTag { // there it refuses a tag that has moved
+		o.TagTimeout = tagTimeout
 	}
 	v, err := s.NewVerifier("")
 	if err != nil {
 		return err
 	}
-	p.Resolver = images.NewResolver(r)
+	p.Resolver = images.NewResolver(digest.NewResolver(o))
 	p.Verifier = images.NewVerifier(v, s.LoadPolicy)
 	return nil
 }

@@ -35,6 +35,7 @@ func (s *Session) asksTerminal() func() {
 	})
 }
 
+// Read implements [io.Reader], and returns at once where the command is stopped.
 func (r *interruptible) Read(p []byte) (int, error) {
 	if r.asks != nil {
 		r.asks()

@@ -38,8 +38,8 @@ func Worse(status int, r verify.Result) int {
 	return ExitUnknown
 }
 
-// PrintVerified prints results; what is the heading of that which was verified.
-func (s *Session) PrintVerified(what string, out *Output, results []verify.Result) error {
+// Verified gives results as a table; what is the heading of that which was verified.
+func Verified(what string, out *Output, results []verify.Result) [][]string {
 	rows := [][]string{{what, "RESULT", "REASON"}}
 	if out.Wide() {
 		rows[0] = append(rows[0], "EVIDENCE", "LOCATION")
@@ -59,7 +59,7 @@ func (s *Session) PrintVerified(what string, out *Output, results []verify.Resul
 		}
 		rows = append(rows, row)
 	}
-	return Table(s.Out, rows)
+	return rows
 }
 
 // AnswerStatus gives the exit status that an answer means.

@@ -236,9 +236,8 @@ func linkState(file string, info fs.FileInfo, target string) (fileState, error) 
 
 func (c *installer) write(file, target string) error {
 	if !c.windows {
-		var link *os.LinkError
 		err := os.Symlink(target, file)
-		if errors.As(err, &link) {
+		if link, ok := errors.AsType[*os.LinkError](err); ok {
 			return &promote.Error{Msg: "making the link " + file, Err: link.Err, Hint: "kubectl promote completion install --dir DIR"}
 		}
 		return err

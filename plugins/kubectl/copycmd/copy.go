@@ -33,6 +33,7 @@ const example = `  # into production's registry, with all signatures
   # what would be sent
   kubectl promote copy dev.example.com/shop/cart@sha256:0123... prod.example.com/shop/cart --dry-run`
 
+// New makes kubectl promote copy.
 func New(s *cli.Session) *cobra.Command {
 	o := &options{session: s}
 	cmd := &cobra.Command{
@@ -78,9 +79,7 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	for _, note := range result.Notes {
-		s.Warn("%s", note)
-	}
+	s.WarnAll(result.Notes)
 	if printer != nil {
 		return cli.PrintObject(s.Out, printer, "Copy", cli.Object{Name: args[1], Content: result})
 	}

@@ -12,7 +12,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
-	"sort"
+	"slices"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/examples/ecommerce"
@@ -43,9 +43,7 @@ func New(s *cli.Session, runLine func(context.Context, []string, genericiooption
 		Long:    long,
 		Example: "  # the whole job, in a new temporary folder\n  kubectl promote demo\n\n  # with more services, in a folder of your choice\n  kubectl promote demo --services 50 --dir /tmp/shop",
 		GroupID: cli.GroupOther,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return d.run(cmd.Context())
-		},
+		RunE:    func(cmd *cobra.Command, _ []string) error { return d.run(cmd.Context()) },
 	}
 	cmd.Flags().IntVar(&d.services, "services", 5, "how many services the shop has")
 	cmd.Flags().StringVar(&d.dir, "dir", "", "folder for the repository; it must be empty or not exist (default: a new temporary folder)")
@@ -136,7 +134,7 @@ func (d *demo) makeFolder() error {
 	if d.dir == "" {
 		dir, err := os.MkdirTemp("", "kubepromote-demo-")
 		d.dir = dir
-		return fileErrorOrNil(err)
+		return cli.FileError(err)
 	}
 	if err := os.MkdirAll(d.dir, 0o755); err != nil {
 		return cli.FileError(err)
@@ -149,13 +147,6 @@ func (d *demo) makeFolder() error {
 		return &promote.Error{Msg: d.dir + " is not empty", Hint: "give a folder that is empty or does not exist"}
 	}
 	d.dir, err = filepath.Abs(d.dir)
-	return fileErrorOrNil(err)
-}
-
-func fileErrorOrNil(err error) error {
-	if err == nil {
-		return nil
-	}
 	return cli.FileError(err)
 }
 
@@ -177,7 +168,7 @@ func (d *demo) writeRepository() error {
 		originals[from] = append(originals[from], name)
 		d.names = append(d.names, name)
 	}
-	sort.Strings(d.names)
+	slices.Sort(d.names)
 	return fs.WalkDir(ecommerce.Repository, top, func(file string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
 			return err
@@ -221,7 +212,7 @@ func (d *demo) write(file, text string) error {
 	if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
 		return cli.FileError(err)
 	}
-	return fileErrorOrNil(os.WriteFile(full, []byte(text), 0o644))
+	return cli.FileError(os.WriteFile(full, []byte(text), 0o644))
 }
 
 // promoteAll takes all services through all environments.

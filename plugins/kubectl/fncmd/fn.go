@@ -25,6 +25,7 @@ const example = `  # the pins of a rendered overlay
   # the definition of a function, with the schema of its configuration
   kubectl promote fn --definition VerifyImages`
 
+// New makes kubectl promote fn.
 func New(s *cli.Session) *cobra.Command {
 	return &cobra.Command{
 		Use:     "fn [CONFIG FILE...]",

@@ -25,6 +25,7 @@ const example = `  # who put what into production, and when
   # the last five changes of any service
   kubectl promote history --limit 5`
 
+// New makes kubectl promote history.
 func New(s *cli.Session) *cobra.Command {
 	o := &options{session: s}
 	cmd := &cobra.Command{
@@ -36,9 +37,8 @@ func New(s *cli.Session) *cobra.Command {
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: s.CompleteServices,
 	}
-	cli.OnceVar(cmd.Flags(), &o.request.Environment, "env", "only this environment")
+	s.EnvironmentVar(cmd, &o.request.Environment, "env", "only this environment")
 	cmd.Flags().IntVar(&o.limit, "limit", 0, "show at most so many changes (default: all)")
-	cli.Must(cmd.RegisterFlagCompletionFunc("env", s.CompleteEnvironments))
 	o.output = cli.AddOutput(cmd)
 	cmd.RunE = o.run
 	return cmd

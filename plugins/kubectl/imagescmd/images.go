@@ -21,6 +21,7 @@ const example = `  # the images of this directory's kustomization
   # the digests in two environments, as JSON
   kubectl promote images -k apps/web/overlays/staging -k apps/web/overlays/production -o json`
 
+// New makes kubectl promote images.
 func New(s *cli.Session) *cobra.Command {
 	o := &options{session: s}
 	cmd := &cobra.Command{
@@ -78,10 +79,7 @@ func (o *options) run() error {
 			rows = append(rows, row)
 		}
 	}
-	if printer != nil {
-		return cli.PrintList(s.Out, printer, "Image", items)
-	}
-	return cli.Table(s.Out, rows)
+	return s.Print(printer, "Image", items, rows)
 }
 
 // nameOf is a pin's name, and that its repository is unknown where it is: then the

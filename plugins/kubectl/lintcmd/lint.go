@@ -73,6 +73,7 @@ func (f *file) problem(at *yaml.Node, hint, format string, args ...any) problem 
 	return problem{File: f.path, Line: at.Line, Column: at.Column, Message: fmt.Sprintf(format, args...), Hint: hint}
 }
 
+// New makes kubectl promote lint.
 func New(s *cli.Session) *cobra.Command {
 	o := &options{session: s}
 	long := lintLong
@@ -124,7 +125,7 @@ func (o *options) run(ctx context.Context, dirs []string) error {
 	}
 	for _, name := range o.skip {
 		if !slices.Contains(ruleNames(), name) {
-			return &cli.UsageError{Msg: fmt.Sprintf("there is no rule %q", name), Hint: "the rules: " + strings.Join(ruleNames(), ", ")}
+			return &cli.UsageError{Msg: fmt.Sprintf("there is no rule %q", name), Hint: "known are " + strings.Join(ruleNames(), ", ")}
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, maxTime)
@@ -201,12 +202,13 @@ func (l *linter) directory(top string) error {
 	}
 	depth := strings.Count(filepath.Clean(top), string(filepath.Separator))
 	return filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
+		l.entries++
 		switch {
 		case errors.Is(l.ctx.Err(), context.DeadlineExceeded):
 			return &promote.Error{Msg: top + ": the search has not ended in time, at " + path, Hint: "kubectl promote lint DIR", Err: l.ctx.Err()}
 		case l.ctx.Err() != nil:
 			return l.ctx.Err()
-		case l.count() > maxEntries:
+		case l.entries > maxEntries:
 			return &promote.Error{Msg: fmt.Sprintf("%s: more than %d files and folders, at %s", top, maxEntries, path), Hint: "kubectl promote lint DIR"}
 		case err != nil:
 			l.errs = append(l.errs, cli.FileError(err))

@@ -16,12 +16,6 @@ const (
 	maxTime    = 5 * time.Minute
 )
 
-// count counts a file or folder that was seen.
-func (l *linter) count() int {
-	l.entries++
-	return l.entries
-}
-
 // treeOf gives the top of the repository that a directory is in, or the directory
 // where it is in none. Git is not asked: only a boundary is looked for.
 func treeOf(dir string) (string, error) {

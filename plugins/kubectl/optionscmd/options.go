@@ -11,6 +11,7 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 )
 
+// New makes kubectl promote options.
 func New(s *cli.Session) *cobra.Command {
 	return &cobra.Command{
 		Use:     "options",

@@ -8,6 +8,7 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/signing"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/verify/attest"
 	"github.com/spf13/cobra"
 )
@@ -17,7 +18,7 @@ func (o *options) ready(cmd *cobra.Command, repo *git.Repo, plan *promote.Plan) 
 	if o.attest.Key == "" {
 		return nil
 	}
-	if plan.Mode != promote.DeliverCommit {
+	if plan.Mode != pipeline.DeliverCommit {
 		return &cli.UsageError{Msg: "--attest-key stands without --commit: there is no commit to attest", Hint: "--commit --attest-key " + o.attest.Key, Command: cmd.CommandPath()}
 	}
 	shared, err := repo.Shared(cmd.Context())
@@ -77,20 +78,15 @@ func (o *options) publish(cmd *cobra.Command, p *promote.Promoter, repo *git.Rep
 func summaries(plan *promote.Plan, commit string, source signing.StateSource) ([]signing.Statement, error) {
 	var statements []signing.Statement
 	for _, sp := range plan.Services {
-		var verdicts []attest.GateVerdict
-		for _, v := range sp.Verdicts {
-			given := attest.GateVerdict{Gate: v.Gate, Verdict: string(v.Answer), Reason: v.Reason}
-			if v.Override != "" {
-				given.Verdict, given.Override = string(promote.Fail), v.Override
-			}
-			verdicts = append(verdicts, given)
+		if sp.Answer() != promote.Pass {
+			continue // it was left out
 		}
 		for _, i := range sp.Images {
 			if i.New == i.Old || i.New.Digest == "" || i.Unknown != "" {
 				continue
 			}
 			st, err := source.Summary(attest.VSA{Image: i.Repository + "@" + i.New.Digest, Verifier: signing.DefaultVerifierID,
-				Environment: plan.To, Service: sp.Service, Commit: commit, Gates: verdicts})
+				Environment: plan.To, Service: sp.Service, Commit: commit, Gates: signing.Gates(sp.Verdicts)})
 			if err != nil {
 				return nil, err
 			}

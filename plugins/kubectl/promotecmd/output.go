@@ -1,19 +1,21 @@
 package promotecmd
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
 // promotion is one service's plan as an API object.
 type promotion struct {
-	From   string              `json:"from"`
-	To     string              `json:"to"`
-	Mode   promote.DeliverMode `json:"mode"`
-	DryRun bool                `json:"dryRun,omitempty"`
+	From   string               `json:"from"`
+	To     string               `json:"to"`
+	Mode   pipeline.DeliverMode `json:"mode"`
+	DryRun bool                 `json:"dryRun,omitempty"`
 	// Answer is that of the whole plan: one service refused refuses all.
 	Answer promote.Answer `json:"answer"`
 	// Changed tells that the target's file differs; Commit is the commit made.
@@ -44,11 +46,15 @@ func (o *options) printPlan(plan *promote.Plan, applied *promote.Applied) error 
 		for _, i := range s.Images {
 			row := []string{s.Service, i.Name, i.Old.Short(), i.New.Short(), cli.ShortDigest(i.New.Digest), o.result(plan, s)}
 			if o.output.Wide() {
-				row = append(row, i.Repository, s.TargetFile, cli.Evidence(i.Evidence))
+				row = append(row, i.Repository, i.File, cli.Evidence(i.Evidence))
 			}
 			rows = append(rows, row)
 		}
-		if len(s.Images) == 0 { // it could not be planned
+		for _, a := range s.Along {
+			row := []string{s.Service, a.Kind + " " + a.Name, cmp.Or(a.Old, "none"), a.New, "-", o.result(plan, s), "-", a.File, "-"}
+			rows = append(rows, row[:len(rows[0])])
+		}
+		if len(s.Images)+len(s.Along) == 0 { // it could not be planned, or files alone are copied
 			row := []string{s.Service, "-", "-", "-", "-", o.result(plan, s), "-", "-", "-"}
 			rows = append(rows, row[:len(rows[0])])
 		}
@@ -58,10 +64,12 @@ func (o *options) printPlan(plan *promote.Plan, applied *promote.Applied) error 
 	}
 	for _, s := range plan.Services {
 		for _, v := range s.Verdicts {
-			o.session.Note("%s: %s: %s: %s", s.Service, v.Gate, v.Answer, v.Reason)
+			o.session.Note("%s: %s: %s: %s", s.Service, v.Gate, v.Answer, v.Text())
 		}
-		if o.dryRun && s.Diff != "" {
-			fmt.Fprint(cli.ForTerminal(o.session.Out), "\n"+s.Diff)
+		for _, f := range s.Files {
+			if o.dryRun && f.Diff != "" {
+				fmt.Fprint(cli.ForTerminal(o.session.Out), "\n"+f.Diff)
+			}
 		}
 		for _, c := range s.Copies {
 			if o.dryRun && c.Changed {
@@ -88,11 +96,11 @@ func (o *options) result(plan *promote.Plan, s *promote.ServicePlan) string {
 	switch {
 	case !s.Changed():
 		return "unchanged"
-	case plan.Answer != promote.Pass:
+	case plan.Refusal() != nil:
 		return "held back"
 	case o.dryRun:
 		return "would change"
-	case plan.Mode == promote.DeliverCommit:
+	case plan.Mode == pipeline.DeliverCommit:
 		return "committed"
 	}
 	return "written"
@@ -105,8 +113,8 @@ func (o *options) printRefusal(plan *promote.Plan) {
 	for _, sp := range plan.Services {
 		for _, v := range sp.Verdicts {
 			if word := words[v.Answer]; word != "" {
-				facts = append(facts, cli.Fact{Text: fmt.Sprintf("%s: %s: %s: %s", sp.Service, word, v.Gate, v.Reason),
-					Hint: cli.WithAdvice(v.Hint, string(v.Advice.Do), v.Advice.With)})
+				facts = append(facts, cli.Fact{Text: fmt.Sprintf("%s: %s: %s: %s", sp.Service, word, v.Gate, v.Text()),
+					Hint: o.session.WithAdvice(v.Hint, string(v.Advice.Do), v.Advice.With)})
 			}
 		}
 	}

@@ -6,12 +6,15 @@ package promotecmd
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/signing"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/cli-runtime/pkg/printers"
 )
 
@@ -23,6 +26,8 @@ type options struct {
 	dryRun  bool
 	commit  bool
 	attest  signing.Options
+	// selector is a label selector as kubectl has it.
+	selector string
 }
 
 const example = `  # show what promoting cart from staging to production would change
@@ -32,7 +37,10 @@ const example = `  # show what promoting cart from staging to production would c
   kubectl promote cart --to production --commit
 
   # promote all services that have an overlay in both environments, in one commit
-  kubectl promote --all --to staging --commit`
+  kubectl promote --all --to staging --commit
+
+  # one team's, without those of one name, and without those that are refused
+  kubectl promote -l team=money --except 'legacy-*' --skip-refused --to staging --commit`
 
 // New makes the promotion command, which is also the root.
 func New(s *cli.Session) *cobra.Command {
@@ -66,16 +74,18 @@ func (o *options) addDelivery(cmd *cobra.Command) {
 
 func (o *options) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	cli.OnceVar(f, &o.request.To, "to", "environment to promote to")
-	cli.OnceVar(f, &o.request.From, "from", "environment to promote from (default: the one the pipeline names)")
+	o.session.EnvironmentVar(cmd, &o.request.To, "to", "environment to promote to")
+	o.session.EnvironmentVar(cmd, &o.request.From, "from", "environment to promote from (default: the one the pipeline names)")
 	f.BoolVar(&o.request.All, "all", false, "all services that have an overlay in both environments")
+	f.StringVarP(&o.selector, "selector", "l", "", "services with these labels in the pipeline file, for example team=money")
+	f.StringArrayVar(&o.request.Except, "except", nil, "not this service; a name or a glob, can be repeated")
+	f.BoolVar(&o.request.SkipRefused, "skip-refused", false, "promote the other services where some are refused, wait or are unknown; the exit status tells")
 	f.StringArrayVar(&o.request.Images, "image", nil, "only this image, by the name of its entry; can be repeated")
 	f.BoolVar(&o.request.AddMissing, "add-missing", false, "add entries that the target lacks, with the source's registry")
 	f.BoolVar(&o.session.Offline, "offline", false, "ask no registry: promote recorded digests only, and verify nothing")
-	for _, flag := range []string{"to", "from"} {
-		cli.Must(cmd.RegisterFlagCompletionFunc(flag, o.session.CompleteEnvironments))
-	}
 	cli.Must(cmd.RegisterFlagCompletionFunc("image", o.session.CompleteImages))
+	cli.Must(cmd.RegisterFlagCompletionFunc("except", o.session.CompleteServices))
+	cli.Must(cmd.RegisterFlagCompletionFunc("selector", cobra.NoFileCompletions))
 }
 
 // NewRun is the root's promotion for services whose names are commands.
@@ -89,6 +99,7 @@ func NewRun(s *cli.Session) *cobra.Command {
 	return cmd
 }
 
+// NewPlan makes kubectl promote plan: the promotion that is always a dry run.
 func NewPlan(s *cli.Session) *cobra.Command {
 	o := &options{session: s, dryRun: true}
 	cmd := &cobra.Command{
@@ -98,9 +109,8 @@ func NewPlan(s *cli.Session) *cobra.Command {
 		Example: "  # the plan as JSON\n  kubectl promote plan cart --to production -o json",
 		GroupID: cli.GroupPromote,
 		Args:    cobra.ArbitraryArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return o.run(cmd, args)
-		},
+		RunE:    o.run,
+
 		ValidArgsFunction: s.CompleteServices,
 	}
 	o.output = cli.AddOutput(cmd)
@@ -149,17 +159,36 @@ func (o *options) check(cmd *cobra.Command, services []string) (printers.Resourc
 	if o.request.To == "" {
 		return nil, o.noTarget(cmd, services)
 	}
-	o.request.Services = services
+	if o.selector != "" {
+		selector, err := labels.Parse(o.selector)
+		if err != nil {
+			return nil, &cli.UsageError{Msg: "-l " + o.selector + ": " + err.Error(), Hint: "-l team=money, or -l 'team in (money, web)'", Command: cmd.CommandPath()}
+		}
+		o.request.Select = func(has map[string]string) bool { return selector.Matches(labels.Set(has)) }
+	}
+	o.request.Services = bareNames(services)
 	o.request.Policy = o.session.VerifyPolicy
 	o.request.NoDiff = printer == nil && !o.dryRun
 	o.request.Preview = o.dryRun
 	// A flag that is given wins over the file, whatever it says.
 	if o.commit {
-		o.request.Mode = promote.DeliverCommit
+		o.request.Mode = pipeline.DeliverCommit
 	} else if cmd.Flags().Changed("commit") {
-		o.request.Mode = promote.DeliverWorktree
+		o.request.Mode = pipeline.DeliverWorktree
 	}
 	return printer, nil
+}
+
+// bareNames takes back names as -o name prints them, and service/NAME.
+func bareNames(services []string) []string {
+	var out []string
+	for _, s := range services {
+		if kind, name, ok := strings.Cut(s, "/"); ok && (kind == "service" || strings.HasSuffix(kind, ".kubepromote.dev")) {
+			s = name
+		}
+		out = append(out, s)
+	}
+	return out
 }
 
 func (o *options) plan(ctx context.Context, p *promote.Promoter) (*promote.Plan, error) {
@@ -203,7 +232,7 @@ func (o *options) report(printer printers.ResourcePrinter, plan *promote.Plan, a
 
 // refusal says why nothing was done, where that is so, and gives the exit status.
 func (o *options) refusal(plan *promote.Plan) error {
-	refused := plan.Refusal()
+	refused := plan.Refused()
 	if refused == nil {
 		return nil
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -33,7 +32,7 @@ const maxLockFile = 16<<20 + 1
 
 // openLock reads a lock file. One that is missing is empty if it may be.
 func openLock(path string, mayBeMissing bool) (*lockFile, error) {
-	f, err := os.Open(path)
+	data, err := cli.ReadUpTo(path, maxLockFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		if !mayBeMissing {
 			return nil, &promote.Error{Msg: path, Err: fs.ErrNotExist, Hint: "kubectl promote resolve REF... --lock " + path}
@@ -44,11 +43,6 @@ func openLock(path string, mayBeMissing bool) (*lockFile, error) {
 		}
 		return l, nil
 	}
-	if err != nil {
-		return nil, cli.FileError(err)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxLockFile))
 	if err != nil {
 		return nil, cli.FileError(err)
 	}

@@ -23,7 +23,7 @@ func (o *options) runNewest(cmd *cobra.Command, printer printers.ResourcePrinter
 	s := o.session
 	selector, err := tags.ParseSelector(o.newest)
 	if err != nil {
-		return &cli.UsageError{Msg: "--newest: " + err.Error(), Hint: cli.HintOf(err), Command: cmd.CommandPath()}
+		return &cli.UsageError{Msg: "--newest: " + err.Error(), Hint: s.HintOf(err), Command: cmd.CommandPath()}
 	}
 	if len(repositories) == 0 {
 		return &cli.UsageError{Msg: "no repository named", Command: cmd.CommandPath()}
@@ -38,8 +38,7 @@ func (o *options) runNewest(cmd *cobra.Command, printer printers.ResourcePrinter
 	for n, repository := range repositories {
 		chosen, res, err := tags.Newest(cmd.Context(), resolver, repository, selector)
 		bar.Show("choosing", n+1, len(repositories))
-		item := newestTag{Repository: repository, Selection: chosen, Digest: res.Digest}
-		item.Repository = digest.Redact(repository)
+		item := newestTag{Repository: digest.Redact(repository), Selection: chosen, Digest: res.Digest}
 		ref := item.Repository
 		if err != nil {
 			item.Error = err.Error()
@@ -51,10 +50,6 @@ func (o *options) runNewest(cmd *cobra.Command, printer printers.ResourcePrinter
 		rows = append(rows, []string{ref, cli.Dash(res.Digest), cli.Dash(chosen.Why)})
 	}
 	bar.Clear()
-	if printer != nil {
-		err = cli.PrintList(s.Out, printer, "NewestTag", items)
-	} else {
-		err = cli.Table(s.Out, rows)
-	}
+	err = s.Print(printer, "NewestTag", items, rows)
 	return errors.Join(append([]error{err}, errs...)...)
 }

@@ -74,7 +74,6 @@ type resolvedRef struct {
 }
 
 func (o *options) print(printer printers.ResourcePrinter, results []resolved) error {
-	s := o.session
 	rows := [][]string{{"REFERENCE", "DIGEST"}}
 	if o.output.Wide() {
 		rows[0] = append(rows[0], "MEDIA TYPE", "TAG'S DIGEST")
@@ -93,8 +92,5 @@ func (o *options) print(printer printers.ResourcePrinter, results []resolved) er
 		}
 		rows = append(rows, row)
 	}
-	if printer != nil {
-		return cli.PrintList(s.Out, printer, "Resolution", items)
-	}
-	return cli.Table(s.Out, rows)
+	return o.session.Print(printer, "Resolution", items, rows)
 }

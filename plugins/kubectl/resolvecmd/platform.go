@@ -93,6 +93,7 @@ type missingError struct {
 // ExitStatus is that of a refusal.
 func (m *missingError) ExitStatus() int { return cli.ExitRefused }
 
+// Error names the image and the platforms that it lacks.
 func (m *missingError) Error() string {
 	var names []string
 	for _, p := range m.missing {

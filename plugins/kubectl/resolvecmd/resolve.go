@@ -58,6 +58,7 @@ const example = `  # the digest that a tag stands for now
   # fail where an image is not for both platforms
   kubectl promote resolve --require-platform linux/amd64,linux/arm64 -k apps/cart/overlays/dev`
 
+// New makes kubectl promote resolve.
 func New(s *cli.Session) *cobra.Command {
 	o := &options{session: s}
 	cmd := &cobra.Command{
@@ -163,12 +164,19 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 	return o.finish(cmd, printer, lock, inputs, results, unknown)
 }
 
-// separate sets apart the pins whose repository is not known: no registry is asked
-// for those, and why is an error.
+// separate sets apart the pins of which it is not known what runs, as their repository
+// is not, or their tag is another one to who reads the file: no registry is asked for
+// those, and why is an error.
 func separate(inputs []cli.Input, refs []pinRef) (known []pinRef, unknown error) {
 	var errs []error
 	for _, r := range refs {
-		if r.file < 0 || r.pin.Known() {
+		hidden := r.file >= 0 && r.pin.Known() && r.pin.Misread.Hides(r.pin.Digest)
+		switch m := r.pin.Misread; {
+		case hidden:
+			errs = append(errs, &promote.Error{Msg: fmt.Sprintf("%s:%d:%d: %s, so it cannot be resolved",
+				inputs[r.file].File.Name(), m.Position.Line, m.Position.Col, m.Says("it")), Hint: m.Hint()})
+			continue
+		case r.file < 0 || r.pin.Known():
 			known = append(known, r)
 			continue
 		}
@@ -255,7 +263,7 @@ func (r *resolved) problem(inputs []cli.Input) error {
 		return r.Err
 	}
 	at := fmt.Sprintf("%s:%d:%d", inputs[r.file].File.Name(), r.pin.Position.Line, r.pin.Position.Col)
-	return &promote.Error{Msg: at, Err: r.Err, Hint: cli.HintOf(r.Err)}
+	return &promote.Error{Msg: at, Err: r.Err}
 }
 
 // resolver gives what answers: registries, the lock, or the one behind the other.

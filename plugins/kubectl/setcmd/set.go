@@ -46,6 +46,7 @@ const example = `  # set a tag in the kustomization of this directory
   # show what would change in two files
   kubectl promote set web:v1.2.3 -f a/kustomization.yaml -f b/kustomization.yaml --dry-run`
 
+// New makes kubectl promote set.
 func New(s *cli.Session) *cobra.Command {
 	o := &options{session: s}
 	cmd := &cobra.Command{
@@ -64,6 +65,7 @@ func New(s *cli.Session) *cobra.Command {
 	f.StringArrayVar(&o.policies, "image-policy", nil, "NAMESPACE:NAME=REPOSITORY:TAG[@DIGEST] of a Flux image policy; can be repeated")
 	f.StringArrayVar(&o.values, "value", nil, "PATH=VALUE of a scalar; can be repeated")
 	f.BoolVar(&o.create, "create", false, "add the keys of a --value that are missing")
+	f.BoolVar(&o.existingOnly, "existing-only", false, "refuse an IMAGE that has no entry and stands in no resource of the kustomization")
 	f.BoolVar(&o.follow, "follow-aliases", false, "where a value is an alias, edit the value at its anchor")
 	return cmd
 }
@@ -74,6 +76,7 @@ type options struct {
 	files            cli.FileOptions
 	policies, values []string
 	create, follow   bool
+	existingOnly     bool
 	dryRun           bool
 }
 
@@ -127,16 +130,18 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 		var err error
 		if edits[i], err = in.File.Edit(request); err != nil {
 			errs = append(errs, elsewhere(in.File, request, err))
+		} else {
+			errs = append(errs, o.strange(in, edits[i], request, args))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
+	var warnings []string
 	for _, e := range edits {
-		for _, w := range slices.Concat(e.Warnings, e.Notes, left(e, request)) {
-			s.Warn("%s", w)
-		}
+		warnings = slices.Concat(warnings, e.Warnings, e.Notes, left(e, request))
 	}
+	s.WarnAll(warnings)
 	return s.FinishEdits(cmd, inputs, edits, o.dryRun)
 }
 

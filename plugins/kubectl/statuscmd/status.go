@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/duration"
 )
@@ -26,6 +27,7 @@ const example = `  # the board of all services
   # one service, with digests and who promoted it
   kubectl promote status cart -o wide`
 
+// New makes kubectl promote status.
 func New(s *cli.Session) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "status [SERVICE...]",
@@ -81,26 +83,22 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 			return err
 		}
 	}
-	switch {
-	case printer != nil:
-		items := []cli.Object{}
-		for _, st := range statuses {
-			items = append(items, cli.Object{Name: st.Service, Content: st})
-		}
-		err = cli.PrintList(s.Out, printer, "ServiceStatus", items)
-	case out.Wide():
-		err = cli.Table(s.Out, wideStatus(statuses, time.Now()))
-	default:
-		err = cli.Table(s.Out, board(p.Pipeline, statuses))
+	var items []cli.Object
+	for _, st := range statuses {
+		items = append(items, cli.Object{Name: st.Service, Content: st})
 	}
-	if err != nil {
+	rows := board(p.Pipeline, statuses)
+	if out.Wide() {
+		rows = wideStatus(statuses, time.Now())
+	}
+	if err := s.Print(printer, "ServiceStatus", items, rows); err != nil {
 		return err
 	}
 	return failed
 }
 
 // board is a row for each service and a column for each environment.
-func board(p *promote.Pipeline, statuses []promote.ServiceStatus) [][]string {
+func board(p *pipeline.Pipeline, statuses []promote.ServiceStatus) [][]string {
 	heading := []string{"SERVICE"}
 	for _, e := range p.Spec.Environments {
 		heading = append(heading, strings.ToUpper(e.Name))

@@ -33,6 +33,7 @@ const example = `  # by an identity
 // maxArtifact bounds what is read of a file to be verified.
 const maxArtifact = 4 << 30
 
+// New makes kubectl promote verify-bundle.
 func New(s *cli.Session) *cobra.Command {
 	o := &options{session: s}
 	cmd := &cobra.Command{
@@ -133,7 +134,7 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 	if printer != nil {
 		err = cli.PrintObject(s.Out, printer, "Verification", cli.Object{Name: args[0], Content: result})
 	} else {
-		err = s.PrintVerified("ARTIFACT", o.output, []verify.Result{result})
+		err = cli.Table(s.Out, cli.Verified("ARTIFACT", o.output, []verify.Result{result}))
 	}
 	if err != nil {
 		return err
@@ -166,7 +167,7 @@ func (o *options) readFiles() error {
 func (o *options) named(err error) error {
 	for _, file := range []struct{ about, name string }{{"trusted root", o.trustedRoot}, {"key", o.key}, {"bundle", o.bundle}} {
 		if file.name != "" && strings.HasPrefix(err.Error(), file.about) {
-			return &promote.Error{Msg: file.name, Err: err, Hint: cli.HintOf(err)}
+			return &promote.Error{Msg: file.name, Err: err}
 		}
 	}
 	return err

@@ -4,6 +4,7 @@
 package verifycmd
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -25,7 +26,8 @@ Images are named as references, by the overlays that hold them (-k, -f), or as
 services of an environment (--env), whose policy the pipeline names. Beside
 references and files, --env says which environment they are for: a policy that asks
 for approvals asks for those of that environment, and without --env the answer is
-unknown. An image that cannot be read in a file is unknown as well. A tag is
+unknown. --service says which service they are of: an approval that names a service
+counts for that one alone. An image that cannot be read in a file is unknown as well. A tag is
 resolved to its digest first. oci:DIRECTORY[:REF] is an image in an OCI layout: the
 rules for the repository of --layout-name hold for it, and without that only those
 for the pattern **. "-" reads references from the standard input, one a line.
@@ -45,7 +47,7 @@ const example = `  # what production would demand of the images in staging
   kubectl promote verify cart payments --env production
 
   # an image that people have to approve for production
-  kubectl promote verify registry.example.com/shop/cart:v1.2.3 --env production --verify-policy policies/approvals.yaml
+  kubectl promote verify registry.example.com/shop/cart:v1.2.3 --service cart --env production --verify-policy policies/approvals.yaml
 
   # by whom and when it was signed
   kubectl promote verify registry.example.com/shop/cart:v1.2.3 --verify-policy policies/images.yaml -o wide
@@ -53,6 +55,7 @@ const example = `  # what production would demand of the images in staging
   # an image on disk, by the rules for the repository that it came from
   kubectl promote verify oci:cart --layout-name registry.example.com/shop/cart --verify-policy policies/images.yaml`
 
+// New makes kubectl promote verify.
 func New(s *cli.Session) *cobra.Command {
 	o := &options{session: s}
 	cmd := &cobra.Command{
@@ -71,8 +74,9 @@ func New(s *cli.Session) *cobra.Command {
 		},
 	}
 	o.files.AddFlags(cmd)
-	cli.OnceVar(cmd.Flags(), &o.env, "env", "environment that the images are for; services are verified as they stand in it")
-	cli.Must(cmd.RegisterFlagCompletionFunc("env", s.CompleteEnvironments))
+	s.EnvironmentVar(cmd, &o.env, "env", "environment that the images are for; services are verified as they stand in it")
+	cli.OnceVar(cmd.Flags(), &o.service, "service", "service that the images named by references or files are of")
+	cli.Must(cmd.RegisterFlagCompletionFunc("service", s.CompleteServices))
 	cmd.Flags().StringVar(&o.layoutName, "layout-name", "", "repository whose rules hold for images in OCI layouts")
 	cli.Must(cmd.RegisterFlagCompletionFunc("layout-name", cobra.NoFileCompletions))
 	o.output = cli.AddOutput(cmd)
@@ -81,10 +85,10 @@ func New(s *cli.Session) *cobra.Command {
 
 // options are the flags of verify.
 type options struct {
-	session         *cli.Session
-	files           cli.FileOptions
-	env, layoutName string
-	output          *cli.Output
+	session                  *cli.Session
+	files                    cli.FileOptions
+	env, service, layoutName string
+	output                   *cli.Output
 }
 
 func (o *options) run(cmd *cobra.Command, args []string) error {
@@ -102,22 +106,17 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 	if len(in.refs)+len(in.unpinned) == 0 {
 		return &promote.Error{Msg: "no image to verify", Hint: "kubectl promote images lists what there is"}
 	}
-	results, err := o.verify(cmd, in.policy, in.refs)
+	results, err := o.verify(cmd, in)
 	if err != nil {
 		return err
 	}
-	err = o.report(printer, append(results, in.unpinned...))
-	if in.policy.LacksEnvironment() && slices.ContainsFunc(results, func(r verify.Result) bool { return r.Outcome == verify.Unknown }) {
-		o.session.Warn("the policy asks for approvals, which are for an environment: name it with --env")
-	}
-	return err
+	return o.report(cmd, printer, append(results, in.unpinned...))
 }
 
 // report prints the results; its error has the exit status that they mean.
-func (o *options) report(printer printers.ResourcePrinter, results []verify.Result) error {
+func (o *options) report(cmd *cobra.Command, printer printers.ResourcePrinter, results []verify.Result) error {
 	s := o.session
 	items, worst := []cli.Object{}, cli.ExitDone
-	asked := map[string]bool{}
 	for _, r := range results {
 		items = append(items, cli.Object{Name: r.Image, Content: r})
 		worst = cli.Worse(worst, r)
@@ -125,27 +124,35 @@ func (o *options) report(printer printers.ResourcePrinter, results []verify.Resu
 			s.Warn("%s: NOT verified by a rule in warn mode: %s", r.Image, w)
 		}
 	}
-	for _, r := range results {
-		if r.Rule != "" && !r.Warned && !asked[r.Rule] && !s.Quiet {
-			asked[r.Rule] = true
-			fmt.Fprintf(s.ErrOut, "%s: this rule is not met\n", cli.Clean(r.Rule))
-		}
+	if !s.Quiet {
+		s.PrintFacts(notMet(results, func(flag, value string) string { return s.Retyped(cmd, flag, value) }))
 	}
-	var err error
-	if printer != nil {
-		err = cli.PrintList(s.Out, printer, "Verification", items)
-	} else {
-		err = s.PrintVerified("IMAGE", o.output, results)
-	}
-	if err != nil {
+	if err := s.Print(printer, "Verification", items, cli.Verified("IMAGE", o.output, results)); err != nil {
 		return err
 	}
 	return cli.Silent(worst)
 }
 
+// notMet names each rule that is not met, once, and what to type where it asks for
+// something that nobody has named.
+func notMet(results []verify.Result, retyped func(flag, value string) string) []cli.Fact {
+	var facts []cli.Fact
+	for _, r := range results {
+		fact := cli.Fact{Text: r.Rule + ": this rule is not met"}
+		if r.Lacks != "" {
+			fact.Hint = retyped(map[string]string{verify.LacksEnvironment: "env", verify.LacksService: "service"}[r.Lacks], strings.ToUpper(r.Lacks))
+		}
+		if r.Rule != "" && !r.Warned && !slices.Contains(facts, fact) {
+			facts = append(facts, fact)
+		}
+	}
+	return facts
+}
+
 // input is what there is to verify.
 type input struct {
 	refs     []string
+	services []string        // of the references; those that are missing are not known
 	unpinned []verify.Result // what is pinned to nothing, so that it cannot be verified
 	policy   *verify.Policy
 }
@@ -154,8 +161,10 @@ type input struct {
 func (o *options) inputs(cmd *cobra.Command, args []string) (*input, error) {
 	s := o.session
 	switch {
-	case o.env != "" && !o.files.Given() && !slices.ContainsFunc(args, isReference):
+	case o.env != "" && o.service == "" && !o.files.Given() && !slices.ContainsFunc(args, isReference):
 		return o.services(cmd, args)
+	case o.service != "" && o.env == "":
+		return nil, &cli.UsageError{Msg: "--service is of no use without --env", Hint: s.Retyped(cmd, "env", "ENVIRONMENT")}
 	case o.env != "" && slices.ContainsFunc(args, func(a string) bool { return !isReference(a) }):
 		return nil, &cli.UsageError{Msg: "services stand beside references or files", Hint: "verify them one after the other", Command: cmd.CommandPath()}
 	case s.VerifyPolicy == "":
@@ -180,6 +189,8 @@ func (o *options) inputs(cmd *cobra.Command, args []string) (*input, error) {
 					in.unpinned = append(in.unpinned, notKnown(i.Name, i.Unknown))
 				case i.Tag == "" && i.Digest == "":
 					in.unpinned = append(in.unpinned, notPinned(i.Repository()))
+				case i.Misread.Hides(i.Digest):
+					in.unpinned = append(in.unpinned, notKnown(i.Ref(), i.Misread.Says("it")))
 				default:
 					in.refs = append(in.refs, i.Ref())
 				}
@@ -189,6 +200,7 @@ func (o *options) inputs(cmd *cobra.Command, args []string) (*input, error) {
 			}
 		}
 	}
+	in.services = slices.Repeat([]string{o.service}, len(in.refs))
 	if in.policy, err = s.LoadPolicy(s.VerifyPolicy); err == nil && o.env != "" {
 		in.policy = in.policy.For(o.env)
 	}
@@ -202,18 +214,15 @@ func isReference(arg string) bool { return arg == cli.Stdin || strings.ContainsA
 // notRead is the answer for an image that is no reference: what runs there is not
 // known, and the images beside it say nothing about it.
 func notRead(file string, u overlay.Unread) verify.Result {
-	name := u.Text
-	if name == "" {
-		name = u.Path
-	}
-	return verify.Result{Image: name, Outcome: verify.Unknown, Reason: fmt.Sprintf("%s:%d:%d: it cannot be read as an image, so nobody can say what runs there", file, u.Position.Line, u.Position.Col)}
+	return verify.Result{Image: cmp.Or(u.Text, u.Path), Outcome: verify.Unknown, Reason: fmt.Sprintf("%s:%d:%d: it cannot be read as an image, so nobody can say what runs there", file, u.Position.Line, u.Position.Col)}
 }
 
 func notPinned(image string) verify.Result {
 	return verify.Result{Image: image, Outcome: verify.Unknown, Reason: "it has neither tag nor digest here"}
 }
 
-// notKnown is the result of an image whose repository the file does not name.
+// notKnown is the result of an image whose repository the file does not name, or
+// whose tag is another one to who reads the file.
 func notKnown(name, why string) verify.Result {
 	return verify.Result{Image: name, Outcome: verify.Unknown, Reason: why}
 }
@@ -247,13 +256,12 @@ func (o *options) services(cmd *cobra.Command, args []string) (*input, error) {
 		return nil, err
 	}
 	in := &input{policy: policy.For(o.env)}
-	in.refs, in.unpinned, err = imagesOf(s, statuses, o.env, len(args) > 0)
-	return in, err
+	return in, in.imagesOf(s, statuses, o.env, len(args) > 0)
 }
 
-// imagesOf gives the images of an environment. Services that are named must be
+// imagesOf takes in the images of an environment. Services that are named must be
 // there; what cannot be read in other environments does not matter.
-func imagesOf(s *cli.Session, statuses []promote.ServiceStatus, env string, named bool) (refs []string, unpinned []verify.Result, err error) {
+func (in *input) imagesOf(s *cli.Session, statuses []promote.ServiceStatus, env string, named bool) error {
 	var errs []error
 	for _, st := range statuses {
 		for _, e := range st.Environments {
@@ -271,19 +279,21 @@ func imagesOf(s *cli.Session, statuses []promote.ServiceStatus, env string, name
 			for _, i := range e.Images {
 				switch {
 				case i.Unknown != "":
-					unpinned = append(unpinned, notKnown(i.Name, i.Unknown))
+					in.unpinned = append(in.unpinned, notKnown(i.Name, i.Unknown))
 				case i.Pin == (promote.Pin{}):
-					unpinned = append(unpinned, notPinned(i.Repository))
+					in.unpinned = append(in.unpinned, notPinned(i.Repository))
+				case i.Misread.Hides(i.Digest):
+					in.unpinned = append(in.unpinned, notKnown(i.Ref(i.Repository), i.Misread.Says("it")))
 				default:
-					refs = append(refs, i.Ref(i.Repository))
+					in.refs, in.services = append(in.refs, i.Ref(i.Repository)), append(in.services, st.Service)
 				}
 			}
 			for _, u := range e.Unread {
-				unpinned = append(unpinned, notRead(e.File, u))
+				in.unpinned = append(in.unpinned, notRead(u.File, u.Unread))
 			}
 		}
 	}
-	return refs, unpinned, errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
 // batch is how many images are verified before progress is shown.
@@ -291,8 +301,8 @@ const batch = 32
 
 // verify resolves tags and verifies the digests; what cannot be resolved is
 // unknown, or rejected where the registry says that there is no such image.
-func (o *options) verify(cmd *cobra.Command, policy *verify.Policy, refs []string) ([]verify.Result, error) {
-	s := o.session
+func (o *options) verify(cmd *cobra.Command, in *input) ([]verify.Result, error) {
+	s, refs := o.session, in.refs
 	registries, err := s.NewResolver()
 	if err != nil {
 		return nil, err
@@ -308,14 +318,14 @@ func (o *options) verify(cmd *cobra.Command, policy *verify.Policy, refs []strin
 		bar.Show("resolving", n, len(refs))
 	})
 	results := make([]verify.Result, len(refs))
-	var images []string
+	var images []verify.Subject
 	var at []int
 	for i, r := range resolved {
 		switch {
 		case r.Err == nil && strings.HasPrefix(r.Ref, "docker-archive:"):
 			results[i] = verify.Result{Image: r.Ref, Outcome: verify.Unknown, Reason: "an archive has no place for signatures"}
 		case r.Err == nil:
-			images, at = append(images, r.Repository+"@"+r.Digest), append(at, i)
+			images, at = append(images, verify.Subject{Image: r.Repository + "@" + r.Digest, Service: in.services[i]}), append(at, i)
 		case errors.Is(r.Err, digest.ErrUnknown):
 			results[i] = verify.Result{Image: r.Ref, Outcome: verify.Unknown, Reason: r.Err.Error()}
 		default:
@@ -324,7 +334,7 @@ func (o *options) verify(cmd *cobra.Command, policy *verify.Policy, refs []strin
 	}
 	for start := 0; start < len(images); start += batch {
 		end := min(start+batch, len(images))
-		for i, r := range v.Verify(cmd.Context(), policy, images[start:end]...) {
+		for i, r := range v.VerifySubjects(cmd.Context(), in.policy, images[start:end]...) {
 			results[at[start+i]] = r
 		}
 		bar.Show("verifying", end, len(images))

@@ -4,10 +4,12 @@
 package versioncmd
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"runtime"
 	"runtime/debug"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -48,6 +50,7 @@ const example = `  # the version, and those of kustomize and cosign in it
   # the version alone
   kubectl promote version -o jsonpath='{.version}'`
 
+// New makes kubectl promote version.
 func New(s *cli.Session) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "version",
@@ -80,11 +83,7 @@ func (v info) print(w io.Writer, wide bool) error {
 	}
 	var rows [][]string
 	for _, l := range libraries {
-		number := v.Libraries[l.module]
-		if number == "" {
-			number = "not in this build"
-		}
-		rows = append(rows, []string{l.name, number, l.module})
+		rows = append(rows, []string{l.name, cmp.Or(v.Libraries[l.module], "not in this build"), l.module})
 	}
 	if wide {
 		for _, key := range buildSettings {
@@ -127,10 +126,8 @@ func readVersion(build *debug.BuildInfo) info {
 		case "vcs.modified":
 			v.Modified = s.Value == "true"
 		default:
-			for _, key := range buildSettings {
-				if s.Key == key {
-					v.Build[key] = s.Value
-				}
+			if slices.Contains(buildSettings, s.Key) {
+				v.Build[s.Key] = s.Value
 			}
 		}
 	}

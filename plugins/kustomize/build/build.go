@@ -62,6 +62,8 @@ type Options struct {
 	// Environment is the one that verification policies are judged for where
 	// VerifyImages names none; empty is none.
 	Environment string
+	// Service is the one that the objects are of, likewise.
+	Service string
 	// FS is where files are read from; nil is the disk. Files that our functions
 	// name are on the disk always.
 	FS filesys.FileSystem
@@ -91,7 +93,7 @@ func Run(ctx context.Context, dir string, o Options) (*Result, error) {
 		return nil, fmt.Errorf("%s is not a directory", dir)
 	}
 	b := &builder{
-		ctx: ctx, options: o, host: &kustomize.Host{Client: o.Client, Environment: o.Environment},
+		ctx: ctx, options: o, host: &kustomize.Host{Client: o.Client, Environment: o.Environment, Service: o.Service},
 		factory:   resmap.NewFactory(provider.NewDefaultDepProvider().GetResourceFactory()),
 		rewritten: make(map[string][]byte), started: make(map[string]bool), builds: make(map[string]int),
 	}

@@ -111,6 +111,7 @@ func celIssue(issues *cel.Issues) error {
 	return e
 }
 
+// Eval implements [Condition].
 func (r *celRule) Eval(ctx context.Context, in Input) error {
 	vars := map[string]any{
 		"predicate":     map[string]any{},

@@ -97,17 +97,9 @@ func compiled(compile func() (Condition, error)) (Condition, error) {
 func withinTime(ctx context.Context, limit time.Duration, eval func(context.Context) error) error {
 	inner, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	done := make(chan error, 1)
-	go func() {
-		_, err := untrusted.Guarded(func() (struct{}, error) { return struct{}{}, eval(inner) })
-		done <- err
-	}()
-	select {
-	case err := <-done:
-		if inner.Err() == nil {
-			return err
-		}
-	case <-inner.Done():
+	_, err := untrusted.Promptly(inner, func() (struct{}, error) { return struct{}{}, eval(inner) })
+	if inner.Err() == nil {
+		return err
 	}
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("the condition was not evaluated to its end: %w", err)

@@ -102,6 +102,7 @@ func Promotion(environment string) Condition {
 // promotion is CheckPromotion as a condition.
 type promotion struct{ want PromotionWant }
 
+// Eval implements [Condition].
 func (r promotion) Eval(_ context.Context, in Input) error {
 	s, err := statement.FromFields(in.Statement)
 	if err != nil {

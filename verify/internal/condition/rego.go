@@ -243,6 +243,7 @@ func (r *regoRule) decide(file string, m *ast.Module) error {
 	return nil
 }
 
+// Eval implements [Condition].
 func (r *regoRule) Eval(ctx context.Context, in Input) error {
 	return withinTime(ctx, maxRuleTime, func(ctx context.Context) error {
 		input, err := ast.InterfaceToValue(in.Statement)

@@ -28,6 +28,8 @@ func Malformed(format string, args ...any) error {
 const (
 	// RankOtherKind: it is nothing that the authority is asked for.
 	RankOtherKind = iota
+	// RankOtherType: an attestation, and not of the type that is asked for.
+	RankOtherType
 	RankMalformed
 	RankOtherKey
 	RankOtherDigest

@@ -1,8 +1,6 @@
 package policy
 
 import (
-	"errors"
-
 	"go.yaml.in/yaml/v3"
 
 	"github.com/kubepromote/kubepromote/internal/yamlfile"
@@ -76,12 +74,7 @@ func (d *decoder) rego(n *yaml.Node, r *Attestation) {
 // the policy where it begins.
 func (d *decoder) condition(n *yaml.Node, r *Attestation, compile func() (condition.Condition, error)) {
 	c, err := compile()
-	if err != nil {
-		hint := ""
-		if bad, ok := errors.AsType[*condition.Error](err); ok {
-			hint = bad.Hint
-		}
-		d.fail(n, hint, "%s", untrusted.Message(err.Error()))
+	if d.refused(n, err) {
 		return
 	}
 	r.Conditions = append(r.Conditions, c)

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"errors"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -94,21 +93,17 @@ func (d *decoder) authority(n *yaml.Node) (a *Authority, at *yaml.Node) {
 		a.Timestamps = d.demand(v, "timestamp")
 	}
 	d.checkTrust(a, f)
-	if v := f.get("source"); v != nil {
-		for _, e := range d.list(v, "source") {
-			a.repositories = append(a.repositories, d.source(d.fields(e, "a source", "oci", "tagPrefix")))
-		}
+	for _, e := range d.mayList(f, "source") {
+		a.repositories = append(a.repositories, d.source(d.fields(e, "a source", "oci", "tagPrefix")))
 	}
 	if v := f.get("annotations"); v != nil {
 		a.Annotations = d.annotations(v)
 	}
-	if v := f.get("attestations"); v != nil {
-		if f.get("annotations") != nil {
-			d.fail(v, "use cel over the predicate", "attestations have no annotations")
-		}
-		for _, e := range d.list(v, "attestations") {
-			a.Attestations = append(a.Attestations, d.attestation(e, a))
-		}
+	if v := f.get("attestations"); v != nil && f.get("annotations") != nil {
+		d.fail(v, "use cel over the predicate", "attestations have no annotations")
+	}
+	for _, e := range d.mayList(f, "attestations") {
+		a.Attestations = append(a.Attestations, d.attestation(e, a))
 	}
 	return a, at
 }
@@ -251,10 +246,7 @@ func (d *decoder) keyIn(f *fieldSet) *keys.Public {
 		return nil
 	}
 	k, err := keys.Parse(pem)
-	if bad, ok := errors.AsType[*keys.Error](err); ok {
-		d.fail(at, bad.Hint, "%s", bad.Msg)
-		return nil
-	}
+	d.refused(at, err)
 	return k
 }
 
@@ -264,10 +256,7 @@ func (d *decoder) kmsKey(n *yaml.Node) *keys.Public {
 		return nil
 	}
 	k, err := keys.LoadKMS(uri)
-	if bad, ok := errors.AsType[*keys.Error](err); ok {
-		d.fail(n, bad.Hint, "%s", bad.Msg)
-		return nil
-	}
+	d.refused(n, err)
 	return k
 }
 

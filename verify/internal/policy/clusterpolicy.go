@@ -1,7 +1,7 @@
 package policy
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -106,6 +106,14 @@ func isEmpty(n *yaml.Node) bool {
 	return v.ShortTag() == "!!null" || v.Kind == yaml.SequenceNode && len(v.Content) == 0
 }
 
+// clusterList reads a list that need not be there and, in a cluster, may be empty.
+func (d *decoder) clusterList(f *fieldSet, name string) []*yaml.Node {
+	if v := f.get(name); v != nil && isEmpty(v) {
+		return nil
+	}
+	return d.mayList(f, name)
+}
+
 func (d *decoder) clusterRule(n *yaml.Node, roots map[string]*Trust) *Rule {
 	f := d.fields(n, "spec", "images", "authorities", "policy", "mode", "match")
 	if f == nil {
@@ -117,12 +125,10 @@ func (d *decoder) clusterRule(n *yaml.Node, roots map[string]*Trust) *Rule {
 	if v := f.get("mode"); v != nil {
 		r.Warn = d.mode(v)
 	}
-	if v := d.need(f, "images", ""); v != nil {
-		for _, e := range d.list(v, "images") {
-			if i := d.fields(e, "an image", "glob"); i != nil {
-				if g := d.need(i, "glob", ""); g != nil {
-					r.images = append(r.images, d.clusterGlob(g))
-				}
+	for _, e := range d.needList(f, "images") {
+		if i := d.fields(e, "an image", "glob"); i != nil {
+			if g := d.need(i, "glob", ""); g != nil {
+				r.images = append(r.images, d.clusterGlob(g))
 			}
 		}
 	}
@@ -134,9 +140,7 @@ func (d *decoder) clusterRule(n *yaml.Node, roots map[string]*Trust) *Rule {
 		}
 		for i, e := range list {
 			if a := d.clusterAuthority(e, roots); a != nil {
-				if a.Name == "" {
-					a.Name = fmt.Sprintf("authority-%d", i)
-				}
+				a.Name = cmp.Or(a.Name, fmt.Sprintf("authority-%d", i))
 				r.Authorities = append(r.Authorities, a)
 			}
 		}
@@ -162,9 +166,7 @@ func (d *decoder) clusterGlob(n *yaml.Node) pattern {
 		s = strings.TrimSuffix(s, anyTag)
 	}
 	p, err := parsePattern(s)
-	if bad, ok := errors.AsType[*patternError](err); ok {
-		d.fail(n, bad.hint, "%s", bad.msg)
-	}
+	d.refused(n, err)
 	return p
 }
 
@@ -198,15 +200,11 @@ func (d *decoder) clusterAuthority(n *yaml.Node, roots map[string]*Trust) *Autho
 		d.clusterKeyless(a, v, roots)
 	}
 	d.clusterLogAndTimestamp(a, f, roots)
-	if v := f.get("source"); v != nil {
-		for _, e := range d.list(v, "source") {
-			a.repositories = append(a.repositories, d.clusterSource(e))
-		}
+	for _, e := range d.mayList(f, "source") {
+		a.repositories = append(a.repositories, d.clusterSource(e))
 	}
-	if v := f.get("attestations"); v != nil && !isEmpty(v) {
-		for _, e := range d.list(v, "attestations") {
-			a.Attestations = append(a.Attestations, d.clusterAttestation(e))
-		}
+	for _, e := range d.clusterList(f, "attestations") {
+		a.Attestations = append(a.Attestations, d.clusterAttestation(e))
 	}
 	return a
 }
@@ -380,8 +378,7 @@ func (d *decoder) onlyPublic(n *yaml.Node, what, url string) {
 
 func (d *decoder) publicTrust(n *yaml.Node) *Trust {
 	t, err := ParseTrust(PublicGood)
-	if bad, ok := errors.AsType[*trustError](err); ok {
-		d.fail(n, bad.hint, "%s", bad.msg)
+	if d.refused(n, err) {
 		return nil
 	}
 	return t

@@ -93,12 +93,8 @@ func (d *decoder) clusterTrustRoot(f *fieldSet) *Trust {
 
 // clusterChains reads a list of authorities, each with its chain, root last.
 func (d *decoder) clusterChains(f *fieldSet, name string) [][]*x509.Certificate {
-	v := f.get(name)
-	if v == nil || isEmpty(v) {
-		return nil
-	}
 	var all [][]*x509.Certificate
-	for _, e := range d.list(v, name) {
+	for _, e := range d.clusterList(f, name) {
 		c := d.fields(e, "TrustRoot's "+name, "subject", "uri", "certChain")
 		if c == nil {
 			continue
@@ -120,12 +116,8 @@ func (d *decoder) clusterChains(f *fieldSet, name string) [][]*x509.Certificate 
 
 // clusterLogs reads a list of logs, each with its key.
 func (d *decoder) clusterLogs(f *fieldSet, name string) map[string]*root.TransparencyLog {
-	v := f.get(name)
-	if v == nil || isEmpty(v) {
-		return nil
-	}
 	logs := map[string]*root.TransparencyLog{}
-	for _, e := range d.list(v, name) {
+	for _, e := range d.clusterList(f, name) {
 		l := d.fields(e, "TrustRoot's "+name, "baseURL", "hashAlgorithm", "publicKey")
 		if l == nil {
 			continue

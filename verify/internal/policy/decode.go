@@ -31,6 +31,28 @@ func (d *decoder) fail(n *yaml.Node, hint, format string, args ...any) {
 	d.file.Add(n, hint, format, args...)
 }
 
+// hinted says what is wrong with a text that a policy has, and what may help.
+type hinted struct{ msg, hint string }
+
+func (e *hinted) Error() string { return e.msg }
+
+// HintText gives the hint, or "".
+func (e *hinted) HintText() string { return e.hint }
+
+// refused reports an error, with the hint that it may have, and tells whether there
+// was one.
+func (d *decoder) refused(n *yaml.Node, err error) bool {
+	if err == nil {
+		return false
+	}
+	hint := ""
+	if e, ok := err.(interface{ HintText() string }); ok {
+		hint = e.HintText()
+	}
+	d.fail(n, hint, "%s", untrusted.Message(err.Error()))
+	return true
+}
+
 // warn reports what is allowed and hardly meant.
 func (d *decoder) warn(n *yaml.Node, hint, format string, args ...any) {
 	d.warned.Add(n, hint, format, args...)
@@ -125,6 +147,20 @@ func (d *decoder) list(n *yaml.Node, what string) []*yaml.Node {
 		d.fail(n, "", "%s is an empty list", what)
 	}
 	return v.Content
+}
+
+// needList reads a list that has to be there.
+func (d *decoder) needList(f *fieldSet, name string) []*yaml.Node {
+	d.need(f, name, "")
+	return d.mayList(f, name)
+}
+
+// mayList reads a list that need not be there.
+func (d *decoder) mayList(f *fieldSet, name string) []*yaml.Node {
+	if v := f.get(name); v != nil {
+		return d.list(v, name)
+	}
+	return nil
 }
 
 // choice reads a string that is one of a few.

@@ -18,12 +18,8 @@ type pattern struct {
 	re   *regexp.Regexp
 }
 
+// Match tells whether a repository, by its canonical name, fits the glob.
 func (p pattern) Match(repository string) bool { return p.re.MatchString(repository) }
-
-// patternError says what is wrong with a glob.
-type patternError struct{ msg, hint string }
-
-func (e *patternError) Error() string { return e.msg }
 
 const (
 	lowerChars = "abcdefghijklmnopqrstuvwxyz0123456789._/*-"
@@ -34,7 +30,7 @@ const (
 // error: with "unmatched: allow", a rule that never holds is an open door.
 func parsePattern(s string) (pattern, error) {
 	fail := func(hint, format string, args ...any) (pattern, error) {
-		return pattern{}, &patternError{fmt.Sprintf("pattern %q ", untrusted.OneLine(s)) + fmt.Sprintf(format, args...), hint}
+		return pattern{}, &hinted{fmt.Sprintf("pattern %q ", untrusted.OneLine(s)) + fmt.Sprintf(format, args...), hint}
 	}
 	if strings.Contains(s, "***") {
 		return fail("", "has more than two stars in a row")

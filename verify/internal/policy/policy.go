@@ -75,15 +75,8 @@ func (p *Policy) Matching(repository string) []*Rule {
 	return found
 }
 
-// Parse reads a policy file strictly: whatever it does not understand
-// completely is an error. The file holds one VerificationPolicy, or what the
-// policy-controller of Sigstore has in a cluster: ClusterImagePolicies, and the
-// TrustRoots they name. name is the file's name for messages. readFile reads
-// a key file that the policy names; it gets the path as it is written there,
-// and the caller decides relative to what, and whether, it may be read. With a
-// nil readFile a policy that names key files is an error.
-//
-// The faults are in the order of the file. If there are any, there is no policy.
+// Parse reads a policy file, as verify.ParsePolicy says. The faults are in the order
+// of the file. If there are any, there is no policy.
 func Parse(name string, data []byte, readFile func(path string) ([]byte, error)) (*Policy, []yamlfile.Fault) {
 	d := &decoder{
 		file: yamlfile.Parse(name, data, yamlfile.Options{Documents: maxDocuments, Aliases: maxAliases}),

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -33,10 +32,8 @@ func (d *decoder) spec(p *Policy, n *yaml.Node) {
 	if v := f.get("trustedRoot"); v != nil {
 		d.trust = d.trustedRoot(v)
 	}
-	if v := d.need(f, "rules", ""); v != nil {
-		for _, e := range d.list(v, "rules") {
-			p.Rules = append(p.Rules, d.rule(e, warn))
-		}
+	for _, e := range d.needList(f, "rules") {
+		p.Rules = append(p.Rules, d.rule(e, warn))
 	}
 }
 
@@ -54,10 +51,8 @@ func (d *decoder) rule(n *yaml.Node, warn bool) *Rule {
 	if v := f.get("mode"); v != nil {
 		r.Warn = d.mode(v)
 	}
-	if v := d.need(f, "images", ""); v != nil {
-		for _, e := range d.list(v, "images") {
-			r.images = append(r.images, d.pattern(e))
-		}
+	for _, e := range d.needList(f, "images") {
+		r.images = append(r.images, d.pattern(e))
 	}
 	if v := f.get("manifest"); v != nil {
 		r.Manifest = manifestMode(d.choice(v, "manifest",
@@ -110,9 +105,7 @@ func (d *decoder) pattern(n *yaml.Node) pattern {
 		return pattern{}
 	}
 	p, err := parsePattern(s)
-	if bad, ok := errors.AsType[*patternError](err); ok {
-		d.fail(n, bad.hint, "%s", bad.msg)
-	}
+	d.refused(n, err)
 	return p
 }
 

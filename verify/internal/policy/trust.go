@@ -22,17 +22,13 @@ const maxTrustedRootSize = 1 << 20
 //go:embed trustedroot/public-good.json
 var PublicGood []byte
 
-// PublicGoodRoot is the trusted root of Sigstore's public good instance that is
-// part of the program, as a trusted_root.json, and the date of that copy. What
-// the instance has added since is not in it; FetchTrustedRoot gets the newest.
+// PublicGoodRoot gives a copy of PublicGood, and the date that it is of.
 func PublicGoodRoot() (json []byte, date time.Time) {
 	return append([]byte(nil), PublicGood...), time.Date(2026, time.July, 6, 0, 0, 0, 0, time.UTC)
 }
 
-// FetchTrustedRoot gets the newest trusted root through a client. It is the one
-// function of this package that asks anybody but a registry. The result is a
-// trusted_root.json that has been parsed, to be written to a file that policies
-// name.
+// FetchTrustedRoot gets the newest trusted root through a client of TUF, and makes
+// sure that it can be used.
 func FetchTrustedRoot(client interface {
 	GetTarget(name string) ([]byte, error)
 }) ([]byte, error) {
@@ -56,29 +52,21 @@ type Trust struct {
 	*root.TrustedRoot
 }
 
-// trustError says what is wrong with a trusted root.
-type trustError struct{ msg, hint string }
-
-func (e *trustError) Error() string { return e.msg }
-
-// HintText gives the hint, or "".
-func (e *trustError) HintText() string { return e.hint }
-
 const trustHint = "write the newest trusted_root.json of the instance to the file"
 
 // ParseTrust reads a trusted_root.json. One in which nothing is valid any more still
 // judges what was signed while it was; see Ended.
 func ParseTrust(data []byte) (*Trust, error) {
 	if len(data) > maxTrustedRootSize {
-		return nil, &trustError{fmt.Sprintf("trusted root is over %d MiB", maxTrustedRootSize>>20), ""}
+		return nil, &hinted{fmt.Sprintf("trusted root is over %d MiB", maxTrustedRootSize>>20), ""}
 	}
 	r, err := untrusted.Guarded(func() (*root.TrustedRoot, error) { return root.NewTrustedRootFromJSON(data) })
 	if err != nil {
-		return nil, &trustError{"trusted root cannot be parsed: " + untrusted.PlainProto(err), "it is a file in the form of trusted_root.json"}
+		return nil, &hinted{"trusted root cannot be parsed: " + untrusted.PlainProto(err), "it is a file in the form of trusted_root.json"}
 	}
 	t := &Trust{r}
 	if len(t.ends()) == 0 {
-		return nil, &trustError{"trusted root names nobody to trust", trustHint}
+		return nil, &hinted{"trusted root names nobody to trust", trustHint}
 	}
 	return t, nil
 }
@@ -155,8 +143,7 @@ func (d *decoder) trustedRoot(n *yaml.Node) *Trust {
 		return nil
 	}
 	t, err := ParseTrust(data)
-	if bad, ok := errors.AsType[*trustError](err); ok {
-		d.fail(at, bad.hint, "%s", bad.msg)
+	if d.refused(at, err) {
 		return nil
 	}
 	if ended := t.Ended(d.now); ended != "" {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/verify/internal/mismatch"
 	"github.com/kubepromote/kubepromote/verify/internal/policy"
+	"github.com/kubepromote/kubepromote/verify/internal/sigbundle"
 	"github.com/kubepromote/kubepromote/verify/internal/statement"
 	"github.com/kubepromote/kubepromote/verify/internal/untrusted"
 )
@@ -52,6 +53,17 @@ var (
 	errOtherKey    = mismatch.New(mismatch.RankOtherKey, "made with another key")
 	errOtherDigest = mismatch.New(mismatch.RankOtherDigest, "made for another digest")
 )
+
+// ParseBundle reads a signature from a bundle.
+func ParseBundle(data []byte) (*Signature, error) {
+	return untrusted.Guarded(func() (*Signature, error) {
+		b, err := sigbundle.Parse(data)
+		if err != nil {
+			return nil, err
+		}
+		return FromBundle(b)
+	})
+}
 
 // FromBundle makes a signature of a bundle.
 func FromBundle(b *bundle.Bundle) (*Signature, error) {
@@ -122,7 +134,7 @@ func (c *Signature) IsFor(predicateType string) error {
 		if got == statement.SignType {
 			return mismatch.New(mismatch.RankOtherKind, "it is a signature, and no attestation")
 		}
-		return mismatch.New(mismatch.RankOtherStatement, "it states "+untrusted.Quoted(got)+", not "+untrusted.Quoted(predicateType))
+		return mismatch.New(mismatch.RankOtherType, "it states "+untrusted.Quoted(got)+", not "+untrusted.Quoted(predicateType))
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package signature
 
 import (
+	"cmp"
 	"encoding/hex"
 	"errors"
 	"slices"
@@ -24,6 +25,7 @@ type trusted struct {
 	key         *root.ExpiringKey
 }
 
+// FulcioCertificateAuthorities are the own ones, if there are any, or those of the root.
 func (t *trusted) FulcioCertificateAuthorities() []root.CertificateAuthority {
 	if t.own || t.trust == nil {
 		return t.authorities
@@ -31,6 +33,7 @@ func (t *trusted) FulcioCertificateAuthorities() []root.CertificateAuthority {
 	return t.trust.FulcioCertificateAuthorities()
 }
 
+// TimestampingAuthorities are those of the root; none where there is no root.
 func (t *trusted) TimestampingAuthorities() []root.TimestampingAuthority {
 	if t.trust == nil {
 		return nil
@@ -38,6 +41,7 @@ func (t *trusted) TimestampingAuthorities() []root.TimestampingAuthority {
 	return t.trust.TimestampingAuthorities()
 }
 
+// RekorLogs are the root's transparency logs, by their id.
 func (t *trusted) RekorLogs() map[string]*root.TransparencyLog {
 	if t.trust == nil {
 		return nil
@@ -45,6 +49,7 @@ func (t *trusted) RekorLogs() map[string]*root.TransparencyLog {
 	return t.trust.RekorLogs()
 }
 
+// CTLogs are the root's logs of certificates, by their id.
 func (t *trusted) CTLogs() map[string]*root.TransparencyLog {
 	if t.trust == nil {
 		return nil
@@ -67,6 +72,7 @@ type entryOf struct {
 	entry *tlog.Entry
 }
 
+// TlogEntries is the one entry, whatever else the bundle has.
 func (e entryOf) TlogEntries() ([]*tlog.Entry, error) { return []*tlog.Entry{e.entry}, nil }
 
 // checkTimes checks what logs and timestamp authorities say of a signature, and
@@ -86,11 +92,7 @@ func checkTimes(e verify.SignedEntity, m *trusted, d Demand) (*Proof, error) {
 		return nil, mismatch.Malformed("timestamps: %v", err)
 	}
 	for _, s := range stamps {
-		by := s.URI
-		if by == "" {
-			by = "timestamp authority"
-		}
-		p.times = append(p.times, signingTime{s.Time, by})
+		p.times = append(p.times, signingTime{s.Time, cmp.Or(s.URI, "timestamp authority")})
 	}
 	if n := len(stamps); n < d.Timestamps {
 		why := untrusted.Number(n, "timestamp") + " of the " + untrusted.Number(d.Timestamps, "timestamp") + " demanded"

@@ -1,6 +1,7 @@
 package untrusted
 
 import (
+	"context"
 	"fmt"
 )
 
@@ -14,4 +15,25 @@ func Guarded[T any](f func() (T, error)) (v T, err error) {
 		}
 	}()
 	return f()
+}
+
+// Promptly runs f, guarded, in a goroutine of its own, and returns when f does or
+// when ctx ends, with ctx.Err() then: not all that f calls may look at ctx.
+func Promptly[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	type answer struct {
+		value T
+		err   error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		v, err := Guarded(f)
+		done <- answer{v, err}
+	}()
+	select {
+	case a := <-done:
+		return a.value, a.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
 }

@@ -115,8 +115,5 @@ func (job *Job) print(out *cli.Output, printer printers.ResourcePrinter, all []A
 		}
 		rows = append(rows, row)
 	}
-	if printer != nil {
-		return cli.PrintList(job.Session.Out, printer, "Attestation", items)
-	}
-	return cli.Table(job.Session.Out, rows)
+	return job.Session.Print(printer, "Attestation", items, rows)
 }

@@ -76,7 +76,7 @@ func (o *Options) makeSigner(ctx context.Context, s *cli.Session, command string
 		}
 		signer, err := attest.NewKeySigner(data, func() ([]byte, error) { return s.KeyPassword(ctx) })
 		if err != nil {
-			return attest.Signer{}, &promote.Error{Msg: o.Key, Err: err, Hint: cli.HintOf(err)}
+			return attest.Signer{}, &promote.Error{Msg: o.Key, Err: err}
 		}
 		return signer, nil
 	case o.tokenFile == "" && token == "":

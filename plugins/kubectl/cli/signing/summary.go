@@ -1,12 +1,14 @@
 package signing
 
 import (
+	"cmp"
 	"context"
 	"time"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/verify/attest"
 )
 
@@ -17,18 +19,14 @@ type StateSource struct {
 }
 
 // NewStateSource asks the repository where it comes from.
-func NewStateSource(ctx context.Context, s *cli.Session, repo *git.Repo, pipeline *promote.Pipeline) (StateSource, error) {
+func NewStateSource(ctx context.Context, s *cli.Session, repo *git.Repo, p *pipeline.Pipeline) (StateSource, error) {
 	remote, err := repo.Remote(ctx)
 	if err != nil {
 		return StateSource{}, err
 	}
-	name := pipeline.Metadata.Name
-	if name == "" {
-		name = "default"
-	}
-	source := StateSource{Repository: remote, policy: attest.Resource{URI: "urn:kubepromote:pipeline:" + name}}
+	source := StateSource{Repository: remote, policy: attest.Resource{URI: "urn:kubepromote:pipeline:" + cmp.Or(p.Metadata.Name, "default")}}
 	if remote != "" && s.Pipeline == "" {
-		source.policy.URI = "git+" + remote + "#" + promote.PipelineFile
+		source.policy.URI = "git+" + remote + "#" + pipeline.FileName
 	}
 	return source, nil
 }
@@ -47,6 +45,20 @@ func (source StateSource) Summary(v attest.VSA) (Statement, error) {
 		return Statement{}, &promote.Error{Msg: v.Service + " in " + v.Environment, Err: err}
 	}
 	return Statement{Service: v.Service, Image: v.Image, Statement: s}, nil
+}
+
+// Gates gives verdicts as a summary has them: one that was overruled with what the
+// gate had said.
+func Gates(verdicts []promote.Verdict) []attest.GateVerdict {
+	var gates []attest.GateVerdict
+	for _, v := range verdicts {
+		given := attest.GateVerdict{Gate: v.Gate, Verdict: string(v.Answer), Reason: v.Reason, Override: v.Override}
+		if v.Override != "" {
+			given.Verdict = string(promote.Fail)
+		}
+		gates = append(gates, given)
+	}
+	return gates
 }
 
 // DefaultVerifierID is who has verified, for a summary, where nobody says otherwise.

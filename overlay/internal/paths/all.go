@@ -1,0 +1,90 @@
+package paths
+
+import (
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/kubepromote/kubepromote/overlay/internal/nodes"
+)
+
+// Prefix is what stands before the paths of one document of several.
+func Prefix(documents, i int) string {
+	if documents > 1 {
+		return fmt.Sprintf("doc:%d:", i)
+	}
+	return ""
+}
+
+// FindAll gives the values that the path names in all documents of a file, with the
+// document's prefix in their paths.
+func (p Expr) FindAll(docs []*yaml.Node) []Match {
+	var out []Match
+	for i, root := range docs {
+		if !p.In(i, root) {
+			continue
+		}
+		for _, m := range p.Find(root) {
+			m.Path = Prefix(len(docs), i) + m.Path
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// Keys lists the keys of the mappings that the path leads to, or, where its end leaves
+// a field open as in [env=*], the values of this field.
+func (p Expr) Keys(docs []*yaml.Node) []string {
+	var keys []string
+	seen := make(map[string]bool)
+	add := func(key string) {
+		if key != "" && !seen[key] {
+			seen[key] = true
+			keys = append(keys, key)
+		}
+	}
+	last := p.Steps[len(p.Steps)-1]
+	for _, m := range p.FindAll(docs) {
+		n := nodes.Resolve(m.Node)
+		if last.any {
+			add(nodes.Text(nodes.Value(n, last.field)))
+			continue
+		}
+		for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
+			if k := n.Content[i]; k.Kind == yaml.ScalarNode && k.ShortTag() != "!!merge" {
+				add(k.Value)
+			}
+		}
+	}
+	return keys
+}
+
+// Indexed is a path of one value with indices in place of what selects items.
+func Indexed(docs []*yaml.Node, path string) string {
+	if !strings.Contains(path, "=") {
+		return path
+	}
+	outer, inner, nested := strings.Cut(path, "|")
+	expr, err := Parse(outer)
+	if err != nil {
+		return path
+	}
+	all := expr.FindAll(docs)
+	if len(all) != 1 {
+		return path
+	}
+	if nested {
+		return all[0].Path + "|" + inner
+	}
+	return all[0].Path
+}
+
+// IsBelow tells whether a path is another one or leads on from it.
+func IsBelow(path, root string) bool {
+	if strings.HasSuffix(root, ".") && !strings.HasSuffix(root, `\.`) { // the document
+		return strings.HasPrefix(path, root[:len(root)-1])
+	}
+	rest, ok := strings.CutPrefix(path, root)
+	return ok && (rest == "" || strings.IndexByte(".[|", rest[0]) >= 0)
+}

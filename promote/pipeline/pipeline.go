@@ -1,0 +1,317 @@
+package pipeline
+
+import (
+	"cmp"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/internal/spelling"
+	"github.com/kubepromote/kubepromote/internal/yamlfile"
+	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/promote/internal/location"
+)
+
+// APIVersion is the version of the pipeline file and of all printed objects.
+const APIVersion = "kubepromote.dev/v1alpha1"
+
+// FileName is where a repository's pipeline file stands unless told otherwise.
+const FileName = "promotion.yaml"
+
+// Pipeline says which environments there are, in which order images move through
+// them, and under which rules.
+type Pipeline struct {
+	APIVersion string   `yaml:"apiVersion" json:"apiVersion"`
+	Kind       string   `yaml:"kind" json:"kind"`
+	Metadata   Metadata `yaml:"metadata" json:"metadata"`
+	Spec       Spec     `yaml:"spec" json:"spec"`
+}
+
+// Metadata names an object.
+type Metadata struct {
+	Name string `yaml:"name" json:"name,omitempty"`
+}
+
+// Spec is the content of a Pipeline.
+type Spec struct {
+	// Layout says where pins stand.
+	Layout Layout `yaml:"layout" json:"layout"`
+	// Pin says what is written: tag+digest (the default), digest, or tag.
+	Pin PinMode `yaml:"pin" json:"pin,omitempty"`
+	// AllowMutable permits pin: tag, under which what was tested and what runs
+	// may differ.
+	AllowMutable bool `yaml:"allowMutable" json:"allowMutable,omitempty"`
+	// Images are paths of images that no convention finds, such as a field of a
+	// custom resource; see overlay.Options.
+	Images []overlay.ImagePath `yaml:"images" json:"images,omitempty"`
+	// Promote says what moves: images, which is the default, and what stands beside them:
+	// revisions and charts.
+	Promote []Kind `yaml:"promote" json:"promote,omitempty"`
+	// Values are paths of values that move with the images as they stand in the source.
+	Values []string `yaml:"values" json:"values,omitempty"`
+	// Copy lists files, relative to the overlay's directory, that are promoted as
+	// they are.
+	Copy []string `yaml:"copy" json:"copy,omitempty"`
+	// Environments are listed in the order in which they are shown.
+	Environments []Environment `yaml:"environments" json:"environments"`
+	// Services are those of which there is more to say than where they are found.
+	Services []Service `yaml:"services" json:"services,omitempty"`
+}
+
+// Kind is what may move from one environment to another.
+type Kind string
+
+// The kinds: images, revisions of repositories (the ref of a remote base, a
+// targetRevision), and versions of charts.
+const (
+	Images    Kind = "images"
+	Revisions Kind = "revisions"
+	Charts    Kind = "charts"
+)
+
+// Service is what a pipeline says of one service.
+type Service struct {
+	// Name is the service's, as it is found.
+	Name string `yaml:"name" json:"name"`
+	// Layout, if not empty, is where its pins stand, in place of the pipeline's.
+	Layout Layout `yaml:"layout" json:"layout,omitempty"`
+	// Labels are for choosing services, by a label selector.
+	Labels map[string]string `yaml:"labels" json:"labels,omitempty"`
+}
+
+// Environment is a place that services run in.
+type Environment struct {
+	Name string `yaml:"name" json:"name"`
+	// Path is the folder or folders that stand for it in the layout's template;
+	// by default its name, which may lead deeper itself: prod/eu.
+	Path string `yaml:"path" json:"path,omitempty"`
+	// Layout, if not empty, is the environment's own: its locations take the place of
+	// those of the pipeline, one by one. They may do without {environment}.
+	Layout Layout `yaml:"layout" json:"layout,omitempty"`
+	// From lists the environments that images may come from.
+	From []string `yaml:"from" json:"from,omitempty"`
+	// Verify names the policy that an image must meet to come here.
+	Verify *VerifyRule `yaml:"verify" json:"verify,omitempty"`
+	// Gates are what else an image must pass to come here; all of them.
+	Gates []Gate `yaml:"gates" json:"gates,omitempty"`
+	// Deliver says what a promotion does with its edits.
+	Deliver Deliver `yaml:"deliver" json:"deliver"`
+}
+
+// VerifyRule names a verification policy.
+type VerifyRule struct {
+	// Policy is the path of a VerificationPolicy file in the repository.
+	Policy string `yaml:"policy" json:"policy"`
+}
+
+// Deliver says how a promotion is carried out.
+type Deliver struct {
+	// Mode is worktree (the default) or commit.
+	Mode DeliverMode `yaml:"mode" json:"mode,omitempty"`
+}
+
+// DeliverMode is how far a promotion goes.
+type DeliverMode string
+
+// The delivery modes: edit the files and leave them, or commit them too.
+const (
+	DeliverWorktree DeliverMode = "worktree"
+	DeliverCommit   DeliverMode = "commit"
+)
+
+// Known tells whether it is one of the modes.
+func (m DeliverMode) Known() bool { return m == DeliverWorktree || m == DeliverCommit }
+
+// PinMode says which of tag and digest are written.
+type PinMode string
+
+// The pin modes.
+const (
+	PinTagDigest PinMode = "tag+digest"
+	PinDigest    PinMode = "digest"
+	PinTag       PinMode = "tag"
+)
+
+// IsFolder tells what may stand for an environment: a name, or names with slashes
+// between them.
+func IsFolder(s string) bool {
+	for name := range strings.SplitSeq(s, "/") {
+		if !location.IsName(name) {
+			return false
+		}
+	}
+	return len(s) <= 128
+}
+
+func (e *Environment) folder() string { return cmp.Or(e.Path, e.Name) }
+
+// Parse decodes and checks a pipeline file. The name is used in
+// messages. All faults are reported, each with its place.
+func Parse(name string, data []byte) (*Pipeline, error) {
+	p := &Pipeline{}
+	f := yamlfile.Parse(name, data, yamlfile.Options{})
+	if f.Decode(0, p) {
+		p.check(f)
+	}
+	if err := f.Err(fileError); err != nil {
+		return nil, err
+	}
+	p.setDefaults()
+	return p, nil
+}
+
+func fileError(f yamlfile.Fault) error {
+	return &overlay.Error{File: f.File, Line: f.Line, Col: f.Col, Msg: f.Msg, Hint: f.Hint}
+}
+
+func (p *Pipeline) setDefaults() {
+	if p.Spec.Pin == "" {
+		p.Spec.Pin = PinTagDigest
+	}
+	if len(p.Spec.Layout) == 0 {
+		p.Spec.Layout = Layout{{Path: defaultLayout}}
+	}
+	for i := range p.Spec.Environments {
+		if e := &p.Spec.Environments[i]; e.Deliver.Mode == "" {
+			e.Deliver.Mode = DeliverWorktree
+		}
+	}
+}
+
+// Environment finds an environment by its name.
+func (p *Pipeline) Environment(name string) (*Environment, error) {
+	var names []string
+	for i := range p.Spec.Environments {
+		if p.Spec.Environments[i].Name == name {
+			return &p.Spec.Environments[i], nil
+		}
+		names = append(names, p.Spec.Environments[i].Name)
+	}
+	return nil, &lookupError{fmt.Sprintf("unknown environment %q", name), spelling.Hint(name, names), ErrUsage}
+}
+
+// check finds what is wrong with a decoded pipeline.
+func (p *Pipeline) check(f *yamlfile.File) {
+	if p.APIVersion != APIVersion {
+		f.At("apiVersion", "apiVersion: "+APIVersion, "apiVersion is %q", p.APIVersion)
+	}
+	if p.Kind != "Pipeline" {
+		f.At("kind", "kind: Pipeline", "kind is %q", p.Kind)
+	}
+	p.Spec.Layout.check(f, "spec.layout", p, false)
+	switch p.Spec.Pin {
+	case "", PinTagDigest, PinDigest:
+	case PinTag:
+		if !p.Spec.AllowMutable {
+			f.At("spec.pin", "write allowMutable: true beside it, or pin: tag+digest", "pin: tag is mutable")
+		}
+	default:
+		f.At("spec.pin", "tag+digest, digest or tag", "pin is %q", p.Spec.Pin)
+	}
+	for i, image := range p.Spec.Images {
+		if err := filledAnyhow(image).Check(); err != nil {
+			f.At(fmt.Sprintf("spec.images[%d]", i), "spec.app.image, or spec.parts[*].image", "%v", err)
+		}
+	}
+	for i, kind := range p.Spec.Promote {
+		if kind != Images && kind != Revisions && kind != Charts {
+			f.At(fmt.Sprintf("spec.promote[%d]", i), "images, revisions or charts", "promote has %q", kind)
+		}
+	}
+	if len(p.Spec.Promote) > 0 && !slices.Contains(p.Spec.Promote, Images) {
+		f.At("spec.promote", "promote: [images, charts]", "images move always")
+	}
+	for i, path := range p.Spec.Values {
+		if err := overlay.CheckPath(filledAnyhow(overlay.ImagePath{Path: path}).Path); err != nil {
+			f.At(fmt.Sprintf("spec.values[%d]", i), "VERSION, or config.*", "%v", err)
+		}
+	}
+	for i, file := range p.Spec.Copy {
+		if at := fmt.Sprintf("spec.copy[%d]", i); len(p.Spec.Layout) > 0 && p.Spec.Layout.onlyFiles() {
+			f.At(at, "", "the layout's overlays are files, beside which nothing is copied")
+		} else if !fs.ValidPath(file) || file == "." {
+			f.At(at, "config.properties, or config/app.yaml", "%q is not a path inside the overlay", file)
+		}
+	}
+	if len(p.Spec.Environments) == 0 {
+		f.At("spec.environments", "list them under spec.environments", "no environments")
+	}
+	from, folders := make(map[string][]string), make(map[string]string)
+	var names []string
+	for i, e := range p.Spec.Environments {
+		at := fmt.Sprintf("spec.environments[%d].name", i)
+		if !IsFolder(e.Name) {
+			f.At(at, "letters, digits, '.', '_' and '-'", "environment name %q is malformed", e.Name)
+		} else if !IsFolder(e.folder()) {
+			f.At(fmt.Sprintf("spec.environments[%d].path", i), "path: prod/eu", "%q is not a path inside the layout", e.Path)
+		}
+		if other, twice := folders[e.folder()]; twice && other != e.Name && len(e.Layout) == 0 {
+			f.At(at, "", "environment %q has the same folder as %q", e.Name, other)
+		}
+		folders[e.folder()] = e.Name
+		if len(e.Layout) > 0 && len(e.Layout) != max(len(p.Spec.Layout), 1) {
+			f.At(fmt.Sprintf("spec.environments[%d].layout", i), "one for each of the pipeline's", "environment %q has %d locations where the pipeline has %d",
+				e.Name, len(e.Layout), max(len(p.Spec.Layout), 1))
+		}
+		e.Layout.check(f, fmt.Sprintf("spec.environments[%d].layout", i), p, true)
+		if _, twice := from[e.Name]; twice {
+			f.At(at, "remove one of them", "environment %q is listed twice", e.Name)
+		}
+		from[e.Name] = e.From
+		names = append(names, e.Name)
+	}
+	seen := make(map[string]bool)
+	for i, service := range p.Spec.Services {
+		at := fmt.Sprintf("spec.services[%d]", i)
+		switch {
+		case !IsFolder(service.Name):
+			f.At(at+".name", "letters, digits, '.', '_' and '-'", "service name %q is malformed", service.Name)
+		case seen[service.Name]:
+			f.At(at+".name", "remove one of them", "service %q is listed twice", service.Name)
+		}
+		seen[service.Name] = true
+		named := *p
+		named.Metadata.Name = service.Name
+		service.Layout.check(f, at+".layout", &named, false)
+	}
+	for i, e := range p.Spec.Environments {
+		e.check(f, fmt.Sprintf("spec.environments[%d]", i), from, names)
+	}
+}
+
+func (e *Environment) check(file *yamlfile.File, path string, from map[string][]string, names []string) {
+	for i, f := range e.From {
+		if _, ok := from[f]; !ok {
+			file.At(fmt.Sprintf("%s.from[%d]", path, i), spelling.Hint(f, names), "environment %q is promoted from %q, which is not listed", e.Name, f)
+		}
+	}
+	if m := e.Deliver.Mode; m != "" && !m.Known() {
+		file.At(path+".deliver.mode", "worktree or commit", "deliver.mode is %q", e.Deliver.Mode)
+	}
+	for i, g := range e.Gates {
+		g.check(file, fmt.Sprintf("%s.gates[%d]", path, i), e.Name, names)
+	}
+	if e.Verify != nil && e.Verify.Policy == "" {
+		file.At(path+".verify", "verify: {policy: policies/images.yaml}", "verify names no policy")
+	}
+	if reaches(from, e.Name, e.Name, make(map[string]bool)) {
+		file.At(path+".from", "", "environment %q is promoted from itself, through %s", e.Name, strings.Join(e.From, ", "))
+	}
+}
+
+// reaches tells whether following From from one environment leads to another.
+func reaches(from map[string][]string, start, goal string, seen map[string]bool) bool {
+	for _, f := range from[start] {
+		if f == goal {
+			return true
+		}
+		if !seen[f] {
+			seen[f] = true
+			if reaches(from, f, goal, seen) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,401 @@
+package pipeline
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/promote/internal/location"
+)
+
+// Site is a location with its holes filled: where pins of one service stand in one
+// environment.
+type Site struct {
+	// Entry is the location's number in the layout.
+	Entry int
+	// Service is its name, behind what other holes stand for where two services would
+	// be called alike; empty where the file is shared, and nobody has said by whom.
+	Service     string
+	Environment string
+	// Path is a file, or a directory that holds a kustomization.
+	Path string
+	// Within is the part of the file that is the service's; empty where all is.
+	Within string
+	// Image tells that the service is the image of its name.
+	Image bool
+	// Holes are what the layout's other holes stand for.
+	Holes map[string]string
+	// Starred tells that the path has text in the place of stars.
+	Starred bool
+
+	listed bool // by its directory
+}
+
+// Counterpart is the same for the sites of two environments that belong together.
+func (s Site) Counterpart() string {
+	return strconv.Itoa(s.Entry) + " " + location.Holes(s.Holes).Key()
+}
+
+// Sites finds the sites in a tree, by the layout of a pipeline.
+type Sites struct {
+	tree     Tree
+	pipeline *Pipeline
+	finder   *location.Finder
+}
+
+// Sites are those in a tree.
+func (p *Pipeline) Sites(tree Tree) *Sites {
+	return &Sites{tree: tree, pipeline: p, finder: &location.Finder{Tree: tree}}
+}
+
+// ByService are the sites of services by their names and environments.
+type ByService map[string]map[string][]Site
+
+// All finds the sites of all services in the environments named, or in all. What is
+// listed exists as far as directories tell.
+func (s *Sites) All(environments ...string) (ByService, error) {
+	out := make(ByService)
+	for i := range s.pipeline.Spec.Environments {
+		e := &s.pipeline.Spec.Environments[i]
+		if len(environments) > 0 && !slices.Contains(environments, e.Name) {
+			continue
+		}
+		here, err := s.in(e, "")
+		if err != nil {
+			return nil, err
+		}
+		here = slices.DeleteFunc(here, func(one Site) bool {
+			there := one.listed
+			if !there {
+				var ferr error
+				there, ferr = s.finder.Exists(one.Path)
+				err = cmp.Or(err, ferr)
+			}
+			return !there || s.leadsOn(one)
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, one := range named(here) {
+			if out[one.Service] == nil {
+				out[one.Service] = make(map[string][]Site)
+			}
+			out[one.Service][e.Name] = append(out[one.Service][e.Name], one)
+		}
+	}
+	return out, nil
+}
+
+// Listed names the services in an environment, as far as that is told up to the last hole
+// of a template. What lies behind it is not looked for.
+func (s *Sites) Listed(e *Environment) (map[string]bool, error) {
+	here, err := s.in(e, "")
+	names := make(map[string]bool)
+	for _, one := range named(here) {
+		names[one.Service] = true
+	}
+	return names, err
+}
+
+// Of finds the sites of one service in an environment, by its name or its full name.
+// Whether there is anything at them is found out by reading. Where the name is that
+// of several services, the error says which.
+func (s *Sites) Of(e *Environment, service string) ([]Site, error) {
+	bare := path.Base(service)
+	here, err := s.in(e, bare)
+	if err != nil {
+		return nil, err
+	}
+	full := named(here)
+	if bare != service {
+		return slices.DeleteFunc(full, func(one Site) bool { return one.Service != service && one.FullName() != service }), nil
+	}
+	names := make(map[string]bool)
+	for _, one := range full {
+		names[one.Service] = true
+	}
+	if len(names) > 1 {
+		all := slices.Sorted(maps.Keys(names))
+		return nil, &lookupError{fmt.Sprintf("%d services are called %q", len(names), service), "name one: " + strings.Join(all[:min(len(all), 10)], ", "), ErrUsage}
+	}
+	return full, nil
+}
+
+// in finds what fits an environment's layout, of one service or of all. Services that
+// have a layout for themselves are looked for there alone.
+func (s *Sites) in(e *Environment, service string) ([]Site, error) {
+	spec := &s.pipeline.Spec
+	if own, first := spec.ownLayout(service); service != "" && own != nil {
+		return s.fit(own, first, e, service)
+	}
+	out, err := s.fit(spec.layoutOf(e), 0, e, service)
+	if err != nil || service != "" {
+		return out, err
+	}
+	for _, one := range spec.Services {
+		own, first := spec.ownLayout(one.Name)
+		if own == nil {
+			continue
+		}
+		out = slices.DeleteFunc(out, func(found Site) bool { return found.Service == one.Name })
+		more, err := s.fit(own, first, e, one.Name)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, more...)
+	}
+	return out, nil
+}
+
+// fit finds what fits a layout, whose first location has a number.
+func (s *Sites) fit(layout Layout, first int, e *Environment, service string) ([]Site, error) {
+	var out []Site
+	for i, entry := range layout {
+		given := location.Holes{location.Environment: e.folder()}
+		switch one := entry.service(s.pipeline); {
+		case location.Has(entry.Path+entry.Within, location.Service):
+			if service != "" {
+				given[location.Service] = service
+			}
+		case entry.eachImage():
+		case service != "" && service != one:
+			continue
+		}
+		paths, err := s.finder.Find(entry.Path, given)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range paths {
+			more, err := s.at(first+i, entry, p, e, service)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, more...)
+		}
+	}
+	return out, nil
+}
+
+// at gives the sites at a path: one, or one for each service that the file tells of.
+func (s *Sites) at(entry int, l Location, p location.Found, e *Environment, service string) ([]Site, error) {
+	one := Site{Entry: entry, Environment: e.Name, Path: p.Path, Holes: map[string]string{}, Starred: len(p.Stars) > 0, listed: p.Listed}
+	given := location.Holes{location.Environment: e.folder()}
+	for name, text := range p.Holes {
+		given[name] = text
+		if name != location.Service {
+			one.Holes[name] = text
+		}
+	}
+	one.Service = cmp.Or(p.Holes[location.Service], service)
+	one.Within = location.Fill(l.Within, given)
+	switch {
+	case l.eachImage():
+		if one.Image = true; one.Service == "" {
+			return s.shared(one)
+		}
+	case !location.Has(l.Path+l.Within, location.Service):
+		one.Service = l.service(s.pipeline)
+	case one.Service == "":
+		return s.shared(one)
+	}
+	one.Within = location.Fill(one.Within, location.Holes{location.Service: one.Service})
+	return []Site{one}, nil
+}
+
+// shared gives a site for each service that shares a file.
+func (s *Sites) shared(one Site) ([]Site, error) {
+	f, err := s.Read(one, false)
+	if err != nil {
+		return nil, ignoreMissing(err)
+	}
+	return one.Split(f), nil
+}
+
+// Split gives a site for each service that shares a file: for each of its images, or for
+// each part.
+func (s Site) Split(f *overlay.File) []Site {
+	var names []string
+	if s.Image {
+		for _, pin := range f.Images() {
+			names = append(names, imageService(pin))
+		}
+	} else {
+		names = f.KeysAt(openPart(s.Within))
+	}
+	var out []Site
+	seen := make(map[string]bool)
+	for _, name := range names {
+		if location.IsName(name) && !seen[name] {
+			seen[name] = true
+			part := s
+			part.Service, part.Within = name, location.Fill(s.Within, location.Holes{location.Service: name})
+			out = append(out, part)
+		}
+	}
+	return out
+}
+
+// openPart is the path whose keys are the services: that of a mapping, or one that ends
+// in [name=*].
+func openPart(within string) string {
+	before, _, _ := strings.Cut(within, serviceHole)
+	if strings.HasSuffix(before, "=") {
+		return before + "*]"
+	}
+	return strings.TrimSuffix(before, ".")
+}
+
+// imageService is the name of the service that an image is: the last element of its
+// own.
+func imageService(p overlay.Pin) string { return path.Base(p.Name) }
+
+// ignoreMissing is for files of which others tell, who read them again.
+func ignoreMissing(err error) error {
+	if errors.Is(err, ErrNoOverlay) {
+		return nil
+	}
+	var file *overlay.Error
+	if errors.As(err, &file) {
+		return nil
+	}
+	return err
+}
+
+// named gives services that are called alike their full names, in which the other
+// holes are told: team/web.
+func named(all []Site) []Site {
+	type name struct {
+		entry   int
+		service string
+	}
+	first, twice := make(map[name]string), make(map[string]bool)
+	for _, one := range all {
+		n, key := name{one.Entry, one.Service}, location.Holes(one.Holes).Key()
+		if k, ok := first[n]; ok && k != key {
+			twice[one.Service] = true
+		}
+		first[n] = key
+	}
+	if len(twice) > 0 {
+		for i := range all {
+			if twice[all[i].Service] {
+				all[i].Service = all[i].FullName()
+			}
+		}
+	}
+	return all
+}
+
+// FullName is a service's name behind the other holes of its site.
+func (s Site) FullName() string {
+	parts := []string{}
+	for _, name := range slices.Sorted(maps.Keys(s.Holes)) {
+		parts = append(parts, s.Holes[name])
+	}
+	return strings.Join(append(parts, s.Service), "/")
+}
+
+// leadsOn tells whether a directory only leads to the folder of another environment,
+// such as that of prod/eu, and holds no kustomization itself.
+func (s *Sites) leadsOn(one Site) bool {
+	if location.IsFile(one.Path) {
+		return false
+	}
+	for i := range s.pipeline.Spec.Environments {
+		e := &s.pipeline.Spec.Environments[i]
+		if e.Name == one.Environment || !strings.Contains(e.folder(), "/") {
+			continue
+		}
+		for _, entry := range s.pipeline.Spec.layoutOf(e) {
+			holes := location.Holes(one.Holes).With(location.Service, one.Service).With(location.Environment, e.folder())
+			if strings.HasPrefix(location.Fill(entry.Path, holes), one.Path+"/") {
+				found, _ := s.tree.ReadAny(one.Path, kustomizationNames)
+				return len(found.Have) == 0
+			}
+		}
+	}
+	return false
+}
+
+// Read reads the file of a site. It returns ErrNoOverlay where there is none. strict
+// refuses a directory that has several kustomization files, as kustomize does.
+func (s *Sites) Read(one Site, strict bool) (*overlay.File, error) {
+	if location.IsFile(one.Path) {
+		data, err := s.tree.ReadFile(one.Path)
+		if err != nil {
+			return nil, missing(err)
+		}
+		f, err := s.pipeline.Read(one, one.Path, data)
+		if err != nil {
+			return nil, err
+		}
+		return s.over(one, f, data)
+	}
+	found, err := s.tree.ReadAny(one.Path, kustomizationNames)
+	switch {
+	case strict && len(found.Have) > 1:
+		return nil, &lookupError{msg: fmt.Sprintf("%s has both %s and %s", one.Path, found.Have[0], found.Have[1]), hint: "keep one of them"}
+	case err == nil:
+		return s.pipeline.Read(one, path.Join(one.Path, found.Name), found.Data)
+	case strings.Contains(path.Base(one.Path), "."):
+		return nil, missing(err)
+	}
+	return s.readPlain(one, err)
+}
+
+// missing is ErrNoOverlay in the place of the error for what is not there.
+func missing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return ErrNoOverlay
+	}
+	return err
+}
+
+// readPlain reads what is no directory, which is the error given, as a file without an
+// extension, such as image-tags/production/web. One that holds no pin is none of the
+// service's.
+func (s *Sites) readPlain(one Site, none error) (*overlay.File, error) {
+	data, err := s.tree.ReadFile(one.Path)
+	if err != nil {
+		return nil, missing(none)
+	}
+	f, err := s.pipeline.Read(one, one.Path, data)
+	if err == nil && len(f.Pins()) == 0 {
+		return nil, ErrNoOverlay
+	}
+	return f, err
+}
+
+// Holes are what stands for the holes of a site, its service and environment among them.
+func (p *Pipeline) Holes(one Site) map[string]string {
+	holes := location.Holes(one.Holes)
+	if e, err := p.Environment(one.Environment); err == nil {
+		holes = holes.With(location.Environment, e.folder())
+	}
+	if one.Service == "" {
+		return holes
+	}
+	return holes.With(location.Service, path.Base(one.Service))
+}
+
+// Pins gives those pins of a file that are the service's.
+func (s Site) Pins(f *overlay.File) ([]overlay.Pin, error) {
+	pins := f.Images()
+	if s.Within != "" {
+		var err error
+		if pins, err = f.ImagesWithin(s.Within); err != nil {
+			return nil, err
+		}
+	}
+	if s.Image {
+		pins = slices.DeleteFunc(slices.Clone(pins), func(p overlay.Pin) bool { return imageService(p) != path.Base(s.Service) })
+	}
+	return pins, nil
+}

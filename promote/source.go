@@ -1,0 +1,36 @@
+package promote
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/promote/pipeline"
+)
+
+// source gives the environment that images come from: the one asked for, or the
+// only one that the pipeline names.
+func (p *Promoter) source(to *pipeline.Environment, from string) (*pipeline.Environment, error) {
+	switch {
+	case from == to.Name:
+		return nil, usage("", "source and target are the same environment, %q", from)
+	case from == "" && len(to.From) == 1:
+		from = to.From[0]
+	case from == "" && len(to.From) == 0:
+		return nil, usage("", "nothing is promoted to %q: it is the first environment", to.Name).advising(pinIn(p.Pipeline, "SERVICE", to.Name, ""))
+	case from == "":
+		return nil, usage("", "%q has several sources: %s", to.Name, strings.Join(to.From, ", ")).
+			advising(advise(DoPromote, "from", to.From[0], "to", to.Name))
+	}
+	src, err := p.Pipeline.Environment(from)
+	if err != nil {
+		return nil, err
+	}
+	if slices.Contains(to.From, from) {
+		return src, nil
+	}
+	e := usage("", "the pipeline does not promote from %q to %q", from, to.Name)
+	if len(to.From) == 0 {
+		return nil, e.advising(pinIn(p.Pipeline, "SERVICE", to.Name, ""))
+	}
+	return nil, e.advising(advise(DoPromote, "from", to.From[0], "to", to.Name))
+}
