@@ -68,6 +68,7 @@ func (v valuesFinder) IsImage(t *nodes.Trail) bool {
 	return v.f.base.IsBlock(t.Path())
 }
 
+// Block takes a mapping for an image.
 func (v valuesFinder) Block(t *nodes.Trail, k convention.ValueKeys, named bool) bool {
 	st, ok := v.image(t, t.Node, k, convention.FieldsOf(nodes.Resolve(t.Node)), named)
 	if ok {
@@ -76,6 +77,7 @@ func (v valuesFinder) Block(t *nodes.Trail, k convention.ValueKeys, named bool) 
 	return ok
 }
 
+// Flat takes keys beside one another for an image.
 func (v valuesFinder) Flat(t *nodes.Trail, m *yaml.Node, k convention.ValueKeys, get func(key string) *yaml.Node) {
 	if st, ok := v.image(t, m, k, get, true); ok {
 		st.p.Position = position(v.f.src, t.Node)

@@ -16,9 +16,16 @@ var ErrAbsent = errors.New("nothing is there")
 // absentError is ErrAbsent with what is missing and where.
 type absentError struct{ at *Error }
 
-func (a *absentError) Error() string        { return a.at.Error() }
-func (a *absentError) HintText() string     { return a.at.Hint }
-func (a *absentError) Unwrap() error        { return a.at }
+// Error is that of the place.
+func (a *absentError) Error() string { return a.at.Error() }
+
+// HintText gives the hint, or "".
+func (a *absentError) HintText() string { return a.at.Hint }
+
+// Unwrap gives the place.
+func (a *absentError) Unwrap() error { return a.at }
+
+// Is tells that it is ErrAbsent.
 func (a *absentError) Is(target error) bool { return target == ErrAbsent }
 
 // places gives what a path names in all documents, or what is wrong with the path.

@@ -66,7 +66,7 @@ func (w *planner) editFile(parts []partOf) {
 		c, p := one.draft, one.part
 		changes := w.changes(p)
 		if p.ahead == nil || n > 0 || !slices.Equal(p.ahead.asked, changes) {
-			target, err := w.Pipeline.Read(p.site, p.plan.Target, now)
+			target, err := w.sites.Parse(p.site, p.plan.Target, now)
 			if err != nil {
 				one.err = err
 				continue
@@ -76,6 +76,21 @@ func (w *planner) editFile(parts []partOf) {
 		if one.err = w.take(c, p, now, before); one.err == nil && c.plan.Answer() == Pass {
 			now = p.ahead.after
 		}
+	}
+	if working := parts[0].part.working; working != nil && !bytes.Equal(working, now) {
+		foreign(parts)
+	}
+}
+
+// foreign takes parts back whose file has something else in the working tree than all of
+// them together have made of it, which nobody but an earlier run may have written.
+func foreign(parts []partOf) {
+	for n := range parts {
+		one := &parts[n]
+		if one.err == nil && len(one.draft.plan.Verdicts) == 0 {
+			one.err = uncommitted(one.part.plan.Target, "modified")
+		}
+		one.part.plan = FilePlan{Source: one.part.plan.Source, Target: one.part.plan.Target}
 	}
 }
 
@@ -133,12 +148,6 @@ func (w *planner) take(c *draft, p *part, now, before []byte) error {
 	}
 	c.plan.Warnings = append(c.plan.Warnings, made.notes...)
 	p.plan.write = p.working == nil
-	if p.working != nil && !bytes.Equal(p.working, made.after) {
-		if len(c.plan.Verdicts) == 0 {
-			return uncommitted(p.plan.Target, "modified")
-		}
-		return nil // refused anyway
-	}
 	p.plan.Changes, p.plan.Diff = made.changes, made.diff
 	if !bytes.Equal(now, made.after) {
 		p.plan.file = File{Path: p.plan.Target, Data: made.after, Old: before}

@@ -65,7 +65,7 @@ type HistoryRequest struct {
 // has the newer part of the history alone, the error is *Truncated, after that part
 // has been visited.
 func (p *Promoter) History(ctx context.Context, log Log, req HistoryRequest, visit func(Change) bool) error {
-	h := &historian{Promoter: p, ctx: ctx, log: log, req: req, visit: visit, wanted: make(map[string]bool), held: make(map[pendingKey]*pendingChange), batch: firstBatch}
+	h := &historian{Promoter: p, sites: p.Pipeline.Sites(p.Repo), ctx: ctx, log: log, req: req, visit: visit, wanted: make(map[string]bool), held: make(map[pendingKey]*pendingChange), batch: firstBatch}
 	for _, s := range req.Services {
 		h.wanted[s] = true
 	}
@@ -108,6 +108,7 @@ type historian struct {
 	visit  func(Change) bool
 	wanted map[string]bool
 	names  pipeline.ByService
+	sites  *pipeline.Sites
 
 	pending []*pendingChange
 	blobs   map[string][]string // the paths that each blob stood at
@@ -202,7 +203,7 @@ func (h *historian) name(one pipeline.Site) string {
 		return one.Service
 	}
 	if h.names == nil {
-		h.names, _ = h.Pipeline.Sites(h.Repo).All() // what cannot be listed has its short name
+		h.names, _ = h.sites.All() // what cannot be listed has its short name
 	}
 	if full := one.FullName(); h.names[full] != nil {
 		return full
@@ -277,7 +278,7 @@ func (h *historian) flush() error {
 
 // read gives the pins that the services of a site have in a version of its file.
 func (h *historian) read(one pipeline.Site, file string, data []byte) (version, error) {
-	f, err := h.Pipeline.Read(one, file, data)
+	f, err := h.sites.Parse(one, file, data)
 	if err != nil {
 		return nil, err
 	}

@@ -294,7 +294,7 @@ func (w *planner) useCommitted(ctx context.Context, state State, dirty []string)
 // useBytes pairs a target's images anew, as other bytes of its file have them.
 func (w *planner) useBytes(p *part, data []byte) error {
 	p.working, p.target, p.ahead = p.target, data, nil
-	f, err := w.Pipeline.Read(p.site, p.plan.Target, data)
+	f, err := w.sites.Parse(p.site, p.plan.Target, data)
 	if err != nil {
 		return uncommitted(p.plan.Target, "modified")
 	}

@@ -9,13 +9,17 @@ import (
 	"github.com/kubepromote/kubepromote/promote/internal/location"
 )
 
-// Read parses a version of the file of a site, with those pins that the pipeline names.
-// Names are used in messages.
-func (p *Pipeline) Read(one Site, file string, data []byte) (*overlay.File, error) {
-	return p.readOver(one, file, data, nil)
+// Parse parses a version of the file of a site, with those pins that the pipeline names
+// and over what the tree has below it. The name is used in messages.
+func (s *Sites) Parse(one Site, file string, data []byte) (*overlay.File, error) {
+	f, err := s.pipeline.readOver(one, file, data, nil)
+	if err != nil {
+		return nil, err
+	}
+	return s.over(one, f, data)
 }
 
-// readOver is Read of a file that is laid over another; see overlay.Options.
+// readOver parses a file that is laid over another, or over none; see overlay.Options.
 func (p *Pipeline) readOver(one Site, file string, data []byte, base *overlay.File) (*overlay.File, error) {
 	o, holes := overlay.Options{Base: base}, p.Holes(one)
 	for _, image := range p.Spec.Images {
@@ -42,12 +46,13 @@ func filledAnyhow(i overlay.ImagePath) overlay.ImagePath {
 }
 
 // over reads the file again over the one that it is laid over, where it has pins whose
-// repository it does not know itself: the chart's values.yaml, or the release in a base.
+// repository it does not know itself: the chart's values.yaml, or the same file of a base.
 func (s *Sites) over(one Site, f *overlay.File, data []byte) (*overlay.File, error) {
-	if !slices.ContainsFunc(f.Images(), func(p overlay.Pin) bool { return !p.Known() }) {
+	unknown := unknownIn(f)
+	if unknown == 0 {
 		return f, nil
 	}
-	for _, name := range bases(f.Name()) {
+	for _, name := range s.bases(f.Name()) {
 		base, err := s.tree.ReadFile(name)
 		if err != nil {
 			continue // there is none, or nothing to be known from it
@@ -57,30 +62,43 @@ func (s *Sites) over(one Site, f *overlay.File, data []byte) (*overlay.File, err
 			continue
 		}
 		over, err := s.pipeline.readOver(one, f.Name(), data, under)
-		if err != nil || slices.ContainsFunc(over.Images(), overlay.Pin.Known) {
+		if err != nil || unknownIn(over) < unknown {
 			return over, err
 		}
 	}
 	return f, nil
 }
 
-// bases are the files that a file may be laid over, the nearest first.
-func bases(file string) []string {
+// unknownIn counts the pins of which it is not known which image they are of.
+func unknownIn(f *overlay.File) int {
+	n := 0
+	for _, p := range f.Images() {
+		if !p.Known() {
+			n++
+		}
+	}
+	return n
+}
+
+// bases are the files that a file is laid over, the nearest first: values.yaml in its own
+// folder or in that of its chart, and the file of its name in a base. The values of
+// another chart would name another image.
+func (s *Sites) bases(file string) []string {
 	dir, name := path.Split(file)
 	var out []string
-	for range 3 {
+	for up := range 3 {
 		dir = path.Clean(dir)
-		for _, candidate := range []string{"values.yaml", "base/" + name, "chart/values.yaml"} {
-			if at := path.Join(dir, candidate); at != file {
-				out = append(out, at)
-			}
+		found, err := s.tree.ReadAny(dir, []string{"Chart.yaml"})
+		if up == 0 || err == nil && len(found.Have) > 0 {
+			out = append(out, path.Join(dir, "values.yaml"))
 		}
+		out = append(out, path.Join(dir, "base", name))
 		if dir == "." {
 			break
 		}
 		dir = path.Dir(dir)
 	}
-	return out
+	return slices.DeleteFunc(out, func(at string) bool { return at == file })
 }
 
 // blank tells whether a file has nothing but comments and marks of documents.

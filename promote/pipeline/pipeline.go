@@ -209,31 +209,7 @@ func (p *Pipeline) check(f *yamlfile.File) {
 	default:
 		f.At("spec.pin", "tag+digest, digest or tag", "pin is %q", p.Spec.Pin)
 	}
-	for i, image := range p.Spec.Images {
-		if err := filledAnyhow(image).Check(); err != nil {
-			f.At(fmt.Sprintf("spec.images[%d]", i), "spec.app.image, or spec.parts[*].image", "%v", err)
-		}
-	}
-	for i, kind := range p.Spec.Promote {
-		if kind != Images && kind != Revisions && kind != Charts {
-			f.At(fmt.Sprintf("spec.promote[%d]", i), "images, revisions or charts", "promote has %q", kind)
-		}
-	}
-	if len(p.Spec.Promote) > 0 && !slices.Contains(p.Spec.Promote, Images) {
-		f.At("spec.promote", "promote: [images, charts]", "images move always")
-	}
-	for i, path := range p.Spec.Values {
-		if err := overlay.CheckPath(filledAnyhow(overlay.ImagePath{Path: path}).Path); err != nil {
-			f.At(fmt.Sprintf("spec.values[%d]", i), "VERSION, or config.*", "%v", err)
-		}
-	}
-	for i, file := range p.Spec.Copy {
-		if at := fmt.Sprintf("spec.copy[%d]", i); len(p.Spec.Layout) > 0 && p.Spec.Layout.onlyFiles() {
-			f.At(at, "", "the layout's overlays are files, beside which nothing is copied")
-		} else if !fs.ValidPath(file) || file == "." {
-			f.At(at, "config.properties, or config/app.yaml", "%q is not a path inside the overlay", file)
-		}
-	}
+	p.Spec.checkMoves(f)
 	if len(p.Spec.Environments) == 0 {
 		f.At("spec.environments", "list them under spec.environments", "no environments")
 	}
@@ -261,6 +237,42 @@ func (p *Pipeline) check(f *yamlfile.File) {
 		from[e.Name] = e.From
 		names = append(names, e.Name)
 	}
+	p.checkServices(f)
+	for i, e := range p.Spec.Environments {
+		e.check(f, fmt.Sprintf("spec.environments[%d]", i), from, names)
+	}
+}
+
+// checkMoves finds what is wrong with what is said to move.
+func (s *Spec) checkMoves(f *yamlfile.File) {
+	for i, image := range s.Images {
+		if err := filledAnyhow(image).Check(); err != nil {
+			f.At(fmt.Sprintf("spec.images[%d]", i), "spec.app.image, or spec.parts[*].image", "%v", err)
+		}
+	}
+	for i, kind := range s.Promote {
+		if kind != Images && kind != Revisions && kind != Charts {
+			f.At(fmt.Sprintf("spec.promote[%d]", i), "images, revisions or charts", "promote has %q", kind)
+		}
+	}
+	if len(s.Promote) > 0 && !slices.Contains(s.Promote, Images) {
+		f.At("spec.promote", "promote: [images, charts]", "images move always")
+	}
+	for i, path := range s.Values {
+		if err := overlay.CheckPath(filledAnyhow(overlay.ImagePath{Path: path}).Path); err != nil {
+			f.At(fmt.Sprintf("spec.values[%d]", i), "VERSION, or config.*", "%v", err)
+		}
+	}
+	for i, file := range s.Copy {
+		if at := fmt.Sprintf("spec.copy[%d]", i); len(s.Layout) > 0 && s.Layout.onlyFiles() {
+			f.At(at, "", "the layout's overlays are files, beside which nothing is copied")
+		} else if !fs.ValidPath(file) || file == "." {
+			f.At(at, "config.properties, or config/app.yaml", "%q is not a path inside the overlay", file)
+		}
+	}
+}
+
+func (p *Pipeline) checkServices(f *yamlfile.File) {
 	seen := make(map[string]bool)
 	for i, service := range p.Spec.Services {
 		at := fmt.Sprintf("spec.services[%d]", i)
@@ -274,9 +286,6 @@ func (p *Pipeline) check(f *yamlfile.File) {
 		named := *p
 		named.Metadata.Name = service.Name
 		service.Layout.check(f, at+".layout", &named, false)
-	}
-	for i, e := range p.Spec.Environments {
-		e.check(f, fmt.Sprintf("spec.environments[%d]", i), from, names)
 	}
 }
 

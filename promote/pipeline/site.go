@@ -193,29 +193,33 @@ func (s *Sites) at(entry int, l Location, p location.Found, e *Environment, serv
 			one.Holes[name] = text
 		}
 	}
-	one.Service = cmp.Or(p.Holes[location.Service], service)
 	one.Within = location.Fill(l.Within, given)
 	switch {
 	case l.eachImage():
-		if one.Image = true; one.Service == "" {
-			return s.shared(one)
-		}
+		one.Image = true
+		return s.shared(one, service)
 	case !location.Has(l.Path+l.Within, location.Service):
 		one.Service = l.service(s.pipeline)
-	case one.Service == "":
-		return s.shared(one)
+	case !location.Has(l.Path, location.Service):
+		return s.shared(one, service)
+	default:
+		one.Service = cmp.Or(p.Holes[location.Service], service)
 	}
 	one.Within = location.Fill(one.Within, location.Holes{location.Service: one.Service})
 	return []Site{one}, nil
 }
 
-// shared gives a site for each service that shares a file.
-func (s *Sites) shared(one Site) ([]Site, error) {
+// shared gives a site for each service that shares a file, or for the one named. Whose a
+// file is that cannot be read, nobody can tell: that is an error.
+func (s *Sites) shared(one Site, service string) ([]Site, error) {
 	f, err := s.Read(one, false)
-	if err != nil {
-		return nil, ignoreMissing(err)
+	if errors.Is(err, ErrNoOverlay) {
+		return nil, nil
 	}
-	return one.Split(f), nil
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(one.Split(f), func(part Site) bool { return service != "" && part.Service != service }), nil
 }
 
 // Split gives a site for each service that shares a file: for each of its images, or for
@@ -255,18 +259,6 @@ func openPart(within string) string {
 // imageService is the name of the service that an image is: the last element of its
 // own.
 func imageService(p overlay.Pin) string { return path.Base(p.Name) }
-
-// ignoreMissing is for files of which others tell, who read them again.
-func ignoreMissing(err error) error {
-	if errors.Is(err, ErrNoOverlay) {
-		return nil
-	}
-	var file *overlay.Error
-	if errors.As(err, &file) {
-		return nil
-	}
-	return err
-}
 
 // named gives services that are called alike their full names, in which the other
 // holes are told: team/web.
@@ -332,18 +324,14 @@ func (s *Sites) Read(one Site, strict bool) (*overlay.File, error) {
 		if err != nil {
 			return nil, missing(err)
 		}
-		f, err := s.pipeline.Read(one, one.Path, data)
-		if err != nil {
-			return nil, err
-		}
-		return s.over(one, f, data)
+		return s.Parse(one, one.Path, data)
 	}
 	found, err := s.tree.ReadAny(one.Path, kustomizationNames)
 	switch {
 	case strict && len(found.Have) > 1:
 		return nil, &lookupError{msg: fmt.Sprintf("%s has both %s and %s", one.Path, found.Have[0], found.Have[1]), hint: "keep one of them"}
 	case err == nil:
-		return s.pipeline.Read(one, path.Join(one.Path, found.Name), found.Data)
+		return s.Parse(one, path.Join(one.Path, found.Name), found.Data)
 	case strings.Contains(path.Base(one.Path), "."):
 		return nil, missing(err)
 	}
@@ -366,7 +354,7 @@ func (s *Sites) readPlain(one Site, none error) (*overlay.File, error) {
 	if err != nil {
 		return nil, missing(none)
 	}
-	f, err := s.pipeline.Read(one, one.Path, data)
+	f, err := s.Parse(one, one.Path, data)
 	if err == nil && len(f.Pins()) == 0 {
 		return nil, ErrNoOverlay
 	}
