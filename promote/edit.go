@@ -87,7 +87,7 @@ func (w *planner) editFile(parts []partOf) {
 func foreign(parts []partOf) {
 	for n := range parts {
 		one := &parts[n]
-		if one.err == nil && len(one.draft.plan.Verdicts) == 0 {
+		if one.err == nil && one.draft.plan.Answer() == Pass {
 			one.err = uncommitted(one.part.plan.Target, "modified")
 		}
 		one.part.plan = FilePlan{Source: one.part.plan.Source, Target: one.part.plan.Target}

@@ -232,15 +232,14 @@ func (w *planner) readAll(e *pipeline.Environment, service string) ([]siteFile, 
 	var errs []error
 	for _, one := range all {
 		f, err := w.sites.Read(one, true)
+		var pins []overlay.Pin
+		if err == nil {
+			pins, err = one.Pins(f)
+		}
 		if errors.Is(err, pipeline.ErrNoOverlay) {
 			continue
 		}
-		if err == nil {
-			var pins []overlay.Pin
-			pins, err = one.Pins(f)
-			out = append(out, siteFile{f, one, pins})
-		}
-		errs = append(errs, err)
+		errs, out = append(errs, err), append(out, siteFile{f, one, pins})
 	}
 	if err := errors.Join(errs...); err != nil || len(out) > 0 {
 		return out, err

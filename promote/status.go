@@ -181,14 +181,14 @@ func (p *Promoter) serviceStatus(all *pipeline.Sites, name string, has map[strin
 // read adds what stands at a site.
 func (e *EnvironmentStatus) read(all *pipeline.Sites, one pipeline.Site) {
 	f, err := all.Read(one, false)
-	if errors.Is(err, pipeline.ErrNoOverlay) {
-		return
-	}
-	e.Exists = true
 	var pins []overlay.Pin
 	if err == nil {
 		pins, err = one.Pins(f)
 	}
+	if errors.Is(err, pipeline.ErrNoOverlay) {
+		return
+	}
+	e.Exists = true
 	if err != nil {
 		e.err = errors.Join(e.err, err)
 		e.Error = e.err.Error()
