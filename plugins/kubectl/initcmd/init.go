@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
@@ -99,7 +100,7 @@ func (o *options) run(cmd *cobra.Command) error {
 	}
 	text := append([]byte("# How images move through the environments of this repository. kubectl promote status\n# shows where they are; docs/pipeline.md of kubepromote has all fields.\n"), p.Write(left)...)
 	if _, err := pipeline.Parse(pipeline.FileName, text); err != nil {
-		return err
+		return o.notWritten(cmd, err)
 	}
 	all := []file{{path: pipeline.FileName, data: text}}
 	if len(o.owners) > 0 {
@@ -136,6 +137,16 @@ func (o *options) pipeline(ctx context.Context, repo *git.Repo) (*pipeline.Pipel
 		p.Spec.Environments = append(p.Spec.Environments, one)
 	}
 	return p, nil, nil
+}
+
+// notWritten tells what is wrong with the layout that was named, rather than where that
+// would have stood in the file.
+func (o *options) notWritten(cmd *cobra.Command, err error) error {
+	fault, ok := errors.AsType[*overlay.Error](err)
+	if !ok || len(o.layout) == 0 {
+		return err
+	}
+	return &cli.UsageError{Msg: fault.Msg, Hint: "kubectl promote init --layout 'apps/{service}/{environment}.yaml' --environments staging,production", Command: cmd.CommandPath()}
 }
 
 // name is the repository's folder as a name, where it is one.
