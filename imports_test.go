@@ -59,9 +59,11 @@ var mayImport = map[string][]string{
 		"verify/internal/sigbundle", "verify/internal/statement", "verify/internal/untrusted"},
 	"verify/internal/sigtest": {"digest/registry"},
 
-	"promote":          {"overlay", "promote/pipeline", "promote/internal/...", "internal/spelling"},
+	"promote":          {"overlay", "promote/pipeline", "promote/history", "promote/record", "promote/internal/...", "internal/spelling"},
+	"promote/history":  {"overlay", "promote/pipeline", "promote/record"},
+	"promote/record":   {},
 	"promote/pipeline": {"overlay", "promote/internal/...", "internal/spelling", "internal/yamlfile"},
-	"promote/git":      {"promote", "overlay", "internal/files"},
+	"promote/git":      {"promote", "promote/history", "overlay", "internal/files"},
 	"promote/images":   {"promote", "digest", "verify"},
 	// What promote is made of knows nothing of it.
 	"promote/internal": {"overlay", "internal/..."},

@@ -15,7 +15,7 @@
 //
 // What an environment runs is read from its files; how it came there, from the
 // first-parent history and the trailers that promotions leave in their commits
-// (see [Trailers]). There is no other state.
+// (see package record). There is no other state.
 //
 // The package talks to Git, registries and verifiers through small interfaces.
 // Its sub-packages and the plugins supply them.

@@ -23,7 +23,7 @@ type question struct {
 
 // copyThere advises to copy the image to where the target pulls it from.
 func (q question) copyThere() Advice {
-	return advise(DoCopy, "source", Pin{q.i.source.Tag, q.i.digest}.Ref(q.i.source.Repository()), "target", Pin{Tag: q.i.source.Tag}.Ref(q.i.plan.Repository))
+	return advise(DoCopy, "source", Pin{Tag: q.i.source.Tag, Digest: q.i.digest}.Ref(q.i.source.Repository()), "target", Pin{Tag: q.i.source.Tag}.Ref(q.i.plan.Repository))
 }
 
 // resolve turns every tag into a digest, once, and finds out whether the target
@@ -66,7 +66,7 @@ func imageAt(file string, i overlay.Pin) string {
 // pulledRef is what the target will pull: with its tag, where that decides.
 func (w *planner) pulledRef(i *draftImage) string {
 	if w.Pipeline.Spec.Pin == pipeline.PinTag {
-		return Pin{i.source.Tag, i.digest}.Ref(i.plan.Repository)
+		return Pin{Tag: i.source.Tag, Digest: i.digest}.Ref(i.plan.Repository)
 	}
 	return i.promotedRef()
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"github.com/kubepromote/kubepromote/promote/history"
 	"io/fs"
 	"maps"
 	"path"
@@ -27,7 +28,7 @@ func sha(digit string) string { return "sha256:" + strings.Repeat(digit, 64) }
 type fakeRepo struct {
 	memory
 	commits []fakeCommit
-	merged  map[string][]Commit
+	merged  map[string][]history.Commit
 	branch  string
 	busy    string
 	index   string
@@ -42,13 +43,13 @@ type fakeRepo struct {
 }
 
 type fakeCommit struct {
-	Commit
+	history.Commit
 	files map[string][]byte
 }
 
 var (
-	_ Repo = (*fakeRepo)(nil)
-	_ Log  = (*fakeRepo)(nil)
+	_ Repo        = (*fakeRepo)(nil)
+	_ history.Log = (*fakeRepo)(nil)
 )
 
 // newRepo makes a repository with one commit of the files of a txtar archive.
@@ -70,7 +71,7 @@ func (r *fakeRepo) edit(archive string) {
 func (r *fakeRepo) record(message, author string) string {
 	c := fakeCommit{files: r.working()}
 	n := len(r.commits) + 1
-	c.Commit = Commit{
+	c.Commit = history.Commit{
 		Hash: fmt.Sprintf("c%d", n), Author: author, Email: author + "@example.com", Message: message,
 		Time: time.Date(2026, 1, n, 12, 0, 0, 0, time.UTC),
 	}
@@ -79,7 +80,7 @@ func (r *fakeRepo) record(message, author string) string {
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
 		if old, now := blobID(before[name]), blobID(c.files[name]); old != now {
-			c.Files = append(c.Files, FileVersion{Path: name, Old: old, New: now})
+			c.Files = append(c.Files, history.FileVersion{Path: name, Old: old, New: now})
 		}
 	}
 	r.commits = append(r.commits, c)
@@ -178,7 +179,7 @@ func (r *fakeRepo) Commit(ctx context.Context, d Delivery) (string, error) {
 	return r.record(d.Message, "bob"), nil
 }
 
-func (r *fakeRepo) Commits(_ context.Context, _ []string, visit func(Commit) (bool, error)) error {
+func (r *fakeRepo) Commits(_ context.Context, _ []string, visit func(history.Commit) (bool, error)) error {
 	for _, c := range slices.Backward(r.commits) {
 		if more, err := visit(c.Commit); err != nil || !more {
 			return err
@@ -188,7 +189,7 @@ func (r *fakeRepo) Commits(_ context.Context, _ []string, visit func(Commit) (bo
 }
 
 // merged are the commits that a merge has brought, by its name.
-func (r *fakeRepo) Merged(_ context.Context, merge string, _ []string, visit func(Commit) (bool, error)) error {
+func (r *fakeRepo) Merged(_ context.Context, merge string, _ []string, visit func(history.Commit) (bool, error)) error {
 	for _, c := range r.merged[merge] {
 		if more, err := visit(c); err != nil || !more {
 			return err

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/kubepromote/kubepromote/promote/history"
+	"github.com/kubepromote/kubepromote/promote/record"
 	"strings"
 	"testing"
 
@@ -12,10 +14,10 @@ import (
 )
 
 // historyLines are a history in short: COMMIT SERVICE ENVIRONMENT: IMAGE OLD → NEW.
-func historyLines(t *testing.T, p *Promoter, log Log, req HistoryRequest) []string {
+func historyLines(t *testing.T, p *Promoter, log history.Log, req history.Request) []string {
 	t.Helper()
 	var out []string
-	err := p.History(context.Background(), log, req, func(c Change) bool {
+	err := history.Read(context.Background(), p.Pipeline, p.Repo, log, req, func(c history.Change) bool {
 		for _, i := range c.Images {
 			line := fmt.Sprintf("%s %s %s: %s %s → %s", c.Commit, c.Service, c.Environment, i.Name, i.Old.Short(), i.New.Short())
 			if c.Record != nil {
@@ -45,51 +47,51 @@ func TestHistory(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
 		commits [][2]string // files, message
-		req     HistoryRequest
+		req     history.Request
 		want    []string
 	}{
-		{"a new overlay", [][2]string{{cartAt("staging", "images: [{name: a, newTag: v1}]"), "x"}}, HistoryRequest{},
+		{"a new overlay", [][2]string{{cartAt("staging", "images: [{name: a, newTag: v1}]"), "x"}}, history.Request{},
 			[]string{"c2 cart staging: a none → v1"}},
 		{"newest first", [][2]string{
 			{cartAt("staging", "images: [{name: a, newTag: v1}]"), "x"},
 			{cartAt("staging", "images: [{name: a, newTag: v2}]"), "y"},
-		}, HistoryRequest{}, []string{"c3 cart staging: a v1 → v2", "c2 cart staging: a none → v1"}},
+		}, history.Request{}, []string{"c3 cart staging: a v1 → v2", "c2 cart staging: a none → v1"}},
 		{"a change that is about no pin", [][2]string{
 			{cartAt("staging", "images: [{name: a, newTag: v1}]"), "x"},
 			{cartAt("staging", "# comment\nimages: [{name: a, newTag: v1}]"), "y"},
 			{"-- README --\nhello\n", "z"},
-		}, HistoryRequest{}, []string{"c2 cart staging: a none → v1"}},
+		}, history.Request{}, []string{"c2 cart staging: a none → v1"}},
 		{"images come and go", [][2]string{
 			{cartAt("staging", "images: [{name: a, newTag: v1}, {name: b, newTag: v1}]"), "x"},
 			{cartAt("staging", "images: [{name: b, newTag: v1}, {name: c, newTag: v1}]"), "y"},
-		}, HistoryRequest{}, []string{"c3 cart staging: c none → v1", "c3 cart staging: a v1 → none", "c2 cart staging: a none → v1", "c2 cart staging: b none → v1"}},
+		}, history.Request{}, []string{"c3 cart staging: c none → v1", "c3 cart staging: a v1 → none", "c2 cart staging: a none → v1", "c2 cart staging: b none → v1"}},
 		{"another repository", [][2]string{
 			{cartAt("staging", "images: [{name: a, newName: r/a, newTag: v1}]"), "x"},
 			{cartAt("staging", "images: [{name: a, newName: s/a, newTag: v1}]"), "y"},
-		}, HistoryRequest{}, []string{"c3 cart staging: a v1 → v1", "c2 cart staging: a none → v1"}},
+		}, history.Request{}, []string{"c3 cart staging: a v1 → v1", "c2 cart staging: a none → v1"}},
 		{"a version that nobody can read", [][2]string{
 			{cartAt("staging", "images: [{name: a, newTag: v1}]"), "x"},
 			{cartAt("staging", "images: ["), "broken"},
 			{cartAt("staging", "images: [{name: a, newTag: v2}]"), "mended"},
-		}, HistoryRequest{}, []string{"c4 cart staging: a v1 → v2", "c2 cart staging: a none → v1"}},
+		}, history.Request{}, []string{"c4 cart staging: a v1 → v2", "c2 cart staging: a none → v1"}},
 		{"no older version that can be read", [][2]string{
 			{cartAt("staging", "images: ["), "broken"},
 			{cartAt("staging", "images: [{name: a, newTag: v2}]"), "mended"},
-		}, HistoryRequest{}, []string{"c3 cart staging: a none → v2"}},
+		}, history.Request{}, []string{"c3 cart staging: a none → v2"}},
 		{"with a record", [][2]string{
 			{cartAt("production", "images: [{name: a, newTag: v1}]"), record("production", "a:v1")},
-		}, HistoryRequest{}, []string{"c2 cart production: a none → v1 from staging"}},
+		}, history.Request{}, []string{"c2 cart production: a none → v1 from staging"}},
 		{"a record of something else", [][2]string{
 			{cartAt("production", "images: [{name: a, newTag: v1}]"), record("production", "a:v2")},
 			{cartAt("staging", "images: [{name: a, newTag: v1}]"), record("production", "a:v1")},
-		}, HistoryRequest{}, []string{"c3 cart staging: a none → v1", "c2 cart production: a none → v1 from staging (the record does not name a:v1)"}},
+		}, history.Request{}, []string{"c3 cart staging: a none → v1", "c2 cart production: a none → v1 from staging (the record does not name a:v1)"}},
 		{"one service", [][2]string{
 			{cartAt("staging", "images: [{name: a, newTag: v1}]") + "-- apps/web/overlays/staging/kustomization.yaml --\nimages: [{name: w, newTag: v1}]\n", "x"},
-		}, HistoryRequest{Services: []string{"web"}}, []string{"c2 web staging: w none → v1"}},
+		}, history.Request{Services: []string{"web"}}, []string{"c2 web staging: w none → v1"}},
 		{"one environment", [][2]string{
 			{cartAt("staging", "images: [{name: a, newTag: v1}]") + cartAt("production", "images: [{name: a, newTag: v0}]"), "x"},
-		}, HistoryRequest{Environment: "production"}, []string{"c2 cart production: a none → v0"}},
-		{"an environment that the pipeline has not", [][2]string{{cartAt("canary", "images: [{name: a, newTag: v1}]"), "x"}}, HistoryRequest{}, nil},
+		}, history.Request{Environment: "production"}, []string{"c2 cart production: a none → v0"}},
+		{"an environment that the pipeline has not", [][2]string{{cartAt("canary", "images: [{name: a, newTag: v1}]"), "x"}}, history.Request{}, nil},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			p, repo := newShop(t, "-- README --\n")
@@ -111,7 +113,7 @@ func TestHistoryOfARename(t *testing.T) {
 	repo.edit(cartAt("staging", "images: [{name: a, newTag: v2}]"))
 	repo.record("rename", "ada")
 	want := []string{"c2 cart staging: a v1 → v2", "c1 cart staging: a none → v1"}
-	if d := cmp.Diff(want, historyLines(t, p, repo, HistoryRequest{})); d != "" {
+	if d := cmp.Diff(want, historyLines(t, p, repo, history.Request{})); d != "" {
 		t.Error(d)
 	}
 }
@@ -124,11 +126,11 @@ func TestHistoryStops(t *testing.T) {
 		repo.edit(cartAt("staging", fmt.Sprintf("images: [{name: a, newTag: v%d}]", i)))
 		repo.record("x", "ada")
 	}
-	if got := historyLines(t, p, repo, HistoryRequest{}); len(got) != commits {
+	if got := historyLines(t, p, repo, history.Request{}); len(got) != commits {
 		t.Errorf("%d changes, want %d", len(got), commits)
 	}
 	visited := 0
-	err := p.History(context.Background(), repo, HistoryRequest{}, func(Change) bool { visited++; return visited < 3 })
+	err := history.Read(context.Background(), p.Pipeline, p.Repo, repo, history.Request{}, func(history.Change) bool { visited++; return visited < 3 })
 	if err != nil || visited != 3 {
 		t.Errorf("%d visited, %v", visited, err)
 	}
@@ -140,7 +142,7 @@ type failingLog struct {
 	commits, blobs error
 }
 
-func (f failingLog) Commits(ctx context.Context, specs []string, visit func(Commit) (bool, error)) error {
+func (f failingLog) Commits(ctx context.Context, specs []string, visit func(history.Commit) (bool, error)) error {
 	if f.commits != nil {
 		return f.commits
 	}
@@ -153,14 +155,14 @@ func (f failingLog) Blobs(context.Context, []string, func(string, []byte) error)
 
 func TestHistoryErrors(t *testing.T) {
 	p, repo := newShop(t, twoServices)
-	none := func(Change) bool { t.Error("there is no change to visit"); return false }
-	err := p.History(context.Background(), repo, HistoryRequest{Environment: "prod"}, none)
+	none := func(history.Change) bool { t.Error("there is no change to visit"); return false }
+	err := history.Read(context.Background(), p.Pipeline, p.Repo, repo, history.Request{Environment: "prod"}, none)
 	if !errors.Is(err, ErrUsage) {
 		t.Errorf("unknown environment: %v", err)
 	}
 	broken := errors.New("git: bad object")
-	for _, log := range []Log{failingLog{repo, broken, nil}, failingLog{repo, nil, broken}} {
-		if err := p.History(context.Background(), log, HistoryRequest{}, none); err != broken {
+	for _, log := range []history.Log{failingLog{repo, broken, nil}, failingLog{repo, nil, broken}} {
+		if err := history.Read(context.Background(), p.Pipeline, p.Repo, log, history.Request{}, none); err != broken {
 			t.Errorf("got %v", err)
 		}
 	}
@@ -182,8 +184,8 @@ func TestRecordRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	records := make(map[string]*Trailers)
-	err = p.History(context.Background(), repo, HistoryRequest{}, func(c Change) bool {
+	records := make(map[string]*record.Trailers)
+	err = history.Read(context.Background(), p.Pipeline, p.Repo, repo, history.Request{}, func(c history.Change) bool {
 		if c.Commit == done.Commit {
 			records[c.Service] = c.Record
 			if c.Mismatch != "" || c.Subject != "promote(production): 2 services from staging" {
@@ -195,7 +197,7 @@ func TestRecordRoundTrip(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]*Trailers{
+	want := map[string]*record.Trailers{
 		"cart": {Service: "cart", From: "staging", To: "production", Images: []string{"shop/cart:v2@" + sha("2")}, SourceCommit: "c1",
 			Gates: []string{`verify=pass; image "shop/cart": ` + hostile}},
 		"web": {Service: "web", From: "staging", To: "production", Images: []string{"shop/web:v7@" + sha("7")}, SourceCommit: "c1",

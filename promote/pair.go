@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/kubepromote/kubepromote/promote/history"
 	"slices"
 	"strings"
 
@@ -16,10 +17,10 @@ import (
 // pair pairs the images of a target's file with those of its source, as far as they are
 // asked for. Where a layout's stars match several sources, they must agree.
 func (w *planner) pair(c *draft, p *part, sources []siteFile, target siteFile) {
-	targetApart := pinnedApart(target.pins)
+	targetApart := history.PinnedApart(target.pins)
 	first := make(map[string]*overlay.File)
 	for _, source := range sources {
-		apart := pinnedApart(source.pins)
+		apart := history.PinnedApart(source.pins)
 		for _, img := range source.pins {
 			p.images = append(p.images, img)
 			if !w.asksFor(img) {
@@ -64,7 +65,7 @@ func (w *planner) disagreements(sources []siteFile) []error {
 				first[p.Name] = at{f.Name(), p}
 			} else if w.asksFor(p) && (other.pin.Tag != p.Tag || other.pin.Digest != p.Digest) {
 				errs = append(errs, placed(f.Name(), p, "", "image %q is %s here and %s in %s:%d:%d, which are one source", p.Name,
-					Pin{p.Tag, p.Digest}.Short(), Pin{other.pin.Tag, other.pin.Digest}.Short(), other.file, other.pin.Position.Line, other.pin.Position.Col))
+					Pin{Tag: p.Tag, Digest: p.Digest}.Short(), Pin{Tag: other.pin.Tag, Digest: other.pin.Digest}.Short(), other.file, other.pin.Position.Line, other.pin.Position.Col))
 			}
 		}
 	}
@@ -83,29 +84,6 @@ func pathOf(s, source pipeline.Site, key string) string {
 // name, or by path where several have one name.
 func (w *planner) asksFor(i overlay.Pin) bool {
 	return len(w.req.Images) == 0 || slices.Contains(w.req.Images, i.Name) || slices.Contains(w.req.Images, i.Path)
-}
-
-// pinnedApart gives the names that several pins of a file have with different tags
-// or digests, such as one repository with a tag for each component. They are told
-// apart by their paths.
-func pinnedApart(images []overlay.Pin) map[string]bool {
-	first := make(map[string]Pin, len(images))
-	var apart map[string]bool
-	for _, i := range images {
-		pin := Pin{i.Tag, i.Digest}
-		if pin == (Pin{}) {
-			continue
-		}
-		if p, ok := first[i.Name]; !ok {
-			first[i.Name] = pin
-		} else if p != pin {
-			if apart == nil {
-				apart = make(map[string]bool)
-			}
-			apart[i.Name] = true
-		}
-	}
-	return apart
 }
 
 // atPath finds the target's pin of the same format at a path; see NamedPath.
@@ -207,7 +185,7 @@ func (w *planner) pairImage(c *draft, p *part, file string, target siteFile, img
 		}
 	}
 	i.target, i.create, i.byPath = there, !ok, ok && (key != "" || there.Name != img.Name || p.site.Within != "")
-	i.plan = ImagePlan{Name: img.Name, File: p.plan.Target, Repository: there.Repository(), Old: Pin{there.Tag, there.Digest}, New: Pin{img.Tag, img.Digest}}
+	i.plan = ImagePlan{Name: img.Name, File: p.plan.Target, Repository: there.Repository(), Old: Pin{Tag: there.Tag, Digest: there.Digest}, New: Pin{Tag: img.Tag, Digest: img.Digest}}
 	if !ok {
 		i.plan.Repository = img.Repository()
 	}

@@ -307,7 +307,7 @@ func (w *planner) useBytes(p *part, data []byte) error {
 		var ok bool
 		i.target, ok = i.counterpart(target)
 		i.create = !ok
-		i.plan.Old = Pin{i.target.Tag, i.target.Digest}
+		i.plan.Old = Pin{Tag: i.target.Tag, Digest: i.target.Digest}
 		i.done = !i.create && i.source.Digest != "" && w.pinned(i) == i.plan.Old
 	}
 	return nil

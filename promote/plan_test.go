@@ -100,7 +100,7 @@ func TestOneDigest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := plan.Services[0].Images[0].New; plan.Answer != Pass || got != (Pin{"v2", one}) {
+	if got := plan.Services[0].Images[0].New; plan.Answer != Pass || got != (Pin{Tag: "v2", Digest: one}) {
 		t.Errorf("%s: %v", plan.Answer, got)
 	}
 	if d := cmp.Diff([]string{"resolving1 1"}, steps); d != "" {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/promote/history"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
@@ -249,36 +250,7 @@ type ImagePlan struct {
 }
 
 // Pin is a tag and a digest, either of which may be empty.
-type Pin struct {
-	Tag    string `json:"tag,omitempty"`
-	Digest string `json:"digest,omitempty"`
-}
-
-// Ref writes the pin behind a repository: repository[:tag][@digest].
-func (p Pin) Ref(repository string) string {
-	if p.Tag != "" {
-		repository += ":" + p.Tag
-	}
-	if p.Digest != "" {
-		repository += "@" + p.Digest
-	}
-	return repository
-}
-
-// Short is the pin as a person names it: the tag, or the digest's first twelve
-// digits, or "none".
-func (p Pin) Short() string {
-	const prefix, digits = len("sha256:"), 12
-	switch {
-	case p.Tag != "":
-		return p.Tag
-	case len(p.Digest) > prefix+digits:
-		return p.Digest[:prefix+digits]
-	case p.Digest != "":
-		return p.Digest
-	}
-	return "none"
-}
+type Pin = history.Pin
 
 // Changed tells whether anything would be written or committed.
 func (p *Plan) Changed() bool { return len(p.changed()) > 0 }

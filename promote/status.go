@@ -9,8 +9,13 @@ import (
 
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/promote/history"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
+
+// maxPathspecs is how many services are named to Git one by one; beyond that
+// all overlays are asked for and the rest is skipped here.
+const maxPathspecs = 100
 
 // ServiceStatus is what one service is pinned to in each environment.
 type ServiceStatus struct {
@@ -202,14 +207,14 @@ func (e *EnvironmentStatus) read(all *pipeline.Sites, one pipeline.Site) {
 }
 
 func imageStatuses(f *overlay.File, images []overlay.Pin) []ImageStatus {
-	apart := pinnedApart(images)
+	apart := history.PinnedApart(images)
 	out := make([]ImageStatus, 0, len(images))
 	for _, i := range images {
 		path, key := "", ""
 		if apart[i.Name] {
 			path, key = i.Path, f.NamedPath(i)
 		}
-		out = append(out, ImageStatus{path: path, key: key, Name: i.Name, File: f.Name(), Repository: i.Repository(), Unknown: i.Unknown, Pin: Pin{i.Tag, i.Digest}, Misread: i.Misread})
+		out = append(out, ImageStatus{path: path, key: key, Name: i.Name, File: f.Name(), Repository: i.Repository(), Unknown: i.Unknown, Pin: Pin{Tag: i.Tag, Digest: i.Digest}, Misread: i.Misread})
 	}
 	return out
 }
@@ -243,7 +248,7 @@ func differs(source, target []ImageStatus) bool {
 // AddHistory fills in Last from the repository's history, in one pass that ends
 // when all have been found. A pin that is not what its newest change made of it
 // stands in the working tree alone, and has none.
-func (p *Promoter) AddHistory(ctx context.Context, log Log, statuses []ServiceStatus) error {
+func (p *Promoter) AddHistory(ctx context.Context, log history.Log, statuses []ServiceStatus) error {
 	type cell struct{ service, environment, file, name, path string }
 	open := make(map[cell]*ImageStatus)
 	var services []string
@@ -259,15 +264,15 @@ func (p *Promoter) AddHistory(ctx context.Context, log Log, statuses []ServiceSt
 	if len(services) > maxPathspecs {
 		services = nil
 	}
-	return p.History(ctx, log, HistoryRequest{Services: services}, func(c Change) bool {
+	return history.Read(ctx, p.Pipeline, p.Repo, log, history.Request{Services: services}, func(c history.Change) bool {
 		for _, changed := range c.Images {
-			key := cell{c.Service, c.Environment, changed.File, changed.Name, changed.path}
+			key := cell{c.Service, c.Environment, changed.File, changed.Name, changed.Path}
 			if open[key] == nil {
 				key.path = "" // one pin has the name
 			}
 			if i := open[key]; i != nil {
 				if changed.New == i.Pin && changed.Repository == i.Repository {
-					i.Last = c.last()
+					i.Last = lastOf(c)
 				}
 				delete(open, key)
 			}
@@ -276,7 +281,7 @@ func (p *Promoter) AddHistory(ctx context.Context, log Log, statuses []ServiceSt
 	})
 }
 
-func (c Change) last() *LastChange {
+func lastOf(c history.Change) *LastChange {
 	l := &LastChange{Commit: c.Commit, Time: c.Time, Author: c.Author, Email: c.Email}
 	if c.Record != nil && c.Mismatch == "" {
 		l.From, l.SourceCommit, l.Gates = c.Record.From, c.Record.SourceCommit, c.Record.Gates

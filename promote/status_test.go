@@ -104,9 +104,9 @@ func TestDiffers(t *testing.T) {
 	}{
 		{"the same tag", Pin{Tag: "v1"}, Pin{Tag: "v1"}, false},
 		{"another tag", Pin{Tag: "v2"}, Pin{Tag: "v1"}, true},
-		{"the same digest under another tag", Pin{"v2", sha("1")}, Pin{"v1", sha("1")}, false},
-		{"another digest under the same tag", Pin{"v1", sha("2")}, Pin{"v1", sha("1")}, true},
-		{"a digest on one side", Pin{"v1", sha("2")}, Pin{Tag: "v1"}, false},
+		{"the same digest under another tag", Pin{Tag: "v2", Digest: sha("1")}, Pin{Tag: "v1", Digest: sha("1")}, false},
+		{"another digest under the same tag", Pin{Tag: "v1", Digest: sha("2")}, Pin{Tag: "v1", Digest: sha("1")}, true},
+		{"a digest on one side", Pin{Tag: "v1", Digest: sha("2")}, Pin{Tag: "v1"}, false},
 		{"a digest against a tag", Pin{Digest: sha("2")}, Pin{Tag: "v1"}, true},
 		{"nothing in the source", Pin{}, Pin{Tag: "v1"}, false},
 		{"nothing in the target", Pin{Tag: "v1"}, Pin{}, true},

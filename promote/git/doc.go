@@ -1,6 +1,6 @@
 // Package git is the working copy of an infrastructure repository: it reads and
 // replaces files, tells where the repository stands, commits, and reads the
-// history. It implements [promote.Repo] and [promote.Log].
+// history. It implements [promote.Repo] and [history.Log].
 //
 // Files are read and written through an [os.Root], so that neither ".." nor a
 // symbolic link leads out of the tree, and nothing below .git is touched.

@@ -3,6 +3,7 @@ package git_test
 import (
 	"context"
 	"fmt"
+	"github.com/kubepromote/kubepromote/promote/history"
 	"log"
 	"os"
 	"os/exec"
@@ -51,7 +52,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	err = repo.Commits(ctx, paths, func(c promote.Commit) (bool, error) {
+	err = repo.Commits(ctx, paths, func(c history.Commit) (bool, error) {
 		fmt.Print(c.Author, ": ", c.Message)
 		return true, nil
 	})

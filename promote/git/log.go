@@ -3,12 +3,11 @@ package git
 import (
 	"context"
 	"errors"
+	"github.com/kubepromote/kubepromote/promote/history"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
-
-	"github.com/kubepromote/kubepromote/promote"
 )
 
 // logFormat has every field end with a zero byte, which none can hold.
@@ -34,16 +33,16 @@ const maxArgs = 16 << 10
 // commit with everything that it brought in. Pathspecs and the files of a
 // commit are relative to the root. Before the first commit there is nothing to
 // visit. The oldest commit of a shallow clone, which seems to add every file, is
-// left out; where the history leads to it, the error is a [*promote.Truncated].
+// left out; where the history leads to it, the error is a [*history.Truncated].
 //
 // An error of visit ends the reading and is returned as it is.
-func (r *Repo) Commits(ctx context.Context, pathspecs []string, visit func(promote.Commit) (bool, error)) error {
+func (r *Repo) Commits(ctx context.Context, pathspecs []string, visit func(history.Commit) (bool, error)) error {
 	cut, err := r.cutOff()
 	if err != nil {
 		return err
 	}
 	visited, stopped := false, false
-	err = r.log(ctx, "--first-parent", []string{"HEAD"}, pathspecs, func(c promote.Commit) (bool, error) {
+	err = r.log(ctx, "--first-parent", []string{"HEAD"}, pathspecs, func(c history.Commit) (bool, error) {
 		if cut[c.Hash] {
 			return true, nil
 		}
@@ -60,14 +59,14 @@ func (r *Repo) Commits(ctx context.Context, pathspecs []string, visit func(promo
 	}
 	out, err := r.run(ctx, call{op: "git rev-list", args: []string{"rev-list", "--first-parent", "--max-parents=0", "HEAD", "--"}, reads: true, env: []string{asStored}})
 	if oldest := strings.TrimSpace(string(out)); err == nil && cut[oldest] {
-		return &promote.Truncated{Commit: oldest}
+		return &history.Truncated{Commit: oldest}
 	}
 	return err
 }
 
 // Merged visits what a merge has brought to its first parent, as far as it touches
 // the pathspecs, newest first and without merges.
-func (r *Repo) Merged(ctx context.Context, merge string, pathspecs []string, visit func(promote.Commit) (bool, error)) error {
+func (r *Repo) Merged(ctx context.Context, merge string, pathspecs []string, visit func(history.Commit) (bool, error)) error {
 	if !isHash(merge) {
 		return &Error{Msg: "not an object name: " + clean(merge)}
 	}
@@ -75,7 +74,7 @@ func (r *Repo) Merged(ctx context.Context, merge string, pathspecs []string, vis
 }
 
 // log visits the commits that the revisions name.
-func (r *Repo) log(ctx context.Context, option string, revisions, pathspecs []string, visit func(promote.Commit) (bool, error)) error {
+func (r *Repo) log(ctx context.Context, option string, revisions, pathspecs []string, visit func(history.Commit) (bool, error)) error {
 	c := call{op: "git log", args: append(logArgs(), option), reads: true, env: []string{asStored}}
 	if err := addPathspecs(&c, revisions, pathspecs); err != nil {
 		return err

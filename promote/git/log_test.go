@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/kubepromote/kubepromote/promote/history"
 	"io"
 	"path/filepath"
 	"strings"
@@ -12,12 +13,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/kubepromote/kubepromote/promote"
 )
 
-// history makes a repository with a merge and gives the hashes, newest first.
-func history(t testing.TB) (*Repo, []string) {
+// gitHistory makes a repository with a merge and gives the hashes, newest first.
+func gitHistory(t testing.TB) (*Repo, []string) {
 	t.Helper()
 	r := newRepo(t, map[string]string{"apps/a/x.yaml": "1", "apps/b/x.yaml": "1", "sub/odd \n name": "1"})
 	dir := r.Root()
@@ -34,10 +33,10 @@ func history(t testing.TB) (*Repo, []string) {
 	return r, strings.Fields(gitIn(t, dir, "rev-list", "--first-parent", "HEAD"))
 }
 
-func collect(t testing.TB, r *Repo, pathspecs ...string) []promote.Commit {
+func collect(t testing.TB, r *Repo, pathspecs ...string) []history.Commit {
 	t.Helper()
-	var all []promote.Commit
-	err := r.Commits(t.Context(), pathspecs, func(c promote.Commit) (bool, error) {
+	var all []history.Commit
+	err := r.Commits(t.Context(), pathspecs, func(c history.Commit) (bool, error) {
 		all = append(all, c)
 		return true, nil
 	})
@@ -49,7 +48,7 @@ func collect(t testing.TB, r *Repo, pathspecs ...string) []promote.Commit {
 
 func TestCommits(t *testing.T) {
 	t.Parallel()
-	r, hashes := history(t)
+	r, hashes := gitHistory(t)
 	// Settings that change what git log prints.
 	for _, s := range []string{"log.showSignature=true", "log.showRoot=false", "diff.relative=true", "log.follow=true", "core.abbrev=7", "diff.renames=copies", "log.diffMerges=combined"} {
 		name, value, _ := strings.Cut(s, "=")
@@ -67,7 +66,7 @@ func TestCommits(t *testing.T) {
 	if diff := cmp.Diff([]string{"gone\n", "empty\n", "merge\n", "second\n\nbody\n\nKey: value\n", "first\n"}, got); diff != "" {
 		t.Fatal(diff)
 	}
-	want := []promote.FileVersion{{Path: "apps/b/x.yaml", Old: id(hashes[4] + ":apps/b/x.yaml"), New: id("HEAD:apps/b/x.yaml")}}
+	want := []history.FileVersion{{Path: "apps/b/x.yaml", Old: id(hashes[4] + ":apps/b/x.yaml"), New: id("HEAD:apps/b/x.yaml")}}
 	if diff := cmp.Diff(want, all[2].Files); diff != "" {
 		t.Error(diff)
 	}
@@ -81,7 +80,7 @@ func TestCommits(t *testing.T) {
 
 func TestCommitsPathspecs(t *testing.T) {
 	t.Parallel()
-	r, hashes := history(t)
+	r, hashes := gitHistory(t)
 	specs := []string{":(glob)apps/*/x.yaml"}
 	for range 2 {
 		var got []string
@@ -102,18 +101,18 @@ func TestCommitsPathspecs(t *testing.T) {
 
 func TestCommitsStop(t *testing.T) {
 	t.Parallel()
-	r, _ := history(t)
+	r, _ := gitHistory(t)
 	n := 0
-	err := r.Commits(t.Context(), nil, func(promote.Commit) (bool, error) { n++; return n < 2, nil })
+	err := r.Commits(t.Context(), nil, func(history.Commit) (bool, error) { n++; return n < 2, nil })
 	if err != nil || n != 2 {
 		t.Errorf("%d, %v", n, err)
 	}
 	stop := errors.New("stop")
-	if err := r.Commits(t.Context(), nil, func(promote.Commit) (bool, error) { return true, stop }); err != stop {
+	if err := r.Commits(t.Context(), nil, func(history.Commit) (bool, error) { return true, stop }); err != stop {
 		t.Error(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	err = r.Commits(ctx, nil, func(promote.Commit) (bool, error) { cancel(); return true, nil })
+	err = r.Commits(ctx, nil, func(history.Commit) (bool, error) { cancel(); return true, nil })
 	if err != nil && !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
@@ -178,11 +177,11 @@ func TestCommitsShallow(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "shallow")
 	gitIn(t, r.Root(), "clone", "-q", "--depth=2", "file://"+filepath.ToSlash(r.Root()), dir)
 	var seen []string
-	err := open(t, dir).Commits(t.Context(), nil, func(c promote.Commit) (bool, error) {
+	err := open(t, dir).Commits(t.Context(), nil, func(c history.Commit) (bool, error) {
 		seen = append(seen, strings.TrimSpace(c.Message))
 		return true, nil
 	})
-	var truncated *promote.Truncated
+	var truncated *history.Truncated
 	if !errors.As(err, &truncated) || truncated.Commit != gitIn(t, r.Root(), "rev-parse", "HEAD~1") || len(seen) != 1 || seen[0] != "3" {
 		t.Errorf("%q, %v", seen, err)
 	}

@@ -3,12 +3,11 @@ package git
 import (
 	"bufio"
 	"errors"
+	"github.com/kubepromote/kubepromote/promote/history"
 	"io"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/kubepromote/kubepromote/promote"
 )
 
 // Bounds of what one commit may take of the memory.
@@ -36,8 +35,8 @@ func newLogParser(r io.Reader) *logParser {
 }
 
 // next gives the next commit, or io.EOF.
-func (p *logParser) next() (promote.Commit, error) {
-	var c promote.Commit
+func (p *logParser) next() (history.Commit, error) {
+	var c history.Commit
 	if p.hash == "" {
 		hash, err := p.nonEmpty()
 		if err != nil {
@@ -55,7 +54,7 @@ func (p *logParser) next() (promote.Commit, error) {
 	return c, p.files(&c)
 }
 
-func (p *logParser) header(c *promote.Commit) error {
+func (p *logParser) header(c *history.Commit) error {
 	var fields [4]string
 	for i := range fields {
 		field, err := p.inside(maxField)
@@ -76,7 +75,7 @@ func (p *logParser) header(c *promote.Commit) error {
 }
 
 // files reads the files of a commit, up to the next commit or the end.
-func (p *logParser) files(c *promote.Commit) error {
+func (p *logParser) files(c *history.Commit) error {
 	for {
 		field, err := p.nonEmpty()
 		if errors.Is(err, io.EOF) {
@@ -107,8 +106,8 @@ func (p *logParser) files(c *promote.Commit) error {
 
 // parseRaw reads ":oldmode newmode oldid newid status". A submodule is not a
 // file: what it names is a commit of another repository.
-func parseRaw(field string) (promote.FileVersion, bool, error) {
-	var v promote.FileVersion
+func parseRaw(field string) (history.FileVersion, bool, error) {
+	var v history.FileVersion
 	parts := strings.Split(strings.TrimPrefix(field, ":"), " ")
 	if len(parts) != 5 || !isHash(parts[2]) || !isHash(parts[3]) {
 		return v, false, unexpected(field)

@@ -3,6 +3,7 @@ package git
 import (
 	"context"
 	"errors"
+	"github.com/kubepromote/kubepromote/promote/history"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,7 +13,7 @@ import (
 
 var (
 	_ promote.Repo = (*Repo)(nil)
-	_ promote.Log  = (*Repo)(nil)
+	_ history.Log  = (*Repo)(nil)
 )
 
 // Repo is a Git repository with a working tree. Its methods may be called

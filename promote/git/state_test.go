@@ -2,6 +2,7 @@ package git
 
 import (
 	"fmt"
+	"github.com/kubepromote/kubepromote/promote/history"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,7 +11,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/kubepromote/kubepromote/promote"
 )
 
 func TestState(t *testing.T) {
@@ -293,7 +293,7 @@ func TestOddSettings(t *testing.T) {
 		t.Error(err)
 	}
 	n := 0
-	err = r.Commits(t.Context(), []string{"ä"}, func(c promote.Commit) (bool, error) { n++; return true, nil })
+	err = r.Commits(t.Context(), []string{"ä"}, func(c history.Commit) (bool, error) { n++; return true, nil })
 	if err != nil || n != 2 {
 		t.Errorf("%d commits, %v", n, err)
 	}

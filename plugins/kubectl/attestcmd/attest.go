@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/kubepromote/kubepromote/promote/history"
 	"slices"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
@@ -120,7 +121,7 @@ func (o *options) statuses(ctx context.Context, p *promote.Promoter, repo *git.R
 		statuses[i].Environments = slices.DeleteFunc(statuses[i].Environments, func(e promote.EnvironmentStatus) bool { return e.Environment != o.to })
 	}
 	err = p.AddHistory(ctx, repo, statuses)
-	if truncated, ok := errors.AsType[*promote.Truncated](err); ok {
+	if truncated, ok := errors.AsType[*history.Truncated](err); ok {
 		return nil, &promote.Error{Err: &promote.Refused{Answer: promote.Unknown, Verdicts: []promote.Verdict{{
 			Gate: "attest", Answer: promote.Unknown, Reason: truncated.Error()}}}, Hint: truncated.HintText()}
 	}

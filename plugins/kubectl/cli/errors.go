@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/kubepromote/kubepromote/promote/history"
 	"slices"
 	"strconv"
 	"strings"
@@ -187,7 +188,7 @@ func (s *Session) Warn(format string, args ...any) {
 // WarnTruncated makes a warning of the error of a history that is not all here; it
 // gives any other error back.
 func (s *Session) WarnTruncated(err error) error {
-	var t *promote.Truncated
+	var t *history.Truncated
 	if !errors.As(err, &t) {
 		return err
 	}

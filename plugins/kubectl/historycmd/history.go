@@ -5,10 +5,10 @@ package historycmd
 
 import (
 	"fmt"
+	"github.com/kubepromote/kubepromote/promote/history"
 	"time"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
-	"github.com/kubepromote/kubepromote/promote"
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/cli-runtime/pkg/printers"
@@ -47,7 +47,7 @@ func New(s *cli.Session) *cobra.Command {
 // options are the flags of history.
 type options struct {
 	session *cli.Session
-	request promote.HistoryRequest
+	request history.Request
 	limit   int
 	output  *cli.Output
 }
@@ -70,9 +70,9 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	if err := p.CheckServices(services); err != nil {
 		return err
 	}
-	var changes []promote.Change
+	var changes []history.Change
 	bar := s.NewProgress()
-	err = p.History(cmd.Context(), repo, o.request, func(c promote.Change) bool {
+	err = history.Read(cmd.Context(), p.Pipeline, p.Repo, repo, o.request, func(c history.Change) bool {
 		changes = append(changes, c)
 		bar.Show("reading the history", len(changes), max(o.limit, len(changes)))
 		return o.limit == 0 || len(changes) < o.limit
@@ -86,7 +86,7 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 
 // report prints the changes. One whose commit has a record that does not fit it is
 // warned of where people read.
-func (o *options) report(printer printers.ResourcePrinter, changes []promote.Change) error {
+func (o *options) report(printer printers.ResourcePrinter, changes []history.Change) error {
 	s := o.session
 	if printer != nil {
 		items := []cli.Object{}
@@ -103,7 +103,7 @@ func (o *options) report(printer printers.ResourcePrinter, changes []promote.Cha
 	return cli.Table(s.Out, historyRows(changes, o.output.Wide(), time.Now()))
 }
 
-func historyRows(changes []promote.Change, wide bool, now time.Time) [][]string {
+func historyRows(changes []history.Change, wide bool, now time.Time) [][]string {
 	rows := [][]string{{"AGE", "SERVICE", "ENVIRONMENT", "IMAGE", "WAS", "BECAME", "FROM", "BY", "COMMIT"}}
 	if wide {
 		rows[0] = append(rows[0], "DIGEST", "GATES")

@@ -1,14 +1,14 @@
-package promote_test
+package record_test
 
 import (
 	"fmt"
 
-	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/record"
 )
 
 // The record of a promotion is in the trailers of its commit.
-func ExampleParseTrailers() {
-	for _, t := range promote.ParseTrailers(`promote(production): cart → v1.3.0
+func ExampleParse() {
+	for _, t := range record.Parse(`promote(production): cart → v1.3.0
 
 Promotion-Service: cart
 Promotion-From: staging

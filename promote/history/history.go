@@ -1,4 +1,14 @@
-package promote
+// Package history reads from a repository's commits which pins have changed, when, and
+// by whom. The content of the files is the truth; the records that promotions leave in
+// their commits explain it.
+//
+// [Read] follows the first-parent history of the files that a pipeline's layout names,
+// newest first: a merge is one change, with the record of the commit that it brought.
+// A file whose version nobody can read is passed over; a clone that has only the newer
+// part of the history says so with [Truncated], and is never taken for a young repository.
+//
+// The package reads commits and blobs through [Log], which promote/git implements.
+package history
 
 import (
 	"cmp"
@@ -13,11 +23,8 @@ import (
 
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/record"
 )
-
-// maxPathspecs is how many services are named to Git one by one; beyond that
-// all overlays are asked for and the rest is skipped here.
-const maxPathspecs = 100
 
 // Change is one change of a service's pins in one environment, as it stands in
 // the history. The content of the files is the truth; trailers explain it.
@@ -32,7 +39,7 @@ type Change struct {
 	Subject     string        `json:"subject"`
 	// Record is what the commit's trailers say of this service; nil where the
 	// change was made by other means.
-	Record *Trailers `json:"record,omitempty"`
+	Record *record.Trailers `json:"record,omitempty"`
 	// RecordCommit is the commit that the record stands in, where that is one which
 	// a merge has brought.
 	RecordCommit string `json:"recordCommit,omitempty"`
@@ -49,32 +56,34 @@ type ImageChange struct {
 	// File is the one that it stands in.
 	File string `json:"file"`
 
-	path string
+	// Path is where it stands there.
+	Path string `json:"-"`
 }
 
-// HistoryRequest restricts a history.
-type HistoryRequest struct {
+// Request restricts a history.
+type Request struct {
 	// Services and Environment restrict it; empty means all.
 	Services    []string
 	Environment string
 }
 
-// History visits the changes of pins in the first-parent history, newest first,
-// until visit returns false. Versions of a file that cannot be parsed are passed
+// Read visits the changes of pins in the first-parent history, newest first, until
+// visit returns false. The tree is what the repository has now: it tells services apart
+// that have the same name. Versions of a file that cannot be parsed are passed
 // over: the next that can is compared with the last that could. Where the repository
 // has the newer part of the history alone, the error is *Truncated, after that part
 // has been visited.
-func (p *Promoter) History(ctx context.Context, log Log, req HistoryRequest, visit func(Change) bool) error {
-	h := &historian{Promoter: p, sites: p.Pipeline.Sites(p.Repo), ctx: ctx, log: log, req: req, visit: visit, wanted: make(map[string]bool), held: make(map[pendingKey]*pendingChange), batch: firstBatch}
+func Read(ctx context.Context, p *pipeline.Pipeline, tree pipeline.Tree, log Log, req Request, visit func(Change) bool) error {
+	h := &historian{pipeline: p, sites: p.Sites(tree), ctx: ctx, log: log, req: req, visit: visit, wanted: make(map[string]bool), held: make(map[pendingKey]*pendingChange), batch: firstBatch}
 	for _, s := range req.Services {
 		h.wanted[s] = true
 	}
 	if req.Environment != "" {
-		if _, err := p.Pipeline.Environment(req.Environment); err != nil {
+		if _, err := p.Environment(req.Environment); err != nil {
 			return err
 		}
 	}
-	err := log.Commits(ctx, p.Pipeline.Pathspecs(req.Services), h.commit)
+	err := log.Commits(ctx, p.Pathspecs(req.Services), h.commit)
 	var truncated *Truncated
 	if err != nil && !errors.As(err, &truncated) {
 		return err
@@ -101,14 +110,14 @@ func (p *Promoter) History(ctx context.Context, log Log, req HistoryRequest, vis
 
 // historian gathers commits, so that the blobs of many are read at once.
 type historian struct {
-	*Promoter
-	ctx    context.Context
-	log    Log
-	req    HistoryRequest
-	visit  func(Change) bool
-	wanted map[string]bool
-	names  pipeline.ByService
-	sites  *pipeline.Sites
+	pipeline *pipeline.Pipeline
+	ctx      context.Context
+	log      Log
+	req      Request
+	visit    func(Change) bool
+	wanted   map[string]bool
+	names    pipeline.ByService
+	sites    *pipeline.Sites
 
 	pending []*pendingChange
 	blobs   map[string][]string // the paths that each blob stood at
@@ -123,7 +132,7 @@ type historian struct {
 type pendingChange struct {
 	change  Change
 	merge   bool
-	records func() map[[2]string]Trailers // those of the commit, read once
+	records func() map[[2]string]record.Trailers // those of the commit, read once
 	file    FileVersion
 	site    pipeline.Site // without a service where the file is shared
 	images  []overlay.Pin // of the newer version
@@ -145,10 +154,10 @@ const (
 )
 
 func (h *historian) commit(c Commit) (bool, error) {
-	records := sync.OnceValue(func() map[[2]string]Trailers { return recordsOf(c.Message) })
+	records := sync.OnceValue(func() map[[2]string]record.Trailers { return recordsOf(c.Message) })
 	here := make(map[pendingKey]*pendingChange)
 	for _, f := range c.Files {
-		for _, one := range h.Pipeline.Match(f.Path) {
+		for _, one := range h.pipeline.Match(f.Path) {
 			if one.Service != "" && !h.wants(one) || h.req.Environment != "" && h.req.Environment != one.Environment {
 				continue
 			}
@@ -235,7 +244,7 @@ func (h *historian) flush() error {
 		err := h.log.Blobs(h.ctx, ids, func(id string, data []byte) error {
 			versions[id] = make(map[siteKey]version)
 			for _, file := range h.blobs[id] {
-				for _, one := range h.Pipeline.Match(file) {
+				for _, one := range h.pipeline.Match(file) {
 					if v, err := h.read(one, file, data); err == nil {
 						versions[id][keyOf(one)] = v
 					}
@@ -381,9 +390,9 @@ func (h *historian) addMerged(c *Change, file string) error {
 }
 
 // recordsOf gives the records of a message by service and environment.
-func recordsOf(message string) map[[2]string]Trailers {
-	all := make(map[[2]string]Trailers)
-	for _, t := range ParseTrailers(message) {
+func recordsOf(message string) map[[2]string]record.Trailers {
+	all := make(map[[2]string]record.Trailers)
+	for _, t := range record.Parse(message) {
 		all[[2]string{t.Service, t.To}] = t
 	}
 	return all
@@ -403,7 +412,7 @@ func firstLine(s string) string {
 func pinKey(versions ...[]overlay.Pin) func(overlay.Pin) string {
 	apart := make(map[string]bool)
 	for _, v := range versions {
-		maps.Copy(apart, pinnedApart(v))
+		maps.Copy(apart, PinnedApart(v))
 	}
 	return func(p overlay.Pin) string {
 		if apart[p.Name] {
@@ -427,12 +436,12 @@ func imageChanges(file string, old, now []overlay.Pin) []ImageChange {
 		delete(before, key(i))
 		oldPin, newPin := Pin{b.Tag, b.Digest}, Pin{i.Tag, i.Digest}
 		if oldPin != newPin || b.Name != "" && b.Repository() != i.Repository() {
-			out = append(out, ImageChange{Name: i.Name, File: file, path: i.Path, Repository: i.Repository(), Old: oldPin, New: newPin})
+			out = append(out, ImageChange{Name: i.Name, File: file, Path: i.Path, Repository: i.Repository(), Old: oldPin, New: newPin})
 		}
 	}
 	for _, i := range old {
 		if _, gone := before[key(i)]; gone && (i.Tag != "" || i.Digest != "") {
-			out = append(out, ImageChange{Name: i.Name, File: file, path: i.Path, Repository: i.Repository(), Old: Pin{i.Tag, i.Digest}})
+			out = append(out, ImageChange{Name: i.Name, File: file, Path: i.Path, Repository: i.Repository(), Old: Pin{i.Tag, i.Digest}})
 		}
 	}
 	return out
@@ -440,7 +449,7 @@ func imageChanges(file string, old, now []overlay.Pin) []ImageChange {
 
 // addRecord takes the record of this change and holds it against the content: a
 // record that names another image explains nothing.
-func (c *Change) addRecord(records map[[2]string]Trailers) {
+func (c *Change) addRecord(records map[[2]string]record.Trailers) {
 	t, ok := records[[2]string{c.Service, c.Environment}]
 	if !ok {
 		return

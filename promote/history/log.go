@@ -1,0 +1,53 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Log reads a repository's history.
+type Log interface {
+	// Commits visits the first-parent history from the head, newest first, as
+	// far as it touches the given Git pathspecs, until visit says no more. Where the
+	// repository has the newer part of it alone, its error is in the end *Truncated.
+	Commits(ctx context.Context, pathspecs []string, visit func(Commit) (more bool, err error)) error
+	// Merged visits what a merge has brought to its first parent: the commits that
+	// touch the pathspecs and are no merges themselves, newest first.
+	Merged(ctx context.Context, merge string, pathspecs []string, visit func(Commit) (more bool, err error)) error
+	// Blobs reads blobs by their object names, in the order given.
+	Blobs(ctx context.Context, ids []string, visit func(id string, data []byte) error) error
+}
+
+// Truncated is the error of a history of which only the newer part is there, as in
+// a shallow clone.
+type Truncated struct {
+	// Commit is the oldest one that there is.
+	Commit string
+}
+
+// Error says where the history begins.
+func (e *Truncated) Error() string {
+	return fmt.Sprintf("this clone has no history before commit %.9s", e.Commit)
+}
+
+// HintText gives the command that fetches the rest; in a workflow, fetch-depth: 0 does.
+func (e *Truncated) HintText() string { return "git fetch --unshallow" }
+
+// Commit is one commit of a first-parent history.
+type Commit struct {
+	Hash          string
+	Parents       []string
+	Author, Email string
+	Time          time.Time // of the commit, not of its authorship
+	Message       string
+	// Files are the files that differ from the first parent.
+	Files []FileVersion
+}
+
+// FileVersion is one file's change in a commit. Old or New is empty where the
+// file was added or deleted.
+type FileVersion struct {
+	Path     string
+	Old, New string // blob object names
+}
