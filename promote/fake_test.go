@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"github.com/kubepromote/kubepromote/promote/history"
 	"io/fs"
 	"maps"
 	"path"
@@ -16,6 +15,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/kubepromote/kubepromote/promote/history"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"golang.org/x/tools/txtar"
 )

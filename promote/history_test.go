@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/kubepromote/kubepromote/promote/history"
-	"github.com/kubepromote/kubepromote/promote/record"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/kubepromote/kubepromote/promote/history"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/record"
 )
 
 // historyLines are a history in short: COMMIT SERVICE ENVIRONMENT: IMAGE OLD → NEW.

@@ -1,7 +1,6 @@
 package promote
 
 import (
-	"github.com/kubepromote/kubepromote/promote/record"
 	"os"
 	"os/exec"
 	"strings"
@@ -9,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/promote/record"
 )
 
 // planOf makes a plan that promotes one image of one service, with one verdict.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/internal/files"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
 )
 
 // commitLimit is how long a commit may take, with its hooks and signing.
@@ -22,10 +23,10 @@ const commitLimit = 10 * time.Minute
 // replacement fail, the error says what was replaced, and the same call again
 // completes it.
 func (r *Repo) Write(ctx context.Context, list []promote.File) error {
-	if err := checkPaths(pathsOf(list)); err != nil {
+	if err := gitcmd.CheckPaths(pathsOf(list)); err != nil {
 		return err
 	}
-	return fileError("write", r.top, files.Write(ctx, r.root, asFiles(list)))
+	return gitcmd.FileError("write", r.top, files.Write(ctx, r.root, asFiles(list)))
 }
 
 func asFiles(list []promote.File) []files.File {
@@ -49,16 +50,16 @@ func asFiles(list []promote.File) []files.File {
 // tree waits until the files are written.
 func (r *Repo) Commit(ctx context.Context, d promote.Delivery) (string, error) {
 	d.Message = tidy(d.Message)
-	if err := cmp.Or(checkDelivery(ctx, d), checkPaths(pathsOf(d.Files))); err != nil {
+	if err := cmp.Or(checkDelivery(ctx, d), gitcmd.CheckPaths(pathsOf(d.Files))); err != nil {
 		return "", err
 	}
 	sheltered, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
 	defer cancel()
 	// Git and whoever is asked by Ready answer while the files are looked at.
-	who := later(func() (identity, error) { return r.identity(sheltered) })
-	plain := later(func() (plan, error) { return r.plan(sheltered, d) })
-	distinct := later(func() (struct{}, error) { return struct{}{}, r.checkCase(sheltered, pathsOf(d.Files)) })
-	ready := later(func() (struct{}, error) {
+	who := gitcmd.Later(func() (identity, error) { return r.identity(sheltered) })
+	plain := gitcmd.Later(func() (plan, error) { return r.plan(sheltered, d) })
+	distinct := gitcmd.Later(func() (struct{}, error) { return struct{}{}, r.checkCase(sheltered, pathsOf(d.Files)) })
+	ready := gitcmd.Later(func() (struct{}, error) {
 		if d.Ready == nil {
 			return struct{}{}, nil
 		}
@@ -67,25 +68,25 @@ func (r *Repo) Commit(ctx context.Context, d promote.Delivery) (string, error) {
 	change, err := files.Begin(ctx, r.root, asFiles(d.Files))
 	if err != nil {
 		_, _ = ready()
-		return "", fileError("write", r.top, err)
+		return "", gitcmd.FileError("write", r.top, err)
 	}
 	defer change.Close()
-	objects := later(func() (built, error) {
+	objects := gitcmd.Later(func() (built, error) {
 		// Where nothing can be written, no objects are left behind either.
 		if _, err := ready(); err != nil {
 			return built{}, err
 		}
 		return r.build(sheltered, d, plain, who)
 	})
-	err = fileError("write", r.top, change.Prepare(ctx))
+	err = gitcmd.FileError("write", r.top, change.Prepare(ctx))
 	_, rerr := ready()
 	_, werr := who() // nobody to name is found before anything is written
 	_, derr := distinct()
 	if err = cmp.Or(err, rerr, werr, derr, r.free(len(d.Files) >= manyPaths)); err == nil && ctx.Err() != nil {
-		err = interrupted("write", ctx.Err())
+		err = gitcmd.Interrupted("write", ctx.Err())
 	}
 	if err == nil {
-		err = fileError("write", r.top, change.Replace())
+		err = gitcmd.FileError("write", r.top, change.Replace())
 	}
 	b, berr := objects()
 	if err != nil {
@@ -96,7 +97,7 @@ func (r *Repo) Commit(ctx context.Context, d promote.Delivery) (string, error) {
 	if hash == "" {
 		return "", &promote.NotCommitted{Err: cmp.Or(err, change.Sync())}
 	}
-	return hash, cmp.Or(err, fileError("write", r.top, change.Sync()), r.makeDurable(hash))
+	return hash, cmp.Or(err, gitcmd.FileError("write", r.top, change.Sync()), r.makeDurable(hash))
 }
 
 // record commits the files, which are in the working tree. Git commit has locks of
@@ -122,7 +123,7 @@ func checkDelivery(ctx context.Context, d promote.Delivery) error {
 	case strings.ContainsRune(d.Message, 0):
 		return &Error{Op: "git commit", Msg: "the commit message has a zero byte"}
 	case ctx.Err() != nil:
-		return interrupted("git commit", ctx.Err())
+		return gitcmd.Interrupted("git commit", ctx.Err())
 	}
 	return nil
 }
@@ -147,36 +148,20 @@ func tidy(message string) string {
 	return b.String()
 }
 
-// later runs fn beside the caller. The function that it returns waits for the
-// result.
-func later[T any](fn func() (T, error)) func() (T, error) {
-	var result T
-	var err error
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		result, err = fn()
-	}()
-	return func() (T, error) {
-		<-done
-		return result, err
-	}
-}
-
 // identity is whom a commit names, each with the time, as a commit has them.
 type identity struct{ author, committer string }
 
 // identity asks git whom to name.
 func (r *Repo) identity(ctx context.Context) (identity, error) {
 	ask := func(name string) (string, error) {
-		out, err := r.run(ctx, call{op: "find out who commits", args: []string{"var", name}, reads: true})
+		out, err := r.run(ctx, gitcmd.Call{Op: "find out who commits", Args: []string{"var", name}, Reads: true})
 		var e *Error
 		if errors.As(err, &e) && ctx.Err() == nil {
 			e.Hint = `git config user.name "Your Name" && git config user.email you@example.com`
 		}
 		return strings.TrimSpace(string(out)), err
 	}
-	committer := later(func() (string, error) { return ask("GIT_COMMITTER_IDENT") })
+	committer := gitcmd.Later(func() (string, error) { return ask("GIT_COMMITTER_IDENT") })
 	var who identity
 	var err, cerr error
 	who.author, err = ask("GIT_AUTHOR_IDENT")

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
 )
 
 func TestCommit(t *testing.T) {
@@ -253,7 +254,7 @@ func TestCommitUnbornAndLinked(t *testing.T) {
 	put(t, r.Root(), map[string]string{"x": "0"})
 	gitIn(t, r.Root(), "add", "x")
 	hash, err := r.Commit(t.Context(), delivery(t, r, map[string]string{"x": "1"}))
-	if err != nil || !isHash(hash) {
+	if err != nil || !gitcmd.IsHash(hash) {
 		t.Fatal(hash, err)
 	}
 	tree := filepath.Join(t.TempDir(), "linked")
@@ -333,7 +334,7 @@ func TestCommitIsNotInterrupted(t *testing.T) {
 		}
 	}()
 	d := delivery(t, r, map[string]string{"x": "2"})
-	if hash, err := r.Commit(ctx, d); err != nil || !isHash(hash) || ctx.Err() == nil {
+	if hash, err := r.Commit(ctx, d); err != nil || !gitcmd.IsHash(hash) || ctx.Err() == nil {
 		t.Error(hash, err, ctx.Err())
 	}
 }

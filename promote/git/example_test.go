@@ -3,7 +3,6 @@ package git_test
 import (
 	"context"
 	"fmt"
-	"github.com/kubepromote/kubepromote/promote/history"
 	"log"
 	"os"
 	"os/exec"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
+	"github.com/kubepromote/kubepromote/promote/history"
 )
 
 // Change a file and record it.

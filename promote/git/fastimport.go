@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
 )
 
 // newCommit is a commit to be made.
@@ -41,10 +42,10 @@ var errNotInParent = errors.New("not a file of the parent")
 func commitTree(ctx context.Context, gitDir string, c newCommit) (string, []treeFile, error) {
 	removeNoted(gitDir, c.store)
 	before := tempPacks(c.store)
-	p, err := start(ctx, gitDir, call{
-		op: "git fast-import", talks: true, env: []string{inEnglish, asStored},
+	p, err := gitcmd.Start(ctx, gitDir, gitcmd.Call{
+		Op: "git fast-import", Talks: true, Env: []string{gitcmd.InEnglish, gitcmd.AsStored},
 		// Told to ignore case, it takes one path for another.
-		args: durably("--git-dir="+gitDir, "-c", "core.ignoreCase=false", "fast-import", "--quiet", "--force", "--done", "--date-format=raw"),
+		Args: durably("--git-dir="+gitDir, "-c", "core.ignoreCase=false", "fast-import", "--quiet", "--force", "--done", "--date-format=raw"),
 	})
 	if err != nil {
 		return "", nil, err
@@ -54,13 +55,13 @@ func commitTree(ctx context.Context, gitDir string, c newCommit) (string, []tree
 		pack = newPack(c.store, before)
 		notePack(gitDir, pack)
 	})
-	_ = p.in.Close()
-	_, _ = io.Copy(io.Discard, p.out)
-	werr := p.wait()
+	_ = p.In.Close()
+	_, _ = io.Copy(io.Discard, p.Out)
+	werr := p.Wait()
 	_ = os.Remove(filepath.Join(gitDir, packNote))
 	if werr != nil {
 		// Git leaves a report, which nobody asked for, and its pack.
-		_ = os.Remove(filepath.Join(gitDir, fmt.Sprintf("fast_import_crash_%d", p.cmd.Process.Pid)))
+		_ = os.Remove(filepath.Join(gitDir, fmt.Sprintf("fast_import_crash_%d", p.Cmd.Process.Pid)))
 		if pack != "" {
 			_ = os.Remove(pack)
 		}
@@ -76,12 +77,12 @@ func commitTree(ctx context.Context, gitDir string, c newCommit) (string, []tree
 // importCommit talks to git. It sends the blobs and asks for their names, begins
 // the commit and asks for the parent's files, and then replaces these
 // (https://git-scm.com/docs/git-fast-import). Begun is called once git has begun a pack.
-func importCommit(p *process, c newCommit, begun func()) (string, []treeFile, error) {
-	asked := later(func() (struct{}, error) { return struct{}{}, sendFiles(p.in, c) })
+func importCommit(p *gitcmd.Process, c newCommit, begun func()) (string, []treeFile, error) {
+	asked := gitcmd.Later(func() (struct{}, error) { return struct{}{}, sendFiles(p.In, c) })
 	list := make([]treeFile, len(c.files))
 	for i := range list {
-		if list[i].now = p.line(); !isHash(list[i].now) {
-			return "", nil, p.unexpected(list[i].now)
+		if list[i].now = p.Line(); !gitcmd.IsHash(list[i].now) {
+			return "", nil, p.Unexpected(list[i].now)
 		}
 		if i == 0 {
 			begun()
@@ -89,12 +90,12 @@ func importCommit(p *process, c newCommit, begun func()) (string, []treeFile, er
 	}
 	missing := error(nil)
 	for i := range list {
-		answer := p.line() // mode, kind, name, a tab, the path; or "missing", the path
+		answer := p.Line() // mode, kind, name, a tab, the path; or "missing", the path
 		fields := strings.Fields(answer)
 		switch {
 		case answer == "":
-			return "", nil, p.unexpected(answer)
-		case len(fields) < 4 || fields[1] != "blob" || !isHash(fields[2]) || fields[0] != "100644" && fields[0] != "100755":
+			return "", nil, p.Unexpected(answer)
+		case len(fields) < 4 || fields[1] != "blob" || !gitcmd.IsHash(fields[2]) || fields[0] != "100644" && fields[0] != "100755":
 			missing = errNotInParent
 		default:
 			list[i].mode, list[i].was = fields[0], fields[2]
@@ -103,7 +104,7 @@ func importCommit(p *process, c newCommit, begun func()) (string, []treeFile, er
 	if _, err := asked(); err != nil {
 		return "", nil, err
 	}
-	w := bufio.NewWriter(p.in)
+	w := bufio.NewWriter(p.In)
 	if missing == nil {
 		for i, f := range c.files {
 			fmt.Fprintf(w, "M %s :%d %s\n", list[i].mode, i+2, quotePath(f.Path))
@@ -113,9 +114,9 @@ func importCommit(p *process, c newCommit, begun func()) (string, []treeFile, er
 	if err := w.Flush(); err != nil {
 		return "", nil, err
 	}
-	hash := p.line()
-	if !isHash(hash) {
-		return "", nil, p.unexpected(hash)
+	hash := p.Line()
+	if !gitcmd.IsHash(hash) {
+		return "", nil, p.Unexpected(hash)
 	}
 	return hash, list, missing
 }
@@ -142,5 +143,5 @@ func quotePath(path string) string { return `"` + pathQuoter.Replace(path) + `"`
 
 // deleteRef deletes a temporary reference. If it is left, the next commit takes it.
 func deleteRef(ctx context.Context, gitDir, ref string) {
-	_, _ = runIn(ctx, gitDir, call{op: "git update-ref", args: []string{"--git-dir=" + gitDir, "update-ref", "-d", ref}, env: []string{inEnglish}})
+	_, _ = gitcmd.Run(ctx, gitDir, gitcmd.Call{Op: "git update-ref", Args: []string{"--git-dir=" + gitDir, "update-ref", "-d", ref}, Env: []string{gitcmd.InEnglish}})
 }

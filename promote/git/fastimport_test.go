@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
 )
 
 // A commit needs no working tree, and may be on top of any commit. The files keep
@@ -89,7 +90,7 @@ func TestCommitTreeRefuses(t *testing.T) {
 		}
 		noTrace(t, r)
 	}
-	if hash, _, err := commitTree(t.Context(), r.gitDir, good); err != nil || !isHash(hash) {
+	if hash, _, err := commitTree(t.Context(), r.gitDir, good); err != nil || !gitcmd.IsHash(hash) {
 		t.Error(hash, err)
 	}
 }

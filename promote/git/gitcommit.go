@@ -14,6 +14,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/internal/files"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
 )
 
 // gitCommit has git commit record the files.
@@ -67,12 +68,12 @@ func (r *Repo) runCommit(ctx context.Context, d promote.Delivery) error {
 	// Standard input holds the paths: there may be more than a command line takes.
 	message, err := os.CreateTemp("", "kubepromote-message-")
 	if err != nil {
-		return fileError("write", "the commit message", err)
+		return gitcmd.FileError("write", "the commit message", err)
 	}
 	defer os.Remove(message.Name())
 	_, err = message.WriteString(d.Message)
 	if err = errors.Join(err, message.Close()); err != nil {
-		return fileError("write", "the commit message", err)
+		return gitcmd.FileError("write", "the commit message", err)
 	}
 	paths := pathsOf(d.Files)
 	// Git looks at the files itself: a monitor may not have heard of them yet. What
@@ -85,16 +86,16 @@ func (r *Repo) runCommit(ctx context.Context, d promote.Delivery) error {
 	}
 	args = append(args, "commit", "--quiet", "--only", "--pathspec-from-file=-", "--pathspec-file-nul", "-F", message.Name(), "--cleanup=verbatim")
 	// Literally, but not by the environment, which hooks would inherit.
-	specs := literal + strings.Join(paths, "\x00"+literal) + "\x00"
+	specs := gitcmd.Literal + strings.Join(paths, "\x00"+gitcmd.Literal) + "\x00"
 	begin := time.Now()
-	p, err := start(ctx, r.top, call{op: "git commit", args: args, stdin: strings.NewReader(specs)})
+	p, err := gitcmd.Start(ctx, r.top, gitcmd.Call{Op: "git commit", Args: args, Stdin: strings.NewReader(specs)})
 	if err != nil {
 		return err
 	}
-	_, _ = io.Copy(io.Discard, p.out)
-	if err = p.wait(); err != nil {
-		if exitCode(err) < 0 {
-			r.clearLocks(p.cmd.Process.Pid, begin)
+	_, _ = io.Copy(io.Discard, p.Out)
+	if err = p.Wait(); err != nil {
+		if gitcmd.ExitCode(err) < 0 {
+			r.clearLocks(p.Cmd.Process.Pid, begin)
 		}
 		r.clearObjects(begin)
 	}
@@ -105,7 +106,7 @@ func (r *Repo) runCommit(ctx context.Context, d promote.Delivery) error {
 type commitID struct{ hash, parents string }
 
 func (r *Repo) head(ctx context.Context) (commitID, error) {
-	out, err := r.run(ctx, call{op: "git rev-list", args: []string{"rev-list", "--parents", "--max-count=1", "HEAD", "--"}, reads: true, env: []string{asStored}})
+	out, err := r.run(ctx, gitcmd.Call{Op: "git rev-list", Args: []string{"rev-list", "--parents", "--max-count=1", "HEAD", "--"}, Reads: true, Env: []string{gitcmd.AsStored}})
 	hash, parents, _ := strings.Cut(strings.TrimSpace(string(out)), " ")
 	return commitID{hash, parents}, err
 }
@@ -119,7 +120,7 @@ func (r *Repo) unchanged(list []promote.File) error {
 			return err
 		}
 		if !bytes.Equal(data, f.Data) {
-			return &Error{Msg: clean(f.Path) + " has been changed by somebody else in the meantime", Hint: "run the same command again"}
+			return &Error{Msg: gitcmd.Clean(f.Path) + " has been changed by somebody else in the meantime", Hint: "run the same command again"}
 		}
 	}
 	return nil
@@ -142,7 +143,7 @@ func (r *Repo) holds(ctx context.Context, commit string, list []promote.File) er
 			return err
 		}
 		if !same {
-			return &Error{Msg: fmt.Sprintf("commit %.9s does not hold what was planned for %s", commit, clean(f.Path)), Hint: "git show " + commit}
+			return &Error{Msg: fmt.Sprintf("commit %.9s does not hold what was planned for %s", commit, gitcmd.Clean(f.Path)), Hint: "git show " + commit}
 		}
 	}
 	return nil
@@ -154,8 +155,8 @@ func (r *Repo) isAsPlanned(ctx context.Context, commit string, d promote.Deliver
 	unreadable := func(err error) error {
 		return &Error{Msg: "commit " + commit + " was made and could not be read back: " + files.Reason(err), Err: err}
 	}
-	out, err := r.run(ctx, call{op: "git diff-tree", reads: true, env: []string{asStored},
-		args: []string{"diff-tree", "-r", "-z", "--root", "--no-commit-id", "--no-renames", "--name-only", commit}})
+	out, err := r.run(ctx, gitcmd.Call{Op: "git diff-tree", Reads: true, Env: []string{gitcmd.AsStored},
+		Args: []string{"diff-tree", "-r", "-z", "--root", "--no-commit-id", "--no-renames", "--name-only", commit}})
 	if err != nil {
 		return unreadable(err)
 	}
@@ -163,14 +164,14 @@ func (r *Repo) isAsPlanned(ctx context.Context, commit string, d promote.Deliver
 	for name := range strings.SplitSeq(string(out), "\x00") {
 		// A file may have taken the place of a directory.
 		if name != "" && !slices.ContainsFunc(planned, func(p string) bool { return name == p || strings.HasPrefix(name, p+"/") }) {
-			return &Error{Msg: fmt.Sprintf("commit %.9s also holds %s, which a hook has put there", commit, clean(name)), Hint: "git show " + commit}
+			return &Error{Msg: fmt.Sprintf("commit %.9s also holds %s, which a hook has put there", commit, gitcmd.Clean(name)), Hint: "git show " + commit}
 		}
 	}
 	if d.Check == nil {
 		return nil
 	}
-	out, err = r.run(ctx, call{op: "git log", reads: true, env: []string{asStored},
-		args: []string{"log", "-1", "--format=%B", "--encoding=UTF-8", "--no-show-signature", "--no-notes", "--no-color", commit}})
+	out, err = r.run(ctx, gitcmd.Call{Op: "git log", Reads: true, Env: []string{gitcmd.AsStored},
+		Args: []string{"log", "-1", "--format=%B", "--encoding=UTF-8", "--no-show-signature", "--no-notes", "--no-color", commit}})
 	if err != nil {
 		return unreadable(err)
 	}
@@ -183,14 +184,14 @@ func (r *Repo) isAsPlanned(ctx context.Context, commit string, d promote.Deliver
 // storedAs tells whether a commit has what git makes of a file's bytes: a clean filter,
 // such as that of LFS, and ident store others.
 func (r *Repo) storedAs(ctx context.Context, commit string, f promote.File) (bool, error) {
-	made, err := r.run(ctx, call{op: "git hash-object", reads: true, stdin: bytes.NewReader(f.Data),
-		args: []string{"hash-object", "--stdin", "--path=" + f.Path}})
+	made, err := r.run(ctx, gitcmd.Call{Op: "git hash-object", Reads: true, Stdin: bytes.NewReader(f.Data),
+		Args: []string{"hash-object", "--stdin", "--path=" + f.Path}})
 	if err != nil {
 		return false, err
 	}
-	has, err := r.run(ctx, call{op: "git rev-parse", reads: true, env: []string{asStored},
-		args: []string{"rev-parse", "--verify", "--quiet", "--end-of-options", commit + ":" + f.Path}})
-	if exitCode(err) == 1 { // the commit has no such file
+	has, err := r.run(ctx, gitcmd.Call{Op: "git rev-parse", Reads: true, Env: []string{gitcmd.AsStored},
+		Args: []string{"rev-parse", "--verify", "--quiet", "--end-of-options", commit + ":" + f.Path}})
+	if gitcmd.ExitCode(err) == 1 { // the commit has no such file
 		return false, nil
 	}
 	return bytes.Equal(made, has), err
@@ -206,7 +207,7 @@ func (r *Repo) refused(ctx context.Context, paths []string, err error) error {
 	}
 	// Git gave no reason: it prints nothing when there is nothing to commit. It was
 	// not ended, which has another status.
-	if strings.HasPrefix(e.Msg, "git: ") && exitCode(err) == 1 {
+	if strings.HasPrefix(e.Msg, "git: ") && gitcmd.ExitCode(err) == 1 {
 		state, serr := r.State(ctx, paths)
 		if serr == nil && len(state.Dirty) == 0 {
 			return &Error{Op: "git commit", Msg: "nothing to commit, the files are as in the head", Err: err}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kubepromote/kubepromote/internal/files"
+	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
 )
 
 // free finds, before anything is written, another git that is at work or was ended in
@@ -19,7 +20,7 @@ import (
 func (r *Repo) free(packed bool) error {
 	for _, dir := range []string{r.gitDir, r.common, r.store} {
 		if err := writable(dir); err != nil {
-			return &Error{Op: "write to git's directory " + clean(dir), Msg: files.Reason(err), Err: err}
+			return &Error{Op: "write to git's directory " + gitcmd.Clean(dir), Msg: files.Reason(err), Err: err}
 		}
 	}
 	return r.locked(packed)
@@ -39,7 +40,7 @@ func (r *Repo) locked(packed bool) error {
 			if made.IsZero() || info.ModTime().Before(made) {
 				made = info.ModTime()
 			}
-			quoted = append(quoted, quote(name))
+			quoted = append(quoted, gitcmd.Quote(name))
 		}
 	}
 	if len(found) == 0 {
@@ -48,7 +49,7 @@ func (r *Repo) locked(packed bool) error {
 	// Git commit leaves another one beside that of the index.
 	also, _ := filepath.Glob(filepath.Join(r.gitDir, "next-index-*.lock"))
 	for _, name := range also {
-		quoted = append(quoted, quote(name))
+		quoted = append(quoted, gitcmd.Quote(name))
 	}
 	age := time.Since(made).Round(time.Second)
 	return &Error{Op: "git commit", Hint: "wait for it, or rm " + strings.Join(quoted, " "),

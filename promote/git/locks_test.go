@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
 )
 
 // Locks of others are found before anything is written, and told with their age and
@@ -28,7 +30,7 @@ func TestCommitLocked(t *testing.T) {
 			d := delivery(t, r, next)
 			_, err := r.Commit(t.Context(), d)
 			wantError(t, err, filepath.Base(lock)+", made 3h0m")
-			if hint := err.(*Error).Hint; hint != "wait for it, or rm "+quote(at) {
+			if hint := err.(*Error).Hint; hint != "wait for it, or rm "+gitcmd.Quote(at) {
 				t.Errorf("%s: hint %q", lock, hint)
 			}
 			for name, was := range files {

@@ -3,11 +3,13 @@ package git
 import (
 	"context"
 	"errors"
-	"github.com/kubepromote/kubepromote/promote/history"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
+	"github.com/kubepromote/kubepromote/promote/history"
 )
 
 // logFormat has every field end with a zero byte, which none can hold.
@@ -57,7 +59,7 @@ func (r *Repo) Commits(ctx context.Context, pathspecs []string, visit func(histo
 	case err != nil || stopped || len(cut) == 0:
 		return err
 	}
-	out, err := r.run(ctx, call{op: "git rev-list", args: []string{"rev-list", "--first-parent", "--max-parents=0", "HEAD", "--"}, reads: true, env: []string{asStored}})
+	out, err := r.run(ctx, gitcmd.Call{Op: "git rev-list", Args: []string{"rev-list", "--first-parent", "--max-parents=0", "HEAD", "--"}, Reads: true, Env: []string{gitcmd.AsStored}})
 	if oldest := strings.TrimSpace(string(out)); err == nil && cut[oldest] {
 		return &history.Truncated{Commit: oldest}
 	}
@@ -67,34 +69,34 @@ func (r *Repo) Commits(ctx context.Context, pathspecs []string, visit func(histo
 // Merged visits what a merge has brought to its first parent, as far as it touches
 // the pathspecs, newest first and without merges.
 func (r *Repo) Merged(ctx context.Context, merge string, pathspecs []string, visit func(history.Commit) (bool, error)) error {
-	if !isHash(merge) {
-		return &Error{Msg: "not an object name: " + clean(merge)}
+	if !gitcmd.IsHash(merge) {
+		return &Error{Msg: "not an object name: " + gitcmd.Clean(merge)}
 	}
 	return r.log(ctx, "--no-merges", []string{merge, "^" + merge + "^1"}, pathspecs, visit)
 }
 
 // log visits the commits that the revisions name.
 func (r *Repo) log(ctx context.Context, option string, revisions, pathspecs []string, visit func(history.Commit) (bool, error)) error {
-	c := call{op: "git log", args: append(logArgs(), option), reads: true, env: []string{asStored}}
+	c := gitcmd.Call{Op: "git log", Args: append(logArgs(), option), Reads: true, Env: []string{gitcmd.AsStored}}
 	if err := addPathspecs(&c, revisions, pathspecs); err != nil {
 		return err
 	}
-	p, err := start(ctx, r.top, c)
+	p, err := gitcmd.Start(ctx, r.top, c)
 	if err != nil {
 		return err
 	}
-	parser := newLogParser(p.out)
+	parser := newLogParser(p.Out)
 	for {
 		commit, err := parser.next()
 		if errors.Is(err, io.EOF) {
-			return p.wait()
+			return p.Wait()
 		}
 		more := false
 		if err == nil {
 			more, err = visit(commit)
 		}
 		if err != nil || !more {
-			p.stop()
+			p.Stop()
 			return err
 		}
 	}
@@ -104,7 +106,7 @@ func (r *Repo) log(ctx context.Context, option string, revisions, pathspecs []st
 func (r *Repo) cutOff() (map[string]bool, error) {
 	data, err := os.ReadFile(filepath.Join(r.common, "shallow"))
 	if err != nil && !notExist(err) {
-		return nil, fileError("read", "the list of a shallow clone's ends", err)
+		return nil, gitcmd.FileError("read", "the list of a shallow clone's ends", err)
 	}
 	cut := map[string]bool{}
 	for line := range strings.Lines(string(data)) {
@@ -115,7 +117,7 @@ func (r *Repo) cutOff() (map[string]bool, error) {
 
 // addPathspecs gives the pathspecs as arguments, or through stdin if they are
 // too many for that.
-func addPathspecs(c *call, revisions, pathspecs []string) error {
+func addPathspecs(c *gitcmd.Call, revisions, pathspecs []string) error {
 	size := 0
 	for _, spec := range pathspecs {
 		size += len(spec) + 1
@@ -124,15 +126,15 @@ func addPathspecs(c *call, revisions, pathspecs []string) error {
 		}
 	}
 	if size <= maxArgs {
-		c.args = append(append(append(c.args, revisions...), "--"), pathspecs...)
+		c.Args = append(append(append(c.Args, revisions...), "--"), pathspecs...)
 		return nil
 	}
 	all := strings.Join(pathspecs, "\n")
 	if strings.Count(all, "\n") != len(pathspecs)-1 {
 		return &Error{Op: "git log", Msg: "so many pathspecs cannot hold newlines"}
 	}
-	c.args = append(c.args, "--stdin")
-	c.stdin = strings.NewReader(strings.Join(revisions, "\n") + "\n--\n" + all + "\n")
+	c.Args = append(c.Args, "--stdin")
+	c.Stdin = strings.NewReader(strings.Join(revisions, "\n") + "\n--\n" + all + "\n")
 	return nil
 }
 

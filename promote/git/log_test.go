@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/kubepromote/kubepromote/promote/history"
 	"io"
 	"path/filepath"
 	"strings"
@@ -13,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
+	"github.com/kubepromote/kubepromote/promote/history"
 )
 
 // gitHistory makes a repository with a merge and gives the hashes, newest first.
@@ -151,11 +152,11 @@ func FuzzLogParse(f *testing.F) {
 			if err != nil {
 				return
 			}
-			if !isHash(c.Hash) {
+			if !gitcmd.IsHash(c.Hash) {
 				t.Fatalf("hash %q", c.Hash)
 			}
 			for _, file := range c.Files {
-				if file.Path == "" || file.Old == "" && file.New == "" || file.Old != "" && !isHash(file.Old) {
+				if file.Path == "" || file.Old == "" && file.New == "" || file.Old != "" && !gitcmd.IsHash(file.Old) {
 					t.Fatalf("%+v", file)
 				}
 			}

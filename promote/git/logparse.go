@@ -3,11 +3,13 @@ package git
 import (
 	"bufio"
 	"errors"
-	"github.com/kubepromote/kubepromote/promote/history"
 	"io"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
+	"github.com/kubepromote/kubepromote/promote/history"
 )
 
 // Bounds of what one commit may take of the memory.
@@ -45,7 +47,7 @@ func (p *logParser) next() (history.Commit, error) {
 		p.hash = hash
 	}
 	c.Hash, p.hash = p.hash, ""
-	if !isHash(c.Hash) {
+	if !gitcmd.IsHash(c.Hash) {
 		return c, unexpected(c.Hash)
 	}
 	if err := p.header(&c); err != nil {
@@ -109,7 +111,7 @@ func (p *logParser) files(c *history.Commit) error {
 func parseRaw(field string) (history.FileVersion, bool, error) {
 	var v history.FileVersion
 	parts := strings.Split(strings.TrimPrefix(field, ":"), " ")
-	if len(parts) != 5 || !isHash(parts[2]) || !isHash(parts[3]) {
+	if len(parts) != 5 || !gitcmd.IsHash(parts[2]) || !gitcmd.IsHash(parts[3]) {
 		return v, false, unexpected(field)
 	}
 	v.Old = blobOf(parts[0], parts[2])
@@ -173,5 +175,5 @@ func (p *logParser) field(limit int) (string, error) {
 }
 
 func unexpected(what string) error {
-	return &Error{Op: "git log", Msg: "unexpected output: " + clean(what), Err: io.ErrUnexpectedEOF}
+	return &Error{Op: "git log", Msg: "unexpected output: " + gitcmd.Clean(what), Err: io.ErrUnexpectedEOF}
 }

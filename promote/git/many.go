@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
 )
 
 // manyPaths is from how many files on a commit is made by git fast-import. Git
@@ -55,11 +56,11 @@ func (r *Repo) plan(ctx context.Context, d promote.Delivery) (plan, error) {
 	}
 	paths := pathsOf(d.Files)
 	checks := []func() (bool, error){
-		later(func() (bool, error) { return r.storedAsTheyAre(ctx, paths) }),
-		later(func() (bool, error) { return r.withoutHooks(ctx) }),
-		later(func() (bool, error) { return r.withoutReplacements(ctx) }),
+		gitcmd.Later(func() (bool, error) { return r.storedAsTheyAre(ctx, paths) }),
+		gitcmd.Later(func() (bool, error) { return r.withoutHooks(ctx) }),
+		gitcmd.Later(func() (bool, error) { return r.withoutReplacements(ctx) }),
 	}
-	index := later(func() (map[string]staged, error) { return r.staged(ctx, paths) })
+	index := gitcmd.Later(func() (map[string]staged, error) { return r.staged(ctx, paths) })
 	set, err := r.settings(ctx)
 	plain := set.plain
 	for _, check := range checks {
@@ -88,7 +89,7 @@ func (r *Repo) withoutHooks(ctx context.Context) (bool, error) {
 
 // withoutReplacements tells that no object stands for another.
 func (r *Repo) withoutReplacements(ctx context.Context) (bool, error) {
-	out, err := r.run(ctx, call{op: "git replace", args: []string{"replace", "--list"}, reads: true})
+	out, err := r.run(ctx, gitcmd.Call{Op: "git replace", Args: []string{"replace", "--list"}, Reads: true})
 	return len(out) == 0, err
 }
 
@@ -103,9 +104,9 @@ type settings struct {
 
 func (r *Repo) settings(ctx context.Context) (settings, error) {
 	s := settings{plain: true, maintain: true}
-	out, err := r.run(ctx, call{op: "git config", reads: true, args: []string{"config", "-z", "--get-regexp",
+	out, err := r.run(ctx, gitcmd.Call{Op: "git config", Reads: true, Args: []string{"config", "-z", "--get-regexp",
 		`^(core\.splitindex|index\.sparse|hook\..*|commit\.gpgsign|i18n\.commitencoding|maintenance\.auto)$`}})
-	if err != nil && exitCode(err) != 1 { // 1: nothing of it is set
+	if err != nil && gitcmd.ExitCode(err) != 1 { // 1: nothing of it is set
 		return s, err
 	}
 	// The last value of a key counts.
@@ -137,8 +138,8 @@ func isOff(value string) bool {
 
 // storedAsTheyAre tells that git has no filter for any of the files.
 func (r *Repo) storedAsTheyAre(ctx context.Context, paths []string) (bool, error) {
-	out, err := r.run(ctx, call{op: "git check-attr", stdin: strings.NewReader(strings.Join(paths, "\x00") + "\x00"),
-		args: []string{"check-attr", "--stdin", "-z", "filter", "ident", "working-tree-encoding"}, reads: true})
+	out, err := r.run(ctx, gitcmd.Call{Op: "git check-attr", Stdin: strings.NewReader(strings.Join(paths, "\x00") + "\x00"),
+		Args: []string{"check-attr", "--stdin", "-z", "filter", "ident", "working-tree-encoding"}, Reads: true})
 	if err != nil {
 		return false, err
 	}
@@ -155,7 +156,7 @@ func (r *Repo) storedAsTheyAre(ctx context.Context, paths []string) (bool, error
 // staged gives what the index has of the files. One that it does not have, that it
 // has in conflict, or that git is told not to look at, is errNotMade.
 func (r *Repo) staged(ctx context.Context, paths []string) (map[string]staged, error) {
-	out, err := r.run(ctx, call{op: "git ls-files", args: append([]string{"ls-files", "-s", "-v", "-z", "--"}, covering(paths)...), reads: true})
+	out, err := r.run(ctx, gitcmd.Call{Op: "git ls-files", Args: append([]string{"ls-files", "-s", "-v", "-z", "--"}, covering(paths)...), Reads: true})
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
 )
 
 // moveHead makes the commit the head, if that still is the one that the commit
@@ -49,10 +50,10 @@ func (r *Repo) moveHead(ctx context.Context, d promote.Delivery, b built) (strin
 	}
 	// Git takes the files for changed until it looks at them. Its status says that
 	// others are changed.
-	_, _ = r.run(ctx, call{op: "git update-index", args: durably("update-index", "-q", "--refresh"), env: []string{inEnglish}})
+	_, _ = r.run(ctx, gitcmd.Call{Op: "git update-index", Args: durably("update-index", "-q", "--refresh"), Env: []string{gitcmd.InEnglish}})
 	if b.maintain {
 		// Git commit ignores how it ends, too.
-		_, _ = r.run(ctx, call{op: "git maintenance", args: []string{"maintenance", "run", "--auto", "--quiet"}})
+		_, _ = r.run(ctx, gitcmd.Call{Op: "git maintenance", Args: []string{"maintenance", "run", "--auto", "--quiet"}})
 	}
 	return b.commit, nil
 }
@@ -60,20 +61,20 @@ func (r *Repo) moveHead(ctx context.Context, d promote.Delivery, b built) (strin
 // stage puts entries into the index: mode, blob, a tab, the path.
 func (r *Repo) stage(ctx context.Context, entries []string) error {
 	begin := time.Now()
-	_, err := r.run(ctx, call{op: "git update-index", args: durably("update-index", "-z", "--index-info"), env: []string{inEnglish},
-		stdin: strings.NewReader(strings.Join(entries, "\x00") + "\x00")})
-	if err != nil && exitCode(err) < 0 {
+	_, err := r.run(ctx, gitcmd.Call{Op: "git update-index", Args: durably("update-index", "-z", "--index-info"), Env: []string{gitcmd.InEnglish},
+		Stdin: strings.NewReader(strings.Join(entries, "\x00") + "\x00")})
+	if err != nil && gitcmd.ExitCode(err) < 0 {
 		r.clearIndexLock(begin)
 	}
 	return err
 }
 
 // refUpdate is a change of references that git is ready to make.
-type refUpdate struct{ *process }
+type refUpdate struct{ *gitcmd.Process }
 
 // beginUpdate has git run; nothing is locked yet.
 func (r *Repo) beginUpdate(ctx context.Context, reason string) (*refUpdate, error) {
-	p, err := start(ctx, r.top, call{op: "git update-ref", talks: true, args: durably("update-ref", "-m", reason, "--stdin"), env: []string{inEnglish}})
+	p, err := gitcmd.Start(ctx, r.top, gitcmd.Call{Op: "git update-ref", Talks: true, Args: durably("update-ref", "-m", reason, "--stdin"), Env: []string{gitcmd.InEnglish}})
 	if err != nil {
 		return nil, err
 	}
@@ -84,16 +85,16 @@ func (r *Repo) beginUpdate(ctx context.Context, reason string) (*refUpdate, erro
 // say gives git a command, or several of which the last is answered, and waits for
 // the answer, "COMMAND: ok". After an error git has ended.
 func (u *refUpdate) say(command string) error {
-	_, err := io.WriteString(u.in, command+"\n")
-	answer := u.line()
+	_, err := io.WriteString(u.In, command+"\n")
+	answer := u.Line()
 	if err == nil && strings.HasSuffix(answer, ": ok") {
 		return nil
 	}
-	_ = u.in.Close()
-	if werr := u.wait(); werr != nil {
+	_ = u.In.Close()
+	if werr := u.Wait(); werr != nil {
 		return werr // it says why
 	}
-	return u.unexpected(answer)
+	return u.Unexpected(answer)
 }
 
 // commit makes the change.
@@ -107,6 +108,6 @@ func (u *refUpdate) commit() error {
 
 // abandon gives the locks back.
 func (u *refUpdate) abandon() {
-	_ = u.in.Close()
-	_ = u.wait()
+	_ = u.In.Close()
+	_ = u.Wait()
 }

@@ -10,67 +10,25 @@ import (
 	"strings"
 
 	"github.com/kubepromote/kubepromote/internal/files"
+	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
 )
-
-// checkPath refuses what must not be read or written, whatever the file system
-// says: paths out of the tree, and git's own files. The root itself is not a
-// file and refused as well.
-func checkPath(name string) error {
-	switch {
-	case name == "":
-		return &Error{Msg: "empty path"}
-	case strings.ContainsRune(name, 0):
-		return &Error{Msg: "path " + clean(name) + " has a zero byte"}
-	case path.IsAbs(name), !filepath.IsLocal(filepath.FromSlash(name)):
-		return leadsOut(name)
-	case filepath.Separator != '/' && strings.ContainsRune(name, filepath.Separator):
-		return &Error{Msg: "path " + clean(name) + " must be written with slashes"}
-	}
-	for elem := range strings.SplitSeq(name, "/") {
-		switch {
-		case elem == "..":
-			return leadsOut(name)
-		case elem == "" || elem == ".":
-			return &Error{Msg: "path " + clean(name) + " is not clean", Hint: path.Clean(name)}
-		case isGit(elem):
-			return &Error{Msg: clean(name) + " belongs to git itself"}
-		}
-	}
-	return nil
-}
-
-func checkPaths(names []string) error {
-	for _, name := range names {
-		if err := checkPath(name); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// isGit tells whether a path element is git's directory on any file system:
-// some ignore case, and Windows drops final dots and blanks and has short names.
-func isGit(elem string) bool {
-	elem = strings.TrimRight(elem, ". ")
-	return strings.EqualFold(elem, ".git") || strings.EqualFold(elem, "git~1")
-}
 
 // checkParents refuses paths that git does not see where they seem to be: behind
 // a symbolic link, or in another repository inside this one.
 func (r *Repo) checkParents(names []string) error {
 	err := files.CheckParents(r.root, names, func(name, dir string) error {
 		if _, err := os.Lstat(filepath.Join(r.top, filepath.FromSlash(dir), ".git")); err == nil {
-			return &Error{Msg: clean(name) + " belongs to another repository, at " + clean(dir)}
+			return &Error{Msg: gitcmd.Clean(name) + " belongs to another repository, at " + gitcmd.Clean(dir)}
 		}
 		return nil
 	})
-	return fileError("look at", "the files", err)
+	return gitcmd.FileError("look at", "the files", err)
 }
 
 // checkCase refuses paths that git, told to ignore case, takes for others that it
 // knows: it would commit one file's bytes in the place of another one.
 func (r *Repo) checkCase(ctx context.Context, names []string) error {
-	out, err := r.run(ctx, call{op: "git config", args: []string{"config", "--type=bool", "--default=false", "--get", "core.ignoreCase"}, reads: true})
+	out, err := r.run(ctx, gitcmd.Call{Op: "git config", Args: []string{"config", "--type=bool", "--default=false", "--get", "core.ignoreCase"}, Reads: true})
 	if err != nil || strings.TrimSpace(string(out)) != "true" {
 		return err
 	}
@@ -80,7 +38,7 @@ func (r *Repo) checkCase(ctx context.Context, names []string) error {
 			ours[asciiLower(at)] = at
 		}
 	}
-	out, err = r.run(ctx, call{op: "git ls-files", args: []string{"ls-files", "-z"}, reads: true})
+	out, err = r.run(ctx, gitcmd.Call{Op: "git ls-files", Args: []string{"ls-files", "-z"}, Reads: true})
 	if err != nil {
 		return err
 	}
@@ -95,7 +53,7 @@ func (r *Repo) checkCase(ctx context.Context, names []string) error {
 }
 
 func (r *Repo) sameButForCase(a, b string) error {
-	e := &Error{Msg: clean(a) + " and " + clean(b) + " differ in upper and lower case only, and git is told to ignore that (core.ignoreCase)", Hint: "git mv one of them"}
+	e := &Error{Msg: gitcmd.Clean(a) + " and " + gitcmd.Clean(b) + " differ in upper and lower case only, and git is told to ignore that (core.ignoreCase)", Hint: "git mv one of them"}
 	first, err := r.root.Lstat(a)
 	second, err2 := r.root.Lstat(b)
 	if err == nil && err2 == nil && !os.SameFile(first, second) {
@@ -137,7 +95,7 @@ func (r *Repo) reachesGit(name string) bool {
 			return false
 		}
 		for part := range strings.SplitSeq(filepath.ToSlash(rel), "/") {
-			if isGit(part) {
+			if gitcmd.IsGit(part) {
 				return true
 			}
 		}

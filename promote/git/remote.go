@@ -4,13 +4,15 @@ import (
 	"context"
 	"net/url"
 	"strings"
+
+	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
 )
 
 // Remote gives the URL of the repository that the remote origin names, without
 // user names, passwords and tokens; empty where there is none, or one that is a
 // path of this machine. The form user@host:path is given as ssh://host/path.
 func (r *Repo) Remote(ctx context.Context) (string, error) {
-	out, err := r.run(ctx, call{op: "read the remote", args: []string{"config", "--get", "--default", "", "remote.origin.url"}, reads: true})
+	out, err := r.run(ctx, gitcmd.Call{Op: "read the remote", Args: []string{"config", "--get", "--default", "", "remote.origin.url"}, Reads: true})
 	if err != nil {
 		return "", err
 	}

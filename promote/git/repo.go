@@ -3,12 +3,13 @@ package git
 import (
 	"context"
 	"errors"
-	"github.com/kubepromote/kubepromote/promote/history"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
+	"github.com/kubepromote/kubepromote/promote/history"
 )
 
 var (
@@ -33,7 +34,7 @@ type Repo struct {
 func Open(ctx context.Context, dir string) (*Repo, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
-		return nil, fileError("open", dir, err)
+		return nil, gitcmd.FileError("open", dir, err)
 	}
 	answer, err := locate(ctx, abs)
 	if err != nil {
@@ -48,7 +49,7 @@ func Open(ctx context.Context, dir string) (*Repo, error) {
 		prefix: strings.TrimSuffix(answer[5], "/"),
 	}
 	if r.root, err = os.OpenRoot(r.top); err != nil {
-		return nil, fileError("open", r.top, err)
+		return nil, gitcmd.FileError("open", r.top, err)
 	}
 	return r, nil
 }
@@ -66,7 +67,7 @@ func locate(ctx context.Context, dir string) ([]string, error) {
 	if len(answers) == len(questions) {
 		return answers, nil
 	}
-	if old := tooOld(ctx); old != "" {
+	if old := gitcmd.TooOld(ctx); old != "" {
 		return nil, &Error{Msg: "git " + old + " is too old, 2.38 or newer is needed", Hint: "git --version"}
 	}
 	answers = nil
@@ -86,7 +87,7 @@ func locate(ctx context.Context, dir string) ([]string, error) {
 func revParse(ctx context.Context, dir string, questions ...string) (string, error) {
 	args := []string{"-c", "safe.bareRepository=explicit", "rev-parse", "--path-format=absolute"}
 	args = append(args, strings.Fields(strings.Join(questions, " "))...)
-	out, err := runIn(ctx, dir, call{op: "open " + clean(dir), args: args, reads: true})
+	out, err := gitcmd.Run(ctx, dir, gitcmd.Call{Op: "open " + gitcmd.Clean(dir), Args: args, Reads: true})
 	return strings.TrimSuffix(string(out), "\n"), err
 }
 
@@ -98,22 +99,14 @@ func notOpened(ctx context.Context, dir string, err error) error {
 	}
 	switch {
 	case strings.HasPrefix(e.Msg, "not a git repository"):
-		return &Error{Msg: clean(dir) + " is not in a git repository", Hint: "git init", Err: err}
+		return &Error{Msg: gitcmd.Clean(dir) + " is not in a git repository", Hint: "git init", Err: err}
 	case strings.Contains(e.Msg, "must be run in a work tree"), strings.Contains(e.Msg, "cannot use bare repository"):
-		return &Error{Msg: clean(dir) + " is in a bare repository or in a git directory, without files to edit",
-			Hint: "git clone " + quote(clean(dir)), Err: err}
+		return &Error{Msg: gitcmd.Clean(dir) + " is in a bare repository or in a git directory, without files to edit",
+			Hint: "git clone " + gitcmd.Quote(gitcmd.Clean(dir)), Err: err}
 	case strings.HasPrefix(e.Msg, "cannot change to"):
-		return &Error{Msg: clean(dir) + " is not a directory that can be entered", Err: err}
+		return &Error{Msg: gitcmd.Clean(dir) + " is not a directory that can be entered", Err: err}
 	}
 	return err
-}
-
-// quote makes a path safe to paste into a shell.
-func quote(s string) string {
-	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-") == "" && !strings.HasPrefix(s, "-") {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // Root gives the absolute path of the work tree.
@@ -125,3 +118,11 @@ func (r *Repo) Prefix() string { return r.prefix }
 
 // Close releases the handles on the work tree.
 func (r *Repo) Close() error { return r.root.Close() }
+
+func (r *Repo) run(ctx context.Context, c gitcmd.Call) ([]byte, error) {
+	return gitcmd.Run(ctx, r.top, c)
+}
+
+// Error is what every function of this package fails with: Op is what was being done, Msg
+// one line, Hint a command to type next, Err the cause.
+type Error = gitcmd.Error

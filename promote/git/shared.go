@@ -4,13 +4,15 @@ import (
 	"context"
 	"slices"
 	"strings"
+
+	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
 )
 
 // Shared names the branches that others have, as far as this clone knows: the one
 // that the remote has as its default, or else the upstream of the branch at hand, or
 // else all that are there of any remote. It is empty where nothing is shared.
 func (r *Repo) Shared(ctx context.Context) ([]string, error) {
-	out, err := r.run(ctx, call{op: "git for-each-ref", args: []string{"for-each-ref", "--format=%(refname) %(symref)", "refs/remotes"}, reads: true})
+	out, err := r.run(ctx, gitcmd.Call{Op: "git for-each-ref", Args: []string{"for-each-ref", "--format=%(refname) %(symref)", "refs/remotes"}, Reads: true})
 	if err != nil {
 		return nil, err
 	}
@@ -23,7 +25,7 @@ func (r *Repo) Shared(ctx context.Context) ([]string, error) {
 		}
 	}
 	// Without a branch or an upstream git fails, and there is none.
-	out, _ = r.run(ctx, call{op: "git rev-parse", args: []string{"rev-parse", "--symbolic-full-name", "@{upstream}"}, reads: true})
+	out, _ = r.run(ctx, gitcmd.Call{Op: "git rev-parse", Args: []string{"rev-parse", "--symbolic-full-name", "@{upstream}"}, Reads: true})
 	upstream := strings.TrimSpace(string(out))
 	remote := "refs/remotes/origin"
 	if rest, ok := strings.CutPrefix(upstream, "refs/remotes/"); ok {
@@ -58,8 +60,8 @@ func (r *Repo) Unshared(ctx context.Context, commit string) (string, error) {
 // IsAncestor tells whether one commit is in the history of another. One that is not
 // in this clone is not.
 func (r *Repo) IsAncestor(ctx context.Context, commit, of string) (bool, error) {
-	_, err := r.run(ctx, call{op: "git merge-base", args: []string{"merge-base", "--is-ancestor", "--end-of-options", commit, of}, reads: true, env: []string{asStored}})
-	if code := exitCode(err); code == 1 || code == 128 {
+	_, err := r.run(ctx, gitcmd.Call{Op: "git merge-base", Args: []string{"merge-base", "--is-ancestor", "--end-of-options", commit, of}, Reads: true, Env: []string{gitcmd.AsStored}})
+	if code := gitcmd.ExitCode(err); code == 1 || code == 128 {
 		return false, ctx.Err()
 	}
 	return err == nil, err

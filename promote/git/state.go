@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
 )
 
 // Few paths are given to git status, which then looks at nothing else. It
@@ -25,7 +26,7 @@ const (
 // its head. Paths need not exist. A path behind a symbolic link or in another
 // repository, such as a submodule, is an error: git would never see it change.
 func (r *Repo) State(ctx context.Context, paths []string) (promote.State, error) {
-	if err := checkPaths(paths); err != nil {
+	if err := gitcmd.CheckPaths(paths); err != nil {
 		return promote.State{}, err
 	}
 	index, err := r.indexMark()
@@ -50,17 +51,17 @@ func (r *Repo) State(ctx context.Context, paths []string) (promote.State, error)
 	default:
 		args = append(args, "--untracked-files=no")
 	}
-	env, specs := []string{literally, asStored}, paths
+	env, specs := []string{gitcmd.Literally, gitcmd.AsStored}, paths
 	if !few(paths) {
 		// A few patterns, and git need not look at the other files.
 		specs = covering(paths)
-		args, env = append(append(args, "--"), specs...), []string{asStored}
+		args, env = append(append(args, "--"), specs...), []string{gitcmd.AsStored}
 	}
 	tracked := func() (map[string]byte, error) { return nil, nil }
 	if len(paths) > 0 {
 		tracked = r.listTracked(ctx, specs, env)
 	}
-	out, err := r.run(ctx, call{op: "git status", args: args, reads: true, env: env})
+	out, err := r.run(ctx, gitcmd.Call{Op: "git status", Args: args, Reads: true, Env: env})
 	known, lerr := tracked()
 	if err = cmp.Or(err, lerr); err != nil {
 		return promote.State{}, err
@@ -90,10 +91,10 @@ func (r *Repo) State(ctx context.Context, paths []string) (promote.State, error)
 // where tells the head and its branch, without a look at the index as git status
 // takes it. Before the first commit it is an error.
 func (r *Repo) where(ctx context.Context) (promote.State, error) {
-	out, err := r.run(ctx, call{op: "git rev-parse", args: []string{"rev-parse", "HEAD", "--symbolic-full-name", "HEAD"}, reads: true})
+	out, err := r.run(ctx, gitcmd.Call{Op: "git rev-parse", Args: []string{"rev-parse", "HEAD", "--symbolic-full-name", "HEAD"}, Reads: true})
 	lines := strings.Split(string(out), "\n")
 	if err == nil && len(lines) != 3 {
-		err = &Error{Op: "git rev-parse", Msg: "unexpected answer: " + clean(string(out))}
+		err = &Error{Op: "git rev-parse", Msg: "unexpected answer: " + gitcmd.Clean(string(out))}
 	}
 	if err != nil {
 		return promote.State{}, err
@@ -114,7 +115,7 @@ func (r *Repo) indexMark() (string, error) {
 		return "", nil
 	}
 	if !info.Mode().IsRegular() {
-		return "", &Error{Msg: "git's index is not a regular file: " + clean(r.index)}
+		return "", &Error{Msg: "git's index is not a regular file: " + gitcmd.Clean(r.index)}
 	}
 	f, err := os.Open(r.index)
 	if err != nil {
@@ -133,9 +134,9 @@ func (r *Repo) indexMark() (string, error) {
 // working tree, and a small one where it is to take the file for unchanged. The
 // function that it returns waits for the list.
 func (r *Repo) listTracked(ctx context.Context, specs, env []string) func() (map[string]byte, error) {
-	return later(func() (map[string]byte, error) {
+	return gitcmd.Later(func() (map[string]byte, error) {
 		args := append([]string{"ls-files", "-v", "-z", "--"}, specs...)
-		out, err := r.run(ctx, call{op: "git ls-files", args: args, reads: true, env: env})
+		out, err := r.run(ctx, gitcmd.Call{Op: "git ls-files", Args: args, Reads: true, Env: env})
 		tracked := map[string]byte{}
 		for name := range strings.SplitSeq(string(out), "\x00") {
 			if letter, path, ok := strings.Cut(name, " "); ok {
@@ -163,10 +164,10 @@ func (r *Repo) addUntracked(ctx context.Context, paths []string, dirty map[strin
 		return nil
 	}
 	// This command refuses literal pathspecs; "./" does the same.
-	out, err := r.run(ctx, call{op: "git check-ignore", args: []string{"check-ignore", "-z", "--stdin"},
-		stdin: strings.NewReader("./" + strings.Join(found, "\x00./") + "\x00"), reads: true})
+	out, err := r.run(ctx, gitcmd.Call{Op: "git check-ignore", Args: []string{"check-ignore", "-z", "--stdin"},
+		Stdin: strings.NewReader("./" + strings.Join(found, "\x00./") + "\x00"), Reads: true})
 	// The status is 1 where nothing is ignored.
-	if err != nil && exitCode(err) != 1 {
+	if err != nil && gitcmd.ExitCode(err) != 1 {
 		return err
 	}
 	for name := range strings.SplitSeq(string(out), "\x00") {

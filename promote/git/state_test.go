@@ -2,7 +2,6 @@ package git
 
 import (
 	"fmt"
-	"github.com/kubepromote/kubepromote/promote/history"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/kubepromote/kubepromote/promote/history"
 )
 
 func TestState(t *testing.T) {

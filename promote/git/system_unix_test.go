@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
 )
 
 // Opening a named pipe must not wait for somebody to write.
@@ -58,7 +60,7 @@ func TestCancelKillsGroup(t *testing.T) {
 	}()
 	begin := time.Now()
 	alias := "alias.slow=!trap '' TERM; sleep 60 & echo $! > '" + pidFile + "'; wait"
-	_, err := r.run(ctx, call{op: "wait", args: []string{"-c", alias, "slow"}})
+	_, err := r.run(ctx, gitcmd.Call{Op: "wait", Args: []string{"-c", alias, "slow"}})
 	if !errors.Is(err, context.Canceled) || time.Since(begin) > 8*time.Second {
 		t.Errorf("%v after %v", err, time.Since(begin))
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
 )
 
 var _ promote.Tree = (*Tree)(nil)
@@ -42,68 +43,68 @@ func (t *Tree) Commit() string { return t.commit }
 // ReadFile gives a file's bytes. A symbolic link is followed as long as it stays in
 // the tree.
 func (t *Tree) ReadFile(name string) ([]byte, error) {
-	if err := checkPath(name); err != nil {
+	if err := gitcmd.CheckPath(name); err != nil {
 		return nil, err
 	}
 	o, err := t.object(name)
 	switch {
 	case err != nil:
 		return nil, err
-	case o.kind == "":
+	case o.Kind == "":
 		return nil, t.missing(name)
-	case o.kind != "blob":
-		return nil, &Error{Op: "read " + clean(name), Msg: "is not a file"}
+	case o.Kind != "blob":
+		return nil, &Error{Op: "read " + gitcmd.Clean(name), Msg: "is not a file"}
 	}
-	return o.data, nil
+	return o.Data, nil
 }
 
 func (*Tree) missing(name string) error {
-	return &Error{Op: "read " + clean(name), Msg: "no such file or directory", Err: fs.ErrNotExist}
+	return &Error{Op: "read " + gitcmd.Clean(name), Msg: "no such file or directory", Err: fs.ErrNotExist}
 }
 
 // object follows symbolic links. Its kind is empty where the tree has nothing there.
-func (t *Tree) object(name string) (object, error) {
-	p, err := start(t.ctx, t.repo.top, call{
-		op: "git cat-file", args: []string{"cat-file", "--batch", "--follow-symlinks", "-z"},
-		stdin: strings.NewReader(t.commit + ":" + name + "\x00"), reads: true, env: []string{asStored},
+func (t *Tree) object(name string) (gitcmd.Object, error) {
+	p, err := gitcmd.Start(t.ctx, t.repo.top, gitcmd.Call{
+		Op: "git cat-file", Args: []string{"cat-file", "--batch", "--follow-symlinks", "-z"},
+		Stdin: strings.NewReader(t.commit + ":" + name + "\x00"), Reads: true, Env: []string{gitcmd.AsStored},
 	})
 	if err != nil {
-		return object{}, err
+		return gitcmd.Object{}, err
 	}
 	// Links that lead nowhere are answered by a word and a size in place of an object.
-	word, err := p.out.Peek(len("dangling "))
+	word, err := p.Out.Peek(len("dangling "))
 	if err == nil {
 		switch first, _, _ := strings.Cut(string(word), " "); first {
 		case "symlink":
-			p.stop()
-			return object{}, leadsOut(name)
+			p.Stop()
+			return gitcmd.Object{}, gitcmd.LeadsOut(name)
 		case "dangling", "notdir":
-			p.stop()
-			return object{}, nil
+			p.Stop()
+			return gitcmd.Object{}, nil
 		case "loop":
-			p.stop()
-			return object{}, &Error{Op: "read " + clean(name), Msg: "too many levels of symbolic links"}
+			p.Stop()
+			return gitcmd.Object{}, &Error{Op: "read " + gitcmd.Clean(name), Msg: "too many levels of symbolic links"}
 		}
 	}
 	o, err := readNamed(p, t.commit+":"+name)
-	p.stop()
+	p.Stop()
 	return o, err
 }
 
 // readNamed reads the answer for one name.
-func readNamed(p *process, name string) (object, error) {
+func readNamed(p *gitcmd.Process, name string) (gitcmd.Object, error) {
 	want := name + " missing\n"
-	have, err := p.out.Peek(len(want))
+	have, err := p.Out.Peek(len(want))
 	if string(have) == want {
-		return object{}, nil
+		return gitcmd.Object{}, nil
 	}
 	if len(have) == 0 {
-		if werr := p.wait(); werr != nil {
-			return object{}, werr
+		if werr := p.Wait(); werr != nil {
+			return gitcmd.Object{}, werr
 		}
-		return object{}, &Error{Op: p.op, Msg: "the output ended early", Err: err}
+		return gitcmd.Object{}, &Error{Op: p.Op, Msg: "the output ended early", Err: err}
 	}
-	return readObject(p.out, strings.Repeat("0", 40))
+	return gitcmd.ReadObject(p.Out, strings.Repeat("0", 40))
 }
 
 // ReadAny reads the first of the names that is a file of the directory.
@@ -134,16 +135,16 @@ func (t *Tree) ReadAny(dir string, names []string) (promote.Found, error) {
 func (t *Tree) ReadDir(name string) ([]fs.DirEntry, error) {
 	at := t.commit + ":"
 	if name != "" && name != "." {
-		if err := checkPath(name); err != nil {
+		if err := gitcmd.CheckPath(name); err != nil {
 			return nil, err
 		}
 		o, err := t.object(name)
-		if err != nil || o.kind != "tree" {
+		if err != nil || o.Kind != "tree" {
 			return nil, cmp.Or(err, t.missing(name))
 		}
-		at = o.id
+		at = o.ID
 	}
-	out, err := t.repo.run(t.ctx, call{op: "git ls-tree", args: []string{"ls-tree", "-z", "--full-tree", at}, reads: true, env: []string{asStored}})
+	out, err := t.repo.run(t.ctx, gitcmd.Call{Op: "git ls-tree", Args: []string{"ls-tree", "-z", "--full-tree", at}, Reads: true, Env: []string{gitcmd.AsStored}})
 	if err != nil {
 		return nil, err
 	}

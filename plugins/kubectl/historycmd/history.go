@@ -5,10 +5,10 @@ package historycmd
 
 import (
 	"fmt"
-	"github.com/kubepromote/kubepromote/promote/history"
 	"time"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/promote/history"
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/cli-runtime/pkg/printers"

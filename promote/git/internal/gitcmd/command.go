@@ -1,4 +1,7 @@
-package git
+// Package gitcmd runs the git program: with an environment that holds no secrets, in a
+// group of its own, its messages in one line that can be shown, and its answers read
+// without waiting for one another.
+package gitcmd
 
 import (
 	"bufio"
@@ -16,30 +19,30 @@ import (
 
 // literal in front of a pathspec makes git take it as a path. It is used
 // instead of the environment where hooks run, which would inherit that.
-const literal = ":(top,literal)"
+const Literal = ":(top,literal)"
 
-// call is one run of git.
-type call struct {
-	// op says what is being done, for errors.
-	op    string
-	args  []string
-	stdin io.Reader
-	// reads tells that nothing is changed: git takes no lock to refresh its index,
+// Call is one run of git.
+type Call struct {
+	// Op says what is being done, for errors.
+	Op    string
+	Args  []string
+	Stdin io.Reader
+	// Reads tells that nothing is changed: git takes no lock to refresh its index,
 	// and looks at the files itself.
-	reads bool
-	// talks tells that the caller writes to process.in, in place of stdin.
-	talks bool
-	env   []string
+	Reads bool
+	// Talks tells that the caller writes to Process.In, in place of stdin.
+	Talks bool
+	Env   []string
 }
 
-// inEnglish has git's messages fit into ours. Hooks do not get it.
-const inEnglish = "LC_ALL=C"
+// InEnglish has git's messages fit into ours. Hooks do not get it.
+const InEnglish = "LC_ALL=C"
 
 // Paths are taken as they are, and objects as they are stored, whatever the user
 // has put in their place (https://git-scm.com/docs/git-replace).
 const (
-	literally = "GIT_LITERAL_PATHSPECS=1"
-	asStored  = "GIT_NO_REPLACE_OBJECTS=1"
+	Literally = "GIT_LITERAL_PATHSPECS=1"
+	AsStored  = "GIT_NO_REPLACE_OBJECTS=1"
 )
 
 // keepMemory stops glibc from giving memory back and asking for it again for each
@@ -52,120 +55,120 @@ const grace = 2 * time.Second
 
 // newCommand prepares a run of git in dir. It gets its own group of processes:
 // Ctrl-C at the terminal then reaches this program only, which decides.
-func newCommand(ctx context.Context, dir string, c call) *exec.Cmd {
+func newCommand(ctx context.Context, dir string, c Call) *exec.Cmd {
 	// An order of files that is set up need not exist any more.
 	args := []string{"-C", dir, "-c", "core.quotePath=false", "-c", "diff.orderFile=/dev/null"}
 	env := append(environment(os.Environ()), "GIT_TERMINAL_PROMPT=0", keepMemory)
-	if c.reads {
+	if c.Reads {
 		args = append(args, "-c", "core.fsmonitor=false")
-		env = append(env, inEnglish, "GIT_OPTIONAL_LOCKS=0")
+		env = append(env, InEnglish, "GIT_OPTIONAL_LOCKS=0")
 	}
-	cmd := exec.CommandContext(ctx, "git", append(args, c.args...)...)
-	cmd.Env = append(env, c.env...)
-	cmd.Stdin = c.stdin
+	cmd := exec.CommandContext(ctx, "git", append(args, c.Args...)...)
+	cmd.Env = append(env, c.Env...)
+	cmd.Stdin = c.Stdin
 	cmd.SysProcAttr = ownGroup()
 	cmd.Cancel = func() error { return endGroup(cmd.Process) }
 	cmd.WaitDelay = grace
 	return cmd
 }
 
-// process is a git that runs while its output is read.
-type process struct {
+// Process is a git that runs while its output is read.
+type Process struct {
 	ctx    context.Context
 	cancel context.CancelFunc
-	op     string
-	cmd    *exec.Cmd
-	in     io.WriteCloser // where call.talks
-	out    *bufio.Reader
+	Op     string
+	Cmd    *exec.Cmd
+	In     io.WriteCloser // where call.talks
+	Out    *bufio.Reader
 	errs   tail
 	// done is closed when the process has ended.
 	done  chan struct{}
 	ended sync.Once // guards done: a process may be waited for and then stopped
 }
 
-func start(ctx context.Context, dir string, c call) (*process, error) {
-	p := &process{ctx: ctx, op: c.op, done: make(chan struct{})}
+// Start runs git in dir; the caller reads its output, and then waits or stops it.
+func Start(ctx context.Context, dir string, c Call) (*Process, error) {
+	p := &Process{ctx: ctx, Op: c.Op, done: make(chan struct{})}
 	inner, cancel := context.WithCancel(ctx)
 	p.cancel = cancel
-	p.cmd = newCommand(inner, dir, c)
-	p.cmd.Stderr = &p.errs
-	out, err := p.cmd.StdoutPipe()
-	if err == nil && c.talks {
-		p.in, err = p.cmd.StdinPipe()
+	p.Cmd = newCommand(inner, dir, c)
+	p.Cmd.Stderr = &p.errs
+	out, err := p.Cmd.StdoutPipe()
+	if err == nil && c.Talks {
+		p.In, err = p.Cmd.StdinPipe()
 	}
 	if err == nil {
-		err = p.cmd.Start()
+		err = p.Cmd.Start()
 	}
 	if err != nil {
 		cancel()
-		return nil, failure(ctx, c.op, err, "")
+		return nil, failure(ctx, c.Op, err, "")
 	}
-	p.out = bufio.NewReaderSize(out, 64<<10)
+	p.Out = bufio.NewReaderSize(out, 64<<10)
 	context.AfterFunc(inner, p.killLate)
 	return p, nil
 }
 
 // killLate ends children that do not heed the request to end: as long as they
 // hold the output open, reading it would not end either.
-func (p *process) killLate() {
+func (p *Process) killLate() {
 	select {
 	case <-p.done:
 	case <-time.After(grace):
-		killGroup(p.cmd.Process)
+		killGroup(p.Cmd.Process)
 	}
 }
 
-// line reads a line of the output, without its end; it is empty where there is none.
-func (p *process) line() string {
-	line, err := p.out.ReadString('\n')
+// Line reads a line of the output, without its end; it is empty where there is none.
+func (p *Process) Line() string {
+	line, err := p.Out.ReadString('\n')
 	if err != nil {
 		return ""
 	}
 	return strings.TrimSuffix(line, "\n")
 }
 
-func (p *process) unexpected(answer string) error {
-	return &Error{Op: p.op, Msg: "unexpected answer: " + clean(answer)}
+// Unexpected is the error of an answer that git is not known to give.
+func (p *Process) Unexpected(answer string) error {
+	return &Error{Op: p.Op, Msg: "unexpected answer: " + Clean(answer)}
 }
 
-// wait ends a process whose output has been read to its end.
-func (p *process) wait() error {
+// Wait ends a process whose output has been read to its end.
+func (p *Process) Wait() error {
 	defer p.cancel()
-	err := p.cmd.Wait()
+	err := p.Cmd.Wait()
 	p.ended.Do(func() { close(p.done) })
-	if err != nil && !(errors.Is(err, exec.ErrWaitDelay) && p.cmd.ProcessState.Success()) {
-		killGroup(p.cmd.Process)
-		return failure(p.ctx, p.op, err, p.errs.String())
+	if err != nil && !(errors.Is(err, exec.ErrWaitDelay) && p.Cmd.ProcessState.Success()) {
+		killGroup(p.Cmd.Process)
+		return failure(p.ctx, p.Op, err, p.errs.String())
 	}
 	return nil
 }
 
-// stop ends a process whose remaining output does not matter.
-func (p *process) stop() {
+// Stop ends a process whose remaining output does not matter.
+func (p *Process) Stop() {
 	p.cancel()
-	_ = p.cmd.Wait()
+	_ = p.Cmd.Wait()
 	p.ended.Do(func() { close(p.done) })
-	killGroup(p.cmd.Process)
+	killGroup(p.Cmd.Process)
 }
 
-// runIn runs git in dir and gives its output.
-func runIn(ctx context.Context, dir string, c call) ([]byte, error) {
-	p, err := start(ctx, dir, c)
+// Run runs git in dir and gives its output.
+func Run(ctx context.Context, dir string, c Call) ([]byte, error) {
+	p, err := Start(ctx, dir, c)
 	if err != nil {
 		return nil, err
 	}
 	var out bytes.Buffer
 	// A broken pipe shows in the exit status.
-	_, _ = p.out.WriteTo(&out)
-	return out.Bytes(), p.wait()
+	_, _ = p.Out.WriteTo(&out)
+	return out.Bytes(), p.Wait()
 }
-
-func (r *Repo) run(ctx context.Context, c call) ([]byte, error) { return runIn(ctx, r.top, c) }
 
 // failure says why a run of git failed.
 func failure(ctx context.Context, op string, err error, stderr string) error {
 	if ctx.Err() != nil {
-		return interrupted(op, ctx.Err())
+		return Interrupted(op, ctx.Err())
 	}
 	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, exec.ErrDot) {
 		return &Error{Op: op, Msg: "the git program is not in the PATH", Hint: "git --version", Err: err}
@@ -174,14 +177,14 @@ func failure(ctx context.Context, op string, err error, stderr string) error {
 		return dubious(op, stderr, err)
 	}
 	// 129 is git's status for an option that it does not know.
-	if exitCode(err) == 129 {
-		if old := tooOld(ctx); old != "" {
+	if ExitCode(err) == 129 {
+		if old := TooOld(ctx); old != "" {
 			return &Error{Op: op, Msg: "git " + old + " is too old, 2.38 or newer is needed", Hint: "git --version", Err: err}
 		}
 	}
 	msg := lastLine(stderr)
 	if msg == "" {
-		msg = clean("git: " + err.Error())
+		msg = Clean("git: " + err.Error())
 	}
 	return &Error{Op: op, Msg: msg, Err: err}
 }
@@ -191,13 +194,14 @@ func dubious(op, stderr string, err error) error {
 	e := &Error{Op: op, Msg: "git refuses a repository that another user owns (dubious ownership)", Err: err}
 	for line := range strings.Lines(stderr) {
 		if line = strings.TrimSpace(line); strings.HasPrefix(line, "git config ") {
-			e.Hint = clean(line)
+			e.Hint = Clean(line)
 		}
 	}
 	return e
 }
 
-func exitCode(err error) int {
+// ExitCode is git's status, or -1 where it was ended or not run.
+func ExitCode(err error) int {
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		return exit.ExitCode()
@@ -205,9 +209,9 @@ func exitCode(err error) int {
 	return -1
 }
 
-// tooOld gives git's version if it is older than 2.38, otherwise nothing.
-func tooOld(ctx context.Context) string {
-	out, err := newCommand(ctx, ".", call{args: []string{"version"}, reads: true}).Output()
+// TooOld gives git's version if it is older than 2.38, otherwise nothing.
+func TooOld(ctx context.Context) string {
+	out, err := newCommand(ctx, ".", Call{Args: []string{"version"}, Reads: true}).Output()
 	if err != nil {
 		return ""
 	}
@@ -228,7 +232,7 @@ func older(version string) string {
 	if err != nil || err2 != nil || major > 2 || major == 2 && minor >= 38 {
 		return ""
 	}
-	return clean(version)
+	return Clean(version)
 }
 
 // tail keeps the end of what is written to it.

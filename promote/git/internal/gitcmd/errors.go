@@ -1,4 +1,4 @@
-package git
+package gitcmd
 
 import (
 	"errors"
@@ -38,9 +38,9 @@ func (e *Error) HintText() string { return e.Hint }
 // maxMessage bounds what is quoted of git's output.
 const maxMessage = 300
 
-// fileError words an error about a file, of the standard library or of package
+// FileError words an error about a file, of the standard library or of package
 // files. No error stays none.
-func fileError(op, path string, err error) error {
+func FileError(op, path string, err error) error {
 	var known *Error
 	var inFiles *files.Error
 	switch {
@@ -53,17 +53,19 @@ func fileError(op, path string, err error) error {
 		}
 		return &Error{Op: inFiles.Op, Msg: msg, Hint: inFiles.Hint, Err: inFiles.Err}
 	case files.LeadsOut(err):
-		return leadsOut(path)
+		return LeadsOut(path)
 	}
-	return &Error{Op: op + " " + clean(path), Msg: files.Reason(err), Err: err}
+	return &Error{Op: op + " " + Clean(path), Msg: files.Reason(err), Err: err}
 }
 
-func interrupted(op string, err error) error {
-	return &Error{Op: clean(op), Msg: files.Reason(err), Err: err}
+// Interrupted is the error of what was ended by its context.
+func Interrupted(op string, err error) error {
+	return &Error{Op: Clean(op), Msg: files.Reason(err), Err: err}
 }
 
-func leadsOut(path string) error {
-	return &Error{Msg: clean(path) + " leads out of the repository"}
+// LeadsOut is the error of a path that is not in the repository.
+func LeadsOut(path string) error {
+	return &Error{Msg: Clean(path) + " leads out of the repository"}
 }
 
 // lastLine picks the line of git's error output that says why. Git's own last
@@ -74,7 +76,7 @@ func lastLine(output string) string {
 	var last, reported, before string
 	for line := range strings.Lines(output) {
 		line = strings.TrimSpace(line)
-		if clean(line) == "" || strings.HasPrefix(line, "hint:") || strings.HasPrefix(line, "warning:") {
+		if Clean(line) == "" || strings.HasPrefix(line, "hint:") || strings.HasPrefix(line, "warning:") {
 			continue
 		}
 		last = line
@@ -91,14 +93,14 @@ func lastLine(output string) string {
 		}
 	}
 	if reported != "" {
-		return clean(reported)
+		return Clean(reported)
 	}
-	return clean(last)
+	return Clean(last)
 }
 
-// clean makes foreign text fit to be shown: one line, no control characters, no
+// Clean makes foreign text fit to be shown: one line, no control characters, no
 // credentials, not long.
-func clean(s string) string {
+func Clean(s string) string {
 	// Long input is cut early: the result is short anyway.
 	if len(s) > 8*maxMessage {
 		s = s[:8*maxMessage]
@@ -120,7 +122,7 @@ func clean(s string) string {
 		}
 	}
 	out := strings.TrimSpace(withoutUserinfo(b.String()))
-	out = strings.ReplaceAll(out, literal, "")
+	out = strings.ReplaceAll(out, Literal, "")
 	if len(out) <= maxMessage {
 		return out
 	}
@@ -163,4 +165,12 @@ func withoutUserinfo(s string) string {
 		}
 		s = s[strings.LastIndexByte(s[:end], '@')+1:]
 	}
+}
+
+// Quote makes a path safe to paste into a shell.
+func Quote(s string) string {
+	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-") == "" && !strings.HasPrefix(s, "-") {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
