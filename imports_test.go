@@ -59,13 +59,14 @@ var mayImport = map[string][]string{
 		"verify/internal/sigbundle", "verify/internal/statement", "verify/internal/untrusted"},
 	"verify/internal/sigtest": {"digest/registry"},
 
-	"promote":                     {"overlay", "promote/pipeline", "promote/history", "promote/record", "promote/internal/...", "internal/spelling"},
-	"promote/history":             {"overlay", "promote/pipeline", "promote/record"},
-	"promote/record":              {},
-	"promote/pipeline":            {"overlay", "promote/internal/...", "internal/spelling", "internal/yamlfile"},
-	"promote/git":                 {"promote", "promote/history", "promote/git/internal/...", "overlay", "internal/files"},
-	"promote/git/internal/gitcmd": {"internal/files"},
-	"promote/images":              {"promote", "digest", "verify"},
+	"promote":                         {"overlay", "promote/pipeline", "promote/history", "promote/record", "promote/internal/...", "internal/spelling"},
+	"promote/history":                 {"overlay", "promote/pipeline", "promote/record"},
+	"promote/record":                  {},
+	"promote/pipeline":                {"overlay", "promote/internal/...", "internal/spelling", "internal/yamlfile"},
+	"promote/git":                     {"promote", "promote/history", "promote/git/internal/...", "overlay", "internal/files"},
+	"promote/git/internal/gitcmd":     {"internal/files"},
+	"promote/git/internal/fastimport": {"promote", "promote/git/internal/gitcmd"},
+	"promote/images":                  {"promote", "digest", "verify"},
 	// What promote is made of knows nothing of it.
 	"promote/internal": {"overlay", "internal/..."},
 

@@ -193,12 +193,3 @@ func (r *Repo) makeDurable(hash string) error {
 	}
 	return nil
 }
-
-// durably has git synchronize what it writes, where one call cannot do that for
-// all of it.
-func durably(args ...string) []string {
-	if files.SyncsFileSystems {
-		return args
-	}
-	return append([]string{"-c", "core.fsync=committed,loose-object,reference,index"}, args...)
-}

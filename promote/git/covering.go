@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
 )
 
 // covering gives a few pathspecs that match all the paths, and others too: the
@@ -41,7 +43,7 @@ func covering(paths []string) []string {
 		elems, names := split(p)
 		for i, e := range elems {
 			if elems[i] = "*"; len(names[i]) <= fewNames {
-				elems[i] = globQuoter.Replace(e)
+				elems[i] = gitcmd.GlobQuoter.Replace(e)
 			}
 		}
 		if specs[":(top,glob)"+strings.Join(elems, "/")] = true; len(specs) > most {
@@ -50,6 +52,3 @@ func covering(paths []string) []string {
 	}
 	return slices.Sorted(maps.Keys(specs))
 }
-
-// globQuoter makes a path element match itself only.
-var globQuoter = strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/git/internal/fastimport"
 	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
 )
 
@@ -30,26 +31,26 @@ func TestCommitTreeBare(t *testing.T) {
 	for name := range files {
 		files[name] = "2\n" + name
 	}
-	c := newCommit{parent: parent, files: fileList(files), message: "promote\n\nKey: value\n", ref: "refs/promote/test",
-		identity: identity{author: "Ann <ann@example.com> 1700000000 +0130", committer: "Robot <> 1700000001 -0000"}}
-	hash, list, err := commitTree(t.Context(), bare, c)
-	if err != nil || gitIn(t, bare, "rev-parse", c.ref) != hash {
+	c := fastimport.Commit{Parent: parent, Files: fileList(files), Message: "promote\n\nKey: value\n", Ref: "refs/promote/test",
+		Author: "Ann <ann@example.com> 1700000000 +0130", Committer: "Robot <> 1700000001 -0000"}
+	hash, list, err := fastimport.Make(t.Context(), bare, c)
+	if err != nil || gitIn(t, bare, "rev-parse", c.Ref) != hash {
 		t.Fatal(hash, err)
 	}
 	got := gitIn(t, bare, "cat-file", "commit", hash)
 	tree := gitIn(t, bare, "rev-parse", hash+"^{tree}")
-	if want := "tree " + tree + "\nparent " + parent + "\nauthor " + c.author + "\ncommitter " + c.committer + "\n\n" + strings.TrimSpace(c.message); got != want {
+	if want := "tree " + tree + "\nparent " + parent + "\nauthor " + c.Author + "\ncommitter " + c.Committer + "\n\n" + strings.TrimSpace(c.Message); got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
-	for i, f := range c.files {
-		if now := gitIn(t, bare, "cat-file", "blob", list[i].now); now != string(f.Data) {
+	for i, f := range c.Files {
+		if now := gitIn(t, bare, "cat-file", "blob", list[i].Now); now != string(f.Data) {
 			t.Errorf("%q: %q", f.Path, now)
 		}
-		if was := gitIn(t, bare, "cat-file", "blob", list[i].was); was != "1" {
+		if was := gitIn(t, bare, "cat-file", "blob", list[i].Was); was != "1" {
 			t.Errorf("%q was %q", f.Path, was)
 		}
-		if mode := map[bool]string{true: "100755", false: "100644"}[f.Path == "run.sh"]; list[i].mode != mode {
-			t.Errorf("%q: mode %s", f.Path, list[i].mode)
+		if mode := map[bool]string{true: "100755", false: "100644"}[f.Path == "run.sh"]; list[i].Mode != mode {
+			t.Errorf("%q: mode %s", f.Path, list[i].Mode)
 		}
 	}
 	changed := gitIn(t, bare, "diff-tree", "-r", "-z", "--name-status", parent, hash)
@@ -70,27 +71,27 @@ func TestCommitTreeRefuses(t *testing.T) {
 	gitIn(t, r.Root(), "add", "link")
 	gitIn(t, r.Root(), "commit", "-q", "-m", "link")
 	who := "Ann <ann@example.com> 1700000000 +0000"
-	good := newCommit{parent: headOf(t, r), files: fileList(map[string]string{"x": "2"}), message: "m\n", ref: r.tempRef(), identity: identity{who, who}}
-	for what, change := range map[string]func(c *newCommit){
-		"absent":    func(c *newCommit) { c.files[0].Path = "absent" },
-		"directory": func(c *newCommit) { c.files[0].Path = "dir" },
-		"link":      func(c *newCommit) { c.files[0].Path = "link" },
-		"parent":    func(c *newCommit) { c.parent = strings.Repeat("1", 40) },
-		"identity":  func(c *newCommit) { c.author = "nobody" },
+	good := fastimport.Commit{Parent: headOf(t, r), Files: fileList(map[string]string{"x": "2"}), Message: "m\n", Ref: r.tempRef(), Author: who, Committer: who}
+	for what, change := range map[string]func(c *fastimport.Commit){
+		"absent":    func(c *fastimport.Commit) { c.Files[0].Path = "absent" },
+		"directory": func(c *fastimport.Commit) { c.Files[0].Path = "dir" },
+		"link":      func(c *fastimport.Commit) { c.Files[0].Path = "link" },
+		"parent":    func(c *fastimport.Commit) { c.Parent = strings.Repeat("1", 40) },
+		"identity":  func(c *fastimport.Commit) { c.Author = "nobody" },
 	} {
 		c := good
-		c.files = []promote.File{c.files[0]}
+		c.Files = []promote.File{c.Files[0]}
 		change(&c)
-		hash, _, err := commitTree(t.Context(), r.gitDir, c)
+		hash, _, err := fastimport.Make(t.Context(), r.gitDir, c)
 		if hash != "" || err == nil {
 			t.Errorf("%s: %q, %v", what, hash, err)
 		}
-		if kept := what == "parent" || what == "identity"; errors.Is(err, errNotInParent) == kept {
+		if kept := what == "parent" || what == "identity"; errors.Is(err, fastimport.ErrNotInParent) == kept {
 			t.Errorf("%s: %v", what, err)
 		}
 		noTrace(t, r)
 	}
-	if hash, _, err := commitTree(t.Context(), r.gitDir, good); err != nil || !gitcmd.IsHash(hash) {
+	if hash, _, err := fastimport.Make(t.Context(), r.gitDir, good); err != nil || !gitcmd.IsHash(hash) {
 		t.Error(hash, err)
 	}
 }
@@ -104,14 +105,14 @@ func TestCommitManyAfterKill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, list, err := commitTree(t.Context(), r.gitDir, newCommit{d.Head, d.Files, "killed\n", id, r.tempRef(), r.store})
+	_, list, err := fastimport.Make(t.Context(), r.gitDir, fastimport.Commit{Parent: d.Head, Files: d.Files, Message: "killed\n", Author: id.author, Committer: id.committer, Ref: r.tempRef(), Store: r.store})
 	if err != nil {
 		t.Fatal(err)
 	}
 	// It came as far as the index, and the files.
 	var entries []string
 	for i, f := range d.Files {
-		entries = append(entries, list[i].mode+" "+list[i].now+"\t"+f.Path)
+		entries = append(entries, list[i].Mode+" "+list[i].Now+"\t"+f.Path)
 	}
 	if err := r.stage(t.Context(), entries); err != nil {
 		t.Fatal(err)
@@ -132,7 +133,7 @@ func TestCommitTreeOutlivesRepack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hash, _, err := commitTree(t.Context(), linked.gitDir, newCommit{d.Head, d.Files, "m\n", id, linked.tempRef(), linked.store})
+	hash, _, err := fastimport.Make(t.Context(), linked.gitDir, fastimport.Commit{Parent: d.Head, Files: d.Files, Message: "m\n", Author: id.author, Committer: id.committer, Ref: linked.tempRef(), Store: linked.store})
 	if err != nil {
 		t.Fatal(err)
 	}

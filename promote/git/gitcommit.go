@@ -78,7 +78,7 @@ func (r *Repo) runCommit(ctx context.Context, d promote.Delivery) error {
 	paths := pathsOf(d.Files)
 	// Git looks at the files itself: a monitor may not have heard of them yet. What
 	// replaces an object would end up in the commit for good.
-	args := durably("-c", "core.fsmonitor=false", "-c", "core.useReplaceRefs=false")
+	args := gitcmd.Durably("-c", "core.fsmonitor=false", "-c", "core.useReplaceRefs=false")
 	if len(paths) >= manyPaths {
 		// To look at the files' times ahead, git would compare each file of the
 		// repository with each path once more.

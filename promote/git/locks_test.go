@@ -67,33 +67,17 @@ func TestClearIndexLock(t *testing.T) {
 	}
 }
 
-// Only a pack that nobody else can have begun is taken for that of our git.
-func TestNewPack(t *testing.T) {
-	t.Parallel()
-	store := t.TempDir()
-	put(t, store, map[string]string{"pack/tmp_pack_other": ""})
-	before := tempPacks(store)
-	put(t, store, map[string]string{"pack/tmp_pack_a": ""})
-	if got := newPack(store, before); filepath.Base(got) != "tmp_pack_a" {
-		t.Errorf("%q", got)
-	}
-	put(t, store, map[string]string{"pack/tmp_pack_b": ""})
-	if got := newPack(store, before); got != "" {
-		t.Errorf("%q", got)
-	}
-}
-
 // What a killed run has left of a pack is removed by the next one.
 func TestCommitManyRemovesNotedPack(t *testing.T) {
 	t.Parallel()
 	r := newRepo(t, manyFiles("1"))
 	put(t, r.store, map[string]string{"pack/tmp_pack_dead": "x"})
-	notePack(r.gitDir, "tmp_pack_dead")
+	put(t, r.gitDir, map[string]string{"kubepromote-pack": "tmp_pack_dead"})
 	commitMany(t, r, manyFiles("2"))
-	if left := tempPacks(r.store); len(left) != 0 {
+	if left, _ := filepath.Glob(filepath.Join(r.store, "pack", "tmp_pack_*")); len(left) != 0 {
 		t.Errorf("left: %v", left)
 	}
-	if _, err := os.Lstat(filepath.Join(r.gitDir, packNote)); err == nil {
+	if _, err := os.Lstat(filepath.Join(r.gitDir, "kubepromote-pack")); err == nil {
 		t.Error("the note is left")
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/git/internal/fastimport"
 	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
 )
 
@@ -183,7 +184,7 @@ func (r *Repo) staged(ctx context.Context, paths []string) (map[string]staged, e
 type built struct {
 	commit string
 	plan
-	files []treeFile
+	files []fastimport.File
 }
 
 // build makes the commit, if that is not left to git commit.
@@ -194,7 +195,7 @@ func (r *Repo) build(ctx context.Context, d promote.Delivery, ask func() (plan, 
 		return built{}, err
 	}
 	begin := time.Now()
-	hash, list, err := commitTree(ctx, r.gitDir, newCommit{parent: d.Head, files: d.Files, message: d.Message, identity: id, ref: r.tempRef(), store: r.store})
+	hash, list, err := fastimport.Make(ctx, r.gitDir, fastimport.Commit{Parent: d.Head, Files: d.Files, Message: d.Message, Author: id.author, Committer: id.committer, Ref: r.tempRef(), Store: r.store})
 	if err != nil {
 		r.clearObjects(begin)
 		return built{}, err
@@ -204,11 +205,11 @@ func (r *Repo) build(ctx context.Context, d promote.Delivery, ask func() (plan, 
 	for i, f := range d.Files {
 		// Git commit takes the mode that the file has.
 		info, err := r.root.Lstat(f.Path)
-		if err != nil || list[i].mode != p.staged[f.Path].mode || (list[i].mode == "100755") != (info.Mode()&0o100 != 0) {
+		if err != nil || list[i].Mode != p.staged[f.Path].mode || (list[i].Mode == "100755") != (info.Mode()&0o100 != 0) {
 			r.forget(ctx, b)
 			return built{}, errNotMade
 		}
-		same = same && list[i].was == list[i].now
+		same = same && list[i].Was == list[i].Now
 	}
 	if same { // git commit refuses that
 		r.forget(ctx, b)
@@ -220,6 +221,6 @@ func (r *Repo) build(ctx context.Context, d promote.Delivery, ask func() (plan, 
 // forget gives a commit up, if there is one.
 func (r *Repo) forget(ctx context.Context, b built) {
 	if b.commit != "" {
-		deleteRef(ctx, r.gitDir, r.tempRef())
+		fastimport.DeleteRef(ctx, r.gitDir, r.tempRef())
 	}
 }

@@ -30,7 +30,7 @@ func (r *Repo) moveHead(ctx context.Context, d promote.Delivery, b built) (strin
 	}
 	entries := make([]string, len(d.Files))
 	for i, f := range d.Files {
-		entries[i] = b.files[i].mode + " " + b.files[i].now + "\t" + f.Path
+		entries[i] = b.files[i].Mode + " " + b.files[i].Now + "\t" + f.Path
 	}
 	if err := r.stage(ctx, entries); err != nil {
 		u.abandon()
@@ -50,7 +50,7 @@ func (r *Repo) moveHead(ctx context.Context, d promote.Delivery, b built) (strin
 	}
 	// Git takes the files for changed until it looks at them. Its status says that
 	// others are changed.
-	_, _ = r.run(ctx, gitcmd.Call{Op: "git update-index", Args: durably("update-index", "-q", "--refresh"), Env: []string{gitcmd.InEnglish}})
+	_, _ = r.run(ctx, gitcmd.Call{Op: "git update-index", Args: gitcmd.Durably("update-index", "-q", "--refresh"), Env: []string{gitcmd.InEnglish}})
 	if b.maintain {
 		// Git commit ignores how it ends, too.
 		_, _ = r.run(ctx, gitcmd.Call{Op: "git maintenance", Args: []string{"maintenance", "run", "--auto", "--quiet"}})
@@ -61,7 +61,7 @@ func (r *Repo) moveHead(ctx context.Context, d promote.Delivery, b built) (strin
 // stage puts entries into the index: mode, blob, a tab, the path.
 func (r *Repo) stage(ctx context.Context, entries []string) error {
 	begin := time.Now()
-	_, err := r.run(ctx, gitcmd.Call{Op: "git update-index", Args: durably("update-index", "-z", "--index-info"), Env: []string{gitcmd.InEnglish},
+	_, err := r.run(ctx, gitcmd.Call{Op: "git update-index", Args: gitcmd.Durably("update-index", "-z", "--index-info"), Env: []string{gitcmd.InEnglish},
 		Stdin: strings.NewReader(strings.Join(entries, "\x00") + "\x00")})
 	if err != nil && gitcmd.ExitCode(err) < 0 {
 		r.clearIndexLock(begin)
@@ -74,7 +74,7 @@ type refUpdate struct{ *gitcmd.Process }
 
 // beginUpdate has git run; nothing is locked yet.
 func (r *Repo) beginUpdate(ctx context.Context, reason string) (*refUpdate, error) {
-	p, err := gitcmd.Start(ctx, r.top, gitcmd.Call{Op: "git update-ref", Talks: true, Args: durably("update-ref", "-m", reason, "--stdin"), Env: []string{gitcmd.InEnglish}})
+	p, err := gitcmd.Start(ctx, r.top, gitcmd.Call{Op: "git update-ref", Talks: true, Args: gitcmd.Durably("update-ref", "-m", reason, "--stdin"), Env: []string{gitcmd.InEnglish}})
 	if err != nil {
 		return nil, err
 	}

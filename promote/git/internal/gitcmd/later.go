@@ -1,5 +1,7 @@
 package gitcmd
 
+import "github.com/kubepromote/kubepromote/internal/files"
+
 // Later runs fn beside the caller. The function that it returns waits for the
 // result.
 func Later[T any](fn func() (T, error)) func() (T, error) {
@@ -14,4 +16,13 @@ func Later[T any](fn func() (T, error)) func() (T, error) {
 		<-done
 		return result, err
 	}
+}
+
+// Durably has git synchronize what it writes, where one call cannot do that for
+// all of it.
+func Durably(args ...string) []string {
+	if files.SyncsFileSystems {
+		return args
+	}
+	return append([]string{"-c", "core.fsync=committed,loose-object,reference,index"}, args...)
 }

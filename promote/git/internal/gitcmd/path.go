@@ -49,3 +49,6 @@ func IsGit(elem string) bool {
 	elem = strings.TrimRight(elem, ". ")
 	return strings.EqualFold(elem, ".git") || strings.EqualFold(elem, "git~1")
 }
+
+// GlobQuoter makes a path element match itself only.
+var GlobQuoter = strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`)

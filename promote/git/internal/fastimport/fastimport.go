@@ -1,4 +1,6 @@
-package git
+// Package fastimport makes a commit without a working tree, an index or a branch, by git
+// fast-import: one pack in place of a file for each object.
+package fastimport
 
 import (
 	"bufio"
@@ -14,45 +16,48 @@ import (
 	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
 )
 
-// newCommit is a commit to be made.
-type newCommit struct {
-	parent  string
-	files   []promote.File // the parent has them; they keep their modes
-	message string
-	identity
-	// ref leads to the commit afterwards: git could clear it away otherwise before
+// Commit is a commit to be made.
+type Commit struct {
+	Parent  string
+	Files   []promote.File // the parent has them, unless Add says otherwise; they keep their modes
+	Message string
+	// Author and Committer are each a name, an address and a time, as a commit has them.
+	Author, Committer string
+	// Ref leads to the commit afterwards: git could clear it away otherwise before
 	// a branch leads to it. Nobody else uses the reference at the same time.
-	ref string
-	// store is the directory of the objects, where a failure leaves nothing behind.
-	store string
+	Ref string
+	// Store is the directory of the objects, where a failure leaves nothing behind.
+	Store string
+	// Add permits files that the parent does not have.
+	Add bool
 }
 
-// treeFile is a file as trees have it: its mode, in octal digits, and the names of
-// its blobs in the parent and in the commit.
-type treeFile struct{ mode, was, now string }
+// File is a file as trees have it: its mode, in octal digits, and the names of
+// its blobs in the parent, where that has it, and in the commit.
+type File struct{ Mode, Was, Now string }
 
-// errNotInParent says that the parent has something else at a path than a file.
-var errNotInParent = errors.New("not a file of the parent")
+// ErrNotInParent says that the parent has something else at a path than a file.
+var ErrNotInParent = errors.New("not a file of the parent")
 
-// commitTree makes a commit by git fast-import, which writes one pack, and gives
+// Make makes a commit by git fast-import, which writes one pack, and gives
 // its name and its files in their order. The git directory may be that of a bare
 // repository: no working tree and no index are looked at, no hook is run, and
 // nothing is signed. To move a branch to the commit, and to delete the reference,
 // is left to the caller.
-func commitTree(ctx context.Context, gitDir string, c newCommit) (string, []treeFile, error) {
-	removeNoted(gitDir, c.store)
-	before := tempPacks(c.store)
+func Make(ctx context.Context, gitDir string, c Commit) (string, []File, error) {
+	removeNoted(gitDir, c.Store)
+	before := tempPacks(c.Store)
 	p, err := gitcmd.Start(ctx, gitDir, gitcmd.Call{
 		Op: "git fast-import", Talks: true, Env: []string{gitcmd.InEnglish, gitcmd.AsStored},
 		// Told to ignore case, it takes one path for another.
-		Args: durably("--git-dir="+gitDir, "-c", "core.ignoreCase=false", "fast-import", "--quiet", "--force", "--done", "--date-format=raw"),
+		Args: gitcmd.Durably("--git-dir="+gitDir, "-c", "core.ignoreCase=false", "fast-import", "--quiet", "--force", "--done", "--date-format=raw"),
 	})
 	if err != nil {
 		return "", nil, err
 	}
 	pack := ""
 	hash, list, err := importCommit(p, c, func() {
-		pack = newPack(c.store, before)
+		pack = newPack(c.Store, before)
 		notePack(gitDir, pack)
 	})
 	_ = p.In.Close()
@@ -68,7 +73,7 @@ func commitTree(ctx context.Context, gitDir string, c newCommit) (string, []tree
 		return "", nil, werr
 	}
 	if err != nil {
-		deleteRef(ctx, gitDir, c.ref)
+		DeleteRef(ctx, gitDir, c.Ref)
 		return "", nil, err
 	}
 	return hash, list, nil
@@ -77,12 +82,12 @@ func commitTree(ctx context.Context, gitDir string, c newCommit) (string, []tree
 // importCommit talks to git. It sends the blobs and asks for their names, begins
 // the commit and asks for the parent's files, and then replaces these
 // (https://git-scm.com/docs/git-fast-import). Begun is called once git has begun a pack.
-func importCommit(p *gitcmd.Process, c newCommit, begun func()) (string, []treeFile, error) {
+func importCommit(p *gitcmd.Process, c Commit, begun func()) (string, []File, error) {
 	asked := gitcmd.Later(func() (struct{}, error) { return struct{}{}, sendFiles(p.In, c) })
-	list := make([]treeFile, len(c.files))
+	list := make([]File, len(c.Files))
 	for i := range list {
-		if list[i].now = p.Line(); !gitcmd.IsHash(list[i].now) {
-			return "", nil, p.Unexpected(list[i].now)
+		if list[i].Now = p.Line(); !gitcmd.IsHash(list[i].Now) {
+			return "", nil, p.Unexpected(list[i].Now)
 		}
 		if i == 0 {
 			begun()
@@ -95,10 +100,12 @@ func importCommit(p *gitcmd.Process, c newCommit, begun func()) (string, []treeF
 		switch {
 		case answer == "":
 			return "", nil, p.Unexpected(answer)
+		case c.Add && fields[0] == "missing":
+			list[i].Mode = "100644"
 		case len(fields) < 4 || fields[1] != "blob" || !gitcmd.IsHash(fields[2]) || fields[0] != "100644" && fields[0] != "100755":
-			missing = errNotInParent
+			missing = ErrNotInParent
 		default:
-			list[i].mode, list[i].was = fields[0], fields[2]
+			list[i].Mode, list[i].Was = fields[0], fields[2]
 		}
 	}
 	if _, err := asked(); err != nil {
@@ -106,8 +113,8 @@ func importCommit(p *gitcmd.Process, c newCommit, begun func()) (string, []treeF
 	}
 	w := bufio.NewWriter(p.In)
 	if missing == nil {
-		for i, f := range c.files {
-			fmt.Fprintf(w, "M %s :%d %s\n", list[i].mode, i+2, quotePath(f.Path))
+		for i, f := range c.Files {
+			fmt.Fprintf(w, "M %s :%d %s\n", list[i].Mode, i+2, quotePath(f.Path))
 		}
 	}
 	fmt.Fprint(w, "\nget-mark :1\ndone\n")
@@ -123,14 +130,14 @@ func importCommit(p *gitcmd.Process, c newCommit, begun func()) (string, []treeF
 
 // sendFiles sends all up to the changes of the tree. Mark 1 is the commit, the
 // blobs have those after it.
-func sendFiles(to io.Writer, c newCommit) error {
+func sendFiles(to io.Writer, c Commit) error {
 	w := bufio.NewWriterSize(to, 64<<10)
-	for i, f := range c.files {
+	for i, f := range c.Files {
 		fmt.Fprintf(w, "blob\nmark :%d\ndata %d\n%s\nget-mark :%d\n", i+2, len(f.Data), f.Data, i+2)
 	}
 	fmt.Fprintf(w, "commit %s\nmark :1\nauthor %s\ncommitter %s\ndata %d\n%s\nfrom %s\n",
-		c.ref, c.author, c.committer, len(c.message), c.message, c.parent)
-	for _, f := range c.files {
+		c.Ref, c.Author, c.Committer, len(c.Message), c.Message, c.Parent)
+	for _, f := range c.Files {
 		fmt.Fprintf(w, "ls %s\n", quotePath(f.Path))
 	}
 	return w.Flush()
@@ -141,7 +148,7 @@ var pathQuoter = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
 // quotePath writes a path for fast-import.
 func quotePath(path string) string { return `"` + pathQuoter.Replace(path) + `"` }
 
-// deleteRef deletes a temporary reference. If it is left, the next commit takes it.
-func deleteRef(ctx context.Context, gitDir, ref string) {
+// DeleteRef deletes a temporary reference. If it is left, the next commit takes it.
+func DeleteRef(ctx context.Context, gitDir, ref string) {
 	_, _ = gitcmd.Run(ctx, gitDir, gitcmd.Call{Op: "git update-ref", Args: []string{"--git-dir=" + gitDir, "update-ref", "-d", ref}, Env: []string{gitcmd.InEnglish}})
 }
