@@ -64,6 +64,7 @@ var mayImport = map[string][]string{
 	"promote/record":                  {},
 	"promote/pipeline":                {"overlay", "promote/internal/...", "internal/spelling", "internal/yamlfile"},
 	"promote/git":                     {"promote", "promote/history", "promote/git/internal/...", "overlay", "internal/files"},
+	"promote/git/branch":              {"promote", "promote/git", "promote/git/internal/...", "internal/files"},
 	"promote/git/internal/gitcmd":     {"internal/files"},
 	"promote/git/internal/fastimport": {"promote", "promote/git/internal/gitcmd"},
 	"promote/images":                  {"promote", "digest", "verify"},

@@ -62,3 +62,18 @@ func usage(hint, format string, args ...any) *Error {
 func failure(hint, format string, args ...any) *Error {
 	return &Error{Msg: fmt.Sprintf(format, args...), Hint: hint}
 }
+
+// Moved is the error of a commit on a branch that has another newest commit now than
+// the one that the plan was made on. Nothing has happened, and the plan is to be made
+// again.
+type Moved struct {
+	Branch string
+	// Err is how it showed, or nil.
+	Err error
+}
+
+// Error names the branch.
+func (e *Moved) Error() string { return "somebody else has moved " + e.Branch + " in the meantime" }
+
+// Unwrap gives the cause.
+func (e *Moved) Unwrap() error { return e.Err }

@@ -150,7 +150,7 @@ func lock(ctx context.Context, root *os.Root) (unlock func(), err error) {
 		return nil, fileError("open", root.Name(), err)
 	}
 	unlock = func() { _ = dir.Close() } // that gives the lock back
-	for !tryLock(dir) {
+	for !TryLock(dir) {
 		select {
 		case <-ctx.Done():
 			unlock()

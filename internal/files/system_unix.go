@@ -14,9 +14,9 @@ import (
 // openFlags let a named pipe be opened without waiting for its other end.
 const openFlags = unix.O_NONBLOCK | unix.O_NOCTTY
 
-// tryLock takes the advisory lock on a directory, unless another has it. File
+// TryLock takes the advisory lock on a directory, unless another has it. File
 // systems without such locks do without.
-func tryLock(dir *os.File) bool {
+func TryLock(dir *os.File) bool {
 	for {
 		err := unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if !errors.Is(err, unix.EINTR) {

@@ -49,14 +49,14 @@ func asFiles(list []promote.File) []files.File {
 // is found before anything is written. Another Commit or Write in this working
 // tree waits until the files are written.
 func (r *Repo) Commit(ctx context.Context, d promote.Delivery) (string, error) {
-	d.Message = tidy(d.Message)
+	d.Message = gitcmd.Tidy(d.Message)
 	if err := cmp.Or(checkDelivery(ctx, d), gitcmd.CheckPaths(pathsOf(d.Files))); err != nil {
 		return "", err
 	}
 	sheltered, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
 	defer cancel()
 	// Git and whoever is asked by Ready answer while the files are looked at.
-	who := gitcmd.Later(func() (identity, error) { return r.identity(sheltered) })
+	who := gitcmd.Later(func() (gitcmd.Identity, error) { return gitcmd.WhoCommits(sheltered, r.top) })
 	plain := gitcmd.Later(func() (plan, error) { return r.plan(sheltered, d) })
 	distinct := gitcmd.Later(func() (struct{}, error) { return struct{}{}, r.checkCase(sheltered, pathsOf(d.Files)) })
 	ready := gitcmd.Later(func() (struct{}, error) {
@@ -126,50 +126,6 @@ func checkDelivery(ctx context.Context, d promote.Delivery) error {
 		return gitcmd.Interrupted("git commit", ctx.Err())
 	}
 	return nil
-}
-
-// tidy removes what git would: blanks at the ends of lines, and empty lines at
-// the ends and next to each other.
-func tidy(message string) string {
-	var b strings.Builder
-	empty := false
-	for line := range strings.Lines(message) {
-		line = strings.TrimRight(line, " \t\r\n")
-		if line == "" {
-			empty = true
-			continue
-		}
-		if empty && b.Len() > 0 {
-			b.WriteByte('\n')
-		}
-		empty = false
-		b.WriteString(line + "\n")
-	}
-	return b.String()
-}
-
-// identity is whom a commit names, each with the time, as a commit has them.
-type identity struct{ author, committer string }
-
-// identity asks git whom to name.
-func (r *Repo) identity(ctx context.Context) (identity, error) {
-	ask := func(name string) (string, error) {
-		out, err := r.run(ctx, gitcmd.Call{Op: "find out who commits", Args: []string{"var", name}, Reads: true})
-		var e *Error
-		if errors.As(err, &e) && ctx.Err() == nil {
-			e.Hint = `git config user.name "Your Name" && git config user.email you@example.com`
-		}
-		return strings.TrimSpace(string(out)), err
-	}
-	committer := gitcmd.Later(func() (string, error) { return ask("GIT_COMMITTER_IDENT") })
-	var who identity
-	var err, cerr error
-	who.author, err = ask("GIT_AUTHOR_IDENT")
-	who.committer, cerr = committer()
-	if err == nil {
-		err = cerr
-	}
-	return who, err
 }
 
 func pathsOf(files []promote.File) []string {

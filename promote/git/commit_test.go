@@ -226,7 +226,7 @@ func TestCommitBranchLocked(t *testing.T) {
 		d := delivery(t, r, files("2"))
 		// The lock is made when the files are written already.
 		ctx := t.Context()
-		b, berr := r.build(ctx, d, func() (plan, error) { return r.plan(ctx, d) }, func() (identity, error) { return r.identity(ctx) })
+		b, berr := r.build(ctx, d, func() (plan, error) { return r.plan(ctx, d) }, func() (gitcmd.Identity, error) { return gitcmd.WhoCommits(ctx, r.top) })
 		if err := r.Write(ctx, d.Files); err != nil {
 			t.Fatal(err)
 		}
@@ -349,7 +349,7 @@ func TestTidy(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := tidy(message); got != string(want) {
+		if got := gitcmd.Tidy(message); got != string(want) {
 			t.Errorf("%q: got %q, git makes it %q", message, got, want)
 		}
 	}

@@ -101,11 +101,11 @@ func TestCommitManyAfterKill(t *testing.T) {
 	t.Parallel()
 	r := newRepo(t, manyFiles("1"))
 	d := delivery(t, r, manyFiles("2"))
-	id, err := r.identity(t.Context())
+	id, err := gitcmd.WhoCommits(t.Context(), r.top)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, list, err := fastimport.Make(t.Context(), r.gitDir, fastimport.Commit{Parent: d.Head, Files: d.Files, Message: "killed\n", Author: id.author, Committer: id.committer, Ref: r.tempRef(), Store: r.store})
+	_, list, err := fastimport.Make(t.Context(), r.gitDir, fastimport.Commit{Parent: d.Head, Files: d.Files, Message: "killed\n", Author: id.Author, Committer: id.Committer, Ref: r.tempRef(), Store: r.store})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,11 +129,11 @@ func TestCommitTreeOutlivesRepack(t *testing.T) {
 	gitIn(t, r.Root(), "worktree", "add", "-q", tree)
 	linked := open(t, tree)
 	d := delivery(t, linked, manyFiles("2"))
-	id, err := linked.identity(t.Context())
+	id, err := gitcmd.WhoCommits(t.Context(), linked.top)
 	if err != nil {
 		t.Fatal(err)
 	}
-	hash, _, err := fastimport.Make(t.Context(), linked.gitDir, fastimport.Commit{Parent: d.Head, Files: d.Files, Message: "m\n", Author: id.author, Committer: id.committer, Ref: linked.tempRef(), Store: linked.store})
+	hash, _, err := fastimport.Make(t.Context(), linked.gitDir, fastimport.Commit{Parent: d.Head, Files: d.Files, Message: "m\n", Author: id.Author, Committer: id.Committer, Ref: linked.tempRef(), Store: linked.store})
 	if err != nil {
 		t.Fatal(err)
 	}

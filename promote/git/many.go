@@ -188,14 +188,14 @@ type built struct {
 }
 
 // build makes the commit, if that is not left to git commit.
-func (r *Repo) build(ctx context.Context, d promote.Delivery, ask func() (plan, error), who func() (identity, error)) (built, error) {
+func (r *Repo) build(ctx context.Context, d promote.Delivery, ask func() (plan, error), who func() (gitcmd.Identity, error)) (built, error) {
 	p, err := ask()
 	id, werr := who()
 	if err = cmp.Or(err, werr); err != nil {
 		return built{}, err
 	}
 	begin := time.Now()
-	hash, list, err := fastimport.Make(ctx, r.gitDir, fastimport.Commit{Parent: d.Head, Files: d.Files, Message: d.Message, Author: id.author, Committer: id.committer, Ref: r.tempRef(), Store: r.store})
+	hash, list, err := fastimport.Make(ctx, r.gitDir, fastimport.Commit{Parent: d.Head, Files: d.Files, Message: d.Message, Author: id.Author, Committer: id.Committer, Ref: r.tempRef(), Store: r.store})
 	if err != nil {
 		r.clearObjects(begin)
 		return built{}, err

@@ -112,6 +112,10 @@ func notOpened(ctx context.Context, dir string, err error) error {
 // Root gives the absolute path of the work tree.
 func (r *Repo) Root() string { return r.top }
 
+// GitDir gives the absolute path of git's directory that all work trees of the
+// repository share.
+func (r *Repo) GitDir() string { return r.common }
+
 // Prefix gives the directory that Open was called with, relative to the root
 // and with slashes; it is empty at the root.
 func (r *Repo) Prefix() string { return r.prefix }

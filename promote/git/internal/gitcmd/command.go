@@ -145,6 +145,9 @@ func (p *Process) Wait() error {
 	return nil
 }
 
+// Messages gives the end of what git has written to its standard error, once it has ended.
+func (p *Process) Messages() string { return p.errs.String() }
+
 // Stop ends a process whose remaining output does not matter.
 func (p *Process) Stop() {
 	p.cancel()

@@ -174,3 +174,12 @@ func Quote(s string) string {
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
+
+// Hinted gives an error of git with another hint.
+func Hinted(err error, hint string) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	return &Error{Op: e.Op, Msg: e.Msg, Hint: hint, Err: err}
+}

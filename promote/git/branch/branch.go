@@ -1,0 +1,257 @@
+package branch
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/git"
+	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
+)
+
+var _ promote.Repo = (*Branch)(nil)
+
+// Branch is a branch of a repository. Its methods may be called concurrently, but for
+// Fetch and Close.
+type Branch struct {
+	ctx     context.Context // of its reads
+	dir     string          // git's own directory, or the clone's root
+	gitDir  string
+	remote  string // the remote's name; empty for a branch of this repository
+	address string // its URL, where it is known by that alone
+	name    string
+	objects *objects
+	hooks   bool // of the clone's user
+	// head, if not empty, is the branch that commits go to, in place of this one.
+	head string
+
+	env     []string // for the calls that reach the remote
+	release func()   // gives back what it was opened with, or nil
+
+	tip, root string
+}
+
+// OfRemote gives a branch of a remote of a clone, as the remote has it now.
+func OfRemote(ctx context.Context, r *git.Repo, remote, name string) (*Branch, error) {
+	return open(ctx, &Branch{ctx: ctx, dir: r.Root(), gitDir: r.GitDir(), remote: remote, name: name, hooks: true, objects: &objects{dir: r.Root()}})
+}
+
+// OfClone gives another branch of the repository itself.
+func OfClone(ctx context.Context, r *git.Repo, name string) (*Branch, error) {
+	return open(ctx, &Branch{ctx: ctx, dir: r.Root(), gitDir: r.GitDir(), name: name, hooks: true, objects: &objects{dir: r.Root()}})
+}
+
+func open(ctx context.Context, b *Branch) (*Branch, error) {
+	if err := checkName(ctx, b.dir, b.name); err != nil {
+		return nil, err
+	}
+	if err := b.Fetch(ctx); err != nil {
+		b.Close()
+		return nil, err
+	}
+	return b, nil
+}
+
+// checkName refuses what git takes for no branch, or for an option.
+func checkName(ctx context.Context, dir, name string) error {
+	_, err := gitcmd.Run(ctx, dir, gitcmd.Call{Op: "git check-ref-format", Args: []string{"check-ref-format", "refs/heads/" + name}, Reads: true})
+	if err != nil && ctx.Err() == nil || strings.HasPrefix(name, "-") {
+		return &gitcmd.Error{Msg: "branch name \"" + gitcmd.Clean(name) + "\" is malformed", Hint: "git check-ref-format --branch NAME", Err: err}
+	}
+	return err
+}
+
+// Close ends what still runs.
+func (b *Branch) Close() {
+	b.objects.close()
+	if b.release != nil {
+		b.release()
+	}
+}
+
+// Name is the branch's name.
+func (b *Branch) Name() string { return b.name }
+
+// Tip is the newest commit, as Fetch has found it.
+func (b *Branch) Tip() string { return b.tip }
+
+// Remote is the remote's name or URL, without credentials; empty for a branch of the
+// clone itself.
+func (b *Branch) Remote() string { return gitcmd.Clean(cmp.Or(b.address, b.remote)) }
+
+// reach runs git where it talks to the remote.
+func (b *Branch) reach(ctx context.Context, op string, args ...string) ([]byte, error) {
+	return gitcmd.Run(ctx, b.dir, gitcmd.Call{Op: op, Args: args, Env: append([]string{gitcmd.InEnglish}, b.env...)})
+}
+
+// Where names the branch for people: REMOTE/NAME.
+func (b *Branch) Where() string {
+	if b.remote == "" {
+		return b.name
+	}
+	return strings.TrimSuffix(b.Remote(), "/") + "/" + b.name
+}
+
+// Fetch finds out what the branch is now.
+func (b *Branch) Fetch(ctx context.Context) error {
+	var tip string
+	var err error
+	if b.remote == "" {
+		tip, err = b.revision(ctx, "refs/heads/"+b.name)
+		if err == nil && tip == "" {
+			err = b.noBranch("git branch " + b.name)
+		}
+	} else {
+		tip, err = b.fetch(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	b.objects.changed()
+	root, err := b.objects.rootOf(ctx, tip)
+	if err != nil {
+		return err
+	}
+	b.tip, b.root = tip, root
+	return nil
+}
+
+func (b *Branch) noBranch(hint string) error {
+	return &gitcmd.Error{Msg: "there is no branch " + gitcmd.Clean(b.Where()), Hint: hint}
+}
+
+// revision gives the commit that a reference names; empty where there is none.
+func (b *Branch) revision(ctx context.Context, ref string) (string, error) {
+	out, err := gitcmd.Run(ctx, b.dir, gitcmd.Call{Op: "git rev-parse", Args: []string{"rev-parse", "--verify", "--quiet", "--end-of-options", ref + "^{commit}"}, Reads: true, Env: []string{gitcmd.AsStored}})
+	if gitcmd.ExitCode(err) == 1 {
+		return "", nil
+	}
+	return strings.TrimSpace(string(out)), err
+}
+
+// State tells that the newest commit is the head, and that nothing differs from it.
+func (b *Branch) State(context.Context, []string) (promote.State, error) {
+	return promote.State{Head: b.tip, Branch: b.name, Index: b.tip, Dirty: map[string]string{}}, nil
+}
+
+// Committed gives the bytes of the files that the newest commit has.
+func (b *Branch) Committed(_ context.Context, paths []string) (map[string][]byte, error) {
+	found := make(map[string][]byte, len(paths))
+	for _, p := range paths {
+		data, err := b.ReadFile(p)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		found[p] = data
+	}
+	return found, nil
+}
+
+// Write is an error: there is no working tree.
+func (b *Branch) Write(context.Context, []promote.File) error {
+	return &gitcmd.Error{Msg: gitcmd.Clean(b.Where()) + " has no working tree to write to", Hint: "--deliver push"}
+}
+
+// fetch asks the remote for its branch, and keeps what it has found where git looks for
+// it, as git fetch does.
+func (b *Branch) fetch(ctx context.Context) (string, error) {
+	ref := b.tracking()
+	args := []string{"fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance"}
+	args = append(args, b.partial()...)
+	args = append(args, "--end-of-options", b.remote, "+refs/heads/"+b.name+":"+ref)
+	_, err := b.reach(ctx, "fetch "+gitcmd.Clean(b.Where()), args...)
+	if err != nil {
+		return "", b.notFetched(ctx, err)
+	}
+	return b.revision(ctx, ref)
+}
+
+func (b *Branch) notFetched(ctx context.Context, err error) error {
+	var e *gitcmd.Error
+	if !errors.As(err, &e) || ctx.Err() != nil {
+		return err
+	}
+	switch {
+	case strings.Contains(e.Msg, "couldn't find remote ref"):
+		return b.noBranch("git push " + gitcmd.Quote(b.Remote()) + " HEAD:refs/heads/" + gitcmd.Quote(b.name))
+	case strings.Contains(e.Msg, "cannot lock ref"):
+		return &promote.Moved{Branch: b.Where(), Err: err} // another of ours fetches just now
+	case strings.Contains(e.Msg, "could not read Username"), strings.Contains(e.Msg, "Authentication failed"), strings.Contains(e.Msg, "terminal prompts disabled"):
+		e.Hint = "git fetch " + gitcmd.Quote(b.Remote()) + ", which asks for credentials and keeps them where git is set up to"
+	}
+	return err
+}
+
+// tracking is where the remote's branch is kept.
+func (b *Branch) tracking() string {
+	if b.address != "" {
+		return "refs/promote/remote/" + b.name
+	}
+	return "refs/remotes/" + b.remote + "/" + b.name
+}
+
+// partial are the options of a clone that has no more than what was read.
+func (b *Branch) partial() []string {
+	if b.objects.fetch == nil {
+		return nil
+	}
+	return []string{"--filter=tree:0", "--depth=1"}
+}
+
+// Upstream gives the remote and the branch there that a branch of a clone follows; for
+// a branch that follows none, or an empty name, the remote origin, or the only one, and the
+// same name or the branch that the remote has as its default.
+func Upstream(ctx context.Context, r *git.Repo, name string) (remote, branch string, err error) {
+	ask := func(args ...string) string {
+		out, err := gitcmd.Run(ctx, r.Root(), gitcmd.Call{Op: "git " + args[0], Args: args, Reads: true})
+		if err != nil {
+			return ""
+		}
+		return strings.TrimSpace(string(out))
+	}
+	if name != "" {
+		remote, branch = ask("config", "--get", "branch."+name+".remote"), strings.TrimPrefix(ask("config", "--get", "branch."+name+".merge"), "refs/heads/")
+		if remote != "" && remote != "." && branch != "" {
+			return remote, branch, nil
+		}
+	}
+	remotes := strings.Fields(ask("remote"))
+	switch {
+	case slices.Contains(remotes, "origin"):
+		remote = "origin"
+	case len(remotes) == 1:
+		remote = remotes[0]
+	default:
+		return "", "", &gitcmd.Error{Msg: "the repository has no remote to push to", Hint: "git remote add origin URL"}
+	}
+	if name == "" {
+		name = strings.TrimPrefix(ask("symbolic-ref", "--quiet", "refs/remotes/"+remote+"/HEAD"), "refs/remotes/"+remote+"/")
+	}
+	if name == "" { // a clone made by a CI system does not know
+		name, err = defaultBranch(ctx, &Branch{dir: r.Root()}, remote)
+	}
+	return remote, name, err
+}
+
+// defaultBranch asks a remote.
+func defaultBranch(ctx context.Context, b *Branch, remote string) (string, error) {
+	shown := gitcmd.Clean(cmp.Or(b.address, remote))
+	out, err := b.reach(ctx, "ask "+shown+" for its default branch", "ls-remote", "--symref", "--end-of-options", remote, "HEAD")
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(out)) {
+		if to, ok := strings.CutPrefix(line, "ref: refs/heads/"); ok {
+			name, _, _ := strings.Cut(to, "\t")
+			return name, nil
+		}
+	}
+	return "", &gitcmd.Error{Msg: shown + " has no default branch", Hint: "--branch NAME"}
+}

@@ -1,0 +1,188 @@
+package branch
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/kubepromote/kubepromote/internal/files"
+	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
+)
+
+// Cache is where parts of repositories are kept that are known by their URL alone.
+type Cache struct {
+	// Dir is the directory; empty for none: then what is fetched is forgotten at the end.
+	Dir string
+	// Env are more variables for git, such as those that name a helper for credentials.
+	Env []string
+}
+
+// CheckURL refuses what is not the URL of a repository: git would take some texts for
+// commands to run. Accepted are https, http, ssh, git and file URLs, and USER@HOST:PATH.
+func CheckURL(address string) error {
+	bad := &gitcmd.Error{Msg: "not the URL of a repository: " + gitcmd.Clean(address), Hint: "https://HOST/PATH.git"}
+	if strings.HasPrefix(address, "-") || strings.Contains(address, "::") || strings.ContainsAny(address, "\x00\n\r") {
+		return bad
+	}
+	if !IsURL(address) {
+		return bad
+	}
+	u, err := url.Parse(address)
+	if err != nil || !strings.Contains(address, "://") {
+		return nil // USER@HOST:PATH
+	}
+	switch u.Scheme {
+	case "https", "http", "ssh", "git":
+		if u.Host == "" || strings.HasPrefix(u.Host, "-") {
+			return bad
+		}
+	case "file":
+	default:
+		return bad
+	}
+	return nil
+}
+
+// IsURL tells a repository's URL from a directory.
+func IsURL(s string) bool {
+	if strings.Contains(s, "://") {
+		return true
+	}
+	host, path, ok := strings.Cut(s, ":")
+	return ok && path != "" && strings.Contains(host, "@") && !strings.ContainsAny(host, `/\`)
+}
+
+// OfURL gives a branch of a repository that is known by its URL; of an empty name the
+// one that the repository has as its default. The repository's trees and files are
+// fetched as they are read (https://git-scm.com/docs/partial-clone).
+func OfURL(ctx context.Context, address, name string, cache Cache) (*Branch, error) {
+	if err := CheckURL(address); err != nil {
+		return nil, err
+	}
+	dir, release, err := cache.take(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	b := &Branch{ctx: ctx, dir: dir, gitDir: dir, remote: "origin", address: address, name: name, env: cache.Env, release: release}
+	b.objects = &objects{dir: dir, fetch: b.fetchObjects}
+	if name == "" {
+		if b.name, err = defaultBranch(ctx, b, "origin"); err != nil {
+			b.Close()
+			return nil, err
+		}
+	}
+	return open(ctx, b)
+}
+
+// take gives a repository to fetch into: the one in the cache, unless another program is
+// at it; else one that is forgotten.
+func (c Cache) take(ctx context.Context, address string) (dir string, release func(), err error) {
+	if c.Dir != "" {
+		dir = filepath.Join(c.Dir, fmt.Sprintf("%x", sha256.Sum256([]byte(address)))[:32]+".git")
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return "", nil, gitcmd.FileError("make", dir, err)
+		}
+		f, err := os.Open(dir)
+		if err != nil {
+			return "", nil, gitcmd.FileError("open", dir, err)
+		}
+		if files.TryLock(f) {
+			release = func() { _ = f.Close() } // that gives the lock back
+			if err = prepare(ctx, dir, address); err == nil {
+				return dir, release, nil
+			}
+			// A cache that is broken is made anew once.
+			if ctx.Err() == nil && emptyDir(dir) == nil && prepare(ctx, dir, address) == nil {
+				return dir, release, nil
+			}
+			release()
+			return "", nil, err
+		}
+		_ = f.Close()
+	}
+	dir, err = os.MkdirTemp("", "kubepromote-git-")
+	if err != nil {
+		return "", nil, gitcmd.FileError("make", "a directory for the repository", err)
+	}
+	release = func() { _ = os.RemoveAll(dir) }
+	if err = prepare(ctx, dir, address); err != nil {
+		release()
+		return "", nil, err
+	}
+	return dir, release, nil
+}
+
+// prepare makes the repository, or sees that it is one for this address.
+func prepare(ctx context.Context, dir, address string) error {
+	// Locks that a killed run has left: whoever holds the lock on the directory is alone.
+	for _, pattern := range []string{"*.lock", "refs/promote/*.lock", "refs/promote/remote/*.lock"} {
+		left, _ := filepath.Glob(filepath.Join(gitcmd.GlobQuoter.Replace(dir), pattern))
+		for _, name := range left {
+			_ = os.Remove(name)
+		}
+	}
+	if _, err := os.Lstat(filepath.Join(dir, "HEAD")); err != nil {
+		if _, err := gitcmd.Run(ctx, dir, gitcmd.Call{Op: "git init", Args: []string{"init", "--quiet", "--bare", "--template=", "."}}); err != nil {
+			return err
+		}
+	}
+	for _, set := range [][2]string{
+		{"remote.origin.url", address}, {"remote.origin.promisor", "true"}, {"remote.origin.partialCloneFilter", "tree:0"},
+		{"core.repositoryFormatVersion", "1"}, {"extensions.partialClone", "origin"}, {"core.hooksPath", os.DevNull}, {"gc.auto", "0"},
+	} {
+		if _, err := gitcmd.Run(ctx, dir, gitcmd.Call{Op: "git config", Args: []string{"config", "--file", filepath.Join(dir, "config"), set[0], set[1]}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func emptyDir(dir string) error {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+	}
+	return err
+}
+
+// fetchObjects gets objects by their names, and nothing that they lead to. Without
+// noop git would look for commits to tell the remote of, which are no help.
+func (b *Branch) fetchObjects(ctx context.Context, ids []string) error {
+	_, err := gitcmd.Run(ctx, b.dir, gitcmd.Call{
+		Op:    "fetch from " + gitcmd.Clean(b.address),
+		Args:  []string{"-c", "fetch.negotiationAlgorithm=noop", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance", "--filter=tree:0", "--stdin", "origin"},
+		Stdin: strings.NewReader(strings.Join(ids, "\n") + "\n"), Env: append([]string{gitcmd.InEnglish}, b.env...),
+	})
+	return err
+}
+
+// Prune removes from a cache what nobody has used for a time. It is called by who fills
+// the cache; an error is nobody's loss.
+func (c Cache) Prune(now time.Time, unused time.Duration) {
+	if c.Dir == "" {
+		return
+	}
+	found, _ := filepath.Glob(filepath.Join(gitcmd.GlobQuoter.Replace(c.Dir), "*.git"))
+	for _, dir := range found {
+		info, err := os.Stat(filepath.Join(dir, "refs", "promote"))
+		if errors.Is(err, fs.ErrNotExist) {
+			info, err = os.Stat(dir)
+		}
+		if err != nil || now.Sub(info.ModTime()) < unused {
+			continue
+		}
+		if f, err := os.Open(dir); err == nil {
+			if files.TryLock(f) {
+				_ = os.RemoveAll(dir)
+			}
+			_ = f.Close()
+		}
+	}
+}

@@ -1,0 +1,135 @@
+package branch
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/git/internal/fastimport"
+	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
+)
+
+// commitLimit is how long a commit and its push may take, with hooks and signing.
+const commitLimit = 10 * time.Minute
+
+// Commit makes a commit with the files on top of d.Head, and makes it the branch's
+// newest one: a push where the branch is a remote's. It is a *promote.Moved where
+// another commit is the newest one now. Cancelling ctx has an effect until the commit is
+// made known; from then on it is found out what has become of it.
+func (b *Branch) Commit(ctx context.Context, d promote.Delivery) (string, error) {
+	if len(d.Files) == 0 || d.Message == "" || strings.ContainsRune(d.Message, 0) {
+		return "", &gitcmd.Error{Op: "git commit", Msg: "there are no files, or no message"}
+	}
+	for _, f := range d.Files {
+		if err := gitcmd.CheckPath(f.Path); err != nil {
+			return "", err
+		}
+	}
+	if d.Head != b.tip {
+		return "", &promote.Moved{Branch: b.Where()}
+	}
+	if d.Ready != nil {
+		if err := d.Ready(ctx); err != nil {
+			return "", err
+		}
+	}
+	ref := "refs/promote/new-" + strings.ToLower(rand.Text())
+	defer fastimport.DeleteRef(context.WithoutCancel(ctx), b.gitDir, ref)
+	hash, err := b.make(ctx, d, ref)
+	if err != nil {
+		return "", err
+	}
+	if ctx.Err() != nil {
+		return "", gitcmd.Interrupted("git commit", ctx.Err())
+	}
+	sheltered, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
+	defer cancel()
+	if err := b.publish(sheltered, d.Head, hash); err != nil {
+		return "", err
+	}
+	return hash, nil
+}
+
+// make makes the commit; nothing but ref leads to it.
+func (b *Branch) make(ctx context.Context, d promote.Delivery, ref string) (string, error) {
+	message, err := b.message(ctx, gitcmd.Tidy(d.Message))
+	if err != nil {
+		return "", err
+	}
+	if d.Check != nil {
+		if err := d.Check(message); err != nil {
+			return "", &gitcmd.Error{Msg: fmt.Sprintf("the hook commit-msg changes the promotion's record: %v; nothing was changed", err), Hint: "git config core.hooksPath", Err: err}
+		}
+	}
+	who, err := gitcmd.WhoCommits(ctx, b.dir)
+	if err != nil {
+		return "", err
+	}
+	if err := b.Prefetch(ctx, pathsOf(d.Files)); err != nil {
+		return "", err
+	}
+	hash, _, err := fastimport.Make(ctx, b.gitDir, fastimport.Commit{Parent: d.Head, Files: d.Files, Message: message, Author: who.Author, Committer: who.Committer,
+		Ref: ref, Store: filepath.Join(b.gitDir, "objects"), Add: true})
+	if errors.Is(err, fastimport.ErrNotInParent) {
+		return "", &gitcmd.Error{Op: "git commit", Msg: "a path is no file in " + gitcmd.Clean(b.Where()), Err: err}
+	}
+	if err != nil || !b.signs(ctx) {
+		return hash, err
+	}
+	return b.sign(ctx, hash, d.Head, message)
+}
+
+// signs tells whether the user has commits signed.
+func (b *Branch) signs(ctx context.Context) bool {
+	out, err := gitcmd.Run(ctx, b.dir, gitcmd.Call{Op: "git config", Args: []string{"config", "--type=bool", "--get", "commit.gpgSign"}, Reads: true})
+	return err == nil && strings.TrimSpace(string(out)) == "true"
+}
+
+// sign makes the commit once more, with a signature.
+func (b *Branch) sign(ctx context.Context, hash, parent, message string) (string, error) {
+	out, err := gitcmd.Run(ctx, b.dir, gitcmd.Call{Op: "git commit-tree", Stdin: strings.NewReader(message), Env: []string{gitcmd.InEnglish, gitcmd.AsStored},
+		Args: gitcmd.Durably("-c", "i18n.commitEncoding=UTF-8", "commit-tree", "-S", "-p", parent, "-F", "-", hash+"^{tree}")})
+	if err != nil {
+		return "", gitcmd.Hinted(err, "git config commit.gpgSign false, or mend the key")
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// message lets the user's hook commit-msg have its say.
+func (b *Branch) message(ctx context.Context, message string) (string, error) {
+	if !b.hooks {
+		return message, nil
+	}
+	file, err := os.CreateTemp("", "kubepromote-message-")
+	if err != nil {
+		return "", gitcmd.FileError("write", "the commit message", err)
+	}
+	defer os.Remove(file.Name())
+	_, err = file.WriteString(message)
+	if err = errors.Join(err, file.Close()); err != nil {
+		return "", gitcmd.FileError("write", "the commit message", err)
+	}
+	_, err = gitcmd.Run(ctx, b.dir, gitcmd.Call{Op: "the hook commit-msg refused the commit", Args: []string{"hook", "run", "--ignore-missing", "commit-msg", "--", file.Name()}})
+	if err != nil {
+		return "", gitcmd.Hinted(err, "git hook run commit-msg -- FILE")
+	}
+	data, err := os.ReadFile(file.Name())
+	if err != nil {
+		return "", gitcmd.FileError("read", "the commit message", err)
+	}
+	return gitcmd.Tidy(string(data)), nil
+}
+
+func pathsOf(files []promote.File) []string {
+	paths := make([]string, len(files))
+	for i, f := range files {
+		paths[i] = f.Path
+	}
+	return paths
+}

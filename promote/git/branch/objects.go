@@ -1,0 +1,219 @@
+package branch
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
+)
+
+// objects reads objects by their names with one git, as long as it lasts.
+type objects struct {
+	dir string
+	// fetch, if not nil, gets objects that the repository lacks.
+	fetch func(ctx context.Context, ids []string) error
+
+	mu      sync.Mutex
+	process *gitcmd.Process
+	trees   map[string][]entry
+	// known are the objects that are here, where others may be fetched: git that is asked
+	// for one which is not here fetches it by itself, with all that it leads to, or ends.
+	known map[string]bool
+}
+
+// entry is a line of a tree.
+type entry struct{ name, mode, id string }
+
+const (
+	modeTree      = "40000"
+	modeLink      = "120000"
+	modeSubmodule = "160000"
+)
+
+// close ends git.
+func (o *objects) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.stop()
+}
+
+func (o *objects) stop() {
+	if o.process != nil {
+		_ = o.process.In.Close()
+		o.process.Stop()
+		o.process = nil
+	}
+}
+
+// get reads an object; it fetches what the repository lacks, where that may be done.
+func (o *objects) get(ctx context.Context, id string) (gitcmd.Object, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.read(ctx, id)
+}
+
+func (o *objects) read(ctx context.Context, id string) (gitcmd.Object, error) {
+	found, err := o.ask(id)
+	if err == nil && found.Kind == "" && o.fetch != nil {
+		if err = o.obtain(ctx, []string{id}); err == nil {
+			found, err = o.ask(id)
+		}
+	}
+	if err == nil && found.Kind == "" {
+		err = &gitcmd.Error{Msg: "object " + id + " is missing from the repository", Hint: "git fsck"}
+	}
+	return found, err
+}
+
+// obtain fetches objects.
+func (o *objects) obtain(ctx context.Context, ids []string) error {
+	err := o.fetch(ctx, ids)
+	if err == nil && o.known != nil {
+		for _, id := range ids {
+			o.known[id] = true
+		}
+	}
+	return err
+}
+
+// isKnown tells whether an object is here, or always yes where all are.
+func (o *objects) isKnown(id string) (bool, error) {
+	if o.fetch == nil {
+		return true, nil
+	}
+	if o.known == nil {
+		out, err := gitcmd.Run(context.Background(), o.dir, gitcmd.Call{Op: "git cat-file", Args: []string{"cat-file", "--batch-all-objects", "--batch-check=%(objectname)", "--unordered", "--buffer"}, Reads: true, Env: []string{noFetch}})
+		if err != nil {
+			return false, err
+		}
+		o.known = make(map[string]bool)
+		for line := range strings.Lines(string(out)) {
+			o.known[strings.TrimSpace(line)] = true
+		}
+	}
+	return o.known[id], nil
+}
+
+// changed forgets which objects are here.
+func (o *objects) changed() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.known = nil
+}
+
+// noFetch has git fetch nothing on its own.
+const noFetch = "GIT_NO_LAZY_FETCH=1"
+
+// ask asks git, which is started where it does not run. It ends with the branch and
+// not with one request, whose context may be a short one.
+func (o *objects) ask(id string) (gitcmd.Object, error) {
+	if here, err := o.isKnown(id); err != nil || !here {
+		return gitcmd.Object{}, err
+	}
+	if o.process == nil {
+		env := []string{gitcmd.AsStored}
+		if o.fetch != nil {
+			env = append(env, noFetch)
+		}
+		p, err := gitcmd.Start(context.Background(), o.dir, gitcmd.Call{Op: "git cat-file", Args: []string{"cat-file", "--batch"}, Reads: true, Talks: true, Env: env})
+		if err != nil {
+			return gitcmd.Object{}, err
+		}
+		o.process = p
+	}
+	_, err := io.WriteString(o.process.In, id+"\n")
+	var found gitcmd.Object
+	if err == nil {
+		found, err = gitcmd.ReadObject(o.process.Out, id)
+	}
+	if err != nil {
+		_ = o.process.In.Close()
+		if werr := o.process.Wait(); werr != nil {
+			err = werr // it says why
+		}
+		o.process = nil
+		return found, err
+	}
+	return found, nil
+}
+
+// tree gives the entries of a tree, in the order in which git has them.
+func (o *objects) tree(ctx context.Context, id string) ([]entry, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if entries, ok := o.trees[id]; ok {
+		return entries, nil
+	}
+	found, err := o.read(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if found.Kind != "tree" {
+		return nil, &gitcmd.Error{Msg: "object " + id + " is a " + found.Kind + ", not a tree"}
+	}
+	entries, err := parseTree(found.Data, len(id)/2)
+	if err != nil {
+		return nil, err
+	}
+	if o.trees == nil {
+		o.trees = make(map[string][]entry)
+	}
+	o.trees[id] = entries
+	return entries, nil
+}
+
+// fetchLacking fetches those of the objects that the repository has not, in one request.
+func (o *objects) fetchLacking(ctx context.Context, ids []string) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var lacking []string
+	for _, id := range ids {
+		here, err := o.isKnown(id)
+		if err != nil {
+			return err
+		}
+		if !here {
+			lacking = append(lacking, id)
+		}
+	}
+	if len(lacking) == 0 {
+		return nil
+	}
+	return o.obtain(ctx, lacking)
+}
+
+// rootOf gives the tree of a commit.
+func (o *objects) rootOf(ctx context.Context, commit string) (string, error) {
+	found, err := o.get(ctx, commit)
+	if err != nil {
+		return "", err
+	}
+	line, _, _ := bytes.Cut(found.Data, []byte{'\n'})
+	id, ok := strings.CutPrefix(string(line), "tree ")
+	if found.Kind != "commit" || !ok || !gitcmd.IsHash(id) {
+		return "", &gitcmd.Error{Msg: "object " + commit + " is no commit"}
+	}
+	return id, nil
+}
+
+// parseTree reads a tree as git cat-file gives it: a mode in octal digits, a blank, a
+// name, a zero byte, and the object's name in binary form, which has a fixed size
+// (https://git-scm.com/book/en/v2/Git-Internals-Git-Objects).
+func parseTree(data []byte, size int) ([]entry, error) {
+	var entries []entry
+	for len(data) > 0 {
+		blank := bytes.IndexByte(data, ' ')
+		zero := bytes.IndexByte(data, 0)
+		if blank <= 0 || zero < blank || len(data) < zero+1+size {
+			return nil, &gitcmd.Error{Op: "git cat-file", Msg: "unexpected answer: a tree that ends early"}
+		}
+		id := data[zero+1 : zero+1+size]
+		entries = append(entries, entry{string(data[blank+1 : zero]), string(data[:blank]), hex.EncodeToString(id)})
+		data = data[zero+1+size:]
+	}
+	return entries, nil
+}
