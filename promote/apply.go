@@ -14,6 +14,9 @@ type Applied struct {
 	// Files were written; Commit is set where a commit was made.
 	Files  []string `json:"files"`
 	Commit string   `json:"commit,omitempty"`
+	// Attempts is how often the promotion was made anew because others were faster, and
+	// once more; 0 where nobody else writes.
+	Attempts int `json:"attempts,omitempty"`
 }
 
 // Refused is the error of Apply for a plan that may not be carried out.
@@ -43,6 +46,12 @@ func (p *Plan) Refusal() *Refused {
 	return p.Refused()
 }
 
+// proposes tells whether a pull request may be opened in spite of a refusal: what only
+// has to wait is waited for there.
+func (p *Plan) proposes(r *Refused) bool {
+	return p.Mode == pipeline.DeliverPullRequest && r.Answer == Wait
+}
+
 // Refused gives what is refused of a plan, or nil: all of it, or, where it is to be
 // carried out without them, the services that are left out.
 func (p *Plan) Refused() *Refused {
@@ -64,10 +73,10 @@ func (p *Plan) Refused() *Refused {
 // none, then, in mode commit, one commit with the promotion's record. A plan that
 // is refused gives a *Refused. A plan that changes nothing does nothing.
 func (p *Promoter) Apply(ctx context.Context, plan *Plan) (*Applied, error) {
-	if r := plan.Refusal(); r != nil {
+	if r := plan.Refusal(); r != nil && !plan.proposes(r) {
 		return nil, r
 	}
-	if file := p.Rules.Uncommitted; file != "" && plan.Mode == pipeline.DeliverCommit {
+	if file := p.Rules.Uncommitted; file != "" && plan.Mode.Commits() {
 		return nil, failure("git add "+file+" && git commit", "%s is not committed, and what is committed is judged by committed rules", file)
 	}
 	done := &Applied{Files: []string{}}
@@ -83,7 +92,7 @@ func (p *Promoter) Apply(ctx context.Context, plan *Plan) (*Applied, error) {
 		done.Files = append(done.Files, f.Path)
 	}
 	ready := func(ctx context.Context) error { return p.unmoved(ctx, plan, paths, write) }
-	if plan.Mode != pipeline.DeliverCommit {
+	if !plan.Mode.Commits() {
 		err := ready(ctx)
 		if err == nil && len(write) > 0 {
 			err = p.Repo.Write(ctx, write)
@@ -123,7 +132,7 @@ func (p *Promoter) unmoved(ctx context.Context, plan *Plan, paths []string, writ
 	if state.Head != plan.Head || state.Branch != plan.Branch {
 		return failure("promote again", "the repository has a new commit since the plan was made, or another branch")
 	}
-	if plan.Mode == pipeline.DeliverCommit {
+	if plan.Mode.Commits() {
 		if err := checkCommittable(state); err != nil {
 			return err
 		}

@@ -17,7 +17,7 @@ import (
 // that there is no plan; where several things are wrong, all are reported.
 func (p *Promoter) Plan(ctx context.Context, req Request) (*Plan, error) {
 	if req.Mode != "" && !req.Mode.Known() {
-		return nil, usage(spelling.Hint(string(req.Mode), []string{string(pipeline.DeliverWorktree), string(pipeline.DeliverCommit)}), "unknown delivery mode %q", req.Mode)
+		return nil, usage(spelling.Hint(string(req.Mode), pipeline.DeliverModes()), "unknown delivery mode %q", req.Mode)
 	}
 	to, err := p.Pipeline.Environment(req.To)
 	if err != nil {
@@ -196,8 +196,8 @@ func (w *planner) checkState(ctx context.Context) error {
 	if c := w.Rules.Commit; c != "" && c != state.Head {
 		return failure("promote again", "the repository has a new commit since its pipeline was read")
 	}
-	w.plan.Head, w.plan.Branch, w.plan.index, w.dirty = state.Head, state.Branch, state.Index, state.Dirty
-	if w.plan.Mode == pipeline.DeliverCommit && !w.req.Preview {
+	w.plan.Head, w.plan.Branch, w.plan.Remote, w.plan.index, w.dirty = state.Head, state.Branch, state.Remote, state.Index, state.Dirty
+	if w.plan.Mode.Commits() && !w.req.Preview {
 		if err := checkCommittable(state); err != nil {
 			return err
 		}

@@ -76,6 +76,9 @@ type State struct {
 	Head string
 	// Branch is the branch's name; empty when HEAD is detached.
 	Branch string
+	// Remote names the remote whose branch it is, where there is no working tree; else it
+	// is empty.
+	Remote string
 	// Busy names an operation that is not finished: merge, rebase, cherry-pick,
 	// revert; empty when there is none.
 	Busy string

@@ -182,6 +182,8 @@ type Plan struct {
 	Head string `json:"head"`
 	// Branch is where a commit would go; empty when HEAD is detached.
 	Branch string `json:"branch,omitempty"`
+	// Remote is the remote whose branch that is, where it is pushed there.
+	Remote string `json:"remote,omitempty"`
 	// Answer is the worst of all verdicts.
 	Answer Answer `json:"answer"`
 	// Rules are the files that it was judged by that are not those of Head.

@@ -309,7 +309,7 @@ func cmdRedact(ts *testscript.TestScript, neg bool, args []string) {
 
 var (
 	commitHash = regexp.MustCompile(`\b[0-9a-f]{40}\b`)
-	branchHash = regexp.MustCompile(`\[(\w+) [0-9a-f]{9}\]`)
+	branchHash = regexp.MustCompile(`\[([\w./-]+) [0-9a-f]{9}\]`)
 )
 
 // unpriv COMMAND...: run a command as a user whom file modes stop; the tests may

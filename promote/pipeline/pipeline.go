@@ -97,6 +97,9 @@ type Environment struct {
 	Gates []Gate `yaml:"gates" json:"gates,omitempty"`
 	// Deliver says what a promotion does with its edits.
 	Deliver Deliver `yaml:"deliver" json:"deliver"`
+	// Branch is where the environment lives, if it is not the branch at hand; it is
+	// committed or pushed there, without being checked out.
+	Branch string `yaml:"branch" json:"branch,omitempty"`
 }
 
 // VerifyRule names a verification policy.
@@ -104,24 +107,6 @@ type VerifyRule struct {
 	// Policy is the path of a VerificationPolicy file in the repository.
 	Policy string `yaml:"policy" json:"policy"`
 }
-
-// Deliver says how a promotion is carried out.
-type Deliver struct {
-	// Mode is worktree (the default) or commit.
-	Mode DeliverMode `yaml:"mode" json:"mode,omitempty"`
-}
-
-// DeliverMode is how far a promotion goes.
-type DeliverMode string
-
-// The delivery modes: edit the files and leave them, or commit them too.
-const (
-	DeliverWorktree DeliverMode = "worktree"
-	DeliverCommit   DeliverMode = "commit"
-)
-
-// Known tells whether it is one of the modes.
-func (m DeliverMode) Known() bool { return m == DeliverWorktree || m == DeliverCommit }
 
 // PinMode says which of tag and digest are written.
 type PinMode string
@@ -295,9 +280,7 @@ func (e *Environment) check(file *yamlfile.File, path string, from map[string][]
 			file.At(fmt.Sprintf("%s.from[%d]", path, i), spelling.Hint(f, names), "environment %q is promoted from %q, which is not listed", e.Name, f)
 		}
 	}
-	if m := e.Deliver.Mode; m != "" && !m.Known() {
-		file.At(path+".deliver.mode", "worktree or commit", "deliver.mode is %q", e.Deliver.Mode)
-	}
+	e.checkDeliver(file, path)
 	for i, g := range e.Gates {
 		g.check(file, fmt.Sprintf("%s.gates[%d]", path, i), e.Name, names)
 	}

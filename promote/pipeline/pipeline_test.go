@@ -104,7 +104,7 @@ func TestPipelineFaults(t *testing.T) {
 		{"a circle", head + "  environments: [{name: a, from: [c]}, {name: b, from: [a]}, {name: c, from: [b]}]\n", []string{
 			`p.yaml:4:34: environment "a" is promoted from itself, through c`, `p.yaml:4:56: environment "b" is promoted from itself, through a`,
 			`p.yaml:4:78: environment "c" is promoted from itself, through b`}},
-		{"a mode", head + "  environments: [{name: a, deliver: {mode: push}}]\n", []string{`p.yaml:4:44: deliver.mode is "push"`, "hint: worktree or commit"}},
+		{"a mode", head + "  environments: [{name: a, deliver: {mode: pull}}]\n", []string{`p.yaml:4:44: deliver.mode is "pull"`, "hint: known are worktree, commit, push, pullRequest"}},
 		{"a gate that waits for itself", head + "  environments: [{name: a, gates: [{promoted: {environment: a, policy: p.yaml}}]}]\n", []string{
 			`p.yaml:4:61: environment "a" waits for a promotion to itself`}},
 		{"a policy", head + "  environments: [{name: a, verify: {policy: \"\"}}]\n", []string{"p.yaml:4:36: verify names no policy", "hint: verify: {policy: policies/images.yaml}"}},

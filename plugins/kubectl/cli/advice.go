@@ -8,6 +8,7 @@ import (
 	"github.com/kubepromote/kubepromote/digest/imagecopy"
 	"github.com/kubepromote/kubepromote/digest/lock"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/git/branch"
 )
 
 // WithAdvice adds advice, which libraries give as data, to a hint: as what to type
@@ -112,6 +113,9 @@ func (s *Session) commandLine(do promote.Action, with map[string]string) string 
 func (s *Session) inRepo(line string) string {
 	if s.Repo == "" || s.Repo == "." {
 		return line
+	}
+	if branch.IsURL(s.Repo) {
+		return line + " -C " + Quote(branch.WithoutCredentials(s.Repo))
 	}
 	return line + " -C " + Quote(s.Repo)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
+	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
@@ -55,15 +56,8 @@ func (s *Session) readRules(ctx context.Context, p *promote.Promoter, repo *git.
 		s.rules.tree = &committed{Tree: head, ctx: ctx, repo: repo, session: s}
 		p.Rules.Commit = head.Commit()
 	}
-	p.Rules.Elsewhere = s.rules.files
 	if s.Pipeline != "" {
-		data, err := ReadBounded(s.Pipeline)
-		if err != nil {
-			return err
-		}
-		s.rules.from("pipeline", s.Pipeline, data)
-		p.Pipeline, err = pipeline.Parse(s.Pipeline, data)
-		return err
+		return s.readNamed(p)
 	}
 	data, err := s.rules.tree.ReadFile(pipeline.FileName)
 	if errors.Is(err, errNotCommitted) || err == nil && head == nil {
@@ -71,11 +65,45 @@ func (s *Session) readRules(ctx context.Context, p *promote.Promoter, repo *git.
 		s.rules.tree, p.Rules.Uncommitted = repo, pipeline.FileName
 		s.Warn("%s is not committed: until it is, the rules of the working tree are shown, and nothing is committed by them", pipeline.FileName)
 	}
+	return s.takeRules(ctx, p, repo, repo.Root(), data, err)
+}
+
+// readRulesOf does the same on a branch, whatever the working tree has.
+func (s *Session) readRulesOf(ctx context.Context, p *promote.Promoter, b *branch.Branch) error {
+	s.rules.tree, p.Rules.Commit = b, b.Tip()
+	if s.Pipeline != "" {
+		return s.readNamed(p)
+	}
+	data, err := b.ReadFile(pipeline.FileName)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := b.FetchAll(ctx); err != nil { // there is no telling where to look
+			return err
+		}
+	}
+	return s.takeRules(ctx, p, b, b.Where(), data, err)
+}
+
+// readNamed reads the pipeline file that the user has named.
+func (s *Session) readNamed(p *promote.Promoter) error {
+	p.Rules.Elsewhere = s.rules.files
+	data, err := ReadBounded(s.Pipeline)
+	if err != nil {
+		return err
+	}
+	s.rules.from("pipeline", s.Pipeline, data)
+	p.Pipeline, err = pipeline.Parse(s.Pipeline, data)
+	return err
+}
+
+// takeRules parses the pipeline file, or discovers what the tree looks like where there
+// is none. At is where the tree is.
+func (s *Session) takeRules(ctx context.Context, p *promote.Promoter, tree promote.Tree, at string, data []byte, err error) error {
+	p.Rules.Elsewhere = s.rules.files
 	if errors.Is(err, fs.ErrNotExist) {
 		var left []pipeline.Leftover
-		p.Pipeline, left, err = pipeline.Discover(ctx, repo)
+		p.Pipeline, left, err = pipeline.Discover(ctx, tree)
 		if err != nil {
-			err = fmt.Errorf("%s: %w", repo.Root(), err) // where it was looked for
+			err = fmt.Errorf("%s: %w", at, err) // where it was looked for
 		}
 		if err == nil {
 			s.Note("no %s: the layout found is %s", pipeline.FileName, p.Pipeline.Spec.Layout)

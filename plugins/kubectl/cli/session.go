@@ -5,12 +5,14 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
+	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/images"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/spf13/cobra"
@@ -25,6 +27,9 @@ type Session struct {
 
 	// Repo is the directory of the infrastructure repository, or one inside it.
 	Repo string
+	// Branch is the branch of the remote that is worked on; empty for what git and the
+	// pipeline say.
+	Branch string
 	// Pipeline is the pipeline file named; empty for the repository's own.
 	Pipeline string
 	// VerifyPolicy is the policy named in place of the pipeline's.
@@ -35,7 +40,8 @@ type Session struct {
 	Offline bool
 
 	cmd        *cobra.Command // that is run
-	root       string         // of the repository, once it is open
+	takeURL    []*cobra.Command
+	root       string // of the repository, once it is open
 	verbose    bool
 	timeout    time.Duration
 	registries registryOptions
@@ -60,7 +66,7 @@ func (s *Session) Attach(root *cobra.Command) {
 	root.PersistentPostRunE = func(*cobra.Command, []string) error { s.cancel(); return s.written() }
 
 	flags := root.PersistentFlags()
-	flags.StringVarP(&s.Repo, "repo", "C", ".", "directory of the infrastructure repository, or one inside it")
+	flags.StringVarP(&s.Repo, "repo", "C", ".", "directory of the infrastructure repository, or one inside it; or its URL, for what needs no clone")
 	flags.StringVar(&s.Pipeline, "pipeline", "", "pipeline file (default: promotion.yaml at the repository's root, if there is one)")
 	flags.StringVar(&s.VerifyPolicy, "verify-policy", "", "verification policy file, in place of the pipeline's")
 	flags.DurationVar(&s.timeout, "timeout", 0, "give up after this time, for example 2m (default: no limit)")
@@ -74,6 +80,9 @@ func (s *Session) Attach(root *cobra.Command) {
 	root.AddGroup(&cobra.Group{ID: GroupPromote, Title: "Promote:"}, &cobra.Group{ID: GroupKnow, Title: "Know:"},
 		&cobra.Group{ID: GroupEdit, Title: "Images:"}, &cobra.Group{ID: GroupOther, Title: "Other:"})
 }
+
+// TakesURL has -C of a command name a URL as well.
+func (s *Session) TakesURL(cmd *cobra.Command) { s.takeURL = append(s.takeURL, cmd) }
 
 // start prepares a command that has parsed its flags.
 func (s *Session) start(cmd *cobra.Command) error {
@@ -96,6 +105,12 @@ func (s *Session) start(cmd *cobra.Command) error {
 	}
 	if s.timeout < 0 {
 		return &UsageError{Msg: "--timeout is negative", Command: cmd.CommandPath()}
+	}
+	if branch.IsURL(s.Repo) {
+		if !slices.Contains(s.takeURL, cmd) {
+			return &UsageError{Msg: cmd.CommandPath() + " needs a clone of the repository", Hint: "git clone URL, and -C DIR", Command: cmd.CommandPath()}
+		}
+		return branch.CheckURL(s.Repo)
 	}
 	if info, err := os.Stat(s.Repo); err != nil || !info.IsDir() {
 		return &UsageError{Msg: "not a directory: " + s.Repo, Hint: "give the directory of the infrastructure repository", Command: cmd.CommandPath()}

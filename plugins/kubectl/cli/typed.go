@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -127,7 +128,7 @@ func (s *Session) here(hint string) string {
 	if s.root != "" {
 		dir = s.fromHere("")
 	}
-	if dir == "." || dir == "" {
+	if dir == "." || dir == "" || branch.IsURL(dir) {
 		return hint
 	}
 	return gitCommand.ReplaceAllStringFunc(hint, func(begin string) string {

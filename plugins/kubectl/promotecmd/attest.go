@@ -14,14 +14,21 @@ import (
 )
 
 // ready makes sure, before anything is written, that a commit can be signed for.
-func (o *options) ready(cmd *cobra.Command, repo *git.Repo, plan *promote.Plan) error {
+func (o *options) ready(cmd *cobra.Command, w *cli.Workspace, plan *promote.Plan) error {
 	if o.attest.Key == "" {
 		return nil
+	}
+	if w.Repo == nil || plan.Mode == pipeline.DeliverPullRequest {
+		return &cli.UsageError{Msg: "--attest-key signs for a commit in a clone that has it, and that others have", Hint: "promote without it, then kubectl promote attest --all --to " + plan.To + " --key " + o.attest.Key + " in a clone", Command: cmd.CommandPath()}
+	}
+	if plan.Mode == pipeline.DeliverPush {
+		_, err := o.attest.Signer(cmd.Context(), o.session, cmd.CommandPath())
+		return err
 	}
 	if plan.Mode != pipeline.DeliverCommit {
 		return &cli.UsageError{Msg: "--attest-key stands without --commit: there is no commit to attest", Hint: "--commit --attest-key " + o.attest.Key, Command: cmd.CommandPath()}
 	}
-	shared, err := repo.Shared(cmd.Context())
+	shared, err := w.Repo.Shared(cmd.Context())
 	if err != nil {
 		return err
 	}
@@ -34,7 +41,7 @@ func (o *options) ready(cmd *cobra.Command, repo *git.Repo, plan *promote.Plan) 
 }
 
 // attestCommit signs for what was committed, where --attest-key asks for it.
-func (o *options) attestCommit(cmd *cobra.Command, p *promote.Promoter, repo *git.Repo, plan *promote.Plan, applied *promote.Applied) error {
+func (o *options) attestCommit(cmd *cobra.Command, w *cli.Workspace, plan *promote.Plan, applied *promote.Applied) error {
 	if o.attest.Key == "" || o.dryRun || plan.Refusal() != nil {
 		return nil
 	}
@@ -47,7 +54,7 @@ func (o *options) attestCommit(cmd *cobra.Command, p *promote.Promoter, repo *gi
 		o.session.Warn("nothing was committed, so nothing is attested; %s attests what is there", again)
 		return nil
 	}
-	if err := o.publish(cmd, p, repo, plan, applied.Commit); err != nil {
+	if err := o.publish(cmd, w.Promoter, w.Repo, plan, applied.Commit); err != nil {
 		return &promote.Error{Msg: "the promotion is committed as " + applied.Commit + ", but not attested", Err: err, Hint: again}
 	}
 	return nil

@@ -78,7 +78,14 @@ func (o *options) printPlan(plan *promote.Plan, applied *promote.Applied) error 
 		}
 	}
 	if applied.Commit != "" {
-		fmt.Fprintf(o.session.Out, "\n[%s %.9s] %s\n", plan.Branch, applied.Commit, plan.Subject())
+		where := plan.Branch
+		if plan.Remote != "" {
+			where = plan.Remote + "/" + where
+		}
+		fmt.Fprintf(o.session.Out, "\n[%s %.9s] %s\n", where, applied.Commit, plan.Subject())
+		if applied.Attempts > 1 {
+			o.session.Note("others were faster %d times: the promotion was made anew on what they had pushed", applied.Attempts-1)
+		}
 	}
 	return nil
 }
@@ -100,10 +107,9 @@ func (o *options) result(plan *promote.Plan, s *promote.ServicePlan) string {
 		return "held back"
 	case o.dryRun:
 		return "would change"
-	case plan.Mode == pipeline.DeliverCommit:
-		return "committed"
 	}
-	return "written"
+	return map[pipeline.DeliverMode]string{pipeline.DeliverWorktree: "written", pipeline.DeliverCommit: "committed",
+		pipeline.DeliverPush: "pushed", pipeline.DeliverPullRequest: "proposed"}[plan.Mode]
 }
 
 // printRefusal says why nothing was done, a line for each verdict.

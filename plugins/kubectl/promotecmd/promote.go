@@ -4,15 +4,12 @@
 package promotecmd
 
 import (
-	"context"
 	"errors"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/signing"
 	"github.com/kubepromote/kubepromote/promote"
-	"github.com/kubepromote/kubepromote/promote/git"
-	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/cli-runtime/pkg/printers"
@@ -24,8 +21,9 @@ type options struct {
 	output  *cli.Output
 	request promote.Request
 	dryRun  bool
-	commit  bool
-	attest  signing.Options
+	// how is how the promotion is delivered, as far as flags say it.
+	how    delivery
+	attest signing.Options
 	// selector is a label selector as kubectl has it.
 	selector string
 }
@@ -62,14 +60,6 @@ func New(s *cli.Session) *cobra.Command {
 	o.addFlags(cmd)
 	o.addDelivery(cmd)
 	return cmd
-}
-
-// addDelivery gives a command the flags about what becomes of a plan.
-func (o *options) addDelivery(cmd *cobra.Command) {
-	f := cmd.Flags()
-	f.BoolVar(&o.dryRun, "dry-run", false, "show the plan and change nothing")
-	f.BoolVar(&o.commit, "commit", false, "commit the edits, with the promotion's record; --commit=false where the pipeline says otherwise")
-	f.StringVar(&o.attest.Key, "attest-key", "", "private key file: sign what was committed, as kubectl promote attest does")
 }
 
 func (o *options) addFlags(cmd *cobra.Command) {
@@ -115,6 +105,7 @@ func NewPlan(s *cli.Session) *cobra.Command {
 	}
 	o.output = cli.AddOutput(cmd)
 	o.addFlags(cmd)
+	o.addMode(cmd)
 	return cmd
 }
 
@@ -124,26 +115,28 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	if err != nil {
 		return err
 	}
-	p, repo, err := o.session.Open(cmd.Context())
+	w, err := o.session.OpenFor(cmd.Context(), o.request.To, o.request.Mode)
 	if err != nil {
 		return err
 	}
-	defer repo.Close()
-	plan, err := o.plan(cmd.Context(), p)
+	defer w.Close()
+	if err := o.adaptMode(cmd, w); err != nil {
+		return err
+	}
+	plan, applied, err := o.deliver(cmd, w)
 	if errors.Is(err, promote.ErrUsage) && !cmd.HasParent() {
 		return meant(err, services)
 	}
 	if err != nil {
 		return err
 	}
-	applied, err := o.apply(cmd, p, repo, plan)
-	if err != nil {
-		return err
-	}
 	if err := o.report(printer, plan, applied); err != nil {
 		return err
 	}
-	if err := o.attestCommit(cmd, p, repo, plan, applied); err != nil {
+	if err := o.follow(cmd.Context(), w, plan, applied); err != nil {
+		return err
+	}
+	if err := o.attestCommit(cmd, w, plan, applied); err != nil {
 		return err
 	}
 	return o.refusal(plan)
@@ -170,13 +163,7 @@ func (o *options) check(cmd *cobra.Command, services []string) (printers.Resourc
 	o.request.Policy = o.session.VerifyPolicy
 	o.request.NoDiff = printer == nil && !o.dryRun
 	o.request.Preview = o.dryRun
-	// A flag that is given wins over the file, whatever it says.
-	if o.commit {
-		o.request.Mode = pipeline.DeliverCommit
-	} else if cmd.Flags().Changed("commit") {
-		o.request.Mode = pipeline.DeliverWorktree
-	}
-	return printer, nil
+	return printer, o.chooseMode(cmd)
 }
 
 // bareNames takes back names as -o name prints them, and service/NAME.
@@ -189,30 +176,6 @@ func bareNames(services []string) []string {
 		out = append(out, s)
 	}
 	return out
-}
-
-func (o *options) plan(ctx context.Context, p *promote.Promoter) (*promote.Plan, error) {
-	bar := o.session.NewProgress()
-	defer bar.Clear()
-	p.Progress = bar.Show
-	return p.Plan(ctx, o.request)
-}
-
-// apply carries a plan out, unless it is refused or only to be shown. A promotion
-// that has passed the point where it can be stopped without a trace is finished, not
-// interrupted.
-func (o *options) apply(cmd *cobra.Command, p *promote.Promoter, repo *git.Repo, plan *promote.Plan) (*promote.Applied, error) {
-	if o.dryRun || plan.Refusal() != nil {
-		return &promote.Applied{}, nil
-	}
-	if err := o.ready(cmd, repo, plan); err != nil {
-		return nil, err
-	}
-	applied, err := p.Apply(cmd.Context(), plan)
-	if err != nil && cmd.Context().Err() != nil {
-		return nil, &promote.Error{Msg: "interrupted; running the same command again is safe", Err: err}
-	}
-	return applied, err
 }
 
 // report prints the plan and what became of it.

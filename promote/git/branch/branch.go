@@ -33,6 +33,7 @@ type Branch struct {
 	release func()   // gives back what it was opened with, or nil
 
 	tip, root string
+	whole     string // the commit of which all was fetched
 }
 
 // OfRemote gives a branch of a remote of a clone, as the remote has it now.
@@ -135,7 +136,7 @@ func (b *Branch) revision(ctx context.Context, ref string) (string, error) {
 
 // State tells that the newest commit is the head, and that nothing differs from it.
 func (b *Branch) State(context.Context, []string) (promote.State, error) {
-	return promote.State{Head: b.tip, Branch: b.name, Index: b.tip, Dirty: map[string]string{}}, nil
+	return promote.State{Head: b.tip, Branch: b.name, Remote: b.Remote(), Index: b.tip, Dirty: map[string]string{}}, nil
 }
 
 // Committed gives the bytes of the files that the newest commit has.

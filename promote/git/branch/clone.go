@@ -59,6 +59,9 @@ func IsURL(s string) bool {
 	return ok && path != "" && strings.Contains(host, "@") && !strings.ContainsAny(host, `/\`)
 }
 
+// WithoutCredentials gives a URL as it may be shown.
+func WithoutCredentials(address string) string { return gitcmd.Clean(address) }
+
 // OfURL gives a branch of a repository that is known by its URL; of an empty name the
 // one that the repository has as its default. The repository's trees and files are
 // fetched as they are read (https://git-scm.com/docs/partial-clone).

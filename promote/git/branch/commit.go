@@ -68,6 +68,9 @@ func (b *Branch) make(ctx context.Context, d promote.Delivery, ref string) (stri
 		}
 	}
 	who, err := gitcmd.WhoCommits(ctx, b.dir)
+	if err != nil && b.address != "" { // there is no clone whose configuration could say it
+		err = gitcmd.Hinted(err, `git config --global user.name "Your Name" && git config --global user.email you@example.com`)
+	}
 	if err != nil {
 		return "", err
 	}

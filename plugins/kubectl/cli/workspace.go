@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/git"
+	"github.com/kubepromote/kubepromote/promote/git/branch"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
+)
+
+// Workspace is where one promotion is planned and carried out: the working tree, or a
+// branch that others have.
+type Workspace struct {
+	*promote.Promoter
+	// Repo is the clone; nil where the repository is known by its URL alone.
+	Repo *git.Repo
+	// Branch is the branch that is worked on in place of the working tree, or nil.
+	Branch *branch.Branch
+}
+
+// Close lets go of the repository.
+func (w *Workspace) Close() error {
+	if w.Branch != nil {
+		w.Branch.Close()
+	}
+	if w.Repo != nil {
+		return w.Repo.Close()
+	}
+	return nil
+}
+
+// OpenFor opens the repository for what is done to an environment: the working tree, or
+// the branch that the environment lives on, as it is now where others see it. The mode
+// takes the place of the pipeline's where it is not empty. The caller closes it.
+func (s *Session) OpenFor(ctx context.Context, to string, mode pipeline.DeliverMode) (*Workspace, error) {
+	if branch.IsURL(s.Repo) {
+		return s.openURL(ctx)
+	}
+	p, repo, err := s.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w := &Workspace{Promoter: p, Repo: repo}
+	e, err := p.Pipeline.Environment(to)
+	if err != nil {
+		return w, nil // which planning says better
+	}
+	if mode == "" {
+		mode = e.Deliver.Mode
+	}
+	if mode.Shared() {
+		err = s.useBranch(ctx, w, e)
+	}
+	if err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return w, nil
+}
+
+// useBranch goes on with a branch of the remote, and the rules that stand there.
+func (s *Session) useBranch(ctx context.Context, w *Workspace, e *pipeline.Environment) error {
+	state, err := w.Repo.State(ctx, nil)
+	if err != nil {
+		return err
+	}
+	remote, name, err := branch.Upstream(ctx, w.Repo, state.Branch)
+	if err != nil {
+		return err
+	}
+	if e.Deliver.Remote != "" {
+		remote = e.Deliver.Remote
+	}
+	if s.Branch != "" {
+		name = s.Branch
+	}
+	if w.Branch, err = branch.OfRemote(ctx, w.Repo, remote, name); err != nil {
+		return err
+	}
+	return s.promoterOf(ctx, w)
+}
+
+func (s *Session) openURL(ctx context.Context) (*Workspace, error) {
+	cache := branch.Cache{}
+	if dir, err := os.UserCacheDir(); err == nil && !s.registries.noCache {
+		cache.Dir = filepath.Join(dir, "kubepromote", "git")
+	}
+	b, err := branch.OfURL(ctx, s.Repo, s.Branch, cache)
+	if err != nil {
+		return nil, err
+	}
+	w := &Workspace{Branch: b}
+	if err := s.promoterOf(ctx, w); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return w, nil
+}
+
+// promoterOf makes a promoter for the workspace's branch.
+func (s *Session) promoterOf(ctx context.Context, w *Workspace) error {
+	w.Promoter = &promote.Promoter{Repo: w.Branch, Progress: s.NewProgress().Show}
+	if err := s.readRulesOf(ctx, w.Promoter, w.Branch); err != nil || s.Offline {
+		return err
+	}
+	return s.reachRegistries(w.Promoter)
+}
+
+// Again has the workspace's branch looked for anew, with its rules.
+func (s *Session) Again(ctx context.Context, w *Workspace) error {
+	if w.Branch == nil {
+		return nil
+	}
+	if err := w.Branch.Fetch(ctx); err != nil {
+		return err
+	}
+	return s.promoterOf(ctx, w)
+}

@@ -1,0 +1,128 @@
+package promotecmd
+
+import (
+	"context"
+
+	"github.com/kubepromote/kubepromote/internal/spelling"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/git/branch"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/spf13/cobra"
+)
+
+// delivery is what the flags say about how far a promotion goes.
+type delivery struct {
+	mode                      string
+	commit, push, pullRequest bool
+}
+
+// addDelivery gives a command the flags about what becomes of a plan.
+func (o *options) addDelivery(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.BoolVar(&o.dryRun, "dry-run", false, "show the plan and change nothing")
+	f.StringVar(&o.attest.Key, "attest-key", "", "private key file: sign what was committed, as kubectl promote attest does")
+	f.BoolVar(&o.how.commit, "commit", false, "commit the edits, with the promotion's record; --commit=false where the pipeline says otherwise")
+	f.BoolVar(&o.how.push, "push", false, "push a commit to the branch that others have, made on what it is now; whatever is checked out is left alone")
+	f.BoolVar(&o.how.pullRequest, "pr", false, "open a pull request, or bring the one that is open up to date")
+	o.addMode(cmd)
+	cmd.MarkFlagsMutuallyExclusive("commit", "push", "pr", "deliver")
+}
+
+// addMode gives a command the flags that say where a plan is made.
+func (o *options) addMode(cmd *cobra.Command) {
+	o.session.TakesURL(cmd)
+	f := cmd.Flags()
+	f.StringVar(&o.how.mode, "deliver", "", "worktree, commit, push or pullRequest, in place of the pipeline's mode")
+	f.StringVar(&o.session.Branch, "branch", "", "branch of the remote to push to (default: the one that the branch at hand follows, or the remote's own default)")
+	cli.Must(cmd.RegisterFlagCompletionFunc("deliver", cobra.FixedCompletions(pipeline.DeliverModes(), cobra.ShellCompDirectiveNoFileComp)))
+	cli.Must(cmd.RegisterFlagCompletionFunc("branch", cobra.NoFileCompletions))
+}
+
+// chooseMode takes the mode that a flag gives. It wins over the file, whatever that says.
+func (o *options) chooseMode(cmd *cobra.Command) error {
+	switch changed := cmd.Flags().Changed; {
+	case o.how.mode != "":
+		o.request.Mode = pipeline.DeliverMode(o.how.mode)
+		if !o.request.Mode.Known() {
+			return &cli.UsageError{Msg: "--deliver " + o.how.mode + ": unknown delivery mode", Hint: spelling.Hint(o.how.mode, pipeline.DeliverModes()), Command: cmd.CommandPath()}
+		}
+	case o.how.commit:
+		o.request.Mode = pipeline.DeliverCommit
+	case o.how.push:
+		o.request.Mode = pipeline.DeliverPush
+	case o.how.pullRequest:
+		o.request.Mode = pipeline.DeliverPullRequest
+	case changed("commit"), changed("push"), changed("pr"):
+		o.request.Mode = pipeline.DeliverWorktree
+	}
+	return nil
+}
+
+// adaptMode has a promotion pushed where there is no clone to leave it in.
+func (o *options) adaptMode(cmd *cobra.Command, w *cli.Workspace) error {
+	if w.Repo != nil || o.request.Mode.Shared() {
+		return nil
+	}
+	if o.request.Mode != "" {
+		return &cli.UsageError{Msg: "a repository known by its URL has no working tree for mode " + string(o.request.Mode), Hint: "--push, or --pr", Command: cmd.CommandPath()}
+	}
+	if e, err := w.Pipeline.Environment(o.request.To); err == nil && !e.Deliver.Mode.Shared() {
+		o.request.Mode = pipeline.DeliverPush
+	}
+	return nil
+}
+
+// deliver plans and, unless the plan is only to be shown, carries it out: again where
+// others were faster. A promotion that has passed the point where it can be stopped
+// without a trace is finished, not interrupted.
+func (o *options) deliver(cmd *cobra.Command, w *cli.Workspace) (*promote.Plan, *promote.Applied, error) {
+	bar := o.session.NewProgress()
+	defer bar.Clear()
+	first := true
+	open := func(ctx context.Context) (*promote.Promoter, error) {
+		if !first {
+			if err := o.session.Again(ctx, w); err != nil {
+				return nil, err
+			}
+		}
+		first = false
+		w.Progress = bar.Show
+		return w.Promoter, nil
+	}
+	if o.dryRun {
+		p, err := open(cmd.Context())
+		if err != nil {
+			return nil, nil, err
+		}
+		plan, err := p.Plan(cmd.Context(), o.request)
+		return plan, &promote.Applied{}, err
+	}
+	plan, applied, err := promote.Deliver(cmd.Context(), open, o.request, promote.Retry{
+		Ready: func(plan *promote.Plan) error { bar.Clear(); return o.ready(cmd, w, plan) },
+		Says:  func(n int, err error) { o.session.Note("attempt %d: %v", n, err) },
+	})
+	if err != nil && plan != nil && cmd.Context().Err() != nil {
+		return nil, nil, &promote.Error{Msg: "interrupted; running the same command again is safe", Err: err}
+	}
+	return plan, applied, err
+}
+
+// follow brings the branch at hand to what was pushed, where it stood there before.
+func (o *options) follow(ctx context.Context, w *cli.Workspace, plan *promote.Plan, applied *promote.Applied) error {
+	if w.Repo == nil || plan.Mode != pipeline.DeliverPush || applied.Commit == "" {
+		return nil
+	}
+	state, err := w.Repo.State(ctx, nil)
+	if err != nil || state.Branch == "" {
+		return err
+	}
+	if remote, name, err := branch.Upstream(ctx, w.Repo, state.Branch); err != nil || remote != plan.Remote || name != plan.Branch {
+		return nil // which has nothing to do with it
+	}
+	left, err := w.Repo.Follow(ctx, plan.Head, applied.Commit)
+	if left != "" {
+		o.session.Warn("the promotion is on %s/%s; %s here stays where it is: %s; git pull brings it", plan.Remote, plan.Branch, state.Branch, left)
+	}
+	return err
+}

@@ -1,0 +1,90 @@
+package pipeline
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/internal/spelling"
+	"github.com/kubepromote/kubepromote/internal/yamlfile"
+)
+
+// Deliver says how a promotion is carried out.
+type Deliver struct {
+	// Mode is worktree (the default), commit, push or pullRequest.
+	Mode DeliverMode `yaml:"mode" json:"mode,omitempty"`
+	// Remote is the name of the remote that is pushed to; by default the one that the
+	// branch at hand follows, or origin.
+	Remote string `yaml:"remote" json:"remote,omitempty"`
+	// Forge is the kind of forge that pull requests are opened on: github, gitlab, gitea,
+	// bitbucket, bitbucket-server or azure. It is needed for hosts that do not tell.
+	Forge string `yaml:"forge" json:"forge,omitempty"`
+	// URL is the forge's, where it is not that of the remote.
+	URL string `yaml:"url" json:"url,omitempty"`
+	// Labels and Reviewers are those of pull requests. A reviewer is a user as the forge
+	// names them, or codeowners: whom the file CODEOWNERS names for what is changed.
+	Labels    []string `yaml:"labels" json:"labels,omitempty"`
+	Reviewers []string `yaml:"reviewers" json:"reviewers,omitempty"`
+	// Draft has pull requests opened as drafts.
+	Draft bool `yaml:"draft" json:"draft,omitempty"`
+	// AutoMerge is whenGreen where the forge is to merge by itself, once it may; by default
+	// a person merges.
+	AutoMerge string `yaml:"autoMerge" json:"autoMerge,omitempty"`
+}
+
+// WhenGreen is the one value of Deliver.AutoMerge.
+const WhenGreen = "whenGreen"
+
+// CodeOwners stands among Deliver.Reviewers for those whom a file CODEOWNERS names.
+const CodeOwners = "codeowners"
+
+// DeliverMode is how far a promotion goes.
+type DeliverMode string
+
+// The delivery modes: edit the files and leave them, commit them too, push the commit to
+// the branch that others have, or propose it there by a pull request.
+const (
+	DeliverWorktree    DeliverMode = "worktree"
+	DeliverCommit      DeliverMode = "commit"
+	DeliverPush        DeliverMode = "push"
+	DeliverPullRequest DeliverMode = "pullRequest"
+)
+
+// DeliverModes are all of them.
+func DeliverModes() []string {
+	return []string{string(DeliverWorktree), string(DeliverCommit), string(DeliverPush), string(DeliverPullRequest)}
+}
+
+// Known tells whether it is one of the modes.
+func (m DeliverMode) Known() bool { return slices.Contains(DeliverModes(), string(m)) }
+
+// Commits tells whether there is a commit in the end.
+func (m DeliverMode) Commits() bool { return m != DeliverWorktree }
+
+// Shared tells whether others see it at once: it is made on what they have.
+func (m DeliverMode) Shared() bool { return m == DeliverPush || m == DeliverPullRequest }
+
+func (e *Environment) checkDeliver(f *yamlfile.File, path string) {
+	d := e.Deliver
+	if d.Mode != "" && !d.Mode.Known() {
+		f.At(path+".deliver.mode", spelling.Hint(string(d.Mode), DeliverModes()), "deliver.mode is %q", d.Mode)
+	}
+	if d.AutoMerge != "" && d.AutoMerge != WhenGreen {
+		f.At(path+".deliver.autoMerge", "autoMerge: "+WhenGreen, "deliver.autoMerge is %q", d.AutoMerge)
+	}
+	if d.Remote != "" && (strings.HasPrefix(d.Remote, "-") || strings.ContainsAny(d.Remote, ":/ ")) {
+		f.At(path+".deliver.remote", "remote: origin", "%q is no name of a remote", d.Remote)
+	}
+	if d.Mode != DeliverPullRequest {
+		for _, only := range []struct {
+			field string
+			set   bool
+		}{{"forge", d.Forge != ""}, {"url", d.URL != ""}, {"labels", len(d.Labels) > 0}, {"reviewers", len(d.Reviewers) > 0}, {"draft", d.Draft}, {"autoMerge", d.AutoMerge != ""}} {
+			if only.set && d.Mode != "" {
+				f.At(path+".deliver."+only.field, "mode: pullRequest", "deliver.%s is for pull requests, and deliver.mode is %s", only.field, d.Mode)
+			}
+		}
+	}
+	if b := e.Branch; b != "" && (strings.HasPrefix(b, "-") || strings.ContainsAny(b, " ~^:?*[\\") || strings.Contains(b, "..") || strings.HasPrefix(b, "refs/")) {
+		f.At(path+".branch", "branch: env/"+e.Name, "branch name %q is malformed", b)
+	}
+}
