@@ -64,7 +64,7 @@ var mayImport = map[string][]string{
 	"promote/record":   {},
 	"promote/pipeline": {"overlay", "promote/internal/...", "internal/spelling", "internal/yamlfile"},
 	"promote/git":      {"promote", "promote/history", "overlay", "internal/files"},
-	"promote/images":   {"promote", "digest", "verify"},
+	"promote/images":   {"promote", "digest", "digest/tags", "verify"},
 	// What promote is made of knows nothing of it.
 	"promote/internal": {"overlay", "internal/..."},
 

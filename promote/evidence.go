@@ -77,16 +77,16 @@ func (w *planner) ask(c *draft, i *draftImage) (question, bool) {
 	case w.checkMisread(c, i):
 		return question{}, false
 	case i.source.Tag == latestTag && i.source.Digest == "":
-		w.say(c, "pin", Fail, "", "%s is pinned to the tag latest, which names no version", imageAt(i.file, i.source)).Advice = w.pinAdvice(c, i.source.Name)
+		w.say(c, "pin", Fail, "", "%s, which names no version", w.pinnedTo(i)).Advice = w.pinAdvice(c, i.source.Name)
 		return question{}, false
 	case w.namesEnvironment(i.source.Tag) && i.source.Digest == "":
-		w.say(c, "pin", Fail, "", "%s is pinned to the tag %s, the name of an environment and of no version", imageAt(i.file, i.source), i.source.Tag).Advice = w.pinAdvice(c, i.source.Name)
+		w.say(c, "pin", Fail, "", "%s, the name of an environment and of no version", w.pinnedTo(i)).Advice = w.pinAdvice(c, i.source.Name)
 		return question{}, false
 	case !i.source.Known():
 		w.unknownSource(c, i)
 		return question{}, false
 	case w.Resolver == nil && i.source.Digest == "" && w.Pipeline.Spec.Pin != pipeline.PinTag:
-		w.say(c, "resolve", Unknown, "", "%s is pinned to the tag %s alone, and no registry may be asked for its digest", imageAt(i.file, i.source), i.source.Tag).Advice = advise(DoAskRegistry)
+		w.say(c, "resolve", Unknown, "", "%s alone, and no registry may be asked for its digest", w.pinnedTo(i)).Advice = advise(DoAskRegistry)
 		return question{}, false
 	case w.Resolver == nil:
 		return question{}, false
@@ -161,6 +161,8 @@ func (w *planner) checkMisread(c *draft, i *draftImage) bool {
 // what it is, whatever its tag has become: it is what was tested.
 func (w *planner) takeDigest(q question, r Resolution) {
 	switch {
+	case w.req.enters():
+		w.takeEntered(q, r)
 	case r.Answer == Pass:
 		q.i.digest = r.Digest
 		if r.TagDigest != "" && r.TagDigest != r.Digest && w.Pipeline.Spec.Pin == pipeline.PinTag {

@@ -207,6 +207,7 @@ func (w *planner) unpinned(c *draft, file string, img overlay.Pin) (left bool, e
 	switch {
 	case img.TagSuffix != "":
 		return false, placed(file, img, "write newTag in its place", "image %q has a tagSuffix: its tag is not in this file", img.Name)
+	case w.req.enters(): // its pin is not what comes in
 	case img.Tag == "" && img.Digest == "":
 		c.plan.Warnings = append(c.plan.Warnings, imageAt(file, img)+" has neither tag nor digest here and is left out")
 		return true, nil

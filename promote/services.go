@@ -106,6 +106,9 @@ func (w *planner) chooseListed(every bool) error {
 
 func (w *planner) nowhere() error {
 	e := failure("", "no service has overlays in both %q and %q (%s)", w.from.Name, w.to.Name, w.Pipeline.Spec.Layout).advising(advise(DoStatus))
+	if w.req.enters() {
+		e.Msg = fmt.Sprintf("no service has an overlay in %q (%s)", w.to.Name, w.Pipeline.Spec.Layout)
+	}
 	if overlays, err := w.overlays(); err == nil {
 		if misfits := w.Pipeline.Misfits(overlays); len(misfits) == 1 && len(overlays) == 0 {
 			e.Msg = misfits[0]
@@ -192,8 +195,12 @@ func (m *missingOverlay) Error() string {
 }
 
 func (w *planner) readService(name string) (*draft, error) {
-	from, err := w.readAll(w.from, name)
 	to, terr := w.readAll(w.to, name)
+	var from []siteFile
+	var err error
+	if !w.req.enters() {
+		from, err = w.readAll(w.from, name)
+	}
 	if noSource := errors.Is(err, pipeline.ErrNoOverlay); noSource || errors.Is(terr, pipeline.ErrNoOverlay) {
 		return nil, w.missing(name, noSource)
 	}
@@ -206,6 +213,10 @@ func (w *planner) readService(name string) (*draft, error) {
 	}
 	for _, f := range to {
 		c.plan.Warnings = append(c.plan.Warnings, f.Warnings()...)
+	}
+	if w.req.enters() {
+		w.enterFiles(c, to)
+		return c, nil
 	}
 	w.pairFiles(c, from, to)
 	if len(c.parts) == 0 {

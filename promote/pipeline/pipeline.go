@@ -91,12 +91,21 @@ type Environment struct {
 	Layout Layout `yaml:"layout" json:"layout,omitempty"`
 	// From lists the environments that images may come from.
 	From []string `yaml:"from" json:"from,omitempty"`
+	// Admit says which builds may come in from outside, where From is empty.
+	Admit *Admit `yaml:"admit" json:"admit,omitempty"`
 	// Verify names the policy that an image must meet to come here.
 	Verify *VerifyRule `yaml:"verify" json:"verify,omitempty"`
 	// Gates are what else an image must pass to come here; all of them.
 	Gates []Gate `yaml:"gates" json:"gates,omitempty"`
 	// Deliver says what a promotion does with its edits.
 	Deliver Deliver `yaml:"deliver" json:"deliver"`
+}
+
+// Admit says which builds come into an environment that nothing is promoted to.
+type Admit struct {
+	// Newest is the rule by which the newest tag of an image's repository is chosen, as
+	// package digest/tags has it: semver:>=1.0 <2.
+	Newest string `yaml:"newest" json:"newest"`
 }
 
 // VerifyRule names a verification policy.
@@ -300,6 +309,13 @@ func (e *Environment) check(file *yamlfile.File, path string, from map[string][]
 	}
 	for i, g := range e.Gates {
 		g.check(file, fmt.Sprintf("%s.gates[%d]", path, i), e.Name, names)
+	}
+	switch {
+	case e.Admit == nil:
+	case len(e.From) > 0:
+		file.At(path+".admit", "remove it, or from", "environment %q is promoted to, and admits nothing from outside", e.Name)
+	case e.Admit.Newest == "":
+		file.At(path+".admit", `admit: {newest: "semver:>=1.0"}`, "admit says nothing")
 	}
 	if e.Verify != nil && e.Verify.Policy == "" {
 		file.At(path+".verify", "verify: {policy: policies/images.yaml}", "verify names no policy")

@@ -107,6 +107,9 @@ func TestPipelineFaults(t *testing.T) {
 		{"a mode", head + "  environments: [{name: a, deliver: {mode: push}}]\n", []string{`p.yaml:4:44: deliver.mode is "push"`, "hint: worktree or commit"}},
 		{"a gate that waits for itself", head + "  environments: [{name: a, gates: [{promoted: {environment: a, policy: p.yaml}}]}]\n", []string{
 			`p.yaml:4:61: environment "a" waits for a promotion to itself`}},
+		{"what comes in", head + "  environments: [{name: a, admit: {newest: \"\"}}, {name: b, from: [a], admit: {newest: \"semver:1\"}}]\n", []string{
+			"p.yaml:4:35: admit says nothing", `hint: admit: {newest: "semver:>=1.0"}`,
+			`p.yaml:4:78: environment "b" is promoted to, and admits nothing from outside`, "hint: remove it, or from"}},
 		{"a policy", head + "  environments: [{name: a, verify: {policy: \"\"}}]\n", []string{"p.yaml:4:36: verify names no policy", "hint: verify: {policy: policies/images.yaml}"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -12,8 +12,9 @@ import (
 
 // promotion is one service's plan as an API object.
 type promotion struct {
-	From   string               `json:"from"`
+	From   string               `json:"from,omitempty"`
 	To     string               `json:"to"`
+	Entry  string               `json:"entry,omitempty"`
 	Mode   pipeline.DeliverMode `json:"mode"`
 	DryRun bool                 `json:"dryRun,omitempty"`
 	// Answer is that of the whole plan: one service refused refuses all.
@@ -29,7 +30,7 @@ func (o *options) objects(plan *promote.Plan, applied *promote.Applied) []cli.Ob
 	var out []cli.Object
 	for _, s := range plan.Services {
 		out = append(out, cli.Object{Name: s.Service, Content: promotion{
-			From: plan.From, To: plan.To, Mode: plan.Mode, DryRun: o.dryRun, Answer: plan.Answer,
+			From: plan.From, To: plan.To, Entry: plan.Entry, Mode: plan.Mode, DryRun: o.dryRun, Answer: plan.Answer,
 			Changed: s.Changed(), Head: plan.Head, Commit: applied.Commit, ServicePlan: s,
 		}})
 	}
@@ -65,6 +66,11 @@ func (o *options) printPlan(plan *promote.Plan, applied *promote.Applied) error 
 	for _, s := range plan.Services {
 		for _, v := range s.Verdicts {
 			o.session.Note("%s: %s: %s: %s", s.Service, v.Gate, v.Answer, v.Text())
+		}
+		for _, i := range s.Images {
+			if i.Why != "" {
+				o.session.Note("%s: image %q: %s", s.Service, i.Name, i.Why)
+			}
 		}
 		for _, f := range s.Files {
 			if o.dryRun && f.Diff != "" {

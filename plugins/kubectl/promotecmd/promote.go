@@ -39,6 +39,10 @@ const example = `  # show what promoting cart from staging to production would c
   # promote all services that have an overlay in both environments, in one commit
   kubectl promote --all --to staging --commit
 
+  # let the build that was just made into the first environment, or the newest there is
+  kubectl promote cart --to dev --version v1.3.0 --commit
+  kubectl promote --all --to dev --newest --commit
+
   # one team's, without those of one name, and without those that are refused
   kubectl promote -l team=money --except 'legacy-*' --skip-refused --to staging --commit`
 
@@ -81,11 +85,21 @@ func (o *options) addFlags(cmd *cobra.Command) {
 	f.StringArrayVar(&o.request.Except, "except", nil, "not this service; a name or a glob, can be repeated")
 	f.BoolVar(&o.request.SkipRefused, "skip-refused", false, "promote the other services where some are refused, wait or are unknown; the exit status tells")
 	f.StringArrayVar(&o.request.Images, "image", nil, "only this image, by the name of its entry; can be repeated")
+	f.StringVar(&o.request.Version, "version", "", "TAG[@DIGEST] that comes into the first environment, for all services asked for")
+	f.BoolVar(&o.request.Newest, "newest", false, "the newest tag comes into the first environment, by the rule that the pipeline has for it (admit)")
+	f.BoolVar(&o.request.AllowDowngrade, "allow-downgrade", false, "with --newest, also one that is older than what is there")
 	f.BoolVar(&o.request.AddMissing, "add-missing", false, "add entries that the target lacks, with the source's registry")
 	f.BoolVar(&o.session.Offline, "offline", false, "ask no registry: promote recorded digests only, and verify nothing")
 	cli.Must(cmd.RegisterFlagCompletionFunc("image", o.session.CompleteImages))
 	cli.Must(cmd.RegisterFlagCompletionFunc("except", o.session.CompleteServices))
 	cli.Must(cmd.RegisterFlagCompletionFunc("selector", cobra.NoFileCompletions))
+	cli.Must(cmd.RegisterFlagCompletionFunc("version", cobra.NoFileCompletions))
+	for _, way := range []string{"version", "newest"} {
+		cmd.MarkFlagsMutuallyExclusive(way, "from")
+		cmd.MarkFlagsMutuallyExclusive(way, "add-missing")
+	}
+	cmd.MarkFlagsMutuallyExclusive("version", "newest")
+	cmd.MarkFlagsMutuallyExclusive("version", "allow-downgrade")
 }
 
 // NewRun is the root's promotion for services whose names are commands.
@@ -158,6 +172,9 @@ func (o *options) check(cmd *cobra.Command, services []string) (printers.Resourc
 	}
 	if o.request.To == "" {
 		return nil, o.noTarget(cmd, services)
+	}
+	if o.request.AllowDowngrade && !o.request.Newest {
+		return nil, &cli.UsageError{Msg: "--allow-downgrade stands without --newest", Command: cmd.CommandPath()}
 	}
 	if o.selector != "" {
 		selector, err := labels.Parse(o.selector)
