@@ -270,9 +270,10 @@ type Pin = history.Pin
 // Changed tells whether anything would be written or committed.
 func (p *Plan) Changed() bool { return len(p.changed()) > 0 }
 
-// changed gives the services whose target differs.
+// changed gives the services whose target differs, without those that are left out as
+// they are refused.
 func (p *Plan) changed() []*ServicePlan {
-	return slices.DeleteFunc(slices.Clone(p.Services), func(s *ServicePlan) bool { return !s.Changed() })
+	return slices.DeleteFunc(slices.Clone(p.Services), func(s *ServicePlan) bool { return !s.Changed() || p.skip && s.Answer() != Pass })
 }
 
 // Answer is the worst of the service's verdicts.
