@@ -40,6 +40,8 @@ const (
 	DoAskRegistry Action = "ask-registry"
 	// DoNotCommit is the same promotion with another delivery mode.
 	DoNotCommit Action = "not-commit"
+	// DoCommit is the same promotion by commits.
+	DoCommit Action = "commit"
 	// DoAllowTime is the same promotion with more time.
 	DoAllowTime Action = "allow-time"
 	// DoCopy copies an image, "source", to the repository of a target, "target".

@@ -224,7 +224,7 @@ func (w *planner) pinnedTo(i *draftImage) string {
 // cannot say that it is there, nor beside a tag that stands for another.
 func (w *planner) takeEntered(q question, r Resolution) {
 	moved := r.TagDigest != "" && r.TagDigest != r.Digest
-	switch byTag := w.Pipeline.Spec.Pin == pipeline.PinTag && q.i.source.Digest == ""; {
+	switch byTag := w.byTag(q.i) && q.i.source.Digest == ""; {
 	case r.Answer == Pass && moved:
 		w.say(q.c, "resolve", Fail, "", "image %q: the tag %s stands for %s and not for the digest given, %s", q.i.source.Name, q.i.source.Tag, r.TagDigest, r.Digest)
 	case r.Answer == Pass:

@@ -268,11 +268,16 @@ func (i *draftImage) pulledFromKnown() bool {
 
 // pinned gives the pin that is to be written, as far as it is known.
 func (w *planner) pinned(i *draftImage) Pin {
-	switch w.Pipeline.Spec.Pin {
-	case pipeline.PinDigest:
+	switch {
+	case w.Pipeline.Spec.Pin == pipeline.PinDigest:
 		return Pin{Digest: i.digest}
-	case pipeline.PinTag:
+	case w.byTag(i):
 		return Pin{Tag: i.source.Tag}
 	}
 	return Pin{Tag: i.source.Tag, Digest: i.digest}
+}
+
+// byTag tells whether an image is pinned by its tag alone.
+func (w *planner) byTag(i *draftImage) bool {
+	return w.Pipeline.Spec.Pin == pipeline.PinTag || w.Pipeline.Spec.Pin == pipeline.PinSource && i.source.Digest == ""
 }

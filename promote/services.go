@@ -40,10 +40,44 @@ func (w *planner) chooseServices(context.Context) error {
 			w.names = append(w.names, name)
 		}
 	}
+	if err := w.checkDependencies(); err != nil {
+		return err
+	}
+	w.names = w.Pipeline.InOrder(w.names)
 	if len(w.names) == 0 {
 		return usage("", "no service is left of the %d that were asked for", len(all)).advising(advise(DoStatus))
 	}
 	return nil
+}
+
+// checkDependencies gives an error where a service depends on one that is in no
+// environment.
+func (w *planner) checkDependencies() error {
+	var errs []error
+	var here map[string]bool
+	for _, s := range w.Pipeline.Spec.Services {
+		for _, other := range s.DependsOn {
+			var err error
+			if here == nil {
+				here, err = w.sites.Listed(w.to)
+			}
+			if err != nil {
+				return err
+			}
+			if here[other] {
+				continue
+			}
+			overlays, err := w.overlays()
+			if err != nil {
+				return err
+			}
+			if overlays[other] == nil {
+				errs = append(errs, failure(spelling.Hint(other, slices.Sorted(maps.Keys(overlays))),
+					"the pipeline's service %q depends on %q, which is no service", s.Name, other))
+			}
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // isGlob tells whether a name may stand for several.

@@ -88,7 +88,7 @@ func TestPipelineFaults(t *testing.T) {
 			`p.yaml:5:12: the layout's path "{service}/x" must hold {environment}`, "hint: path: " + defaultLayout}},
 		{"a layout of another type", head + environments + "  layout: [[a]]\n", []string{"p.yaml:5:12: spec.layout[0] is a list, not a mapping"}},
 		{"pin: tag", head + environments + "  pin: tag\n", []string{"p.yaml:5:8: pin: tag is mutable", "hint: write allowMutable: true beside it, or pin: tag+digest"}},
-		{"another pin", head + environments + "  pin: none\n", []string{`p.yaml:5:8: pin is "none"`, "hint: tag+digest, digest or tag"}},
+		{"another pin", head + environments + "  pin: none\n", []string{`p.yaml:5:8: pin is "none"`, "hint: tag+digest, digest, tag or source"}},
 		{"a path of images", head + environments + "  images: [spec.image, \"spec..image\"]\n", []string{
 			`p.yaml:5:24: path "spec..image": byte 6: an empty key`, "hint: spec.app.image, or spec.parts[*].image"}},
 		{"copies out of the overlay", head + environments + "  copy: [a.txt, ../a.txt, /etc/passwd, .]\n", []string{

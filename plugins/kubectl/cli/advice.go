@@ -93,6 +93,8 @@ func (s *Session) commandLine(do promote.Action, with map[string]string) string 
 		t := s.promotion(with).set("commit")
 		t.flags = append(t.flags, typedFlag{"commit", "--commit=false"})
 		return t.String()
+	case promote.DoCommit:
+		return s.promotion(with).set("commit", "").String()
 	case promote.DoAllowTime:
 		return s.promotion(with).set("timeout", cmp.Or(2*s.timeout, time.Minute).String()).String()
 	case promote.DoCopy:

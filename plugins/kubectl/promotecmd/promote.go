@@ -4,7 +4,6 @@
 package promotecmd
 
 import (
-	"context"
 	"errors"
 	"strings"
 
@@ -23,6 +22,7 @@ type options struct {
 	session *cli.Session
 	output  *cli.Output
 	request promote.Request
+	to      []string // environments, or groups of them
 	dryRun  bool
 	commit  bool
 	attest  signing.Options
@@ -78,7 +78,8 @@ func (o *options) addDelivery(cmd *cobra.Command) {
 
 func (o *options) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	o.session.EnvironmentVar(cmd, &o.request.To, "to", "environment to promote to")
+	f.StringArrayVar(&o.to, "to", nil, "environment to promote to, or a group of them; can be repeated: all are planned before the first is promoted")
+	cli.Must(cmd.RegisterFlagCompletionFunc("to", o.session.CompleteTargets))
 	o.session.EnvironmentVar(cmd, &o.request.From, "from", "environment to promote from (default: the one the pipeline names)")
 	f.BoolVar(&o.request.All, "all", false, "all services that have an overlay in both environments")
 	f.StringVarP(&o.selector, "selector", "l", "", "services with these labels in the pipeline file, for example team=money")
@@ -143,24 +144,33 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 		return err
 	}
 	defer repo.Close()
-	plan, err := o.plan(cmd.Context(), p)
+	bar := o.session.NewProgress()
+	p.Progress = bar.Show
+	plans, err := p.PlanAll(cmd.Context(), o.request, o.to...)
+	bar.Clear()
 	if errors.Is(err, promote.ErrUsage) && !cmd.HasParent() {
 		return meant(err, services)
 	}
 	if err != nil {
 		return err
 	}
-	applied, err := o.apply(cmd, p, repo, plan)
-	if err != nil {
-		return err
+	applied, failed := o.apply(cmd, p, repo, plans)
+	bar.Clear()
+	if failed != nil && len(applied) == 0 {
+		return failed
 	}
-	if err := o.report(printer, plan, applied); err != nil {
-		return err
+	if err := o.report(printer, plans, applied); err != nil {
+		return errors.Join(failed, err)
 	}
-	if err := o.attestCommit(cmd, p, repo, plan, applied); err != nil {
-		return err
+	for n, a := range applied {
+		if err := o.attestCommit(cmd, p, repo, plans.All[n], a); err != nil {
+			return errors.Join(failed, err)
+		}
 	}
-	return o.refusal(plan)
+	if failed != nil {
+		return failed
+	}
+	return o.refusal(plans)
 }
 
 // check makes the request of what the command line says, and gives the printer,
@@ -170,7 +180,7 @@ func (o *options) check(cmd *cobra.Command, services []string) (printers.Resourc
 	if err != nil {
 		return nil, err
 	}
-	if o.request.To == "" {
+	if len(o.to) == 0 {
 		return nil, o.noTarget(cmd, services)
 	}
 	if o.request.AllowDowngrade && !o.request.Newest {
@@ -208,53 +218,62 @@ func bareNames(services []string) []string {
 	return out
 }
 
-func (o *options) plan(ctx context.Context, p *promote.Promoter) (*promote.Plan, error) {
-	bar := o.session.NewProgress()
-	defer bar.Clear()
-	p.Progress = bar.Show
-	return p.Plan(ctx, o.request)
-}
-
-// apply carries a plan out, unless it is refused or only to be shown. A promotion
-// that has passed the point where it can be stopped without a trace is finished, not
-// interrupted.
-func (o *options) apply(cmd *cobra.Command, p *promote.Promoter, repo *git.Repo, plan *promote.Plan) (*promote.Applied, error) {
-	if o.dryRun || plan.Refusal() != nil {
-		return &promote.Applied{}, nil
+// apply carries plans out, unless they are refused or only to be shown, and gives an
+// Applied for each, or for those before an error. A promotion that has passed the point
+// where it can be stopped without a trace is finished, not interrupted.
+func (o *options) apply(cmd *cobra.Command, p *promote.Promoter, repo *git.Repo, plans *promote.Plans) ([]*promote.Applied, error) {
+	if o.dryRun || plans.Refusal() != nil {
+		applied := make([]*promote.Applied, len(plans.All))
+		for n := range applied {
+			applied[n] = &promote.Applied{}
+		}
+		return applied, nil
 	}
-	if err := o.ready(cmd, repo, plan); err != nil {
-		return nil, err
+	for _, plan := range plans.All {
+		if err := o.ready(cmd, repo, plan); err != nil {
+			return nil, err
+		}
 	}
-	applied, err := p.Apply(cmd.Context(), plan)
+	applied, err := p.ApplyAll(cmd.Context(), plans)
 	if err != nil && cmd.Context().Err() != nil {
-		return nil, &promote.Error{Msg: "interrupted; running the same command again is safe", Err: err}
+		return applied, &promote.Error{Msg: "interrupted; running the same command again is safe", Err: err}
 	}
 	return applied, err
 }
 
-// report prints the plan and what became of it.
-func (o *options) report(printer printers.ResourcePrinter, plan *promote.Plan, applied *promote.Applied) error {
-	o.session.PrintWarnings(plan)
+// report prints the plans and what became of them: all, or those that were carried out
+// before an error.
+func (o *options) report(printer printers.ResourcePrinter, plans *promote.Plans, applied []*promote.Applied) error {
+	commits := ""
+	var objects []cli.Object
+	for n, a := range applied {
+		o.session.PrintWarnings(plans.All[n])
+		objects = append(objects, o.objects(plans.All[n], a)...)
+		if a.Commit != "" {
+			commits = strings.TrimPrefix(commits+", "+a.Commit, ", ")
+		}
+	}
 	var err error
 	if printer != nil {
-		err = cli.PrintList(o.session.Out, printer, "Promotion", o.objects(plan, applied))
+		err = cli.PrintList(o.session.Out, printer, "Promotion", objects)
 	} else {
-		err = o.printPlan(plan, applied)
+		err = o.printPlans(plans, applied)
 	}
-	if err != nil && applied.Commit != "" {
-		return &promote.Error{Msg: "the promotion is committed as " + applied.Commit + ", but what it did could not be printed", Err: err}
+	if err != nil && commits != "" {
+		return &promote.Error{Msg: "the promotion is committed as " + commits + ", but what it did could not be printed", Err: err}
 	}
 	return err
 }
 
-// refusal says why nothing was done, where that is so, and gives the exit status.
-func (o *options) refusal(plan *promote.Plan) error {
-	refused := plan.Refused()
+// refusal says why nothing was done, where that is so, and gives the exit status: the
+// worst of all environments.
+func (o *options) refusal(plans *promote.Plans) error {
+	refused := plans.Refused()
 	if refused == nil {
 		return nil
 	}
-	o.printRefusal(plan)
-	if plan.Failed() != nil && refused.Answer != promote.Fail {
+	o.printRefusal(plans)
+	if plans.Failed() != nil && refused.Answer != promote.Fail {
 		return cli.Silent(cli.ExitFailed)
 	}
 	return cli.Silent(cli.AnswerStatus(refused.Answer))
