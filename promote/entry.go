@@ -71,8 +71,6 @@ func (p *Promoter) origin(to *pipeline.Environment, req Request) (*pipeline.Envi
 	case len(to.From) > 0:
 		return nil, usage("", "nothing comes into %q from outside: it is promoted from %s", to.Name, strings.Join(to.From, ", ")).
 			advising(advise(DoPromote, "from", to.From[0], "to", to.Name))
-	case req.Newest && to.Admit == nil:
-		return nil, usage(`write admit: {newest: "semver:>=1.0"} into the pipeline`, "the pipeline does not say which tags %q admits", to.Name)
 	case req.Newest:
 		return to, nil
 	}
@@ -166,25 +164,13 @@ func (w *planner) unclear(c *draft) error {
 
 // chooseNewest finds the newest tags of all images.
 func (w *planner) chooseNewest(ctx context.Context) error {
-	var asked []question
-	var questions []NewestQuestion
-	for _, c := range w.drafts {
-		for _, i := range c.all() {
-			i.done = true // it stays as it is, unless a tag is found
-			switch {
-			case !i.target.Known():
-				w.say(c, gateNewest, Fail, "", "%s: %s, so its tags cannot be listed", imageAt(i.file, i.target), i.target.Unknown)
-			case w.Tags == nil:
-				w.say(c, gateNewest, Unknown, "", "image %q: no registry may be asked for its tags", i.source.Name).Advice = advise(DoAskRegistry)
-			default:
-				asked = append(asked, question{c: c, i: i})
-				questions = append(questions, NewestQuestion{Repository: i.plan.Repository, Now: i.target.Tag,
-					Rule: w.to.Admit.Newest, RuleAt: fmt.Sprintf("admit.newest of environment %q", w.to.Name)})
-			}
-		}
+	asked, err := w.newestQuestions(ctx)
+	if err != nil || len(asked) == 0 {
+		return err
 	}
-	if len(questions) == 0 {
-		return nil
+	questions := make([]NewestQuestion, len(asked))
+	for n, q := range asked {
+		questions[n] = q.ask
 	}
 	answers, err := w.Tags.Newest(ctx, questions, w.progress("choosing", len(questions)))
 	if err != nil {
@@ -194,6 +180,45 @@ func (w *planner) chooseNewest(ctx context.Context) error {
 		w.takeNewest(asked[n].c, asked[n].i, a)
 	}
 	return nil
+}
+
+// newestAsked is an image whose newest tag is asked for.
+type newestAsked struct {
+	question
+	ask NewestQuestion
+}
+
+func (w *planner) newestQuestions(ctx context.Context) ([]newestAsked, error) {
+	var asked []newestAsked
+	var files []string
+	var errs []error
+	said := make(map[string]bool)
+	for _, c := range slices.Clone(w.drafts) {
+		for _, i := range c.all() {
+			i.done = true // it stays as it is, unless a tag is found
+			rule, err := w.ruleFor(ctx, i)
+			switch {
+			case err != nil:
+				if err = w.setAside(c.plan.Service, err); err != nil && !said[err.Error()] {
+					said[err.Error()] = true
+					errs = append(errs, err)
+				}
+			case !i.target.Known():
+				w.say(c, gateNewest, Fail, "", "%s: %s, so its tags cannot be listed", imageAt(i.file, i.target), i.target.Unknown)
+			case w.Tags == nil:
+				w.say(c, gateNewest, Unknown, "", "image %q: no registry may be asked for its tags", i.source.Name).Advice = advise(DoAskRegistry)
+			default:
+				asked = append(asked, newestAsked{question{c: c, i: i}, NewestQuestion{Repository: i.plan.Repository, Now: i.target.Tag, Rule: rule.text, RuleAt: rule.at}})
+				if rule.file != "" && !slices.Contains(files, rule.file) {
+					files = append(files, rule.file)
+				}
+			}
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return asked, w.committedRules(ctx, files)
 }
 
 // takeNewest lets the newest tag come in, unless it is older than what is there.

@@ -3,6 +3,7 @@ package promote
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -33,6 +34,10 @@ const dev = `
 images:
 - name: shop/cart
   newTag: v1 # fresh
+-- apps/cart/overlays/bare/kustomization.yaml --
+images:
+- name: shop/cart
+  newTag: v1
 -- apps/web/overlays/dev/kustomization.yaml --
 images:
 - name: shop/web
@@ -216,7 +221,7 @@ spec: {containers: [{name: a, image: "shop/cart:api-1"}, {name: b, image: "shop/
 				"hint: name one by its path: spec.containers[0].image, spec.containers[1].image"},
 		},
 		"a rule that is none": {req: Request{To: "dev", Newest: true}, tags: &newest{err: errors.New("no rule")}, want: []string{"no rule"}},
-		"nowhere":             {req: Request{To: "bare", All: true, Version: "v2"}, want: []string{`no service has an overlay in "bare" (apps/{service}/overlays/{environment})`}},
+		"nowhere":             {files: two, req: Request{To: "bare", All: true, Version: "v2"}, want: []string{`no service has an overlay in "bare" (apps/{service}/overlays/{environment})`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			repo := newRepo(dev)
@@ -232,4 +237,51 @@ spec: {containers: [{name: a, image: "shop/cart:api-1"}, {name: b, image: "shop/
 			wantError(t, err, tc.want...)
 		})
 	}
+}
+
+// A marker's policy is the rule where the environment has none; that it cannot be read
+// stops no promotion which only asks whether Flux writes over it.
+func TestMarkers(t *testing.T) {
+	const files = `
+-- apps/cart/overlays/bare/kustomization.yaml --
+images:
+- name: shop/cart
+  newTag: v1 # {"$imagepolicy": "flux-system:cart:tag"}
+-- flux/cart.yaml --
+apiVersion: image.toolkit.fluxcd.io/v1beta2
+kind: ImagePolicy
+metadata: {name: cart}
+spec: {policy: {semver: {range: 2.x}}}
+---
+apiVersion: image.toolkit.fluxcd.io/v1beta2
+kind: ImageUpdateAutomation
+metadata: {name: all, namespace: flux-system}
+spec: {}
+`
+	finder := &newest{tags: map[string]NewestTag{"shop/cart": {Answer: Pass, Tag: "v2"}}}
+	p := &Promoter{Repo: newRepo(files), Pipeline: admitting(t, ""), Resolver: twoTags(), Tags: finder}
+	plan := planned(t, p, Request{Services: []string{"cart"}, To: "bare", Newest: true})
+	if d := cmp.Diff([]string{"cart: shop/cart :v1 → :v2@sha:2",
+		`cart: warning: apps/cart/overlays/bare/kustomization.yaml:2:3: image "shop/cart" has a marker, and Flux sets it back: ` +
+			`ImageUpdateAutomation all (flux/cart.yaml) writes there what ImagePolicy flux-system:cart finds newest by semver:2.x`, "cart changes"}, outline(plan)); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff([]NewestQuestion{{Repository: "shop/cart", Rule: "semver:2.x", RuleAt: "flux/cart.yaml: ImagePolicy flux-system:cart", Now: "v1"}}, finder.asked); d != "" {
+		t.Error(d)
+	}
+	p.Repo = unlisted{p.Repo.(*fakeRepo)}
+	plan = planned(t, p, Request{Services: []string{"cart"}, To: "bare", Version: "v2"})
+	if d := cmp.Diff([]string{"warning: whether Flux writes over what is promoted could not be told: no such list", "cart: shop/cart :v1 → :v2@sha:2", "cart changes"}, outline(plan)); d != "" {
+		t.Error(d)
+	}
+}
+
+// unlisted is a repository whose root cannot be listed.
+type unlisted struct{ *fakeRepo }
+
+func (u unlisted) ReadDir(name string) ([]fs.DirEntry, error) {
+	if name == "." {
+		return nil, errors.New("no such list")
+	}
+	return u.fakeRepo.ReadDir(name)
 }

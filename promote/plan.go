@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/promote/internal/imagepolicy"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
@@ -36,7 +37,7 @@ func (p *Promoter) Plan(ctx context.Context, req Request) (*Plan, error) {
 	if req.Mode != "" {
 		w.plan.Mode = req.Mode
 	}
-	for _, step := range []func(context.Context) error{w.chooseServices, w.read, w.chooseImages, w.checkState, w.enter, w.resolve, w.verify, w.gates, w.edit, w.copies} {
+	for _, step := range []func(context.Context) error{w.chooseServices, w.read, w.chooseImages, w.checkState, w.enter, w.resolve, w.verify, w.gates, w.edit, w.copies, w.writtenOver} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -82,6 +83,7 @@ type planner struct {
 	dirty    map[string]string  // files that are not as committed, and how
 	sites    *pipeline.Sites
 	overlays func() (pipeline.ByService, error)
+	policies func() (*imagepolicy.Set, error)
 }
 
 // draft is a service on its way into the plan.
