@@ -67,7 +67,7 @@ var mayImport = map[string][]string{
 	"promote/git/branch":              {"promote", "promote/git", "promote/git/internal/...", "internal/files"},
 	"promote/git/internal/gitcmd":     {"internal/files"},
 	"promote/git/internal/fastimport": {"promote", "promote/git/internal/gitcmd"},
-	"promote/images":                  {"promote", "digest", "verify"},
+	"promote/images":                  {"promote", "digest", "digest/tags", "verify"},
 	// What promote is made of knows nothing of it.
 	"promote/internal": {"overlay", "internal/..."},
 

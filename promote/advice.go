@@ -28,6 +28,10 @@ const (
 	DoPromote Action = "promote"
 	// DoPromoteAll is one of all services: "to". Or the services alone are named.
 	DoPromoteAll Action = "promote-all"
+	// DoEnter is one of a version from outside: "service" or "all" as above, "to".
+	DoEnter Action = "enter"
+	// DoAllowDowngrade is the same promotion with Request.AllowDowngrade.
+	DoAllowDowngrade Action = "allow-downgrade"
 	// DoAddMissing is the promotion of "service" to "to" with Request.AddMissing.
 	DoAddMissing Action = "add-missing"
 	// DoChooseImages is the same promotion with Request.Images.
@@ -36,6 +40,8 @@ const (
 	DoAskRegistry Action = "ask-registry"
 	// DoNotCommit is the same promotion with another delivery mode.
 	DoNotCommit Action = "not-commit"
+	// DoCommit is the same promotion by commits.
+	DoCommit Action = "commit"
 	// DoAllowTime is the same promotion with more time.
 	DoAllowTime Action = "allow-time"
 	// DoCopy copies an image, "source", to the repository of a target, "target".
@@ -74,18 +80,16 @@ func pinIn(p *pipeline.Pipeline, service, environment, image string) Advice {
 }
 
 // forRequest names in advice the services that were asked for.
-func forRequest(p *pipeline.Pipeline, err error, to *pipeline.Environment, req Request) error {
+func forRequest(err error, req Request) error {
 	var e *Error
-	if !errors.As(err, &e) {
+	if !errors.As(err, &e) || e.Advice.Do != DoPromote && e.Advice.Do != DoEnter {
 		return err
 	}
 	switch {
-	case e.Advice.Do == DoPromote && req.All:
+	case req.All:
 		e.Advice.With["all"] = "true"
-	case e.Advice.Do == DoPromote && len(req.Services) > 0:
+	case len(req.Services) > 0:
 		e.Advice.With["service"] = strings.Join(req.Services, " ")
-	case e.Advice.Do == DoPin && len(req.Services) > 0:
-		e.Advice = pinIn(p, req.Services[0], to.Name, "")
 	}
 	return err
 }

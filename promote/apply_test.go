@@ -183,3 +183,37 @@ func TestApplyTrustsTheIndex(t *testing.T) {
 		}
 	}
 }
+
+// rejecting answers no for the images of one repository.
+type rejecting string
+
+func (r rejecting) Verify(_ context.Context, req VerifyRequest, done func()) ([]Verification, error) {
+	var out []Verification
+	for _, image := range req.Images {
+		v := Verification{Image: image, Answer: Pass, Reason: "signed"}
+		if strings.HasPrefix(image, string(r)+"@") {
+			v = Verification{Image: image, Answer: Fail, Reason: "not signed"}
+		}
+		out = append(out, v)
+		done()
+	}
+	return out, nil
+}
+
+// A service that is left out because it is refused is neither written nor in the record.
+// It was both: only one whose digest was not known stayed as it was.
+func TestApplySkipsRefused(t *testing.T) {
+	p, repo := newShop(t, strings.Replace(twoServices, "v7\n-- apps/web/overlays/production", "v8\n-- apps/web/overlays/production", 1))
+	p.Resolver = &registry{tags: map[string]string{"shop/cart:v2": sha("2"), "shop/web:v8": sha("8")}}
+	p.Verifier = rejecting("shop/web")
+	plan := planned(t, p, Request{All: true, To: "production", Policy: "p.yaml", SkipRefused: true, Mode: pipeline.DeliverCommit})
+	if _, err := p.Apply(t.Context(), plan); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]string{cartProduction}, repo.written); d != "" {
+		t.Error(d)
+	}
+	if got := repo.commits[1].Message; strings.Contains(got, "web") || !strings.HasPrefix(got, "promote(production): cart → v2\n") {
+		t.Error(got)
+	}
+}

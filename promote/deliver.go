@@ -27,54 +27,76 @@ type Retry struct {
 	Ready func(*Plan) error
 }
 
-// Deliver plans a promotion and carries it out. Where somebody else has moved the branch
+// Deliver plans a promotion to the environments that the targets name, as
+// [Promoter.PlanAll] does, and carries it out. Where somebody else has moved a branch
 // in the meantime, it is planned anew on what is there then, with its rules and gates, until
 // it lands, is refused, or there is nothing left to do: no edit is merged with another.
-// A refusal is no error here: it is in the plan, and nothing is applied.
+// A refusal is no error here: it is in the plans, and nothing is applied.
 // Each attempt gets a promoter from open, which finds out where the branch is.
 //
-// The plan is the last one, also beside an error of Apply.
-func Deliver(ctx context.Context, open func(context.Context) (*Promoter, error), req Request, retry Retry) (*Plan, *Applied, error) {
+// The plans are the last ones, and there is an Applied for each, or beside an error for
+// those before it.
+func Deliver(ctx context.Context, open func(context.Context) (*Promoter, error), req Request, targets []string, retry Retry) (*Plans, []*Applied, error) {
+	landed := make(map[string]landing)
 	for attempt := 1; ; attempt++ {
-		plan, done, err := deliverOnce(ctx, open, req, retry)
-		if done != nil {
-			done.Attempts = attempt
+		plans, done, err := deliverOnce(ctx, open, req, targets, retry)
+		for n, a := range done {
+			plan := plans.All[n]
+			before, ok := landed[plan.To]
+			switch a.Attempts = attempt; {
+			case a.Commit != "":
+				landed[plan.To] = landing{plan, a}
+			case ok && !plan.Changed(): // by an attempt before this one
+				plans.All[n], done[n] = before.plan, before.applied
+			}
 		}
 		var moved *Moved
 		if !errors.As(err, &moved) {
-			return plan, done, err
+			return plans, done, err
 		}
 		if attempt >= maxAttempts {
-			return plan, done, failure("run the same command again", "%s was moved by others %d times in a row; nothing was changed", moved.Branch, attempt)
+			return plans, done, failure("run the same command again", "%s was moved by others %d times in a row; nothing was changed", moved.Branch, attempt)
 		}
 		if retry.Says != nil {
 			retry.Says(attempt, err)
 		}
 		if err := retry.wait(ctx, backoff(attempt)); err != nil {
-			return plan, nil, &Error{Msg: "others were faster " + times(attempt) + ", and then it was interrupted; nothing was changed", Err: err}
+			return plans, done, &Error{Msg: "others were faster " + times(attempt) + ", and then it was interrupted", Err: err}
 		}
 	}
 }
 
-func deliverOnce(ctx context.Context, open func(context.Context) (*Promoter, error), req Request, retry Retry) (*Plan, *Applied, error) {
+// landing is a plan that was carried out.
+type landing struct {
+	plan    *Plan
+	applied *Applied
+}
+
+func deliverOnce(ctx context.Context, open func(context.Context) (*Promoter, error), req Request, targets []string, retry Retry) (*Plans, []*Applied, error) {
 	p, err := open(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	plan, err := p.Plan(ctx, req)
+	plans, err := p.PlanAll(ctx, req, targets...)
 	if err != nil {
 		return nil, nil, err
 	}
-	if r := plan.Refusal(); r != nil && !plan.proposes(r) {
-		return plan, &Applied{}, nil
+	if req.Preview || plans.Refusal() != nil {
+		none := make([]*Applied, len(plans.All))
+		for n := range none {
+			none[n] = &Applied{Files: []string{}}
+		}
+		return plans, none, nil
 	}
 	if retry.Ready != nil {
-		if err := retry.Ready(plan); err != nil {
-			return plan, nil, err
+		for _, plan := range plans.All {
+			if err := retry.Ready(plan); err != nil {
+				return plans, nil, err
+			}
 		}
 	}
-	done, err := p.Apply(ctx, plan)
-	return plan, done, err
+	done, err := p.ApplyAll(ctx, plans)
+	return plans, done, err
 }
 
 // backoff is a time between half of what it is due to be and all of it, so that those

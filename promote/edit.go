@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/kubepromote/kubepromote/overlay"
-	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
 // edit makes the edits of all services that nothing refuses, as far as they were
@@ -107,7 +106,7 @@ func (w *planner) editAhead(p *part, target *overlay.File) {
 func (w *planner) changes(p *part) []overlay.Change {
 	var changes []overlay.Change
 	for _, i := range p.paired {
-		if i.digest != "" || w.Pipeline.Spec.Pin == pipeline.PinTag { // else a verdict says why
+		if i.digest != "" || w.byTag(i) { // else a verdict says why
 			changes = append(changes, i.change(w.pinned(i)))
 		}
 	}

@@ -65,7 +65,7 @@ func imageAt(file string, i overlay.Pin) string {
 
 // pulledRef is what the target will pull: with its tag, where that decides.
 func (w *planner) pulledRef(i *draftImage) string {
-	if w.Pipeline.Spec.Pin == pipeline.PinTag {
+	if w.byTag(i) {
 		return Pin{Tag: i.source.Tag, Digest: i.digest}.Ref(i.plan.Repository)
 	}
 	return i.promotedRef()
@@ -77,16 +77,19 @@ func (w *planner) ask(c *draft, i *draftImage) (question, bool) {
 	case w.checkMisread(c, i):
 		return question{}, false
 	case i.source.Tag == latestTag && i.source.Digest == "":
-		w.say(c, "pin", Fail, "", "%s is pinned to the tag latest, which names no version", imageAt(i.file, i.source)).Advice = w.pinAdvice(c, i.source.Name)
+		w.say(c, "pin", Fail, "", "%s, which names no version", w.pinnedTo(i)).Advice = w.pinAdvice(c, i.source.Name)
 		return question{}, false
 	case w.namesEnvironment(i.source.Tag) && i.source.Digest == "":
-		w.say(c, "pin", Fail, "", "%s is pinned to the tag %s, the name of an environment and of no version", imageAt(i.file, i.source), i.source.Tag).Advice = w.pinAdvice(c, i.source.Name)
+		w.say(c, "pin", Fail, "", "%s, the name of an environment and of no version", w.pinnedTo(i)).Advice = w.pinAdvice(c, i.source.Name)
 		return question{}, false
 	case !i.source.Known():
 		w.unknownSource(c, i)
 		return question{}, false
-	case w.Resolver == nil && i.source.Digest == "" && w.Pipeline.Spec.Pin != pipeline.PinTag:
-		w.say(c, "resolve", Unknown, "", "%s is pinned to the tag %s alone, and no registry may be asked for its digest", imageAt(i.file, i.source), i.source.Tag).Advice = advise(DoAskRegistry)
+	case w.Pipeline.Spec.Pin == pipeline.PinSource && w.byTag(i) && !w.Pipeline.Spec.AllowMutable:
+		w.say(c, "pin", Fail, "allowMutable: true in the pipeline, or pin: tag+digest", "%s alone, and pin: source would write it as it is", w.pinnedTo(i))
+		return question{}, false
+	case w.Resolver == nil && i.source.Digest == "" && !w.byTag(i):
+		w.say(c, "resolve", Unknown, "", "%s alone, and no registry may be asked for its digest", w.pinnedTo(i)).Advice = advise(DoAskRegistry)
 		return question{}, false
 	case w.Resolver == nil:
 		return question{}, false
@@ -102,7 +105,7 @@ func (w *planner) unknownSource(c *draft, i *draftImage) {
 	switch {
 	case i.source.Digest != "":
 		c.plan.Warnings = append(c.plan.Warnings, at+", so no registry is asked whether it has the recorded digest")
-	case w.Pipeline.Spec.Pin == pipeline.PinTag:
+	case w.byTag(i):
 		c.plan.Warnings = append(c.plan.Warnings, at+", so no registry is asked whether it has the tag")
 	default:
 		w.say(c, "resolve", Fail, "", "%s, so it cannot be resolved", at)
@@ -161,9 +164,11 @@ func (w *planner) checkMisread(c *draft, i *draftImage) bool {
 // what it is, whatever its tag has become: it is what was tested.
 func (w *planner) takeDigest(q question, r Resolution) {
 	switch {
+	case w.req.enters():
+		w.takeEntered(q, r)
 	case r.Answer == Pass:
 		q.i.digest = r.Digest
-		if r.TagDigest != "" && r.TagDigest != r.Digest && w.Pipeline.Spec.Pin == pipeline.PinTag {
+		if r.TagDigest != "" && r.TagDigest != r.Digest && w.byTag(q.i) {
 			w.say(q.c, "resolve", Fail, "pin: tag+digest in the pipeline", "image %q: the tag %s now stands for %s and not for the recorded digest %s, and the pipeline pins by tag",
 				q.i.source.Name, q.i.source.Tag, r.TagDigest, r.Digest)
 		} else if r.TagDigest != "" && r.TagDigest != r.Digest {
@@ -174,7 +179,7 @@ func (w *planner) takeDigest(q question, r Resolution) {
 		w.say(q.c, "resolve", Fail, "", "image %q: %s", q.i.source.Name, r.Reason)
 	case q.i.source.Digest != "":
 		q.c.plan.Warnings = append(q.c.plan.Warnings, fmt.Sprintf("image %q: the registry could not be asked whether it has the recorded digest: %s", q.i.source.Name, r.Reason))
-	case w.Pipeline.Spec.Pin == pipeline.PinTag:
+	case w.byTag(q.i):
 		q.c.plan.Warnings = append(q.c.plan.Warnings, fmt.Sprintf("image %q: the registry could not be asked whether it has the tag: %s", q.i.source.Name, r.Reason))
 	default:
 		w.say(q.c, "resolve", Unknown, "", "image %q: %s", q.i.source.Name, r.Reason)
@@ -185,7 +190,7 @@ func (w *planner) takeDigest(q question, r Resolution) {
 func (w *planner) takePresence(q question, r Resolution) {
 	switch r.Answer {
 	case Pass:
-		if r.TagDigest != "" && r.TagDigest != r.Digest && w.Pipeline.Spec.Pin == pipeline.PinTag {
+		if r.TagDigest != "" && r.TagDigest != r.Digest && w.byTag(q.i) {
 			w.say(q.c, "resolve", Fail, "", "image %q: %s has another digest in the target's registry, %s", q.i.source.Name, q.ref, r.TagDigest).Advice = q.copyThere()
 		}
 	case Fail:
@@ -229,7 +234,7 @@ func (w *planner) verifyBy(ctx context.Context, gate string, req VerifyRequest) 
 			case i.done:
 			case !i.pulledFromKnown():
 				w.say(c, gate, Unknown, "", "%s: %s, so nothing can be verified", imageAt(i.plan.File, i.target), i.target.Unknown)
-			case i.digest == "" && w.Pipeline.Spec.Pin == pipeline.PinTag:
+			case i.digest == "" && w.byTag(i):
 				w.say(c, gate, Unknown, "", "image %q: its digest is not known, so nothing can be verified", i.source.Name)
 			case i.digest == "":
 			case w.Verifier == nil:

@@ -207,6 +207,7 @@ func (w *planner) unpinned(c *draft, file string, img overlay.Pin) (left bool, e
 	switch {
 	case img.TagSuffix != "":
 		return false, placed(file, img, "write newTag in its place", "image %q has a tagSuffix: its tag is not in this file", img.Name)
+	case w.req.enters(): // its pin is not what comes in
 	case img.Tag == "" && img.Digest == "":
 		c.plan.Warnings = append(c.plan.Warnings, imageAt(file, img)+" has neither tag nor digest here and is left out")
 		return true, nil
@@ -267,11 +268,16 @@ func (i *draftImage) pulledFromKnown() bool {
 
 // pinned gives the pin that is to be written, as far as it is known.
 func (w *planner) pinned(i *draftImage) Pin {
-	switch w.Pipeline.Spec.Pin {
-	case pipeline.PinDigest:
+	switch {
+	case w.Pipeline.Spec.Pin == pipeline.PinDigest:
 		return Pin{Digest: i.digest}
-	case pipeline.PinTag:
+	case w.byTag(i):
 		return Pin{Tag: i.source.Tag}
 	}
 	return Pin{Tag: i.source.Tag, Digest: i.digest}
+}
+
+// byTag tells whether an image is pinned by its tag alone.
+func (w *planner) byTag(i *draftImage) bool {
+	return w.Pipeline.Spec.Pin == pipeline.PinTag || w.Pipeline.Spec.Pin == pipeline.PinSource && i.source.Digest == ""
 }

@@ -77,6 +77,16 @@ func TestPairing(t *testing.T) {
 			after: "images:\n- {name: shop/cart, newTag: v2}\n",
 		},
 		{
+			name: "as the source has it, by digest", spec: "  pin: source\n", staging: "images:\n- {name: shop/cart, digest: " + sha("2") + "}", production: "images:\n- {name: shop/cart, newTag: v1}",
+			want:  []string{"cart: shop/cart :v1 → @sha:2", "cart changes"},
+			after: "images:\n- {name: shop/cart, digest: " + sha("2") + "}\n",
+		},
+		{
+			name: "as the source has it, by tag", spec: "  pin: source\n  allowMutable: true\n", staging: "images:\n- {name: shop/cart, newTag: v2}", production: "images:\n- {name: shop/cart, newTag: v1, digest: " + sha("1") + "}",
+			want:  []string{"cart: shop/cart :v1@sha:1 → :v2", "cart changes"},
+			after: "images:\n- {name: shop/cart, newTag: v2}\n",
+		},
+		{
 			name: "by digest", spec: "  pin: digest\n", staging: "images:\n- {name: shop/cart, newTag: v2}", production: "images:\n- {name: shop/cart, newTag: v1}",
 			want:  []string{"cart: shop/cart :v1 → @sha:2", "cart changes"},
 			after: "images:\n- {name: shop/cart, digest: " + sha("2") + "}\n",

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/promote/internal/imagepolicy"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
@@ -23,17 +24,20 @@ func (p *Promoter) Plan(ctx context.Context, req Request) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	from, err := p.source(to, req.From)
+	from, err := p.origin(to, req)
 	if err != nil {
-		return nil, forRequest(p.Pipeline, err, to, req)
+		return nil, forRequest(err, req)
 	}
 	w := &planner{Promoter: p, req: req, from: from, to: to, plan: &Plan{From: from.Name, To: to.Name, Mode: to.Deliver.Mode, skip: req.SkipRefused}}
+	if req.enters() {
+		w.plan.From, w.plan.Entry = "", req.entry(to)
+	}
 	w.sites = p.Pipeline.Sites(p.Repo)
 	w.overlays = sync.OnceValues(func() (pipeline.ByService, error) { return w.sites.All() })
 	if req.Mode != "" {
 		w.plan.Mode = req.Mode
 	}
-	for _, step := range []func(context.Context) error{w.chooseServices, w.read, w.chooseImages, w.checkState, w.resolve, w.verify, w.gates, w.edit, w.copies} {
+	for _, step := range []func(context.Context) error{w.chooseServices, w.read, w.chooseImages, w.checkState, w.enter, w.resolve, w.verify, w.gates, w.edit, w.copies, w.writtenOver} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -79,6 +83,7 @@ type planner struct {
 	dirty    map[string]string  // files that are not as committed, and how
 	sites    *pipeline.Sites
 	overlays func() (pipeline.ByService, error)
+	policies func() (*imagepolicy.Set, error)
 }
 
 // draft is a service on its way into the plan.
@@ -166,6 +171,9 @@ func (w *planner) say(d *draft, gate string, a Answer, hint, format string, args
 
 // pinAdvice is to pin an image of the source, or some image where none is named.
 func (w *planner) pinAdvice(d *draft, image string) Advice {
+	if w.req.enters() && image != "" {
+		return advise(DoEnter, "service", d.plan.Service, "to", w.to.Name)
+	}
 	return pinIn(w.Pipeline, d.plan.Service, w.from.Name, image)
 }
 
@@ -207,6 +215,9 @@ func (w *planner) checkState(ctx context.Context) error {
 	for _, c := range slices.Clone(w.drafts) {
 		var errs []error
 		for _, file := range c.sourceFiles() {
+			if w.req.enters() {
+				break // which are the targets
+			}
 			if how := state.Dirty[file]; how != "" {
 				errs = append(errs, uncommitted(file, how))
 			}

@@ -36,6 +36,9 @@ func (p *Plan) Subject() string { return fmt.Sprintf("promote(%s): %s", p.To, p.
 
 func (p *Plan) what(services []*ServicePlan) string {
 	if len(services) != 1 {
+		if p.From == "" {
+			return fmt.Sprintf("%d services, %s", len(services), record.Escape(p.Entry))
+		}
 		return fmt.Sprintf("%d services from %s", len(services), p.From)
 	}
 	s := services[0]
@@ -68,7 +71,11 @@ func imageTable(services []*ServicePlan) string {
 }
 
 func (p *Plan) trailers(s *ServicePlan) [][2]string {
-	out := [][2]string{{record.KeyService, s.Service}, {record.KeyFrom, p.From}, {record.KeyTo, p.To}}
+	from := [2]string{record.KeyFrom, p.From}
+	if p.From == "" {
+		from = [2]string{record.KeyEntry, p.Entry}
+	}
+	out := [][2]string{{record.KeyService, s.Service}, from, {record.KeyTo, p.To}}
 	for _, i := range s.Images {
 		if i.Old == i.New {
 			continue // it was there before, and this promotion has not looked at it

@@ -27,6 +27,13 @@ type Request struct {
 	// To is the target environment; From may be empty where the pipeline names
 	// one source.
 	From, To string
+	// Version, if not empty, is what comes from outside into an environment that has no
+	// source, for all services that are asked for: TAG, TAG@DIGEST or @DIGEST.
+	Version string
+	// Newest asks for the newest tag in its place, by the rule that the environment has
+	// for it; see [pipeline.Admit]. AllowDowngrade lets that be an older one than the
+	// environment's.
+	Newest, AllowDowngrade bool
 	// Images restricts the promotion to the images of these names; all where empty.
 	Images []string
 	// AddMissing gives the target an image that it does not have although the
@@ -141,6 +148,8 @@ type Promoter struct {
 	// Verifier is nil where no registry may be asked: then a policy's answer is
 	// unknown.
 	Verifier Verifier
+	// Tags is nil where no registry may be asked: then Request.Newest is unknown.
+	Tags Tags
 	// Rules says where the pipeline and the policies come from.
 	Rules Rules
 	// Progress, if not nil, is told how far a long step is. Calls do not overlap.
@@ -174,8 +183,11 @@ type RuleFile struct {
 
 // Plan is what a promotion would do.
 type Plan struct {
-	From string `json:"from"`
-	To   string `json:"to"`
+	// From is empty where images come in from outside. Entry says then by what:
+	// "version" or "newest", a blank, and the version or the rule asked for.
+	From  string `json:"from,omitempty"`
+	To    string `json:"to"`
+	Entry string `json:"entry,omitempty"`
 	// Mode is how it would be delivered.
 	Mode pipeline.DeliverMode `json:"mode"`
 	// Head is the commit that the plan was made on.
@@ -220,7 +232,8 @@ type ServicePlan struct {
 // FilePlan is what a promotion does to one file.
 type FilePlan struct {
 	// Source is the file that the images come from, Target the one that they go to. Of
-	// several sources that a layout's stars match, and which agree, it is the first.
+	// several sources that a layout's stars match, and which agree, it is the first. Where
+	// images come in from outside it is the target.
 	Source string `json:"source"`
 	Target string `json:"target"`
 	// Changes are the values that would be written, Diff their unified diff;
@@ -247,6 +260,8 @@ type ImagePlan struct {
 	Unknown string `json:"unknown,omitempty"`
 	Old     Pin    `json:"old"`
 	New     Pin    `json:"new"`
+	// Why says why a tag is the newest, where that was asked for.
+	Why string `json:"why,omitempty"`
 	// Evidence is what the verifier found.
 	Evidence []Evidence `json:"evidence,omitempty"`
 }
@@ -257,9 +272,10 @@ type Pin = history.Pin
 // Changed tells whether anything would be written or committed.
 func (p *Plan) Changed() bool { return len(p.changed()) > 0 }
 
-// changed gives the services whose target differs.
+// changed gives the services whose target differs, without those that are left out as
+// they are refused.
 func (p *Plan) changed() []*ServicePlan {
-	return slices.DeleteFunc(slices.Clone(p.Services), func(s *ServicePlan) bool { return !s.Changed() })
+	return slices.DeleteFunc(slices.Clone(p.Services), func(s *ServicePlan) bool { return !s.Changed() || p.skip && s.Answer() != Pass })
 }
 
 // Answer is the worst of the service's verdicts.

@@ -40,10 +40,44 @@ func (w *planner) chooseServices(context.Context) error {
 			w.names = append(w.names, name)
 		}
 	}
+	if err := w.checkDependencies(); err != nil {
+		return err
+	}
+	w.names = w.Pipeline.InOrder(w.names)
 	if len(w.names) == 0 {
 		return usage("", "no service is left of the %d that were asked for", len(all)).advising(advise(DoStatus))
 	}
 	return nil
+}
+
+// checkDependencies gives an error where a service depends on one that is in no
+// environment.
+func (w *planner) checkDependencies() error {
+	var errs []error
+	var here map[string]bool
+	for _, s := range w.Pipeline.Spec.Services {
+		for _, other := range s.DependsOn {
+			var err error
+			if here == nil {
+				here, err = w.sites.Listed(w.to)
+			}
+			if err != nil {
+				return err
+			}
+			if here[other] {
+				continue
+			}
+			overlays, err := w.overlays()
+			if err != nil {
+				return err
+			}
+			if overlays[other] == nil {
+				errs = append(errs, failure(spelling.Hint(other, slices.Sorted(maps.Keys(overlays))),
+					"the pipeline's service %q depends on %q, which is no service", s.Name, other))
+			}
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // isGlob tells whether a name may stand for several.
@@ -106,6 +140,9 @@ func (w *planner) chooseListed(every bool) error {
 
 func (w *planner) nowhere() error {
 	e := failure("", "no service has overlays in both %q and %q (%s)", w.from.Name, w.to.Name, w.Pipeline.Spec.Layout).advising(advise(DoStatus))
+	if w.req.enters() {
+		e.Msg = fmt.Sprintf("no service has an overlay in %q (%s)", w.to.Name, w.Pipeline.Spec.Layout)
+	}
 	if overlays, err := w.overlays(); err == nil {
 		if misfits := w.Pipeline.Misfits(overlays); len(misfits) == 1 && len(overlays) == 0 {
 			e.Msg = misfits[0]
@@ -192,8 +229,12 @@ func (m *missingOverlay) Error() string {
 }
 
 func (w *planner) readService(name string) (*draft, error) {
-	from, err := w.readAll(w.from, name)
 	to, terr := w.readAll(w.to, name)
+	var from []siteFile
+	var err error
+	if !w.req.enters() {
+		from, err = w.readAll(w.from, name)
+	}
 	if noSource := errors.Is(err, pipeline.ErrNoOverlay); noSource || errors.Is(terr, pipeline.ErrNoOverlay) {
 		return nil, w.missing(name, noSource)
 	}
@@ -206,6 +247,10 @@ func (w *planner) readService(name string) (*draft, error) {
 	}
 	for _, f := range to {
 		c.plan.Warnings = append(c.plan.Warnings, f.Warnings()...)
+	}
+	if w.req.enters() {
+		w.enterFiles(c, to)
+		return c, nil
 	}
 	w.pairFiles(c, from, to)
 	if len(c.parts) == 0 {

@@ -101,7 +101,7 @@ func TestAdvice(t *testing.T) {
 	}{
 		{"no service", twoServices, Request{To: "production"}, Advice{DoPromote, map[string]string{"to": "production"}}},
 		{"all and some", twoServices, Request{All: true, Services: []string{"x"}, To: "production"}, Advice{DoPromoteAll, map[string]string{"to": "production"}}},
-		{"no source", twoServices, Request{All: true, To: "dev"}, Advice{DoPin, map[string]string{"overlay": "apps/SERVICE/overlays/dev"}}},
+		{"no source", twoServices, Request{All: true, To: "dev"}, Advice{DoEnter, map[string]string{"all": "true", "to": "dev"}}},
 		{"not a step", twoServices, Request{All: true, From: "dev", To: "production"}, Advice{DoPromote, map[string]string{"all": "true", "from": "staging", "to": "production"}}},
 		{"nothing in both", "-- README --\n", Request{All: true, To: "production"}, Advice{Do: DoStatus}},
 		{"no image", noImage, Request{Services: []string{"a"}, To: "production"}, Advice{DoPin, map[string]string{"overlay": "apps/a/overlays/staging"}}},

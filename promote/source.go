@@ -16,7 +16,7 @@ func (p *Promoter) source(to *pipeline.Environment, from string) (*pipeline.Envi
 	case from == "" && len(to.From) == 1:
 		from = to.From[0]
 	case from == "" && len(to.From) == 0:
-		return nil, usage("", "nothing is promoted to %q: it is the first environment", to.Name).advising(pinIn(p.Pipeline, "SERVICE", to.Name, ""))
+		return nil, usage("", "nothing is promoted to %q: it is the first environment", to.Name).advising(advise(DoEnter, "to", to.Name))
 	case from == "":
 		return nil, usage("", "%q has several sources: %s", to.Name, strings.Join(to.From, ", ")).
 			advising(advise(DoPromote, "from", to.From[0], "to", to.Name))
@@ -30,7 +30,7 @@ func (p *Promoter) source(to *pipeline.Environment, from string) (*pipeline.Envi
 	}
 	e := usage("", "the pipeline does not promote from %q to %q", from, to.Name)
 	if len(to.From) == 0 {
-		return nil, e.advising(pinIn(p.Pipeline, "SERVICE", to.Name, ""))
+		return nil, e.advising(advise(DoEnter, "to", to.Name))
 	}
 	return nil, e.advising(advise(DoPromote, "from", to.From[0], "to", to.Name))
 }

@@ -86,6 +86,8 @@ type LastChange struct {
 	// From is the environment that it was promoted from, by a record that agrees
 	// with the content.
 	From string `json:"from,omitempty"`
+	// Entry is what it came in by from outside, by such a record.
+	Entry string `json:"entry,omitempty"`
 	// SourceCommit is the commit that the promotion was planned on, as that record has
 	// it.
 	SourceCommit string `json:"sourceCommit,omitempty"`
@@ -284,7 +286,7 @@ func (p *Promoter) AddHistory(ctx context.Context, log history.Log, statuses []S
 func lastOf(c history.Change) *LastChange {
 	l := &LastChange{Commit: c.Commit, Time: c.Time, Author: c.Author, Email: c.Email}
 	if c.Record != nil && c.Mismatch == "" {
-		l.From, l.SourceCommit, l.Gates = c.Record.From, c.Record.SourceCommit, c.Record.Gates
+		l.From, l.Entry, l.SourceCommit, l.Gates = c.Record.From, c.Record.Entry, c.Record.SourceCommit, c.Record.Gates
 	}
 	return l
 }

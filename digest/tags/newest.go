@@ -16,18 +16,27 @@ import (
 // [digest.Resolver.Resolve]; the Selection is there even where the tag could not be
 // resolved.
 func Newest(ctx context.Context, r *digest.Resolver, repository string, s *Selector) (Selection, digest.Resolution, error) {
+	chosen, err := Choose(ctx, r, repository, s)
+	if err != nil {
+		return chosen, digest.Resolution{Ref: repository}, err
+	}
+	res, err := r.Resolve(ctx, repository+":"+chosen.Tag)
+	return chosen, res, err
+}
+
+// Choose is Newest for a caller who resolves the tag himself.
+func Choose(ctx context.Context, r *digest.Resolver, repository string, s *Selector) (Selection, error) {
 	tags, err := r.ListTags(ctx, repository)
 	if err != nil {
-		return Selection{}, digest.Resolution{Ref: repository}, err
+		return Selection{}, err
 	}
 	chosen, err := s.SelectCreated(ctx, tags, func(ctx context.Context, tag string) (time.Time, error) {
 		return r.Created(ctx, repository+":"+tag)
 	})
 	if err != nil {
-		return chosen, digest.Resolution{Ref: repository}, newestFailure(repository, err)
+		return chosen, newestFailure(repository, err)
 	}
-	res, err := r.Resolve(ctx, repository+":"+chosen.Tag)
-	return chosen, res, err
+	return chosen, nil
 }
 
 // newestFailure says of which repository no tag was chosen.

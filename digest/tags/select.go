@@ -263,6 +263,21 @@ func (s *Selector) choose(admitted []candidate, rejected map[string][]string) (S
 	return sel, nil
 }
 
+// Older tells whether a tag is older than another by the selector's order, wherever
+// they stand to its range. It is false where that cannot be told: of a tag that has no
+// place in the order, and of the times at which images were built, which no tag tells.
+func (s *Selector) Older(tag, than string) bool {
+	var both [2]candidate
+	for i, text := range []string{tag, than} {
+		c, reason := s.candidate(text)
+		if reason != "" && reason != outsideRange && reason != prerelease {
+			return false
+		}
+		both[i] = c
+	}
+	return s.kind != byCreated && s.compare(both[0], both[1]) < 0
+}
+
 // compare is positive where a is newer than b.
 func (s *Selector) compare(a, b candidate) int {
 	order := 0

@@ -291,3 +291,28 @@ func ExampleParseSelector() {
 	// Output:
 	// main-b81d0e7-100: largest of 2 tags; not considered: 2 not matching the pattern <nil>
 }
+
+func TestOlder(t *testing.T) {
+	for _, tc := range []struct {
+		selector, tag, than string
+		want                bool
+	}{
+		{"semver:>=1.0 <2", "v1.9.0", "v1.10.0", true},
+		{"semver:>=1.0 <2", "v1.10.0", "v1.9.0", false},
+		{"semver:>=1.0 <2", "v1.10.0", "v2.0.0", true}, // which the range does not admit
+		{"semver:", "1.0.0", "1.0.1-rc.1", true},       // nor this
+		{"semver:", "v1.0.0", "1.0.0", false},
+		{"semver:", "1.0.0", "main-a1b2c3", false},
+		{"semver:", "1.0.0", "", false},
+		{"numeric:asc", "9", "10", true},
+		{"numeric:desc", "9", "10", false},
+		{"alphabetical:asc", "a", "b", true},
+		{"regexp:^main-(\\d+)$ numeric:", "main-1", "main-2", true},
+		{"regexp:^main-(\\d+)$ numeric:", "main-1", "dev-2", false},
+		{"created", "a", "b", false},
+	} {
+		if got := parseSelector(t, tc.selector).Older(tc.tag, tc.than); got != tc.want {
+			t.Errorf("%s: %s older than %q: %v", tc.selector, tc.tag, tc.than, got)
+		}
+	}
+}

@@ -37,10 +37,10 @@ type Metadata struct {
 type Spec struct {
 	// Layout says where pins stand.
 	Layout Layout `yaml:"layout" json:"layout"`
-	// Pin says what is written: tag+digest (the default), digest, or tag.
+	// Pin says what is written: tag+digest (the default), digest, tag, or source.
 	Pin PinMode `yaml:"pin" json:"pin,omitempty"`
 	// AllowMutable permits pin: tag, under which what was tested and what runs
-	// may differ.
+	// may differ, and tags without a digest under pin: source.
 	AllowMutable bool `yaml:"allowMutable" json:"allowMutable,omitempty"`
 	// Images are paths of images that no convention finds, such as a field of a
 	// custom resource; see overlay.Options.
@@ -70,27 +70,21 @@ const (
 	Charts    Kind = "charts"
 )
 
-// Service is what a pipeline says of one service.
-type Service struct {
-	// Name is the service's, as it is found.
-	Name string `yaml:"name" json:"name"`
-	// Layout, if not empty, is where its pins stand, in place of the pipeline's.
-	Layout Layout `yaml:"layout" json:"layout,omitempty"`
-	// Labels are for choosing services, by a label selector.
-	Labels map[string]string `yaml:"labels" json:"labels,omitempty"`
-}
-
 // Environment is a place that services run in.
 type Environment struct {
 	Name string `yaml:"name" json:"name"`
 	// Path is the folder or folders that stand for it in the layout's template;
 	// by default its name, which may lead deeper itself: prod/eu.
 	Path string `yaml:"path" json:"path,omitempty"`
+	// Group is the name by which a promotion reaches all environments that have it.
+	Group string `yaml:"group" json:"group,omitempty"`
 	// Layout, if not empty, is the environment's own: its locations take the place of
 	// those of the pipeline, one by one. They may do without {environment}.
 	Layout Layout `yaml:"layout" json:"layout,omitempty"`
 	// From lists the environments that images may come from.
 	From []string `yaml:"from" json:"from,omitempty"`
+	// Admit says which builds may come in from outside, where From is empty.
+	Admit *Admit `yaml:"admit" json:"admit,omitempty"`
 	// Verify names the policy that an image must meet to come here.
 	Verify *VerifyRule `yaml:"verify" json:"verify,omitempty"`
 	// Gates are what else an image must pass to come here; all of them.
@@ -102,6 +96,13 @@ type Environment struct {
 	Branch string `yaml:"branch" json:"branch,omitempty"`
 }
 
+// Admit says which builds come into an environment that nothing is promoted to.
+type Admit struct {
+	// Newest is the rule by which the newest tag of an image's repository is chosen, as
+	// package digest/tags has it: semver:>=1.0 <2.
+	Newest string `yaml:"newest" json:"newest"`
+}
+
 // VerifyRule names a verification policy.
 type VerifyRule struct {
 	// Policy is the path of a VerificationPolicy file in the repository.
@@ -111,11 +112,13 @@ type VerifyRule struct {
 // PinMode says which of tag and digest are written.
 type PinMode string
 
-// The pin modes.
+// The pin modes. Of PinSource it is those that the source has: a tag without a digest
+// only with AllowMutable.
 const (
 	PinTagDigest PinMode = "tag+digest"
 	PinDigest    PinMode = "digest"
 	PinTag       PinMode = "tag"
+	PinSource    PinMode = "source"
 )
 
 // IsFolder tells what may stand for an environment: a name, or names with slashes
@@ -186,13 +189,13 @@ func (p *Pipeline) check(f *yamlfile.File) {
 	}
 	p.Spec.Layout.check(f, "spec.layout", p, false)
 	switch p.Spec.Pin {
-	case "", PinTagDigest, PinDigest:
+	case "", PinTagDigest, PinDigest, PinSource:
 	case PinTag:
 		if !p.Spec.AllowMutable {
 			f.At("spec.pin", "write allowMutable: true beside it, or pin: tag+digest", "pin: tag is mutable")
 		}
 	default:
-		f.At("spec.pin", "tag+digest, digest or tag", "pin is %q", p.Spec.Pin)
+		f.At("spec.pin", "tag+digest, digest, tag or source", "pin is %q", p.Spec.Pin)
 	}
 	p.Spec.checkMoves(f)
 	if len(p.Spec.Environments) == 0 {
@@ -223,6 +226,7 @@ func (p *Pipeline) check(f *yamlfile.File) {
 		names = append(names, e.Name)
 	}
 	p.checkServices(f)
+	p.checkGroups(f, names)
 	for i, e := range p.Spec.Environments {
 		e.check(f, fmt.Sprintf("spec.environments[%d]", i), from, names)
 	}
@@ -257,23 +261,6 @@ func (s *Spec) checkMoves(f *yamlfile.File) {
 	}
 }
 
-func (p *Pipeline) checkServices(f *yamlfile.File) {
-	seen := make(map[string]bool)
-	for i, service := range p.Spec.Services {
-		at := fmt.Sprintf("spec.services[%d]", i)
-		switch {
-		case !IsFolder(service.Name):
-			f.At(at+".name", "letters, digits, '.', '_' and '-'", "service name %q is malformed", service.Name)
-		case seen[service.Name]:
-			f.At(at+".name", "remove one of them", "service %q is listed twice", service.Name)
-		}
-		seen[service.Name] = true
-		named := *p
-		named.Metadata.Name = service.Name
-		service.Layout.check(f, at+".layout", &named, false)
-	}
-}
-
 func (e *Environment) check(file *yamlfile.File, path string, from map[string][]string, names []string) {
 	for i, f := range e.From {
 		if _, ok := from[f]; !ok {
@@ -283,6 +270,13 @@ func (e *Environment) check(file *yamlfile.File, path string, from map[string][]
 	e.checkDeliver(file, path)
 	for i, g := range e.Gates {
 		g.check(file, fmt.Sprintf("%s.gates[%d]", path, i), e.Name, names)
+	}
+	switch {
+	case e.Admit == nil:
+	case len(e.From) > 0:
+		file.At(path+".admit", "remove it, or from", "environment %q is promoted to, and admits nothing from outside", e.Name)
+	case e.Admit.Newest == "":
+		file.At(path+".admit", `admit: {newest: "semver:>=1.0"}`, "admit says nothing")
 	}
 	if e.Verify != nil && e.Verify.Policy == "" {
 		file.At(path+".verify", "verify: {policy: policies/images.yaml}", "verify names no policy")

@@ -88,7 +88,7 @@ func TestPipelineFaults(t *testing.T) {
 			`p.yaml:5:12: the layout's path "{service}/x" must hold {environment}`, "hint: path: " + defaultLayout}},
 		{"a layout of another type", head + environments + "  layout: [[a]]\n", []string{"p.yaml:5:12: spec.layout[0] is a list, not a mapping"}},
 		{"pin: tag", head + environments + "  pin: tag\n", []string{"p.yaml:5:8: pin: tag is mutable", "hint: write allowMutable: true beside it, or pin: tag+digest"}},
-		{"another pin", head + environments + "  pin: none\n", []string{`p.yaml:5:8: pin is "none"`, "hint: tag+digest, digest or tag"}},
+		{"another pin", head + environments + "  pin: none\n", []string{`p.yaml:5:8: pin is "none"`, "hint: tag+digest, digest, tag or source"}},
 		{"a path of images", head + environments + "  images: [spec.image, \"spec..image\"]\n", []string{
 			`p.yaml:5:24: path "spec..image": byte 6: an empty key`, "hint: spec.app.image, or spec.parts[*].image"}},
 		{"copies out of the overlay", head + environments + "  copy: [a.txt, ../a.txt, /etc/passwd, .]\n", []string{
@@ -107,6 +107,9 @@ func TestPipelineFaults(t *testing.T) {
 		{"a mode", head + "  environments: [{name: a, deliver: {mode: pull}}]\n", []string{`p.yaml:4:44: deliver.mode is "pull"`, "hint: known are worktree, commit, push, pullRequest"}},
 		{"a gate that waits for itself", head + "  environments: [{name: a, gates: [{promoted: {environment: a, policy: p.yaml}}]}]\n", []string{
 			`p.yaml:4:61: environment "a" waits for a promotion to itself`}},
+		{"what comes in", head + "  environments: [{name: a, admit: {newest: \"\"}}, {name: b, from: [a], admit: {newest: \"semver:1\"}}]\n", []string{
+			"p.yaml:4:35: admit says nothing", `hint: admit: {newest: "semver:>=1.0"}`,
+			`p.yaml:4:78: environment "b" is promoted to, and admits nothing from outside`, "hint: remove it, or from"}},
 		{"a policy", head + "  environments: [{name: a, verify: {policy: \"\"}}]\n", []string{"p.yaml:4:36: verify names no policy", "hint: verify: {policy: policies/images.yaml}"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

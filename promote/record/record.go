@@ -19,6 +19,7 @@ import (
 const (
 	KeyService      = "Promotion-Service"
 	KeyFrom         = "Promotion-From"
+	KeyEntry        = "Promotion-Entry"
 	KeyTo           = "Promotion-To"
 	KeyImage        = "Promotion-Image"
 	KeySourceCommit = "Promotion-Source-Commit"
@@ -34,8 +35,11 @@ const Overridden = "overridden"
 // Trailers are what a commit says about one service's promotion.
 type Trailers struct {
 	Service string `json:"service"`
-	From    string `json:"from,omitempty"`
-	To      string `json:"to,omitempty"`
+	// From is empty where images came in from outside. Entry says by what: "version" or
+	// "newest", a blank, and the version or the rule that was asked for.
+	From  string `json:"from,omitempty"`
+	Entry string `json:"entry,omitempty"`
+	To    string `json:"to,omitempty"`
 	// Images are written as repository[:tag][@digest].
 	Images []string `json:"images,omitempty"`
 	// Along is what moved with them: "kind name=value".
@@ -153,6 +157,8 @@ func (t *Trailers) add(key, value string) {
 	switch key {
 	case KeyFrom:
 		t.From = value
+	case KeyEntry:
+		t.Entry = value
 	case KeyTo:
 		t.To = value
 	case KeyImage:

@@ -75,7 +75,11 @@ func (s *Session) promotion(with map[string]string) *typed {
 func (s *Session) commandLine(do promote.Action, with map[string]string) string {
 	switch do {
 	case promote.DoPromote:
-		return s.promotion(with).String()
+		return s.promotion(with).set("version").set("newest").set("allow-downgrade").String()
+	case promote.DoEnter:
+		return s.promotion(with).set("from").set("newest").set("version", "TAG").String()
+	case promote.DoAllowDowngrade:
+		return s.promotion(with).set("allow-downgrade", "").String()
 	case promote.DoPromoteAll:
 		named := s.promotion(with).set("all")
 		all := s.promotion(map[string]string{"all": "true", "to": with["to"]})
@@ -90,6 +94,8 @@ func (s *Session) commandLine(do promote.Action, with map[string]string) string 
 		t := s.promotion(with).set("commit")
 		t.flags = append(t.flags, typedFlag{"commit", "--commit=false"})
 		return t.String()
+	case promote.DoCommit:
+		return s.promotion(with).set("commit", "").String()
 	case promote.DoAllowTime:
 		return s.promotion(with).set("timeout", cmp.Or(2*s.timeout, time.Minute).String()).String()
 	case promote.DoCopy:

@@ -35,6 +35,18 @@ func (s *Session) CompleteEnvironments(cmd *cobra.Command, _ []string, word stri
 	return Offer(names, nil, word)
 }
 
+// CompleteTargets offers the environments of the pipeline and their groups.
+func (s *Session) CompleteTargets(cmd *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
+	var names []string
+	s.forCompletion(cmd, func(_ context.Context, p *promote.Promoter) {
+		for _, e := range p.Pipeline.Spec.Environments {
+			names = append(names, e.Name)
+		}
+		names = append(names, p.Pipeline.Groups()...)
+	})
+	return Offer(names, nil, word)
+}
+
 // CompleteImages offers the images of the services named, or of all where none
 // is named.
 func (s *Session) CompleteImages(cmd *cobra.Command, services []string, word string) ([]string, cobra.ShellCompDirective) {

@@ -267,6 +267,15 @@ func Dash(text string) string {
 	return text
 }
 
+// Origin is the cell of a table that says where a pin came from: an environment, the
+// flag that it came in by, or nothing that is known.
+func Origin(from, entry string) string {
+	if by, _, _ := strings.Cut(entry, " "); from == "" && by != "" {
+		return "--" + by
+	}
+	return Dash(from)
+}
+
 // ShortDigest gives the first twelve digits of a digest.
 func ShortDigest(digest string) string {
 	if digest == "" {

@@ -162,7 +162,8 @@ func (s *Session) reachRegistries(p *promote.Promoter) error {
 	if err != nil {
 		return err
 	}
-	p.Resolver = images.NewResolver(digest.NewResolver(o))
+	resolver := digest.NewResolver(o)
+	p.Resolver, p.Tags = images.NewResolver(resolver), images.NewTags(resolver)
 	p.Verifier = images.NewVerifier(v, s.LoadPolicy)
 	return nil
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -33,10 +34,10 @@ func (w *Workspace) Close() error {
 	return nil
 }
 
-// OpenFor opens the repository for what is done to an environment: the working tree, or
-// the branch that the environment lives on, as it is now where others see it. The mode
-// takes the place of the pipeline's where it is not empty. The caller closes it.
-func (s *Session) OpenFor(ctx context.Context, to string, mode pipeline.DeliverMode) (*Workspace, error) {
+// OpenFor opens the repository for what is done to environments: the working tree, or
+// the branch that others have, as it is now. The mode takes the place of the pipeline's
+// where it is not empty. The caller closes it.
+func (s *Session) OpenFor(ctx context.Context, targets []string, mode pipeline.DeliverMode) (*Workspace, error) {
 	if branch.IsURL(s.Repo) {
 		return s.openURL(ctx)
 	}
@@ -45,15 +46,23 @@ func (s *Session) OpenFor(ctx context.Context, to string, mode pipeline.DeliverM
 		return nil, err
 	}
 	w := &Workspace{Promoter: p, Repo: repo}
-	e, err := p.Pipeline.Environment(to)
-	if err != nil {
+	environments, err := p.Pipeline.Targets(targets)
+	if err != nil || len(environments) == 0 {
 		return w, nil // which planning says better
 	}
-	if mode == "" {
-		mode = e.Deliver.Mode
+	var shared []*pipeline.Environment
+	for _, e := range environments {
+		if m := cmp.Or(mode, e.Deliver.Mode); m.Shared() {
+			shared = append(shared, e)
+		}
 	}
-	if mode.Shared() {
-		err = s.useBranch(ctx, w, e)
+	switch {
+	case len(shared) == 0:
+		return w, nil
+	case len(shared) < len(environments) || shared[0].Deliver.Remote != shared[len(shared)-1].Deliver.Remote:
+		err = &UsageError{Msg: "the environments are delivered in different ways", Hint: "promote to one after the other, or --deliver MODE for all"}
+	default:
+		err = s.useBranch(ctx, w, shared[0])
 	}
 	if err != nil {
 		return nil, errors.Join(err, w.Close())

@@ -111,7 +111,7 @@ func historyRows(changes []history.Change, wide bool, now time.Time) [][]string 
 	for _, c := range changes {
 		from, gates := "-", 0
 		if c.Record != nil && c.Mismatch == "" {
-			from, gates = cli.Dash(c.Record.From), len(c.Record.Gates)
+			from, gates = cli.Origin(c.Record.From, c.Record.Entry), len(c.Record.Gates)
 		}
 		for _, i := range c.Images {
 			row := []string{duration.HumanDuration(now.Sub(c.Time)), c.Service, c.Environment, i.Name,

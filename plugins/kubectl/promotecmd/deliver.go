@@ -67,16 +67,22 @@ func (o *options) adaptMode(cmd *cobra.Command, w *cli.Workspace) error {
 	if o.request.Mode != "" {
 		return &cli.UsageError{Msg: "a repository known by its URL has no working tree for mode " + string(o.request.Mode), Hint: "--push, or --pr", Command: cmd.CommandPath()}
 	}
-	if e, err := w.Pipeline.Environment(o.request.To); err == nil && !e.Deliver.Mode.Shared() {
-		o.request.Mode = pipeline.DeliverPush
+	targets, err := w.Pipeline.Targets(o.to)
+	if err != nil {
+		return nil // which planning says
+	}
+	for _, e := range targets {
+		if !e.Deliver.Mode.Shared() {
+			o.request.Mode = pipeline.DeliverPush
+		}
 	}
 	return nil
 }
 
-// deliver plans and, unless the plan is only to be shown, carries it out: again where
+// deliver plans and, unless the plans are only to be shown, carries them out: again where
 // others were faster. A promotion that has passed the point where it can be stopped
 // without a trace is finished, not interrupted.
-func (o *options) deliver(cmd *cobra.Command, w *cli.Workspace) (*promote.Plan, *promote.Applied, error) {
+func (o *options) deliver(cmd *cobra.Command, w *cli.Workspace) (*promote.Plans, []*promote.Applied, error) {
 	bar := o.session.NewProgress()
 	defer bar.Clear()
 	first := true
@@ -90,39 +96,38 @@ func (o *options) deliver(cmd *cobra.Command, w *cli.Workspace) (*promote.Plan, 
 		w.Progress = bar.Show
 		return w.Promoter, nil
 	}
-	if o.dryRun {
-		p, err := open(cmd.Context())
-		if err != nil {
-			return nil, nil, err
-		}
-		plan, err := p.Plan(cmd.Context(), o.request)
-		return plan, &promote.Applied{}, err
-	}
-	plan, applied, err := promote.Deliver(cmd.Context(), open, o.request, promote.Retry{
+	plans, applied, err := promote.Deliver(cmd.Context(), open, o.request, o.to, promote.Retry{
 		Ready: func(plan *promote.Plan) error { bar.Clear(); return o.ready(cmd, w, plan) },
 		Says:  func(n int, err error) { o.session.Note("attempt %d: %v", n, err) },
 	})
-	if err != nil && plan != nil && cmd.Context().Err() != nil {
-		return nil, nil, &promote.Error{Msg: "interrupted; running the same command again is safe", Err: err}
+	if err != nil && plans != nil && !o.dryRun && cmd.Context().Err() != nil {
+		return plans, applied, &promote.Error{Msg: "interrupted; running the same command again is safe", Err: err}
 	}
-	return plan, applied, err
+	return plans, applied, err
 }
 
 // follow brings the branch at hand to what was pushed, where it stood there before.
-func (o *options) follow(ctx context.Context, w *cli.Workspace, plan *promote.Plan, applied *promote.Applied) error {
-	if w.Repo == nil || plan.Mode != pipeline.DeliverPush || applied.Commit == "" {
-		return nil
+func (o *options) follow(ctx context.Context, w *cli.Workspace, plans *promote.Plans, applied []*promote.Applied) error {
+	for n, a := range applied {
+		plan := plans.All[n]
+		if w.Repo == nil || plan.Mode != pipeline.DeliverPush || a.Commit == "" {
+			continue
+		}
+		state, err := w.Repo.State(ctx, nil)
+		if err != nil || state.Branch == "" {
+			return err
+		}
+		if remote, name, err := branch.Upstream(ctx, w.Repo, state.Branch); err != nil || remote != plan.Remote || name != plan.Branch {
+			continue // which has nothing to do with it
+		}
+		left, err := w.Repo.Follow(ctx, plan.Head, a.Commit)
+		if err != nil {
+			return err
+		}
+		if left != "" {
+			o.session.Warn("the promotion is on %s/%s; %s here stays where it is: %s; git pull brings it", plan.Remote, plan.Branch, state.Branch, left)
+			return nil
+		}
 	}
-	state, err := w.Repo.State(ctx, nil)
-	if err != nil || state.Branch == "" {
-		return err
-	}
-	if remote, name, err := branch.Upstream(ctx, w.Repo, state.Branch); err != nil || remote != plan.Remote || name != plan.Branch {
-		return nil // which has nothing to do with it
-	}
-	left, err := w.Repo.Follow(ctx, plan.Head, applied.Commit)
-	if left != "" {
-		o.session.Warn("the promotion is on %s/%s; %s here stays where it is: %s; git pull brings it", plan.Remote, plan.Branch, state.Branch, left)
-	}
-	return err
+	return nil
 }

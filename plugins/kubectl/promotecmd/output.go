@@ -12,8 +12,9 @@ import (
 
 // promotion is one service's plan as an API object.
 type promotion struct {
-	From   string               `json:"from"`
+	From   string               `json:"from,omitempty"`
 	To     string               `json:"to"`
+	Entry  string               `json:"entry,omitempty"`
 	Mode   pipeline.DeliverMode `json:"mode"`
 	DryRun bool                 `json:"dryRun,omitempty"`
 	// Answer is that of the whole plan: one service refused refuses all.
@@ -29,33 +30,48 @@ func (o *options) objects(plan *promote.Plan, applied *promote.Applied) []cli.Ob
 	var out []cli.Object
 	for _, s := range plan.Services {
 		out = append(out, cli.Object{Name: s.Service, Content: promotion{
-			From: plan.From, To: plan.To, Mode: plan.Mode, DryRun: o.dryRun, Answer: plan.Answer,
+			From: plan.From, To: plan.To, Entry: plan.Entry, Mode: plan.Mode, DryRun: o.dryRun, Answer: plan.Answer,
 			Changed: s.Changed(), Head: plan.Head, Commit: applied.Commit, ServicePlan: s,
 		}})
 	}
 	return out
 }
 
-// printPlan prints a table of the images and, for a dry run, the diff.
-func (o *options) printPlan(plan *promote.Plan, applied *promote.Applied) error {
+// printPlans prints the plans one after the other.
+func (o *options) printPlans(plans *promote.Plans, applied []*promote.Applied) error {
+	held := plans.Refusal() != nil
+	for n, a := range applied {
+		if n > 0 {
+			fmt.Fprintln(o.session.Out)
+		}
+		if err := o.printPlan(plans.All[n], a, held); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printPlan prints a table of the images and, for a dry run, the diff. held tells that
+// nothing is done, as something else is refused.
+func (o *options) printPlan(plan *promote.Plan, applied *promote.Applied, held bool) error {
 	rows := [][]string{{"SERVICE", "IMAGE", strings.ToUpper(plan.To), "BECOMES", "DIGEST", "RESULT"}}
 	if o.output.Wide() {
 		rows[0] = append(rows[0], "REPOSITORY", "FILE", "EVIDENCE")
 	}
 	for _, s := range plan.Services {
 		for _, i := range s.Images {
-			row := []string{s.Service, i.Name, i.Old.Short(), i.New.Short(), cli.ShortDigest(i.New.Digest), o.result(plan, s)}
+			row := []string{s.Service, i.Name, i.Old.Short(), i.New.Short(), cli.ShortDigest(i.New.Digest), o.result(plan, s, held)}
 			if o.output.Wide() {
 				row = append(row, i.Repository, i.File, cli.Evidence(i.Evidence))
 			}
 			rows = append(rows, row)
 		}
 		for _, a := range s.Along {
-			row := []string{s.Service, a.Kind + " " + a.Name, cmp.Or(a.Old, "none"), a.New, "-", o.result(plan, s), "-", a.File, "-"}
+			row := []string{s.Service, a.Kind + " " + a.Name, cmp.Or(a.Old, "none"), a.New, "-", o.result(plan, s, held), "-", a.File, "-"}
 			rows = append(rows, row[:len(rows[0])])
 		}
 		if len(s.Images)+len(s.Along) == 0 { // it could not be planned, or files alone are copied
-			row := []string{s.Service, "-", "-", "-", "-", o.result(plan, s), "-", "-", "-"}
+			row := []string{s.Service, "-", "-", "-", "-", o.result(plan, s, held), "-", "-", "-"}
 			rows = append(rows, row[:len(rows[0])])
 		}
 	}
@@ -65,6 +81,11 @@ func (o *options) printPlan(plan *promote.Plan, applied *promote.Applied) error 
 	for _, s := range plan.Services {
 		for _, v := range s.Verdicts {
 			o.session.Note("%s: %s: %s: %s", s.Service, v.Gate, v.Answer, v.Text())
+		}
+		for _, i := range s.Images {
+			if i.Why != "" {
+				o.session.Note("%s: image %q: %s", s.Service, i.Name, i.Why)
+			}
 		}
 		for _, f := range s.Files {
 			if o.dryRun && f.Diff != "" {
@@ -91,7 +112,7 @@ func (o *options) printPlan(plan *promote.Plan, applied *promote.Applied) error 
 }
 
 // result says in a word what became of a service.
-func (o *options) result(plan *promote.Plan, s *promote.ServicePlan) string {
+func (o *options) result(plan *promote.Plan, s *promote.ServicePlan, held bool) string {
 	switch s.Answer() {
 	case promote.Fail:
 		return "refused"
@@ -103,7 +124,7 @@ func (o *options) result(plan *promote.Plan, s *promote.ServicePlan) string {
 	switch {
 	case !s.Changed():
 		return "unchanged"
-	case plan.Refusal() != nil:
+	case held:
 		return "held back"
 	case o.dryRun:
 		return "would change"
@@ -113,14 +134,20 @@ func (o *options) result(plan *promote.Plan, s *promote.ServicePlan) string {
 }
 
 // printRefusal says why nothing was done, a line for each verdict.
-func (o *options) printRefusal(plan *promote.Plan) {
+func (o *options) printRefusal(plans *promote.Plans) {
 	words := map[promote.Answer]string{promote.Fail: "refused", promote.Wait: "waiting", promote.Unknown: "unknown"}
 	var facts []cli.Fact
-	for _, sp := range plan.Services {
-		for _, v := range sp.Verdicts {
-			if word := words[v.Answer]; word != "" {
-				facts = append(facts, cli.Fact{Text: fmt.Sprintf("%s: %s: %s: %s", sp.Service, word, v.Gate, v.Text()),
-					Hint: o.session.WithAdvice(v.Hint, string(v.Advice.Do), v.Advice.With)})
+	for _, plan := range plans.All {
+		where := ""
+		if len(plans.All) > 1 {
+			where = " to " + plan.To
+		}
+		for _, sp := range plan.Services {
+			for _, v := range sp.Verdicts {
+				if word := words[v.Answer]; word != "" {
+					facts = append(facts, cli.Fact{Text: fmt.Sprintf("%s%s: %s: %s: %s", sp.Service, where, word, v.Gate, v.Text()),
+						Hint: o.session.WithAdvice(v.Hint, string(v.Advice.Do), v.Advice.With)})
+				}
 			}
 		}
 	}

@@ -20,6 +20,7 @@ type options struct {
 	session *cli.Session
 	output  *cli.Output
 	request promote.Request
+	to      []string // environments, or groups of them
 	dryRun  bool
 	// how is how the promotion is delivered, as far as flags say it.
 	how    delivery
@@ -36,6 +37,10 @@ const example = `  # show what promoting cart from staging to production would c
 
   # promote all services that have an overlay in both environments, in one commit
   kubectl promote --all --to staging --commit
+
+  # let the build that was just made into the first environment, or the newest there is
+  kubectl promote cart --to dev --version v1.3.0 --commit
+  kubectl promote --all --to dev --newest --commit
 
   # one team's, without those of one name, and without those that are refused
   kubectl promote -l team=money --except 'legacy-*' --skip-refused --to staging --commit`
@@ -64,18 +69,29 @@ func New(s *cli.Session) *cobra.Command {
 
 func (o *options) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	o.session.EnvironmentVar(cmd, &o.request.To, "to", "environment to promote to")
+	f.StringArrayVar(&o.to, "to", nil, "environment to promote to, or a group of them; can be repeated: all are planned before the first is promoted")
+	cli.Must(cmd.RegisterFlagCompletionFunc("to", o.session.CompleteTargets))
 	o.session.EnvironmentVar(cmd, &o.request.From, "from", "environment to promote from (default: the one the pipeline names)")
 	f.BoolVar(&o.request.All, "all", false, "all services that have an overlay in both environments")
 	f.StringVarP(&o.selector, "selector", "l", "", "services with these labels in the pipeline file, for example team=money")
 	f.StringArrayVar(&o.request.Except, "except", nil, "not this service; a name or a glob, can be repeated")
 	f.BoolVar(&o.request.SkipRefused, "skip-refused", false, "promote the other services where some are refused, wait or are unknown; the exit status tells")
 	f.StringArrayVar(&o.request.Images, "image", nil, "only this image, by the name of its entry; can be repeated")
+	f.StringVar(&o.request.Version, "version", "", "TAG[@DIGEST] that comes into the first environment, for all services asked for")
+	f.BoolVar(&o.request.Newest, "newest", false, "the newest tag comes into the first environment, by the rule that the pipeline has for it (admit)")
+	f.BoolVar(&o.request.AllowDowngrade, "allow-downgrade", false, "with --newest, also one that is older than what is there")
 	f.BoolVar(&o.request.AddMissing, "add-missing", false, "add entries that the target lacks, with the source's registry")
 	f.BoolVar(&o.session.Offline, "offline", false, "ask no registry: promote recorded digests only, and verify nothing")
 	cli.Must(cmd.RegisterFlagCompletionFunc("image", o.session.CompleteImages))
 	cli.Must(cmd.RegisterFlagCompletionFunc("except", o.session.CompleteServices))
 	cli.Must(cmd.RegisterFlagCompletionFunc("selector", cobra.NoFileCompletions))
+	cli.Must(cmd.RegisterFlagCompletionFunc("version", cobra.NoFileCompletions))
+	for _, way := range []string{"version", "newest"} {
+		cmd.MarkFlagsMutuallyExclusive(way, "from")
+		cmd.MarkFlagsMutuallyExclusive(way, "add-missing")
+	}
+	cmd.MarkFlagsMutuallyExclusive("version", "newest")
+	cmd.MarkFlagsMutuallyExclusive("version", "allow-downgrade")
 }
 
 // NewRun is the root's promotion for services whose names are commands.
@@ -115,7 +131,7 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	if err != nil {
 		return err
 	}
-	w, err := o.session.OpenFor(cmd.Context(), o.request.To, o.request.Mode)
+	w, err := o.session.OpenFor(cmd.Context(), o.to, o.request.Mode)
 	if err != nil {
 		return err
 	}
@@ -123,23 +139,28 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	if err := o.adaptMode(cmd, w); err != nil {
 		return err
 	}
-	plan, applied, err := o.deliver(cmd, w)
-	if errors.Is(err, promote.ErrUsage) && !cmd.HasParent() {
-		return meant(err, services)
+	plans, applied, failed := o.deliver(cmd, w)
+	if errors.Is(failed, promote.ErrUsage) && !cmd.HasParent() {
+		return meant(failed, services)
 	}
-	if err != nil {
-		return err
+	if failed != nil && len(applied) == 0 {
+		return failed
 	}
-	if err := o.report(printer, plan, applied); err != nil {
-		return err
+	if err := o.report(printer, plans, applied); err != nil {
+		return errors.Join(failed, err)
 	}
-	if err := o.follow(cmd.Context(), w, plan, applied); err != nil {
-		return err
+	if err := o.follow(cmd.Context(), w, plans, applied); err != nil {
+		return errors.Join(failed, err)
 	}
-	if err := o.attestCommit(cmd, w, plan, applied); err != nil {
-		return err
+	for n, a := range applied {
+		if err := o.attestCommit(cmd, w, plans.All[n], a); err != nil {
+			return errors.Join(failed, err)
+		}
 	}
-	return o.refusal(plan)
+	if failed != nil {
+		return failed
+	}
+	return o.refusal(plans)
 }
 
 // check makes the request of what the command line says, and gives the printer,
@@ -149,8 +170,11 @@ func (o *options) check(cmd *cobra.Command, services []string) (printers.Resourc
 	if err != nil {
 		return nil, err
 	}
-	if o.request.To == "" {
+	if len(o.to) == 0 {
 		return nil, o.noTarget(cmd, services)
+	}
+	if o.request.AllowDowngrade && !o.request.Newest {
+		return nil, &cli.UsageError{Msg: "--allow-downgrade stands without --newest", Command: cmd.CommandPath()}
 	}
 	if o.selector != "" {
 		selector, err := labels.Parse(o.selector)
@@ -178,29 +202,39 @@ func bareNames(services []string) []string {
 	return out
 }
 
-// report prints the plan and what became of it.
-func (o *options) report(printer printers.ResourcePrinter, plan *promote.Plan, applied *promote.Applied) error {
-	o.session.PrintWarnings(plan)
+// report prints the plans and what became of them: all, or those that were carried out
+// before an error.
+func (o *options) report(printer printers.ResourcePrinter, plans *promote.Plans, applied []*promote.Applied) error {
+	commits := ""
+	var objects []cli.Object
+	for n, a := range applied {
+		o.session.PrintWarnings(plans.All[n])
+		objects = append(objects, o.objects(plans.All[n], a)...)
+		if a.Commit != "" {
+			commits = strings.TrimPrefix(commits+", "+a.Commit, ", ")
+		}
+	}
 	var err error
 	if printer != nil {
-		err = cli.PrintList(o.session.Out, printer, "Promotion", o.objects(plan, applied))
+		err = cli.PrintList(o.session.Out, printer, "Promotion", objects)
 	} else {
-		err = o.printPlan(plan, applied)
+		err = o.printPlans(plans, applied)
 	}
-	if err != nil && applied.Commit != "" {
-		return &promote.Error{Msg: "the promotion is committed as " + applied.Commit + ", but what it did could not be printed", Err: err}
+	if err != nil && commits != "" {
+		return &promote.Error{Msg: "the promotion is committed as " + commits + ", but what it did could not be printed", Err: err}
 	}
 	return err
 }
 
-// refusal says why nothing was done, where that is so, and gives the exit status.
-func (o *options) refusal(plan *promote.Plan) error {
-	refused := plan.Refused()
+// refusal says why nothing was done, where that is so, and gives the exit status: the
+// worst of all environments.
+func (o *options) refusal(plans *promote.Plans) error {
+	refused := plans.Refused()
 	if refused == nil {
 		return nil
 	}
-	o.printRefusal(plan)
-	if plan.Failed() != nil && refused.Answer != promote.Fail {
+	o.printRefusal(plans)
+	if plans.Failed() != nil && refused.Answer != promote.Fail {
 		return cli.Silent(cli.ExitFailed)
 	}
 	return cli.Silent(cli.AnswerStatus(refused.Answer))

@@ -148,7 +148,7 @@ func wideStatus(statuses []promote.ServiceStatus, now time.Time) [][]string {
 			for _, i := range e.Images {
 				since, by, from := "-", "-", "-"
 				if l := i.Last; l != nil {
-					since, by, from = duration.HumanDuration(now.Sub(l.Time)), l.Author, cli.Dash(l.From)
+					since, by, from = duration.HumanDuration(now.Sub(l.Time)), l.Author, cli.Origin(l.From, l.Entry)
 				}
 				rows = append(rows, []string{st.Service, e.Environment, i.Name, cli.Dash(i.Tag), cli.ShortDigest(i.Digest), since, by, from})
 			}

@@ -83,7 +83,7 @@ const mostLeft = 20
 
 // Discover finds the layout of a tree by the pins that it holds.
 func Discover(ctx context.Context, tree Tree) (Result, error) {
-	files, limited, err := walk(ctx, tree)
+	files, limited, err := Files(ctx, tree)
 	if err != nil {
 		return Result{}, err
 	}

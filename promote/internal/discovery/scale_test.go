@@ -83,12 +83,12 @@ func BenchmarkDiscover(b *testing.B) {
 		})
 		b.Run(fmt.Sprintf("%d/walk", n), func(b *testing.B) {
 			for b.Loop() {
-				if _, _, err := walk(context.Background(), asTree(root)); err != nil {
+				if _, _, err := Files(context.Background(), asTree(root)); err != nil {
 					b.Fatal(err)
 				}
 			}
 		})
-		files, _, err := walk(context.Background(), asTree(root))
+		files, _, err := Files(context.Background(), asTree(root))
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -37,8 +37,9 @@ type walker struct {
 	files   []string
 }
 
-// walk lists the files, in order, and tells whether it ended at the limit.
-func walk(ctx context.Context, tree Tree) (files []string, limited bool, err error) {
+// Files lists the files of a tree that may hold pins, or what else a person has written
+// for a cluster, in order, and tells whether it ended at the limit.
+func Files(ctx context.Context, tree Tree) (files []string, limited bool, err error) {
 	if l, ok := tree.(Lister); ok {
 		all, err := l.Files(ctx)
 		limited = len(all) > mostEntries

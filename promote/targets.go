@@ -1,0 +1,264 @@
+package promote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/kubepromote/kubepromote/promote/pipeline"
+)
+
+// Plans are the plans of one promotion to several environments.
+type Plans struct {
+	// All are in the order of the pipeline's environments. [Promoter.ApplyAll] puts those
+	// that it makes again in their places.
+	All []*Plan
+
+	requests []Request
+	promoter *Promoter
+}
+
+// PlanAll plans a promotion to each of the environments that the targets name, or that
+// are of a group of such a name; Request.To is not used. An environment that is named
+// several times is one target. What one tag stands for is found out once for all.
+//
+// As with [Promoter.Plan], an error means that there is no plan, and a refusal is none.
+func (p *Promoter) PlanAll(ctx context.Context, req Request, targets ...string) (*Plans, error) {
+	environments, err := p.Pipeline.Targets(targets)
+	if err != nil {
+		return nil, err
+	}
+	if len(environments) == 0 {
+		return nil, usage("", "no environment named").advising(advise(DoPromote))
+	}
+	if err := p.independent(environments, req); err != nil {
+		return nil, err
+	}
+	once := *p
+	if p.Resolver != nil {
+		once.Resolver = &remembering{next: p.Resolver, known: make(map[string]Resolution)}
+	}
+	plans := &Plans{promoter: &once}
+	var errs []error
+	said := make(map[string]bool)
+	for _, e := range environments {
+		req.To = e.Name
+		plan, err := once.Plan(ctx, req)
+		plans.All, plans.requests = append(plans.All, plan), append(plans.requests, req)
+		if err != nil && !said[err.Error()] {
+			said[err.Error()] = true
+			errs = append(errs, err)
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return plans, nil
+}
+
+// independent refuses targets of which one is the other's source: what it gets is
+// there only once the first is promoted, and nobody has seen it there.
+func (p *Promoter) independent(targets []*pipeline.Environment, req Request) error {
+	for _, to := range targets {
+		from, err := p.origin(to, req)
+		if err != nil || from == to {
+			continue // which planning says
+		}
+		if slices.Contains(targets, from) {
+			return usage("", "%q is promoted from %q, which is a target itself", to.Name, from.Name).advising(advise(DoPromote, "to", from.Name))
+		}
+	}
+	return nil
+}
+
+// Refusal gives the error that ApplyAll would return, or nil: one plan that is refused
+// holds up all, unless those that are refused are to be skipped.
+func (ps *Plans) Refusal() *Refused {
+	var all *Refused
+	for _, plan := range ps.All {
+		r := plan.Refusal()
+		if r != nil && plan.proposes(r) {
+			r = nil
+		}
+		if r == nil && plan.skip {
+			return nil
+		}
+		all = all.and(r)
+	}
+	return all
+}
+
+// Refused gives what is refused of all plans, or nil; see [Plan.Refused].
+func (ps *Plans) Refused() *Refused {
+	var all *Refused
+	for _, plan := range ps.All {
+		all = all.and(plan.Refused())
+	}
+	return all
+}
+
+// Failed gives the errors of services that could not be planned; see [Plan.Failed].
+func (ps *Plans) Failed() error {
+	var errs []error
+	for _, plan := range ps.All {
+		errs = append(errs, plan.Failed())
+	}
+	return errors.Join(errs...)
+}
+
+// and joins what two plans are refused for.
+func (r *Refused) and(other *Refused) *Refused {
+	if r == nil || other == nil {
+		if r == nil {
+			return other
+		}
+		return r
+	}
+	return &Refused{Answer: worst(r.Answer, other.Answer), Verdicts: slices.Concat(r.Verdicts, other.Verdicts)}
+}
+
+// ApplyAll carries out plans that PlanAll made, one environment after the other. Where a
+// commit has been made, the next plan is made again on top of it, and must come to the
+// same. What was done until an error is returned beside it, an Applied for each plan
+// from the first on; a plan that is skipped has an empty one.
+func (p *Promoter) ApplyAll(ctx context.Context, plans *Plans) ([]*Applied, error) {
+	if r := plans.Refusal(); r != nil {
+		return nil, r
+	}
+	if err := plans.apart(); err != nil {
+		return nil, err
+	}
+	var done []*Applied
+	last := ""
+	for n := range plans.All {
+		if err := plans.again(ctx, n, last); err != nil {
+			return done, plans.partly(len(done), err)
+		}
+		plan := plans.All[n]
+		if plan.Refusal() != nil && plan.skip {
+			done = append(done, &Applied{Files: []string{}})
+			continue
+		}
+		applied, err := p.Apply(ctx, plan)
+		if applied != nil {
+			done = append(done, applied)
+			if applied.Commit != "" && plan.Mode != pipeline.DeliverPullRequest { // that is on a branch of its own
+				last = applied.Commit
+			}
+		}
+		if err != nil {
+			return done, plans.partly(len(done), err)
+		}
+	}
+	return done, nil
+}
+
+// again makes a plan anew where a commit of another environment has come in between.
+func (ps *Plans) again(ctx context.Context, n int, last string) error {
+	if last == "" {
+		return nil
+	}
+	p := *ps.promoter
+	if p.Rules.Commit != "" {
+		p.Rules.Commit = last // which has no rules but those that it is on top of
+	}
+	plan, err := p.Plan(ctx, ps.requests[n])
+	if err != nil {
+		return err
+	}
+	before := ps.All[n]
+	ps.All[n] = plan
+	if r := plan.Refusal(); r != nil && !plan.skip && !plan.proposes(r) {
+		return r
+	}
+	if !slices.Equal(before.pins(), plan.pins()) {
+		return failure("promote again", "what comes to %q is not what it was when it was planned", plan.To)
+	}
+	return nil
+}
+
+// pins are what a plan writes, a line each.
+func (p *Plan) pins() []string {
+	var out []string
+	for _, s := range p.Services {
+		for _, i := range s.Images {
+			out = append(out, fmt.Sprintf("%s %s %s %s", s.Service, i.File, i.Name, i.New.Ref(i.Repository)))
+		}
+		for _, a := range s.Along {
+			out = append(out, fmt.Sprintf("%s %s %s %s %s", s.Service, a.File, a.Kind, a.Name, a.New))
+		}
+	}
+	return out
+}
+
+// partly says of an error which environments were promoted before it.
+func (ps *Plans) partly(done int, err error) error {
+	if done == 0 {
+		return err
+	}
+	var names []string
+	for _, plan := range ps.All[:done] {
+		names = append(names, plan.To)
+	}
+	if done == len(ps.All) {
+		return err // of what came after the commit
+	}
+	return &Error{Msg: fmt.Sprintf("%s: done; %s: not", strings.Join(names, ", "), ps.All[done].To), Err: err}
+}
+
+// apart refuses plans that change one file where not each makes a commit of its own:
+// the second would find a file with changes that nobody has committed.
+func (ps *Plans) apart() error {
+	first := make(map[string]*Plan)
+	for _, plan := range ps.All {
+		files, _ := plan.files()
+		for _, f := range files {
+			other := first[f.Path]
+			if other != nil && (other.Mode == pipeline.DeliverWorktree || plan.Mode == pipeline.DeliverWorktree) {
+				return failure("", "%s: %s and %s both change it, which takes a commit of each", f.Path, other.To, plan.To).advising(advise(DoCommit))
+			}
+			first[f.Path] = plan
+		}
+	}
+	return nil
+}
+
+// remembering is a Resolver that asks once what a reference stands for.
+type remembering struct {
+	next  Resolver
+	mu    sync.Mutex
+	known map[string]Resolution
+}
+
+// Resolve implements [Resolver]. What could not be found out is asked again.
+func (r *remembering) Resolve(ctx context.Context, refs []string, done func()) []Resolution {
+	out := make([]Resolution, len(refs))
+	var asked []string
+	var at []int
+	r.mu.Lock()
+	for i, ref := range refs {
+		known, ok := r.known[ref]
+		if out[i] = known; ok {
+			done()
+			continue
+		}
+		asked, at = append(asked, ref), append(at, i)
+	}
+	r.mu.Unlock()
+	if len(asked) == 0 {
+		return out
+	}
+	answers := r.next.Resolve(ctx, asked, done)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for n, answer := range answers {
+		out[at[n]] = answer
+		if answer.Answer == Pass {
+			r.known[asked[n]] = answer
+		}
+	}
+	return out
+}
