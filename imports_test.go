@@ -63,6 +63,11 @@ var mayImport = map[string][]string{
 	"promote/pipeline": {"overlay", "promote/internal/...", "internal/spelling", "internal/yamlfile"},
 	"promote/git":      {"promote", "overlay", "internal/files"},
 	"promote/images":   {"promote", "digest", "verify"},
+	// Pull requests know nothing of promotions, and of the text of errors as much as
+	// the client of registries.
+	"promote/forge":             {"internal/fault", "internal/spelling"},
+	"promote/forge/credentials": {"promote/forge", "internal/fault", "internal/yamlfile"},
+	"promote/forge/codeowners":  {"internal/fault"},
 	// What promote is made of knows nothing of it.
 	"promote/internal": {"overlay", "internal/..."},
 

@@ -1,0 +1,6 @@
+package forge
+
+import "strconv"
+
+// quote quotes a foreign text, shortened.
+func quote(s string) string { return strconv.Quote(s) }
