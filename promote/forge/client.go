@@ -57,5 +57,21 @@ type Options struct {
 
 // New makes the client of a repository.
 func New(r Repository, o Options) (Client, error) {
-	panic("TODO")
+	if _, err := ParseKind(string(r.Kind)); err != nil || r.Kind == "" || r.API == "" || r.Owner == "" || r.Name == "" {
+		return nil, &Error{Msg: "no repository on a forge is given"}
+	}
+	w := newWire(r, o)
+	switch r.Kind {
+	case GitHub:
+		return &guard{wire: w, remote: newGitHub(w)}, nil
+	case GitLab:
+		return &guard{wire: w, remote: newGitLab(w)}, nil
+	case Gitea:
+		return &guard{wire: w, remote: newGitea(w)}, nil
+	case Bitbucket:
+		return &guard{wire: w, remote: newBitbucket(w)}, nil
+	case BitbucketServer:
+		return &guard{wire: w, remote: newDataCenter(w)}, nil
+	}
+	return &guard{wire: w, remote: newAzure(w)}, nil
 }

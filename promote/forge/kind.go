@@ -95,6 +95,3 @@ func (k Kind) BodyLimit() int {
 	}
 	return 65_000
 }
-
-// titleLimit is the most characters of a title that all forges take.
-const titleLimit = 250
