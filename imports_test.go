@@ -66,7 +66,7 @@ var mayImport = map[string][]string{
 	// Pull requests know nothing of promotions, and of the text of errors as much as
 	// the client of registries.
 	"promote/forge":             {"internal/fault", "internal/spelling"},
-	"promote/forge/credentials": {"promote/forge", "internal/fault", "internal/yamlfile"},
+	"promote/forge/credentials": {"promote/forge", "internal/fault"},
 	"promote/forge/codeowners":  {"internal/fault"},
 	// What promote is made of knows nothing of it.
 	"promote/internal": {"overlay", "internal/..."},
