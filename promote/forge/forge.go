@@ -109,7 +109,8 @@ type MergeRequest struct {
 	// are not empty; on forges with one field for both they are joined.
 	Title, Message string
 	// AutoMerge leaves it to the forge to merge as soon as its rules allow, at once
-	// if they do so now. On GitHub this enters the merge queue where there is one.
+	// if they do so now. On GitHub this enters the merge queue where there is one. Head
+	// is compared when it is set; what is pushed later is for the forge's rules to judge.
 	AutoMerge bool
 }
 

@@ -113,14 +113,32 @@ func (g *gitea) open(ctx context.Context, o OpenRequest) (*PullRequest, error) {
 	if o.Draft {
 		title = wipMarks[0] + " " + title
 	}
+	if err := g.differ(ctx, o); err != nil {
+		return nil, err
+	}
 	in := map[string]any{"title": title, "body": o.Body, "head": o.Head, "base": o.Base}
 	var p giteaPull
 	err := g.send(ctx, call{op: "opening a pull request", method: http.MethodPost, path: g.self + "/pulls", in: in, out: &p, need: needWrite})
 	if err != nil {
-		err = because(err, http.StatusConflict, map[string]error{"already exists": ErrExists})
-		return nil, because(err, http.StatusUnprocessableEntity, map[string]error{"no changes between": ErrNoChange})
+		return nil, because(err, http.StatusConflict, map[string]error{"already exists": ErrExists})
 	}
 	return p.pullRequest(), nil
+}
+
+// differ looks whether there is anything to merge: a pull request without a commit is
+// none of Gitea's worries.
+func (g *gitea) differ(ctx context.Context, o OpenRequest) error {
+	const op = "comparing two branches"
+	var out struct {
+		Total int `json:"total_commits"`
+	}
+	if err := g.wire.get(ctx, op, g.self+"/compare/"+escape(o.Base)+"..."+escape(o.Head), &out); err != nil {
+		return err
+	}
+	if out.Total == 0 {
+		return g.fail(call{op: op}, 0, o.Head+" has no commit that "+o.Base+" lacks", ErrNoChange)
+	}
+	return nil
 }
 
 func (g *gitea) edit(ctx context.Context, pr *PullRequest, u UpdateRequest) (*PullRequest, error) {
@@ -207,7 +225,26 @@ func (g *gitea) shut(ctx context.Context, pr *PullRequest) error {
 	return err
 }
 
+// merge merges, guarded by the head, and only where the rules say no leaves it to
+// Gitea: it would do so in the background otherwise, without a guard.
 func (g *gitea) merge(ctx context.Context, pr *PullRequest, m MergeRequest) (MergeResult, error) {
+	err := g.ask(ctx, pr, m, false)
+	var more *again
+	if m.AutoMerge && errors.Is(err, ErrNotMergeable) && !errors.As(err, &more) {
+		err = g.ask(ctx, pr, m, true)
+	}
+	if err != nil {
+		return MergeResult{}, err
+	}
+	// The answer has nothing of what became of it.
+	now, err := g.get(ctx, pr.Number)
+	if err != nil {
+		return MergeResult{}, err
+	}
+	return MergeResult{Merged: now.State == StateMerged, Commit: now.MergeCommit}, nil
+}
+
+func (g *gitea) ask(ctx context.Context, pr *PullRequest, m MergeRequest, later bool) error {
 	styles := map[Method]string{MethodDefault: "merge", MethodMerge: "merge", MethodSquash: "squash", MethodRebase: "rebase", MethodFastForward: "fast-forward-only"}
 	in := map[string]any{"Do": styles[m.Method], "head_commit_id": m.Head}
 	// The names with capitals are those of versions of old.
@@ -217,46 +254,33 @@ func (g *gitea) merge(ctx context.Context, pr *PullRequest, m MergeRequest) (Mer
 	if m.Message != "" {
 		in["merge_message_field"], in["MergeMessageField"] = m.Message, m.Message
 	}
-	if m.AutoMerge {
+	if later {
 		in["merge_when_checks_succeed"] = true
 	}
 	err := g.send(ctx, call{op: opMerge, method: http.MethodPost, path: g.pull(pr.Number) + "/merge", in: in, need: needMerge})
-	if err == nil {
-		return g.merged(ctx, pr.Number)
-	}
 	var e *Error
 	if !errors.As(err, &e) {
-		return MergeResult{}, err
+		return err
 	}
 	says := func(text string) bool { return strings.Contains(e.Msg, text) }
-	switch {
-	case e.Status == http.StatusConflict && says("head out of date"):
-		return MergeResult{}, g.headMoved(pr, m)
-	case e.Status == http.StatusConflict && says("push out of date"):
+	switch conflict, refused := e.Status == http.StatusConflict, e.Status == http.StatusMethodNotAllowed; {
+	case conflict && says("head out of date"):
+		return g.headMoved(pr, m)
+	case conflict && (says("push out of date") || says("cannot lock ref") || says("failed to update ref")):
 		e.Err = ErrBaseModified
-		return MergeResult{}, &again{e}
-	case e.Status == http.StatusConflict && says("already scheduled"):
-		return MergeResult{}, nil
-	case e.Status == http.StatusMethodNotAllowed && says("try again later"):
+		return &again{e}
+	case conflict && says("already scheduled"):
+		return nil
+	case refused && says("try again later"):
 		// A conflict is told by the same words.
 		e.Err, e.Msg = ErrNotMergeable, "the branches have a conflict, or the forge has not yet found out"
-		return MergeResult{}, &again{e}
-	case e.Status == http.StatusMethodNotAllowed && says("not allowed to merge"):
+		return &again{e}
+	case refused && says("not allowed to merge"):
 		e.Err, e.Hint = ErrNotAllowed, g.scopes(needMerge)
-	case e.Status == http.StatusMethodNotAllowed, e.Status == http.StatusConflict:
+	case refused, conflict:
 		e.Err = ErrNotMergeable
 	}
-	return MergeResult{}, err
-}
-
-// merged looks what became of a merge, of which the answer has nothing: with
-// merge_when_checks_succeed it may still be to come.
-func (g *gitea) merged(ctx context.Context, number int) (MergeResult, error) {
-	pr, err := g.get(ctx, number)
-	if err != nil {
-		return MergeResult{}, err
-	}
-	return MergeResult{Merged: pr.State == StateMerged, Commit: pr.MergeCommit}, nil
+	return err
 }
 
 func (g *gitea) Reviews(ctx context.Context, number int) ([]Review, error) {
