@@ -88,7 +88,7 @@ func (r *repository) as(token string) forge.Client {
 	if err != nil {
 		r.Fatal(err)
 	}
-	c, err := forge.New(where, forge.Options{Token: forge.Token{Secret: token, From: "the test"}, Patience: 30 * time.Second})
+	c, err := forge.New(where, forge.Options{Token: forge.Token{Secret: token, From: "the test"}, Patience: 2 * time.Minute})
 	if err != nil {
 		r.Fatal(err)
 	}

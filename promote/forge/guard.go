@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
@@ -46,7 +47,13 @@ func (a *again) Error() string { return a.err.Error() }
 // Unwrap gives the refusal.
 func (a *again) Unwrap() error { return a.err }
 
-const mergeTries = 6
+const (
+	// mergeTries bounds how often one merge is asked for. The patience is used up before
+	// where it is the usual one.
+	mergeTries = 15
+	// longestWait is the most between two tries.
+	longestWait = 5 * time.Second
+)
 
 func (g *guard) usage(msg string) error { return &Error{Op: g.wire.repository.Host(), Msg: msg} }
 
@@ -173,7 +180,9 @@ func (g *guard) Merge(ctx context.Context, number int, m MergeRequest) (MergeRes
 		if !errors.As(err, &more) {
 			return result, err
 		}
-		wait := time.Second << try
+		// Those who wait for the same base must not come again all at once.
+		wait := min(time.Second<<try, longestWait)
+		wait += rand.N(wait / 2)
 		if try+1 == mergeTries || waited+wait > g.wire.rest.Patience {
 			return result, more.err
 		}
