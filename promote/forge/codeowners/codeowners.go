@@ -13,6 +13,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	lib "github.com/hmarr/codeowners"
 
@@ -135,7 +136,11 @@ func Parse(d Dialect, name string, data []byte) (*File, error) {
 			p.add(n, errors.New("more than 20,000 rules"))
 			break
 		}
-		if err := line(text); err != nil {
+		err := errNotText
+		if utf8.ValidString(text) {
+			err = line(text)
+		}
+		if err != nil {
 			p.add(n, err)
 		}
 	}
@@ -144,6 +149,8 @@ func Parse(d Dialect, name string, data []byte) (*File, error) {
 	}
 	return p.file, nil
 }
+
+var errNotText = errors.New("not UTF-8")
 
 // parser collects the rules and the faults of a file.
 type parser struct {

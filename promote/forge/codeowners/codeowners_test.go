@@ -114,6 +114,9 @@ func TestFaults(t *testing.T) {
 		want []string
 	}{
 		{codeowners.GitHub, "* @a\n[Section] @b\n*.x nobody\na/***/b @c\n", []string{"CODEOWNERS:2: unexpected character '['", "CODEOWNERS:3: invalid owner format 'nobody'", "CODEOWNERS:4: pattern cannot contain three"}},
+		{codeowners.GitHub, "/ @a\n// @b\n", []string{"CODEOWNERS:1: the pattern / means no file", "CODEOWNERS:2: the pattern / means no file"}},
+		{codeowners.GitLab, "/ @a\n!/\n", []string{"CODEOWNERS:1: the pattern / means no file", "CODEOWNERS:2: the pattern / means no file"}},
+		{codeowners.Gitea, "x @\xff\n", []string{"CODEOWNERS:1: not UTF-8"}},
 		{codeowners.GitHub, "!x @a\n", []string{"CODEOWNERS:1: unexpected character '!'"}},
 		{codeowners.GitLab, "[] @a\n[x\n[x][many] @a\n* nobody\n* @@boss\n! @a\n", []string{"CODEOWNERS:1: a section", "CODEOWNERS:2: a section", `CODEOWNERS:3: the number of approvals is "many"`,
 			`CODEOWNERS:4: no owner is called "nobody"`, `CODEOWNERS:5: no owner is called "@@boss"`, "CODEOWNERS:6: no pattern"}},

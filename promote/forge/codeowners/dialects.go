@@ -13,6 +13,9 @@ import (
 )
 
 func (p *parser) github(line string) error {
+	if pattern, _ := cutPattern(line); onlySlashes(pattern) {
+		return errNothing
+	}
 	rules, err := lib.ParseFile(strings.NewReader(line))
 	if err != nil {
 		return withoutLine(err)
@@ -33,6 +36,12 @@ func (p *parser) github(line string) error {
 	}
 	return nil
 }
+
+// errNothing is told here: the library takes such a pattern, and panics when it
+// is to match.
+var errNothing = errors.New("the pattern / means no file; all files are *")
+
+func onlySlashes(pattern string) bool { return strings.Trim(pattern, "/") == "" }
 
 // gitlab reads a heading of a section, [Name], ^[Name] or [Name][2], with owners for the
 // rules that name none; a pattern with owners; and a pattern that is excluded, !PATTERN.
@@ -56,6 +65,9 @@ func (p *parser) gitlab(line string) error {
 	}
 	if !strings.HasPrefix(pattern, "/") {
 		pattern = "**/" + pattern // it may stand at any depth, also with a slash in the middle
+	}
+	if onlySlashes(pattern) {
+		return errNothing
 	}
 	matches, err := githubPattern(pattern)
 	if err != nil {
