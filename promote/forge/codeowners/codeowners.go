@@ -228,14 +228,18 @@ func githubPattern(pattern string) (func(string) bool, error) {
 	if len(rules) != 1 {
 		return nil, errors.New("no pattern")
 	}
-	return matcher(rules[0]), nil
+	return matcher(rules[0])
 }
 
-func matcher(r lib.Rule) func(string) bool {
+// matcher refuses what the library takes, and panics on when it is to match.
+func matcher(r lib.Rule) (func(string) bool, error) {
+	if strings.Trim(r.RawPattern(), "/") == "" {
+		return nil, errors.New("the pattern / means no file; all files are *")
+	}
 	return func(p string) bool {
 		ok, err := r.Match(p)
 		return ok && err == nil
-	}
+	}, nil
 }
 
 // withoutLine takes off the number of the line, which is that within what the

@@ -114,7 +114,7 @@ func TestFaults(t *testing.T) {
 		want []string
 	}{
 		{codeowners.GitHub, "* @a\n[Section] @b\n*.x nobody\na/***/b @c\n", []string{"CODEOWNERS:2: unexpected character '['", "CODEOWNERS:3: invalid owner format 'nobody'", "CODEOWNERS:4: pattern cannot contain three"}},
-		{codeowners.GitHub, "/ @a\n// @b\n", []string{"CODEOWNERS:1: the pattern / means no file", "CODEOWNERS:2: the pattern / means no file"}},
+		{codeowners.GitHub, "/ @a\n// @b\n/# @c\n", []string{"CODEOWNERS:1: the pattern / means no file", "CODEOWNERS:2: the pattern / means no file", "CODEOWNERS:3: the pattern / means no file"}},
 		{codeowners.GitLab, "/ @a\n!/\n", []string{"CODEOWNERS:1: the pattern / means no file", "CODEOWNERS:2: the pattern / means no file"}},
 		{codeowners.Gitea, "x @\xff\n", []string{"CODEOWNERS:1: not UTF-8"}},
 		{codeowners.GitHub, "!x @a\n", []string{"CODEOWNERS:1: unexpected character '!'"}},

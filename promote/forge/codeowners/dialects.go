@@ -13,9 +13,6 @@ import (
 )
 
 func (p *parser) github(line string) error {
-	if pattern, _ := cutPattern(line); onlySlashes(pattern) {
-		return errNothing
-	}
 	rules, err := lib.ParseFile(strings.NewReader(line))
 	if err != nil {
 		return withoutLine(err)
@@ -32,16 +29,14 @@ func (p *parser) github(line string) error {
 			}
 			owners = append(owners, owner)
 		}
-		p.rule(rule{matches: matcher(r), owners: owners})
+		matches, err := matcher(r)
+		if err != nil {
+			return err
+		}
+		p.rule(rule{matches: matches, owners: owners})
 	}
 	return nil
 }
-
-// errNothing is told here: the library takes such a pattern, and panics when it
-// is to match.
-var errNothing = errors.New("the pattern / means no file; all files are *")
-
-func onlySlashes(pattern string) bool { return strings.Trim(pattern, "/") == "" }
 
 // gitlab reads a heading of a section, [Name], ^[Name] or [Name][2], with owners for the
 // rules that name none; a pattern with owners; and a pattern that is excluded, !PATTERN.
@@ -65,9 +60,6 @@ func (p *parser) gitlab(line string) error {
 	}
 	if !strings.HasPrefix(pattern, "/") {
 		pattern = "**/" + pattern // it may stand at any depth, also with a slash in the middle
-	}
-	if onlySlashes(pattern) {
-		return errNothing
 	}
 	matches, err := githubPattern(pattern)
 	if err != nil {
@@ -150,6 +142,8 @@ func gitlabOwners(text string) ([]Owner, error) {
 	return owners, nil
 }
 
+var giteaName = regexp.MustCompile(`^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?$`)
+
 // gitea reads a regular expression of the whole path, which ! in front turns round,
 // and owners. Gitea's expressions may look ahead and back; those are not read.
 func (p *parser) gitea(line string) error {
@@ -168,16 +162,12 @@ func (p *parser) gitea(line string) error {
 	var owners []Owner
 	for _, word := range words[1:] {
 		name := strings.TrimPrefix(word, "@")
-		kind := User
-		switch strings.Count(name, "/") {
-		case 0:
-		case 1:
-			kind = Team
-		default:
-			name = ""
-		}
-		if name == "" || strings.HasSuffix(name, "/") || strings.HasPrefix(name, "/") {
+		if !giteaName.MatchString(name) {
 			return errors.New("no owner is called " + fmt.Sprintf("%q", fault.Shorten(word)))
+		}
+		kind := User
+		if strings.Contains(name, "/") {
+			kind = Team
 		}
 		owners = append(owners, Owner{name, kind})
 	}
