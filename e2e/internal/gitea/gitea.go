@@ -265,9 +265,9 @@ func (s *Server) ready(ctx context.Context) error {
 		}
 		select {
 		case <-s.done:
-			return fmt.Errorf("Gitea ended at once:\n%s", s.Log())
+			return fmt.Errorf("the server ended at once:\n%s", s.Log())
 		case <-ctx.Done():
-			return fmt.Errorf("Gitea does not answer:\n%s", s.Log())
+			return fmt.Errorf("the server does not answer:\n%s", s.Log())
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
