@@ -138,7 +138,8 @@ func TestBaseMoves(t *testing.T) {
 	}
 }
 
-// Two changes of one file conflict, and that is no matter of waiting.
+// Two changes of one file conflict. Gitea words that as "try again later", so that
+// only patience tells.
 func TestConflict(t *testing.T) {
 	r, ctx := newRepository(t), t.Context()
 	r.commit("one", "same.yaml", "one\n")
@@ -154,7 +155,7 @@ func TestConflict(t *testing.T) {
 	if _, err := r.Merge(ctx, prs[0].Number, forge.MergeRequest{Head: prs[0].HeadCommit, Method: forge.MethodSquash}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Merge(ctx, prs[1].Number, forge.MergeRequest{Head: prs[1].HeadCommit}); !errors.Is(err, forge.ErrNotMergeable) {
+	if _, err := r.as(tokens["alice"], 5*time.Second).Merge(ctx, prs[1].Number, forge.MergeRequest{Head: prs[1].HeadCommit}); !errors.Is(err, forge.ErrNotMergeable) {
 		t.Errorf("merged a conflict: %v", err)
 	}
 	if pr, err := r.Get(ctx, prs[1].Number); err != nil || pr.Mergeable == forge.Yes {
@@ -290,7 +291,7 @@ func TestAccess(t *testing.T) {
 		{"nobody", "", forge.ErrNoAccess, "without a token"},
 	} {
 		title := "changed"
-		_, err := r.as(c.token).Update(ctx, pr.Number, forge.UpdateRequest{Title: &title})
+		_, err := r.as(c.token, time.Second).Update(ctx, pr.Number, forge.UpdateRequest{Title: &title})
 		if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.text) {
 			t.Errorf("%s: %v", c.name, err)
 		}
@@ -298,7 +299,7 @@ func TestAccess(t *testing.T) {
 			t.Errorf("%s: the token is in the error", c.name)
 		}
 	}
-	if _, err := r.as(tokens["bob"]).Get(ctx, pr.Number); err != nil {
+	if _, err := r.as(tokens["bob"], time.Second).Get(ctx, pr.Number); err != nil {
 		t.Errorf("a collaborator: %v", err)
 	}
 }

@@ -77,18 +77,18 @@ func newRepository(t *testing.T) *repository {
 		t.Fatal(err)
 	}
 	r.api("alice", http.MethodPut, "/collaborators/bob", map[string]any{"permission": "write"}, nil)
-	r.Client = r.as(tokens["alice"])
+	r.Client = r.as(tokens["alice"], 2*time.Minute)
 	return r
 }
 
-// as gives a client with another token.
-func (r *repository) as(token string) forge.Client {
+// as gives a client with another token and patience.
+func (r *repository) as(token string, patience time.Duration) forge.Client {
 	r.Helper()
 	where, err := forge.Locate(forge.Remote{URL: server.Remote("alice", r.name), Kind: forge.Gitea})
 	if err != nil {
 		r.Fatal(err)
 	}
-	c, err := forge.New(where, forge.Options{Token: forge.Token{Secret: token, From: "the test"}, Patience: 2 * time.Minute})
+	c, err := forge.New(where, forge.Options{Token: forge.Token{Secret: token, From: "the test"}, Patience: patience})
 	if err != nil {
 		r.Fatal(err)
 	}

@@ -27,7 +27,8 @@ type Forge interface {
 	// otherwise fails with ErrHeadMoved. When the base moves meanwhile it tries again a few
 	// times, and then fails with ErrBaseModified. Where the rules of the forge say
 	// no, ErrNotMergeable says what is missing. One that is merged already, with that
-	// head, is a success.
+	// head, is a success. Gitea has the same words for a conflict and for not having
+	// looked yet: a conflict is told there when the patience has ended.
 	Merge(ctx context.Context, number int, m MergeRequest) (MergeResult, error)
 }
 

@@ -48,6 +48,23 @@ func TestGiteaMerge(t *testing.T) {
 	}
 }
 
+// Gitea lists all that are open; versions of old do not look at the base either.
+func TestGiteaFind(t *testing.T) {
+	other := strings.Replace(giteaPull, `"promote/a"`, `"promote/b"`, 1)
+	base := strings.Replace(giteaPull, `"main"`, `"release"`, 1)
+	closed := strings.Replace(giteaPull, `"open"`, `"closed"`, 1)
+	fork := strings.Replace(giteaPull, `"repo_id": 1`, `"repo_id": 2`, 1)
+	older := strings.Replace(giteaPull, `"number": 7`, `"number": 5`, 1)
+	const list = "GET /repos/shop/infra/pulls?base_branch=main&limit=100&page=PAGE&state=open"
+	f := newFake(t,
+		step{request: strings.ReplaceAll(list, "PAGE", "1"), answer: "[" + strings.Join([]string{other, base, closed, fork}, ",") + "]", header: map[string]string{"Link": `<x>; rel="next",<y>; rel="last"`}},
+		step{request: strings.ReplaceAll(list, "PAGE", "2"), answer: "[" + giteaPull + "," + older + "]", header: map[string]string{"Link": `<x>; rel="first"`}})
+	found, err := f.client(forge.Gitea).Find(t.Context(), forge.FindRequest{Head: "promote/a", Base: "main"})
+	if err != nil || len(found) != 2 || found[0].Number != 5 || found[1].Number != 7 {
+		t.Errorf("%+v, %v", found, err)
+	}
+}
+
 func TestGiteaLabelOfTheOrganization(t *testing.T) {
 	f := newFake(t,
 		step{request: "GET /repos/shop/infra/pulls/7", answer: giteaPull},

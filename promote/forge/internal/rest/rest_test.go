@@ -123,6 +123,10 @@ func TestAnswers(t *testing.T) {
 	if err := get(t, rc, "GET"); !errors.As(err, &failed) || len(*waits) != 4 || strings.Contains(err.Error(), "http") {
 		t.Errorf("%v, waited %v", err, *waits)
 	}
+	*waits = nil
+	if err := get(t, rc, "POST"); !errors.As(err, &failed) || len(*waits) != 0 {
+		t.Errorf("a write that may have been done is made again: %v, waited %v", err, *waits)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	rc, _ = client(t, func(http.ResponseWriter, *http.Request) {
 		cancel()
