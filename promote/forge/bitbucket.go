@@ -101,12 +101,9 @@ func bitbucketPages[T any](ctx context.Context, b *bitbucket, op, path string, p
 }
 
 func (b *bitbucket) find(ctx context.Context, f FindRequest) ([]PullRequest, error) {
-	// A name of a branch has neither quotation marks nor backslashes; see wrongBranch.
+	// The names have neither quotation marks nor backslashes; see wrongBranch.
 	q := `source.branch.name = "` + f.Head + `"`
 	if f.Base != "" {
-		if why := wrongBranch(f.Base); why != "" {
-			return nil, b.fail(call{op: "finding pull requests"}, 0, "the base branch "+why, nil)
-		}
 		q += ` AND destination.branch.name = "` + f.Base + `"`
 	}
 	found, err := bitbucketPages[bitbucketPull](ctx, b, "finding pull requests", b.self+"/pullrequests", "state", "OPEN", "q", q)

@@ -62,6 +62,9 @@ func (g *guard) Find(ctx context.Context, f FindRequest) ([]PullRequest, error) 
 	if why := wrongBranch(f.Head); why != "" {
 		return nil, g.usage("the head branch " + why)
 	}
+	if why := wrongBranch(f.Base); why != "" && f.Base != "" {
+		return nil, g.usage("the base branch " + why)
+	}
 	found, err := g.remote.find(ctx, f)
 	if err != nil {
 		return nil, err
@@ -198,7 +201,8 @@ const opMerge = "merging a pull request"
 // settled says what needs no merging any more, or must not be merged.
 func (g *guard) settled(pr *PullRequest, m MergeRequest) (MergeResult, bool, error) {
 	c := call{op: opMerge}
-	same := pr.HeadCommit != "" && strings.HasPrefix(strings.ToLower(m.Head), strings.ToLower(pr.HeadCommit))
+	const fewest = 12 // digits, which is what Bitbucket Cloud gives
+	same := len(pr.HeadCommit) >= fewest && strings.HasPrefix(strings.ToLower(m.Head), strings.ToLower(pr.HeadCommit))
 	switch {
 	case pr.State == StateClosed:
 		return MergeResult{}, false, g.wire.fail(c, 0, pr.URL+" is closed", ErrNotMergeable)

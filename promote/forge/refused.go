@@ -98,8 +98,6 @@ func (w *wire) unauthorized(c call, said string) (msg, hint string) {
 	switch {
 	case w.token.Secret == "":
 		return "there is no token, and the forge wants one", w.scopes(c.need)
-	case w.token.Scheme == SchemeJob:
-		return "the token of a CI job is not enough for this", "use a project access token with the scope api"
 	case strings.Contains(said, "insufficient") || strings.Contains(said, "scope") || strings.Contains(said, "permission"):
 		return w.printable("401 " + said), w.scopes(c.need)
 	}
@@ -132,6 +130,9 @@ func (w *wire) missing(c call, r *rest.Refused) string {
 
 // scopes says what a token must be good for, in the words of the forge's pages.
 func (w *wire) scopes(n need) string {
+	if w.token.Scheme == SchemeJob {
+		return "the token of a CI job is not enough for this: use a project access token with the scope api"
+	}
 	const token = "the token needs "
 	switch w.repository.Kind {
 	case GitHub:

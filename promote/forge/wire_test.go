@@ -311,6 +311,10 @@ func TestUsage(t *testing.T) {
 				_, err := c.Find(ctx, forge.FindRequest{Head: `x" OR state = "MERGED`})
 				return err
 			},
+			"a query in the base": func(ctx context.Context) error {
+				_, err := c.Find(ctx, forge.FindRequest{Head: "a", Base: `x" OR state = "MERGED`})
+				return err
+			},
 			"no branch": func(ctx context.Context) error {
 				_, err := c.Open(ctx, forge.OpenRequest{Head: "a", Title: "T"})
 				return err
