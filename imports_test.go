@@ -68,6 +68,11 @@ var mayImport = map[string][]string{
 	"promote/git/internal/gitcmd":     {"internal/files"},
 	"promote/git/internal/fastimport": {"promote", "promote/git/internal/gitcmd"},
 	"promote/images":                  {"promote", "digest", "digest/tags", "verify"},
+	// Pull requests know nothing of promotions, and of the text of errors as much as
+	// the client of registries.
+	"promote/forge":             {"internal/fault", "internal/spelling"},
+	"promote/forge/credentials": {"promote/forge", "internal/fault"},
+	"promote/forge/codeowners":  {"internal/fault"},
 	// What promote is made of knows nothing of it.
 	"promote/internal": {"overlay", "internal/..."},
 

@@ -54,7 +54,7 @@ func run(ctx context.Context) error {
 	only := flag.String("only", "", "one measurement: start-up, one-image, many-images, growth (after many-images), functions, resolve or verify")
 	keep := flag.String("keep", "", "an empty folder for the repositories, which are left there to be looked at")
 	flag.Parse()
-	bin, err := peers.Build(ctx, os.Stderr, "kustomize", "registry", "crane", "cosign")
+	bin, err := peers.Build(ctx, os.Stderr, peers.Product, peers.Function, "kustomize", "registry", "crane", "cosign")
 	if err != nil {
 		return err
 	}

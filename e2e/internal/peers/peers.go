@@ -1,6 +1,7 @@
 // Package peers builds the programs that the end-to-end tests run: the project's
-// own binary, and the registry, cosign, crane, krew and kustomize from their
-// published modules, in the versions that e2e/go.mod names.
+// own binary, and the registry, cosign, crane, krew, kustomize and Gitea from their
+// published modules, in the versions that e2e/go.mod and the go.mod files below
+// e2e/peers name.
 package peers
 
 import (
@@ -12,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -27,15 +29,42 @@ const Function = "promote-fn"
 // give: a release's.
 const ProductVariable = "E2E_KUBECTL_PROMOTE"
 
-// tools are the packages of the peers by the names of their programs. They are
-// the tool directives of go.mod.
-var tools = []struct{ name, pkg, module string }{
-	{"registry", "github.com/distribution/distribution/v3/cmd/registry", "github.com/distribution/distribution/v3"},
-	{"cosign", "github.com/sigstore/cosign/v2/cmd/cosign", "github.com/sigstore/cosign/v2"},
-	{"crane", "github.com/google/go-containerregistry/cmd/crane", "github.com/google/go-containerregistry"},
-	{"kubectl-krew", "sigs.k8s.io/krew/cmd/krew", "sigs.k8s.io/krew"},
-	{"validate-krew-manifest", "sigs.k8s.io/krew/cmd/validate-krew-manifest", "sigs.k8s.io/krew"},
-	{"kustomize", "sigs.k8s.io/kustomize/kustomize/v5", "sigs.k8s.io/kustomize/kustomize/v5"},
+// tool is a peer: the name of its program, its package and its module.
+type tool struct {
+	name, pkg, module string
+	// dir is the folder of the go.mod that names it, below e2e. A module that replaces
+	// others has one to itself.
+	dir string
+	// flags are those of go build.
+	flags []string
+}
+
+// tools are the tool directives of the go.mod files.
+var tools = []tool{
+	{name: "registry", pkg: "github.com/distribution/distribution/v3/cmd/registry", module: "github.com/distribution/distribution/v3"},
+	{name: "cosign", pkg: "github.com/sigstore/cosign/v2/cmd/cosign", module: "github.com/sigstore/cosign/v2"},
+	{name: "crane", pkg: "github.com/google/go-containerregistry/cmd/crane", module: "github.com/google/go-containerregistry"},
+	{name: "kubectl-krew", pkg: "sigs.k8s.io/krew/cmd/krew", module: "sigs.k8s.io/krew"},
+	{name: "validate-krew-manifest", pkg: "sigs.k8s.io/krew/cmd/validate-krew-manifest", module: "sigs.k8s.io/krew"},
+	{name: "kustomize", pkg: "sigs.k8s.io/kustomize/kustomize/v5", module: "sigs.k8s.io/kustomize/kustomize/v5"},
+	{name: Gitea, pkg: giteaModule, module: giteaModule, dir: giteaDir, flags: []string{"-tags", "sqlite sqlite_unlock_notify"}},
+}
+
+// Gitea is the name of Gitea's program.
+const (
+	Gitea       = "gitea"
+	giteaModule = "code.gitea.io/gitea"
+	giteaDir    = "peers/gitea"
+)
+
+// GiteaSources gives the folder of the sources that Gitea is built from, where its
+// templates are.
+func GiteaSources(ctx context.Context) (string, error) {
+	root, err := moduleRoot(ctx)
+	if err != nil {
+		return "", err
+	}
+	return goCommand(ctx, filepath.Join(root, giteaDir), "list", "-m", "-f", "{{.Dir}}", giteaModule)
 }
 
 // buildLimit is how long one build may take; a cold one takes two minutes on two
@@ -43,7 +72,7 @@ var tools = []struct{ name, pkg, module string }{
 const buildLimit = 20 * time.Minute
 
 // Build builds what is missing or out of date into the folder bin of this module
-// and returns that folder. A peer is out of date when go.mod names another
+// and returns that folder: all programs, or those that are named. A peer is out of date when go.mod names another
 // version than the one it was built from; the project's own program is built
 // anew each time, which the build cache makes short. What takes long is told to
 // log.
@@ -64,7 +93,8 @@ func Build(ctx context.Context, log io.Writer, names ...string) (string, error) 
 		if len(names) > 0 && !wanted[t.name] {
 			continue
 		}
-		version, err := goCommand(ctx, root, "list", "-m", "-f", "{{.Version}}", t.module)
+		dir := filepath.Join(root, filepath.FromSlash(t.dir))
+		version, err := goCommand(ctx, dir, "list", "-m", "-f", "{{.Version}}", t.module)
 		if err != nil {
 			return "", err
 		}
@@ -72,12 +102,17 @@ func Build(ctx context.Context, log io.Writer, names ...string) (string, error) 
 		if builtFrom(target, t.module) == version {
 			continue
 		}
-		if err := build(ctx, log, root, t.pkg, target, version); err != nil {
+		if err := build(ctx, log, dir, t.pkg, target, version, t.flags...); err != nil {
 			return "", err
 		}
 	}
-	if err := build(ctx, log, filepath.Dir(root), "./cmd/"+Function, filepath.Join(bin, exe(Function)), ""); err != nil {
-		return "", err
+	if len(names) == 0 || wanted[Function] {
+		if err := build(ctx, log, filepath.Dir(root), "./cmd/"+Function, filepath.Join(bin, exe(Function)), ""); err != nil {
+			return "", err
+		}
+	}
+	if len(names) > 0 && !wanted[Product] {
+		return bin, nil
 	}
 	target := filepath.Join(bin, exe(Product))
 	if given := os.Getenv(ProductVariable); given != "" {
@@ -119,7 +154,7 @@ func builtFrom(file, module string) string {
 
 // build writes the program under another name first, so that an interrupted
 // build leaves no half of a program behind.
-func build(ctx context.Context, log io.Writer, dir, pkg, target, version string) error {
+func build(ctx context.Context, log io.Writer, dir, pkg, target, version string, flags ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, buildLimit)
 	defer cancel()
 	name := filepath.Base(target)
@@ -129,7 +164,7 @@ func build(ctx context.Context, log io.Writer, dir, pkg, target, version string)
 	started := time.Now()
 	temp := fmt.Sprintf("%s.%d.tmp", target, os.Getpid())
 	defer os.Remove(temp)
-	if _, err := goCommand(ctx, dir, "build", "-o", temp, pkg); err != nil {
+	if _, err := goCommand(ctx, dir, slices.Concat([]string{"build", "-o", temp}, flags, []string{pkg})...); err != nil {
 		return fmt.Errorf("building %s: %w", name, err)
 	}
 	if version != "" || time.Since(started) > 10*time.Second {
@@ -138,15 +173,14 @@ func build(ctx context.Context, log io.Writer, dir, pkg, target, version string)
 	return os.Rename(temp, target)
 }
 
+// moduleRoot is the folder e2e, asked from it, or from a module below it that
+// requires it.
 func moduleRoot(ctx context.Context) (string, error) {
-	file, err := goCommand(ctx, "", "env", "GOMOD")
+	dir, err := goCommand(ctx, "", "list", "-m", "-f", "{{.Dir}}", "github.com/kubepromote/kubepromote/e2e")
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("run this inside the folder e2e: %w", err)
 	}
-	if file == "" || file == os.DevNull {
-		return "", fmt.Errorf("no go.mod here: run this inside the folder e2e")
-	}
-	return filepath.Dir(file), nil
+	return dir, nil
 }
 
 func goCommand(ctx context.Context, dir string, args ...string) (string, error) {

@@ -1,0 +1,49 @@
+package forge
+
+import "time"
+
+// ReviewState is a reviewer's word.
+type ReviewState string
+
+// The words. Those who only comment have given none.
+const (
+	ReviewApproved         ReviewState = "approved"
+	ReviewChangesRequested ReviewState = "changesRequested"
+)
+
+// Review is the last word of a reviewer.
+type Review struct {
+	// User is the name of the forge's account.
+	User  string
+	State ReviewState
+	// Commit is the head that was reviewed, where the forge keeps it: GitHub, Gitea
+	// and Bitbucket Data Center do.
+	Commit string
+	// Stale tells that the head has moved since, where the forge says so.
+	Stale bool
+	// At is when, or zero.
+	At time.Time
+}
+
+// StatusState is how a check stands.
+type StatusState string
+
+// The states. What is skipped or neutral is a success.
+const (
+	StatusPending StatusState = "pending"
+	StatusSuccess StatusState = "success"
+	StatusFailure StatusState = "failure"
+)
+
+// Status is what a check says of a commit.
+type Status struct {
+	// Context names the check.
+	Context string
+	State   StatusState
+	// Description is one short line.
+	Description string
+	// URL leads to more. Bitbucket wants one.
+	URL string
+	// At is when it was last changed, or zero.
+	At time.Time
+}

@@ -1,0 +1,106 @@
+package forge
+
+import (
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/kubepromote/kubepromote/internal/fault"
+)
+
+// quote quotes a foreign text, shortened.
+func quote(s string) string { return strconv.Quote(fault.Shorten(s)) }
+
+// titleLimit is the most characters of a title that all forges take.
+const titleLimit = 250
+
+// fitTitle makes one line of a title that every forge takes.
+func fitTitle(title string) string {
+	title = strings.Join(strings.Fields(fault.Printable(title)), " ")
+	if utf8.RuneCountInString(title) <= titleLimit {
+		return title
+	}
+	return string([]rune(title)[:titleLimit-1]) + "…"
+}
+
+// FitBody makes the body of a pull request that a forge of this kind takes. Where
+// body and footer are too long together, the body is cut at the end of a line, what
+// it left open is closed (a block of code, details), and a note says so; the footer
+// stays whole. On GitLab, a line that would be carried out as a quick action
+// (/merge) gets a backslash in front.
+func (k Kind) FitBody(body, footer string) string {
+	body, footer = k.inert(body), k.inert(footer)
+	if footer != "" {
+		footer = "\n\n" + strings.Trim(footer, "\n") + "\n"
+	}
+	limit := k.BodyLimit()
+	if len(body)+len(footer) <= limit {
+		return strings.TrimRight(body, "\n") + footer
+	}
+	const note = "\n\n_The rest is left out: it is longer than the forge takes._"
+	room := max(limit-len(footer)-len(note)-len("\n```\n"), 0)
+	for {
+		cut := body[:min(room, len(body))]
+		if i := strings.LastIndexByte(cut, '\n'); i >= 0 {
+			cut = cut[:i]
+		} else {
+			cut = strings.ToValidUTF8(cut, "")
+		}
+		closing := closeOpen(cut)
+		if over := len(cut) + len(closing) + len(note) + len(footer) - limit; over > 0 && len(cut) > 0 {
+			room = max(len(cut)-over, 0)
+			continue
+		}
+		return strings.TrimRight(cut, "\n") + closing + note + footer
+	}
+}
+
+// closeOpen closes what a text that was cut left open.
+func closeOpen(text string) string {
+	fence, details := "", 0
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if mark := line[:len(line)-len(strings.TrimLeft(line, "`"))]; len(mark) >= 3 {
+			if fence == "" {
+				fence = mark
+			} else if len(mark) >= len(fence) {
+				fence = ""
+			}
+			continue
+		}
+		if fence == "" {
+			details = max(details+strings.Count(line, "<details")-strings.Count(line, "</details>"), 0)
+		}
+	}
+	var b strings.Builder
+	if fence != "" {
+		b.WriteString("\n" + fence)
+	}
+	b.WriteString(strings.Repeat("\n</details>", min(details, 20)))
+	return b.String()
+}
+
+// inert keeps text from being carried out.
+func (k Kind) inert(text string) string {
+	text = strings.ReplaceAll(strings.ToValidUTF8(text, "?"), "\x00", "")
+	if k != GitLab || !strings.Contains(text, "/") {
+		return text
+	}
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		at := len(line) - len(strings.TrimLeft(line, " \t\r\v\f"))
+		if rest := line[at:]; len(rest) > 1 && rest[0] == '/' && isLetter(rest[1]) {
+			line = line[:at] + `\` + rest
+		}
+		b.WriteString(line)
+	}
+	return b.String()
+}
+
+func isLetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
+
+// unixLines has line breaks as they were sent: pages send back "\r\n".
+func unixLines(s string) string { return strings.ReplaceAll(s, "\r\n", "\n") }
+
+// bare takes the @ off a name.
+func bare(name string) string { return strings.TrimPrefix(strings.TrimSpace(name), "@") }
