@@ -21,10 +21,11 @@ const module = "github.com/kubepromote/kubepromote/"
 // folders right below NAME that have none of their own; "NAME/..." in a rule
 // allows NAME and all below it.
 var mayImport = map[string][]string{
-	"internal/fault":    {},
-	"internal/files":    {},
-	"internal/spelling": {},
-	"internal/yamlfile": {"internal/spelling"},
+	"internal/expression": {"internal/fault"},
+	"internal/fault":      {},
+	"internal/files":      {},
+	"internal/spelling":   {},
+	"internal/yamlfile":   {"internal/spelling"},
 
 	"overlay": {"internal/spelling"},
 	"digest":  {"digest/registry", "digest/layout", "digest/internal/...", "internal/fault"},
@@ -50,7 +51,7 @@ var mayImport = map[string][]string{
 	"verify/internal/statement": {"verify/internal/mismatch", "verify/internal/untrusted"},
 	"verify/internal/keys":      {"verify/internal/untrusted"},
 	"verify/internal/sigbundle": {"verify/internal/keys", "verify/internal/mismatch", "verify/internal/untrusted"},
-	"verify/internal/condition": {"verify/internal/mismatch", "verify/internal/statement", "verify/internal/untrusted"},
+	"verify/internal/condition": {"internal/expression", "verify/internal/mismatch", "verify/internal/statement", "verify/internal/untrusted"},
 	"verify/internal/policy": {"verify/internal/condition", "verify/internal/keys", "verify/internal/statement",
 		"verify/internal/untrusted", "internal/spelling", "internal/yamlfile"},
 	"verify/internal/source": {"digest/registry", "digest/layout", "verify/internal/mismatch", "verify/internal/statement",
