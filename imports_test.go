@@ -61,7 +61,7 @@ var mayImport = map[string][]string{
 	"verify/internal/sigtest": {"digest/registry"},
 
 	"promote":          {"overlay", "promote/pipeline", "promote/internal/...", "internal/spelling"},
-	"promote/pipeline": {"overlay", "promote/internal/...", "internal/spelling", "internal/yamlfile"},
+	"promote/pipeline": {"overlay", "promote/internal/...", "internal/expression", "internal/spelling", "internal/yamlfile"},
 	"promote/git":      {"promote", "overlay", "internal/files"},
 	"promote/images":   {"promote", "digest", "verify"},
 	// What promote is made of knows nothing of it.

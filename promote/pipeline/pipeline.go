@@ -298,9 +298,7 @@ func (e *Environment) check(file *yamlfile.File, path string, from map[string][]
 	if m := e.Deliver.Mode; m != "" && !m.Known() {
 		file.At(path+".deliver.mode", "worktree or commit", "deliver.mode is %q", e.Deliver.Mode)
 	}
-	for i, g := range e.Gates {
-		g.check(file, fmt.Sprintf("%s.gates[%d]", path, i), e.Name, names)
-	}
+	gateCheck{file, e.Name, names}.gates(path+".gates", e.Gates)
 	if e.Verify != nil && e.Verify.Policy == "" {
 		file.At(path+".verify", "verify: {policy: policies/images.yaml}", "verify names no policy")
 	}
