@@ -21,6 +21,7 @@ const module = "github.com/kubepromote/kubepromote/"
 // folders right below NAME that have none of their own; "NAME/..." in a rule
 // allows NAME and all below it.
 var mayImport = map[string][]string{
+	"internal/address":    {},
 	"internal/expression": {"internal/fault"},
 	"internal/fault":      {},
 	"internal/files":      {},
@@ -34,7 +35,7 @@ var mayImport = map[string][]string{
 	"digest/internal":              {"digest/internal/...", "internal/fault"},
 	"digest/internal/layouttest":   {"digest/internal/..."},
 	"digest/internal/registrytest": {"digest/...", "internal/fault"},
-	"digest/registry":              {"digest/registry/...", "digest/internal/...", "internal/fault"},
+	"digest/registry":              {"digest/registry/...", "digest/internal/...", "internal/address", "internal/fault"},
 	"digest/registry/credentials":  {"digest/internal/...", "internal/fault", "internal/yamlfile"},
 	"digest/registry/cache":        {"digest/internal/...", "internal/fault"},
 	"digest/layout":                {"digest/internal/...", "internal/fault"},
@@ -64,6 +65,7 @@ var mayImport = map[string][]string{
 	"promote/pipeline": {"overlay", "promote/internal/...", "internal/expression", "internal/spelling", "internal/yamlfile"},
 	"promote/git":      {"promote", "overlay", "internal/files"},
 	"promote/images":   {"promote", "digest", "verify"},
+	"promote/gate":     {"promote", "promote/pipeline", "promote/internal/...", "internal/address", "internal/expression", "internal/fault", "internal/yamlfile"},
 	// What promote is made of knows nothing of it.
 	"promote/internal": {"overlay", "internal/..."},
 
