@@ -38,6 +38,8 @@ const (
 	DoNotCommit Action = "not-commit"
 	// DoAllowTime is the same promotion with more time.
 	DoAllowTime Action = "allow-time"
+	// DoConfirm is the same promotion of "service" to "to", by a person on a terminal.
+	DoConfirm Action = "confirm"
 	// DoCopy copies an image, "source", to the repository of a target, "target".
 	DoCopy Action = "copy"
 	// DoStatus shows which overlays there are.
