@@ -150,7 +150,6 @@ func (f *freeze) check(_ context.Context, q promote.GateRequest) promote.Verdict
 		return pass("%s", f.open(q))
 	}
 	opening := f.opening(q.Now, q)
-	v := promote.Verdict{Answer: promote.Wait, Until: opening, Rule: now.rule}
 	because := "outside of the windows that allow promotions"
 	if denied := f.denied(q); denied {
 		because = "frozen"
@@ -158,11 +157,13 @@ func (f *freeze) check(_ context.Context, q promote.GateRequest) promote.Verdict
 			because += " (" + now.reason + ")"
 		}
 	}
+	var v promote.Verdict
 	if opening.IsZero() {
-		v.Reason = because + ", and no opening is in sight"
-		return v
+		v = say(promote.Wait, "%s, and no opening is in sight", because)
+	} else {
+		v = until(opening, q, fmt.Sprintf("%s until %s", because, stamp(opening.In(f.showIn(now.until)))))
 	}
-	v.Reason = fmt.Sprintf("%s until %s", because, stamp(opening.In(f.showIn(now.until))))
+	v.Rule = now.rule
 	return v
 }
 

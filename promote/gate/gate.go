@@ -141,6 +141,9 @@ const letThrough = "warnOnly in the pipeline"
 // Check implements [promote.Gate].
 func (r *rule) Check(ctx context.Context, q promote.GateRequest) promote.Verdict {
 	v := r.verdict(ctx, q)
+	if r.cfg.Overridable && v.Answer != promote.Pass && v.Hint == "" && v.Advice.Do == "" {
+		v.Advice = promote.Advice{Do: promote.DoOverride, With: map[string]string{"gate": r.Name(), "service": q.Service}}
+	}
 	if r.cfg.WarnOnly && v.Answer != promote.Pass {
 		v.Answer, v.Override = promote.Pass, letThrough
 	}
@@ -227,6 +230,26 @@ func (a anyOf) check(ctx context.Context, q promote.GateRequest) promote.Verdict
 	}
 	none.Reason = "none passes: " + strings.Join(reasons, "; ")
 	return none
+}
+
+// soon is how far the end of a wait may be away to be waited for by a command.
+const soon = time.Hour
+
+// until is a wait whose end is known.
+func until(t time.Time, q promote.GateRequest, reason string) promote.Verdict {
+	v := promote.Verdict{Answer: promote.Wait, Until: t, Reason: reason}
+	if t.Sub(q.Now) <= soon {
+		v.Advice = promote.Advice{Do: promote.DoAwait, With: map[string]string{"service": q.Service}}
+	}
+	return v
+}
+
+// short is a digest as messages have it: the record has it whole beside them.
+func short(digest string) string {
+	if digest == "" {
+		return ""
+	}
+	return promote.Pin{Digest: digest}.Short()
 }
 
 func say(a promote.Answer, format string, args ...any) promote.Verdict {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/kubepromote/kubepromote/internal/fault"
 	"github.com/kubepromote/kubepromote/promote"
@@ -45,7 +46,7 @@ func (s *soak) image(ctx context.Context, q promote.GateRequest, environment str
 		return unknown("image %q: its digest is not known, so nobody can tell how long it has been in %s", i.Name, environment)
 	}
 	at, err := s.history.since(ctx, q, environment, i.New, s.cfg.TrustTags)
-	what := cmp.Or(i.New.Digest, i.New.Tag)
+	what := cmp.Or(short(i.New.Digest), i.New.Tag)
 	switch {
 	case err != nil:
 		return historyFault(err, environment)
@@ -59,12 +60,13 @@ func (s *soak) image(ctx context.Context, q promote.GateRequest, environment str
 	case !at.found:
 		return say(promote.Fail, "image %q: %s has never had %s", i.Name, environment, what)
 	}
-	until := at.since.Add(s.cfg.For.Time()).UTC()
-	v := pass("%s has had %s since %s; %s are asked for", environment, what, stamp(at.since.UTC()), span(s.cfg.For.Time()))
-	if v.Until = until; q.Now.Before(until) {
-		v.Answer = promote.Wait
-		v.Reason += ", until " + stamp(until)
+	end := at.since.Add(s.cfg.For.Time()).UTC()
+	reason := fmt.Sprintf("%s has had %s since %s; %s are asked for", environment, what, stamp(at.since.UTC()), span(s.cfg.For.Time()))
+	if q.Now.Before(end) {
+		return until(end, q, reason+", until "+stamp(end))
 	}
+	v := pass("%s", reason)
+	v.Until = end
 	return v
 }
 

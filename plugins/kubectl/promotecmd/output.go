@@ -3,6 +3,7 @@ package promotecmd
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
@@ -37,7 +38,7 @@ func (o *options) objects(plan *promote.Plan, applied *promote.Applied) []cli.Ob
 }
 
 // printPlan prints a table of the images and, for a dry run, the diff.
-func (o *options) printPlan(plan *promote.Plan, applied *promote.Applied) error {
+func (o *options) printPlan(w io.Writer, plan *promote.Plan, applied *promote.Applied) error {
 	rows := [][]string{{"SERVICE", "IMAGE", strings.ToUpper(plan.To), "BECOMES", "DIGEST", "RESULT"}}
 	if o.output.Wide() {
 		rows[0] = append(rows[0], "REPOSITORY", "FILE", "EVIDENCE")
@@ -59,7 +60,7 @@ func (o *options) printPlan(plan *promote.Plan, applied *promote.Applied) error 
 			rows = append(rows, row[:len(rows[0])])
 		}
 	}
-	if err := cli.Table(o.session.Out, rows); err != nil {
+	if err := cli.Table(w, rows); err != nil {
 		return err
 	}
 	for _, s := range plan.Services {
@@ -68,17 +69,17 @@ func (o *options) printPlan(plan *promote.Plan, applied *promote.Applied) error 
 		}
 		for _, f := range s.Files {
 			if o.dryRun && f.Diff != "" {
-				fmt.Fprint(cli.ForTerminal(o.session.Out), "\n"+f.Diff)
+				fmt.Fprint(cli.ForTerminal(w), "\n"+f.Diff)
 			}
 		}
 		for _, c := range s.Copies {
 			if o.dryRun && c.Changed {
-				fmt.Fprint(cli.ForTerminal(o.session.Out), "\n"+c.Diff)
+				fmt.Fprint(cli.ForTerminal(w), "\n"+c.Diff)
 			}
 		}
 	}
 	if applied.Commit != "" {
-		fmt.Fprintf(o.session.Out, "\n[%s %.9s] %s\n", plan.Branch, applied.Commit, plan.Subject())
+		fmt.Fprintf(w, "\n[%s %.9s] %s\n", plan.Branch, applied.Commit, plan.Subject())
 	}
 	return nil
 }
@@ -104,19 +105,4 @@ func (o *options) result(plan *promote.Plan, s *promote.ServicePlan) string {
 		return "committed"
 	}
 	return "written"
-}
-
-// printRefusal says why nothing was done, a line for each verdict.
-func (o *options) printRefusal(plan *promote.Plan) {
-	words := map[promote.Answer]string{promote.Fail: "refused", promote.Wait: "waiting", promote.Unknown: "unknown"}
-	var facts []cli.Fact
-	for _, sp := range plan.Services {
-		for _, v := range sp.Verdicts {
-			if word := words[v.Answer]; word != "" {
-				facts = append(facts, cli.Fact{Text: fmt.Sprintf("%s: %s: %s: %s", sp.Service, word, v.Gate, v.Text()),
-					Hint: o.session.WithAdvice(v.Hint, string(v.Advice.Do), v.Advice.With)})
-			}
-		}
-	}
-	o.session.PrintFacts(facts)
 }

@@ -6,7 +6,7 @@ package promotecmd
 import (
 	"context"
 	"errors"
-	"strings"
+	"time"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/signing"
@@ -14,7 +14,6 @@ import (
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/cli-runtime/pkg/printers"
 )
 
@@ -22,12 +21,16 @@ import (
 type options struct {
 	session *cli.Session
 	output  *cli.Output
-	request promote.Request
+	request cli.Selection
+	clock   cli.Clock
 	dryRun  bool
 	commit  bool
+	wait    bool
+	at      string
 	attest  signing.Options
-	// selector is a label selector as kubectl has it.
-	selector string
+	// override are the gates to go past, for a reason.
+	override []string
+	reason   string
 }
 
 const example = `  # show what promoting cart from staging to production would change
@@ -44,7 +47,7 @@ const example = `  # show what promoting cart from staging to production would c
 
 // New makes the promotion command, which is also the root.
 func New(s *cli.Session) *cobra.Command {
-	o := &options{session: s}
+	o := &options{session: s, clock: cli.SystemClock()}
 	cmd := &cobra.Command{
 		Use:     "promote SERVICE... --to ENVIRONMENT",
 		Short:   "Promote services to an environment",
@@ -69,23 +72,20 @@ func (o *options) addDelivery(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.BoolVar(&o.dryRun, "dry-run", false, "show the plan and change nothing")
 	f.BoolVar(&o.commit, "commit", false, "commit the edits, with the promotion's record; --commit=false where the pipeline says otherwise")
+	f.BoolVar(&o.wait, "wait", false, "ask gates that wait again until they pass, as long as --timeout says")
 	f.StringVar(&o.attest.Key, "attest-key", "", "private key file: sign what was committed, as kubectl promote attest does")
 }
 
 func (o *options) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	o.session.EnvironmentVar(cmd, &o.request.To, "to", "environment to promote to")
-	o.session.EnvironmentVar(cmd, &o.request.From, "from", "environment to promote from (default: the one the pipeline names)")
-	f.BoolVar(&o.request.All, "all", false, "all services that have an overlay in both environments")
-	f.StringVarP(&o.selector, "selector", "l", "", "services with these labels in the pipeline file, for example team=money")
-	f.StringArrayVar(&o.request.Except, "except", nil, "not this service; a name or a glob, can be repeated")
+	o.session.AddSelection(cmd, &o.request)
 	f.BoolVar(&o.request.SkipRefused, "skip-refused", false, "promote the other services where some are refused, wait or are unknown; the exit status tells")
-	f.StringArrayVar(&o.request.Images, "image", nil, "only this image, by the name of its entry; can be repeated")
 	f.BoolVar(&o.request.AddMissing, "add-missing", false, "add entries that the target lacks, with the source's registry")
-	f.BoolVar(&o.session.Offline, "offline", false, "ask no registry: promote recorded digests only, and verify nothing")
-	cli.Must(cmd.RegisterFlagCompletionFunc("image", o.session.CompleteImages))
-	cli.Must(cmd.RegisterFlagCompletionFunc("except", o.session.CompleteServices))
-	cli.Must(cmd.RegisterFlagCompletionFunc("selector", cobra.NoFileCompletions))
+	f.StringArrayVar(&o.override, "override", nil, "go past this gate, where the pipeline says that it is overridable; can be repeated")
+	f.StringVar(&o.reason, "reason", "", "why gates are overridden; it is recorded")
+	cmd.MarkFlagsRequiredTogether("override", "reason")
+	cli.Must(cmd.RegisterFlagCompletionFunc("override", cobra.NoFileCompletions))
+	cli.Must(cmd.RegisterFlagCompletionFunc("reason", cobra.NoFileCompletions))
 }
 
 // NewRun is the root's promotion for services whose names are commands.
@@ -101,7 +101,7 @@ func NewRun(s *cli.Session) *cobra.Command {
 
 // NewPlan makes kubectl promote plan: the promotion that is always a dry run.
 func NewPlan(s *cli.Session) *cobra.Command {
-	o := &options{session: s, dryRun: true}
+	o := &options{session: s, clock: cli.SystemClock(), dryRun: true}
 	cmd := &cobra.Command{
 		Use:     "plan SERVICE... --to ENVIRONMENT",
 		Short:   "Show what a promotion would change, and whether it may",
@@ -115,6 +115,7 @@ func NewPlan(s *cli.Session) *cobra.Command {
 	}
 	o.output = cli.AddOutput(cmd)
 	o.addFlags(cmd)
+	cli.AtVar(cmd, &o.at)
 	return cmd
 }
 
@@ -146,7 +147,7 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	if err := o.attestCommit(cmd, p, repo, plan, applied); err != nil {
 		return err
 	}
-	return o.refusal(plan)
+	return o.session.Refusal(plan)
 }
 
 // check makes the request of what the command line says, and gives the printer,
@@ -159,16 +160,17 @@ func (o *options) check(cmd *cobra.Command, services []string) (printers.Resourc
 	if o.request.To == "" {
 		return nil, o.noTarget(cmd, services)
 	}
-	if o.selector != "" {
-		selector, err := labels.Parse(o.selector)
-		if err != nil {
-			return nil, &cli.UsageError{Msg: "-l " + o.selector + ": " + err.Error(), Hint: "-l team=money, or -l 'team in (money, web)'", Command: cmd.CommandPath()}
-		}
-		o.request.Select = func(has map[string]string) bool { return selector.Matches(labels.Set(has)) }
+	if err := o.request.Choose(cmd, services); err != nil {
+		return nil, err
 	}
-	o.request.Services = bareNames(services)
+	if len(o.override) > 0 {
+		o.request.Override = make(map[string]string)
+		for _, gate := range o.override {
+			o.request.Override[gate] = o.reason
+		}
+	}
 	o.request.Policy = o.session.VerifyPolicy
-	o.request.NoDiff = printer == nil && !o.dryRun
+	o.request.NoDiff = printer == nil && !o.dryRun && !o.session.Terminal() // where it may be shown to be confirmed
 	o.request.Preview = o.dryRun
 	// A flag that is given wins over the file, whatever it says.
 	if o.commit {
@@ -179,23 +181,42 @@ func (o *options) check(cmd *cobra.Command, services []string) (printers.Resourc
 	return printer, nil
 }
 
-// bareNames takes back names as -o name prints them, and service/NAME.
-func bareNames(services []string) []string {
-	var out []string
-	for _, s := range services {
-		if kind, name, ok := strings.Cut(s, "/"); ok && (kind == "service" || strings.HasSuffix(kind, ".kubepromote.dev")) {
-			s = name
+// plan makes the plan: of another moment where --at says so, and as often as --wait asks for.
+// One that waits for a person alone is shown, and made again once somebody has said yes.
+func (o *options) plan(ctx context.Context, p *promote.Promoter) (*promote.Plan, error) {
+	if o.at != "" {
+		at, err := cli.ParseMoment(o.at, o.clock.Now())
+		if err != nil {
+			return nil, err
 		}
-		out = append(out, s)
+		p.Now = func() time.Time { return at }
 	}
-	return out
+	plan, err := o.await(ctx, p)
+	if err != nil || o.dryRun || !o.session.Terminal() || !cli.NeedsConfirmation(plan) {
+		return plan, err
+	}
+	shown := *o
+	shown.dryRun = true
+	if err := shown.printPlan(o.session.ErrOut, plan, &promote.Applied{}); err != nil {
+		return nil, err
+	}
+	if yes, err := o.session.Confirm(ctx, plan); err != nil || !yes {
+		return plan, err
+	}
+	return o.await(ctx, p)
 }
 
-func (o *options) plan(ctx context.Context, p *promote.Promoter) (*promote.Plan, error) {
+func (o *options) await(ctx context.Context, p *promote.Promoter) (*promote.Plan, error) {
 	bar := o.session.NewProgress()
-	defer bar.Clear()
 	p.Progress = bar.Show
-	return p.Plan(ctx, o.request)
+	ask := func(ctx context.Context) (*promote.Plan, error) {
+		defer bar.Clear()
+		return p.Plan(ctx, o.request.Request)
+	}
+	if !o.wait {
+		return ask(ctx)
+	}
+	return o.session.Await(ctx, o.clock, ask)
 }
 
 // apply carries a plan out, unless it is refused or only to be shown. A promotion
@@ -222,23 +243,10 @@ func (o *options) report(printer printers.ResourcePrinter, plan *promote.Plan, a
 	if printer != nil {
 		err = cli.PrintList(o.session.Out, printer, "Promotion", o.objects(plan, applied))
 	} else {
-		err = o.printPlan(plan, applied)
+		err = o.printPlan(o.session.Out, plan, applied)
 	}
 	if err != nil && applied.Commit != "" {
 		return &promote.Error{Msg: "the promotion is committed as " + applied.Commit + ", but what it did could not be printed", Err: err}
 	}
 	return err
-}
-
-// refusal says why nothing was done, where that is so, and gives the exit status.
-func (o *options) refusal(plan *promote.Plan) error {
-	refused := plan.Refused()
-	if refused == nil {
-		return nil
-	}
-	o.printRefusal(plan)
-	if plan.Failed() != nil && refused.Answer != promote.Fail {
-		return cli.Silent(cli.ExitFailed)
-	}
-	return cli.Silent(cli.AnswerStatus(refused.Answer))
 }

@@ -1,0 +1,178 @@
+// Package gatescmd implements kubectl promote gates: what the gates of an environment say
+// of services that would be promoted to it, and until when. Nothing is written.
+package gatescmd
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/promote"
+	"github.com/spf13/cobra"
+)
+
+const long = `Show what each gate of an environment says of services that would be promoted to it,
+why, and until when. Nothing is written. The exit status is that of the promotion: 3 where
+a gate refuses, 4 where one waits, 5 where one could not be asked.
+
+--wait asks again until no gate waits any more, or --timeout is over. --at asks about
+another moment.`
+
+const example = `  # may cart go to production now?
+  kubectl promote gates cart --to production
+
+  # and on friday at five?
+  kubectl promote gates cart --to production --at 'friday 17:00'
+
+  # wait up to half an hour for it
+  kubectl promote gates cart --to production --wait --timeout 30m`
+
+// New makes kubectl promote gates.
+func New(s *cli.Session) *cobra.Command {
+	o := &options{session: s, clock: cli.SystemClock()}
+	cmd := &cobra.Command{
+		Use:               "gates SERVICE... --to ENVIRONMENT",
+		Short:             "Show which gates a promotion would pass, and until when not",
+		Long:              long,
+		Example:           example,
+		GroupID:           cli.GroupPromote,
+		Args:              cobra.ArbitraryArgs,
+		ValidArgsFunction: s.CompleteServices,
+		RunE:              o.run,
+	}
+	s.AddSelection(cmd, &o.selection)
+	cmd.Flags().BoolVar(&o.wait, "wait", false, "ask again until no gate waits any more, as long as --timeout says")
+	cli.AtVar(cmd, &o.at)
+	cmd.MarkFlagsMutuallyExclusive("at", "wait")
+	o.output = cli.AddOutput(cmd)
+	return cmd
+}
+
+// options are the flags of gates.
+type options struct {
+	session   *cli.Session
+	output    *cli.Output
+	selection cli.Selection
+	clock     cli.Clock
+	wait      bool
+	at        string
+}
+
+func (o *options) run(cmd *cobra.Command, services []string) error {
+	printer, err := o.output.Printer()
+	if err != nil {
+		return err
+	}
+	if o.selection.To == "" {
+		return &cli.UsageError{Msg: "--to is missing", Command: cmd.CommandPath()}
+	}
+	if err := o.selection.Choose(cmd, services); err != nil {
+		return err
+	}
+	o.selection.Preview, o.selection.NoDiff, o.selection.Policy = true, true, o.session.VerifyPolicy
+	p, repo, err := o.session.Open(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer repo.Close()
+	if o.at != "" {
+		at, err := cli.ParseMoment(o.at, o.clock.Now())
+		if err != nil {
+			return err
+		}
+		p.Now = func() time.Time { return at }
+	}
+	plan, err := o.plan(cmd.Context(), p)
+	if err != nil {
+		return err
+	}
+	o.session.PrintWarnings(plan)
+	if err := o.session.Print(printer, "GateVerdict", objects(plan), rows(plan)); err != nil {
+		return err
+	}
+	if printer == nil {
+		return o.hints(plan)
+	}
+	return o.session.Refusal(plan)
+}
+
+func (o *options) plan(ctx context.Context, p *promote.Promoter) (*promote.Plan, error) {
+	bar := o.session.NewProgress()
+	defer bar.Clear()
+	p.Progress = bar.Show
+	ask := func(ctx context.Context) (*promote.Plan, error) {
+		defer bar.Clear()
+		return p.Plan(ctx, o.selection.Request)
+	}
+	if !o.wait {
+		return ask(ctx)
+	}
+	return o.session.Await(ctx, o.clock, ask)
+}
+
+// verdict is what one gate says of one service, as an API object.
+type verdict struct {
+	Service string `json:"service"`
+	From    string `json:"from"`
+	To      string `json:"to"`
+	Head    string `json:"head,omitempty"`
+	promote.Verdict
+}
+
+func objects(plan *promote.Plan) []cli.Object {
+	items := []cli.Object{}
+	for _, s := range plan.Services {
+		for _, v := range s.Verdicts {
+			items = append(items, cli.Object{Name: s.Service + "-" + v.Gate, Content: verdict{s.Service, plan.From, plan.To, plan.Head, v}})
+		}
+	}
+	return items
+}
+
+func rows(plan *promote.Plan) [][]string {
+	rows := [][]string{{"SERVICE", "GATE", "ANSWER", "UNTIL", "REASON"}}
+	for _, s := range plan.Services {
+		for _, v := range s.Verdicts {
+			until, answer, reason := "-", string(v.Answer), v.Text()
+			if !v.Until.IsZero() {
+				until = v.Until.Local().Format("2006-01-02 15:04:05")
+			}
+			if v.Override != "" {
+				answer, reason = promote.Overridden, v.Override+": "+reason
+			}
+			rows = append(rows, []string{s.Service, v.Gate, answer, until, cli.Dash(reason)})
+		}
+		if len(s.Verdicts) == 0 {
+			rows = append(rows, []string{s.Service, "-", string(promote.Pass), "-", nothing(s)})
+		}
+	}
+	return rows
+}
+
+// nothing says why no gate was asked.
+func nothing(s *promote.ServicePlan) string {
+	if s.Changed() {
+		return "there is no gate"
+	}
+	return "nothing would change"
+}
+
+// hints tells below the table what can be typed, and gives the exit status.
+func (o *options) hints(plan *promote.Plan) error {
+	refused := plan.Refused()
+	if refused == nil {
+		return nil
+	}
+	var facts []cli.Fact
+	for _, s := range plan.Services {
+		for _, v := range s.Verdicts {
+			hint := o.session.WithAdvice(v.Hint, string(v.Advice.Do), v.Advice.With)
+			if v.Answer != promote.Pass && hint != "" {
+				facts = append(facts, cli.Fact{Text: fmt.Sprintf("%s: %s: %s", s.Service, v.Gate, v.Answer), Hint: hint})
+			}
+		}
+	}
+	o.session.PrintFacts(facts)
+	return cli.Silent(cli.AnswerStatus(refused.Answer))
+}
