@@ -159,7 +159,7 @@ func (k Kind) is(n *yaml.Node) bool {
 	case Text:
 		return n.Kind == yaml.ScalarNode
 	case Integer:
-		_, err := strconv.Atoi(n.Value)
+		_, err := strconv.ParseInt(n.Value, 0, strconv.IntSize)
 		return n.ShortTag() == "!!int" && err == nil
 	}
 	return KindOf(n) == string(k)

@@ -224,7 +224,7 @@ func (a anyOf) check(ctx context.Context, q promote.GateRequest) promote.Verdict
 		if slices.Index(worse, v.Answer) > slices.Index(worse, none.Answer) {
 			none.Answer = v.Answer
 		}
-		if none.Hint == "" {
+		if none.Hint == "" && none.Advice.Do == "" {
 			none.Hint, none.Advice = v.Hint, v.Advice
 		}
 	}

@@ -105,7 +105,11 @@ func (g *httpGate) ask(ctx context.Context, r *request) promote.Verdict {
 
 // judge holds an answer against what it is expected to be.
 func (g *httpGate) judge(ctx context.Context, r *request, a *answer) promote.Verdict {
-	holds, err := g.expect.Holds(ctx, a.variables())
+	variables, isJSON := a.variables()
+	if !isJSON && g.expect.Uses(condition.Body) {
+		return unknown("%s answered %d with something that is not JSON, which %s is about", r.what(), a.status, g.cfg.Expect)
+	}
+	holds, err := g.expect.Holds(ctx, variables)
 	switch {
 	case err != nil:
 		return unknown("%s answered %d, to which %s cannot be applied: %s", r.what(), a.status, g.cfg.Expect, fault.OneLine(err.Error()))
@@ -115,8 +119,8 @@ func (g *httpGate) judge(ctx context.Context, r *request, a *answer) promote.Ver
 	return pass("%s answered %d, and %s holds", r.what(), a.status, g.cfg.Expect)
 }
 
-// variables are those that an answer is judged by.
-func (a *answer) variables() map[string]any {
+// variables are those that an answer is judged by. The body is null where it is no JSON.
+func (a *answer) variables() (variables map[string]any, isJSON bool) {
 	headers := make(map[string]string)
 	for name, values := range a.header {
 		headers[strings.ToLower(name)] = strings.Join(values, ", ")
@@ -125,8 +129,8 @@ func (a *answer) variables() map[string]any {
 	if utf8.Valid(a.body) {
 		text = string(a.body)
 	}
-	body, _ := decodeJSON(a.body) // null where it is none
-	return map[string]any{condition.Status: int64(a.status), condition.Headers: headers, condition.Body: body, condition.Text: text}
+	body, err := decodeJSON(a.body)
+	return map[string]any{condition.Status: int64(a.status), condition.Headers: headers, condition.Body: body, condition.Text: text}, err == nil
 }
 
 // decodeJSON decodes a text. Numbers are int64 where they are whole and fit, and else

@@ -51,7 +51,7 @@ type HTTPGate struct {
 	HeadersFrom map[string]Variable `yaml:"headersFrom" json:"headersFrom,omitempty"`
 	Body        string              `yaml:"body" json:"body,omitempty"`
 	// Expect is what the answer must be, in CEL over status, headers (with names in
-	// small letters), body (what a JSON text says, or null) and text. By default any
+	// small letters), body (what a JSON text says) and text. By default any
 	// status of success will do. An expression that does not look at the status is
 	// asked about answers of success alone.
 	Expect string `yaml:"expect" json:"expect,omitempty"`
