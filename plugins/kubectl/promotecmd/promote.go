@@ -195,6 +195,7 @@ func (o *options) plan(ctx context.Context, p *promote.Promoter) (*promote.Plan,
 	if err != nil || o.dryRun || !o.session.Terminal() || !cli.NeedsConfirmation(plan) {
 		return plan, err
 	}
+	o.session.PrintWarnings(plan)
 	shown := *o
 	shown.dryRun = true
 	if err := shown.printPlan(o.session.ErrOut, plan, &promote.Applied{}); err != nil {
