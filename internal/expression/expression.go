@@ -170,7 +170,7 @@ func (l Language) issue(issues *cel.Issues) error {
 		// The library counts columns from 0.
 		e.Line, e.Col = max(list[0].Location.Line(), 1), max(list[0].Location.Column(), 0)+1
 		if strings.HasPrefix(e.Msg, "undeclared reference") {
-			e.Hint = "there are " + l.names()
+			e.Hint = "known here: " + l.names()
 		}
 	}
 	return e
@@ -181,11 +181,7 @@ func (l Language) names() string {
 	for _, v := range l.Variables {
 		names = append(names, v.Name)
 	}
-	last := len(names) - 1
-	if last < 1 {
-		return strings.Join(names, "")
-	}
-	return strings.Join(names[:last], ", ") + " and " + names[last]
+	return strings.Join(names, ", ")
 }
 
 // Text is the expression as it was written.

@@ -52,7 +52,7 @@ func TestCompileErrors(t *testing.T) {
 	for text, want := range map[string][2]string{
 		"":                             {"expression is empty", "n == 1"},
 		"n":                            {"1:1: expression is of type int, not bool", "compare with a value: n == 1"},
-		"true &&\n q":                  {"2:2: undeclared reference to 'q'", "there are n, m, any, list, text and map"},
+		"true &&\n q":                  {"2:2: undeclared reference to 'q'", "known here: n, m, any, list, text, map"},
 		"text.matches('(')":            {"1:", ""},
 		strings.Repeat("a", 17<<10):    {"expression is over 16 KiB", ""},
 		strings.Repeat("!", 400) + "t": {"", ""},

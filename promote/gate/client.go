@@ -92,7 +92,7 @@ func (d Deps) secrets(header http.Header, from map[string]pipeline.Variable) *pr
 		switch {
 		case !ok || value == "":
 			missing := unknown("the variable %s, for the header %s, is not set", v.Env, name)
-			missing.Hint = "export " + v.Env + "=…"
+			missing.Hint = "set " + v.Env + " in the environment"
 			return &missing
 		case strings.ContainsAny(value, "\r\n\x00"):
 			broken := unknown("the variable %s, for the header %s, has a line break", v.Env, name)

@@ -89,7 +89,7 @@ func TestHTTPRequest(t *testing.T) {
 	env["PROMOTE_TOKEN"] = "hunter2\r\nX: y"
 	want(t, ask(t, list, d, cart()), "unknown: the variable PROMOTE_TOKEN, for the header Authorization, has a line break")
 	delete(env, "PROMOTE_TOKEN")
-	want(t, ask(t, list, d, cart()), "unknown: the variable PROMOTE_TOKEN, for the header Authorization, is not set; hint: export PROMOTE_TOKEN=…")
+	want(t, ask(t, list, d, cart()), "unknown: the variable PROMOTE_TOKEN, for the header Authorization, is not set; hint: set PROMOTE_TOKEN in the environment")
 }
 
 // A request is sent again where the server asks for patience, and only then.

@@ -52,7 +52,7 @@ func TestMetric(t *testing.T) {
 	want(t, ask(t, "- metric: {prometheus: {url: 'http://127.0.0.1:1', query: up}, below: 1}", Deps{}, cart()), "unknown: no server may be asked; ask-registry")
 	d := Deps{Client: NewClient(), LookupEnv: func(string) (string, bool) { return "", false }}
 	want(t, ask(t, "- metric: {prometheus: {url: 'http://127.0.0.1:1', query: up, headersFrom: {Authorization: {env: PROMOTE_T}}}, below: 1}", d, cart()),
-		"unknown: the variable PROMOTE_T, for the header Authorization, is not set; hint: export PROMOTE_T=…")
+		"unknown: the variable PROMOTE_T, for the header Authorization, is not set; hint: set PROMOTE_T in the environment")
 }
 
 // The value is compared with what it was at the end of the deployment before, whose time

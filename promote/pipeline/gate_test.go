@@ -46,7 +46,7 @@ func TestGateFaults(t *testing.T) {
 			`p.yaml:8:29: timeout is "3", and must be a time such as 90s, 10m or 64h`, "hint: timeout: 30s", `p.yaml:9:34: timeout is "-1s", and must be a time such as 90s, 10m or 64h`, "hint: timeout: 30s",
 			"p.yaml:10:39: timeout is 1h, and at most 10m0s is possible", "hint: timeout: 30s"}},
 		{"when", "- {manual: {}, when: servce == 'x'}\n- {manual: {}, name: b, when: labels.tier}\n- {manual: {}, name: c, when: 'service =='}\n- {manual: {}, name: d, when: labels.tier == 1}", []string{
-			"p.yaml:8:26: when: 1:1: undeclared reference to 'servce' (did you mean 'service'?)", "hint: there are service, environment, from, images and labels",
+			"p.yaml:8:26: when: 1:1: undeclared reference to 'servce' (did you mean 'service'?)", "hint: known here: service, environment, from, images, labels",
 			"p.yaml:9:35: when: 1:1: expression is of type string, not bool", `hint: compare with a value: labels.tier == "gold"`,
 			"p.yaml:10:35: when: 1:11: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}", "hint: when: a condition in CEL",
 			"p.yaml:11:35: when: 1:13: found no matching overload for '_==_' applied to '(string, int)'", "hint: when: a condition in CEL"}},
@@ -84,7 +84,7 @@ func TestGateFaults(t *testing.T) {
 		{"http's values", "- http: {method: get, expect: size(bdy) == 0, retries: 11}\n- {name: b, http: {url: 'ftp://x', headers: {Authorization: x, 'a b': c}, headersFrom: {X: {env: AWS_SECRET_ACCESS_KEY}}, expect: status}}\n" +
 			"- {name: c, http: {url: 'https://user:hunter2@x/{servce}', method: GET, body: x}}\n- {name: d, http: {url: 'http://x/', headersFrom: {X: {env: PROMOTE_X}}}}\n- {name: e, http: {url: 'http://127.0.0.1:1/', headersFrom: {X: {env: PROMOTE_X}}}}\n- {name: f, http: {url: 'https://{service}.example.com'}}", []string{
 			"p.yaml:8:13: the gate has no url", "hint: url: https://status.example.com/api", `p.yaml:8:22: method is "get"`, "hint: did you mean GET?",
-			"p.yaml:8:35: expect: 1:6: undeclared reference to 'bdy' (did you mean 'body'?)", "hint: there are status, headers, body and text", "p.yaml:8:60: retries is 11, and may be 0 to 10", "hint: retries: 3",
+			"p.yaml:8:35: expect: 1:6: undeclared reference to 'bdy' (did you mean 'body'?)", "hint: known here: status, headers, body, text", "p.yaml:8:60: retries is 11, and may be 0 to 10", "hint: retries: 3",
 			"p.yaml:9:29: url is none of http or https", "hint: url: https://status.example.com/api", "p.yaml:9:65: Authorization in the file can be read by everybody", "hint: headersFrom: {Authorization: {env: PROMOTE_TOKEN}}",
 			`p.yaml:9:75: header "a b" is malformed`, `p.yaml:9:102: variable "AWS_SECRET_ACCESS_KEY" does not begin with PROMOTE_, as those do that gates may have`, "hint: PROMOTE_TOKEN",
 			"p.yaml:9:135: expect: 1:1: expression is of type int, not bool", "hint: compare with a value: size(body.incidents) == 0",

@@ -83,7 +83,6 @@ func (o *options) addFlags(cmd *cobra.Command) {
 	f.BoolVar(&o.request.AddMissing, "add-missing", false, "add entries that the target lacks, with the source's registry")
 	f.StringArrayVar(&o.override, "override", nil, "go past this gate, where the pipeline says that it is overridable; can be repeated")
 	f.StringVar(&o.reason, "reason", "", "why gates are overridden; it is recorded")
-	cmd.MarkFlagsRequiredTogether("override", "reason")
 	cli.Must(cmd.RegisterFlagCompletionFunc("override", cobra.NoFileCompletions))
 	cli.Must(cmd.RegisterFlagCompletionFunc("reason", cobra.NoFileCompletions))
 }
@@ -163,7 +162,12 @@ func (o *options) check(cmd *cobra.Command, services []string) (printers.Resourc
 	if err := o.request.Choose(cmd, services); err != nil {
 		return nil, err
 	}
-	if len(o.override) > 0 {
+	switch command := cmd.CommandPath(); {
+	case len(o.override) > 0 && o.reason == "":
+		return nil, &cli.UsageError{Msg: "--override stands without --reason", Hint: "--override " + o.override[0] + " --reason TEXT", Command: command}
+	case len(o.override) == 0 && o.reason != "":
+		return nil, &cli.UsageError{Msg: "--reason stands without --override", Hint: "--override GATE --reason " + cli.Quote(o.reason), Command: command}
+	case len(o.override) > 0:
 		o.request.Override = make(map[string]string)
 		for _, gate := range o.override {
 			o.request.Override[gate] = o.reason
