@@ -21,10 +21,12 @@ const module = "github.com/kubepromote/kubepromote/"
 // folders right below NAME that have none of their own; "NAME/..." in a rule
 // allows NAME and all below it.
 var mayImport = map[string][]string{
-	"internal/fault":    {},
-	"internal/files":    {},
-	"internal/spelling": {},
-	"internal/yamlfile": {"internal/spelling"},
+	"internal/address":    {},
+	"internal/expression": {"internal/fault"},
+	"internal/fault":      {},
+	"internal/files":      {},
+	"internal/spelling":   {},
+	"internal/yamlfile":   {"internal/spelling"},
 
 	"overlay": {"internal/spelling"},
 	"digest":  {"digest/registry", "digest/layout", "digest/internal/...", "internal/fault"},
@@ -33,7 +35,7 @@ var mayImport = map[string][]string{
 	"digest/internal":              {"digest/internal/...", "internal/fault"},
 	"digest/internal/layouttest":   {"digest/internal/..."},
 	"digest/internal/registrytest": {"digest/...", "internal/fault"},
-	"digest/registry":              {"digest/registry/...", "digest/internal/...", "internal/fault"},
+	"digest/registry":              {"digest/registry/...", "digest/internal/...", "internal/address", "internal/fault"},
 	"digest/registry/credentials":  {"digest/internal/...", "internal/fault", "internal/yamlfile"},
 	"digest/registry/cache":        {"digest/internal/...", "internal/fault"},
 	"digest/layout":                {"digest/internal/...", "internal/fault"},
@@ -50,7 +52,7 @@ var mayImport = map[string][]string{
 	"verify/internal/statement": {"verify/internal/mismatch", "verify/internal/untrusted"},
 	"verify/internal/keys":      {"verify/internal/untrusted"},
 	"verify/internal/sigbundle": {"verify/internal/keys", "verify/internal/mismatch", "verify/internal/untrusted"},
-	"verify/internal/condition": {"verify/internal/mismatch", "verify/internal/statement", "verify/internal/untrusted"},
+	"verify/internal/condition": {"internal/expression", "verify/internal/mismatch", "verify/internal/statement", "verify/internal/untrusted"},
 	"verify/internal/policy": {"verify/internal/condition", "verify/internal/keys", "verify/internal/statement",
 		"verify/internal/untrusted", "internal/spelling", "internal/yamlfile"},
 	"verify/internal/source": {"digest/registry", "digest/layout", "verify/internal/mismatch", "verify/internal/statement",
@@ -62,7 +64,7 @@ var mayImport = map[string][]string{
 	"promote":                         {"overlay", "promote/pipeline", "promote/history", "promote/record", "promote/internal/...", "internal/spelling"},
 	"promote/history":                 {"overlay", "promote/pipeline", "promote/record"},
 	"promote/record":                  {},
-	"promote/pipeline":                {"overlay", "promote/internal/...", "internal/spelling", "internal/yamlfile"},
+	"promote/pipeline":                {"overlay", "promote/internal/...", "internal/expression", "internal/spelling", "internal/yamlfile"},
 	"promote/git":                     {"promote", "promote/history", "promote/git/internal/...", "overlay", "internal/files"},
 	"promote/git/branch":              {"promote", "promote/git", "promote/git/internal/...", "internal/files"},
 	"promote/git/internal/gitcmd":     {"internal/files"},
@@ -73,6 +75,7 @@ var mayImport = map[string][]string{
 	"promote/forge":             {"internal/fault", "internal/spelling"},
 	"promote/forge/credentials": {"promote/forge", "internal/fault"},
 	"promote/forge/codeowners":  {"internal/fault"},
+	"promote/gate":              {"promote", "promote/pipeline", "promote/history", "promote/internal/...", "internal/address", "internal/expression", "internal/fault", "internal/yamlfile"},
 	// What promote is made of knows nothing of it.
 	"promote/internal": {"overlay", "internal/..."},
 

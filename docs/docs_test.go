@@ -84,11 +84,11 @@ func indent(text, by string) string {
 	return regexp.MustCompile(`(?m)^(.)`).ReplaceAllString(text, by+"$1")
 }
 
-// TestConfiguration parses every YAML block of the two guides to configuration.
+// TestConfiguration parses every YAML block of the guides to configuration.
 // A block is a whole file, or a list of rules, authorities, gates or locations.
 func TestConfiguration(t *testing.T) {
 	parsed := map[string]int{}
-	for _, file := range []string{"verification.md", "pipeline.md"} {
+	for _, file := range []string{"verification.md", "pipeline.md", "gates.md"} {
 		rego := map[string]string{}
 		all := blocks(t, file)
 		for _, b := range all {

@@ -44,6 +44,12 @@ const (
 	DoCommit Action = "commit"
 	// DoAllowTime is the same promotion with more time.
 	DoAllowTime Action = "allow-time"
+	// DoConfirm is the same promotion of "service" to "to", by a person on a terminal.
+	DoConfirm Action = "confirm"
+	// DoAwait is the same promotion, waiting for what will pass soon.
+	DoAwait Action = "await"
+	// DoOverride is the same promotion with Request.Override of "gate".
+	DoOverride Action = "override"
 	// DoCopy copies an image, "source", to the repository of a target, "target".
 	DoCopy Action = "copy"
 	// DoStatus shows which overlays there are.

@@ -27,19 +27,20 @@ type Retry struct {
 	Ready func(*Plan) error
 }
 
-// Deliver plans a promotion to the environments that the targets name, as
-// [Promoter.PlanAll] does, and carries it out. Where somebody else has moved a branch
-// in the meantime, it is planned anew on what is there then, with its rules and gates, until
-// it lands, is refused, or there is nothing left to do: no edit is merged with another.
-// A refusal is no error here: it is in the plans, and nothing is applied.
-// Each attempt gets a promoter from open, which finds out where the branch is.
+// Deliver plans a promotion and carries it out. Plan makes the plans, by
+// [Promoter.PlanAll]. Where somebody else has moved a branch in the meantime, all is
+// planned anew on what is there then, with its rules and gates, until it lands, is
+// refused, or there is nothing left to do: no edit is merged with another.
+// A refusal is no error here: it is in the plans, and nothing is applied; nor is anything
+// for Request.Preview. Each attempt gets a promoter from open, which finds out where the
+// branch is.
 //
 // The plans are the last ones, and there is an Applied for each, or beside an error for
 // those before it.
-func Deliver(ctx context.Context, open func(context.Context) (*Promoter, error), req Request, targets []string, retry Retry) (*Plans, []*Applied, error) {
+func Deliver(ctx context.Context, open func(context.Context) (*Promoter, error), plan func(context.Context, *Promoter) (*Plans, error), retry Retry) (*Plans, []*Applied, error) {
 	landed := make(map[string]landing)
 	for attempt := 1; ; attempt++ {
-		plans, done, err := deliverOnce(ctx, open, req, targets, retry)
+		plans, done, err := deliverOnce(ctx, open, plan, retry)
 		for n, a := range done {
 			plan := plans.All[n]
 			before, ok := landed[plan.To]
@@ -72,16 +73,16 @@ type landing struct {
 	applied *Applied
 }
 
-func deliverOnce(ctx context.Context, open func(context.Context) (*Promoter, error), req Request, targets []string, retry Retry) (*Plans, []*Applied, error) {
+func deliverOnce(ctx context.Context, open func(context.Context) (*Promoter, error), plan func(context.Context, *Promoter) (*Plans, error), retry Retry) (*Plans, []*Applied, error) {
 	p, err := open(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	plans, err := p.PlanAll(ctx, req, targets...)
+	plans, err := plan(ctx, p)
 	if err != nil {
 		return nil, nil, err
 	}
-	if req.Preview || plans.Refusal() != nil {
+	if plans.preview() || plans.Refusal() != nil {
 		none := make([]*Applied, len(plans.All))
 		for n := range none {
 			none[n] = &Applied{Files: []string{}}

@@ -1,19 +1,301 @@
 package promote
 
-import "context"
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
 
-// The names of the gates, as verdicts and records have them.
+	"github.com/kubepromote/kubepromote/internal/spelling"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
+)
+
+// The names of the gates that every promoter has, as verdicts and records have them.
 const (
 	gateVerify   = "verify"
 	gatePromoted = "promoted"
 )
 
-// gates asks all gates of the target environment.
+// GateLimit is how long a gate may take that does not say it itself.
+const GateLimit = pipeline.DefaultTimeout
+
+// manyGates bounds how many questions to gates are open at once: each may take its own
+// limit, and none is to wait for another that hangs.
+const manyGates = 1024
+
+// gatesHold is how long what gates have said is good for.
+const gatesHold = 10 * time.Minute
+
+// Gate is one condition on a promotion. Package promote/gate makes those that a pipeline
+// file asks for; any other implementation will do as well.
+//
+// Further methods say more of it. One with Limit() time.Duration has a time limit other
+// than GateLimit. One with Overridable() bool can be gone past by Request.Override where
+// that says true.
+type Gate interface {
+	// Name is what verdicts and records call it.
+	Name() string
+	// Check says whether one service may be promoted at one moment. It may be called
+	// for several services at once. Its answer is Unknown where it could not be told; so
+	// it is where Check panics, or takes too long.
+	Check(ctx context.Context, q GateRequest) Verdict
+}
+
+// GateRequest is what a gate is asked about.
+type GateRequest struct {
+	Service string            `json:"service"`
+	Labels  map[string]string `json:"labels,omitempty"`
+	From    string            `json:"from"`
+	To      string            `json:"to"`
+	// Images are those that would change: the pins that would be written. One without a
+	// digest is refused for that beside the gates.
+	Images []ImagePlan `json:"images"`
+	// Along is what would move with them.
+	Along []AlongPlan `json:"along,omitempty"`
+	// Head is the commit that the promotion is planned on.
+	Head string `json:"head"`
+	// Now is the moment that is asked about.
+	Now time.Time `json:"now"`
+	// Services are all services of the plan: who has to read something for each may read
+	// it for all.
+	Services []string `json:"-"`
+}
+
+// gates asks all gates of the target environment. What they say stands in the order of
+// the pipeline's file.
 func (w *planner) gates(ctx context.Context) error {
+	own, err := w.ownGates()
+	if err != nil {
+		return err
+	}
+	if err := w.checkOverrides(own); err != nil {
+		return err
+	}
+	w.plan.judged = w.now()
+	says := w.askGates(ctx, own)
+	next := 0
 	for _, g := range w.to.Gates {
+		if g.Promoted == nil {
+			w.takeVerdicts(own[next], says[next])
+			next++
+			continue
+		}
 		if err := w.verifyBy(ctx, gatePromoted, VerifyRequest{Policy: g.Promoted.Policy, Promoted: g.Promoted.Environment}); err != nil {
 			return err
 		}
 	}
+	for ; next < len(own); next++ {
+		w.takeVerdicts(own[next], says[next])
+	}
 	return nil
+}
+
+func (p *Promoter) now() time.Time {
+	if p.Now == nil {
+		return time.Now()
+	}
+	return p.Now()
+}
+
+// ownGates gives the gates of the target environment beside promoted, those of the file
+// first. Where nobody can make them, and where whoever can write to the working tree
+// could have made them up, they do not know.
+func (w *planner) ownGates() ([]Gate, error) {
+	var file []pipeline.Gate
+	for _, g := range w.to.Gates {
+		if g.Promoted == nil {
+			file = append(file, g)
+		}
+	}
+	if w.Rules.Uncommitted == "" && w.Gates != nil {
+		own, err := w.Gates(w.to)
+		if err == nil && len(own) < len(file) {
+			err = failure("", "of %d gates of %q there are %d", len(file), w.to.Name, len(own))
+		}
+		return own, err
+	}
+	v := Verdict{Answer: Unknown, Reason: "there is nobody here to ask it"}
+	if name := w.Rules.Uncommitted; name != "" {
+		v.Reason, v.Hint = name+" is not committed, and what it asks for does not count until it is", "git add "+name+" && git commit"
+	}
+	var own []Gate
+	for _, g := range file {
+		own = append(own, &silent{g.Title(), v})
+	}
+	return own, nil
+}
+
+// silent is a gate that says the same of every service.
+type silent struct {
+	name    string
+	verdict Verdict
+}
+
+// Name implements [Gate].
+func (s *silent) Name() string { return s.name }
+
+// Check implements [Gate].
+func (s *silent) Check(context.Context, GateRequest) Verdict { return s.verdict }
+
+// checkOverrides finds overrides of what is no gate or may not be gone past.
+func (w *planner) checkOverrides(own []Gate) error {
+	var names []string
+	may := make(map[string]bool)
+	for _, g := range own {
+		o, ok := g.(interface{ Overridable() bool })
+		names, may[g.Name()] = append(names, g.Name()), ok && o.Overridable()
+	}
+	for _, name := range slices.Sorted(maps.Keys(w.req.Override)) {
+		switch {
+		case !slices.Contains(names, name):
+			return usage(spelling.Hint(name, names), "%q has no gate %q that could be overridden", w.to.Name, name)
+		case !may[name]:
+			return usage("overridable: true beside it in the pipeline", "gate %q cannot be overridden", name)
+		case w.req.Override[name] == "":
+			return usage("", "there is no reason to override gate %q", name)
+		}
+	}
+	return nil
+}
+
+// askGates asks each gate about each service that would change, side by side. The
+// verdicts are those of a gate, in the order of the drafts; without a gate's name there
+// is none.
+func (w *planner) askGates(ctx context.Context, own []Gate) [][]Verdict {
+	requests := make([]*GateRequest, len(w.drafts))
+	total := 0
+	for i, c := range w.drafts {
+		if requests[i] = w.gateRequest(c); requests[i] != nil {
+			total += len(own)
+		}
+	}
+	says := make([][]Verdict, len(own))
+	done := w.progress("asking gates", total)
+	var lock sync.Mutex
+	var wait sync.WaitGroup
+	places := make(chan struct{}, manyGates)
+	for n, g := range own {
+		says[n] = make([]Verdict, len(requests))
+		for i, q := range requests {
+			if q == nil {
+				continue
+			}
+			places <- struct{}{}
+			wait.Go(func() {
+				says[n][i] = askGate(ctx, g, *q)
+				<-places
+				lock.Lock()
+				defer lock.Unlock()
+				done()
+			})
+		}
+	}
+	wait.Wait()
+	return says
+}
+
+// gateRequest asks about what would change of a service; nil where nothing would.
+func (w *planner) gateRequest(c *draft) *GateRequest {
+	q := &GateRequest{Service: c.plan.Service, From: w.from.Name, To: w.to.Name, Images: []ImagePlan{}, Head: w.plan.Head, Now: w.plan.judged}
+	for _, i := range c.all() {
+		image := i.plan
+		if image.New = w.pinned(i); i.create || image.New != image.Old {
+			q.Images = append(q.Images, image)
+		}
+	}
+	for _, p := range c.parts {
+		q.Along = append(q.Along, p.along.plans...)
+	}
+	changed := func(p CopyPlan) bool { return p.Changed }
+	if len(q.Images)+len(q.Along) == 0 && !slices.ContainsFunc(c.plan.Copies, changed) {
+		return nil
+	}
+	for _, s := range w.Pipeline.Spec.Services {
+		if s.Name == q.Service {
+			q.Labels = s.Labels
+		}
+	}
+	for _, other := range w.drafts {
+		q.Services = append(q.Services, other.plan.Service)
+	}
+	return q
+}
+
+// lateAnswer is how long a gate whose time is over may take to say so itself.
+const lateAnswer = 200 * time.Millisecond
+
+// askGate asks a gate within its limit. One that does not heed it is left behind.
+func askGate(ctx context.Context, g Gate, q GateRequest) Verdict {
+	limit := GateLimit
+	if l, ok := g.(interface{ Limit() time.Duration }); ok {
+		limit = cmp.Or(l.Limit(), limit)
+	}
+	inner, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	said := make(chan Verdict, 1)
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				said <- Verdict{Answer: Unknown, Reason: fmt.Sprintf("the gate has failed: %v", p)}
+			}
+		}()
+		said <- g.Check(inner, q)
+	}()
+	var v Verdict
+	select {
+	case v = <-said:
+	case <-inner.Done():
+		select {
+		case v = <-said:
+		case <-time.After(lateAnswer):
+			v = Verdict{Answer: Unknown, Reason: fmt.Sprintf("the gate gave no answer within %s", limit)}
+			if ctx.Err() != nil {
+				v.Reason = "there was no time left for the gate's answer"
+			}
+		}
+	}
+	return v.by(g.Name())
+}
+
+// by is the verdict as one that a gate has given.
+func (v Verdict) by(gate string) Verdict {
+	v.Gate = gate
+	if !slices.Contains([]Answer{Pass, Fail, Wait, Unknown}, v.Answer) {
+		v.Answer, v.Reason = Unknown, "the gate has given no answer"
+	}
+	if v.Answer != Wait {
+		v.Until = time.Time{}
+	}
+	return v
+}
+
+// takeVerdicts puts what a gate has said into the drafts. Whoever goes past it does so
+// with a reason, aloud.
+func (w *planner) takeVerdicts(g Gate, says []Verdict) {
+	for i, v := range says {
+		if v.Gate == "" {
+			continue
+		}
+		if reason := w.req.Override[g.Name()]; reason != "" && v.Answer != Pass {
+			v.Answer, v.Override, v.Until = Pass, reason, time.Time{}
+		}
+		plan := w.drafts[i].plan
+		if v.Override != "" {
+			plan.Warnings = append(plan.Warnings, fmt.Sprintf("NOT met: %s: %s; overridden: %s", v.Gate, v.Text(), v.Override))
+		}
+		plan.Verdicts = append(plan.Verdicts, v)
+	}
+}
+
+// checkAge refuses a plan whose gates were asked so long ago that they might say
+// something else now.
+func (p *Promoter) checkAge(plan *Plan) error {
+	age := p.now().Sub(plan.judged)
+	if age <= gatesHold || plan.judged.IsZero() {
+		return nil
+	}
+	return failure("promote again", "the gates were asked %s ago, and may say something else now", age.Round(time.Second))
 }

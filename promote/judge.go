@@ -49,6 +49,9 @@ func (p *Promoter) Judge(ctx context.Context, req JudgeRequest) ([]Verdict, erro
 		asks = append(asks, VerifyRequest{Policy: req.Policy})
 	}
 	for _, g := range to.Gates {
+		if g.Promoted == nil {
+			continue // what it asks was so, or was not, when the promotion was made
+		}
 		asks = append(asks, VerifyRequest{Policy: g.Promoted.Policy, Promoted: g.Promoted.Environment})
 	}
 	for _, ask := range asks {

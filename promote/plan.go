@@ -37,7 +37,7 @@ func (p *Promoter) Plan(ctx context.Context, req Request) (*Plan, error) {
 	if req.Mode != "" {
 		w.plan.Mode = req.Mode
 	}
-	for _, step := range []func(context.Context) error{w.chooseServices, w.read, w.chooseImages, w.checkState, w.enter, w.resolve, w.verify, w.gates, w.edit, w.copies, w.writtenOver} {
+	for _, step := range []func(context.Context) error{w.chooseServices, w.read, w.chooseImages, w.checkState, w.enter, w.resolve, w.verify, w.copies, w.gates, w.edit, w.writtenOver} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}

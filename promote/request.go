@@ -47,6 +47,9 @@ type Request struct {
 	// Preview asks for a plan that is only shown: it may be made where nothing could
 	// be committed, such as on a detached HEAD.
 	Preview bool
+	// Override has gates let through what they do not let pass, by their names, each for
+	// a reason that is recorded. Only gates that say so can be overridden.
+	Override map[string]string
 	// NoDiff leaves ServicePlan.Diff empty, for a caller that does not show it.
 	NoDiff bool
 }
@@ -150,6 +153,12 @@ type Promoter struct {
 	Verifier Verifier
 	// Tags is nil where no registry may be asked: then Request.Newest is unknown.
 	Tags Tags
+	// Gates gives the gates of an environment in the order of the pipeline's file, without
+	// those that are promoted; more may follow them. Where it is nil, what the file asks
+	// for is unknown. See package promote/gate.
+	Gates func(to *pipeline.Environment) ([]Gate, error)
+	// Now, if not nil, is the clock that gates are asked by.
+	Now func() time.Time
 	// Rules says where the pipeline and the policies come from.
 	Rules Rules
 	// Progress, if not nil, is told how far a long step is. Calls do not overlap.
@@ -207,6 +216,8 @@ type Plan struct {
 
 	index string // State.Index that the plan was made on
 	skip  bool   // Request.SkipRefused
+	// judged is when the gates were asked.
+	judged time.Time
 }
 
 // ServicePlan is the part of a plan that concerns one service.

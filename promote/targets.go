@@ -74,6 +74,10 @@ func (p *Promoter) independent(targets []*pipeline.Environment, req Request) err
 	return nil
 }
 
+func (ps *Plans) preview() bool {
+	return slices.ContainsFunc(ps.requests, func(r Request) bool { return r.Preview })
+}
+
 // Refusal gives the error that ApplyAll would return, or nil: one plan that is refused
 // holds up all, unless those that are refused are to be skipped.
 func (ps *Plans) Refusal() *Refused {

@@ -1,6 +1,9 @@
 package promote
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // Answer is the outcome of a gate or of a whole plan.
 type Answer string
@@ -19,6 +22,8 @@ type Verdict struct {
 	Gate   string `json:"gate"`
 	Answer Answer `json:"answer"`
 	Reason string `json:"reason,omitempty"`
+	// Until is when a wait is expected to end; zero where nobody can tell.
+	Until time.Time `json:"until,omitzero"`
 	// Rule is who asked where a policy did, as in Verification.
 	Rule string `json:"rule,omitempty"`
 	// Override, if not empty, says why the answer is pass although the gate's

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	_ "time/tzdata" // freezes are in time zones, which not every system knows
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl"
 	"k8s.io/cli-runtime/pkg/genericiooptions"

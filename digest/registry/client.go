@@ -11,8 +11,8 @@ import (
 
 	"github.com/kubepromote/kubepromote/digest/registry/cache"
 	"github.com/kubepromote/kubepromote/digest/registry/credentials"
-	"github.com/kubepromote/kubepromote/digest/registry/internal/address"
 	"github.com/kubepromote/kubepromote/digest/registry/internal/flight"
+	"github.com/kubepromote/kubepromote/internal/address"
 	"github.com/kubepromote/kubepromote/internal/fault"
 )
 

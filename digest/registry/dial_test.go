@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kubepromote/kubepromote/digest/registry/internal/address"
+	"github.com/kubepromote/kubepromote/internal/address"
 )
 
 // What a name turned out to be is checked when it is connected to.

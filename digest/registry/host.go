@@ -18,8 +18,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 
 	"github.com/kubepromote/kubepromote/digest/internal/grammar"
-	"github.com/kubepromote/kubepromote/digest/registry/internal/address"
 	"github.com/kubepromote/kubepromote/digest/registry/internal/challenge"
+	"github.com/kubepromote/kubepromote/internal/address"
 	"github.com/kubepromote/kubepromote/internal/fault"
 )
 

@@ -19,7 +19,7 @@ import (
 	"time"
 
 	"github.com/kubepromote/kubepromote/digest/internal/content"
-	"github.com/kubepromote/kubepromote/digest/registry/internal/address"
+	"github.com/kubepromote/kubepromote/internal/address"
 	"github.com/kubepromote/kubepromote/internal/fault"
 )
 

@@ -15,7 +15,7 @@ import (
 type Kind string
 
 // The kinds. Text is a scalar of any type, for its text; a String must not be
-// taken for a number, true, false or null.
+// taken for a number, true, false or null. An Integer is a number without a fraction.
 const (
 	Any     Kind = ""
 	Mapping Kind = "mapping"
@@ -23,6 +23,8 @@ const (
 	Text    Kind = "text"
 	String  Kind = "string"
 	Boolean Kind = "boolean"
+	Number  Kind = "number"
+	Integer Kind = "integer"
 )
 
 // Shape is what a value must look like.
@@ -50,27 +52,38 @@ type Field struct {
 // ShapeOf gives the shape that the YAML form of a Go type has. Its fields are
 // named by the tag "yaml"; a yaml.Node is anything, a string any scalar. A struct
 // that decodes itself may be written as a text for short, a list that does as its one
-// item.
-func ShapeOf(t reflect.Type) *Shape {
+// item. A type may contain itself.
+func ShapeOf(t reflect.Type) *Shape { return shapeOf(t, make(map[reflect.Type]*Shape)) }
+
+// shapeOf knows the shapes of the structs that a type stands in.
+func shapeOf(t reflect.Type, known map[reflect.Type]*Shape) *Shape {
 	switch t.Kind() {
 	case reflect.Pointer:
-		return ShapeOf(t.Elem())
+		return shapeOf(t.Elem(), known)
 	case reflect.Struct:
 		if t == reflect.TypeFor[yaml.Node]() {
 			return &Shape{}
 		}
+		if known[t] != nil {
+			return known[t]
+		}
 		s := &Shape{Kind: Mapping, Short: reflect.PointerTo(t).Implements(reflect.TypeFor[yaml.Unmarshaler]())}
+		known[t] = s
 		for i := range t.NumField() {
 			name, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
-			s.Fields = append(s.Fields, Field{Name: name, Shape: ShapeOf(t.Field(i).Type)})
+			s.Fields = append(s.Fields, Field{Name: name, Shape: shapeOf(t.Field(i).Type, known)})
 		}
 		return s
 	case reflect.Slice:
-		return &Shape{Kind: List, Items: ShapeOf(t.Elem()), Short: reflect.PointerTo(t).Implements(reflect.TypeFor[yaml.Unmarshaler]())}
+		return &Shape{Kind: List, Items: shapeOf(t.Elem(), known), Short: reflect.PointerTo(t).Implements(reflect.TypeFor[yaml.Unmarshaler]())}
 	case reflect.Map:
-		return &Shape{Kind: Mapping, Items: ShapeOf(t.Elem())}
+		return &Shape{Kind: Mapping, Items: shapeOf(t.Elem(), known)}
 	case reflect.Bool:
 		return &Shape{Kind: Boolean}
+	case reflect.Int:
+		return &Shape{Kind: Integer}
+	case reflect.Float64:
+		return &Shape{Kind: Number}
 	}
 	return &Shape{Kind: Text}
 }
@@ -119,7 +132,7 @@ func (f *File) check(n *yaml.Node, s *Shape, path string) {
 		return
 	}
 	if !s.Kind.is(n) {
-		f.wrong(n, path, "is a "+KindOf(n)+", not a "+s.Kind.String(), "")
+		f.wrong(n, path, "is a "+KindOf(n)+", not "+s.Kind.String(), "")
 		return
 	}
 	switch n.Kind {
@@ -145,16 +158,22 @@ func (k Kind) is(n *yaml.Node) bool {
 		return true
 	case Text:
 		return n.Kind == yaml.ScalarNode
+	case Integer:
+		_, err := strconv.ParseInt(n.Value, 0, strconv.IntSize)
+		return n.ShortTag() == "!!int" && err == nil
 	}
 	return KindOf(n) == string(k)
 }
 
-// String is the kind as a message has it.
+// String is the kind as a message has it, with its article.
 func (k Kind) String() string {
-	if k == Text {
-		return "string"
+	switch k {
+	case Text:
+		return "a string"
+	case Integer:
+		return "a whole number"
 	}
-	return string(k)
+	return "a " + string(k)
 }
 
 // wrong notes a fault whose message names the path.

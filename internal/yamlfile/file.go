@@ -147,6 +147,16 @@ func (f *File) At(path, hint, format string, args ...any) {
 	f.add(f.places[place], Fault{Path: path, Msg: fmt.Sprintf(format, args...), Hint: hint})
 }
 
+// Place writes where the value with a path stands, as file:line:col; without a line
+// where the file that was checked does not have it.
+func (f *File) Place(path string) string {
+	n := f.places[path]
+	if n == nil {
+		return f.name
+	}
+	return fmt.Sprintf("%s:%d:%d", f.name, n.Line, n.Column)
+}
+
 // Faults gives what is wrong, in the order of the file and each once: what stands
 // behind an alias is seen several times. Beyond MaxFaults the last one is about
 // the number of those left out.

@@ -269,3 +269,28 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// count has numbers, and others of its own type.
+type count struct {
+	Whole  int      `yaml:"whole"`
+	Any    *float64 `yaml:"any"`
+	Others []count  `yaml:"others"`
+}
+
+func TestNumbers(t *testing.T) {
+	var c count
+	f := Parse("f.yaml", []byte("whole: 3\nany: 1e2\nothers: [{whole: 0x10, others: [{any: -1}]}]\n"), Options{})
+	if !f.Decode(0, &c) || c.Whole != 3 || *c.Any != 100 || c.Others[0].Whole != 16 || *c.Others[0].Others[0].Any != -1 {
+		t.Errorf("%+v: %v", c, lines(f))
+	}
+	if got := f.Place("others[0].others[0].any"); got != "f.yaml:3:39" || f.Place("no.where") != "f.yaml" {
+		t.Errorf("place %s", got)
+	}
+	f = Parse("f.yaml", []byte("whole: 1.5\nany: \"1\"\nothers: [{whole: 99999999999999999999}, {whole: \"3\"}, {others: [{whol: 1}]}]\n"), Options{})
+	want := []string{
+		"1:8: whole is a number, not a whole number", "2:6: any is a string, not a number", "3:18: others[0].whole is a number, not a whole number",
+		"3:49: others[1].whole is a string, not a whole number", `3:66: unknown field "others[2].others[0].whol"; did you mean whole?`}
+	if f.Decode(0, &c); !cmp.Equal(lines(f), want) {
+		t.Errorf("got %q, want %q", lines(f), want)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kubectl/copycmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/democmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/fncmd"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/gatescmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/historycmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/imagescmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/initcmd"
@@ -28,6 +29,7 @@ func subcommands(s *cli.Session) []*cobra.Command {
 	return []*cobra.Command{
 		promotecmd.NewRun(s),
 		promotecmd.NewPlan(s),
+		gatescmd.New(s),
 		attestcmd.New(s),
 		approvecmd.New(s),
 

@@ -66,7 +66,7 @@ var answers = []struct{ why, pattern string }{
 	{"a flag of the command that was typed, or its values", `-(?:k|f|o|-[a-z-]+)\b.*|- once, .*|one of the two|one of them at a time|an unset variable\?|name the file with the private key, .*`},
 	{"what to write at the place that the message names", `(?:- )?[\w.-]+: .*|write .*|list it in .*|(?:keep|remove) (?:one|the) .*|VerifyImages .*|change the value at the anchor.*|promote the values that the template is rendered with`},
 	{"what a path or a file has to be", `(?:give|it is|a public key begins) .*`},
-	{"what to set outside", `set COSIGN_PASSWORD.*`},
+	{"what to set outside", `set (?:COSIGN_PASSWORD|PROMOTE_\w+).*`},
 }
 
 func isAnswer(hint string) bool {

@@ -116,6 +116,7 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"requests": cmdRequests,
 	"damage":   cmdDamage,
 	"typed":    cmdTyped,
+	"server":   cmdServer,
 }
 
 // repo: make the working directory a Git repository and commit all of it.
@@ -297,7 +298,7 @@ func cmdRedact(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: redact stdout|stderr FILE")
 	}
 	text := ts.ReadFile(args[0])
-	for from, to := range map[string]string{ts.Getenv("WORK"): "$WORK", ts.Getenv("REGISTRY"): "$REGISTRY"} {
+	for from, to := range map[string]string{ts.Getenv("WORK"): "$WORK", ts.Getenv("REGISTRY"): "$REGISTRY", ts.Getenv("SERVER"): "$SERVER"} {
 		if from != "" {
 			text = strings.ReplaceAll(text, from, to)
 		}

@@ -39,12 +39,29 @@ const maxArgs = 16 << 10
 //
 // An error of visit ends the reading and is returned as it is.
 func (r *Repo) Commits(ctx context.Context, pathspecs []string, visit func(history.Commit) (bool, error)) error {
+	return r.commits(ctx, "HEAD", pathspecs, visit)
+}
+
+// LogOf reads the history that ends with a commit, in place of the head.
+func (r *Repo) LogOf(commit string) history.Log { return &logOf{r, commit} }
+
+type logOf struct {
+	*Repo
+	commit string
+}
+
+// Commits implements [history.Log].
+func (l *logOf) Commits(ctx context.Context, pathspecs []string, visit func(history.Commit) (bool, error)) error {
+	return l.commits(ctx, l.commit, pathspecs, visit)
+}
+
+func (r *Repo) commits(ctx context.Context, tip string, pathspecs []string, visit func(history.Commit) (bool, error)) error {
 	cut, err := r.cutOff()
 	if err != nil {
 		return err
 	}
 	visited, stopped := false, false
-	err = r.log(ctx, "--first-parent", []string{"HEAD"}, pathspecs, func(c history.Commit) (bool, error) {
+	err = r.log(ctx, "--first-parent", []string{tip}, pathspecs, func(c history.Commit) (bool, error) {
 		if cut[c.Hash] {
 			return true, nil
 		}
@@ -59,7 +76,7 @@ func (r *Repo) Commits(ctx context.Context, pathspecs []string, visit func(histo
 	case err != nil || stopped || len(cut) == 0:
 		return err
 	}
-	out, err := r.run(ctx, gitcmd.Call{Op: "git rev-list", Args: []string{"rev-list", "--first-parent", "--max-parents=0", "HEAD", "--"}, Reads: true, Env: []string{gitcmd.AsStored}})
+	out, err := r.run(ctx, gitcmd.Call{Op: "git rev-list", Args: []string{"rev-list", "--first-parent", "--max-parents=0", tip, "--"}, Reads: true, Env: []string{gitcmd.AsStored}})
 	if oldest := strings.TrimSpace(string(out)); err == nil && cut[oldest] {
 		return &history.Truncated{Commit: oldest}
 	}

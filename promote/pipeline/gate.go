@@ -1,16 +1,107 @@
 package pipeline
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
+	"regexp"
 	"slices"
+	"strings"
+	"time"
 
+	"github.com/kubepromote/kubepromote/internal/expression"
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/internal/yamlfile"
+	"github.com/kubepromote/kubepromote/promote/internal/condition"
+	"github.com/kubepromote/kubepromote/promote/internal/location"
 )
 
-// Gate is one condition on what comes to an environment. Just one field is set.
+// Gate is one condition on what comes to an environment. Just one field is set of those
+// that say what it asks; the others say how it is asked.
 type Gate struct {
 	// Promoted demands a signed record of an earlier promotion.
 	Promoted *PromotedGate `yaml:"promoted" json:"promoted,omitempty"`
+	// Freeze demands that it is no time at which nothing may change.
+	Freeze *FreezeGate `yaml:"freeze" json:"freeze,omitempty"`
+	// Soak demands that the images have been in another environment for some time.
+	Soak *SoakGate `yaml:"soak" json:"soak,omitempty"`
+	// HTTP demands an answer of a server.
+	HTTP *HTTPGate `yaml:"http" json:"http,omitempty"`
+	// Metric demands a value of a metric.
+	Metric *MetricGate `yaml:"metric" json:"metric,omitempty"`
+	// Exec demands that a command ends well.
+	Exec *ExecGate `yaml:"exec" json:"exec,omitempty"`
+	// Manual demands that a person says yes.
+	Manual *ManualGate `yaml:"manual" json:"manual,omitempty"`
+	// AnyOf demands that one of several gates passes.
+	AnyOf []Gate `yaml:"anyOf" json:"anyOf,omitempty"`
+
+	// Name is what verdicts call the gate; by default what it asks: soak.
+	Name string `yaml:"name" json:"name,omitempty"`
+	// When, if not empty, is an expression in CEL over service, environment, from,
+	// images and labels: where it is false the gate is not asked.
+	When string `yaml:"when" json:"when,omitempty"`
+	// WarnOnly has the gate stop nothing. What it says is a warning.
+	WarnOnly bool `yaml:"warnOnly" json:"warnOnly,omitempty"`
+	// Overridable lets whoever promotes go past the gate with a reason, which is
+	// recorded.
+	Overridable bool `yaml:"overridable" json:"overridable,omitempty"`
+	// Timeout is how long the gate may take to be asked; by default DefaultTimeout.
+	Timeout Duration `yaml:"timeout" json:"timeout,omitempty"`
+}
+
+// DefaultTimeout is how long a gate may take to be asked, MaxTimeout how long it may be
+// given.
+const (
+	DefaultTimeout = 30 * time.Second
+	MaxTimeout     = 10 * time.Minute
+)
+
+// Duration is a time as Go has it: 90s, 10m, 64h. That of a pipeline that was parsed is
+// positive, or "" where there is none.
+type Duration string
+
+// Time is the duration; 0 where there is none.
+func (d Duration) Time() time.Duration {
+	t, _ := time.ParseDuration(string(d))
+	return t
+}
+
+// check finds a duration that is none, or beyond a limit.
+func (d Duration) check(f *yamlfile.File, at, example string, most time.Duration) {
+	t, err := time.ParseDuration(string(d))
+	switch name := at[strings.LastIndexByte(at, '.')+1:]; {
+	case d == "":
+	case err != nil || t <= 0:
+		f.At(at, name+": "+example, "%s is %q, and must be a time such as 90s, 10m or 64h", name, d)
+	case t > most:
+		f.At(at, name+": "+example, "%s is %s, and at most %s is possible", name, d, most)
+	}
+}
+
+// Title is what verdicts call the gate: its name, or what it asks.
+func (g Gate) Title() string {
+	if kinds := g.kinds(); g.Name == "" && len(kinds) > 0 {
+		return kinds[0]
+	}
+	return g.Name
+}
+
+// kinds are the fields that say what the gate asks.
+func (g Gate) kinds() []string {
+	var kinds []string
+	for _, k := range []struct {
+		name string
+		set  bool
+	}{
+		{"promoted", g.Promoted != nil}, {"freeze", g.Freeze != nil}, {"soak", g.Soak != nil}, {"http", g.HTTP != nil},
+		{"metric", g.Metric != nil}, {"exec", g.Exec != nil}, {"manual", g.Manual != nil}, {"anyOf", g.AnyOf != nil},
+	} {
+		if k.set {
+			kinds = append(kinds, k.name)
+		}
+	}
+	return kinds
 }
 
 // PromotedGate lets those digests pass for which somebody whom the policy names
@@ -25,21 +116,139 @@ type PromotedGate struct {
 	Policy string `yaml:"policy" json:"policy"`
 }
 
-func (g Gate) check(f *yamlfile.File, path, environment string, names []string) {
-	if g.Promoted == nil {
-		f.At(path, "promoted: {environment: staging, policy: policies/promotions.yaml}", "the gate says nothing")
+// ManualGate lets pass what a person who is shown the plan says yes to, on a terminal.
+type ManualGate struct {
+	// Question, if not empty, is what is asked.
+	Question string `yaml:"question" json:"question,omitempty"`
+}
+
+// gateCheck is what gates of one environment are checked with.
+type gateCheck struct {
+	*yamlfile.File
+	environment string
+	names       []string // of all environments
+}
+
+// reserved are the names of verdicts that no gate of a pipeline gives.
+var reserved = []string{"plan", "pin", "resolve", "verify", "promoted", "source"}
+
+// gates checks all gates of an environment. Verdicts and overrides name gates, so no two
+// have one name.
+func (c gateCheck) gates(path string, gates []Gate) {
+	seen := make(map[string]bool)
+	for i, g := range gates {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		c.gate(at, g)
+		title := g.Title()
+		if title != "" && seen[title] && g.Promoted == nil {
+			c.At(at, "name: "+title+"-2", "two gates are called %q", title)
+		}
+		seen[title] = true
+	}
+}
+
+func (c gateCheck) gate(at string, g Gate) {
+	switch kinds := g.kinds(); {
+	case len(kinds) == 0:
+		c.At(at, "soak: {for: 10m}", "the gate says nothing")
+		return
+	case len(kinds) > 1:
+		c.At(at, "write a gate for each", "the gate is %s", strings.Join(kinds, " and "))
 		return
 	}
-	p := g.Promoted
 	switch {
-	case p.Environment == "":
-		f.At(path+".promoted", "environment: staging", "the gate names no environment")
-	case !slices.Contains(names, p.Environment):
-		f.At(path+".promoted.environment", spelling.Hint(p.Environment, names), "environment %q is not listed", p.Environment)
-	case p.Environment == environment:
-		f.At(path+".promoted.environment", "", "environment %q waits for a promotion to itself", environment)
+	case g.Name != "" && !location.IsName(g.Name):
+		c.At(at+".name", "letters, digits, '.', '_' and '-'", "gate name %q is malformed", g.Name)
+	case slices.Contains(reserved, g.Name):
+		c.At(at+".name", "", "%q is the name of what is asked without a gate", g.Name)
 	}
+	if g.When != "" {
+		_, err := condition.When(g.When)
+		c.expression(at+".when", "when", err)
+	}
+	g.Timeout.check(c.File, at+".timeout", "30s", MaxTimeout)
+	switch {
+	case g.Promoted != nil:
+		c.promoted(at, g)
+	case g.Freeze != nil:
+		g.Freeze.check(c, at+".freeze")
+	case g.Soak != nil:
+		g.Soak.check(c, at+".soak")
+	case g.HTTP != nil:
+		g.HTTP.check(c, at+".http")
+	case g.Metric != nil:
+		g.Metric.check(c, at+".metric")
+	case g.Exec != nil:
+		g.Exec.check(c, at+".exec")
+	case g.AnyOf != nil:
+		c.anyOf(at, g)
+	}
+}
+
+// anyOf checks the gates of which one must pass. How the one is asked that they are
+// together is said of that one alone.
+func (c gateCheck) anyOf(at string, g Gate) {
+	if len(g.AnyOf) < 2 {
+		c.At(at+".anyOf", "anyOf: [{soak: {for: 24h}}, {manual: {}}]", "anyOf has %d gates, of which one must pass", len(g.AnyOf))
+	}
+	for i, one := range g.AnyOf {
+		below := fmt.Sprintf("%s.anyOf[%d]", at, i)
+		switch {
+		case one.Promoted != nil:
+			c.At(below, "", "promoted stands alone, not under anyOf")
+		case one.AnyOf != nil:
+			c.At(below, "list its gates here", "anyOf stands in anyOf")
+		case one.WarnOnly || one.Overridable:
+			c.At(below, "write it beside anyOf", "warnOnly and overridable are said of all of anyOf")
+		default:
+			c.gate(below, one)
+		}
+	}
+}
+
+func (c gateCheck) promoted(at string, g Gate) {
+	if g.Name != "" || g.When != "" || g.WarnOnly || g.Overridable || g.Timeout != "" {
+		c.At(at, "", "promoted has neither name, when, warnOnly, overridable nor timeout")
+	}
+	p := g.Promoted
+	c.otherEnvironment(at+".promoted", p.Environment, true)
 	if p.Policy == "" {
-		f.At(path+".promoted", "policy: policies/promotions.yaml", "the gate names no policy")
+		c.At(at+".promoted", "policy: policies/promotions.yaml", "the gate names no policy")
+	}
+}
+
+// otherEnvironment checks the environment that a gate looks at.
+func (c gateCheck) otherEnvironment(at, name string, required bool) {
+	switch {
+	case name == "" && required:
+		c.At(at, "environment: staging", "the gate names no environment")
+	case name == "":
+	case !slices.Contains(c.names, name):
+		c.At(at+".environment", spelling.Hint(name, c.names), "environment %q is not listed", name)
+	case name == c.environment:
+		c.At(at+".environment", "", "environment %q waits for a promotion to itself", name)
+	}
+}
+
+// expression notes what is wrong with an expression.
+func (c gateCheck) expression(at, what string, err error) {
+	if e, ok := errors.AsType[*expression.Error](err); ok {
+		c.At(at, cmp.Or(e.Hint, what+": a condition in CEL"), "%s: %v", what, e)
+	}
+}
+
+// Variable is where a secret comes from: the environment of whoever promotes.
+type Variable struct {
+	// Env is the name of the variable. It begins with PROMOTE_, so that a pipeline file
+	// cannot have what was not meant for it.
+	Env string `yaml:"env" json:"env"`
+}
+
+var variableName = regexp.MustCompile(`^PROMOTE_[A-Z0-9_]+$`)
+
+// variable finds a variable that gates may not have.
+func (c gateCheck) variable(at, name string) {
+	if !variableName.MatchString(name) {
+		c.At(at, "PROMOTE_TOKEN", "variable %q does not begin with PROMOTE_, as those do that gates may have", name)
 	}
 }

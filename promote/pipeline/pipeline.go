@@ -268,9 +268,7 @@ func (e *Environment) check(file *yamlfile.File, path string, from map[string][]
 		}
 	}
 	e.checkDeliver(file, path)
-	for i, g := range e.Gates {
-		g.check(file, fmt.Sprintf("%s.gates[%d]", path, i), e.Name, names)
-	}
+	gateCheck{file, e.Name, names}.gates(path+".gates", e.Gates)
 	switch {
 	case e.Admit == nil:
 	case len(e.From) > 0:

@@ -95,6 +95,7 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	defer repo.Close()
 	bar := s.NewProgress()
 	p.Progress = bar.Show
+	p.Gates = nil // they are asked when it is promoted
 	plan, err := p.Plan(ctx, o.request)
 	bar.Clear()
 	if err == nil {

@@ -71,6 +71,18 @@ func (s *Session) promotion(with map[string]string) *typed {
 	return t
 }
 
+// itself is a promotion that is carried out, where a plan or its gates were asked for.
+func (s *Session) itself(with map[string]string) *typed {
+	t := s.promotion(with)
+	for _, flag := range []string{"dry-run", "output", "template", "at", "wait", "verbose"} {
+		t.set(flag)
+	}
+	if t.command != "kubectl promote run" {
+		t.command = "kubectl promote"
+	}
+	return t
+}
+
 // commandLine words advice; "" for what is not known here.
 func (s *Session) commandLine(do promote.Action, with map[string]string) string {
 	switch do {
@@ -98,6 +110,13 @@ func (s *Session) commandLine(do promote.Action, with map[string]string) string 
 		return s.promotion(with).set("commit", "").String()
 	case promote.DoAllowTime:
 		return s.promotion(with).set("timeout", cmp.Or(2*s.timeout, time.Minute).String()).String()
+	case promote.DoConfirm:
+		return s.itself(with).String()
+	case promote.DoAwait:
+		return s.itself(with).set("wait", "").String()
+	case promote.DoOverride:
+		t := s.itself(with)
+		return t.add("override", with["gate"]).set("reason", "TEXT").String()
 	case promote.DoCopy:
 		return "kubectl promote copy " + Quote(with["source"]) + " " + Quote(with["target"])
 	case promote.DoStatus:

@@ -47,6 +47,8 @@ type Session struct {
 	registries registryOptions
 	policies   sync.Map // whose warnings have been shown
 	rules      rules
+	confirming sync.Mutex
+	confirmed  map[string]string // by service and environment, see isConfirmed
 	cancel     context.CancelFunc
 }
 
@@ -141,6 +143,7 @@ func (s *Session) Open(ctx context.Context) (*promote.Promoter, *git.Repo, error
 	if err != nil {
 		return nil, nil, errors.Join(err, repo.Close())
 	}
+	s.reachGates(p, repo, repo)
 	return p, repo, nil
 }
 

@@ -66,6 +66,12 @@ func (t *typed) set(flag string, values ...string) *typed {
 	return t
 }
 
+// add gives a flag that can be repeated one more value.
+func (t *typed) add(flag, value string) *typed {
+	t.flags = append(t.flags, typedFlag{flag, "--" + flag + " " + Quote(value)})
+	return t
+}
+
 // has tells whether a flag was given.
 func (t *typed) has(flag string) bool {
 	return slices.ContainsFunc(t.flags, func(f typedFlag) bool { return f.name == flag })

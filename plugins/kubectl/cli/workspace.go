@@ -111,10 +111,14 @@ func (s *Session) openURL(ctx context.Context) (*Workspace, error) {
 // promoterOf makes a promoter for the workspace's branch.
 func (s *Session) promoterOf(ctx context.Context, w *Workspace) error {
 	w.Promoter = &promote.Promoter{Repo: w.Branch, Progress: s.NewProgress().Show}
-	if err := s.readRulesOf(ctx, w.Promoter, w.Branch); err != nil || s.Offline {
-		return err
+	err := s.readRulesOf(ctx, w.Promoter, w.Branch)
+	if err == nil && !s.Offline {
+		err = s.reachRegistries(w.Promoter)
 	}
-	return s.reachRegistries(w.Promoter)
+	if err == nil && w.Repo != nil {
+		s.reachGates(w.Promoter, w.Repo, w.Repo.LogOf(w.Branch.Tip()))
+	}
+	return err
 }
 
 // Again has the workspace's branch looked for anew, with its rules.
@@ -126,4 +130,18 @@ func (s *Session) Again(ctx context.Context, w *Workspace) error {
 		return err
 	}
 	return s.promoterOf(ctx, w)
+}
+
+// AwaitIn is Await with the workspace's branch looked for anew each time.
+func (s *Session) AwaitIn(ctx context.Context, clock Clock, w *Workspace, plan func(context.Context) (*promote.Plans, error)) (*promote.Plans, error) {
+	first := true
+	return s.Await(ctx, clock, func(ctx context.Context) (*promote.Plans, error) {
+		if !first {
+			if err := s.Again(ctx, w); err != nil {
+				return nil, err
+			}
+		}
+		first = false
+		return plan(ctx)
+	})
 }

@@ -2,6 +2,7 @@ package promotecmd
 
 import (
 	"context"
+	"time"
 
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
@@ -21,6 +22,7 @@ type delivery struct {
 func (o *options) addDelivery(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.BoolVar(&o.dryRun, "dry-run", false, "show the plan and change nothing")
+	f.BoolVar(&o.wait, "wait", false, "ask gates that wait again until they pass, as long as --timeout says")
 	f.StringVar(&o.attest.Key, "attest-key", "", "private key file: sign what was committed, as kubectl promote attest does")
 	f.BoolVar(&o.how.commit, "commit", false, "commit the edits, with the promotion's record; --commit=false where the pipeline says otherwise")
 	f.BoolVar(&o.how.push, "push", false, "push a commit to the branch that others have, made on what it is now; whatever is checked out is left alone")
@@ -67,7 +69,7 @@ func (o *options) adaptMode(cmd *cobra.Command, w *cli.Workspace) error {
 	if o.request.Mode != "" {
 		return &cli.UsageError{Msg: "a repository known by its URL has no working tree for mode " + string(o.request.Mode), Hint: "--push, or --pr", Command: cmd.CommandPath()}
 	}
-	targets, err := w.Pipeline.Targets(o.to)
+	targets, err := w.Pipeline.Targets(o.request.Targets)
 	if err != nil {
 		return nil // which planning says
 	}
@@ -83,8 +85,6 @@ func (o *options) adaptMode(cmd *cobra.Command, w *cli.Workspace) error {
 // others were faster. A promotion that has passed the point where it can be stopped
 // without a trace is finished, not interrupted.
 func (o *options) deliver(cmd *cobra.Command, w *cli.Workspace) (*promote.Plans, []*promote.Applied, error) {
-	bar := o.session.NewProgress()
-	defer bar.Clear()
 	first := true
 	open := func(ctx context.Context) (*promote.Promoter, error) {
 		if !first {
@@ -93,17 +93,61 @@ func (o *options) deliver(cmd *cobra.Command, w *cli.Workspace) (*promote.Plans,
 			}
 		}
 		first = false
-		w.Progress = bar.Show
 		return w.Promoter, nil
 	}
-	plans, applied, err := promote.Deliver(cmd.Context(), open, o.request, o.to, promote.Retry{
-		Ready: func(plan *promote.Plan) error { bar.Clear(); return o.ready(cmd, w, plan) },
+	plan := func(ctx context.Context, _ *promote.Promoter) (*promote.Plans, error) { return o.plan(ctx, w) }
+	plans, applied, err := promote.Deliver(cmd.Context(), open, plan, promote.Retry{
+		Ready: func(plan *promote.Plan) error { return o.ready(cmd, w, plan) },
 		Says:  func(n int, err error) { o.session.Note("attempt %d: %v", n, err) },
 	})
 	if err != nil && plans != nil && !o.dryRun && cmd.Context().Err() != nil {
 		return plans, applied, &promote.Error{Msg: "interrupted; running the same command again is safe", Err: err}
 	}
 	return plans, applied, err
+}
+
+// plan makes the plans: of another moment where --at says so, and as often as --wait asks
+// for. Those that wait for a person alone are shown, and made again once somebody has said
+// yes.
+func (o *options) plan(ctx context.Context, w *cli.Workspace) (*promote.Plans, error) {
+	plans, err := o.await(ctx, w)
+	if err != nil || o.dryRun || !o.session.Terminal() || !cli.NeedsConfirmation(plans) {
+		return plans, err
+	}
+	shown := *o
+	shown.dryRun = true
+	none := make([]*promote.Applied, len(plans.All))
+	for n := range none {
+		o.session.PrintWarnings(plans.All[n])
+		none[n] = &promote.Applied{}
+	}
+	if err := shown.printPlans(o.session.ErrOut, plans, none); err != nil {
+		return nil, err
+	}
+	if yes, err := o.session.Confirm(ctx, plans); err != nil || !yes {
+		return plans, err
+	}
+	return o.await(ctx, w)
+}
+
+func (o *options) await(ctx context.Context, w *cli.Workspace) (*promote.Plans, error) {
+	bar := o.session.NewProgress()
+	ask := func(ctx context.Context) (*promote.Plans, error) {
+		defer bar.Clear()
+		w.Progress = bar.Show
+		if o.at != "" {
+			at, err := cli.ParseMoment(o.at, o.clock.Now())
+			if err != nil {
+				return nil, err
+			}
+			w.Now = func() time.Time { return at }
+		}
+		return w.PlanAll(ctx, o.request.Request, o.request.Targets...)
+	}
+	if !o.wait {
+		return ask(ctx)
+	}
+	return o.session.AwaitIn(ctx, o.clock, w, ask)
 }
 
 // follow brings the branch at hand to what was pushed, where it stood there before.

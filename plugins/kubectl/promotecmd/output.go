@@ -3,6 +3,7 @@ package promotecmd
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
@@ -38,13 +39,13 @@ func (o *options) objects(plan *promote.Plan, applied *promote.Applied) []cli.Ob
 }
 
 // printPlans prints the plans one after the other.
-func (o *options) printPlans(plans *promote.Plans, applied []*promote.Applied) error {
+func (o *options) printPlans(w io.Writer, plans *promote.Plans, applied []*promote.Applied) error {
 	held := plans.Refusal() != nil
 	for n, a := range applied {
 		if n > 0 {
-			fmt.Fprintln(o.session.Out)
+			fmt.Fprintln(w)
 		}
-		if err := o.printPlan(plans.All[n], a, held); err != nil {
+		if err := o.printPlan(w, plans.All[n], a, held); err != nil {
 			return err
 		}
 	}
@@ -53,7 +54,7 @@ func (o *options) printPlans(plans *promote.Plans, applied []*promote.Applied) e
 
 // printPlan prints a table of the images and, for a dry run, the diff. held tells that
 // nothing is done, as something else is refused.
-func (o *options) printPlan(plan *promote.Plan, applied *promote.Applied, held bool) error {
+func (o *options) printPlan(w io.Writer, plan *promote.Plan, applied *promote.Applied, held bool) error {
 	rows := [][]string{{"SERVICE", "IMAGE", strings.ToUpper(plan.To), "BECOMES", "DIGEST", "RESULT"}}
 	if o.output.Wide() {
 		rows[0] = append(rows[0], "REPOSITORY", "FILE", "EVIDENCE")
@@ -75,7 +76,7 @@ func (o *options) printPlan(plan *promote.Plan, applied *promote.Applied, held b
 			rows = append(rows, row[:len(rows[0])])
 		}
 	}
-	if err := cli.Table(o.session.Out, rows); err != nil {
+	if err := cli.Table(w, rows); err != nil {
 		return err
 	}
 	for _, s := range plan.Services {
@@ -89,12 +90,12 @@ func (o *options) printPlan(plan *promote.Plan, applied *promote.Applied, held b
 		}
 		for _, f := range s.Files {
 			if o.dryRun && f.Diff != "" {
-				fmt.Fprint(cli.ForTerminal(o.session.Out), "\n"+f.Diff)
+				fmt.Fprint(cli.ForTerminal(w), "\n"+f.Diff)
 			}
 		}
 		for _, c := range s.Copies {
 			if o.dryRun && c.Changed {
-				fmt.Fprint(cli.ForTerminal(o.session.Out), "\n"+c.Diff)
+				fmt.Fprint(cli.ForTerminal(w), "\n"+c.Diff)
 			}
 		}
 	}
@@ -103,7 +104,7 @@ func (o *options) printPlan(plan *promote.Plan, applied *promote.Applied, held b
 		if plan.Remote != "" {
 			where = plan.Remote + "/" + where
 		}
-		fmt.Fprintf(o.session.Out, "\n[%s %.9s] %s\n", where, applied.Commit, plan.Subject())
+		fmt.Fprintf(w, "\n[%s %.9s] %s\n", where, applied.Commit, plan.Subject())
 		if applied.Attempts > 1 {
 			o.session.Note("others were faster %d times: the promotion was made anew on what they had pushed", applied.Attempts-1)
 		}
@@ -131,25 +132,4 @@ func (o *options) result(plan *promote.Plan, s *promote.ServicePlan, held bool) 
 	}
 	return map[pipeline.DeliverMode]string{pipeline.DeliverWorktree: "written", pipeline.DeliverCommit: "committed",
 		pipeline.DeliverPush: "pushed", pipeline.DeliverPullRequest: "proposed"}[plan.Mode]
-}
-
-// printRefusal says why nothing was done, a line for each verdict.
-func (o *options) printRefusal(plans *promote.Plans) {
-	words := map[promote.Answer]string{promote.Fail: "refused", promote.Wait: "waiting", promote.Unknown: "unknown"}
-	var facts []cli.Fact
-	for _, plan := range plans.All {
-		where := ""
-		if len(plans.All) > 1 {
-			where = " to " + plan.To
-		}
-		for _, sp := range plan.Services {
-			for _, v := range sp.Verdicts {
-				if word := words[v.Answer]; word != "" {
-					facts = append(facts, cli.Fact{Text: fmt.Sprintf("%s%s: %s: %s: %s", sp.Service, where, word, v.Gate, v.Text()),
-						Hint: o.session.WithAdvice(v.Hint, string(v.Advice.Do), v.Advice.With)})
-				}
-			}
-		}
-	}
-	o.session.PrintFacts(facts)
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/signing"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/cli-runtime/pkg/printers"
 )
 
@@ -19,14 +18,17 @@ import (
 type options struct {
 	session *cli.Session
 	output  *cli.Output
-	request promote.Request
-	to      []string // environments, or groups of them
+	request cli.Selection
+	clock   cli.Clock
 	dryRun  bool
 	// how is how the promotion is delivered, as far as flags say it.
 	how    delivery
+	wait   bool
+	at     string
 	attest signing.Options
-	// selector is a label selector as kubectl has it.
-	selector string
+	// override are the gates to go past, for a reason.
+	override []string
+	reason   string
 }
 
 const example = `  # show what promoting cart from staging to production would change
@@ -47,7 +49,7 @@ const example = `  # show what promoting cart from staging to production would c
 
 // New makes the promotion command, which is also the root.
 func New(s *cli.Session) *cobra.Command {
-	o := &options{session: s}
+	o := &options{session: s, clock: cli.SystemClock()}
 	cmd := &cobra.Command{
 		Use:     "promote SERVICE... --to ENVIRONMENT",
 		Short:   "Promote services to an environment",
@@ -69,29 +71,16 @@ func New(s *cli.Session) *cobra.Command {
 
 func (o *options) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringArrayVar(&o.to, "to", nil, "environment to promote to, or a group of them; can be repeated: all are planned before the first is promoted")
-	cli.Must(cmd.RegisterFlagCompletionFunc("to", o.session.CompleteTargets))
-	o.session.EnvironmentVar(cmd, &o.request.From, "from", "environment to promote from (default: the one the pipeline names)")
-	f.BoolVar(&o.request.All, "all", false, "all services that have an overlay in both environments")
-	f.StringVarP(&o.selector, "selector", "l", "", "services with these labels in the pipeline file, for example team=money")
-	f.StringArrayVar(&o.request.Except, "except", nil, "not this service; a name or a glob, can be repeated")
+	o.session.AddSelection(cmd, &o.request)
 	f.BoolVar(&o.request.SkipRefused, "skip-refused", false, "promote the other services where some are refused, wait or are unknown; the exit status tells")
-	f.StringArrayVar(&o.request.Images, "image", nil, "only this image, by the name of its entry; can be repeated")
-	f.StringVar(&o.request.Version, "version", "", "TAG[@DIGEST] that comes into the first environment, for all services asked for")
-	f.BoolVar(&o.request.Newest, "newest", false, "the newest tag comes into the first environment, by the rule that the pipeline has for it (admit)")
-	f.BoolVar(&o.request.AllowDowngrade, "allow-downgrade", false, "with --newest, also one that is older than what is there")
 	f.BoolVar(&o.request.AddMissing, "add-missing", false, "add entries that the target lacks, with the source's registry")
-	f.BoolVar(&o.session.Offline, "offline", false, "ask no registry: promote recorded digests only, and verify nothing")
-	cli.Must(cmd.RegisterFlagCompletionFunc("image", o.session.CompleteImages))
-	cli.Must(cmd.RegisterFlagCompletionFunc("except", o.session.CompleteServices))
-	cli.Must(cmd.RegisterFlagCompletionFunc("selector", cobra.NoFileCompletions))
-	cli.Must(cmd.RegisterFlagCompletionFunc("version", cobra.NoFileCompletions))
+	f.StringArrayVar(&o.override, "override", nil, "go past this gate, where the pipeline says that it is overridable; can be repeated")
+	f.StringVar(&o.reason, "reason", "", "why gates are overridden; it is recorded")
+	cli.Must(cmd.RegisterFlagCompletionFunc("override", cobra.NoFileCompletions))
+	cli.Must(cmd.RegisterFlagCompletionFunc("reason", cobra.NoFileCompletions))
 	for _, way := range []string{"version", "newest"} {
-		cmd.MarkFlagsMutuallyExclusive(way, "from")
 		cmd.MarkFlagsMutuallyExclusive(way, "add-missing")
 	}
-	cmd.MarkFlagsMutuallyExclusive("version", "newest")
-	cmd.MarkFlagsMutuallyExclusive("version", "allow-downgrade")
 }
 
 // NewRun is the root's promotion for services whose names are commands.
@@ -107,7 +96,7 @@ func NewRun(s *cli.Session) *cobra.Command {
 
 // NewPlan makes kubectl promote plan: the promotion that is always a dry run.
 func NewPlan(s *cli.Session) *cobra.Command {
-	o := &options{session: s, dryRun: true}
+	o := &options{session: s, clock: cli.SystemClock(), dryRun: true}
 	cmd := &cobra.Command{
 		Use:     "plan SERVICE... --to ENVIRONMENT",
 		Short:   "Show what a promotion would change, and whether it may",
@@ -122,6 +111,7 @@ func NewPlan(s *cli.Session) *cobra.Command {
 	o.output = cli.AddOutput(cmd)
 	o.addFlags(cmd)
 	o.addMode(cmd)
+	cli.AtVar(cmd, &o.at)
 	return cmd
 }
 
@@ -131,7 +121,7 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	if err != nil {
 		return err
 	}
-	w, err := o.session.OpenFor(cmd.Context(), o.to, o.request.Mode)
+	w, err := o.session.OpenFor(cmd.Context(), o.request.Targets, o.request.Mode)
 	if err != nil {
 		return err
 	}
@@ -160,7 +150,7 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	if failed != nil {
 		return failed
 	}
-	return o.refusal(plans)
+	return o.session.Refusal(plans)
 }
 
 // check makes the request of what the command line says, and gives the printer,
@@ -170,36 +160,27 @@ func (o *options) check(cmd *cobra.Command, services []string) (printers.Resourc
 	if err != nil {
 		return nil, err
 	}
-	if len(o.to) == 0 {
+	if len(o.request.Targets) == 0 {
 		return nil, o.noTarget(cmd, services)
 	}
-	if o.request.AllowDowngrade && !o.request.Newest {
-		return nil, &cli.UsageError{Msg: "--allow-downgrade stands without --newest", Command: cmd.CommandPath()}
+	if err := o.request.Choose(cmd, services); err != nil {
+		return nil, err
 	}
-	if o.selector != "" {
-		selector, err := labels.Parse(o.selector)
-		if err != nil {
-			return nil, &cli.UsageError{Msg: "-l " + o.selector + ": " + err.Error(), Hint: "-l team=money, or -l 'team in (money, web)'", Command: cmd.CommandPath()}
+	switch command := cmd.CommandPath(); {
+	case len(o.override) > 0 && o.reason == "":
+		return nil, &cli.UsageError{Msg: "--override stands without --reason", Hint: "--override " + o.override[0] + " --reason TEXT", Command: command}
+	case len(o.override) == 0 && o.reason != "":
+		return nil, &cli.UsageError{Msg: "--reason stands without --override", Hint: "--override GATE --reason " + cli.Quote(o.reason), Command: command}
+	case len(o.override) > 0:
+		o.request.Override = make(map[string]string)
+		for _, gate := range o.override {
+			o.request.Override[gate] = o.reason
 		}
-		o.request.Select = func(has map[string]string) bool { return selector.Matches(labels.Set(has)) }
 	}
-	o.request.Services = bareNames(services)
 	o.request.Policy = o.session.VerifyPolicy
-	o.request.NoDiff = printer == nil && !o.dryRun
+	o.request.NoDiff = printer == nil && !o.dryRun && !o.session.Terminal() // where it may be shown to be confirmed
 	o.request.Preview = o.dryRun
 	return printer, o.chooseMode(cmd)
-}
-
-// bareNames takes back names as -o name prints them, and service/NAME.
-func bareNames(services []string) []string {
-	var out []string
-	for _, s := range services {
-		if kind, name, ok := strings.Cut(s, "/"); ok && (kind == "service" || strings.HasSuffix(kind, ".kubepromote.dev")) {
-			s = name
-		}
-		out = append(out, s)
-	}
-	return out
 }
 
 // report prints the plans and what became of them: all, or those that were carried out
@@ -218,24 +199,10 @@ func (o *options) report(printer printers.ResourcePrinter, plans *promote.Plans,
 	if printer != nil {
 		err = cli.PrintList(o.session.Out, printer, "Promotion", objects)
 	} else {
-		err = o.printPlans(plans, applied)
+		err = o.printPlans(o.session.Out, plans, applied)
 	}
 	if err != nil && commits != "" {
 		return &promote.Error{Msg: "the promotion is committed as " + commits + ", but what it did could not be printed", Err: err}
 	}
 	return err
-}
-
-// refusal says why nothing was done, where that is so, and gives the exit status: the
-// worst of all environments.
-func (o *options) refusal(plans *promote.Plans) error {
-	refused := plans.Refused()
-	if refused == nil {
-		return nil
-	}
-	o.printRefusal(plans)
-	if plans.Failed() != nil && refused.Answer != promote.Fail {
-		return cli.Silent(cli.ExitFailed)
-	}
-	return cli.Silent(cli.AnswerStatus(refused.Answer))
 }

@@ -1,0 +1,143 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/gate"
+	"github.com/kubepromote/kubepromote/promote/git"
+	"github.com/kubepromote/kubepromote/promote/history"
+	"golang.org/x/term"
+)
+
+// reachGates lets a promoter ask the gates of its pipeline.
+func (s *Session) reachGates(p *promote.Promoter, repo *git.Repo, log history.Log) {
+	d := gate.Deps{Tree: s.rules.tree, Root: repo.Root(), Confirmed: s.isConfirmed}
+	d.AllowExec = func(ctx context.Context) bool {
+		cmd := exec.CommandContext(ctx, "git", "-C", repo.Root(), "config", "--type=bool", "--get", gate.AllowExecKey)
+		out, err := cmd.Output()
+		return err == nil && strings.TrimSpace(string(out)) == "true"
+	}
+	d.History = gate.NewHistory(func(ctx context.Context, services []string, environment string, visit func(history.Change) bool) error {
+		return history.Read(ctx, p.Pipeline, p.Repo, log, history.Request{Services: services, Environment: environment}, visit)
+	})
+	if !s.Offline {
+		d.Client = gate.NewClient()
+	}
+	p.Gates = gate.Of(d)
+}
+
+// isConfirmed tells whether a person has said yes to the images of a service, as they were shown.
+func (s *Session) isConfirmed(q promote.GateRequest) bool {
+	s.confirming.Lock()
+	defer s.confirming.Unlock()
+	images, ok := s.confirmed[q.Service+"\n"+q.To]
+	return ok && images == refs(q.Images)
+}
+
+// refs are the images that would change, as they would be.
+func refs(images []promote.ImagePlan) string {
+	var out []string
+	for _, i := range images {
+		if i.New != i.Old {
+			out = append(out, i.File+" "+i.Name+" "+i.New.Ref(i.Repository))
+		}
+	}
+	return strings.Join(out, "\n")
+}
+
+// NeedsConfirmation tells whether plans wait for nothing but a person's yes.
+func NeedsConfirmation(plans *promote.Plans) bool {
+	refused := plans.Refused()
+	if refused == nil || refused.Answer != promote.Wait {
+		return false
+	}
+	for _, v := range refused.Verdicts {
+		if v.Advice.Do != promote.DoConfirm {
+			return false
+		}
+	}
+	return true
+}
+
+// Terminal tells whether somebody can be asked.
+func (s *Session) Terminal() bool {
+	in, ok := s.In.(*os.File)
+	return ok && term.IsTerminal(int(in.Fd()))
+}
+
+// Confirm asks whether plans, which have been shown, are to be carried out. A yes is good
+// for exactly the images of these plans.
+func (s *Session) Confirm(ctx context.Context, plans *promote.Plans) (bool, error) {
+	var questions []string
+	for _, v := range plans.Refused().Verdicts {
+		questions = append(questions, v.Reason)
+	}
+	for _, q := range questions {
+		fmt.Fprintln(s.ErrOut, Clean(q))
+	}
+	fmt.Fprint(s.ErrOut, "yes or no: ")
+	var line string
+	err := error(nil)
+	if stopped := wait(ctx, func() { line, err = bufio.NewReader(io.LimitReader(s.In, 1<<10)).ReadString('\n') }); stopped != nil {
+		return false, stopped
+	}
+	if err != nil && line == "" {
+		return false, nil //nolint:nilerr // the terminal's end is no yes
+	}
+	if answer := strings.ToLower(strings.TrimSpace(line)); answer != "yes" && answer != "y" {
+		return false, nil
+	}
+	s.confirming.Lock()
+	defer s.confirming.Unlock()
+	if s.confirmed == nil {
+		s.confirmed = make(map[string]string)
+	}
+	for _, plan := range plans.All {
+		for _, sp := range plan.Services {
+			s.confirmed[sp.Service+"\n"+plan.To] = refs(sp.Images)
+		}
+	}
+	return true, nil
+}
+
+// PrintRefusal says why nothing was done, a line for each verdict.
+func (s *Session) PrintRefusal(plans *promote.Plans) {
+	words := map[promote.Answer]string{promote.Fail: "refused", promote.Wait: "waiting", promote.Unknown: "unknown"}
+	var facts []Fact
+	for _, plan := range plans.All {
+		where := ""
+		if len(plans.All) > 1 {
+			where = " to " + plan.To
+		}
+		for _, sp := range plan.Services {
+			for _, v := range sp.Verdicts {
+				if word := words[v.Answer]; word != "" {
+					facts = append(facts, Fact{Text: fmt.Sprintf("%s%s: %s: %s: %s", sp.Service, where, word, v.Gate, v.Text()),
+						Hint: s.WithAdvice(v.Hint, string(v.Advice.Do), v.Advice.With)})
+				}
+			}
+		}
+	}
+	s.PrintFacts(facts)
+}
+
+// Refusal says why nothing was done, where that is so, and gives the exit status: the
+// worst of all environments.
+func (s *Session) Refusal(plans *promote.Plans) error {
+	refused := plans.Refused()
+	if refused == nil {
+		return nil
+	}
+	s.PrintRefusal(plans)
+	if plans.Failed() != nil && refused.Answer != promote.Fail {
+		return Silent(ExitFailed)
+	}
+	return Silent(AnswerStatus(refused.Answer))
+}

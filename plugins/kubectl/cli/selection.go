@@ -1,0 +1,71 @@
+package cli
+
+import (
+	"strings"
+
+	"github.com/kubepromote/kubepromote/promote"
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/labels"
+)
+
+// Selection is what a promotion is about: the flags that choose its services, images and
+// environments.
+type Selection struct {
+	promote.Request
+	// Targets are environments, or groups of them.
+	Targets []string
+	// selector is a label selector as kubectl has it.
+	selector string
+}
+
+// AddSelection gives a command the flags of a selection.
+func (s *Session) AddSelection(cmd *cobra.Command, to *Selection) {
+	f := cmd.Flags()
+	f.StringArrayVar(&to.Targets, "to", nil, "environment to promote to, or a group of them; can be repeated: all are planned before the first is promoted")
+	Must(cmd.RegisterFlagCompletionFunc("to", s.CompleteTargets))
+	s.EnvironmentVar(cmd, &to.From, "from", "environment to promote from (default: the one the pipeline names)")
+	f.BoolVar(&to.All, "all", false, "all services that have an overlay in both environments")
+	f.StringVarP(&to.selector, "selector", "l", "", "services with these labels in the pipeline file, for example team=money")
+	f.StringArrayVar(&to.Except, "except", nil, "not this service; a name or a glob, can be repeated")
+	f.StringArrayVar(&to.Images, "image", nil, "only this image, by the name of its entry; can be repeated")
+	f.StringVar(&to.Version, "version", "", "TAG[@DIGEST] that comes into the first environment, for all services asked for")
+	f.BoolVar(&to.Newest, "newest", false, "the newest tag comes into the first environment, by the rule that the pipeline has for it (admit)")
+	f.BoolVar(&to.AllowDowngrade, "allow-downgrade", false, "with --newest, also one that is older than what is there")
+	f.BoolVar(&s.Offline, "offline", false, "ask no registry and no server: promote recorded digests only, and verify nothing")
+	Must(cmd.RegisterFlagCompletionFunc("image", s.CompleteImages))
+	Must(cmd.RegisterFlagCompletionFunc("except", s.CompleteServices))
+	Must(cmd.RegisterFlagCompletionFunc("selector", cobra.NoFileCompletions))
+	Must(cmd.RegisterFlagCompletionFunc("version", cobra.NoFileCompletions))
+	cmd.MarkFlagsMutuallyExclusive("version", "newest")
+	cmd.MarkFlagsMutuallyExclusive("version", "allow-downgrade")
+	cmd.MarkFlagsMutuallyExclusive("version", "from")
+	cmd.MarkFlagsMutuallyExclusive("newest", "from")
+}
+
+// Choose takes the services named on a command line, and what the flags have said.
+func (sel *Selection) Choose(cmd *cobra.Command, services []string) error {
+	if sel.AllowDowngrade && !sel.Newest {
+		return &UsageError{Msg: "--allow-downgrade stands without --newest", Command: cmd.CommandPath()}
+	}
+	if sel.selector != "" {
+		selector, err := labels.Parse(sel.selector)
+		if err != nil {
+			return &UsageError{Msg: "-l " + sel.selector + ": " + err.Error(), Hint: "-l team=money, or -l 'team in (money, web)'", Command: cmd.CommandPath()}
+		}
+		sel.Select = func(has map[string]string) bool { return selector.Matches(labels.Set(has)) }
+	}
+	sel.Services = bareNames(services)
+	return nil
+}
+
+// bareNames takes back names as -o name prints them, and service/NAME.
+func bareNames(services []string) []string {
+	var out []string
+	for _, s := range services {
+		if kind, name, ok := strings.Cut(s, "/"); ok && (kind == "service" || strings.HasSuffix(kind, ".kubepromote.dev")) {
+			s = name
+		}
+		out = append(out, s)
+	}
+	return out
+}
