@@ -76,7 +76,7 @@ func (p *Promoter) origin(to *pipeline.Environment, req Request) (*pipeline.Envi
 	}
 	pin, err := parseVersion(req.Version)
 	if err == nil && p.Pipeline.Spec.Pin == pipeline.PinTag && pin.Tag == "" {
-		err = usage("TAG, or TAG@DIGEST", "version %q has no tag, and the pipeline pins by tag", req.Version)
+		err = usage("give TAG or TAG@DIGEST", "version %q has no tag, and the pipeline pins by tag", req.Version)
 	}
 	return to, err
 }
@@ -89,7 +89,7 @@ func parseVersion(text string) (Pin, error) {
 		ref = "image:" + text
 	}
 	if _, err := overlay.ParseArgument(ref); err != nil || strings.ContainsAny(text, "*=") || strings.ContainsAny(tag, "/:") {
-		return Pin{}, usage("a tag as the registry has it, TAG@DIGEST, or @DIGEST", "version %q is malformed", text)
+		return Pin{}, usage("give a tag as the registry has it, TAG@DIGEST or @DIGEST", "version %q is malformed", text)
 	}
 	return Pin{Tag: tag, Digest: digest}, nil
 }

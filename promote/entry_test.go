@@ -200,12 +200,12 @@ func TestEnterErrors(t *testing.T) {
 		"both":      {req: Request{To: "dev", Version: "v2", Newest: true}, want: []string{"a version is named although the newest is asked for", "hint: one of the two"}},
 		"a source":  {req: Request{To: "dev", From: "bare", Version: "v2"}, want: []string{"a source is named although a version comes in from outside", "hint: one of the two"}},
 		"no rule":   {req: Request{To: "bare", Newest: true}, want: []string{`the pipeline does not say which tags "bare" admits`, `hint: write admit: {newest: "semver:>=1.0"} into the pipeline`}},
-		"a ref":     {req: Request{To: "dev", Version: "shop/cart:v2"}, want: []string{`version "shop/cart:v2" is malformed`, "hint: a tag as the registry has it, TAG@DIGEST, or @DIGEST"}},
-		"a star":    {req: Request{To: "dev", Version: "*"}, want: []string{`version "*" is malformed`, "hint: a tag as the registry has it, TAG@DIGEST, or @DIGEST"}},
-		"no digest": {req: Request{To: "dev", Version: "v2@sha256:1"}, want: []string{`version "v2@sha256:1" is malformed`, "hint: a tag as the registry has it, TAG@DIGEST, or @DIGEST"}},
+		"a ref":     {req: Request{To: "dev", Version: "shop/cart:v2"}, want: []string{`version "shop/cart:v2" is malformed`, "hint: give a tag as the registry has it, TAG@DIGEST or @DIGEST"}},
+		"a star":    {req: Request{To: "dev", Version: "*"}, want: []string{`version "*" is malformed`, "hint: give a tag as the registry has it, TAG@DIGEST or @DIGEST"}},
+		"no digest": {req: Request{To: "dev", Version: "v2@sha256:1"}, want: []string{`version "v2@sha256:1" is malformed`, "hint: give a tag as the registry has it, TAG@DIGEST or @DIGEST"}},
 		"by tag": {
 			spec: "  pin: tag\n  allowMutable: true\n", req: Request{To: "dev", Version: "@" + sha("2")},
-			want: []string{`version "@` + sha("2") + `" has no tag, and the pipeline pins by tag`, "hint: TAG, or TAG@DIGEST"},
+			want: []string{`version "@` + sha("2") + `" has no tag, and the pipeline pins by tag`, "hint: give TAG or TAG@DIGEST"},
 		},
 		"several images": {files: two, req: Request{To: "dev", Version: "v2"}, want: []string{`service "cart" has several images in dev, and one version comes in: shop/cart, proxy`}},
 		"pins apart": {

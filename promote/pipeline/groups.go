@@ -17,7 +17,7 @@ func (p *Pipeline) checkGroups(f *yamlfile.File, names []string) {
 		case !IsFolder(e.Group):
 			f.At(at, "letters, digits, '.', '_' and '-'", "group name %q is malformed", e.Group)
 		case slices.Contains(names, e.Group):
-			f.At(at, "call one of them otherwise", "group %q has the name of an environment", e.Group)
+			f.At(at, "give one of them another name", "group %q has the name of an environment", e.Group)
 		}
 	}
 }
