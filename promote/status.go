@@ -31,17 +31,31 @@ type EnvironmentStatus struct {
 	// Files are those in which its pins stand.
 	Files  []string      `json:"files,omitempty"`
 	Images []ImageStatus `json:"images,omitempty"`
+	// Along is what moves beside the images: charts and revisions, where the pipeline
+	// promotes them.
+	Along []AlongStatus `json:"along,omitempty"`
 	// Warnings are what is probably a mistake in the file.
 	Warnings []string `json:"warnings,omitempty"`
 	// Unread are the images of containers that are no references.
 	Unread []UnreadImage `json:"unread,omitempty"`
 	// Error says why the overlay could not be read.
 	Error string `json:"error,omitempty"`
-	// Differs tells that an image differs from every environment it may come
+	// Differs tells that an image, or what moves along, differs from every environment it may come
 	// from: there is something to promote.
 	Differs bool `json:"differs,omitempty"`
 
 	err error
+}
+
+// AlongStatus is the version of a chart, or the revision of a repository.
+type AlongStatus struct {
+	// Kind is chart or revision.
+	Kind string `json:"kind"`
+	// Name is the chart's or the repository's.
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	// File is the one that it stands in.
+	File string `json:"file"`
 }
 
 // UnreadImage is an image of a container that is no reference.
@@ -130,6 +144,12 @@ func (p *Promoter) Status(ctx context.Context, services []string) ([]ServiceStat
 	return out, errors.Join(errs...)
 }
 
+// Pinned tells whether there is anything in any environment that a promotion moves, or
+// may be, as its overlay cannot be read.
+func (s ServiceStatus) Pinned() bool {
+	return slices.ContainsFunc(s.Environments, func(e EnvironmentStatus) bool { return len(e.Images)+len(e.Along)+len(e.Unread) > 0 || e.Error != "" })
+}
+
 // isNone tells that a folder is no service: nothing is in it in any environment.
 func (s ServiceStatus) isNone() bool {
 	return !slices.ContainsFunc(s.Environments, func(e EnvironmentStatus) bool { return e.Exists })
@@ -164,7 +184,7 @@ func (p *Promoter) serviceStatus(all *pipeline.Sites, name string, has map[strin
 	for _, env := range p.Pipeline.Spec.Environments {
 		e := EnvironmentStatus{Environment: env.Name}
 		for _, one := range has[env.Name] {
-			e.read(all, one)
+			e.read(all, one, p.Pipeline.Spec.Promote)
 		}
 		at[env.Name] = e
 		s.Environments = append(s.Environments, e)
@@ -172,8 +192,8 @@ func (p *Promoter) serviceStatus(all *pipeline.Sites, name string, has map[strin
 	for i, env := range p.Pipeline.Spec.Environments {
 		e := &s.Environments[i]
 		for _, from := range env.From {
-			if src := at[from]; len(src.Images) > 0 && e.Exists && e.err == nil {
-				e.Differs = differs(src.Images, e.Images)
+			if src := at[from]; len(src.Images)+len(src.Along) > 0 && e.Exists && e.err == nil {
+				e.Differs = differs(src.Images, e.Images) || differsAlong(src.Along, e.Along)
 				if !e.Differs {
 					break
 				}
@@ -183,8 +203,8 @@ func (p *Promoter) serviceStatus(all *pipeline.Sites, name string, has map[strin
 	return s
 }
 
-// read adds what stands at a site.
-func (e *EnvironmentStatus) read(all *pipeline.Sites, one pipeline.Site) {
+// read adds what stands at a site, of the kinds that are promoted.
+func (e *EnvironmentStatus) read(all *pipeline.Sites, one pipeline.Site, kinds []pipeline.Kind) {
 	f, err := all.Read(one, false)
 	var pins []overlay.Pin
 	if err == nil {
@@ -203,6 +223,11 @@ func (e *EnvironmentStatus) read(all *pipeline.Sites, one pipeline.Site) {
 		e.Files = append(e.Files, f.Name())
 	}
 	e.Images = append(e.Images, imageStatuses(f, pins)...)
+	for _, pin := range f.Pins() {
+		if pin.Type != overlay.TypeImage && one.Within == "" && pin.Tag != "" && slices.Contains(kinds, pipeline.Kind(pin.Type+"s")) {
+			e.Along = append(e.Along, AlongStatus{Kind: string(pin.Type), Name: pin.Name, Version: pin.Tag, File: f.Name()})
+		}
+	}
 	e.Warnings, e.Unread = append(e.Warnings, f.Misreadings()...), append(e.Unread, unreadIn(f)...)
 }
 
@@ -243,6 +268,15 @@ func differs(source, target []ImageStatus) bool {
 		}
 	}
 	return false
+}
+
+// differsAlong tells whether what the source has besides images is another version in the
+// target. What is not there does not come by a promotion.
+func differsAlong(source, target []AlongStatus) bool {
+	return slices.ContainsFunc(source, func(s AlongStatus) bool {
+		i := slices.IndexFunc(target, func(t AlongStatus) bool { return t.Kind == s.Kind && t.Name == s.Name })
+		return i >= 0 && target[i].Version != s.Version
+	})
 }
 
 // AddHistory fills in Last from the repository's history, in one pass that ends

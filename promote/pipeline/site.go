@@ -372,21 +372,3 @@ func (p *Pipeline) Holes(one Site) map[string]string {
 	}
 	return holes.With(location.Service, path.Base(one.Service))
 }
-
-// Pins gives those pins of a file that are the service's, or ErrNoOverlay where the file
-// has no part for it.
-func (s Site) Pins(f *overlay.File) ([]overlay.Pin, error) {
-	pins := f.Images()
-	if s.Within != "" {
-		var err error
-		if pins, err = f.ImagesWithin(s.Within); errors.Is(err, overlay.ErrAbsent) {
-			return nil, ErrNoOverlay
-		} else if err != nil {
-			return nil, err
-		}
-	}
-	if s.Image {
-		pins = slices.DeleteFunc(slices.Clone(pins), func(p overlay.Pin) bool { return imageService(p) != path.Base(s.Service) })
-	}
-	return pins, nil
-}

@@ -2,13 +2,16 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/kubepromote/kubepromote/promote"
@@ -78,6 +81,7 @@ func (s *Session) readRules(ctx context.Context, p *promote.Promoter, repo *git.
 			err = fmt.Errorf("%s: %w", repo.Root(), err) // where it was looked for
 		}
 		if err == nil {
+			p.Pipeline.Metadata.Name = PipelineName(repo)
 			s.Note("no %s: the layout found is %s", pipeline.FileName, p.Pipeline.Spec.Layout)
 		}
 		for _, l := range left {
@@ -91,6 +95,15 @@ func (s *Session) readRules(ctx context.Context, p *promote.Promoter, repo *git.
 	p.Pipeline, err = pipeline.Parse(pipeline.FileName, data)
 	return err
 }
+
+// PipelineName names a pipeline, and the one service that nothing else names, as the
+// folder of its repository, in letters that a name may have.
+func PipelineName(repo *git.Repo) string {
+	name := strings.TrimLeft(notInNames.ReplaceAllString(filepath.Base(repo.Root()), "-"), "-._")
+	return cmp.Or(name[:min(len(name), 63)], "repository")
+}
+
+var notInNames = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
 
 // errNotCommitted says that the working tree has a file that the commit lacks.
 var errNotCommitted = errors.New("not committed")
