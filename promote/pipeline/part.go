@@ -9,6 +9,23 @@ import (
 	"github.com/kubepromote/kubepromote/overlay"
 )
 
+// isParts is an error where a shared file has something else than a part for each service
+// in the place of the parts: a text, or a list whose items the location does not name.
+func (s Site) isParts(f *overlay.File) error {
+	at := openPart(s.Within)
+	if s.Image || at == "" || len(f.KeysAt(at)) > 0 {
+		return nil
+	}
+	_, err := f.ImagesWithin(at)
+	if errors.Is(err, overlay.ErrAbsent) {
+		return nil
+	}
+	if err == nil && len(f.KeysAt(at+"[name=*]")) > 0 {
+		return &overlay.Error{File: f.Name(), Line: 1, Col: 1, Msg: at + " is a list, and no part for each service", Hint: "within: " + at + "[name={service}]"}
+	}
+	return err
+}
+
 // Pins gives those pins of a file that are the service's, or ErrNoOverlay where the file
 // has no part for it.
 func (s Site) Pins(f *overlay.File) ([]overlay.Pin, error) {

@@ -113,6 +113,9 @@ func (s *Sites) Of(e *Environment, service string) ([]Site, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.onlyOnce(e, here); err != nil {
+		return nil, err
+	}
 	full := named(here)
 	if bare != service {
 		return slices.DeleteFunc(full, func(one Site) bool { return one.Service != service && one.FullName() != service }), nil
@@ -217,6 +220,9 @@ func (s *Sites) shared(one Site, service string) ([]Site, error) {
 		return nil, nil
 	}
 	if err != nil {
+		return nil, err
+	}
+	if err := one.isParts(f); err != nil {
 		return nil, err
 	}
 	return slices.DeleteFunc(one.Split(f), func(part Site) bool { return service != "" && part.Service != service }), nil
