@@ -78,6 +78,7 @@ func Read(ctx context.Context, p *pipeline.Pipeline, tree pipeline.Tree, log Log
 	for _, s := range req.Services {
 		h.wanted[s] = true
 	}
+	h.keys, h.cheap = keysOf(p)
 	if req.Environment != "" {
 		if _, err := p.Environment(req.Environment); err != nil {
 			return err
@@ -120,9 +121,12 @@ type historian struct {
 	sites    *pipeline.Sites
 
 	pending []*pendingChange
-	blobs   map[string][]string // the paths that each blob stood at
 	batch   int
 	stopped bool
+	// keys are those of the pins that the pipeline names, and cheap tells that no other
+	// key may have one.
+	keys  []string
+	cheap bool
 	// held are changes whose older version cannot be read: what they changed is
 	// told by the next older one that can.
 	held map[pendingKey]*pendingChange
@@ -136,6 +140,7 @@ type pendingChange struct {
 	file    FileVersion
 	site    pipeline.Site // without a service where the file is shared
 	images  []overlay.Pin // of the newer version
+	same    bool          // both versions have the same pins, as far as they are of interest
 }
 
 // pendingKey tells files apart in which a service has its pins. The three names that a
@@ -161,7 +166,6 @@ func (h *historian) commit(c Commit) (bool, error) {
 			if one.Service != "" && !h.wants(one) || h.req.Environment != "" && h.req.Environment != one.Environment {
 				continue
 			}
-			h.note(f)
 			one.Service = h.name(one)
 			p := &pendingChange{file: f, site: one, merge: len(c.Parents) > 1, records: records, change: Change{
 				Service: one.Service, Environment: one.Environment,
@@ -182,17 +186,6 @@ func (h *historian) commit(c Commit) (bool, error) {
 		}
 	}
 	return !h.stopped, nil
-}
-
-func (h *historian) note(f FileVersion) {
-	if h.blobs == nil {
-		h.blobs = make(map[string][]string)
-	}
-	for _, id := range []string{f.Old, f.New} {
-		if id != "" && !slices.Contains(h.blobs[id], f.Path) {
-			h.blobs[id] = append(h.blobs[id], f.Path)
-		}
-	}
 }
 
 // rename joins the removal of a file and the addition of another for the same
@@ -225,36 +218,11 @@ func (h *historian) wants(one pipeline.Site) bool {
 	return len(h.wanted) == 0 || h.wanted[one.Service] || h.wanted[one.FullName()]
 }
 
-// siteKey tells sites apart whose service is open.
-type siteKey struct {
-	path, environment string
-	entry             int
-}
-
-func keyOf(s pipeline.Site) siteKey { return siteKey{s.Path, s.Environment, s.Entry} }
-
-// version is a file's content, as the services that have a part of it see it.
-type version map[string][]overlay.Pin
-
 // flush reads the blobs and visits what is pending.
 func (h *historian) flush() error {
-	ids := slices.Collect(maps.Keys(h.blobs))
-	versions := make(map[string]map[siteKey]version) // by blob
-	if len(ids) > 0 {
-		err := h.log.Blobs(h.ctx, ids, func(id string, data []byte) error {
-			versions[id] = make(map[siteKey]version)
-			for _, file := range h.blobs[id] {
-				for _, one := range h.pipeline.Match(file) {
-					if v, err := h.read(one, file, data); err == nil {
-						versions[id][keyOf(one)] = v
-					}
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
+	versions, err := h.versions()
+	if err != nil {
+		return err
 	}
 	var last *Change // of one commit, service and environment, which several files may have
 	say := func() {
@@ -264,6 +232,11 @@ func (h *historian) flush() error {
 		last = nil
 	}
 	for _, p := range h.pending {
+		if p.same && len(h.held) > 0 {
+			if err := h.reread(p, versions); err != nil {
+				return err
+			}
+		}
 		for _, one := range h.shares(p, versions) {
 			c, err := h.compare(one, versions)
 			if err != nil {
@@ -281,31 +254,15 @@ func (h *historian) flush() error {
 		}
 	}
 	say()
-	h.pending, h.blobs = nil, nil
+	h.pending = nil
 	return nil
-}
-
-// read gives the pins that the services of a site have in a version of its file.
-func (h *historian) read(one pipeline.Site, file string, data []byte) (version, error) {
-	f, err := h.sites.Parse(one, file, data)
-	if err != nil {
-		return nil, err
-	}
-	v := make(version)
-	parts := []pipeline.Site{one}
-	if one.Service == "" {
-		parts = one.Split(f)
-	}
-	for _, part := range parts {
-		if v[part.Service], err = part.Pins(f); err != nil {
-			return nil, err
-		}
-	}
-	return v, nil
 }
 
 // shares gives what is pending for each service that has a part of a file.
 func (h *historian) shares(p *pendingChange, versions map[string]map[siteKey]version) []*pendingChange {
+	if p.same {
+		return nil
+	}
 	if p.site.Service != "" {
 		return []*pendingChange{p}
 	}
