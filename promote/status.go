@@ -285,20 +285,34 @@ func differsAlong(source, target []AlongStatus) bool {
 func (p *Promoter) AddHistory(ctx context.Context, log history.Log, statuses []ServiceStatus) error {
 	type cell struct{ service, environment, file, name, path string }
 	open := make(map[cell]*ImageStatus)
-	var services []string
+	left := make(map[[2]string]int) // of a service in an environment
+	var services, files []string
 	for i := range statuses {
 		services = append(services, statuses[i].Service)
 		for j := range statuses[i].Environments {
 			e := &statuses[i].Environments[j]
 			for k := range e.Images {
-				open[cell{statuses[i].Service, e.Environment, e.Images[k].File, e.Images[k].Name, e.Images[k].path}] = &e.Images[k]
+				key := cell{statuses[i].Service, e.Environment, e.Images[k].File, e.Images[k].Name, e.Images[k].path}
+				if open[key] == nil {
+					left[[2]string{key.service, key.environment}]++
+				}
+				open[key] = &e.Images[k]
+				files = append(files, e.Images[k].File)
 			}
 		}
+	}
+	files = slices.Compact(slices.Sorted(slices.Values(files)))
+	if len(files) == 0 {
+		return nil
 	}
 	if len(services) > maxPathspecs {
 		services = nil
 	}
-	return history.Read(ctx, p.Pipeline, p.Repo, log, history.Request{Services: services}, func(c history.Change) bool {
+	if len(files) > maxPathspecs {
+		files = nil
+	}
+	req := history.Request{Services: services, Files: files, Wants: func(service, environment string) bool { return left[[2]string{service, environment}] > 0 }}
+	return history.Read(ctx, p.Pipeline, p.Repo, log, req, func(c history.Change) bool {
 		for _, changed := range c.Images {
 			key := cell{c.Service, c.Environment, changed.File, changed.Name, changed.Path}
 			if open[key] == nil {
@@ -309,6 +323,7 @@ func (p *Promoter) AddHistory(ctx context.Context, log history.Log, statuses []S
 					i.Last = lastOf(c)
 				}
 				delete(open, key)
+				left[[2]string{c.Service, c.Environment}]--
 			}
 		}
 		return len(open) > 0

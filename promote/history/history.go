@@ -3,7 +3,7 @@
 // their commits explain it.
 //
 // [Read] follows the first-parent history of the files that a pipeline's layout names,
-// newest first: a merge is one change, with the record of the commit that it brought.
+// and of named services also under the paths that their files had before, newest first: a merge is one change, with the record of the commit that it brought.
 // A file whose version nobody can read is passed over; a clone that has only the newer
 // part of the history says so with [Truncated], and is never taken for a young repository.
 //
@@ -65,6 +65,12 @@ type Request struct {
 	// Services and Environment restrict it; empty means all.
 	Services    []string
 	Environment string
+	// Files, if not empty, are those that are read: what is asked for stands in no other
+	// now, and where it stood before is not asked.
+	Files []string
+	// Wants, if set, tells whether a service's changes are asked for yet. What is not is
+	// read no further.
+	Wants func(service, environment string) bool
 }
 
 // Read visits the changes of pins in the first-parent history, newest first, until
@@ -84,7 +90,16 @@ func Read(ctx context.Context, p *pipeline.Pipeline, tree pipeline.Tree, log Log
 			return err
 		}
 	}
-	err := log.Commits(ctx, p.Pathspecs(req.Services), h.commit)
+	specs := p.Pathspecs(req.Services)
+	if len(req.Files) > 0 {
+		specs = nil
+		for _, file := range req.Files {
+			for _, name := range pipeline.SameOverlay(file) {
+				specs = append(specs, literal(name))
+			}
+		}
+	}
+	err := h.walk(specs)
 	var truncated *Truncated
 	if err != nil && !errors.As(err, &truncated) {
 		return err
@@ -123,6 +138,11 @@ type historian struct {
 	pending []*pendingChange
 	batch   int
 	stopped bool
+	// moved is the commit that gave a file of interest another path; what the file was
+	// before stands in followed, by the path that it had.
+	moved    string
+	moves    int // how many such commits there were
+	followed map[string]pipeline.Site
 	// keys are those of the pins that the pipeline names, and cheap tells that no other
 	// key may have one.
 	keys  []string
@@ -162,7 +182,7 @@ func (h *historian) commit(c Commit) (bool, error) {
 	records := sync.OnceValue(func() map[[2]string]record.Trailers { return recordsOf(c.Message) })
 	here := make(map[pendingKey]*pendingChange)
 	for _, f := range c.Files {
-		for _, one := range h.pipeline.Match(f.Path) {
+		for _, one := range h.match(f.Path) {
 			if one.Service != "" && !h.wants(one) || h.req.Environment != "" && h.req.Environment != one.Environment {
 				continue
 			}
@@ -179,13 +199,16 @@ func (h *historian) commit(c Commit) (bool, error) {
 			h.pending = append(h.pending, p)
 		}
 	}
+	if err := h.follow(c, here); err != nil {
+		return false, err
+	}
 	if len(h.pending) >= h.batch {
 		h.batch = min(2*h.batch, maxBatch)
 		if err := h.flush(); err != nil {
 			return false, err
 		}
 	}
-	return !h.stopped, nil
+	return !h.stopped && h.moved == "", nil
 }
 
 // rename joins the removal of a file and the addition of another for the same
@@ -215,7 +238,13 @@ func (h *historian) name(one pipeline.Site) string {
 
 // wants tells whether the history of a site is asked for.
 func (h *historian) wants(one pipeline.Site) bool {
-	return len(h.wanted) == 0 || h.wanted[one.Service] || h.wanted[one.FullName()]
+	return (len(h.wanted) == 0 || h.wanted[one.Service] || h.wanted[one.FullName()]) &&
+		(h.asks(one.Service, one.Environment) || h.asks(one.FullName(), one.Environment))
+}
+
+// asks tells whether a service's changes in an environment are asked for yet.
+func (h *historian) asks(service, environment string) bool {
+	return h.req.Wants == nil || h.req.Wants(service, environment)
 }
 
 // flush reads the blobs and visits what is pending.
@@ -333,7 +362,7 @@ func (h *historian) change(p *pendingChange, images []ImageChange) (*Change, err
 // addMerged takes the record from the commit that a merge has brought, where that
 // brings exactly what it names.
 func (h *historian) addMerged(c *Change, file string) error {
-	return h.log.Merged(h.ctx, c.Commit, []string{":(top,literal)" + file}, func(brought Commit) (bool, error) {
+	return h.log.Merged(h.ctx, c.Commit, []string{literal(file)}, func(brought Commit) (bool, error) {
 		found := *c
 		found.addRecord(recordsOf(brought.Message))
 		if found.Record == nil {
@@ -345,6 +374,9 @@ func (h *historian) addMerged(c *Change, file string) error {
 		return false, nil
 	})
 }
+
+// literal is the pathspec of a file.
+func literal(file string) string { return ":(top,literal)" + file }
 
 // recordsOf gives the records of a message by service and environment.
 func recordsOf(message string) map[[2]string]record.Trailers {

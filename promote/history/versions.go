@@ -132,9 +132,11 @@ func (h *historian) same(p *pendingChange, old, now []byte) bool {
 	if p.site.Service == "" {
 		wanted = nil
 		for name := range h.wanted {
-			wanted = append(wanted, path.Base(name))
+			if h.asks(name, p.site.Environment) {
+				wanted = append(wanted, path.Base(name))
+			}
 		}
-		if len(wanted) > 0 && !slices.ContainsFunc(wanted, func(name string) bool {
+		if len(h.wanted) > 0 && !slices.ContainsFunc(wanted, func(name string) bool {
 			return bytes.Contains(old, []byte(name)) || bytes.Contains(now, []byte(name))
 		}) {
 			return true // the file has no part of any of them

@@ -13,6 +13,20 @@ import (
 // kustomizationNames are the names that kustomize knows, in its order.
 var kustomizationNames = []string{"kustomization.yaml", "kustomization.yml", "Kustomization"}
 
+// SameOverlay gives the paths under which a file may stand and be the same overlay: of a
+// kustomization all three.
+func SameOverlay(file string) []string {
+	dir, name := path.Split(file)
+	if !slices.Contains(kustomizationNames, name) {
+		return []string{file}
+	}
+	var out []string
+	for _, name := range kustomizationNames {
+		out = append(out, dir+name)
+	}
+	return out
+}
+
 // Match gives what a file may be of: a site for each location that it fits. Of a file
 // that several services share, the service and the part of it are open.
 func (p *Pipeline) Match(file string) []Site {
