@@ -87,8 +87,9 @@ type ImageStatus struct {
 	Last *LastChange `json:"last,omitempty"`
 
 	// Where several pins have the name and differ, path tells them apart in
-	// versions of the file, and key in the files of two environments.
-	path, key string
+	// versions of the file, and key in the files of two environments. site is the path of
+	// the site that it was read for.
+	path, key, site string
 }
 
 // LastChange tells since when a pin is what it is, and by whom.
@@ -222,7 +223,7 @@ func (e *EnvironmentStatus) read(all *pipeline.Sites, one pipeline.Site, kinds [
 	if !slices.Contains(e.Files, f.Name()) {
 		e.Files = append(e.Files, f.Name())
 	}
-	e.Images = append(e.Images, imageStatuses(f, pins)...)
+	e.Images = append(e.Images, imageStatuses(f, one, pins)...)
 	for _, pin := range f.Pins() {
 		if pin.Type != overlay.TypeImage && one.Within == "" && pin.Tag != "" && slices.Contains(kinds, pipeline.Kind(pin.Type+"s")) {
 			e.Along = append(e.Along, AlongStatus{Kind: string(pin.Type), Name: pin.Name, Version: pin.Tag, File: f.Name()})
@@ -231,7 +232,7 @@ func (e *EnvironmentStatus) read(all *pipeline.Sites, one pipeline.Site, kinds [
 	e.Warnings, e.Unread = append(e.Warnings, f.Misreadings()...), append(e.Unread, unreadIn(f)...)
 }
 
-func imageStatuses(f *overlay.File, images []overlay.Pin) []ImageStatus {
+func imageStatuses(f *overlay.File, one pipeline.Site, images []overlay.Pin) []ImageStatus {
 	apart := history.PinnedApart(images)
 	out := make([]ImageStatus, 0, len(images))
 	for _, i := range images {
@@ -239,7 +240,7 @@ func imageStatuses(f *overlay.File, images []overlay.Pin) []ImageStatus {
 		if apart[i.Name] {
 			path, key = i.Path, f.NamedPath(i)
 		}
-		out = append(out, ImageStatus{path: path, key: key, Name: i.Name, File: f.Name(), Repository: i.Repository(), Unknown: i.Unknown, Pin: Pin{Tag: i.Tag, Digest: i.Digest}, Misread: i.Misread})
+		out = append(out, ImageStatus{path: path, key: key, site: one.Path, Name: i.Name, File: f.Name(), Repository: i.Repository(), Unknown: i.Unknown, Pin: Pin{Tag: i.Tag, Digest: i.Digest}, Misread: i.Misread})
 	}
 	return out
 }
@@ -283,7 +284,7 @@ func differsAlong(source, target []AlongStatus) bool {
 // when all have been found. A pin that is not what its newest change made of it
 // stands in the working tree alone, and has none.
 func (p *Promoter) AddHistory(ctx context.Context, log history.Log, statuses []ServiceStatus) error {
-	type cell struct{ service, environment, file, name, path string }
+	type cell struct{ service, environment, site, name, path string }
 	open := make(map[cell]*ImageStatus)
 	left := make(map[[2]string]int) // of a service in an environment
 	var services, files []string
@@ -292,7 +293,7 @@ func (p *Promoter) AddHistory(ctx context.Context, log history.Log, statuses []S
 		for j := range statuses[i].Environments {
 			e := &statuses[i].Environments[j]
 			for k := range e.Images {
-				key := cell{statuses[i].Service, e.Environment, e.Images[k].File, e.Images[k].Name, e.Images[k].path}
+				key := cell{statuses[i].Service, e.Environment, e.Images[k].site, e.Images[k].Name, e.Images[k].path}
 				if open[key] == nil {
 					left[[2]string{key.service, key.environment}]++
 				}
@@ -314,7 +315,7 @@ func (p *Promoter) AddHistory(ctx context.Context, log history.Log, statuses []S
 	req := history.Request{Services: services, Files: files, Wants: func(service, environment string) bool { return left[[2]string{service, environment}] > 0 }}
 	return history.Read(ctx, p.Pipeline, p.Repo, log, req, func(c history.Change) bool {
 		for _, changed := range c.Images {
-			key := cell{c.Service, c.Environment, changed.File, changed.Name, changed.Path}
+			key := cell{c.Service, c.Environment, changed.Overlay, changed.Name, changed.Path}
 			if open[key] == nil {
 				key.path = "" // one pin has the name
 			}

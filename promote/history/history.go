@@ -58,6 +58,9 @@ type ImageChange struct {
 
 	// Path is where it stands there.
 	Path string `json:"-"`
+	// Overlay is where its overlay is now: the path of a site, whatever the file was
+	// called.
+	Overlay string `json:"-"`
 }
 
 // Request restricts a history.
@@ -348,6 +351,9 @@ func (h *historian) compare(p *pendingChange, versions map[string]map[siteKey]ve
 func (h *historian) change(p *pendingChange, images []ImageChange) (*Change, error) {
 	if len(images) == 0 {
 		return nil, nil
+	}
+	for i := range images {
+		images[i].Overlay = p.site.Path
 	}
 	p.change.Images = images
 	p.change.addRecord(p.records())
