@@ -301,13 +301,3 @@ func (w *planner) missing(name string, source bool) error {
 	names := slices.Sorted(maps.Keys(overlays))
 	return usage(spelling.Hint(name, names), "unknown service %q", name)
 }
-
-// Misfits says what of the pipeline's layout fits nothing in the repository: one line for
-// all of it, or one for each environment.
-func (p *Promoter) Misfits() ([]string, error) {
-	overlays, err := p.Pipeline.Sites(p.Repo).All()
-	if err != nil {
-		return nil, err
-	}
-	return p.Pipeline.Misfits(overlays), nil
-}

@@ -108,15 +108,38 @@ type LastChange struct {
 	Gates []string `json:"gates,omitempty"`
 }
 
-// Status reads the working tree: for each service, in alphabetical order, what
-// stands in each environment. No service named means all. Overlays that cannot
-// be read are in the result, and their errors are returned beside it, joined.
+// Listing is what the directories of the working tree have of a layout.
+type Listing struct {
+	promoter *Promoter
+	overlays pipeline.ByService
+}
+
+// List looks for what fits the layout.
+func (p *Promoter) List() (*Listing, error) {
+	overlays, err := p.Pipeline.Sites(p.Repo).All()
+	return &Listing{p, overlays}, err
+}
+
+// Misfits says what of the pipeline's layout fits nothing in the repository: one line for
+// all of it, or one for each environment or location; and which locations have the same
+// pins.
+func (l *Listing) Misfits() []string { return l.promoter.Pipeline.Misfits(l.overlays) }
+
+// Status is that of a new listing.
 func (p *Promoter) Status(ctx context.Context, services []string) ([]ServiceStatus, error) {
-	all := p.Pipeline.Sites(p.Repo)
-	overlays, err := all.All()
+	l, err := p.List()
 	if err != nil {
 		return nil, err
 	}
+	return l.Status(ctx, services)
+}
+
+// Status reads the working tree: for each service, in alphabetical order, what
+// stands in each environment. No service named means all. Overlays that cannot
+// be read are in the result, and their errors are returned beside it, joined.
+func (l *Listing) Status(ctx context.Context, services []string) ([]ServiceStatus, error) {
+	p, overlays := l.promoter, l.overlays
+	sites := p.Pipeline.Sites(p.Repo) // without the directories that were listed
 	every := len(services) == 0
 	if every {
 		services = slices.Collect(maps.Keys(overlays))
@@ -127,7 +150,7 @@ func (p *Promoter) Status(ctx context.Context, services []string) ([]ServiceStat
 	names := slices.Compact(slices.Sorted(slices.Values(services)))
 	out := make([]ServiceStatus, len(names))
 	each(ctx, len(names), func(i int) error {
-		out[i] = p.serviceStatus(all, names[i], overlays[names[i]])
+		out[i] = p.serviceStatus(sites, names[i], overlays[names[i]])
 		return nil
 	})
 	if err := ctx.Err(); err != nil {

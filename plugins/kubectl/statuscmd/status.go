@@ -63,14 +63,14 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 		return err
 	}
 	defer repo.Close()
-	misfits, err := p.Misfits()
+	listing, err := p.List()
 	if err != nil {
 		return err
 	}
-	for _, m := range misfits {
+	for _, m := range listing.Misfits() {
 		s.Warn("%s", m)
 	}
-	statuses, failed := p.Status(cmd.Context(), services)
+	statuses, failed := listing.Status(cmd.Context(), services)
 	if statuses == nil && failed != nil {
 		return failed
 	}
@@ -87,8 +87,8 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 		}
 	}
 	var items []cli.Object
-	for _, st := range statuses {
-		items = append(items, cli.Object{Name: st.Service, Content: st})
+	for i := 0; printer != nil && i < len(statuses); i++ {
+		items = append(items, cli.Object{Name: statuses[i].Service, Content: statuses[i]})
 	}
 	shown, bare := statuses, []promote.ServiceStatus(nil)
 	if len(services) == 0 {
