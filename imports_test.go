@@ -61,7 +61,8 @@ var mayImport = map[string][]string{
 		"verify/internal/sigbundle", "verify/internal/statement", "verify/internal/untrusted"},
 	"verify/internal/sigtest": {"digest/registry"},
 
-	"promote":                         {"overlay", "promote/pipeline", "promote/history", "promote/record", "promote/internal/...", "internal/spelling"},
+	"promote":                         {"overlay", "promote/pipeline", "promote/history", "promote/record", "promote/status", "promote/internal/...", "internal/spelling"},
+	"promote/status":                  {"overlay", "promote/pipeline", "promote/history", "promote/internal/..."},
 	"promote/history":                 {"overlay", "promote/pipeline", "promote/record"},
 	"promote/record":                  {},
 	"promote/pipeline":                {"overlay", "promote/internal/...", "internal/expression", "internal/spelling", "internal/yamlfile"},

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/promote/internal/parallel"
 )
 
 // edit makes the edits of all services that nothing refuses, as far as they were
@@ -29,7 +30,7 @@ func (w *planner) edit(ctx context.Context) error {
 			files[n] = append(files[n], partOf{c, p, nil})
 		}
 	}
-	each(ctx, len(files), func(n int) error {
+	parallel.Each(ctx, len(files), func(n int) error {
 		w.editFile(files[n])
 		return nil
 	})

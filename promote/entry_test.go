@@ -10,6 +10,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote/history"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/record"
+	"github.com/kubepromote/kubepromote/promote/status"
 )
 
 // newest answers by repository; it has no rules of its own.
@@ -85,7 +86,7 @@ func TestEnter(t *testing.T) {
 		t.Errorf("%v: %+v", err, changes)
 	}
 	// Afterwards nothing is asked where it came from, and there is nothing to say about that.
-	verdicts, err := p.Judge(t.Context(), JudgeRequest{Service: "cart", To: "dev", Image: ImageStatus{Name: "shop/cart", Repository: "shop/cart", Pin: Pin{Digest: sha("2")}}})
+	verdicts, err := p.Judge(t.Context(), JudgeRequest{Service: "cart", To: "dev", Image: status.Image{Name: "shop/cart", Repository: "shop/cart", Pin: Pin{Digest: sha("2")}}})
 	if err != nil || len(verdicts) > 0 {
 		t.Errorf("%v: %v", err, verdicts)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/status"
 )
 
 // gateSource names the verdict on where an image came from.
@@ -17,7 +18,7 @@ type JudgeRequest struct {
 	Service string
 	// From and To are environments; From is empty where images come in.
 	From, To string
-	Image    ImageStatus
+	Image    status.Image
 	// Sources are the trees, each of the shared history, that the source environment
 	// may have had the image in when the promotion was made.
 	Sources []Tree

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/overlay"
@@ -36,7 +35,7 @@ func (w *planner) pair(c *draft, p *part, sources []siteFile, target siteFile) {
 				key = source.NamedPath(img)
 			}
 			if key != "" && !apart[img.Name] {
-				if _, ok := atPath(target.File, img, pathOf(p.site, source.site, key)); !ok {
+				if _, ok := atPath(target, img, pathOf(p.site, source.site, key)); !ok {
 					key = ""
 				}
 			}
@@ -74,7 +73,7 @@ func (w *planner) disagreements(sources []siteFile) []error {
 
 // pathOf is a path in the part of a source, in the part of another site.
 func pathOf(s, source pipeline.Site, key string) string {
-	if rest, ok := strings.CutPrefix(key, source.Within); ok && s.Within != "" {
+	if rest, ok := source.Inside(key); ok && s.Within != "" && source.Within != "" {
 		return s.Within + rest
 	}
 	return key
@@ -86,10 +85,14 @@ func (w *planner) asksFor(i overlay.Pin) bool {
 	return len(w.req.Images) == 0 || slices.Contains(w.req.Images, i.Name) || slices.Contains(w.req.Images, i.Path)
 }
 
-// atPath finds the target's pin of the same format at a path; see NamedPath.
-func atPath(f *overlay.File, img overlay.Pin, key string) (overlay.Pin, bool) {
-	for _, p := range f.Images() {
-		if p.Format == img.Format && f.NamedPath(p) == key {
+// atPath finds the target's pin of the same format at a path; see NamedPath. In a part of
+// a file that is the same path inside the part.
+func atPath(f siteFile, img overlay.Pin, key string) (overlay.Pin, bool) {
+	want, within := f.site.Inside(key)
+	for _, p := range f.pins {
+		at := f.NamedPath(p)
+		got, ok := f.site.Inside(at)
+		if p.Format == img.Format && (at == key || ok && within && got == want) {
 			return p, true
 		}
 	}
@@ -227,7 +230,7 @@ func placed(file string, p overlay.Pin, hint, format string, args ...any) error 
 func (i *draftImage) counterpart(f siteFile) (overlay.Pin, bool) {
 	img := i.source
 	if i.key != "" {
-		return atPath(f.File, img, i.key)
+		return atPath(f, img, i.key)
 	}
 	if f.site.Within != "" || f.site.Image {
 		for _, p := range f.pins {

@@ -11,6 +11,7 @@ import (
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/promote/internal/imagepolicy"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/status"
 )
 
 // Plan finds out what a promotion would do, and whether it may. It writes
@@ -94,7 +95,7 @@ type draft struct {
 	// of them cannot be promoted.
 	chosen int
 	// unread are images of which nobody can say what they are.
-	unread []UnreadImage
+	unread []status.UnreadImage
 	errs   []error
 }
 

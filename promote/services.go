@@ -11,7 +11,9 @@ import (
 
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/promote/internal/parallel"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/status"
 )
 
 // chooseServices lists the services asked for.
@@ -155,7 +157,7 @@ func (w *planner) nowhere() error {
 // and makes the edits that are known by then.
 func (w *planner) read(ctx context.Context) error {
 	w.drafts = make([]*draft, len(w.names))
-	errs := each(ctx, len(w.names), func(i int) (err error) {
+	errs := parallel.Each(ctx, len(w.names), func(i int) (err error) {
 		w.drafts[i], err = w.readService(w.names[i])
 		return err
 	})
@@ -243,7 +245,7 @@ func (w *planner) readService(name string) (*draft, error) {
 	}
 	c := &draft{plan: &ServicePlan{Service: name, Images: []ImagePlan{}}}
 	for _, f := range slices.Concat(from, to) {
-		c.unread = append(c.unread, unreadIn(f.File)...)
+		c.unread = append(c.unread, status.UnreadIn(f.File)...)
 	}
 	for _, f := range to {
 		c.plan.Warnings = append(c.plan.Warnings, f.Warnings()...)
@@ -345,14 +347,4 @@ func (w *planner) missing(name string, source bool) error {
 	}
 	names := slices.Sorted(maps.Keys(overlays))
 	return usage(spelling.Hint(name, names), "unknown service %q", name)
-}
-
-// Misfits says what of the pipeline's layout fits nothing in the repository: one line for
-// all of it, or one for each environment.
-func (p *Promoter) Misfits() ([]string, error) {
-	overlays, err := p.Pipeline.Sites(p.Repo).All()
-	if err != nil {
-		return nil, err
-	}
-	return p.Pipeline.Misfits(overlays), nil
 }

@@ -9,11 +9,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/status"
 )
 
 // statusLines are a status in short: SERVICE ENVIRONMENT IMAGE PIN, with a star
 // where there is something to promote.
-func statusLines(all []ServiceStatus) []string {
+func statusLines(all []status.Service) []string {
 	var out []string
 	for _, s := range all {
 		for _, e := range s.Environments {
@@ -75,50 +76,22 @@ images:
 		{"an unknown one", []string{"web", "crat"}, nil, []string{`unknown service "crat"`, "hint: did you mean cart?"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got, err := p.Status(context.Background(), tc.services)
+			got, err := status.Read(context.Background(), p.Pipeline, p.Repo, tc.services)
 			wantError(t, err, tc.err...)
 			if d := cmp.Diff(tc.want, statusLines(got)); d != "" {
 				t.Error(d)
 			}
 		})
 	}
-	if err := p.CheckServices([]string{"web", "cart"}); err != nil {
+	if err := status.CheckServices(p.Pipeline, p.Repo, []string{"web", "cart"}); err != nil {
 		t.Error(err)
 	}
-	wantError(t, p.CheckServices([]string{"wbe"}), `unknown service "wbe"`, "hint: did you mean web?")
+	wantError(t, status.CheckServices(p.Pipeline, p.Repo, []string{"wbe"}), `unknown service "wbe"`, "hint: did you mean web?")
 
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := p.Status(ctx, nil); !errors.Is(err, context.Canceled) {
+	if _, err := status.Read(ctx, p.Pipeline, p.Repo, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted: %v", err)
-	}
-}
-
-// Whether there is something to promote: digests decide where both sides have one,
-// else the tags do.
-func TestDiffers(t *testing.T) {
-	for _, tc := range []struct {
-		name           string
-		source, target Pin
-		want           bool
-	}{
-		{"the same tag", Pin{Tag: "v1"}, Pin{Tag: "v1"}, false},
-		{"another tag", Pin{Tag: "v2"}, Pin{Tag: "v1"}, true},
-		{"the same digest under another tag", Pin{Tag: "v2", Digest: sha("1")}, Pin{Tag: "v1", Digest: sha("1")}, false},
-		{"another digest under the same tag", Pin{Tag: "v1", Digest: sha("2")}, Pin{Tag: "v1", Digest: sha("1")}, true},
-		{"a digest on one side", Pin{Tag: "v1", Digest: sha("2")}, Pin{Tag: "v1"}, false},
-		{"a digest against a tag", Pin{Digest: sha("2")}, Pin{Tag: "v1"}, true},
-		{"nothing in the source", Pin{}, Pin{Tag: "v1"}, false},
-		{"nothing in the target", Pin{Tag: "v1"}, Pin{}, true},
-	} {
-		source := []ImageStatus{{Name: "a", Pin: tc.source}}
-		target := []ImageStatus{{Name: "a", Pin: tc.target}, {Name: "b", Pin: Pin{Tag: "x"}}}
-		if got := differs(source, target); got != tc.want {
-			t.Errorf("%s: %v", tc.name, got)
-		}
-	}
-	if !differs([]ImageStatus{{Name: "a", Pin: Pin{Tag: "v1"}}}, nil) {
-		t.Error("an image that the target does not have")
 	}
 }
 
@@ -146,7 +119,7 @@ images: [{name: x, newTag: v2}]
 images: [{name: x, newTag: v1}]
 `)
 	p.Pipeline.Spec.Environments = []pipeline.Environment{{Name: "eu"}, {Name: "us"}, {Name: "world", From: []string{"eu", "us"}}}
-	got, err := p.Status(context.Background(), nil)
+	got, err := status.Read(context.Background(), p.Pipeline, p.Repo, nil)
 	want := []string{"a eu x:v2", "a us x:v1", "a world x:v1", "b eu x:v2", "b us x:v2", "b world x:v1 *", "c eu x:v1", "c us x:v2", "c world x:v1"}
 	if d := cmp.Diff(want, statusLines(got)); d != "" || err != nil {
 		t.Errorf("%v\n%s", err, d)
@@ -165,11 +138,11 @@ func TestAddHistory(t *testing.T) {
 	repo.edit("-- " + cartStaging + " --\nimages:\n- {name: shop/cart, newTag: v3}\n")
 	repo.record("cart 3\n\nPromotion-Service: cart\nPromotion-From: dev\nPromotion-To: staging\nPromotion-Image: shop/cart:v9\n", "eve")
 	repo.edit("-- " + webProduction + " --\nimages:\n- {name: shop/web, newTag: v9}\n")
-	all, err := p.Status(context.Background(), nil)
+	all, err := status.Read(context.Background(), p.Pipeline, p.Repo, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.AddHistory(context.Background(), repo, all); err != nil {
+	if err := status.AddHistory(context.Background(), p.Pipeline, p.Repo, repo, all); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{

@@ -26,6 +26,8 @@ func logArgs() []string {
 	}
 }
 
+var _ history.Follower = (*Repo)(nil)
+
 // maxArgs is how many bytes of pathspecs are given as arguments; Windows takes
 // 32 KiB for a whole command.
 const maxArgs = 16 << 10
@@ -55,13 +57,49 @@ func (l *logOf) Commits(ctx context.Context, pathspecs []string, visit func(hist
 	return l.commits(ctx, l.commit, pathspecs, visit)
 }
 
-func (r *Repo) commits(ctx context.Context, tip string, pathspecs []string, visit func(history.Commit) (bool, error)) error {
+// CommitsBefore is Commits from a commit's first parent.
+func (r *Repo) CommitsBefore(ctx context.Context, commit string, pathspecs []string, visit func(history.Commit) (bool, error)) error {
+	if !gitcmd.IsHash(commit) {
+		return &Error{Msg: "not an object name: " + gitcmd.Clean(commit)}
+	}
+	return r.commits(ctx, commit+"^1", pathspecs, visit)
+}
+
+// mostRenamed is how many files git compares with one another to find what became of them.
+const mostRenamed = "1000"
+
+// Renames gives the files that a commit has given another path: those that are alike by
+// half and more, in the difference from its first parent.
+func (r *Repo) Renames(ctx context.Context, commit string) ([]history.Rename, error) {
+	if !gitcmd.IsHash(commit) {
+		return nil, &Error{Msg: "not an object name: " + gitcmd.Clean(commit)}
+	}
+	out, err := r.run(ctx, gitcmd.Call{Op: "git diff-tree", Args: []string{"diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--find-renames=50%", "-l" + mostRenamed,
+		"--diff-filter=R", "--no-relative", "--no-ext-diff", "--no-textconv", commit + "^1", commit, "--"}, Reads: true, Env: []string{gitcmd.AsStored}})
+	if err != nil {
+		return nil, err
+	}
+	var all []history.Rename
+	fields := strings.Split(string(out), "\x00")
+	for ; len(fields) > 2; fields = fields[3:] {
+		v, isFile, err := parseRaw(fields[0])
+		if err != nil {
+			return nil, err
+		}
+		if isFile {
+			all = append(all, history.Rename{From: fields[1], To: fields[2], Old: v.Old})
+		}
+	}
+	return all, nil
+}
+
+func (r *Repo) commits(ctx context.Context, from string, pathspecs []string, visit func(history.Commit) (bool, error)) error {
 	cut, err := r.cutOff()
 	if err != nil {
 		return err
 	}
 	visited, stopped := false, false
-	err = r.log(ctx, "--first-parent", []string{tip}, pathspecs, func(c history.Commit) (bool, error) {
+	err = r.log(ctx, "--first-parent", []string{from}, pathspecs, func(c history.Commit) (bool, error) {
 		if cut[c.Hash] {
 			return true, nil
 		}
@@ -76,7 +114,7 @@ func (r *Repo) commits(ctx context.Context, tip string, pathspecs []string, visi
 	case err != nil || stopped || len(cut) == 0:
 		return err
 	}
-	out, err := r.run(ctx, gitcmd.Call{Op: "git rev-list", Args: []string{"rev-list", "--first-parent", "--max-parents=0", tip, "--"}, Reads: true, Env: []string{gitcmd.AsStored}})
+	out, err := r.run(ctx, gitcmd.Call{Op: "git rev-list", Args: []string{"rev-list", "--first-parent", "--max-parents=0", from, "--"}, Reads: true, Env: []string{gitcmd.AsStored}})
 	if oldest := strings.TrimSpace(string(out)); err == nil && cut[oldest] {
 		return &history.Truncated{Commit: oldest}
 	}

@@ -120,6 +120,35 @@ func TestCommitsStop(t *testing.T) {
 	wantError(t, r.Commits(t.Context(), []string{":(nonsense)x"}, nil), "git log: ")
 }
 
+// A file that has got another path is found by what it was, whatever the user's settings
+// say of renames; a file that was only added is none.
+func TestRenames(t *testing.T) {
+	t.Parallel()
+	r := newRepo(t, map[string]string{"a/x.yaml": "one\ntwo\nthree\nfour\n"})
+	old := gitIn(t, r.Root(), "rev-parse", "HEAD:a/x.yaml")
+	gitIn(t, r.Root(), "config", "diff.renames", "false")
+	put(t, r.Root(), map[string]string{"a/x.yaml": "one\ntwo\nthree\n4\n", "new.yaml": "other"})
+	gitIn(t, r.Root(), "mv", "a", "b c")
+	gitIn(t, r.Root(), "add", "-A")
+	gitIn(t, r.Root(), "commit", "-qm", "move")
+	head := gitIn(t, r.Root(), "rev-parse", "HEAD")
+	got, err := r.Renames(t.Context(), head)
+	if diff := cmp.Diff([]history.Rename{{From: "a/x.yaml", To: "b c/x.yaml", Old: old}}, got); diff != "" || err != nil {
+		t.Error(err, diff)
+	}
+	var seen []string
+	err = r.CommitsBefore(t.Context(), head, []string{"a"}, func(c history.Commit) (bool, error) {
+		seen = append(seen, c.Message)
+		return true, nil
+	})
+	if err != nil || len(seen) != 1 || seen[0] != "first\n" {
+		t.Errorf("%q, %v", seen, err)
+	}
+	_, err = r.Renames(t.Context(), "--output=x")
+	wantError(t, err, "not an object name")
+	wantError(t, r.CommitsBefore(t.Context(), "-x", nil, nil), "not an object name")
+}
+
 func TestLogParserBounds(t *testing.T) {
 	t.Parallel()
 	hash := strings.Repeat("a", 40)

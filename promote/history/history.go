@@ -3,7 +3,7 @@
 // their commits explain it.
 //
 // [Read] follows the first-parent history of the files that a pipeline's layout names,
-// newest first: a merge is one change, with the record of the commit that it brought.
+// and of named services also under the paths that their files had before, newest first: a merge is one change, with the record of the commit that it brought.
 // A file whose version nobody can read is passed over; a clone that has only the newer
 // part of the history says so with [Truncated], and is never taken for a young repository.
 //
@@ -58,6 +58,9 @@ type ImageChange struct {
 
 	// Path is where it stands there.
 	Path string `json:"-"`
+	// Overlay is where its overlay is now: the path of a site, whatever the file was
+	// called.
+	Overlay string `json:"-"`
 }
 
 // Request restricts a history.
@@ -65,6 +68,12 @@ type Request struct {
 	// Services and Environment restrict it; empty means all.
 	Services    []string
 	Environment string
+	// Files, if not empty, are those that are read: what is asked for stands in no other
+	// now, and where it stood before is not asked.
+	Files []string
+	// Wants, if set, tells whether a service's changes are asked for yet. What is not is
+	// read no further.
+	Wants func(service, environment string) bool
 }
 
 // Read visits the changes of pins in the first-parent history, newest first, until
@@ -78,12 +87,22 @@ func Read(ctx context.Context, p *pipeline.Pipeline, tree pipeline.Tree, log Log
 	for _, s := range req.Services {
 		h.wanted[s] = true
 	}
+	h.keys, h.cheap = keysOf(p)
 	if req.Environment != "" {
 		if _, err := p.Environment(req.Environment); err != nil {
 			return err
 		}
 	}
-	err := log.Commits(ctx, p.Pathspecs(req.Services), h.commit)
+	specs := p.Pathspecs(req.Services)
+	if len(req.Files) > 0 {
+		specs = nil
+		for _, file := range req.Files {
+			for _, name := range pipeline.SameOverlay(file) {
+				specs = append(specs, literal(name))
+			}
+		}
+	}
+	err := h.walk(specs)
 	var truncated *Truncated
 	if err != nil && !errors.As(err, &truncated) {
 		return err
@@ -120,9 +139,17 @@ type historian struct {
 	sites    *pipeline.Sites
 
 	pending []*pendingChange
-	blobs   map[string][]string // the paths that each blob stood at
 	batch   int
 	stopped bool
+	// moved is the commit that gave a file of interest another path; what the file was
+	// before stands in followed, by the path that it had.
+	moved    string
+	moves    int // how many such commits there were
+	followed map[string]pipeline.Site
+	// keys are those of the pins that the pipeline names, and cheap tells that no other
+	// key may have one.
+	keys  []string
+	cheap bool
 	// held are changes whose older version cannot be read: what they changed is
 	// told by the next older one that can.
 	held map[pendingKey]*pendingChange
@@ -136,6 +163,7 @@ type pendingChange struct {
 	file    FileVersion
 	site    pipeline.Site // without a service where the file is shared
 	images  []overlay.Pin // of the newer version
+	same    bool          // both versions have the same pins, as far as they are of interest
 }
 
 // pendingKey tells files apart in which a service has its pins. The three names that a
@@ -157,11 +185,10 @@ func (h *historian) commit(c Commit) (bool, error) {
 	records := sync.OnceValue(func() map[[2]string]record.Trailers { return recordsOf(c.Message) })
 	here := make(map[pendingKey]*pendingChange)
 	for _, f := range c.Files {
-		for _, one := range h.pipeline.Match(f.Path) {
+		for _, one := range h.match(f.Path) {
 			if one.Service != "" && !h.wants(one) || h.req.Environment != "" && h.req.Environment != one.Environment {
 				continue
 			}
-			h.note(f)
 			one.Service = h.name(one)
 			p := &pendingChange{file: f, site: one, merge: len(c.Parents) > 1, records: records, change: Change{
 				Service: one.Service, Environment: one.Environment,
@@ -175,24 +202,16 @@ func (h *historian) commit(c Commit) (bool, error) {
 			h.pending = append(h.pending, p)
 		}
 	}
+	if err := h.follow(c, here); err != nil {
+		return false, err
+	}
 	if len(h.pending) >= h.batch {
 		h.batch = min(2*h.batch, maxBatch)
 		if err := h.flush(); err != nil {
 			return false, err
 		}
 	}
-	return !h.stopped, nil
-}
-
-func (h *historian) note(f FileVersion) {
-	if h.blobs == nil {
-		h.blobs = make(map[string][]string)
-	}
-	for _, id := range []string{f.Old, f.New} {
-		if id != "" && !slices.Contains(h.blobs[id], f.Path) {
-			h.blobs[id] = append(h.blobs[id], f.Path)
-		}
-	}
+	return !h.stopped && h.moved == "", nil
 }
 
 // rename joins the removal of a file and the addition of another for the same
@@ -222,39 +241,20 @@ func (h *historian) name(one pipeline.Site) string {
 
 // wants tells whether the history of a site is asked for.
 func (h *historian) wants(one pipeline.Site) bool {
-	return len(h.wanted) == 0 || h.wanted[one.Service] || h.wanted[one.FullName()]
+	return (len(h.wanted) == 0 || h.wanted[one.Service] || h.wanted[one.FullName()]) &&
+		(h.asks(one.Service, one.Environment) || h.asks(one.FullName(), one.Environment))
 }
 
-// siteKey tells sites apart whose service is open.
-type siteKey struct {
-	path, environment string
-	entry             int
+// asks tells whether a service's changes in an environment are asked for yet.
+func (h *historian) asks(service, environment string) bool {
+	return h.req.Wants == nil || h.req.Wants(service, environment)
 }
-
-func keyOf(s pipeline.Site) siteKey { return siteKey{s.Path, s.Environment, s.Entry} }
-
-// version is a file's content, as the services that have a part of it see it.
-type version map[string][]overlay.Pin
 
 // flush reads the blobs and visits what is pending.
 func (h *historian) flush() error {
-	ids := slices.Collect(maps.Keys(h.blobs))
-	versions := make(map[string]map[siteKey]version) // by blob
-	if len(ids) > 0 {
-		err := h.log.Blobs(h.ctx, ids, func(id string, data []byte) error {
-			versions[id] = make(map[siteKey]version)
-			for _, file := range h.blobs[id] {
-				for _, one := range h.pipeline.Match(file) {
-					if v, err := h.read(one, file, data); err == nil {
-						versions[id][keyOf(one)] = v
-					}
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
+	versions, err := h.versions()
+	if err != nil {
+		return err
 	}
 	var last *Change // of one commit, service and environment, which several files may have
 	say := func() {
@@ -264,6 +264,11 @@ func (h *historian) flush() error {
 		last = nil
 	}
 	for _, p := range h.pending {
+		if p.same && len(h.held) > 0 {
+			if err := h.reread(p, versions); err != nil {
+				return err
+			}
+		}
 		for _, one := range h.shares(p, versions) {
 			c, err := h.compare(one, versions)
 			if err != nil {
@@ -281,31 +286,15 @@ func (h *historian) flush() error {
 		}
 	}
 	say()
-	h.pending, h.blobs = nil, nil
+	h.pending = nil
 	return nil
-}
-
-// read gives the pins that the services of a site have in a version of its file.
-func (h *historian) read(one pipeline.Site, file string, data []byte) (version, error) {
-	f, err := h.sites.Parse(one, file, data)
-	if err != nil {
-		return nil, err
-	}
-	v := make(version)
-	parts := []pipeline.Site{one}
-	if one.Service == "" {
-		parts = one.Split(f)
-	}
-	for _, part := range parts {
-		if v[part.Service], err = part.Pins(f); err != nil {
-			return nil, err
-		}
-	}
-	return v, nil
 }
 
 // shares gives what is pending for each service that has a part of a file.
 func (h *historian) shares(p *pendingChange, versions map[string]map[siteKey]version) []*pendingChange {
+	if p.same {
+		return nil
+	}
 	if p.site.Service != "" {
 		return []*pendingChange{p}
 	}
@@ -363,6 +352,9 @@ func (h *historian) change(p *pendingChange, images []ImageChange) (*Change, err
 	if len(images) == 0 {
 		return nil, nil
 	}
+	for i := range images {
+		images[i].Overlay = p.site.Path
+	}
 	p.change.Images = images
 	p.change.addRecord(p.records())
 	if p.merge && p.change.Record == nil {
@@ -376,7 +368,7 @@ func (h *historian) change(p *pendingChange, images []ImageChange) (*Change, err
 // addMerged takes the record from the commit that a merge has brought, where that
 // brings exactly what it names.
 func (h *historian) addMerged(c *Change, file string) error {
-	return h.log.Merged(h.ctx, c.Commit, []string{":(top,literal)" + file}, func(brought Commit) (bool, error) {
+	return h.log.Merged(h.ctx, c.Commit, []string{literal(file)}, func(brought Commit) (bool, error) {
 		found := *c
 		found.addRecord(recordsOf(brought.Message))
 		if found.Record == nil {
@@ -388,6 +380,9 @@ func (h *historian) addMerged(c *Change, file string) error {
 		return false, nil
 	})
 }
+
+// literal is the pathspec of a file.
+func literal(file string) string { return ":(top,literal)" + file }
 
 // recordsOf gives the records of a message by service and environment.
 func recordsOf(message string) map[[2]string]record.Trailers {

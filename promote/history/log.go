@@ -19,6 +19,22 @@ type Log interface {
 	Blobs(ctx context.Context, ids []string, visit func(id string, data []byte) error) error
 }
 
+// Follower is a Log that finds the path which a file had before it got another.
+type Follower interface {
+	Log
+	// Renames gives the files that a commit has given another path, as git sees them in
+	// the difference from its first parent.
+	Renames(ctx context.Context, commit string) ([]Rename, error)
+	// CommitsBefore is Commits from a commit's first parent.
+	CommitsBefore(ctx context.Context, commit string, pathspecs []string, visit func(Commit) (more bool, err error)) error
+}
+
+// Rename is a file that has got another path, perhaps with another content.
+type Rename struct {
+	From, To string
+	Old      string // the blob that it was
+}
+
 // Truncated is the error of a history of which only the newer part is there, as in
 // a shallow clone.
 type Truncated struct {

@@ -13,6 +13,20 @@ import (
 // kustomizationNames are the names that kustomize knows, in its order.
 var kustomizationNames = []string{"kustomization.yaml", "kustomization.yml", "Kustomization"}
 
+// SameOverlay gives the paths under which a file may stand and be the same overlay: of a
+// kustomization all three.
+func SameOverlay(file string) []string {
+	dir, name := path.Split(file)
+	if !slices.Contains(kustomizationNames, name) {
+		return []string{file}
+	}
+	var out []string
+	for _, name := range kustomizationNames {
+		out = append(out, dir+name)
+	}
+	return out
+}
+
 // Match gives what a file may be of: a site for each location that it fits. Of a file
 // that several services share, the service and the part of it are open.
 func (p *Pipeline) Match(file string) []Site {
@@ -153,8 +167,9 @@ func (p *Pipeline) EnvironmentOf(dir string) (e *Environment, service string, ok
 	return e, service, e != nil
 }
 
-// Misfits says what of a layout fits nothing: all of it, or an environment's part. A
-// name that is not that of the folder looks like an environment without services.
+// Misfits says what of a layout fits nothing: all of it, an environment's part, or a
+// location; and which locations have the same pins. A name that is not that of the folder
+// looks like an environment without services.
 func (p *Pipeline) Misfits(overlays ByService) []string {
 	in := make(map[string]bool)
 	for _, environments := range overlays {
@@ -173,7 +188,10 @@ func (p *Pipeline) Misfits(overlays ByService) []string {
 	if len(out) == len(p.Spec.Environments) {
 		return []string{"no overlay anywhere: nothing fits the layout " + p.Spec.Layout.String()}
 	}
-	return out
+	if len(out) == 0 {
+		out = p.unused(overlays)
+	}
+	return append(out, p.claims(overlays)...)
 }
 
 // Services names the services of a repository, in alphabetical order.

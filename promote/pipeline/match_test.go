@@ -40,3 +40,26 @@ func TestEnvironmentOf(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// An item of a list is the same by its number and by a field of it: the two elements of an
+// ApplicationSet were taken for one, so that nothing was ever promoted.
+func TestInside(t *testing.T) {
+	for _, tc := range []struct{ within, path, want string }{
+		{"services.web", "services.web.tag", ".tag"},
+		{"services.web", "services.webapp.tag", "-"},
+		{"services.web", "services", "-"},
+		{"spec.elements[env=prod]", "spec.elements[1].image.tag", ".image.tag"},
+		{"spec.elements[env=prod]", "spec.elements.prod", "-"},
+		{"[name=a.b]", "[0][1].x", "[1].x"},
+		{`a\.b`, `a\.b.c`, ".c"},
+		{"", "a.b", "a.b"},
+	} {
+		got, ok := Site{Within: tc.within}.Inside(tc.path)
+		if !ok {
+			got = "-"
+		}
+		if got != tc.want {
+			t.Errorf("%q in %q: %q, not %q", tc.path, tc.within, got, tc.want)
+		}
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/promote/internal/location"
 )
@@ -57,6 +58,16 @@ func (p *Pipeline) Sites(tree Tree) *Sites {
 
 // ByService are the sites of services by their names and environments.
 type ByService map[string]map[string][]Site
+
+// Check gives an error for the first name that is no service.
+func (b ByService) Check(names []string) error {
+	for _, n := range names {
+		if b[n] == nil {
+			return &lookupError{fmt.Sprintf("unknown service %q", n), spelling.Hint(n, slices.Sorted(maps.Keys(b))), ErrUsage}
+		}
+	}
+	return nil
+}
 
 // All finds the sites of all services in the environments named, or in all. What is
 // listed exists as far as directories tell.
@@ -111,6 +122,9 @@ func (s *Sites) Of(e *Environment, service string) ([]Site, error) {
 	bare := path.Base(service)
 	here, err := s.in(e, bare)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.onlyOnce(e, here); err != nil {
 		return nil, err
 	}
 	full := named(here)
@@ -217,6 +231,9 @@ func (s *Sites) shared(one Site, service string) ([]Site, error) {
 		return nil, nil
 	}
 	if err != nil {
+		return nil, err
+	}
+	if err := one.isParts(f); err != nil {
 		return nil, err
 	}
 	return slices.DeleteFunc(one.Split(f), func(part Site) bool { return service != "" && part.Service != service }), nil
@@ -371,22 +388,4 @@ func (p *Pipeline) Holes(one Site) map[string]string {
 		return holes
 	}
 	return holes.With(location.Service, path.Base(one.Service))
-}
-
-// Pins gives those pins of a file that are the service's, or ErrNoOverlay where the file
-// has no part for it.
-func (s Site) Pins(f *overlay.File) ([]overlay.Pin, error) {
-	pins := f.Images()
-	if s.Within != "" {
-		var err error
-		if pins, err = f.ImagesWithin(s.Within); errors.Is(err, overlay.ErrAbsent) {
-			return nil, ErrNoOverlay
-		} else if err != nil {
-			return nil, err
-		}
-	}
-	if s.Image {
-		pins = slices.DeleteFunc(slices.Clone(pins), func(p overlay.Pin) bool { return imageService(p) != path.Base(s.Service) })
-	}
-	return pins, nil
 }

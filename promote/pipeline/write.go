@@ -25,6 +25,20 @@ func (p *Pipeline) Write(left []Leftover) []byte {
 	for _, l := range p.Spec.Layout {
 		line("  - %s", l.flow())
 	}
+	if p.Spec.Pin == PinTag {
+		line("  # no file says which images these tags are of: they are promoted as text. Without these")
+		line("  # two lines, and with repository: REGISTRY/IMAGE under images, digests are written")
+		line("  pin: tag")
+		line("  allowMutable: true")
+	}
+	if len(p.Spec.Promote) > 0 {
+		var kinds []string
+		for _, k := range p.Spec.Promote {
+			kinds = append(kinds, string(k))
+		}
+		line("  # what moves: no image is pinned here")
+		line("  promote: [%s]", strings.Join(kinds, ", "))
+	}
 	if len(p.Spec.Images) > 0 {
 		line("  # pins that no convention finds. With repository: REGISTRY/IMAGE a tag is resolved to")
 		line("  # its digest and verified; without one it is text, which needs pin: tag")

@@ -14,6 +14,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/history"
+	"github.com/kubepromote/kubepromote/promote/status"
 	"github.com/kubepromote/kubepromote/verify/attest"
 	"github.com/spf13/cobra"
 )
@@ -112,15 +113,15 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 }
 
 // statuses tells what stands in the environment, and since which commit.
-func (o *options) statuses(ctx context.Context, p *promote.Promoter, repo *git.Repo, services []string) ([]promote.ServiceStatus, error) {
-	statuses, err := p.Status(ctx, services)
+func (o *options) statuses(ctx context.Context, p *promote.Promoter, repo *git.Repo, services []string) ([]status.Service, error) {
+	statuses, err := status.Read(ctx, p.Pipeline, p.Repo, services)
 	if err != nil {
 		return nil, err
 	}
 	for i := range statuses {
-		statuses[i].Environments = slices.DeleteFunc(statuses[i].Environments, func(e promote.EnvironmentStatus) bool { return e.Environment != o.to })
+		statuses[i].Environments = slices.DeleteFunc(statuses[i].Environments, func(e status.Environment) bool { return e.Environment != o.to })
 	}
-	err = p.AddHistory(ctx, repo, statuses)
+	err = status.AddHistory(ctx, p.Pipeline, p.Repo, repo, statuses)
 	if truncated, ok := errors.AsType[*history.Truncated](err); ok {
 		return nil, &promote.Error{Err: &promote.Refused{Answer: promote.Unknown, Verdicts: []promote.Verdict{{
 			Gate: "attest", Answer: promote.Unknown, Reason: truncated.Error()}}}, Hint: truncated.HintText()}
@@ -129,7 +130,7 @@ func (o *options) statuses(ctx context.Context, p *promote.Promoter, repo *git.R
 }
 
 // statements makes a summary for each image. All that is wrong is reported.
-func (o *options) statements(ctx context.Context, j *judge, statuses []promote.ServiceStatus, source signing.StateSource) ([]signing.Statement, error) {
+func (o *options) statements(ctx context.Context, j *judge, statuses []status.Service, source signing.StateSource) ([]signing.Statement, error) {
 	var all []signing.Statement
 	var errs []error
 	for _, st := range statuses {

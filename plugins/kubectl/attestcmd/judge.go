@@ -12,6 +12,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/images"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/status"
 	"github.com/kubepromote/kubepromote/verify"
 	"github.com/kubepromote/kubepromote/verify/attest"
 )
@@ -27,7 +28,7 @@ type judge struct {
 
 // verdicts judges an image that stands in the environment. What may not be signed is
 // an error.
-func (j *judge) verdicts(ctx context.Context, service string, i promote.ImageStatus) ([]attest.GateVerdict, error) {
+func (j *judge) verdicts(ctx context.Context, service string, i status.Image) ([]attest.GateVerdict, error) {
 	refuse := func(hint string, a promote.Answer, format string, args ...any) error {
 		reason := fmt.Sprintf("%s in %s: image %q ", service, j.to.Name, i.Name) + fmt.Sprintf(format, args...)
 		refused := &promote.Refused{Answer: a, Verdicts: []promote.Verdict{{Gate: "attest", Answer: a, Reason: reason}}}
@@ -77,7 +78,7 @@ func (j *judge) branch(ctx context.Context) string {
 // again judges a promotion by the pipeline and the policies that stood before it, on
 // the shared side where it came by a merge. A pipeline that came later counts too:
 // there was none before. One that was named by --pipeline stays.
-func (j *judge) again(ctx context.Context, service string, i promote.ImageStatus) ([]promote.Verdict, error) {
+func (j *judge) again(ctx context.Context, service string, i status.Image) ([]promote.Verdict, error) {
 	before := j.repo.At(ctx, i.Last.Commit+"^")
 	p := *j.promoter
 	policies := images.Policies(j.session.LoadPolicy)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/status"
 	"github.com/spf13/cobra"
 )
 
@@ -53,7 +54,7 @@ func (s *Session) CompleteImages(cmd *cobra.Command, services []string, word str
 	seen := make(map[string]bool)
 	s.forCompletion(cmd, func(ctx context.Context, p *promote.Promoter) {
 		// What could be read is there even where something else could not.
-		statuses, _ := p.Status(ctx, services)
+		statuses, _ := status.Read(ctx, p.Pipeline, p.Repo, services)
 		for _, service := range statuses {
 			for _, e := range service.Environments {
 				for _, i := range e.Images {

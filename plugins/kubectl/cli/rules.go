@@ -2,13 +2,17 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/kubepromote/kubepromote/promote"
@@ -80,7 +84,7 @@ func (s *Session) readRulesOf(ctx context.Context, p *promote.Promoter, b *branc
 			return err
 		}
 	}
-	return s.takeRules(ctx, p, b, b.Where(), data, err)
+	return s.takeRules(ctx, p, b, b.Remote(), data, err)
 }
 
 // readNamed reads the pipeline file that the user has named.
@@ -106,6 +110,7 @@ func (s *Session) takeRules(ctx context.Context, p *promote.Promoter, tree promo
 			err = fmt.Errorf("%s: %w", at, err) // where it was looked for
 		}
 		if err == nil {
+			p.Pipeline.Metadata.Name = PipelineName(at)
 			s.Note("no %s: the layout found is %s", pipeline.FileName, p.Pipeline.Spec.Layout)
 		}
 		for _, l := range left {
@@ -119,6 +124,15 @@ func (s *Session) takeRules(ctx context.Context, p *promote.Promoter, tree promo
 	p.Pipeline, err = pipeline.Parse(pipeline.FileName, data)
 	return err
 }
+
+// PipelineName names a pipeline, and the one service that nothing else names, as the
+// folder of its repository, in letters that a name may have.
+func PipelineName(root string) string {
+	name := strings.TrimLeft(notInNames.ReplaceAllString(strings.TrimSuffix(path.Base(filepath.ToSlash(root)), ".git"), "-"), "-._")
+	return cmp.Or(name[:min(len(name), 63)], "repository")
+}
+
+var notInNames = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
 
 // errNotCommitted says that the working tree has a file that the commit lacks.
 var errNotCommitted = errors.New("not committed")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote/history"
+	"github.com/kubepromote/kubepromote/promote/status"
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/cli-runtime/pkg/printers"
@@ -67,7 +68,7 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 		return err
 	}
 	defer repo.Close()
-	if err := p.CheckServices(services); err != nil {
+	if err := status.CheckServices(p.Pipeline, p.Repo, services); err != nil {
 		return err
 	}
 	var changes []history.Change

@@ -120,12 +120,13 @@ func (o *options) pipeline(ctx context.Context, repo *git.Repo) (*pipeline.Pipel
 			err = &promote.Error{Err: err, Hint: "kubectl promote init --layout 'apps/{service}/{environment}.yaml' --environments staging,production"}
 		}
 		if err == nil {
-			p.Metadata.Name = name(repo)
+			p.Metadata.Name = cli.PipelineName(repo.Root())
+			text(p, repo)
 		}
 		return p, left, err
 	}
 	p := &pipeline.Pipeline{}
-	p.Metadata.Name = name(repo)
+	p.Metadata.Name = cli.PipelineName(repo.Root())
 	for _, l := range o.layout {
 		p.Spec.Layout = append(p.Spec.Layout, pipeline.Location{Path: l})
 	}
@@ -136,6 +137,7 @@ func (o *options) pipeline(ctx context.Context, repo *git.Repo) (*pipeline.Pipel
 		}
 		p.Spec.Environments = append(p.Spec.Environments, one)
 	}
+	text(p, repo)
 	return p, nil, nil
 }
 
@@ -149,12 +151,12 @@ func (o *options) notWritten(cmd *cobra.Command, err error) error {
 	return &cli.UsageError{Msg: fault.Msg, Hint: "kubectl promote init --layout 'apps/{service}/{environment}.yaml' --environments staging,production", Command: cmd.CommandPath()}
 }
 
-// name is the repository's folder as a name, where it is one.
-func name(repo *git.Repo) string {
-	if base := filepath.Base(repo.Root()); pipeline.IsFolder(base) {
-		return base
+// text has tags promoted as they stand where no file says which images they are of: no
+// promotion would pass otherwise, and the file says so.
+func text(p *pipeline.Pipeline, repo *git.Repo) {
+	if p.Text(repo) {
+		p.Spec.Pin, p.Spec.AllowMutable = pipeline.PinTag, true
 	}
-	return ""
 }
 
 // codeowners gives the files of the environments that nothing comes from their owners.

@@ -5,12 +5,13 @@ package statuscmd
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
-	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/status"
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/duration"
 )
@@ -18,8 +19,10 @@ import (
 const long = `Show what each service is pinned to in each environment.
 
 The files of the working tree are read. An asterisk marks what differs from the
-environment that it is promoted from. With -o wide, each environment is a row of
-its own, with its digest and, from the history, since when and by whom.`
+environment that it is promoted from; "-" stands where a service has no overlay, and
+"none" where its overlay has no pin. What has no pin in any environment is no row of the
+board, and is told below it. With -o wide, each environment is a row of its own, with
+its digest and, from the history, since when and by whom.`
 
 const example = `  # the board of all services
   kubectl promote status
@@ -60,14 +63,14 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 		return err
 	}
 	defer repo.Close()
-	misfits, err := p.Misfits()
+	listing, err := status.List(p.Pipeline, p.Repo)
 	if err != nil {
 		return err
 	}
-	for _, m := range misfits {
+	for _, m := range listing.Misfits() {
 		s.Warn("%s", m)
 	}
-	statuses, failed := p.Status(cmd.Context(), services)
+	statuses, failed := listing.Status(cmd.Context(), services)
 	if statuses == nil && failed != nil {
 		return failed
 	}
@@ -79,26 +82,77 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 		}
 	}
 	if out.Wide() || printer != nil && !out.Names() {
-		if err := s.WarnTruncated(p.AddHistory(cmd.Context(), repo, statuses)); err != nil {
+		if err := s.WarnTruncated(status.AddHistory(cmd.Context(), p.Pipeline, p.Repo, repo, statuses)); err != nil {
 			return err
 		}
 	}
 	var items []cli.Object
-	for _, st := range statuses {
-		items = append(items, cli.Object{Name: st.Service, Content: st})
+	for i := 0; printer != nil && i < len(statuses); i++ {
+		items = append(items, cli.Object{Name: statuses[i].Service, Content: statuses[i]})
 	}
-	rows := board(p.Pipeline, statuses)
+	shown, bare := statuses, []status.Service(nil)
+	if len(services) == 0 {
+		shown, bare = o.pinned(p.Pipeline, statuses)
+	}
+	rows := board(p.Pipeline, shown)
 	if out.Wide() {
-		rows = wideStatus(statuses, time.Now())
+		rows = wideStatus(shown, time.Now())
 	}
 	if err := s.Print(printer, "ServiceStatus", items, rows); err != nil {
 		return err
 	}
+	if printer == nil {
+		o.explain(p.Pipeline, shown, bare)
+	}
 	return failed
 }
 
+// pinned parts the services that have a pin somewhere from what holds none: folders and
+// files that fit the layout and are no services. Files that move as they are, and
+// values, are none of a board's, so that where they move everything is shown; and so it
+// is where nothing has a pin.
+func (o *options) pinned(p *pipeline.Pipeline, statuses []status.Service) (shown, bare []status.Service) {
+	for _, st := range statuses {
+		if st.Pinned() || len(p.Spec.Copy)+len(p.Spec.Values) > 0 {
+			shown = append(shown, st)
+		} else {
+			bare = append(bare, st)
+		}
+	}
+	if len(shown) == 0 {
+		return bare, nil
+	}
+	return shown, bare
+}
+
+// mostNamed is how many services without a pin are named.
+const mostNamed = 3
+
+// explain says what is not on the board, and with -v what its words mean.
+func (o *options) explain(p *pipeline.Pipeline, shown, bare []status.Service) {
+	var names []string
+	for _, st := range bare[:min(len(bare), mostNamed)] {
+		names = append(names, st.Service)
+	}
+	if more := len(bare) - len(names); more > 0 {
+		names = append(names, fmt.Sprintf("%d more", more))
+	}
+	switch s := o.session; {
+	case len(bare) > 0 && !s.Quiet:
+		fmt.Fprintf(s.ErrOut, "without a pin in any environment, and not shown: %s\n", cli.Clean(strings.Join(names, ", ")))
+	case len(shown) > 0 && len(p.Spec.Copy)+len(p.Spec.Values) == 0 && !slices.ContainsFunc(shown, status.Service.Pinned):
+		s.Warn("no pin in any overlay: what fits %s holds no image that is known, and a pipeline's images names what no convention finds", p.Spec.Layout)
+	}
+	for _, st := range shown {
+		if slices.ContainsFunc(st.Environments, func(e status.Environment) bool { return slices.Contains([]string{"none", "-"}, cell(e)) }) {
+			o.session.Note("none: an overlay without a pin; -: no overlay")
+			return
+		}
+	}
+}
+
 // board is a row for each service and a column for each environment.
-func board(p *pipeline.Pipeline, statuses []promote.ServiceStatus) [][]string {
+func board(p *pipeline.Pipeline, statuses []status.Service) [][]string {
 	heading := []string{"SERVICE"}
 	for _, e := range p.Spec.Environments {
 		heading = append(heading, strings.ToUpper(e.Name))
@@ -115,7 +169,7 @@ func board(p *pipeline.Pipeline, statuses []promote.ServiceStatus) [][]string {
 }
 
 // cell names an environment's pins: one, or how many where they differ.
-func cell(e promote.EnvironmentStatus) string {
+func cell(e status.Environment) string {
 	mark := ""
 	if e.Differs {
 		mark = "*"
@@ -125,8 +179,10 @@ func cell(e promote.EnvironmentStatus) string {
 		return "-"
 	case e.Error != "":
 		return "unknown"
-	case len(e.Images) == 0:
+	case len(e.Images)+len(e.Along) == 0:
 		return "none"
+	case len(e.Images) == 0:
+		return along(e.Along) + mark
 	}
 	pins := make(map[string]bool)
 	for _, i := range e.Images {
@@ -138,12 +194,28 @@ func cell(e promote.EnvironmentStatus) string {
 	return fmt.Sprintf("%d images%s", len(e.Images), mark)
 }
 
-func wideStatus(statuses []promote.ServiceStatus, now time.Time) [][]string {
+// along names the versions of what moves without any image.
+func along(all []status.Along) string {
+	for _, a := range all {
+		if a.Version != all[0].Version {
+			return fmt.Sprintf("%d %ss", len(all), all[0].Kind)
+		}
+	}
+	return all[0].Version
+}
+
+func wideStatus(statuses []status.Service, now time.Time) [][]string {
 	rows := [][]string{{"SERVICE", "ENVIRONMENT", "IMAGE", "TAG", "DIGEST", "SINCE", "BY", "FROM"}}
 	for _, st := range statuses {
 		for _, e := range st.Environments {
 			if e.Error != "" {
 				rows = append(rows, []string{st.Service, e.Environment, "unknown", "-", "-", "-", "-", "-"})
+			}
+			if e.Exists && e.Error == "" && len(e.Images)+len(e.Along) == 0 {
+				rows = append(rows, []string{st.Service, e.Environment, "none", "-", "-", "-", "-", "-"})
+			}
+			for _, a := range e.Along {
+				rows = append(rows, []string{st.Service, e.Environment, a.Kind + " " + a.Name, a.Version, "-", "-", "-", "-"})
 			}
 			for _, i := range e.Images {
 				since, by, from := "-", "-", "-"

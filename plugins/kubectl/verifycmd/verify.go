@@ -15,6 +15,7 @@ import (
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/status"
 	"github.com/kubepromote/kubepromote/verify"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/printers"
@@ -251,7 +252,7 @@ func (o *options) services(cmd *cobra.Command, args []string) (*input, error) {
 	if err != nil {
 		return nil, err
 	}
-	statuses, err := p.Status(cmd.Context(), args)
+	statuses, err := status.Read(cmd.Context(), p.Pipeline, p.Repo, args)
 	if statuses == nil && err != nil {
 		return nil, err
 	}
@@ -261,7 +262,7 @@ func (o *options) services(cmd *cobra.Command, args []string) (*input, error) {
 
 // imagesOf takes in the images of an environment. Services that are named must be
 // there; what cannot be read in other environments does not matter.
-func (in *input) imagesOf(s *cli.Session, statuses []promote.ServiceStatus, env string, named bool) error {
+func (in *input) imagesOf(s *cli.Session, statuses []status.Service, env string, named bool) error {
 	var errs []error
 	for _, st := range statuses {
 		for _, e := range st.Environments {

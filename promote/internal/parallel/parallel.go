@@ -1,4 +1,5 @@
-package promote
+// Package parallel does many small things some at a time.
+package parallel
 
 import (
 	"context"
@@ -7,11 +8,11 @@ import (
 	"sync/atomic"
 )
 
-// each runs fn for the numbers below n, some at a time, and gives all errors in
+// Each runs fn for the numbers below n, some at a time, and gives all errors in
 // their order. At the end of ctx nothing more is begun. The numbers are shared
 // out among a few goroutines that last: parsing YAML needs a deep stack, which a
 // new goroutine would have to grow first.
-func each(ctx context.Context, n int, fn func(int) error) []error {
+func Each(ctx context.Context, n int, fn func(int) error) []error {
 	errs := make([]error, n)
 	var next atomic.Int64
 	var wait sync.WaitGroup

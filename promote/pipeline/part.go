@@ -1,0 +1,89 @@
+package pipeline
+
+import (
+	"errors"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/overlay"
+)
+
+// isParts is an error where a shared file has something else than a part for each service
+// in the place of the parts: a text, or a list whose items the location does not name.
+func (s Site) isParts(f *overlay.File) error {
+	at := openPart(s.Within)
+	if s.Image || at == "" || len(f.KeysAt(at)) > 0 {
+		return nil
+	}
+	_, err := f.ImagesWithin(at)
+	if errors.Is(err, overlay.ErrAbsent) {
+		return nil
+	}
+	if err == nil && len(f.KeysAt(at+"[name=*]")) > 0 {
+		return &overlay.Error{File: f.Name(), Line: 1, Col: 1, Msg: at + " is a list, and no part for each service", Hint: "within: " + at + "[name={service}]"}
+	}
+	return err
+}
+
+// Pins gives those pins of a file that are the service's, or ErrNoOverlay where the file
+// has no part for it.
+func (s Site) Pins(f *overlay.File) ([]overlay.Pin, error) {
+	pins := f.Images()
+	if s.Within != "" {
+		var err error
+		if pins, err = f.ImagesWithin(s.Within); errors.Is(err, overlay.ErrAbsent) {
+			return nil, ErrNoOverlay
+		} else if err != nil {
+			return nil, err
+		}
+		pins = s.nameInside(f, pins)
+	}
+	if s.Image {
+		pins = slices.DeleteFunc(slices.Clone(pins), func(p overlay.Pin) bool { return imageService(p) != path.Base(s.Service) })
+	}
+	return pins, nil
+}
+
+// nameInside names pins of which nobody knows the image by where they stand in the part,
+// which is alike in two environments: imageTag, not elements[1].imageTag.
+func (s Site) nameInside(f *overlay.File, pins []overlay.Pin) []overlay.Pin {
+	for i, p := range pins {
+		if rest, ok := s.Inside(f.NamedPath(p)); ok && !p.Known() && p.Name == p.Path && rest != "" {
+			pins[i].Name = strings.TrimPrefix(rest, ".")
+		}
+	}
+	return pins
+}
+
+// Inside gives what is left of a path behind the part of the file that is the site's, with
+// the dot or bracket that it begins with; ok is false where the path leads elsewhere. An
+// item of a list is the same by its number, [1], and by a field: [env=prod].
+func (s Site) Inside(path string) (rest string, ok bool) {
+	within := s.Within
+	for within != "" {
+		var want, got string
+		want, within = step(within)
+		got, path = step(path)
+		if want != got && (want[0] != '[' || got == "" || got[0] != '[') {
+			return "", false
+		}
+	}
+	return path, true
+}
+
+// step takes the first step off a path: a key with the dot before it, or an item in its
+// brackets.
+func step(path string) (first, rest string) {
+	for i := 1; i < len(path); i++ {
+		switch {
+		case path[i] == '\\':
+			i++
+		case path[0] == '[' && path[i] == ']':
+			return path[:i+1], path[i+1:]
+		case path[0] != '[' && (path[i] == '.' || path[i] == '['):
+			return path[:i], path[i:]
+		}
+	}
+	return path, ""
+}

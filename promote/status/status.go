@@ -1,0 +1,365 @@
+// Package status reads what services are pinned to in each environment: from the files,
+// and from the history since when, and by whom.
+//
+// A [Listing] is what the directories of a tree have of a pipeline's layout. Its Status
+// reads the overlays; one that cannot be read is in the result with its error.
+// [AddHistory] finds the newest change of each pin, in one pass over the history that ends
+// as soon as all are found.
+package status
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/promote/history"
+	"github.com/kubepromote/kubepromote/promote/internal/parallel"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
+)
+
+// maxPathspecs is how many services are named to Git one by one; beyond that
+// all overlays are asked for and the rest is skipped here.
+const maxPathspecs = 100
+
+// Service is what one service is pinned to in each environment.
+type Service struct {
+	Service      string        `json:"service"`
+	Environments []Environment `json:"environments"`
+}
+
+// Environment is what a service is pinned to in one environment.
+type Environment struct {
+	Environment string `json:"environment"`
+	// Exists is false where the service has no overlay here.
+	Exists bool `json:"exists"`
+	// Files are those in which its pins stand.
+	Files  []string `json:"files,omitempty"`
+	Images []Image  `json:"images,omitempty"`
+	// Along is what moves beside the images: charts and revisions, where the pipeline
+	// promotes them.
+	Along []Along `json:"along,omitempty"`
+	// Warnings are what is probably a mistake in the file.
+	Warnings []string `json:"warnings,omitempty"`
+	// Unread are the images of containers that are no references.
+	Unread []UnreadImage `json:"unread,omitempty"`
+	// Error says why the overlay could not be read.
+	Error string `json:"error,omitempty"`
+	// Differs tells that an image, or what moves along, differs from every environment it may come
+	// from: there is something to promote.
+	Differs bool `json:"differs,omitempty"`
+
+	err error
+}
+
+// Along is the version of a chart, or the revision of a repository.
+type Along struct {
+	// Kind is chart or revision.
+	Kind string `json:"kind"`
+	// Name is the chart's or the repository's.
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	// File is the one that it stands in.
+	File string `json:"file"`
+}
+
+// UnreadImage is an image of a container that is no reference.
+type UnreadImage struct {
+	File string `json:"file"`
+	overlay.Unread
+}
+
+// UnreadIn gives the images of a file that cannot be read.
+func UnreadIn(f *overlay.File) []UnreadImage {
+	var out []UnreadImage
+	for _, u := range f.Unread() {
+		out = append(out, UnreadImage{f.Name(), u})
+	}
+	return out
+}
+
+// Image is one image's pin.
+type Image struct {
+	Name       string `json:"name"`
+	Repository string `json:"repository"`
+	// Unknown says why the repository is not known; then Name and Repository are
+	// where the pin stands. It is empty where the repository is known.
+	Unknown string `json:"unknown,omitempty"`
+	history.Pin
+	Misread overlay.Misread `json:"misread,omitzero"`
+	// File is the one that it stands in.
+	File string `json:"file"`
+	// Last is the newest change of this pin, where history was asked for.
+	Last *LastChange `json:"last,omitempty"`
+
+	// Where several pins have the name and differ, path tells them apart in
+	// versions of the file, and key in the files of two environments. site is the path of
+	// the site that it was read for.
+	path, key, site string
+}
+
+// LastChange tells since when a pin is what it is, and by whom.
+type LastChange struct {
+	Commit string    `json:"commit"`
+	Time   time.Time `json:"time"`
+	Author string    `json:"author"`
+	Email  string    `json:"email"`
+	// From is the environment that it was promoted from, by a record that agrees
+	// with the content.
+	From string `json:"from,omitempty"`
+	// Entry is what it came in by from outside, by such a record.
+	Entry string `json:"entry,omitempty"`
+	// SourceCommit is the commit that the promotion was planned on, as that record has
+	// it.
+	SourceCommit string `json:"sourceCommit,omitempty"`
+	// Gates are the verdicts under which it came, as that record has them.
+	Gates []string `json:"gates,omitempty"`
+}
+
+// Listing is what the directories of the working tree have of a layout.
+type Listing struct {
+	pipeline *pipeline.Pipeline
+	tree     pipeline.Tree
+	overlays pipeline.ByService
+}
+
+// List looks for what fits the layout.
+func List(p *pipeline.Pipeline, tree pipeline.Tree) (*Listing, error) {
+	overlays, err := p.Sites(tree).All()
+	return &Listing{p, tree, overlays}, err
+}
+
+// Misfits says what of the pipeline's layout fits nothing in the repository: one line for
+// all of it, or one for each environment or location; and which locations have the same
+// pins.
+func (l *Listing) Misfits() []string { return l.pipeline.Misfits(l.overlays) }
+
+// Read is the status of a new listing.
+func Read(ctx context.Context, p *pipeline.Pipeline, tree pipeline.Tree, services []string) ([]Service, error) {
+	l, err := List(p, tree)
+	if err != nil {
+		return nil, err
+	}
+	return l.Status(ctx, services)
+}
+
+// Status reads the working tree: for each service, in alphabetical order, what
+// stands in each environment. No service named means all. Overlays that cannot
+// be read are in the result, and their errors are returned beside it, joined.
+func (l *Listing) Status(ctx context.Context, services []string) ([]Service, error) {
+	overlays := l.overlays
+	sites := l.pipeline.Sites(l.tree) // without the directories that were listed
+	every := len(services) == 0
+	if every {
+		services = slices.Collect(maps.Keys(overlays))
+	}
+	if err := overlays.Check(services); err != nil {
+		return nil, err
+	}
+	names := slices.Compact(slices.Sorted(slices.Values(services)))
+	out := make([]Service, len(names))
+	parallel.Each(ctx, len(names), func(i int) error {
+		out[i] = serviceStatus(l.pipeline, sites, names[i], overlays[names[i]])
+		return nil
+	})
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("reading the overlays was interrupted: %w", context.Cause(ctx))
+	}
+	if every {
+		out = slices.DeleteFunc(out, Service.isNone)
+	}
+	var errs []error
+	for _, s := range out {
+		for _, e := range s.Environments {
+			errs = append(errs, e.err)
+		}
+	}
+	return out, errors.Join(errs...)
+}
+
+// Pinned tells whether there is anything in any environment that a promotion moves, or
+// may be, as its overlay cannot be read.
+func (s Service) Pinned() bool {
+	return slices.ContainsFunc(s.Environments, func(e Environment) bool { return len(e.Images)+len(e.Along)+len(e.Unread) > 0 || e.Error != "" })
+}
+
+// isNone tells that a folder is no service: nothing is in it in any environment.
+func (s Service) isNone() bool {
+	return !slices.ContainsFunc(s.Environments, func(e Environment) bool { return e.Exists })
+}
+
+// CheckServices gives an error for the first name that is no service of the
+// repository.
+func CheckServices(p *pipeline.Pipeline, tree pipeline.Tree, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	overlays, err := p.Sites(tree).All()
+	if err != nil {
+		return err
+	}
+	return overlays.Check(names)
+}
+
+func serviceStatus(p *pipeline.Pipeline, all *pipeline.Sites, name string, has map[string][]pipeline.Site) Service {
+	s := Service{Service: name}
+	at := make(map[string]Environment)
+	for _, env := range p.Spec.Environments {
+		e := Environment{Environment: env.Name}
+		for _, one := range has[env.Name] {
+			e.read(all, one, p.Spec.Promote)
+		}
+		at[env.Name] = e
+		s.Environments = append(s.Environments, e)
+	}
+	for i, env := range p.Spec.Environments {
+		e := &s.Environments[i]
+		for _, from := range env.From {
+			if src := at[from]; len(src.Images)+len(src.Along) > 0 && e.Exists && e.err == nil {
+				e.Differs = differs(src.Images, e.Images) || differsAlong(src.Along, e.Along)
+				if !e.Differs {
+					break
+				}
+			}
+		}
+	}
+	return s
+}
+
+// read adds what stands at a site, of the kinds that are promoted.
+func (e *Environment) read(all *pipeline.Sites, one pipeline.Site, kinds []pipeline.Kind) {
+	f, err := all.Read(one, false)
+	var pins []overlay.Pin
+	if err == nil {
+		pins, err = one.Pins(f)
+	}
+	if errors.Is(err, pipeline.ErrNoOverlay) {
+		return
+	}
+	e.Exists = true
+	if err != nil {
+		e.err = errors.Join(e.err, err)
+		e.Error = e.err.Error()
+		return
+	}
+	if !slices.Contains(e.Files, f.Name()) {
+		e.Files = append(e.Files, f.Name())
+	}
+	e.Images = append(e.Images, imagesOf(f, one, pins)...)
+	for _, pin := range f.Pins() {
+		if pin.Type != overlay.TypeImage && one.Within == "" && pin.Tag != "" && slices.Contains(kinds, pipeline.Kind(pin.Type+"s")) {
+			e.Along = append(e.Along, Along{Kind: string(pin.Type), Name: pin.Name, Version: pin.Tag, File: f.Name()})
+		}
+	}
+	e.Warnings, e.Unread = append(e.Warnings, f.Misreadings()...), append(e.Unread, UnreadIn(f)...)
+}
+
+func imagesOf(f *overlay.File, one pipeline.Site, images []overlay.Pin) []Image {
+	apart := history.PinnedApart(images)
+	out := make([]Image, 0, len(images))
+	for _, i := range images {
+		path, key := "", ""
+		if apart[i.Name] {
+			path, key = i.Path, f.NamedPath(i)
+		}
+		out = append(out, Image{path: path, key: key, site: one.Path, Name: i.Name, File: f.Name(), Repository: i.Repository(), Unknown: i.Unknown, Pin: history.Pin{Tag: i.Tag, Digest: i.Digest}, Misread: i.Misread})
+	}
+	return out
+}
+
+// differs tells whether an image that the source pins is pinned otherwise in the
+// target. Digests decide where both sides have one; else the tags do.
+func differs(source, target []Image) bool {
+	at := make(map[string]history.Pin, len(target))
+	for _, i := range target {
+		at[i.Name], at[i.Name+"\n"+i.key] = i.Pin, i.Pin
+	}
+	for _, i := range source {
+		if i.Pin == (history.Pin{}) {
+			continue
+		}
+		there, ok := at[i.Name+"\n"+i.key]
+		if !ok {
+			there = at[i.Name]
+		}
+		if i.Digest != "" && there.Digest != "" {
+			if i.Digest != there.Digest {
+				return true
+			}
+		} else if i.Tag != there.Tag {
+			return true
+		}
+	}
+	return false
+}
+
+// differsAlong tells whether what the source has besides images is another version in the
+// target. What is not there does not come by a promotion.
+func differsAlong(source, target []Along) bool {
+	return slices.ContainsFunc(source, func(s Along) bool {
+		i := slices.IndexFunc(target, func(t Along) bool { return t.Kind == s.Kind && t.Name == s.Name })
+		return i >= 0 && target[i].Version != s.Version
+	})
+}
+
+// AddHistory fills in Last from the repository's history, in one pass that ends
+// when all have been found. A pin that is not what its newest change made of it
+// stands in the working tree alone, and has none.
+func AddHistory(ctx context.Context, p *pipeline.Pipeline, tree pipeline.Tree, log history.Log, statuses []Service) error {
+	type cell struct{ service, environment, site, name, path string }
+	open := make(map[cell]*Image)
+	left := make(map[[2]string]int) // of a service in an environment
+	var services, files []string
+	for i := range statuses {
+		services = append(services, statuses[i].Service)
+		for j := range statuses[i].Environments {
+			e := &statuses[i].Environments[j]
+			for k := range e.Images {
+				key := cell{statuses[i].Service, e.Environment, e.Images[k].site, e.Images[k].Name, e.Images[k].path}
+				if open[key] == nil {
+					left[[2]string{key.service, key.environment}]++
+				}
+				open[key] = &e.Images[k]
+				files = append(files, e.Images[k].File)
+			}
+		}
+	}
+	files = slices.Compact(slices.Sorted(slices.Values(files)))
+	if len(files) == 0 {
+		return nil
+	}
+	if len(services) > maxPathspecs {
+		services = nil
+	}
+	if len(files) > maxPathspecs {
+		files = nil
+	}
+	req := history.Request{Services: services, Files: files, Wants: func(service, environment string) bool { return left[[2]string{service, environment}] > 0 }}
+	return history.Read(ctx, p, tree, log, req, func(c history.Change) bool {
+		for _, changed := range c.Images {
+			key := cell{c.Service, c.Environment, changed.Overlay, changed.Name, changed.Path}
+			if open[key] == nil {
+				key.path = "" // one pin has the name
+			}
+			if i := open[key]; i != nil {
+				if changed.New == i.Pin && changed.Repository == i.Repository {
+					i.Last = lastOf(c)
+				}
+				delete(open, key)
+				left[[2]string{c.Service, c.Environment}]--
+			}
+		}
+		return len(open) > 0
+	})
+}
+
+func lastOf(c history.Change) *LastChange {
+	l := &LastChange{Commit: c.Commit, Time: c.Time, Author: c.Author, Email: c.Email}
+	if c.Record != nil && c.Mismatch == "" {
+		l.From, l.Entry, l.SourceCommit, l.Gates = c.Record.From, c.Record.Entry, c.Record.SourceCommit, c.Record.Gates
+	}
+	return l
+}
