@@ -67,9 +67,10 @@ var mayImport = map[string][]string{
 	"promote/record":                  {},
 	"promote/pipeline":                {"overlay", "promote/internal/...", "internal/expression", "internal/spelling", "internal/yamlfile"},
 	"promote/git":                     {"promote", "promote/history", "promote/git/internal/...", "overlay", "internal/files"},
-	"promote/git/branch":              {"promote", "promote/git", "promote/git/internal/...", "internal/files"},
+	"promote/git/branch":              {"promote", "promote/git", "promote/record", "promote/git/internal/...", "internal/files"},
 	"promote/git/internal/gitcmd":     {"internal/files"},
 	"promote/git/internal/fastimport": {"promote", "promote/git/internal/gitcmd"},
+	"promote/proposal":                {"promote", "promote/pipeline", "promote/forge"},
 	"promote/images":                  {"promote", "digest", "digest/tags", "verify"},
 	// Pull requests know nothing of promotions, and of the text of errors as much as
 	// the client of registries.

@@ -106,7 +106,7 @@ func (p *Promoter) Apply(ctx context.Context, plan *Plan) (*Applied, error) {
 		return done, nil
 	}
 	var err error
-	done.Commit, err = p.Repo.Commit(ctx, Delivery{Head: plan.Head, Files: all, Message: plan.message(), Check: plan.isRecordedBy, Ready: ready})
+	done.Commit, err = p.Repo.Commit(ctx, Delivery{Head: plan.Head, Files: all, Message: plan.message(), Proposal: plan.Proposal(), Check: plan.isRecordedBy, Ready: ready})
 	var written *NotCommitted
 	if errors.As(err, &written) {
 		return nil, &Error{

@@ -44,7 +44,10 @@ func Deliver(ctx context.Context, open func(context.Context) (*Promoter, error),
 		for n, a := range done {
 			plan := plans.All[n]
 			before, ok := landed[plan.To]
-			switch a.Attempts = attempt; {
+			if plan.Mode.Shared() {
+				a.Attempts = attempt
+			}
+			switch {
 			case a.Commit != "":
 				landed[plan.To] = landing{plan, a}
 			case ok && !plan.Changed(): // by an attempt before this one

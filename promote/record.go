@@ -1,11 +1,13 @@
 package promote
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
 	"text/tabwriter"
 
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/record"
 )
 
@@ -23,7 +25,14 @@ func (p *Plan) message() string {
 		b.WriteString(imageTable(services))
 		b.WriteByte('\n')
 	}
-	for _, s := range services {
+	b.WriteString(p.Record())
+	return b.String()
+}
+
+// Record is the trailers of the commit that carries the plan out, a line each.
+func (p *Plan) Record() string {
+	var b strings.Builder
+	for _, s := range p.changed() {
 		for _, t := range p.trailers(s) {
 			fmt.Fprintf(&b, "%s: %s\n", t[0], record.Escape(t[1]))
 		}
@@ -33,6 +42,24 @@ func (p *Plan) message() string {
 
 // Subject is the first line of the commit's message.
 func (p *Plan) Subject() string { return fmt.Sprintf("promote(%s): %s", p.To, p.what(p.changed())) }
+
+// Proposal is the branch of a pull request for the plan: promote/ENVIRONMENT/SERVICE, or
+// for several services a number that stands for them. It is empty in other delivery
+// modes.
+func (p *Plan) Proposal() string {
+	if p.Mode != pipeline.DeliverPullRequest || len(p.Services) == 0 {
+		return ""
+	}
+	if len(p.Services) == 1 {
+		return "promote/" + p.To + "/" + p.Services[0].Service
+	}
+	var names []string
+	for _, s := range p.Services {
+		names = append(names, s.Service)
+	}
+	slices.Sort(names)
+	return fmt.Sprintf("promote/%s/%d-services-%.4x", p.To, len(names), sha256.Sum256([]byte(strings.Join(names, "\n"))))
+}
 
 func (p *Plan) what(services []*ServicePlan) string {
 	if len(services) != 1 {

@@ -41,6 +41,9 @@ type Delivery struct {
 	Head    string
 	Files   []File
 	Message string
+	// Proposal, if not empty, is a branch that the commit goes to in place of the one that
+	// it is made on, to be merged there by somebody.
+	Proposal string
 	// Check, if not nil, looks at the message that the commit has in the end, as a
 	// hook may have changed it. Its error is returned beside the commit.
 	Check func(message string) error

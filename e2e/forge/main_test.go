@@ -18,6 +18,9 @@ import (
 	"github.com/kubepromote/kubepromote/promote/forge"
 )
 
+// product is kubectl-promote.
+var product string
+
 // server is shared by all tests, which have repositories of their own.
 var server *gitea.Server
 
@@ -32,7 +35,7 @@ func TestMain(m *testing.M) {
 
 func run(m *testing.M) (int, error) {
 	ctx := context.Background()
-	bin, err := peers.Build(ctx, os.Stderr, peers.Gitea)
+	bin, err := peers.Build(ctx, os.Stderr, peers.Gitea, peers.Product)
 	if err != nil {
 		return 1, err
 	}
@@ -40,6 +43,7 @@ func run(m *testing.M) (int, error) {
 	if err != nil {
 		return 1, err
 	}
+	product = filepath.Join(bin, peers.Product)
 	if server, err = gitea.Start(ctx, gitea.Options{Program: filepath.Join(bin, peers.Gitea), Static: static}); err != nil {
 		return 1, err
 	}

@@ -120,6 +120,8 @@ func checkDelivery(ctx context.Context, d promote.Delivery) error {
 		return &Error{Op: "git commit", Msg: "no files to commit"}
 	case d.Message == "":
 		return &Error{Op: "git commit", Msg: "the commit message is empty"}
+	case d.Proposal != "":
+		return &Error{Msg: "the working tree's branch cannot be proposed to: that takes a branch of a remote"}
 	case strings.ContainsRune(d.Message, 0):
 		return &Error{Op: "git commit", Msg: "the commit message has a zero byte"}
 	case ctx.Err() != nil:

@@ -9,6 +9,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/proposal"
 	"github.com/spf13/cobra"
 )
 
@@ -121,7 +122,7 @@ func (o *options) plan(ctx context.Context, w *cli.Workspace) (*promote.Plans, e
 		o.session.PrintWarnings(plans.All[n])
 		none[n] = &promote.Applied{}
 	}
-	if err := shown.printPlans(o.session.ErrOut, plans, none); err != nil {
+	if err := shown.printPlans(o.session.ErrOut, plans, none, make([]*proposal.Result, len(none))); err != nil {
 		return nil, err
 	}
 	if yes, err := o.session.Confirm(ctx, plans); err != nil || !yes {

@@ -9,6 +9,7 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/proposal"
 )
 
 // promotion is one service's plan as an API object.
@@ -24,22 +25,27 @@ type promotion struct {
 	Changed bool   `json:"changed"`
 	Head    string `json:"head,omitempty"`
 	Commit  string `json:"commit,omitempty"`
+	// Attempts is how often it was made anew because others were faster, and once more.
+	Attempts int `json:"attempts,omitempty"`
+	// Branch is where the commit is, behind its remote where it was pushed.
+	Branch      string           `json:"branch,omitempty"`
+	PullRequest *proposal.Result `json:"pullRequest,omitempty"`
 	*promote.ServicePlan
 }
 
-func (o *options) objects(plan *promote.Plan, applied *promote.Applied) []cli.Object {
+func (o *options) objects(plan *promote.Plan, applied *promote.Applied, request *proposal.Result) []cli.Object {
 	var out []cli.Object
 	for _, s := range plan.Services {
 		out = append(out, cli.Object{Name: s.Service, Content: promotion{
 			From: plan.From, To: plan.To, Entry: plan.Entry, Mode: plan.Mode, DryRun: o.dryRun, Answer: plan.Answer,
-			Changed: s.Changed(), Head: plan.Head, Commit: applied.Commit, ServicePlan: s,
+			Changed: s.Changed(), Head: plan.Head, Commit: applied.Commit, Attempts: applied.Attempts, Branch: where(plan), PullRequest: request, ServicePlan: s,
 		}})
 	}
 	return out
 }
 
 // printPlans prints the plans one after the other.
-func (o *options) printPlans(w io.Writer, plans *promote.Plans, applied []*promote.Applied) error {
+func (o *options) printPlans(w io.Writer, plans *promote.Plans, applied []*promote.Applied, requests []*proposal.Result) error {
 	held := plans.Refusal() != nil
 	for n, a := range applied {
 		if n > 0 {
@@ -47,6 +53,9 @@ func (o *options) printPlans(w io.Writer, plans *promote.Plans, applied []*promo
 		}
 		if err := o.printPlan(w, plans.All[n], a, held); err != nil {
 			return err
+		}
+		if r := requests[n]; r != nil {
+			fmt.Fprintf(w, "pull request %d, %s: %s\n", r.Number, state(r), cli.Clean(r.URL))
 		}
 	}
 	return nil
@@ -100,11 +109,7 @@ func (o *options) printPlan(w io.Writer, plan *promote.Plan, applied *promote.Ap
 		}
 	}
 	if applied.Commit != "" {
-		where := plan.Branch
-		if plan.Remote != "" {
-			where = plan.Remote + "/" + where
-		}
-		fmt.Fprintf(w, "\n[%s %.9s] %s\n", where, applied.Commit, plan.Subject())
+		fmt.Fprintf(w, "\n[%s %.9s] %s\n", where(plan), applied.Commit, plan.Subject())
 		if applied.Attempts > 1 {
 			o.session.Note("others were faster %d times: the promotion was made anew on what they had pushed", applied.Attempts-1)
 		}
@@ -120,7 +125,9 @@ func (o *options) result(plan *promote.Plan, s *promote.ServicePlan, held bool) 
 	case promote.Unknown:
 		return "unknown"
 	case promote.Wait:
-		return "waiting"
+		if plan.Mode != pipeline.DeliverPullRequest || o.dryRun || held {
+			return "waiting"
+		}
 	}
 	switch {
 	case !s.Changed():
@@ -132,4 +139,24 @@ func (o *options) result(plan *promote.Plan, s *promote.ServicePlan, held bool) 
 	}
 	return map[pipeline.DeliverMode]string{pipeline.DeliverWorktree: "written", pipeline.DeliverCommit: "committed",
 		pipeline.DeliverPush: "pushed", pipeline.DeliverPullRequest: "proposed"}[plan.Mode]
+}
+
+// where is the branch that a plan's commit is on, behind its remote.
+func where(plan *promote.Plan) string {
+	at := cmp.Or(plan.Proposal(), plan.Branch)
+	if plan.Remote != "" {
+		return plan.Remote + "/" + at
+	}
+	return at
+}
+
+// state is what has become of a pull request, in words.
+func state(r *proposal.Result) string {
+	switch {
+	case r.Merged:
+		return r.State + " and merged"
+	case r.AutoMerge:
+		return r.State + ", merged once it may be"
+	}
+	return r.State
 }

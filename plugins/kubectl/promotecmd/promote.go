@@ -10,6 +10,7 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/signing"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/proposal"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/printers"
 )
@@ -136,7 +137,9 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	if failed != nil && len(applied) == 0 {
 		return failed
 	}
-	if err := o.report(printer, plans, applied); err != nil {
+	requests, rerr := o.propose(cmd.Context(), w, plans, applied)
+	failed = errors.Join(failed, rerr)
+	if err := o.report(printer, plans, applied, requests); err != nil {
 		return errors.Join(failed, err)
 	}
 	if err := o.follow(cmd.Context(), w, plans, applied); err != nil {
@@ -150,7 +153,21 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	if failed != nil {
 		return failed
 	}
-	return o.session.Refusal(plans)
+	return o.refusal(plans, applied)
+}
+
+// refusal says why nothing was done, where that is so, and gives the exit status. What
+// waits and has been proposed is done as far as it can be: its pull request waits.
+func (o *options) refusal(plans *promote.Plans, applied []*promote.Applied) error {
+	for n, plan := range plans.All {
+		if r := plan.Refused(); r != nil && (r.Answer != promote.Wait || applied[n].Commit == "") {
+			return o.session.Refusal(plans)
+		}
+	}
+	if plans.Refused() != nil {
+		o.session.PrintRefusal(plans)
+	}
+	return nil
 }
 
 // check makes the request of what the command line says, and gives the printer,
@@ -185,12 +202,12 @@ func (o *options) check(cmd *cobra.Command, services []string) (printers.Resourc
 
 // report prints the plans and what became of them: all, or those that were carried out
 // before an error.
-func (o *options) report(printer printers.ResourcePrinter, plans *promote.Plans, applied []*promote.Applied) error {
+func (o *options) report(printer printers.ResourcePrinter, plans *promote.Plans, applied []*promote.Applied, requests []*proposal.Result) error {
 	commits := ""
 	var objects []cli.Object
 	for n, a := range applied {
 		o.session.PrintWarnings(plans.All[n])
-		objects = append(objects, o.objects(plans.All[n], a)...)
+		objects = append(objects, o.objects(plans.All[n], a, requests[n])...)
 		if a.Commit != "" {
 			commits = strings.TrimPrefix(commits+", "+a.Commit, ", ")
 		}
@@ -199,7 +216,7 @@ func (o *options) report(printer printers.ResourcePrinter, plans *promote.Plans,
 	if printer != nil {
 		err = cli.PrintList(o.session.Out, printer, "Promotion", objects)
 	} else {
-		err = o.printPlans(o.session.Out, plans, applied)
+		err = o.printPlans(o.session.Out, plans, applied, requests)
 	}
 	if err != nil && commits != "" {
 		return &promote.Error{Msg: "the promotion is committed as " + commits + ", but what it did could not be printed", Err: err}

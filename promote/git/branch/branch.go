@@ -26,8 +26,6 @@ type Branch struct {
 	name    string
 	objects *objects
 	hooks   bool // of the clone's user
-	// head, if not empty, is the branch that commits go to, in place of this one.
-	head string
 
 	env     []string // for the calls that reach the remote
 	release func()   // gives back what it was opened with, or nil

@@ -19,7 +19,8 @@ import (
 const commitLimit = 10 * time.Minute
 
 // Commit makes a commit with the files on top of d.Head, and makes it the branch's
-// newest one: a push where the branch is a remote's. It is a *promote.Moved where
+// newest one: a push where the branch is a remote's; or puts it on the branch of a
+// proposal, which is its own. It is a *promote.Moved where
 // another commit is the newest one now. Cancelling ctx has an effect until the commit is
 // made known; from then on it is found out what has become of it.
 func (b *Branch) Commit(ctx context.Context, d promote.Delivery) (string, error) {
@@ -50,6 +51,9 @@ func (b *Branch) Commit(ctx context.Context, d promote.Delivery) (string, error)
 	}
 	sheltered, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
 	defer cancel()
+	if d.Proposal != "" {
+		return b.propose(sheltered, d, hash)
+	}
 	if err := b.publish(sheltered, d.Head, hash); err != nil {
 		return "", err
 	}

@@ -16,18 +16,12 @@ func (b *Branch) publish(ctx context.Context, old, hash string) error {
 	if b.remote == "" {
 		return b.move(ctx, old, hash)
 	}
-	err := b.push(ctx, hash)
+	err := b.push(ctx, hash, b.name, "")
 	if err == nil {
 		b.follow(ctx, hash)
 		return nil
 	}
 	// What a broken connection, or a rejection, has left: only the remote knows.
-	if b.head != "" {
-		if now, ferr := b.remoteHead(ctx, b.head); ferr == nil && now == hash {
-			return nil
-		}
-		return err
-	}
 	if ferr := b.Fetch(ctx); ferr != nil {
 		return &gitcmd.Error{Msg: err.Error() + "; and nobody can say now whether it has arrived: " + ferr.Error(), Hint: "run the same command again", Err: err}
 	}
@@ -78,18 +72,12 @@ func (b *Branch) checkedOut(ctx context.Context, ref string) (string, error) {
 	return "", err
 }
 
-// push pushes a commit to the branch, or to the one that it is proposed on.
-func (b *Branch) push(ctx context.Context, hash string) error {
-	to := b.name
+// push pushes a commit to a branch. Lease, if not empty, is what a branch of our own has
+// now, which is replaced then, or none for one that must not be there yet.
+func (b *Branch) push(ctx context.Context, hash, to, lease string) error {
 	args := []string{"push", "--porcelain", "--no-follow-tags", "--no-recurse-submodules"}
-	if b.head != "" {
-		// The branch is our own. It is replaced only where it is as it was seen.
-		old, err := b.remoteHead(ctx, b.head)
-		if err != nil {
-			return err
-		}
-		to = b.head
-		args = append(args, "--force-with-lease=refs/heads/"+to+":"+old)
+	if lease != "" {
+		args = append(args, "--force-with-lease=refs/heads/"+to+":"+strings.TrimPrefix(lease, none))
 	}
 	args = append(args, "--end-of-options", b.remote, hash+":refs/heads/"+to)
 	if !b.hooks {
@@ -156,11 +144,9 @@ func Refused(err error) bool { return errors.Is(err, errRefused) }
 // follow notes what the remote's branch is now, as git push does for a remote that it
 // knows by name.
 func (b *Branch) follow(ctx context.Context, hash string) {
-	if b.head == "" {
-		b.objects.changed()
-		if root, err := b.objects.rootOf(ctx, hash); err == nil {
-			b.tip, b.root = hash, root
-		}
+	b.objects.changed()
+	if root, err := b.objects.rootOf(ctx, hash); err == nil {
+		b.tip, b.root = hash, root
 	}
 }
 

@@ -1,0 +1,270 @@
+package forge_test
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// shop are the files of an infrastructure repository: staging is pushed to, production
+// by pull request.
+func shop(services int) map[string]string {
+	files := map[string]string{"promotion.yaml": `apiVersion: kubepromote.dev/v1alpha1
+kind: Pipeline
+spec:
+  environments:
+  - name: dev
+  - name: staging
+    from: [dev]
+    deliver: {mode: push}
+  - name: production
+    from: [staging]
+    deliver: {mode: pullRequest, forge: gitea, labels: [promotion], reviewers: [bob]}
+`}
+	for n := range services {
+		for env, version := range map[string]int{"dev": 3, "staging": 2, "production": 1} {
+			files[fmt.Sprintf("apps/s%d/overlays/%s/kustomization.yaml", n, env)] = pinned(n, version)
+		}
+	}
+	return files
+}
+
+func pinned(n, version int) string {
+	return fmt.Sprintf("images:\n- {name: shop/s%d, newTag: v%d, digest: \"sha256:%064d\"} # kept\n", n, version, version)
+}
+
+// fill pushes files to a repository's main branch.
+func (r *repository) fill(files map[string]string) (remote string) {
+	r.Helper()
+	dir, remote := r.TempDir(), server.RemoteWith("alice", r.name, "alice", tokens["alice"])
+	r.git(dir, "clone", "-q", remote, ".")
+	for name, data := range files {
+		name = filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			r.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(data), 0o644); err != nil {
+			r.Fatal(err)
+		}
+	}
+	r.git(dir, "add", "-A")
+	r.git(dir, "commit", "-q", "-m", "shop")
+	r.git(dir, "push", "-q", "origin", "HEAD:main")
+	return remote
+}
+
+var identity = []string{"GIT_AUTHOR_NAME=Alice", "GIT_AUTHOR_EMAIL=alice@example.com", "GIT_COMMITTER_NAME=Alice", "GIT_COMMITTER_EMAIL=alice@example.com", "GIT_CONFIG_GLOBAL=/dev/null"}
+
+func (r *repository) git(dir string, args ...string) string {
+	r.Helper()
+	cmd := exec.CommandContext(r.Context(), "git", args...)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), identity...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		r.Fatalf("git %v: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+// promote runs the command with the repository's URL: there is no clone.
+func (r *repository) promote(remote string, args ...string) (out string, status int) {
+	var stdout, stderr bytes.Buffer
+	cmd := exec.CommandContext(r.Context(), product, append([]string{"-C", remote, "--offline"}, args...)...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = r.TempDir(), &stdout, &stderr
+	cmd.Env = append(os.Environ(), append(identity, "KUBEPROMOTE_TOKEN="+tokens["alice"], "XDG_CACHE_HOME="+r.TempDir())...)
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		r.Error(err)
+	}
+	all := stdout.String() + stderr.String()
+	if strings.Contains(all, tokens["alice"]) {
+		r.Errorf("the token is shown:\n%s", all)
+	}
+	return all, cmd.ProcessState.ExitCode()
+}
+
+func (r *repository) mustPromote(remote, want string, args ...string) string {
+	r.Helper()
+	out, status := r.promote(remote, args...)
+	if status != 0 || !strings.Contains(out, want) {
+		r.Fatalf("promote %v: %d, want %q in\n%s", args, status, want, out)
+	}
+	return out
+}
+
+type pull struct {
+	Number int    `json:"number"`
+	State  string `json:"state"`
+	Merged bool   `json:"merged"`
+	Title  string `json:"title"`
+	Body   string `json:"body"`
+	Head   struct {
+		SHA string `json:"sha"`
+	} `json:"head"`
+	Labels []struct {
+		Name string `json:"name"`
+	} `json:"labels"`
+}
+
+func (r *repository) pulls() []pull {
+	r.Helper()
+	var all []pull
+	r.api("alice", http.MethodGet, "/pulls?state=all", nil, &all)
+	return all
+}
+
+// The whole way with a URL and nothing else: staging by push, production by a pull
+// request that is opened once, brought up to date, needs a review, is merged, and has its
+// record on main; one that has nothing left to promote is closed.
+func TestWorkflow(t *testing.T) {
+	r := newRepository(t)
+	remote := r.fill(shop(2))
+	r.api("alice", http.MethodPost, "/branch_protections", map[string]any{"rule_name": "main", "required_approvals": 1, "enable_push": true}, nil)
+
+	r.mustPromote(remote, "proposed", "s0", "--to", "production")
+	first := r.pulls()
+	if len(first) != 1 || first[0].Title != "promote(production): s0 → v2" || len(first[0].Labels) != 1 ||
+		!strings.Contains(first[0].Body, "| `s0` | `shop/s0` | `v1` | `v2` |") || !strings.Contains(first[0].Body, "Promotion-Service: s0") {
+		t.Fatalf("%+v", first)
+	}
+	r.mustPromote(remote, "pull request 1, unchanged", "s0", "--to", "production")
+
+	// Something else lands on main: what was reviewed stays as it is.
+	r.mustPromote(remote, "pushed", "s1", "--to", "staging")
+	r.mustPromote(remote, "pull request 1, unchanged", "s0", "--to", "production")
+	if now := r.pulls(); now[0].Head.SHA != first[0].Head.SHA {
+		t.Error("the commit was made anew for nothing")
+	}
+	// The source moves on: the same pull request says so.
+	r.mustPromote(remote, "pushed", "s0", "--to", "staging")
+	r.mustPromote(remote, "pull request 1, updated", "s0", "--to", "production")
+	now := r.pulls()
+	if len(now) != 1 || now[0].Title != "promote(production): s0 → v3" {
+		t.Fatalf("%+v", now)
+	}
+	merge := func() error {
+		return server.Do(r.Context(), tokens["alice"], http.MethodPost, "/repos/alice/"+r.name+"/pulls/1/merge", map[string]any{"Do": "merge", "head_commit_id": now[0].Head.SHA}, nil)
+	}
+	if err := merge(); err == nil {
+		t.Fatal("merged without a review")
+	}
+	r.api("bob", http.MethodPost, "/pulls/1/reviews", map[string]any{"event": "APPROVED", "commit_id": now[0].Head.SHA}, nil)
+	if err := merge(); err != nil {
+		t.Fatal(err)
+	}
+	r.mustPromote(remote, "unchanged", "s0", "--to", "production")
+	dir := r.TempDir()
+	r.git(dir, "clone", "-q", remote, ".")
+	if got, err := os.ReadFile(filepath.Join(dir, "apps/s0/overlays/production/kustomization.yaml")); err != nil || string(got) != pinned(0, 3) {
+		t.Errorf("production has %q, %v", got, err)
+	}
+	cmd := exec.CommandContext(r.Context(), product, "-C", dir, "history", "s0", "--env", "production", "-o", "jsonpath={.items[0].record.from} {.items[0].record.service}")
+	if out, err := cmd.CombinedOutput(); err != nil || string(out) != "staging s0" {
+		t.Errorf("history: %q, %v", out, err)
+	}
+
+	// A proposal that somebody else's push has made needless is closed.
+	r.mustPromote(remote, "proposed", "s1", "--to", "production")
+	put := filepath.Join(dir, "apps/s1/overlays/production/kustomization.yaml")
+	if err := os.WriteFile(put, []byte(pinned(1, 3)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r.git(dir, "commit", "-q", "-a", "-m", "by hand")
+	r.git(dir, "push", "-q", "origin", "HEAD:main")
+	r.mustPromote(remote, "pull request 2, closed", "s1", "--to", "production")
+}
+
+// A proposal on which somebody has committed is left alone.
+func TestProposalOfSomebodyElse(t *testing.T) {
+	r := newRepository(t)
+	remote := r.fill(shop(1))
+	r.mustPromote(remote, "proposed", "s0", "--to", "production")
+	dir := r.TempDir()
+	r.git(dir, "clone", "-q", "-b", "promote/production/s0", remote, ".")
+	r.git(dir, "commit", "-q", "--allow-empty", "-m", "my own")
+	r.git(dir, "push", "-q", "origin", "HEAD")
+	mine := strings.TrimSpace(r.git(dir, "rev-parse", "HEAD"))
+	r.mustPromote(remote, "pushed", "s0", "--to", "staging")
+	out, status := r.promote(remote, "s0", "--to", "production")
+	if status != 1 || !strings.Contains(out, "has commits that are no promotions, and is left alone") {
+		t.Errorf("%d\n%s", status, out)
+	}
+	if now := r.pulls(); now[0].Head.SHA != mine {
+		t.Error("somebody's commit is lost")
+	}
+}
+
+// What the protection of a branch refuses is said, and nothing is lost.
+func TestProtectedBranch(t *testing.T) {
+	r := newRepository(t)
+	remote := r.fill(shop(1))
+	r.api("alice", http.MethodPost, "/branch_protections", map[string]any{"rule_name": "main", "enable_push": false}, nil)
+	out, status := r.promote(remote, "s0", "--to", "staging")
+	if status != 1 || !strings.Contains(out, "the remote refused it") || !strings.Contains(out, "protected") {
+		t.Errorf("%d\n%s", status, out)
+	}
+}
+
+// Twenty promote twenty services to one branch at once, and then all the same service:
+// every promotion lands or finds that another has done it; none is lost, none is done
+// twice, and the history is one line.
+func TestTwentyAtOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: it takes a minute")
+	}
+	const many = 20
+	r := newRepository(t)
+	remote := r.fill(shop(many))
+	race := func(service func(n int) string) (pushed int) {
+		var wait sync.WaitGroup
+		var lock sync.Mutex
+		for n := range many {
+			wait.Go(func() {
+				out, status := r.promote(remote, service(n), "--to", "staging")
+				lock.Lock()
+				defer lock.Unlock()
+				switch {
+				case status != 0:
+					t.Errorf("%s: %d\n%s", service(n), status, out)
+				case strings.Contains(out, "pushed"):
+					pushed++
+				case !strings.Contains(out, "unchanged"):
+					t.Errorf("%s:\n%s", service(n), out)
+				}
+			})
+		}
+		wait.Wait()
+		return pushed
+	}
+	if pushed := race(func(n int) string { return fmt.Sprintf("s%d", n) }); pushed != many {
+		t.Errorf("%d of %d say that they have pushed", pushed, many)
+	}
+	dir := r.TempDir()
+	r.git(dir, "clone", "-q", remote, ".")
+	for n := range many {
+		if got, err := os.ReadFile(filepath.Join(dir, fmt.Sprintf("apps/s%d/overlays/staging/kustomization.yaml", n))); err != nil || string(got) != pinned(n, 3) {
+			t.Errorf("s%d: %q, %v", n, got, err)
+		}
+	}
+	if commits := strings.Fields(r.git(dir, "rev-list", "--count", "HEAD")); commits[0] != fmt.Sprint(many+2) {
+		t.Errorf("%s commits, want %d", commits, many+2)
+	}
+	if merges := r.git(dir, "rev-list", "--merges", "HEAD"); merges != "" {
+		t.Errorf("the history is no line: %s", merges)
+	}
+
+	// All the same service: dev gets another version first.
+	if err := os.WriteFile(filepath.Join(dir, "apps/s0/overlays/dev/kustomization.yaml"), []byte(pinned(0, 4)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r.git(dir, "commit", "-q", "-a", "-m", "dev")
+	r.git(dir, "push", "-q", "origin", "HEAD:main")
+	if pushed := race(func(int) string { return "s0" }); pushed != 1 {
+		t.Errorf("%d say that they have pushed the same", pushed)
+	}
+}

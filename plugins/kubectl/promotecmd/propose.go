@@ -1,0 +1,134 @@
+package promotecmd
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/forge"
+	"github.com/kubepromote/kubepromote/promote/forge/codeowners"
+	"github.com/kubepromote/kubepromote/promote/forge/credentials"
+	"github.com/kubepromote/kubepromote/promote/git/branch"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/proposal"
+)
+
+// propose opens the pull requests of what was put on branches of its own, brings those
+// that are open up to date, and closes those that have nothing left to promote. There is
+// a result for each plan, or nil.
+func (o *options) propose(ctx context.Context, w *cli.Workspace, plans *promote.Plans, applied []*promote.Applied) ([]*proposal.Result, error) {
+	results := make([]*proposal.Result, len(applied))
+	var errs []error
+	for n, a := range applied {
+		plan := plans.All[n]
+		if plan.Mode != pipeline.DeliverPullRequest || o.dryRun || a.Commit == "" && plan.Changed() {
+			continue
+		}
+		e, err := w.Pipeline.Environment(plan.To)
+		if err != nil {
+			return nil, err
+		}
+		f, kind, err := o.forge(ctx, w.Branch, e.Deliver)
+		if err == nil && a.Commit == "" {
+			results[n], err = proposal.Withdraw(ctx, f, plan)
+		} else if err == nil {
+			results[n], err = o.openRequest(ctx, w, f, kind, plan, a.Commit, e.Deliver)
+		}
+		if err != nil && a.Commit != "" {
+			err = &promote.Error{Msg: "the commit is on branch " + plan.Proposal() + ", and its pull request is not up to date", Err: err}
+		}
+		errs = append(errs, err)
+		if r := results[n]; r != nil && r.Warning != "" {
+			o.session.Warn("pull request %d: %s", r.Number, r.Warning)
+		}
+	}
+	return results, errors.Join(errs...)
+}
+
+func (o *options) openRequest(ctx context.Context, w *cli.Workspace, f forge.Forge, kind forge.Kind, plan *promote.Plan, commit string, d pipeline.Deliver) (*proposal.Result, error) {
+	reviewers, err := reviewers(w.Branch, kind, plan, d.Reviewers)
+	if err != nil {
+		return nil, err
+	}
+	return proposal.Publish(ctx, f, plan, commit, proposal.Options{Kind: kind, Labels: d.Labels, Reviewers: reviewers, Draft: d.Draft, AutoMerge: d.AutoMerge == pipeline.WhenGreen})
+}
+
+// forge is the client of the forge that a branch's remote is on. A token goes to the host
+// of the remote alone, which the user has chosen, whatever the pipeline file says.
+func (o *options) forge(ctx context.Context, b *branch.Branch, d pipeline.Deliver) (forge.Forge, forge.Kind, error) {
+	address, err := b.URL(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	kind, err := forge.ParseKind(d.Forge)
+	if err != nil {
+		return nil, "", err
+	}
+	r, err := forge.Locate(forge.Remote{URL: address, Kind: kind, Web: d.URL})
+	if err != nil {
+		return nil, "", err
+	}
+	home, _ := os.UserHomeDir()
+	options := forge.Options{UserAgent: cli.UserAgent()}
+	options.Token, err = credentials.Find(ctx, r, credentials.Options{Getenv: os.Getenv, Home: home, Fill: b.FillCredential, Trusted: []string{r.RemoteHost}, Forge: options})
+	if err != nil {
+		return nil, "", err
+	}
+	client, err := forge.New(r, options)
+	return client, r.Kind, err
+}
+
+// reviewers replaces the word codeowners by those who own the files that change.
+func reviewers(tree promote.Tree, kind forge.Kind, plan *promote.Plan, wanted []string) ([]string, error) {
+	var out []string
+	for _, name := range wanted {
+		if name != pipeline.CodeOwners {
+			out = append(out, name)
+			continue
+		}
+		owners, err := ownersOf(tree, kind, plan)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, owners...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
+}
+
+func ownersOf(tree promote.Tree, kind forge.Kind, plan *promote.Plan) ([]string, error) {
+	dialect := codeowners.Dialect(kind)
+	if !slices.Contains([]codeowners.Dialect{codeowners.GitHub, codeowners.GitLab, codeowners.Gitea}, dialect) {
+		return nil, &promote.Error{Msg: "reviewers has codeowners, and " + kind.String() + " has no such file", Hint: "name them: reviewers: [NAME]"}
+	}
+	var paths, names []string
+	for _, s := range plan.Services {
+		for _, f := range s.Files {
+			paths = append(paths, f.Target)
+		}
+	}
+	for _, name := range dialect.Paths() {
+		data, err := tree.ReadFile(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		f, err := codeowners.Parse(dialect, name, data)
+		if err != nil {
+			return nil, err
+		}
+		for _, owner := range f.Owners(paths...) {
+			if owner.Kind == codeowners.User || owner.Kind == codeowners.Team {
+				names = append(names, owner.Name)
+			}
+		}
+		return names, nil
+	}
+	return nil, &promote.Error{Msg: "reviewers has codeowners, and there is no file CODEOWNERS", Hint: "kubectl promote init --owner NAME"}
+}

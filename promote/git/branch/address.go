@@ -1,0 +1,28 @@
+package branch
+
+import (
+	"context"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
+)
+
+// URL is where the branch is pushed to, with the credentials that may be in it: it is
+// not for showing.
+func (b *Branch) URL(ctx context.Context) (string, error) {
+	if b.address != "" {
+		return b.address, nil
+	}
+	if b.remote == "" {
+		return "", &gitcmd.Error{Msg: "branch " + gitcmd.Clean(b.name) + " is of no remote"}
+	}
+	out, err := gitcmd.Run(ctx, b.dir, gitcmd.Call{Op: "git remote get-url", Args: []string{"remote", "get-url", "--push", b.remote}, Reads: true})
+	return strings.TrimSpace(string(out)), err
+}
+
+// FillCredential asks git's credential helpers, as git credential fill does, in the words
+// of https://git-scm.com/docs/git-credential. Nobody is asked at a terminal.
+func (b *Branch) FillCredential(ctx context.Context, input string) (string, error) {
+	out, err := gitcmd.Run(ctx, b.dir, gitcmd.Call{Op: "git credential fill", Args: []string{"credential", "fill"}, Stdin: strings.NewReader(input), Env: append([]string{gitcmd.InEnglish, "GIT_ASKPASS=true"}, b.env...)})
+	return string(out), err
+}

@@ -1,0 +1,152 @@
+package proposal
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/kubepromote/kubepromote/promote"
+)
+
+// Body is what the pull request of a plan says, in Markdown, and the footer that has to
+// stay whole where a forge wants it shorter: the promotion's record.
+func Body(plan *promote.Plan) (body, footer string) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Promotes from %s to %s.\n\n", code(plan.From), code(plan.To))
+	b.WriteString("| service | image | now | becomes | digest |\n| --- | --- | --- | --- | --- |\n")
+	for _, s := range plan.Services {
+		for _, i := range s.Images {
+			if i.Old == i.New {
+				continue
+			}
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", code(s.Service), code(cmp.Or(i.Repository, i.Name)), code(i.Old.Short()), code(i.New.Short()), code(i.New.Digest))
+		}
+		for _, a := range s.Along {
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | |\n", code(s.Service), code(a.Kind+" "+a.Name), code(a.Old), code(a.New))
+		}
+	}
+	verdicts(&b, plan)
+	warnings(&b, plan)
+	diffs(&b, plan)
+	return b.String(), "\n```\n" + fenced(plan.Record()) + "```\n"
+}
+
+func verdicts(b *strings.Builder, plan *promote.Plan) {
+	first := true
+	for _, s := range plan.Services {
+		for _, v := range s.Verdicts {
+			if first {
+				b.WriteString("\n### Gates\n\n| service | gate | answer | why |\n| --- | --- | --- | --- |\n")
+				first = false
+			}
+			answer, why := string(v.Answer), v.Text()
+			if v.Override != "" {
+				answer, why = "overridden", v.Override+": "+why
+			}
+			if !v.Until.IsZero() {
+				why += "; until " + v.Until.UTC().Format(time.RFC3339)
+			}
+			fmt.Fprintf(b, "| %s | %s | %s | %s |\n", code(s.Service), code(v.Gate), code(answer), code(why))
+		}
+	}
+}
+
+func warnings(b *strings.Builder, plan *promote.Plan) {
+	all := plan.Warnings
+	for _, s := range plan.Services {
+		for _, w := range s.Warnings {
+			all = append(all[:len(all):len(all)], s.Service+": "+w)
+		}
+	}
+	if len(all) == 0 {
+		return
+	}
+	b.WriteString("\n### Warnings\n\n")
+	const most = 50
+	for _, w := range all[:min(len(all), most)] {
+		fmt.Fprintf(b, "- %s\n", code(w))
+	}
+	if len(all) > most {
+		fmt.Fprintf(b, "- and %d more\n", len(all)-most)
+	}
+}
+
+// diffs are last: they are what a forge's limit cuts first.
+func diffs(b *strings.Builder, plan *promote.Plan) {
+	var text strings.Builder
+	for _, s := range plan.Services {
+		for _, f := range s.Files {
+			text.WriteString(f.Diff)
+		}
+		for _, c := range s.Copies {
+			text.WriteString(c.Diff)
+		}
+	}
+	if text.Len() == 0 {
+		return
+	}
+	fence := strings.Repeat("`", max(3, longestRun(text.String())+1))
+	fmt.Fprintf(b, "\n<details><summary>Diff</summary>\n\n%sdiff\n%s%s\n\n</details>\n", fence, printable(text.String()), fence)
+}
+
+// code is a text of somebody else's on one line, which Markdown leaves as it is: no link,
+// no mention, no cell of a table, no tag.
+func code(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || unicode.Is(unicode.Cf, r) {
+			return ' '
+		}
+		return r
+	}, s)
+	if s = strings.TrimSpace(s); s == "" {
+		return ""
+	}
+	const most = 500
+	if runes := []rune(s); len(runes) > most {
+		s = string(runes[:most]) + "…"
+	}
+	// A bar ends a table's cell even in code, and a backslash in front of it does not show.
+	s = strings.ReplaceAll(s, "|", `\|`)
+	fence := strings.Repeat("`", longestRun(s)+1)
+	if strings.HasPrefix(s, "`") || strings.HasSuffix(s, "`") {
+		s = " " + s + " "
+	}
+	return fence + s + fence
+}
+
+// longestRun is how many backticks stand side by side at most.
+func longestRun(s string) int {
+	longest, run := 0, 0
+	for _, r := range s {
+		if r != '`' {
+			run = 0
+			continue
+		}
+		run++
+		longest = max(longest, run)
+	}
+	return longest
+}
+
+// printable keeps lines, and drops what a terminal or a browser would take for more.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// fenced keeps a block of code from being ended by a line of its own.
+func fenced(s string) string {
+	return strings.ReplaceAll(printable(s), "```", "'''")
+}
+
+// sameText tells whether a forge has a text already: some end lines otherwise.
+func sameText(a, b string) bool {
+	clean := func(s string) string { return strings.TrimSpace(strings.ReplaceAll(s, "\r\n", "\n")) }
+	return clean(a) == clean(b)
+}
