@@ -70,7 +70,7 @@ var mayImport = map[string][]string{
 	"promote/git/branch":              {"promote", "promote/git", "promote/record", "promote/git/internal/...", "internal/files"},
 	"promote/git/internal/gitcmd":     {"internal/files"},
 	"promote/git/internal/fastimport": {"promote", "promote/git/internal/gitcmd"},
-	"promote/proposal":                {"promote", "promote/pipeline", "promote/forge"},
+	"promote/proposal":                {"promote", "promote/pipeline", "promote/record", "promote/forge"},
 	"promote/images":                  {"promote", "digest", "digest/tags", "verify"},
 	// Pull requests know nothing of promotions, and of the text of errors as much as
 	// the client of registries.

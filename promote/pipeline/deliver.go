@@ -84,7 +84,4 @@ func (e *Environment) checkDeliver(f *yamlfile.File, path string) {
 			}
 		}
 	}
-	if b := e.Branch; b != "" && (strings.HasPrefix(b, "-") || strings.ContainsAny(b, " ~^:?*[\\") || strings.Contains(b, "..") || strings.HasPrefix(b, "refs/")) {
-		f.At(path+".branch", "branch: env/"+e.Name, "branch name %q is malformed", b)
-	}
 }

@@ -91,9 +91,6 @@ type Environment struct {
 	Gates []Gate `yaml:"gates" json:"gates,omitempty"`
 	// Deliver says what a promotion does with its edits.
 	Deliver Deliver `yaml:"deliver" json:"deliver"`
-	// Branch is where the environment lives, if it is not the branch at hand; it is
-	// committed or pushed there, without being checked out.
-	Branch string `yaml:"branch" json:"branch,omitempty"`
 }
 
 // Admit says which builds come into an environment that nothing is promoted to.

@@ -3,11 +3,13 @@ package proposal
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 	"unicode"
 
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/record"
 )
 
 // Body is what the pull request of a plan says, in Markdown, and the footer that has to
@@ -149,4 +151,23 @@ func fenced(s string) string {
 func sameText(a, b string) bool {
 	clean := func(s string) string { return strings.TrimSpace(strings.ReplaceAll(s, "\r\n", "\n")) }
 	return clean(a) == clean(b)
+}
+
+var sourceLine = regexp.MustCompile(`(?m)^` + record.KeySourceCommit + `: .*$`)
+
+// withSources gives a body the source commits of another one: those of the commit that
+// the pull request has.
+func withSources(body, of string) string {
+	old := sourceLine.FindAllString(strings.ReplaceAll(of, "\r\n", "\n"), -1)
+	n := 0
+	out := sourceLine.ReplaceAllStringFunc(body, func(line string) string {
+		if n++; n <= len(old) {
+			return old[n-1]
+		}
+		return line
+	})
+	if n != len(old) {
+		return body
+	}
+	return out
 }

@@ -59,6 +59,9 @@ func Publish(ctx context.Context, f forge.Forge, plan *promote.Plan, commit stri
 	}
 	var r *Result
 	if len(there) > 0 {
+		if there[0].HeadCommit == commit { // which stands, as it was planned then
+			body = withSources(body, there[0].Body)
+		}
 		r, err = update(ctx, f, there[0], title, body)
 	} else {
 		r, err = open(ctx, f, plan, title, body, o)

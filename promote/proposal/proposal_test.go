@@ -184,3 +184,16 @@ func TestAutoMerge(t *testing.T) {
 		}
 	}
 }
+
+// The commit that stands keeps its record, whatever the base is now.
+func TestWithSources(t *testing.T) {
+	for _, tc := range [][3]string{
+		{"a\nPromotion-Source-Commit: new\nb", "x\r\nPromotion-Source-Commit: old\r\n", "a\nPromotion-Source-Commit: old\nb"},
+		{"Promotion-Source-Commit: 1\nPromotion-Source-Commit: 2", "Promotion-Source-Commit: old", "Promotion-Source-Commit: 1\nPromotion-Source-Commit: 2"},
+		{"a", "b", "a"},
+	} {
+		if got := withSources(tc[0], tc[1]); got != tc[2] {
+			t.Errorf("got %q, want %q", got, tc[2])
+		}
+	}
+}

@@ -13,8 +13,12 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// ready makes sure, before anything is written, that a commit can be signed for.
+// ready makes sure, before anything is written, that a commit can be signed for or
+// proposed.
 func (o *options) ready(cmd *cobra.Command, w *cli.Workspace, plan *promote.Plan) error {
+	if err := o.readyToPropose(cmd.Context(), w, plan); err != nil {
+		return err
+	}
 	if o.attest.Key == "" {
 		return nil
 	}

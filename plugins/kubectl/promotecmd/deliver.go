@@ -1,7 +1,9 @@
 package promotecmd
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/kubepromote/kubepromote/internal/spelling"
@@ -143,12 +145,22 @@ func (o *options) await(ctx context.Context, w *cli.Workspace) (*promote.Plans, 
 			}
 			w.Now = func() time.Time { return at }
 		}
-		return w.PlanAll(ctx, o.request.Request, o.request.Targets...)
+		request := o.request.Request
+		request.NoDiff = request.NoDiff && !o.proposes(w)
+		return w.PlanAll(ctx, request, o.request.Targets...)
 	}
 	if !o.wait {
 		return ask(ctx)
 	}
 	return o.session.AwaitIn(ctx, o.clock, w, ask)
+}
+
+// proposes tells whether there may be a pull request, which shows the diff.
+func (o *options) proposes(w *cli.Workspace) bool {
+	targets, err := w.Pipeline.Targets(o.request.Targets)
+	return err == nil && slices.ContainsFunc(targets, func(e *pipeline.Environment) bool {
+		return cmp.Or(o.request.Mode, e.Deliver.Mode) == pipeline.DeliverPullRequest
+	})
 }
 
 // follow brings the branch at hand to what was pushed, where it stood there before.

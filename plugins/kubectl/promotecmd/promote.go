@@ -27,6 +27,8 @@ type options struct {
 	wait   bool
 	at     string
 	attest signing.Options
+	// forges are those that pull requests are opened on, by environment.
+	forges map[string]*forgeOf
 	// override are the gates to go past, for a reason.
 	override []string
 	reason   string

@@ -17,6 +17,32 @@ import (
 	"github.com/kubepromote/kubepromote/promote/proposal"
 )
 
+// forgeOf is where the pull requests of an environment are.
+type forgeOf struct {
+	forge.Forge
+	kind forge.Kind
+}
+
+// readyToPropose makes sure, before anything is pushed, that a pull request can be opened.
+func (o *options) readyToPropose(ctx context.Context, w *cli.Workspace, plan *promote.Plan) error {
+	if plan.Mode != pipeline.DeliverPullRequest || o.forges[plan.To] != nil {
+		return nil
+	}
+	e, err := w.Pipeline.Environment(plan.To)
+	if err != nil {
+		return err
+	}
+	f, err := o.forge(ctx, w.Branch, e.Deliver)
+	if err != nil {
+		return err
+	}
+	if o.forges == nil {
+		o.forges = make(map[string]*forgeOf)
+	}
+	o.forges[plan.To] = f
+	return f.kind.Unsupported(forge.OpenRequest{Labels: e.Deliver.Labels, Draft: e.Deliver.Draft}, forge.MergeRequest{AutoMerge: e.Deliver.AutoMerge != ""})
+}
+
 // propose opens the pull requests of what was put on branches of its own, brings those
 // that are open up to date, and closes those that have nothing left to promote. There is
 // a result for each plan, or nil.
@@ -25,21 +51,21 @@ func (o *options) propose(ctx context.Context, w *cli.Workspace, plans *promote.
 	var errs []error
 	for n, a := range applied {
 		plan := plans.All[n]
-		if plan.Mode != pipeline.DeliverPullRequest || o.dryRun || a.Commit == "" && plan.Changed() {
+		f := o.forges[plan.To]
+		if f == nil || o.dryRun || a.Commit == "" && plan.Changed() {
 			continue
 		}
 		e, err := w.Pipeline.Environment(plan.To)
 		if err != nil {
 			return nil, err
 		}
-		f, kind, err := o.forge(ctx, w.Branch, e.Deliver)
-		if err == nil && a.Commit == "" {
+		if a.Commit == "" {
 			results[n], err = proposal.Withdraw(ctx, f, plan)
-		} else if err == nil {
-			results[n], err = o.openRequest(ctx, w, f, kind, plan, a.Commit, e.Deliver)
+		} else {
+			results[n], err = o.openRequest(ctx, w, f, plan, a.Commit, e.Deliver)
 		}
 		if err != nil && a.Commit != "" {
-			err = &promote.Error{Msg: "the commit is on branch " + plan.Proposal() + ", and its pull request is not up to date", Err: err}
+			err = &promote.Error{Msg: "the commit is on branch " + plan.Proposal() + ", and its pull request is not up to date", Err: err, Hint: "run the same command again"}
 		}
 		errs = append(errs, err)
 		if r := results[n]; r != nil && r.Warning != "" {
@@ -49,37 +75,37 @@ func (o *options) propose(ctx context.Context, w *cli.Workspace, plans *promote.
 	return results, errors.Join(errs...)
 }
 
-func (o *options) openRequest(ctx context.Context, w *cli.Workspace, f forge.Forge, kind forge.Kind, plan *promote.Plan, commit string, d pipeline.Deliver) (*proposal.Result, error) {
-	reviewers, err := reviewers(w.Branch, kind, plan, d.Reviewers)
+func (o *options) openRequest(ctx context.Context, w *cli.Workspace, f *forgeOf, plan *promote.Plan, commit string, d pipeline.Deliver) (*proposal.Result, error) {
+	reviewers, err := reviewers(w.Branch, f.kind, plan, d.Reviewers)
 	if err != nil {
 		return nil, err
 	}
-	return proposal.Publish(ctx, f, plan, commit, proposal.Options{Kind: kind, Labels: d.Labels, Reviewers: reviewers, Draft: d.Draft, AutoMerge: d.AutoMerge == pipeline.WhenGreen})
+	return proposal.Publish(ctx, f, plan, commit, proposal.Options{Kind: f.kind, Labels: d.Labels, Reviewers: reviewers, Draft: d.Draft, AutoMerge: d.AutoMerge == pipeline.WhenGreen})
 }
 
 // forge is the client of the forge that a branch's remote is on. A token goes to the host
 // of the remote alone, which the user has chosen, whatever the pipeline file says.
-func (o *options) forge(ctx context.Context, b *branch.Branch, d pipeline.Deliver) (forge.Forge, forge.Kind, error) {
+func (o *options) forge(ctx context.Context, b *branch.Branch, d pipeline.Deliver) (*forgeOf, error) {
 	address, err := b.URL(ctx)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	kind, err := forge.ParseKind(d.Forge)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	r, err := forge.Locate(forge.Remote{URL: address, Kind: kind, Web: d.URL})
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	home, _ := os.UserHomeDir()
 	options := forge.Options{UserAgent: cli.UserAgent()}
 	options.Token, err = credentials.Find(ctx, r, credentials.Options{Getenv: os.Getenv, Home: home, Fill: b.FillCredential, Trusted: []string{r.RemoteHost}, Forge: options})
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	client, err := forge.New(r, options)
-	return client, r.Kind, err
+	return &forgeOf{client, r.Kind}, err
 }
 
 // reviewers replaces the word codeowners by those who own the files that change.
