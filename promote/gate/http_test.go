@@ -133,8 +133,7 @@ func TestHTTPRetries(t *testing.T) {
 func TestHTTPRedirects(t *testing.T) {
 	var elsewhere atomic.Int64
 	other := server(t, func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) })
-	var at string
-	at = server(t, func(w http.ResponseWriter, r *http.Request) {
+	at := server(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/here":
 			http.Redirect(w, r, "/there", http.StatusFound)

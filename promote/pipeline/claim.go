@@ -67,7 +67,7 @@ func (s *Sites) onlyOnce(e *Environment, here []Site) error {
 		}
 		for _, other := range others {
 			if other.Entry != one.Entry && one.overlaps(other) {
-				return &lookupError{p.claimed(one, other), "leave one of the locations, or give one of the services a layout of its own under services", ErrUsage}
+				return &lookupError{p.claimed(one, other), "remove one of the locations, or give one of the services a layout of its own under services", ErrUsage}
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/kubepromote/kubepromote/internal/spelling"
@@ -66,7 +67,17 @@ func (o *options) chooseMode(cmd *cobra.Command) error {
 
 // adaptMode has a promotion pushed where there is no clone to leave it in.
 func (o *options) adaptMode(cmd *cobra.Command, w *cli.Workspace) error {
-	if w.Repo != nil || o.request.Mode.Shared() {
+	if w.Repo != nil {
+		return nil
+	}
+	// Each service takes some requests, and all of them are in one.
+	const few = 10
+	if many := o.request.All || o.request.Select != nil || len(o.request.Services) > few || slices.ContainsFunc(o.request.Services, func(s string) bool { return strings.ContainsAny(s, "*?[") }); many {
+		if err := w.Branch.FetchAll(cmd.Context()); err != nil {
+			return err
+		}
+	}
+	if o.request.Mode.Shared() {
 		return nil
 	}
 	if o.request.Mode != "" {

@@ -116,6 +116,9 @@ func (b *Branch) Fetch(ctx context.Context) error {
 		return err
 	}
 	b.tip, b.root = tip, root
+	if b.whole != "" {
+		b.whole = tip
+	}
 	return nil
 }
 
@@ -200,6 +203,9 @@ func (b *Branch) tracking() string {
 func (b *Branch) partial() []string {
 	if b.objects.fetch == nil {
 		return nil
+	}
+	if b.whole != "" { // what is new comes whole as well
+		return []string{"--filter=" + allOfIt, "--depth=1"}
 	}
 	return []string{"--filter=tree:0", "--depth=1"}
 }

@@ -424,3 +424,44 @@ func FuzzParseTree(f *testing.F) {
 		}
 	})
 }
+
+// Who is going to read much gets all of it in one request, and what is new later as well.
+func TestFetchAll(t *testing.T) {
+	t.Parallel()
+	bare := server(t)
+	b, err := OfURL(t.Context(), "file://"+bare, "main", Cache{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	asked := 0
+	fetch := b.objects.fetch
+	b.objects.fetch = func(ctx context.Context, ids []string) error { asked++; return fetch(ctx, ids) }
+	read := func(want string) {
+		t.Helper()
+		for _, name := range []string{"apps/cart/prod/k.yaml", "apps/web/prod/k.yaml", "promotion.yaml"} {
+			if _, err := b.ReadFile(name); err != nil {
+				t.Error(err)
+			}
+		}
+		if data, err := b.ReadFile("apps/web/prod/k.yaml"); err != nil || string(data) != want {
+			t.Errorf("%q, %v", data, err)
+		}
+	}
+	if err := b.FetchAll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	asked = 0
+	read("tag: v7\n")
+	other := ofRemote(t, clone(t, bare))
+	if _, err := deliver(other, "apps/web/prod/k.yaml", "tag: v8\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Fetch(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	read("tag: v8\n")
+	if asked > 1 { // the tree of the new commit, if git sends it late
+		t.Errorf("%d requests for what was fetched already", asked)
+	}
+}

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// literal in front of a pathspec makes git take it as a path. It is used
+// Literal in front of a pathspec makes git take it as a path. It is used
 // instead of the environment where hooks run, which would inherit that.
 const Literal = ":(top,literal)"
 
