@@ -1,0 +1,93 @@
+package branch
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+
+	"github.com/kubepromote/kubepromote/promote"
+)
+
+// A proposal is a branch of its own. It stays as it is as long as it says the same about
+// files that have not changed since, is made anew where they have, and is left alone
+// where somebody else has committed on it.
+func TestPropose(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"of a remote", "of a URL"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			bare := server(t)
+			b := ofRemote(t, clone(t, bare))
+			if kind == "of a URL" {
+				var err error
+				if b, err = OfURL(t.Context(), "file://"+bare, "main", Cache{}); err != nil {
+					t.Fatal(err)
+				}
+				defer b.Close()
+			}
+			propose := func(data string) (string, error) {
+				if err := b.Fetch(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				return b.Commit(context.Background(), promote.Delivery{Head: b.Tip(), Proposal: "promote/prod/cart",
+					Files: []promote.File{{Path: "apps/cart/prod/k.yaml", Data: []byte(data)}}, Message: "promote\n\nPromotion-Service: cart\nPromotion-To: prod\n"})
+			}
+			main := gitIn(t, bare, "rev-parse", "main")
+			first, err := propose("tag: v2\n")
+			if err != nil || gitIn(t, bare, "rev-parse", "promote/prod/cart") != first || gitIn(t, bare, "rev-parse", "main") != main {
+				t.Fatal(first, err)
+			}
+			// Something else lands on main.
+			other := ofRemote(t, clone(t, bare))
+			if _, err := deliver(other, "apps/web/prod/k.yaml", "tag: v8\n"); err != nil {
+				t.Fatal(err)
+			}
+			if again, err := propose("tag: v2\n"); err != nil || again != first {
+				t.Errorf("made anew for nothing: %s, %v", again, err)
+			}
+			second, err := propose("tag: v3\n")
+			if err != nil || second == first || gitIn(t, bare, "rev-parse", second+"^") != gitIn(t, bare, "rev-parse", "main") {
+				t.Errorf("%s, %v", second, err)
+			}
+			// The file itself has changed on main.
+			if err := other.Fetch(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := deliver(other, "apps/cart/prod/k.yaml", "tag: v1 # mended\n"); err != nil {
+				t.Fatal(err)
+			}
+			if third, err := propose("tag: v3\n"); err != nil || third == second {
+				t.Errorf("it stands on what is gone: %s, %v", third, err)
+			}
+
+			dir := filepath.Join(t.TempDir(), "somebody")
+			gitIn(t, t.TempDir(), "clone", "-q", "-b", "promote/prod/cart", bare, dir)
+			gitIn(t, dir, "commit", "-q", "--allow-empty", "-m", "my own")
+			gitIn(t, dir, "push", "-q")
+			_, err = propose("tag: v4\n")
+			wantError(t, err, "has commits that are no promotions, and is left alone")
+			if now := gitIn(t, bare, "rev-parse", "promote/prod/cart"); now != gitIn(t, dir, "rev-parse", "HEAD") {
+				t.Error("somebody's commit is lost")
+			}
+		})
+	}
+}
+
+// What cannot be proposed says so.
+func TestProposeRefuses(t *testing.T) {
+	t.Parallel()
+	r := clone(t, server(t))
+	gitIn(t, r.Root(), "switch", "-q", "-c", "work")
+	b, err := OfClone(t.Context(), r, "main")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	d := promote.Delivery{Head: b.Tip(), Proposal: "promote/x", Files: []promote.File{{Path: "promotion.yaml", Data: []byte("x")}}, Message: "m"}
+	_, err = b.Commit(t.Context(), d)
+	wantError(t, err, "a branch of this clone alone cannot be proposed to")
+	remote := ofRemote(t, r)
+	d.Proposal = "promote/a b"
+	_, err = remote.Commit(t.Context(), d)
+	wantError(t, err, "is malformed")
+}
