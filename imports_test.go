@@ -61,10 +61,12 @@ var mayImport = map[string][]string{
 		"verify/internal/sigbundle", "verify/internal/statement", "verify/internal/untrusted"},
 	"verify/internal/sigtest": {"digest/registry"},
 
-	"promote":                         {"overlay", "promote/pipeline", "promote/history", "promote/record", "promote/status", "promote/internal/...", "internal/spelling"},
+	"promote":                         {"overlay", "promote/pipeline", "promote/history", "promote/hold", "promote/record", "promote/status", "promote/internal/...", "internal/spelling"},
 	"promote/status":                  {"overlay", "promote/pipeline", "promote/history", "promote/internal/..."},
 	"promote/history":                 {"overlay", "promote/pipeline", "promote/record"},
 	"promote/record":                  {},
+	"promote/hold":                    {"overlay", "promote/pipeline", "internal/spelling", "internal/yamlfile"},
+	"promote/rollback":                {"overlay", "promote", "promote/pipeline", "promote/history", "promote/record"},
 	"promote/pipeline":                {"overlay", "promote/internal/...", "internal/expression", "internal/spelling", "internal/yamlfile"},
 	"promote/git":                     {"promote", "promote/history", "promote/git/internal/...", "overlay", "internal/files"},
 	"promote/git/branch":              {"promote", "promote/git", "promote/git/internal/...", "internal/files"},
