@@ -256,3 +256,15 @@ func (t *text) first() *yaml.Node {
 	}
 	return &yaml.Node{Line: 1, Column: 1}
 }
+
+// Resumes tells whether a file is what an interrupted run has made of another to add a
+// hold: the same but for its time.
+func Resumes(before, there []byte, h Hold) bool {
+	l, err := Parse(FileName, there, nil)
+	if err != nil || len(l.Holds) == 0 {
+		return false
+	}
+	h.Since = l.Holds[len(l.Holds)-1].Since
+	made, err := Add(before, h)
+	return err == nil && bytes.Equal(made, there)
+}

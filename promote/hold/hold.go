@@ -173,6 +173,11 @@ func zero(t time.Time) int {
 	return 0
 }
 
+// IsFor tells whether another hold is for the same services in the same environment.
+func (h Hold) IsFor(other Hold) bool {
+	return h.Service == other.Service && h.Environment == other.Environment
+}
+
 func (h Hold) holds(service string, e *pipeline.Environment) bool {
 	if h.Environment != "" && h.Environment != e.Name && (e.Group == "" || h.Environment != e.Group) {
 		return false
