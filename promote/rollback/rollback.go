@@ -112,7 +112,7 @@ func (w *Walk) short() error {
 	case len(w.taken) == 0:
 		e.Msg = "no change of a pin is committed, so there is nothing to go back to"
 	default:
-		e.Msg = fmt.Sprintf("there are %d changes to take back, and not %d", w.steps, w.target.Steps)
+		e.Msg = fmt.Sprintf("the history has %d changes to take back, and %d are asked for", w.steps, w.target.Steps)
 	}
 	return e
 }
