@@ -52,6 +52,8 @@ const (
 	DoOverride Action = "override"
 	// DoCopy copies an image, "source", to the repository of a target, "target".
 	DoCopy Action = "copy"
+	// DoUnhold lifts the hold of "service" in "env", either of which may be empty.
+	DoUnhold Action = "unhold"
 	// DoStatus shows which overlays there are.
 	DoStatus Action = "status"
 	// DoPin pins an image in an overlay: "overlay", its directory, or "file"; "image",

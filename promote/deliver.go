@@ -3,18 +3,13 @@ package promote
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
+
+	"github.com/kubepromote/kubepromote/promote/internal/backoff"
 )
 
 // Delivery that others compete with is tried this often, unless the context ends before.
 const maxAttempts = 50
-
-// The wait between two attempts: at first, and at most.
-const (
-	firstWait = 50 * time.Millisecond
-	maxWait   = 5 * time.Second
-)
 
 // Retry is how [Deliver] goes on where others were faster. The zero value will do.
 type Retry struct {
@@ -39,8 +34,10 @@ type Retry struct {
 // those before it.
 func Deliver(ctx context.Context, open func(context.Context) (*Promoter, error), plan func(context.Context, *Promoter) (*Plans, error), retry Retry) (*Plans, []*Applied, error) {
 	landed := make(map[string]landing)
-	for attempt := 1; ; attempt++ {
-		plans, done, err := deliverOnce(ctx, open, plan, retry)
+	var plans *Plans
+	var done []*Applied
+	err := retry.Until(ctx, func(attempt int) (err error) {
+		plans, done, err = deliverOnce(ctx, open, plan, retry)
 		for n, a := range done {
 			plan := plans.All[n]
 			before, ok := landed[plan.To]
@@ -54,18 +51,32 @@ func Deliver(ctx context.Context, open func(context.Context) (*Promoter, error),
 				plans.All[n], done[n] = before.plan, before.applied
 			}
 		}
+		return err
+	})
+	return plans, done, err
+}
+
+// Until tries until there is an error other than [Moved], or none: so often as [Deliver]
+// does, and with its waits. Attempts count from 1.
+func (r Retry) Until(ctx context.Context, try func(attempt int) error) error {
+	for attempt := 1; ; attempt++ {
+		err := try(attempt)
 		var moved *Moved
 		if !errors.As(err, &moved) {
-			return plans, done, err
+			return err
 		}
 		if attempt >= maxAttempts {
-			return plans, done, failure("run the same command again", "%s was moved by others %d times in a row; nothing was changed", moved.Branch, attempt)
+			return failure("run the same command again", "%s was moved by others %d times in a row; nothing was changed", moved.Branch, attempt)
 		}
-		if retry.Says != nil {
-			retry.Says(attempt, err)
+		if r.Says != nil {
+			r.Says(attempt, err)
 		}
-		if err := retry.wait(ctx, backoff(attempt)); err != nil {
-			return plans, done, &Error{Msg: "others were faster " + times(attempt) + ", and then it was interrupted", Err: err}
+		wait := r.Wait
+		if wait == nil {
+			wait = backoff.Wait
+		}
+		if err := wait(ctx, backoff.Of(attempt)); err != nil {
+			return &Error{Msg: "others were faster " + times(attempt) + ", and then it was interrupted", Err: err}
 		}
 	}
 }
@@ -101,27 +112,6 @@ func deliverOnce(ctx context.Context, open func(context.Context) (*Promoter, err
 	}
 	done, err := p.ApplyAll(ctx, plans)
 	return plans, done, err
-}
-
-// backoff is a time between half of what it is due to be and all of it, so that those
-// who have met once do not meet again.
-func backoff(attempt int) time.Duration {
-	due := min(firstWait<<min(attempt-1, 10), maxWait)
-	return due/2 + rand.N(due/2+1)
-}
-
-func (r Retry) wait(ctx context.Context, d time.Duration) error {
-	if r.Wait != nil {
-		return r.Wait(ctx, d)
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
 }
 
 func times(n int) string {

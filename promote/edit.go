@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/promote/internal/leftbehind"
 	"github.com/kubepromote/kubepromote/promote/internal/parallel"
 )
 
@@ -132,7 +132,7 @@ func (w *planner) makeEdit(target *overlay.File, changes []overlay.Change, more 
 	if err != nil {
 		return &madeEdit{asked: changes, err: err}
 	}
-	made := &madeEdit{asked: changes, changes: edit.Changes, after: edit.After.Bytes(), notes: append(edit.Notes, leftBehind(edit, changes)...)}
+	made := &madeEdit{asked: changes, changes: edit.Changes, after: edit.After.Bytes(), notes: append(edit.Notes, leftbehind.Notes(edit, changes)...)}
 	if edit.Changed() && !w.req.NoDiff {
 		made.diff = edit.Diff()
 	}
@@ -153,39 +153,4 @@ func (w *planner) take(c *draft, p *part, now, before []byte) error {
 		p.plan.file = File{Path: p.plan.Target, Data: made.after, Old: before}
 	}
 	return nil
-}
-
-// leftBehind tells which other versions of the same thing stay in the target's file:
-// the image at a place that is no pin, and what has the old tag as its version, such
-// as the ref of a remote resource or a label.
-func leftBehind(edit *overlay.Edit, changes []overlay.Change) []string {
-	file := edit.After
-	var notes []string
-	note := func(p overlay.Position, format string, args ...any) {
-		notes = append(notes, fmt.Sprintf("%s:%d:%d: ", file.Name(), p.Line, p.Col)+fmt.Sprintf(format, args...)+", and stays")
-	}
-	for _, c := range changes {
-		for _, m := range file.Mentions(c.Name) {
-			if c.Over(m.Text) != m.Text {
-				note(m.Position, "%s has %s", m.Path, m.Text)
-			}
-		}
-	}
-	told := make(map[string]bool)
-	for i, old := range edit.Before.Images() {
-		now := edit.After.Images()
-		if i >= len(now) || old.Tag == now[i].Tag || old.Tag == "" || told[old.Tag] {
-			continue
-		}
-		told[old.Tag] = true
-		for _, p := range file.Pins() {
-			if p.Type != overlay.TypeImage && p.Tag == old.Tag {
-				note(p.Position, "%s %q has %s, as image %q had", p.Type, p.Name, p.Tag, old.Name)
-			}
-		}
-		for _, m := range file.Versions(old.Tag) {
-			note(m.Position, "%s has %s, as image %q had", m.Path, m.Text, old.Name)
-		}
-	}
-	return notes
 }

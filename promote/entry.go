@@ -43,12 +43,14 @@ type NewestTag struct {
 // gateNewest names the verdict on a tag that was chosen.
 const gateNewest = "newest"
 
-// enters tells whether images come in from outside.
-func (r Request) enters() bool { return r.Version != "" || r.Newest }
+// enters tells whether images come in from outside, or from the past.
+func (r Request) enters() bool { return r.Version != "" || r.Newest || r.Back != nil }
 
 // entry is what they come in by, as plans and records have it.
 func (r Request) entry(to *pipeline.Environment) string {
 	switch {
+	case r.Back != nil:
+		return ""
 	case !r.Newest:
 		return "version " + r.Version
 	case to.Admit == nil:
@@ -64,6 +66,8 @@ func (p *Promoter) origin(to *pipeline.Environment, req Request) (*pipeline.Envi
 	switch {
 	case !req.enters():
 		return p.source(to, req.From)
+	case req.Back != nil:
+		return to, nil
 	case req.Newest && req.Version != "":
 		return nil, usage("one of the two", "a version is named although the newest is asked for")
 	case req.From != "":
@@ -109,6 +113,9 @@ func (w *planner) enterFiles(c *draft, files []siteFile) {
 func (w *planner) enter(ctx context.Context) error {
 	if !w.req.enters() {
 		return nil
+	}
+	if w.req.Back != nil {
+		return w.goBack()
 	}
 	var errs []error
 	for _, c := range slices.Clone(w.drafts) {

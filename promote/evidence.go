@@ -164,7 +164,7 @@ func (w *planner) checkMisread(c *draft, i *draftImage) bool {
 // what it is, whatever its tag has become: it is what was tested.
 func (w *planner) takeDigest(q question, r Resolution) {
 	switch {
-	case w.req.enters():
+	case w.req.enters() && w.req.Back == nil:
 		w.takeEntered(q, r)
 	case r.Answer == Pass:
 		q.i.digest = r.Digest

@@ -17,6 +17,7 @@ import (
 const (
 	gateVerify   = "verify"
 	gatePromoted = "promoted"
+	gateHold     = "hold"
 )
 
 // GateLimit is how long a gate may take that does not say it itself.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/promote/hold"
 	"github.com/kubepromote/kubepromote/promote/internal/imagepolicy"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/status"
@@ -33,12 +34,15 @@ func (p *Promoter) Plan(ctx context.Context, req Request) (*Plan, error) {
 	if req.enters() {
 		w.plan.From, w.plan.Entry = "", req.entry(to)
 	}
+	if b := req.Back; b != nil {
+		w.to, w.plan.RollbackOf, w.plan.reason, w.plan.holds = to.ForRollback(), b.Of, b.Reason, b.Holds
+	}
 	w.sites = p.Pipeline.Sites(p.Repo)
 	w.overlays = sync.OnceValues(func() (pipeline.ByService, error) { return w.sites.All() })
 	if req.Mode != "" {
 		w.plan.Mode = req.Mode
 	}
-	for _, step := range []func(context.Context) error{w.chooseServices, w.read, w.chooseImages, w.checkState, w.enter, w.resolve, w.verify, w.copies, w.gates, w.edit, w.writtenOver} {
+	for _, step := range []func(context.Context) error{w.chooseServices, w.read, w.chooseImages, w.checkState, w.enter, w.resolve, w.verify, w.copies, w.holds, w.gates, w.edit, w.writtenOver} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -172,7 +176,7 @@ func (w *planner) say(d *draft, gate string, a Answer, hint, format string, args
 
 // pinAdvice is to pin an image of the source, or some image where none is named.
 func (w *planner) pinAdvice(d *draft, image string) Advice {
-	if w.req.enters() && image != "" {
+	if w.req.enters() && w.req.Back == nil && image != "" {
 		return advise(DoEnter, "service", d.plan.Service, "to", w.to.Name)
 	}
 	return pinIn(w.Pipeline, d.plan.Service, w.from.Name, image)
@@ -206,6 +210,7 @@ func (w *planner) checkState(ctx context.Context) error {
 		return failure("promote again", "the repository has a new commit since its pipeline was read")
 	}
 	w.plan.Head, w.plan.Branch, w.plan.Remote, w.plan.index, w.dirty = state.Head, state.Branch, state.Remote, state.Index, state.Dirty
+	w.plan.held = w.dirty[hold.FileName] != ""
 	if w.plan.Mode.Commits() && !w.req.Preview {
 		if err := checkCommittable(state); err != nil {
 			return err
@@ -245,7 +250,7 @@ func (w *planner) checkState(ctx context.Context) error {
 
 // paths are the files that the plan is made of.
 func (w *planner) paths() []string {
-	var paths []string
+	paths := []string{hold.FileName}
 	for _, c := range w.drafts {
 		paths = append(paths, c.sourceFiles()...)
 		for _, p := range c.parts {

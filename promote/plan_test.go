@@ -113,7 +113,7 @@ func TestOneDigest(t *testing.T) {
 	written := p.Repo.(*clean).written
 	want := "images:\n- {name: cart, newTag: v2, digest: " + one + "}\n"
 	if len(written) != 1 || string(written[0].Data) != want {
-		t.Errorf("written: %s", written)
+		t.Errorf("written: %v", written)
 	}
 }
 

@@ -41,7 +41,13 @@ func (p *Plan) Record() string {
 }
 
 // Subject is the first line of the commit's message.
-func (p *Plan) Subject() string { return fmt.Sprintf("promote(%s): %s", p.To, p.what(p.changed())) }
+func (p *Plan) Subject() string {
+	verb := "promote"
+	if p.RollbackOf != "" {
+		verb = "rollback"
+	}
+	return fmt.Sprintf("%s(%s): %s", verb, p.To, p.what(p.changed()))
+}
 
 // Proposal is the branch of a pull request for the plan: promote/ENVIRONMENT/SERVICE, or
 // for several services a number that stands for them. It is empty in other delivery
@@ -99,7 +105,10 @@ func imageTable(services []*ServicePlan) string {
 
 func (p *Plan) trailers(s *ServicePlan) [][2]string {
 	from := [2]string{record.KeyFrom, p.From}
-	if p.From == "" {
+	switch {
+	case p.RollbackOf != "":
+		from = [2]string{record.KeyRollbackOf, p.RollbackOf}
+	case p.From == "":
 		from = [2]string{record.KeyEntry, p.Entry}
 	}
 	out := [][2]string{{record.KeyService, s.Service}, from, {record.KeyTo, p.To}}
@@ -113,6 +122,9 @@ func (p *Plan) trailers(s *ServicePlan) [][2]string {
 	}
 	for _, a := range s.Along {
 		out = append(out, [2]string{record.KeyAlong, a.Kind + " " + a.Name + "=" + a.New})
+	}
+	if p.reason != "" {
+		out = append(out, [2]string{record.KeyReason, p.reason})
 	}
 	if p.Head != "" {
 		out = append(out, [2]string{record.KeySourceCommit, p.Head})

@@ -24,7 +24,7 @@ type Repo interface {
 	// Committed gives the bytes that the head has at each path. A path that the
 	// head does not have is left out.
 	Committed(ctx context.Context, paths []string) (map[string][]byte, error)
-	// Write replaces files, all of which exist. All contents are on disk before
+	// Write replaces files, all of which exist but those that are new. All contents are on disk before
 	// the first file is replaced; each replacement is atomic and keeps the
 	// file's mode; when Write returns without an error, all of it is durable.
 	Write(ctx context.Context, files []File) error
@@ -71,6 +71,8 @@ type File struct {
 	// Old, if not nil, is what the file must hold when it is replaced: a change
 	// that somebody has made in the meantime is an error, and nothing is written.
 	Old []byte
+	// New is a file that is not there yet; one that has come in the meantime is an error.
+	New bool
 }
 
 // State is where a repository stands.

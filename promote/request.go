@@ -34,6 +34,9 @@ type Request struct {
 	// for it; see [pipeline.Admit]. AllowDowngrade lets that be an older one than the
 	// environment's.
 	Newest, AllowDowngrade bool
+	// Back, if not nil, takes the services back to pins that they had, in place of all that
+	// comes from somewhere.
+	Back *Back
 	// Images restricts the promotion to the images of these names; all where empty.
 	Images []string
 	// AddMissing gives the target an image that it does not have although the
@@ -197,6 +200,8 @@ type Plan struct {
 	From  string `json:"from,omitempty"`
 	To    string `json:"to"`
 	Entry string `json:"entry,omitempty"`
+	// RollbackOf is Back.Of.
+	RollbackOf string `json:"rollbackOf,omitempty"`
 	// Mode is how it would be delivered.
 	Mode pipeline.DeliverMode `json:"mode"`
 	// Head is the commit that the plan was made on.
@@ -216,6 +221,10 @@ type Plan struct {
 
 	index string // State.Index that the plan was made on
 	skip  bool   // Request.SkipRefused
+	// reason and holds are those of a Back; held tells that holds is written already.
+	reason string
+	holds  *File
+	held   bool
 	// judged is when the gates were asked.
 	judged time.Time
 }
@@ -329,6 +338,9 @@ func (p *Plan) files() (all, write []File) {
 				add(File{Path: c.Target, Data: c.data, Old: c.old}, c.write)
 			}
 		}
+	}
+	if p.holds != nil && len(all) > 0 {
+		add(*p.holds, !p.held)
 	}
 	for _, f := range all {
 		if writes[f.Path] {

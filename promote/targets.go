@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
+	"github.com/kubepromote/kubepromote/promote/internal/remember"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
@@ -39,7 +39,8 @@ func (p *Promoter) PlanAll(ctx context.Context, req Request, targets ...string) 
 	}
 	once := *p
 	if p.Resolver != nil {
-		once.Resolver = &remembering{next: p.Resolver, known: make(map[string]Resolution)}
+		known := func(r Resolution) bool { return r.Answer == Pass }
+		once.Resolver = &remembering{p.Resolver, remember.Answers[Resolution]{Keep: known}}
 	}
 	plans := &Plans{promoter: &once}
 	var errs []error
@@ -230,39 +231,14 @@ func (ps *Plans) apart() error {
 	return nil
 }
 
-// remembering is a Resolver that asks once what a reference stands for.
+// remembering is a Resolver that asks once what a reference stands for, and again what
+// could not be found out.
 type remembering struct {
-	next  Resolver
-	mu    sync.Mutex
-	known map[string]Resolution
+	next    Resolver
+	answers remember.Answers[Resolution]
 }
 
-// Resolve implements [Resolver]. What could not be found out is asked again.
+// Resolve implements [Resolver].
 func (r *remembering) Resolve(ctx context.Context, refs []string, done func()) []Resolution {
-	out := make([]Resolution, len(refs))
-	var asked []string
-	var at []int
-	r.mu.Lock()
-	for i, ref := range refs {
-		known, ok := r.known[ref]
-		if out[i] = known; ok {
-			done()
-			continue
-		}
-		asked, at = append(asked, ref), append(at, i)
-	}
-	r.mu.Unlock()
-	if len(asked) == 0 {
-		return out
-	}
-	answers := r.next.Resolve(ctx, asked, done)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for n, answer := range answers {
-		out[at[n]] = answer
-		if answer.Answer == Pass {
-			r.known[asked[n]] = answer
-		}
-	}
-	return out
+	return r.answers.Get(refs, func(refs []string) []Resolution { return r.next.Resolve(ctx, refs, done) }, done)
 }

@@ -21,9 +21,12 @@ type File struct {
 	// Old, if not nil, is what the file must hold when it is replaced, unless it
 	// has the new bytes already. If it is nil, the file may hold anything.
 	Old []byte
+	// New is a file that is not there yet. One that has come in the meantime is an error,
+	// unless it has these bytes.
+	New bool
 }
 
-// Write replaces files, all of which exist. Nothing is changed before all
+// Write replaces files, all of which exist but those that are new. Nothing is changed before all
 // contents are on disk; then each file is replaced atomically and keeps its mode
 // and its owner. Files that have these bytes already are left alone. When it
 // returns without an error, all of it is durable.
@@ -169,6 +172,11 @@ func (c *Change) check(j *job) error {
 		return fileError("write", j.Path, err)
 	}
 	defer dir.Close()
+	if j.New {
+		if _, err := dir.Lstat(j.base); os.IsNotExist(err) {
+			return nil
+		}
+	}
 	if err := j.load(dir); err != nil {
 		return err
 	}
@@ -185,7 +193,7 @@ func (c *Change) check(j *job) error {
 		}
 		return nil
 	}
-	if j.Old != nil && !bytes.Equal(j.was, j.Old) {
+	if j.New || j.Old != nil && !bytes.Equal(j.was, j.Old) {
 		return j.changed()
 	}
 	return nil

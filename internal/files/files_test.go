@@ -435,3 +435,56 @@ func TestRead(t *testing.T) {
 		wantError(t, err, want)
 	}
 }
+
+// A new file comes whole, or not at all where something has its name: what somebody has
+// written there in the meantime is never replaced.
+func TestWriteNew(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	write := func(data string) error {
+		return Write(t.Context(), root, []File{{Path: "new.yaml", Data: []byte(data), New: true}})
+	}
+	read := func() string {
+		data, err := os.ReadFile(filepath.Join(dir, "new.yaml"))
+		if err != nil {
+			return err.Error()
+		}
+		return string(data)
+	}
+	if err := write("a"); err != nil || read() != "a" {
+		t.Fatalf("%v: %s", err, read())
+	}
+	if err := write("a"); err != nil {
+		t.Errorf("again: %v", err)
+	}
+	if err := write("b"); err == nil || read() != "a" {
+		t.Errorf("%v: %s", err, read())
+	}
+	// It comes between the look at the directory and the write.
+	if err := os.Remove(filepath.Join(dir, "new.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Begin(t.Context(), root, []File{{Path: "new.yaml", Data: []byte("b"), New: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "new.yaml"), []byte("theirs"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Replace(); err == nil || read() != "theirs" {
+		t.Errorf("%v: %s", err, read())
+	}
+	c.Close()
+	if names, _ := filepath.Glob(filepath.Join(dir, ".*")); len(names) > 0 {
+		t.Errorf("left: %v", names)
+	}
+}

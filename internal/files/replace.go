@@ -21,6 +21,9 @@ const (
 	manyAtOnce = 8
 )
 
+// newMode is that of a new file, less what the user's mask takes away.
+const newMode fs.FileMode = 0o666
+
 // Prepare puts all new contents on disk, next to their targets.
 func (c *Change) Prepare(ctx context.Context) error {
 	whole := SyncsFileSystems && len(c.jobs) > fewFiles
@@ -47,8 +50,12 @@ func (c *Change) fill(j *job, durable bool) (err error) {
 		return err
 	}
 	defer dir.Close()
+	mode := newMode
+	if !j.New {
+		mode = j.info.Mode().Perm()
+	}
 	create := func() (*os.File, error) {
-		return dir.OpenFile(j.temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, j.info.Mode().Perm())
+		return dir.OpenFile(j.temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	}
 	f, err := create()
 	if os.IsExist(err) {
@@ -69,6 +76,9 @@ func (c *Change) fill(j *job, durable bool) (err error) {
 	}
 	if _, err := f.Write(j.Data); err != nil {
 		return err
+	}
+	if j.New {
+		j.info = j.made
 	}
 	// The owner comes first, as a change of it takes bits off the mode.
 	if keepOwner(f, j.made, j.info) || j.made.Mode() != j.info.Mode() {
@@ -113,6 +123,9 @@ func (c *Change) Replace() error {
 }
 
 func (c *Change) compare(j *job) error {
+	if j.New {
+		return nil // it is not put in the place of another
+	}
 	info, err := os.Lstat(filepath.Join(c.root.Name(), filepath.FromSlash(j.Path)))
 	if err == nil && os.SameFile(info, j.info) && info.Mode() == j.info.Mode() && info.Size() == j.info.Size() && info.ModTime().Equal(j.info.ModTime()) {
 		return nil // for now; it is compared by its bytes when it is replaced
@@ -134,6 +147,9 @@ func (c *Change) replace(j *job) error {
 		return fileError("replace", j.Path, err)
 	}
 	defer dir.Close()
+	if j.New {
+		return j.create(dir)
+	}
 	exchanged, err := exchange(dir, j.temp, j.base)
 	if err == nil && !exchanged {
 		if err = j.unchanged(dir, j.base); err == nil {
@@ -152,6 +168,24 @@ func (c *Change) replace(j *job) error {
 			return err
 		}
 		_ = dir.Remove(j.temp)
+	}
+	j.replaced, j.made = true, nil
+	return nil
+}
+
+// create gives a new file its name, unless something has that by now.
+func (j *job) create(dir *os.Root) error {
+	err := dir.Link(j.temp, j.base)
+	if err == nil {
+		_ = dir.Remove(j.temp)
+	} else if _, there := dir.Lstat(j.base); os.IsNotExist(there) { // the file system has no hard links
+		err = dir.Rename(j.temp, j.base)
+	}
+	switch {
+	case os.IsExist(err):
+		return j.changed()
+	case err != nil:
+		return fileError("write", j.Path, err)
 	}
 	j.replaced, j.made = true, nil
 	return nil

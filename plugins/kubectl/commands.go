@@ -10,6 +10,7 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kubectl/fncmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/gatescmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/historycmd"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/holdcmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/imagescmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/initcmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/lintcmd"
@@ -32,6 +33,9 @@ func subcommands(s *cli.Session) []*cobra.Command {
 		gatescmd.New(s),
 		attestcmd.New(s),
 		approvecmd.New(s),
+		promotecmd.NewRollback(s),
+		holdcmd.New(s),
+		holdcmd.NewUnhold(s),
 
 		statuscmd.New(s),
 		historycmd.New(s),

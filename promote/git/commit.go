@@ -15,7 +15,7 @@ import (
 // commitLimit is how long a commit may take, with its hooks and signing.
 const commitLimit = 10 * time.Minute
 
-// Write replaces files, all of which exist. Nothing is changed before all
+// Write replaces files, all of which exist but those that are new. Nothing is changed before all
 // contents are on disk; then each file is replaced atomically and keeps its
 // mode. Files that have these bytes already are left alone.
 //

@@ -27,6 +27,10 @@ func (r *Repo) gitCommit(ctx context.Context, d promote.Delivery) (string, error
 	} else if head.hash != d.Head {
 		return "", &Error{Op: "git commit", Msg: fmt.Sprintf("the head is at %.9s now, and no longer at %.9s", head.hash, d.Head), Hint: "run the same command again"}
 	}
+	forget, err := r.announce(ctx, d.Files)
+	if err != nil {
+		return "", err
+	}
 	failed := r.runCommit(ctx, d)
 	// Whatever git says, it is the head that tells whether there is a commit: a hook
 	// may fail or hang, or git be ended, when it has made it.
@@ -38,6 +42,7 @@ func (r *Repo) gitCommit(ctx context.Context, d promote.Delivery) (string, error
 	}
 	switch {
 	case err != nil && failed != nil || err == nil && now.hash == d.Head:
+		forget(ctx)
 		return "", r.refused(ctx, pathsOf(d.Files), failed)
 	case err != nil:
 		return "", &Error{Op: "the commit was made, but git rev-parse HEAD failed", Msg: files.Reason(err), Err: err}
@@ -61,6 +66,24 @@ func (r *Repo) gitCommit(ctx context.Context, d promote.Delivery) (string, error
 		reason = e.Msg
 	}
 	return now.hash, &Error{Op: fmt.Sprintf("commit %.9s was made, but git commit failed", now.hash), Msg: reason, Err: failed}
+}
+
+// announce tells git of new files: git commit knows no others. What it gives has git
+// forget them again, where there is no commit.
+func (r *Repo) announce(ctx context.Context, list []promote.File) (forget func(context.Context), err error) {
+	var specs []string
+	for _, f := range list {
+		if f.New {
+			specs = append(specs, gitcmd.Literal+f.Path)
+		}
+	}
+	if len(specs) == 0 {
+		return func(context.Context) {}, nil
+	}
+	_, err = r.run(ctx, gitcmd.Call{Op: "git add", Args: append(gitcmd.Durably("add", "--intent-to-add", "--"), specs...), Env: []string{gitcmd.InEnglish}})
+	return func(ctx context.Context) {
+		_, _ = r.run(ctx, gitcmd.Call{Op: "git rm", Args: append([]string{"rm", "--cached", "--quiet", "--ignore-unmatch", "--"}, specs...), Env: []string{gitcmd.InEnglish}})
+	}, err
 }
 
 // runCommit runs git commit.

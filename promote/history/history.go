@@ -53,6 +53,8 @@ type ImageChange struct {
 	Repository string `json:"repository"`
 	Old        Pin    `json:"old"`
 	New        Pin    `json:"new"`
+	// OldRepository is where it came from before, if that was another.
+	OldRepository string `json:"oldRepository,omitempty"`
 	// File is the one that it stands in.
 	File string `json:"file"`
 
@@ -431,7 +433,11 @@ func imageChanges(file string, old, now []overlay.Pin) []ImageChange {
 		delete(before, key(i))
 		oldPin, newPin := Pin{b.Tag, b.Digest}, Pin{i.Tag, i.Digest}
 		if oldPin != newPin || b.Name != "" && b.Repository() != i.Repository() {
-			out = append(out, ImageChange{Name: i.Name, File: file, Path: i.Path, Repository: i.Repository(), Old: oldPin, New: newPin})
+			c := ImageChange{Name: i.Name, File: file, Path: i.Path, Repository: i.Repository(), Old: oldPin, New: newPin}
+			if b.Name != "" && b.Repository() != i.Repository() {
+				c.OldRepository = b.Repository()
+			}
+			out = append(out, c)
 		}
 	}
 	for _, i := range old {

@@ -91,6 +91,52 @@ type Environment struct {
 	Gates []Gate `yaml:"gates" json:"gates,omitempty"`
 	// Deliver says what a promotion does with its edits.
 	Deliver Deliver `yaml:"deliver" json:"deliver"`
+	// Rollback says what a way back to earlier pins must pass; by default verify alone.
+	Rollback *Rollback `yaml:"rollback" json:"rollback,omitempty"`
+}
+
+// Rollback is what a way back must pass.
+type Rollback struct {
+	// Gates are the environment's own, by their names, and verify for its policy.
+	Gates []string `yaml:"gates" json:"gates"`
+}
+
+// verifyGate is the name that the policy of an environment has among Rollback.Gates.
+const verifyGate = "verify"
+
+// ForRollback is the environment with that alone which a way back must pass.
+func (e *Environment) ForRollback() *Environment {
+	out, gates := *e, []string{verifyGate}
+	if e.Rollback != nil {
+		gates = e.Rollback.Gates
+	}
+	out.Gates = slices.DeleteFunc(slices.Clone(e.Gates), func(g Gate) bool { return !slices.Contains(gates, g.Title()) })
+	if !slices.Contains(gates, verifyGate) {
+		out.Verify = nil
+	}
+	return &out
+}
+
+// checkRollback finds gates that the environment does not have.
+func (e *Environment) checkRollback(f *yamlfile.File, path string) {
+	if e.Rollback == nil {
+		return
+	}
+	var known []string
+	if e.Verify != nil {
+		known = append(known, verifyGate)
+	}
+	for _, g := range e.Gates {
+		known = append(known, g.Title())
+	}
+	for i, name := range e.Rollback.Gates {
+		if !slices.Contains(known, name) {
+			f.At(fmt.Sprintf("%s.rollback.gates[%d]", path, i), spelling.Hint(name, known), "environment %q has no gate %q that a rollback could pass", e.Name, name)
+		}
+	}
+	if !f.Has(path + ".rollback.gates") {
+		f.At(path+".rollback", "rollback: {gates: [verify]}", "rollback says nothing")
+	}
 }
 
 // Admit says which builds come into an environment that nothing is promoted to.
@@ -265,6 +311,7 @@ func (e *Environment) check(file *yamlfile.File, path string, from map[string][]
 		}
 	}
 	e.checkDeliver(file, path)
+	e.checkRollback(file, path)
 	gateCheck{file, e.Name, names}.gates(path+".gates", e.Gates)
 	switch {
 	case e.Admit == nil:

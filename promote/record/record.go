@@ -26,6 +26,8 @@ const (
 	KeyGate         = "Promotion-Gate"
 	KeyRules        = "Promotion-Rules"
 	KeyAlong        = "Promotion-Along"
+	KeyRollbackOf   = "Promotion-Rollback-Of"
+	KeyReason       = "Promotion-Reason"
 )
 
 // Overridden stands in a record in the place of a gate's answer that was no, or
@@ -40,6 +42,10 @@ type Trailers struct {
 	From  string `json:"from,omitempty"`
 	Entry string `json:"entry,omitempty"`
 	To    string `json:"to,omitempty"`
+	// RollbackOf is the commit of the oldest change that this one takes back, where it does;
+	// then From and Entry are empty. Reason says why.
+	RollbackOf string `json:"rollbackOf,omitempty"`
+	Reason     string `json:"reason,omitempty"`
 	// Images are written as repository[:tag][@digest].
 	Images []string `json:"images,omitempty"`
 	// Along is what moved with them: "kind name=value".
@@ -165,6 +171,10 @@ func (t *Trailers) add(key, value string) {
 		t.Images = append(t.Images, value)
 	case KeyAlong:
 		t.Along = append(t.Along, value)
+	case KeyRollbackOf:
+		t.RollbackOf = value
+	case KeyReason:
+		t.Reason = value
 	case KeySourceCommit:
 		t.SourceCommit = value
 	case KeyGate:

@@ -17,6 +17,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/promote/history"
+	"github.com/kubepromote/kubepromote/promote/hold"
 	"github.com/kubepromote/kubepromote/promote/internal/parallel"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
@@ -51,6 +52,8 @@ type Environment struct {
 	// Differs tells that an image, or what moves along, differs from every environment it may come
 	// from: there is something to promote.
 	Differs bool `json:"differs,omitempty"`
+	// Held is what keeps the service at its pins, where something does.
+	Held *hold.Hold `json:"held,omitempty"`
 
 	err error
 }
@@ -354,6 +357,20 @@ func AddHistory(ctx context.Context, p *pipeline.Pipeline, tree pipeline.Tree, l
 		}
 		return len(open) > 0
 	})
+}
+
+// AddHolds fills in Held, as of a moment.
+func AddHolds(p *pipeline.Pipeline, list *hold.List, now time.Time, statuses []Service) {
+	for i := range statuses {
+		for j := range statuses[i].Environments {
+			e := &statuses[i].Environments[j]
+			if env, err := p.Environment(e.Environment); err == nil && e.Exists {
+				if h, held := list.For(statuses[i].Service, env, now); held {
+					e.Held = &h
+				}
+			}
+		}
+	}
 }
 
 func lastOf(c history.Change) *LastChange {

@@ -119,6 +119,15 @@ func (s *Session) commandLine(do promote.Action, with map[string]string) string 
 		return t.add("override", with["gate"]).set("reason", "TEXT").String()
 	case promote.DoCopy:
 		return "kubectl promote copy " + Quote(with["source"]) + " " + Quote(with["target"])
+	case promote.DoUnhold:
+		line := "kubectl promote unhold"
+		if with["service"] != "" {
+			line += " " + Quote(with["service"])
+		}
+		if with["env"] != "" {
+			line += " --env " + Quote(with["env"])
+		}
+		return s.inRepo(line)
 	case promote.DoStatus:
 		return s.inRepo("kubectl promote status")
 	case promote.DoPin:

@@ -116,17 +116,38 @@ func AtVar(cmd *cobra.Command, text *string) {
 	Must(cmd.RegisterFlagCompletionFunc("at", cobra.NoFileCompletions))
 }
 
+// ParsePast reads a moment that has been: one of RFC 3339, or a day, or a day and a time of
+// the local clock.
+func ParsePast(text string, now time.Time) (time.Time, error) {
+	t, err := parseDay(text, now.Location())
+	switch {
+	case err != nil:
+		return t, &UsageError{Msg: fmt.Sprintf("%q is no time", text), Hint: "2026-11-28T18:00:00Z, '2026-11-28 18:00', or 2026-11-28"}
+	case t.After(now):
+		return t, &UsageError{Msg: fmt.Sprintf("%s is still to come", text), Hint: "a moment that has been"}
+	}
+	return t, nil
+}
+
+// parseDay reads a moment that names its day.
+func parseDay(text string, zone *time.Location) (t time.Time, err error) {
+	if t, err = time.Parse(time.RFC3339, text); err == nil {
+		return t, nil
+	}
+	for _, form := range []string{"2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02 15:04:05", time.DateOnly} {
+		if t, err = time.ParseInLocation(form, text, zone); err == nil {
+			return t, nil
+		}
+	}
+	return t, err
+}
+
 // ParseMoment reads a moment: one of RFC 3339, or a day, a time, or both, of the local
 // clock. A time without a day, or with a day of the week, is the next that comes.
 func ParseMoment(text string, now time.Time) (time.Time, error) {
-	if t, err := time.Parse(time.RFC3339, text); err == nil {
-		return t, nil
-	}
 	zone := now.Location()
-	for _, form := range []string{"2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02 15:04:05", time.DateOnly} {
-		if t, err := time.ParseInLocation(form, text, zone); err == nil {
-			return t, nil
-		}
+	if t, err := parseDay(text, zone); err == nil {
+		return t, nil
 	}
 	day, clock, named := strings.Cut(strings.ToLower(strings.TrimSpace(text)), " ")
 	if !named {

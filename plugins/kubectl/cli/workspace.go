@@ -4,12 +4,15 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
+	"github.com/kubepromote/kubepromote/promote/history"
+	"github.com/kubepromote/kubepromote/promote/hold"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
@@ -144,4 +147,59 @@ func (s *Session) AwaitIn(ctx context.Context, clock Clock, w *Workspace, plan f
 		first = false
 		return plan(ctx)
 	})
+}
+
+// Log is the history of what the workspace has.
+func (w *Workspace) Log() history.Log {
+	if w.Branch != nil {
+		return w.Repo.LogOf(w.Branch.Tip())
+	}
+	return w.Repo
+}
+
+// Who gives the name and the address that a commit would name.
+func (w *Workspace) Who(ctx context.Context) (string, error) {
+	if w.Repo == nil {
+		return w.Branch.Who(ctx)
+	}
+	return w.Repo.Who(ctx)
+}
+
+// Holds is the file of holds: what is committed, what stands there, and where that differs
+// how. Either is nil where there is no file.
+type Holds struct {
+	Committed, There []byte
+	How              string
+}
+
+// ReadHolds reads the file of holds of a repository.
+func ReadHolds(ctx context.Context, repo promote.Repo) (Holds, error) {
+	state, err := repo.State(ctx, []string{hold.FileName})
+	if err != nil {
+		return Holds{}, err
+	}
+	h := Holds{How: state.Dirty[hold.FileName]}
+	if h.There, err = repo.ReadFile(hold.FileName); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return h, err
+	}
+	if h.Committed = h.There; h.How != "" {
+		committed, err := repo.Committed(ctx, []string{hold.FileName})
+		h.Committed = committed[hold.FileName]
+		return h, err
+	}
+	return h, nil
+}
+
+// File is the file with other bytes, on top of what is committed or, where there is to be
+// no commit, of what stands there. Where these differ a commit would take up what somebody
+// has written and not committed, which is an error.
+func (h Holds) File(data []byte, commits bool) (*promote.File, error) {
+	before := h.There
+	if commits {
+		before = h.Committed
+		if h.How != "" {
+			return nil, &promote.Error{Msg: hold.FileName + ": has uncommitted changes (" + h.How + ")", Hint: "git add " + hold.FileName + " && git commit " + hold.FileName}
+		}
+	}
+	return &promote.File{Path: hold.FileName, Data: data, Old: before, New: before == nil}, nil
 }

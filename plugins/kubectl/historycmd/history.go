@@ -18,7 +18,8 @@ import (
 const long = `Show how the pins of services came to be what they are.
 
 The first-parent history is read: each change of a pin, newest first, whoever
-made it. Where the commit has a promotion's record, its source is shown.`
+made it. Where the commit has a promotion's record, its source is shown: the environment,
+the flag that it came in by, or "rolled back".`
 
 const example = `  # who put what into production, and when
   kubectl promote history cart --env production
@@ -113,6 +114,9 @@ func historyRows(changes []history.Change, wide bool, now time.Time) [][]string 
 		from, gates := "-", 0
 		if c.Record != nil && c.Mismatch == "" {
 			from, gates = cli.Origin(c.Record.From, c.Record.Entry), len(c.Record.Gates)
+			if c.Record.RollbackOf != "" {
+				from = "rolled back"
+			}
 		}
 		for _, i := range c.Images {
 			row := []string{duration.HumanDuration(now.Sub(c.Time)), c.Service, c.Environment, i.Name,

@@ -7,20 +7,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
-	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/proposal"
 	"github.com/spf13/cobra"
 )
-
-// delivery is what the flags say about how far a promotion goes.
-type delivery struct {
-	mode                      string
-	commit, push, pullRequest bool
-}
 
 // addDelivery gives a command the flags about what becomes of a plan.
 func (o *options) addDelivery(cmd *cobra.Command) {
@@ -28,41 +20,9 @@ func (o *options) addDelivery(cmd *cobra.Command) {
 	f.BoolVar(&o.dryRun, "dry-run", false, "show the plan and change nothing")
 	f.BoolVar(&o.wait, "wait", false, "ask gates that wait again until they pass, as long as --timeout says")
 	f.StringVar(&o.attest.Key, "attest-key", "", "private key file: sign what was committed, as kubectl promote attest does")
-	f.BoolVar(&o.how.commit, "commit", false, "commit the edits, with the promotion's record; --commit=false where the pipeline says otherwise")
-	f.BoolVar(&o.how.push, "push", false, "push a commit to the branch that others have, made on what it is now; whatever is checked out is left alone")
-	f.BoolVar(&o.how.pullRequest, "pr", false, "open a pull request, or bring the one that is open up to date")
-	o.addMode(cmd)
-	cmd.MarkFlagsMutuallyExclusive("commit", "push", "pr", "deliver")
-}
-
-// addMode gives a command the flags that say where a plan is made.
-func (o *options) addMode(cmd *cobra.Command) {
+	o.how.Add(o.session, cmd, "the edits, with the promotion's record")
+	o.how.AddPullRequest(cmd)
 	o.session.TakesURL(cmd)
-	f := cmd.Flags()
-	f.StringVar(&o.how.mode, "deliver", "", "worktree, commit, push or pullRequest, in place of the pipeline's mode")
-	f.StringVar(&o.session.Branch, "branch", "", "branch of the remote to push to (default: the one that the branch at hand follows, or the remote's own default)")
-	cli.Must(cmd.RegisterFlagCompletionFunc("deliver", cobra.FixedCompletions(pipeline.DeliverModes(), cobra.ShellCompDirectiveNoFileComp)))
-	cli.Must(cmd.RegisterFlagCompletionFunc("branch", cobra.NoFileCompletions))
-}
-
-// chooseMode takes the mode that a flag gives. It wins over the file, whatever that says.
-func (o *options) chooseMode(cmd *cobra.Command) error {
-	switch changed := cmd.Flags().Changed; {
-	case o.how.mode != "":
-		o.request.Mode = pipeline.DeliverMode(o.how.mode)
-		if !o.request.Mode.Known() {
-			return &cli.UsageError{Msg: "--deliver " + o.how.mode + ": unknown delivery mode", Hint: spelling.Hint(o.how.mode, pipeline.DeliverModes()), Command: cmd.CommandPath()}
-		}
-	case o.how.commit:
-		o.request.Mode = pipeline.DeliverCommit
-	case o.how.push:
-		o.request.Mode = pipeline.DeliverPush
-	case o.how.pullRequest:
-		o.request.Mode = pipeline.DeliverPullRequest
-	case changed("commit"), changed("push"), changed("pr"):
-		o.request.Mode = pipeline.DeliverWorktree
-	}
-	return nil
 }
 
 // adaptMode has a promotion pushed where there is no clone to leave it in.
@@ -156,6 +116,9 @@ func (o *options) await(ctx context.Context, w *cli.Workspace) (*promote.Plans, 
 			}
 			w.Now = func() time.Time { return at }
 		}
+		if o.back != nil {
+			return o.back.plan(ctx, w)
+		}
 		request := o.request.Request
 		request.NoDiff = request.NoDiff && !o.proposes(w)
 		return w.PlanAll(ctx, request, o.request.Targets...)
@@ -181,20 +144,9 @@ func (o *options) follow(ctx context.Context, w *cli.Workspace, plans *promote.P
 		if w.Repo == nil || plan.Mode != pipeline.DeliverPush || a.Commit == "" {
 			continue
 		}
-		state, err := w.Repo.State(ctx, nil)
-		if err != nil || state.Branch == "" {
+		pushed := cli.Pushed{Remote: plan.Remote, Branch: plan.Branch, Head: plan.Head, Commit: a.Commit}
+		if goes, err := o.session.Follow(ctx, w, pushed, "the promotion"); err != nil || !goes {
 			return err
-		}
-		if remote, name, err := branch.Upstream(ctx, w.Repo, state.Branch); err != nil || remote != plan.Remote || name != plan.Branch {
-			continue // which has nothing to do with it
-		}
-		left, err := w.Repo.Follow(ctx, plan.Head, a.Commit)
-		if err != nil {
-			return err
-		}
-		if left != "" {
-			o.session.Warn("the promotion is on %s/%s; %s here stays where it is: %s; git pull brings it", plan.Remote, plan.Branch, state.Branch, left)
-			return nil
 		}
 	}
 	return nil

@@ -14,11 +14,13 @@ import (
 
 // promotion is one service's plan as an API object.
 type promotion struct {
-	From   string               `json:"from,omitempty"`
-	To     string               `json:"to"`
-	Entry  string               `json:"entry,omitempty"`
-	Mode   pipeline.DeliverMode `json:"mode"`
-	DryRun bool                 `json:"dryRun,omitempty"`
+	From  string `json:"from,omitempty"`
+	To    string `json:"to"`
+	Entry string `json:"entry,omitempty"`
+	// RollbackOf is the commit of the oldest change that is taken back, where it is a rollback.
+	RollbackOf string               `json:"rollbackOf,omitempty"`
+	Mode       pipeline.DeliverMode `json:"mode"`
+	DryRun     bool                 `json:"dryRun,omitempty"`
 	// Answer is that of the whole plan: one service refused refuses all.
 	Answer promote.Answer `json:"answer"`
 	// Changed tells that the target's file differs; Commit is the commit made.
@@ -37,7 +39,7 @@ func (o *options) objects(plan *promote.Plan, applied *promote.Applied, request 
 	var out []cli.Object
 	for _, s := range plan.Services {
 		out = append(out, cli.Object{Name: s.Service, Content: promotion{
-			From: plan.From, To: plan.To, Entry: plan.Entry, Mode: plan.Mode, DryRun: o.dryRun, Answer: plan.Answer,
+			From: plan.From, To: plan.To, Entry: plan.Entry, RollbackOf: plan.RollbackOf, Mode: plan.Mode, DryRun: o.dryRun, Answer: plan.Answer,
 			Changed: s.Changed(), Head: plan.Head, Commit: applied.Commit, Attempts: applied.Attempts, Branch: where(plan), PullRequest: request, ServicePlan: s,
 		}})
 	}

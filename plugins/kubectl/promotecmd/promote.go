@@ -23,7 +23,7 @@ type options struct {
 	clock   cli.Clock
 	dryRun  bool
 	// how is how the promotion is delivered, as far as flags say it.
-	how    delivery
+	how    cli.Delivery
 	wait   bool
 	at     string
 	attest signing.Options
@@ -32,6 +32,8 @@ type options struct {
 	// override are the gates to go past, for a reason.
 	override []string
 	reason   string
+	// back is set where it is a rollback.
+	back *backwards
 }
 
 const example = `  # show what promoting cart from staging to production would change
@@ -113,7 +115,8 @@ func NewPlan(s *cli.Session) *cobra.Command {
 	}
 	o.output = cli.AddOutput(cmd)
 	o.addFlags(cmd)
-	o.addMode(cmd)
+	o.how.AddMode(s, cmd)
+	s.TakesURL(cmd)
 	cli.AtVar(cmd, &o.at)
 	return cmd
 }
@@ -124,6 +127,11 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	if err != nil {
 		return err
 	}
+	return o.carryOut(cmd, printer, services)
+}
+
+// carryOut opens the repository, delivers what is asked for, and reports it.
+func (o *options) carryOut(cmd *cobra.Command, printer printers.ResourcePrinter, services []string) error {
 	w, err := o.session.OpenFor(cmd.Context(), o.request.Targets, o.request.Mode)
 	if err != nil {
 		return err
@@ -196,10 +204,16 @@ func (o *options) check(cmd *cobra.Command, services []string) (printers.Resourc
 			o.request.Override[gate] = o.reason
 		}
 	}
+	return printer, o.settle(cmd, printer)
+}
+
+// settle takes what is the same for each way of a promotion.
+func (o *options) settle(cmd *cobra.Command, printer printers.ResourcePrinter) (err error) {
 	o.request.Policy = o.session.VerifyPolicy
 	o.request.NoDiff = printer == nil && !o.dryRun && !o.session.Terminal() // where it may be shown to be confirmed
 	o.request.Preview = o.dryRun
-	return printer, o.chooseMode(cmd)
+	o.request.Mode, err = o.how.Mode(cmd)
+	return err
 }
 
 // report prints the plans and what became of them: all, or those that were carried out

@@ -12,7 +12,7 @@ import (
 // otherWords are what people type who know other programs, and what to type here.
 // SERVICES stands for the arguments behind the word.
 var otherWords = map[string]string{
-	"undo": undo, "rollback": undo, "revert": undo, "restore": undo,
+	"undo": undo, "revert": undo, "restore": undo, "freeze": "hold SERVICES --env ENVIRONMENT --reason TEXT", "unfreeze": "unhold SERVICES --env ENVIRONMENT",
 	"get": "status SERVICES", "list": "status SERVICES", "ls": "status SERVICES", "show": "status SERVICES", "describe": "status SERVICES",
 	"diff": "plan SERVICES --to ENVIRONMENT", "preview": "plan SERVICES --to ENVIRONMENT",
 	"log": "history SERVICES", "logs": "history SERVICES", "who": "history SERVICES", "blame": "history SERVICES",
@@ -23,8 +23,8 @@ var otherWords = map[string]string{
 	"sign": "attest SERVICES --to ENVIRONMENT --key FILE", "render": "build DIR", "kustomize": "build DIR", "upgrade": "version",
 }
 
-// undo is the way back: there is no command for it.
-const undo = "history SERVICES, then git revert COMMIT"
+// undo is the way back.
+const undo = "rollback SERVICES --env ENVIRONMENT"
 
 // wordHint is what to type in place of a word that is no command here; "" where it is
 // not known what is meant.

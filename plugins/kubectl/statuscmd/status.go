@@ -4,12 +4,15 @@
 package statuscmd
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/hold"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/status"
 	"github.com/spf13/cobra"
@@ -19,7 +22,7 @@ import (
 const long = `Show what each service is pinned to in each environment.
 
 The files of the working tree are read. An asterisk marks what differs from the
-environment that it is promoted from; "-" stands where a service has no overlay, and
+environment that it is promoted from, "held" what kubectl promote hold keeps there; "-" stands where a service has no overlay, and
 "none" where its overlay has no pin. What has no pin in any environment is no row of the
 board, and is told below it. With -o wide, each environment is a row of its own, with
 its digest and, from the history, since when and by whom.`
@@ -81,6 +84,9 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 			}
 		}
 	}
+	if err := addHolds(cmd.Context(), s, p, statuses); err != nil {
+		return err
+	}
 	if out.Wide() || printer != nil && !out.Names() {
 		if err := s.WarnTruncated(status.AddHistory(cmd.Context(), p.Pipeline, p.Repo, repo, statuses)); err != nil {
 			return err
@@ -105,6 +111,23 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 		o.explain(p.Pipeline, shown, bare)
 	}
 	return failed
+}
+
+// addHolds adds what is held by what is committed: that counts.
+func addHolds(ctx context.Context, s *cli.Session, p *promote.Promoter, statuses []status.Service) error {
+	holds, err := cli.ReadHolds(ctx, p.Repo)
+	if err != nil {
+		return err
+	}
+	if holds.How != "" {
+		s.Warn("%s has uncommitted changes (%s): what is committed counts", hold.FileName, holds.How)
+	}
+	list, err := hold.Parse(hold.FileName, holds.Committed, p.Pipeline)
+	if err != nil {
+		return err
+	}
+	status.AddHolds(p.Pipeline, list, time.Now(), statuses)
+	return nil
 }
 
 // pinned parts the services that have a pin somewhere from what holds none: folders and
@@ -137,6 +160,13 @@ func (o *options) explain(p *pipeline.Pipeline, shown, bare []status.Service) {
 	if more := len(bare) - len(names); more > 0 {
 		names = append(names, fmt.Sprintf("%d more", more))
 	}
+	for _, st := range shown {
+		for _, e := range st.Environments {
+			if e.Held != nil && !o.session.Quiet {
+				fmt.Fprintln(o.session.ErrOut, cli.Clean(fmt.Sprintf("%s in %s: %s", st.Service, e.Environment, e.Held)))
+			}
+		}
+	}
 	switch s := o.session; {
 	case len(bare) > 0 && !s.Quiet:
 		fmt.Fprintf(s.ErrOut, "without a pin in any environment, and not shown: %s\n", cli.Clean(strings.Join(names, ", ")))
@@ -144,7 +174,9 @@ func (o *options) explain(p *pipeline.Pipeline, shown, bare []status.Service) {
 		s.Warn("no pin in any overlay: what fits %s holds no image that is known, and a pipeline's images names what no convention finds", p.Spec.Layout)
 	}
 	for _, st := range shown {
-		if slices.ContainsFunc(st.Environments, func(e status.Environment) bool { return slices.Contains([]string{"none", "-"}, cell(e)) }) {
+		if slices.ContainsFunc(st.Environments, func(e status.Environment) bool {
+			return slices.ContainsFunc([]string{"none", "-"}, func(mark string) bool { return strings.TrimSuffix(cell(e), " held") == mark })
+		}) {
 			o.session.Note("none: an overlay without a pin; -: no overlay")
 			return
 		}
@@ -174,13 +206,16 @@ func cell(e status.Environment) string {
 	if e.Differs {
 		mark = "*"
 	}
+	if e.Held != nil {
+		mark += " held"
+	}
 	switch {
 	case !e.Exists:
 		return "-"
 	case e.Error != "":
 		return "unknown"
 	case len(e.Images)+len(e.Along) == 0:
-		return "none"
+		return "none" + mark
 	case len(e.Images) == 0:
 		return along(e.Along) + mark
 	}
@@ -222,7 +257,11 @@ func wideStatus(statuses []status.Service, now time.Time) [][]string {
 				if l := i.Last; l != nil {
 					since, by, from = duration.HumanDuration(now.Sub(l.Time)), l.Author, cli.Origin(l.From, l.Entry)
 				}
-				rows = append(rows, []string{st.Service, e.Environment, i.Name, cli.Dash(i.Tag), cli.ShortDigest(i.Digest), since, by, from})
+				tag := cli.Dash(i.Tag)
+				if e.Held != nil {
+					tag += " held"
+				}
+				rows = append(rows, []string{st.Service, e.Environment, i.Name, tag, cli.ShortDigest(i.Digest), since, by, from})
 			}
 		}
 	}

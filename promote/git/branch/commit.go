@@ -140,3 +140,6 @@ func pathsOf(files []promote.File) []string {
 	}
 	return paths
 }
+
+// Who gives the name and the address that a commit would name, as "Name <address>".
+func (b *Branch) Who(ctx context.Context) (string, error) { return gitcmd.Committer(ctx, b.dir) }

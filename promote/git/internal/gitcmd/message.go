@@ -49,3 +49,12 @@ func WhoCommits(ctx context.Context, dir string) (Identity, error) {
 	}
 	return who, err
 }
+
+// Committer is whom a commit would name, without the time.
+func Committer(ctx context.Context, dir string) (string, error) {
+	who, err := WhoCommits(ctx, dir)
+	if i := strings.LastIndex(who.Committer, ">"); i >= 0 {
+		who.Committer = who.Committer[:i+1]
+	}
+	return who.Committer, err
+}

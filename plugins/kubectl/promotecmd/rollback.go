@@ -1,0 +1,215 @@
+package promotecmd
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/git/branch"
+	"github.com/kubepromote/kubepromote/promote/history"
+	"github.com/kubepromote/kubepromote/promote/hold"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/rollback"
+	"github.com/kubepromote/kubepromote/promote/status"
+	"github.com/spf13/cobra"
+)
+
+const rollbackLong = `Take a service in an environment back to the pins that it had before.
+
+The pins come from the history of the repository: those before the newest change, whoever
+made it, and of this service alone where a commit has promoted many. They go through the
+same plan as a promotion: each digest must still be in its registry, the environment's
+policy is asked again, and the files are edited in one commit with a record. Of the gates
+those are asked that rollback.gates of the environment names; by default none but the policy.
+
+Run again, it goes one change further back: what was taken back is passed over. Unlike
+kubectl rollout undo it never returns to what was just left; --to-revision does, and so does
+a promotion. What was pinned by a tag alone comes back as what that tag stands for now.
+Charts, revisions, values and copied files stay, and are named.
+
+In the same commit the service is held, so that neither automation nor --all brings back what
+was left: kubectl promote unhold lets it go. --no-hold leaves that out. A hold that is there
+already does not stop a rollback.`
+
+const rollbackExample = `  # to what production had before the last change, pushed at once
+  kubectl promote rollback cart --env production --reason 'v1.3.0 loses orders' --push
+
+  # what that would be
+  kubectl promote rollback cart --env production --dry-run
+
+  # two changes back, to a commit, or to a moment
+  kubectl promote rollback cart --env production --steps 2 --commit
+  kubectl promote rollback cart --env production --to-revision 4f2a9c1 --commit
+  kubectl promote rollback cart --env production --to-time '2026-11-28 18:00' --commit`
+
+// backwards is what a rollback has beside a promotion.
+type backwards struct {
+	options               *options
+	env, revision, moment string
+	steps                 int
+	noHold                bool
+	target                rollback.Target
+	held                  hold.Hold // that is written with it; without a reason there is none
+}
+
+// NewRollback makes kubectl promote rollback.
+func NewRollback(s *cli.Session) *cobra.Command {
+	o := &options{session: s, clock: cli.SystemClock()}
+	b := &backwards{options: o}
+	o.back = b
+	cmd := &cobra.Command{
+		Use:     "rollback SERVICE --env ENVIRONMENT",
+		Short:   "Take a service back to the pins that it had",
+		Long:    rollbackLong,
+		Example: rollbackExample,
+		GroupID: cli.GroupPromote,
+		Args:    cobra.ArbitraryArgs,
+		RunE:    b.run,
+
+		ValidArgsFunction: s.CompleteServices,
+	}
+	f := cmd.Flags()
+	s.EnvironmentVar(cmd, &b.env, "env", "environment to take it back in")
+	f.IntVar(&b.steps, "steps", 1, "how many changes to take back")
+	f.StringVar(&b.revision, "to-revision", "", "to the pins as this commit left them")
+	f.StringVar(&b.moment, "to-time", "", "to the pins of this moment: 2026-11-28T18:00:00Z, '2026-11-28 18:00' or 2026-11-28")
+	f.StringVar(&o.reason, "reason", "", "why; it is recorded, and it is the reason of the hold")
+	f.BoolVar(&b.noHold, "no-hold", false, "do not hold the service afterwards")
+	f.BoolVar(&s.Offline, "offline", false, "ask no registry and no server: take recorded digests back only, and verify nothing")
+	f.BoolVar(&o.dryRun, "dry-run", false, "show the plan and change nothing")
+	o.how.Add(s, cmd, "the edits, with the rollback's record and the hold")
+	for _, name := range []string{"to-revision", "to-time", "reason"} {
+		cli.Must(cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions))
+	}
+	cmd.MarkFlagsMutuallyExclusive("steps", "to-revision", "to-time")
+	o.output = cli.AddOutput(cmd)
+	return cmd
+}
+
+func (b *backwards) run(cmd *cobra.Command, services []string) error {
+	o := b.options
+	printer, err := o.output.Printer()
+	if err != nil {
+		return err
+	}
+	usage := func(msg, hint string) error {
+		return &cli.UsageError{Msg: msg, Hint: hint, Command: cmd.CommandPath()}
+	}
+	switch {
+	case branch.IsURL(o.session.Repo):
+		return usage(cmd.CommandPath()+" needs a clone of the repository", "git clone URL, and -C DIR")
+	case len(services) != 1:
+		return usage("one service is taken back at a time", cmd.CommandPath()+" SERVICE --env ENVIRONMENT")
+	case b.env == "":
+		return usage("--env is missing", cmd.CommandPath()+" "+services[0]+" --env ENVIRONMENT")
+	case b.steps < 1:
+		return usage("--steps is less than 1", "")
+	case b.moment != "":
+		if b.target.Time, err = cli.ParsePast(b.moment, o.clock.Now()); err != nil {
+			return err
+		}
+	case b.revision == "":
+		b.target.Steps = b.steps
+	}
+	o.request.Targets = []string{b.env}
+	if err := o.request.Choose(cmd, services); err != nil {
+		return err
+	}
+	if err := o.settle(cmd, printer); err != nil {
+		return err
+	}
+	if err := o.carryOut(cmd, printer, services); err != nil {
+		return err
+	}
+	if s := o.session; b.held.Reason != "" && !o.dryRun && !s.Quiet {
+		fmt.Fprintf(s.ErrOut, "%s is held in %s: %s\n", b.held.Service, b.env, cli.Clean(b.held.Reason))
+		fmt.Fprintln(s.ErrOut, "hint: "+s.WithAdvice("", string(promote.DoUnhold), map[string]string{"service": b.held.Service, "env": b.env}))
+	}
+	return nil
+}
+
+// plan makes the plans on what the workspace has now.
+func (b *backwards) plan(ctx context.Context, w *cli.Workspace) (*promote.Plans, error) {
+	req := b.options.request.Request
+	if err := status.CheckServices(w.Pipeline, w.Promoter.Repo, req.Services); err != nil {
+		return nil, err
+	}
+	e, err := w.Pipeline.Environment(b.env)
+	if err != nil {
+		return nil, err
+	}
+	found, err := b.find(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	found.Reason = b.options.reason
+	if b.held = (hold.Hold{}); !b.noHold && len(found.Taken) > 0 {
+		if found.Holds, err = b.hold(ctx, w, e, found); err != nil {
+			return nil, err
+		}
+	}
+	req.Back = &found.Back
+	plans, err := w.PlanAll(ctx, req, b.env)
+	if err == nil {
+		plans.All[0].Warnings = append(found.Notes, plans.All[0].Warnings...)
+	}
+	return plans, err
+}
+
+// find reads the history as far as it is needed.
+func (b *backwards) find(ctx context.Context, w *cli.Workspace) (*rollback.Found, error) {
+	req := history.Request{Services: b.options.request.Services, Environment: b.env}
+	target := b.target
+	if b.revision != "" {
+		commit, err := w.Repo.Revision(ctx, b.revision)
+		if err == nil {
+			err = history.Read(ctx, w.Pipeline, w.Promoter.Repo, w.Repo.LogOf(commit), req, func(c history.Change) bool {
+				target.Change = c.Commit
+				return false
+			})
+		}
+		if err == nil && target.Change == "" {
+			err = &promote.Error{Msg: fmt.Sprintf("there was no pin yet at commit %.9s", commit), Hint: "kubectl promote history"}
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	walk := rollback.NewWalk(target)
+	if err := history.Read(ctx, w.Pipeline, w.Promoter.Repo, w.Log(), req, walk.Visit); err != nil {
+		return nil, err
+	}
+	return walk.Found()
+}
+
+// hold makes the file with a hold of the service, unless it is held already.
+func (b *backwards) hold(ctx context.Context, w *cli.Workspace, e *pipeline.Environment, found *rollback.Found) (*promote.File, error) {
+	holds, err := cli.ReadHolds(ctx, w.Promoter.Repo)
+	if err != nil {
+		return nil, err
+	}
+	service, now := b.options.request.Services[0], b.options.clock.Now()
+	list, err := hold.Parse(hold.FileName, holds.Committed, w.Pipeline)
+	if err != nil {
+		return nil, err
+	}
+	if h, held := list.For(service, e, now); held && h.Until.IsZero() {
+		return nil, nil
+	}
+	b.held = hold.Hold{Service: service, Environment: b.env, Reason: b.options.reason, Since: now}
+	if b.held.Reason == "" {
+		b.held.Reason = fmt.Sprintf("rolled back from %s to %s", found.Taken[0].Images[0].New.Short(), found.Pins[0].Short())
+	}
+	if b.held.By, err = w.Who(ctx); err != nil {
+		return nil, err
+	}
+	if holds.How != "" && hold.Resumes(holds.Committed, holds.There, b.held) {
+		return &promote.File{Path: hold.FileName, Data: holds.There, New: holds.Committed == nil}, nil
+	}
+	data, err := hold.Add(holds.Committed, b.held)
+	if err != nil {
+		return nil, err
+	}
+	return holds.File(data, true)
+}

@@ -1,0 +1,43 @@
+// Package leftbehind finds what an edit of pins has left of the old versions.
+package leftbehind
+
+import (
+	"fmt"
+
+	"github.com/kubepromote/kubepromote/overlay"
+)
+
+// Notes tells which other versions of the same thing stay in the target's file:
+// the image at a place that is no pin, and what has the old tag as its version, such
+// as the ref of a remote resource or a label.
+func Notes(edit *overlay.Edit, changes []overlay.Change) []string {
+	file := edit.After
+	var notes []string
+	note := func(p overlay.Position, format string, args ...any) {
+		notes = append(notes, fmt.Sprintf("%s:%d:%d: ", file.Name(), p.Line, p.Col)+fmt.Sprintf(format, args...)+", and stays")
+	}
+	for _, c := range changes {
+		for _, m := range file.Mentions(c.Name) {
+			if c.Over(m.Text) != m.Text {
+				note(m.Position, "%s has %s", m.Path, m.Text)
+			}
+		}
+	}
+	told := make(map[string]bool)
+	for i, old := range edit.Before.Images() {
+		now := edit.After.Images()
+		if i >= len(now) || old.Tag == now[i].Tag || old.Tag == "" || told[old.Tag] {
+			continue
+		}
+		told[old.Tag] = true
+		for _, p := range file.Pins() {
+			if p.Type != overlay.TypeImage && p.Tag == old.Tag {
+				note(p.Position, "%s %q has %s, as image %q had", p.Type, p.Name, p.Tag, old.Name)
+			}
+		}
+		for _, m := range file.Versions(old.Tag) {
+			note(m.Position, "%s has %s, as image %q had", m.Path, m.Text, old.Name)
+		}
+	}
+	return notes
+}

@@ -1,0 +1,47 @@
+// Package remember asks once what has been asked before.
+package remember
+
+import "sync"
+
+// Answers are those that were given, by their questions.
+type Answers[A any] struct {
+	// Keep tells which are remembered; the others are asked for again.
+	Keep func(A) bool
+
+	mu    sync.Mutex
+	known map[string]A
+}
+
+// Get gives the answers to questions, one each, in their order. Those that are not
+// remembered are asked for together; done is called for each that is.
+func (r *Answers[A]) Get(questions []string, ask func([]string) []A, done func()) []A {
+	out := make([]A, len(questions))
+	var asked []string
+	var at []int
+	r.mu.Lock()
+	for i, q := range questions {
+		known, ok := r.known[q]
+		if out[i] = known; ok {
+			done()
+			continue
+		}
+		asked, at = append(asked, q), append(at, i)
+	}
+	r.mu.Unlock()
+	if len(asked) == 0 {
+		return out
+	}
+	answers := ask(asked)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.known == nil {
+		r.known = make(map[string]A)
+	}
+	for n, answer := range answers {
+		out[at[n]] = answer
+		if r.Keep(answer) {
+			r.known[asked[n]] = answer
+		}
+	}
+	return out
+}
