@@ -174,11 +174,13 @@ func (o *options) check(ctx context.Context, repo *git.Repo, c change) (*check.R
 		}
 		w.Now = func() time.Time { return at }
 	}
-	before, err := branch.OfCommit(ctx, repo, c.before)
-	if err != nil {
-		return nil, err
+	before := w.Branch
+	if c.before != c.rules {
+		if before, err = branch.OfCommit(ctx, repo, c.before); err != nil {
+			return nil, err
+		}
+		defer before.Close()
 	}
-	defer before.Close()
 	after, err := branch.OfCommit(ctx, repo, c.head)
 	if err != nil {
 		return nil, err
