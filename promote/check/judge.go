@@ -229,8 +229,7 @@ func (w *work) source(ctx context.Context, req promote.JudgeRequest, from string
 	v.Advice = promote.Advice{Do: promote.DoPromote, With: map[string]string{"service": req.Service, "from": from, "to": req.To}}
 	req.Sources = []promote.Tree{w.req.After}
 	if now, err := bare.Judge(ctx, req); err == nil && len(now) > 0 && now[0].Answer == promote.Pass {
-		v.Reason = fmt.Sprintf("image %q: %s gets this digest by the same change, so nobody has seen it there", req.Image.Name, from)
-		v.Hint, v.Advice = "change "+from+" first, and "+req.To+" once that is merged", promote.Advice{}
+		v.Reason = fmt.Sprintf("image %q: %s gets this digest by the same change, so nobody has seen it there before", req.Image.Name, from)
 	}
 	return v, nil
 }

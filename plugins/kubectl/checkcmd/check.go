@@ -152,7 +152,7 @@ func (o *options) change(ctx context.Context, repo *git.Repo) (c change, err err
 	c.before, err = repo.MergeBase(ctx, c.rules, c.head)
 	if t, ok := errors.AsType[*history.Truncated](err); ok {
 		v := promote.Verdict{Gate: "check", Answer: promote.Unknown, Reason: t.Error() + ", so nobody can say where the change begins"}
-		return c, &promote.Error{Err: &promote.Refused{Answer: v.Answer, Verdicts: []promote.Verdict{v}}, Hint: t.HintText() + ", or fetch-depth: 0 in a workflow"}
+		return c, &promote.Error{Err: &promote.Refused{Answer: v.Answer, Verdicts: []promote.Verdict{v}}, Hint: t.HintText()}
 	}
 	if err == nil && c.before == c.head {
 		o.session.Warn("%s is part of %s already: there is no change to judge", head, strings.TrimPrefix(base, "refs/remotes/"))
