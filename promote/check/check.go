@@ -93,6 +93,8 @@ type Request struct {
 	// Rules is the tree that the checker's pipeline was read from: the newest of the branch
 	// that the change is for. What its source environments have counts as well.
 	Rules promote.Tree
+	// Policy, if not empty, is used in place of the pipeline's.
+	Policy string
 	// Files are those that differ between Before and After, in any order.
 	Files []history.FileVersion
 }

@@ -156,6 +156,23 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// A policy that is named takes the place of the pipeline's, and is asked where that has none.
+func TestPolicy(t *testing.T) {
+	p, err := pipeline.Parse("promotion.yaml", []byte(plain))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, after := commit(images("cart:v2@2"), images("cart:v1@1")), commit(images("cart:v2@2"), images("cart:v2@2"))
+	c := &check.Checker{Promoter: &promote.Promoter{Pipeline: p, Verifier: &says{verify: promote.Fail}}}
+	r, err := c.Check(context.Background(), check.Request{Before: before, After: after, Rules: before, Policy: "named.yaml"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := words(r), "cart v1→v2 promotion source=pass verify=fail\nfail"; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 // differ gives the files that differ, as git would.
 func differ(before, after tree) []history.FileVersion {
 	var out []history.FileVersion

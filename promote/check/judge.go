@@ -240,7 +240,8 @@ func (w *work) policies(ctx context.Context, c *Change, p *promote.Promoter, to 
 	if err != nil {
 		return err
 	}
-	asks := to.Verify != nil || slices.ContainsFunc(to.Gates, func(g pipeline.Gate) bool { return g.Promoted != nil })
+	req.Policy = w.req.Policy
+	asks := req.Policy != "" || to.Verify != nil || slices.ContainsFunc(to.Gates, func(g pipeline.Gate) bool { return g.Promoted != nil })
 	if asks && c.pin.Unknown != "" {
 		c.say(gateVerify, promote.Unknown, "%s, so nothing can be verified", c.pin.Unknown)
 		return nil

@@ -196,7 +196,7 @@ func (o *options) check(ctx context.Context, repo *git.Repo, c change) (*check.R
 	}
 	bar := o.session.NewProgress()
 	defer bar.Clear()
-	return checker.Check(ctx, check.Request{Services: o.services, Environments: o.environments, Before: before, After: after, Rules: w.Branch, Files: files})
+	return checker.Check(ctx, check.Request{Services: o.services, Environments: o.environments, Before: before, After: after, Rules: w.Branch, Files: files, Policy: o.session.VerifyPolicy})
 }
 
 // beStrict refuses what touches more than pins.
