@@ -66,7 +66,7 @@ func (w *planner) assemble() error {
 			answers = append(answers, p.Answer())
 		}
 	}
-	w.plan.Answer = worst(answers...)
+	w.plan.Answer = Worst(answers...)
 	return nil
 }
 

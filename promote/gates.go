@@ -186,7 +186,7 @@ func (w *planner) askGates(ctx context.Context, own []Gate) [][]Verdict {
 			}
 			places <- struct{}{}
 			wait.Go(func() {
-				says[n][i] = askGate(ctx, g, *q)
+				says[n][i] = AskGate(ctx, g, *q)
 				<-places
 				lock.Lock()
 				defer lock.Unlock()
@@ -228,8 +228,8 @@ func (w *planner) gateRequest(c *draft) *GateRequest {
 // lateAnswer is how long a gate whose time is over may take to say so itself.
 const lateAnswer = 200 * time.Millisecond
 
-// askGate asks a gate within its limit. One that does not heed it is left behind.
-func askGate(ctx context.Context, g Gate, q GateRequest) Verdict {
+// AskGate asks a gate within its limit; a gate that panics does not know. One that does not heed it is left behind.
+func AskGate(ctx context.Context, g Gate, q GateRequest) Verdict {
 	limit := GateLimit
 	if l, ok := g.(interface{ Limit() time.Duration }); ok {
 		limit = cmp.Or(l.Limit(), limit)

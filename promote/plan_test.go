@@ -23,8 +23,8 @@ func TestWorst(t *testing.T) {
 		{[]Answer{Wait, Unknown}, Unknown},
 		{[]Answer{Unknown, Fail, Wait}, Fail},
 	} {
-		if got := worst(tc.in...); got != tc.want {
-			t.Errorf("worst(%v) = %s, want %s", tc.in, got, tc.want)
+		if got := Worst(tc.in...); got != tc.want {
+			t.Errorf("Worst(%v) = %s, want %s", tc.in, got, tc.want)
 		}
 	}
 }

@@ -304,7 +304,7 @@ func (s *ServicePlan) Answer() Answer {
 	for _, v := range s.Verdicts {
 		answers = append(answers, v.Answer)
 	}
-	return worst(answers...)
+	return Worst(answers...)
 }
 
 // Changed tells whether anything of the service would be written or committed.

@@ -122,7 +122,7 @@ func (r *Refused) and(other *Refused) *Refused {
 		}
 		return r
 	}
-	return &Refused{Answer: worst(r.Answer, other.Answer), Verdicts: slices.Concat(r.Verdicts, other.Verdicts)}
+	return &Refused{Answer: Worst(r.Answer, other.Answer), Verdicts: slices.Concat(r.Verdicts, other.Verdicts)}
 }
 
 // ApplyAll carries out plans that PlanAll made, one environment after the other. Where a

@@ -40,9 +40,9 @@ func (v Verdict) Text() string {
 	return strings.TrimPrefix(v.Rule+": "+v.Reason, ": ")
 }
 
-// worst gives the answer that decides: a no stands even where something else is
+// Worst gives the answer that decides: a no stands even where something else is
 // unknown, and what is unknown comes before what only has to wait.
-func worst(answers ...Answer) Answer {
+func Worst(answers ...Answer) Answer {
 	for _, a := range []Answer{Fail, Unknown, Wait} {
 		for _, b := range answers {
 			if a == b {

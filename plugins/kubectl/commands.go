@@ -4,6 +4,7 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kubectl/approvecmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/attestcmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/buildcmd"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/checkcmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/copycmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/democmd"
@@ -31,6 +32,7 @@ func subcommands(s *cli.Session) []*cobra.Command {
 		promotecmd.NewRun(s),
 		promotecmd.NewPlan(s),
 		gatescmd.New(s),
+		checkcmd.New(s),
 		attestcmd.New(s),
 		approvecmd.New(s),
 		promotecmd.NewRollback(s),

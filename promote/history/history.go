@@ -121,7 +121,7 @@ func Read(ctx context.Context, p *pipeline.Pipeline, tree pipeline.Tree, log Log
 		return cmp.Or(b.change.Time.Compare(a.change.Time), strings.Compare(a.file.Path, b.file.Path))
 	})
 	for _, p := range held {
-		c, err := h.change(p, imageChanges(p.file.Path, nil, p.images))
+		c, err := h.change(p, ImageChanges(p.file.Path, nil, p.images))
 		if err != nil || c != nil && !h.visit(*c) {
 			return err
 		}
@@ -346,7 +346,7 @@ func (h *historian) compare(p *pendingChange, versions map[string]map[siteKey]ve
 		return nil, nil
 	}
 	delete(h.held, p.key())
-	return h.change(p, imageChanges(p.file.Path, old, now))
+	return h.change(p, ImageChanges(p.file.Path, old, now))
 }
 
 // change is a change of pins with its record, or nil where none has changed.
@@ -419,18 +419,18 @@ func pinKey(versions ...[]overlay.Pin) func(overlay.Pin) string {
 	}
 }
 
-// imageChanges compares the pins of two versions of a file, in the order of the
+// ImageChanges compares the pins of two versions of a file, in the order of the
 // new one; images that are gone come last.
-func imageChanges(file string, old, now []overlay.Pin) []ImageChange {
+func ImageChanges(file string, old, now []overlay.Pin) []ImageChange {
 	key := pinKey(old, now)
-	before := make(map[string]overlay.Pin, len(old))
+	before, kept := make(map[string]overlay.Pin, len(old)), make(map[string]bool, len(now)) // one name may stand in several places
 	for _, i := range old {
 		before[key(i)] = i
 	}
 	var out []ImageChange
 	for _, i := range now {
 		b := before[key(i)]
-		delete(before, key(i))
+		kept[key(i)] = true
 		oldPin, newPin := Pin{b.Tag, b.Digest}, Pin{i.Tag, i.Digest}
 		if oldPin != newPin || b.Name != "" && b.Repository() != i.Repository() {
 			c := ImageChange{Name: i.Name, File: file, Path: i.Path, Repository: i.Repository(), Old: oldPin, New: newPin}
@@ -441,7 +441,7 @@ func imageChanges(file string, old, now []overlay.Pin) []ImageChange {
 		}
 	}
 	for _, i := range old {
-		if _, gone := before[key(i)]; gone && (i.Tag != "" || i.Digest != "") {
+		if !kept[key(i)] && (i.Tag != "" || i.Digest != "") {
 			out = append(out, ImageChange{Name: i.Name, File: file, Path: i.Path, Repository: i.Repository(), Old: Pin{i.Tag, i.Digest}})
 		}
 	}

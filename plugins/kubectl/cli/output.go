@@ -24,14 +24,17 @@ import (
 type Output struct {
 	format   string
 	template string
+	own      []string // formats of this command alone, which it prints itself
 }
 
 // formats are the values of -o; those that end in "=" are followed by a template.
 var formats = []string{"wide", "json", "yaml", "name", "jsonpath=", "jsonpath-as-json=", "jsonpath-file=", "go-template=", "go-template-file="}
 
-// AddOutput gives a command the flags -o and --template.
-func AddOutput(cmd *cobra.Command) *Output {
-	o := &Output{}
+// AddOutput gives a command the flags -o and --template. Own are formats that it prints
+// itself, for which Printer gives nil.
+func AddOutput(cmd *cobra.Command, own ...string) *Output {
+	o := &Output{own: own}
+	formats := slices.Concat(own, formats)
 	cmd.Flags().StringVarP(&o.format, "output", "o", "", "output format. One of: ("+strings.ReplaceAll(strings.Join(formats, ", "), "=", "")+")")
 	cmd.Flags().StringVar(&o.template, "template", "", "template string or path to a template file for -o go-template and -o go-template-file")
 	MayBeEmpty(cmd, "output")
@@ -42,6 +45,9 @@ func AddOutput(cmd *cobra.Command) *Output {
 
 // Wide tells whether the table shall have its further columns.
 func (o *Output) Wide() bool { return o.format == "wide" }
+
+// Is tells whether a format that is the command's own was asked for.
+func (o *Output) Is(own string) bool { return o.format == own }
 
 // Names tells whether names alone are printed.
 func (o *Output) Names() bool { return o.format == "name" }
@@ -58,7 +64,7 @@ func (o *Output) Printer() (printers.ResourcePrinter, error) {
 	switch {
 	case given && slices.Contains(formats, format):
 		return nil, unknownFormat(o.format) // "wide=x", "json=x"
-	case format == "", format == "wide":
+	case format == "", format == "wide", slices.Contains(o.own, o.format):
 		return nil, nil
 	}
 	switch format {

@@ -72,8 +72,8 @@ func (s *Session) readRules(ctx context.Context, p *promote.Promoter, repo *git.
 	return s.takeRules(ctx, p, repo, repo.Root(), data, err)
 }
 
-// readRulesOf does the same on a branch, whatever the working tree has.
-func (s *Session) readRulesOf(ctx context.Context, p *promote.Promoter, b *branch.Branch) error {
+// readRulesOf does the same on a branch, whatever the working tree has. At is where it is.
+func (s *Session) readRulesOf(ctx context.Context, p *promote.Promoter, b *branch.Branch, at string) error {
 	s.rules.tree, p.Rules.Commit = b, b.Tip()
 	if s.Pipeline != "" {
 		return s.readNamed(p)
@@ -84,7 +84,7 @@ func (s *Session) readRulesOf(ctx context.Context, p *promote.Promoter, b *branc
 			return err
 		}
 	}
-	return s.takeRules(ctx, p, b, b.Remote(), data, err)
+	return s.takeRules(ctx, p, b, at, data, err)
 }
 
 // readNamed reads the pipeline file that the user has named.

@@ -95,6 +95,22 @@ func (s *Session) useBranch(ctx context.Context, w *Workspace, e *pipeline.Envir
 	return s.promoterOf(ctx, w)
 }
 
+// OpenAt opens the repository for what is judged by the rules of one commit, whatever the
+// working tree has. The caller closes it.
+func (s *Session) OpenAt(ctx context.Context, repo *git.Repo, commit string) (*Workspace, error) {
+	s.root = repo.Root()
+	b, err := branch.OfCommit(ctx, repo, commit)
+	if err != nil {
+		return nil, err
+	}
+	w := &Workspace{Repo: repo, Branch: b}
+	if err := s.promoterOf(ctx, w); err != nil {
+		b.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
 func (s *Session) openURL(ctx context.Context) (*Workspace, error) {
 	cache := branch.Cache{}
 	if dir, err := os.UserCacheDir(); err == nil && !s.registries.noCache {
@@ -114,7 +130,11 @@ func (s *Session) openURL(ctx context.Context) (*Workspace, error) {
 // promoterOf makes a promoter for the workspace's branch.
 func (s *Session) promoterOf(ctx context.Context, w *Workspace) error {
 	w.Promoter = &promote.Promoter{Repo: w.Branch, Progress: s.NewProgress().Show}
-	err := s.readRulesOf(ctx, w.Promoter, w.Branch)
+	at := w.Branch.Remote()
+	if at == "" && w.Repo != nil {
+		at = w.Repo.Root()
+	}
+	err := s.readRulesOf(ctx, w.Promoter, w.Branch, at)
 	if err == nil && !s.Offline {
 		err = s.reachRegistries(w.Promoter)
 	}

@@ -16,7 +16,7 @@ var otherWords = map[string]string{
 	"get": "status SERVICES", "list": "status SERVICES", "ls": "status SERVICES", "show": "status SERVICES", "describe": "status SERVICES",
 	"diff": "plan SERVICES --to ENVIRONMENT", "preview": "plan SERVICES --to ENVIRONMENT",
 	"log": "history SERVICES", "logs": "history SERVICES", "who": "history SERVICES", "blame": "history SERVICES",
-	"check": "lint", "validate": "lint", "doctor": "lint",
+	"validate": "lint", "doctor": "lint",
 	"deploy": "SERVICES --to ENVIRONMENT", "apply": "SERVICES --to ENVIRONMENT", "promote": "SERVICES --to ENVIRONMENT",
 	"release": "SERVICES --to ENVIRONMENT", "push": "SERVICES --to ENVIRONMENT",
 	"update": "set IMAGE:TAG", "bump": "set IMAGE:TAG", "edit": "set IMAGE:TAG", "pin": "resolve --pin -k DIR",

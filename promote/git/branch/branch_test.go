@@ -465,3 +465,36 @@ func TestFetchAll(t *testing.T) {
 		t.Errorf("%d requests for what was fetched already", asked)
 	}
 }
+
+// A commit is read as it is, wherever branches have gone.
+func TestOfCommit(t *testing.T) {
+	r := clone(t, server(t))
+	ctx := t.Context()
+	head, err := r.Revision(ctx, "HEAD")
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, r.Root(), "new", "1")
+	gitIn(t, r.Root(), "add", "new")
+	gitIn(t, r.Root(), "commit", "-q", "-m", "new")
+	b, err := OfCommit(ctx, r, head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if _, err := b.ReadFile("new"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("got %v, want that the file is not there", err)
+	}
+	want, err := r.At(ctx, head).ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := b.ReadDir(".")
+	if err != nil || len(got) != len(want) || b.Tip() != head {
+		t.Errorf("got %v, %v at %s, want %v at %s", got, err, b.Tip(), want, head)
+	}
+	if b, err := OfCommit(ctx, r, strings.Repeat("0", 40)); err == nil {
+		b.Close()
+		t.Error("there is a commit of zeros")
+	}
+}

@@ -1,0 +1,222 @@
+// Package checkcmd implements kubectl promote check: what a change that anybody has made
+// does to the pins of environments, judged as the promotion that it is. It is made for
+// pull requests, where it decides whether they may be merged.
+package checkcmd
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/check"
+	"github.com/kubepromote/kubepromote/promote/git"
+	"github.com/kubepromote/kubepromote/promote/git/branch"
+	"github.com/kubepromote/kubepromote/promote/history"
+	"github.com/spf13/cobra"
+)
+
+const long = `Judge what a change does to the pins of environments, whoever made it: a person, a bot,
+or kubectl promote itself.
+
+The change is what the head has and the base has not, as in a pull request: from where both
+have parted. A digest has to stand in the source environment before the change, or to have
+stood in the target once; then policies and gates are asked as for a promotion. For what goes
+back to an earlier digest the policy alone is asked. A tag without a digest is refused where
+the pipeline pins by digest. Pipeline, policies and gates are those of the base: what the
+change does to them is told, and has no say.
+
+The exit status is that of a promotion: 3 where the change is refused, 4 where a gate waits, 5
+where something could not be told, 0 where all passes or no pin changes. Other files that the
+change touches are listed; --strict refuses changes of pins that touch anything else, and all
+changes of the rules.
+
+The whole history is needed: in a workflow, fetch-depth: 0.`
+
+const example = `  # may this branch be merged into the one that is the remote's default?
+  kubectl promote check
+
+  # in a pull request's workflow, with a comment for it
+  kubectl promote check --base origin/main --head HEAD -o markdown
+
+  # what has been pushed to the branch since a commit
+  kubectl promote check --base 4f9d2c1 --env production`
+
+// New makes kubectl promote check.
+func New(s *cli.Session) *cobra.Command {
+	o := &options{session: s, clock: cli.SystemClock()}
+	cmd := &cobra.Command{
+		Use:               "check [--base REVISION] [--head REVISION]",
+		Short:             "Judge a change that anybody has made as a promotion",
+		Long:              long,
+		Example:           example,
+		GroupID:           cli.GroupPromote,
+		Args:              cobra.NoArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              o.run,
+	}
+	f := cmd.Flags()
+	cli.OnceVar(f, &o.base, "base", "branch or commit that the change is for (default: the remote's default branch)")
+	cli.OnceVar(f, &o.head, "head", "branch or commit that has the change (default: HEAD)")
+	f.StringSliceVar(&o.services, "service", nil, "only these services")
+	f.StringSliceVar(&o.environments, "env", nil, "only these environments")
+	f.BoolVar(&o.strict, "strict", false, "refuse what touches the rules, or anything else beside pins")
+	cli.AtVar(cmd, &o.at)
+	cli.Must(cmd.RegisterFlagCompletionFunc("base", cobra.NoFileCompletions))
+	cli.Must(cmd.RegisterFlagCompletionFunc("head", cobra.NoFileCompletions))
+	cli.Must(cmd.RegisterFlagCompletionFunc("service", s.CompleteServices))
+	cli.Must(cmd.RegisterFlagCompletionFunc("env", s.CompleteEnvironments))
+	o.output = cli.AddOutput(cmd, markdown)
+	return cmd
+}
+
+// options are the flags of check.
+type options struct {
+	session                *cli.Session
+	clock                  cli.Clock
+	base, head, at         string
+	services, environments []string
+	strict                 bool
+	output                 *cli.Output
+}
+
+// change is what is judged, by commits.
+type change struct {
+	// rules is the newest commit of the base, before where head has parted from it.
+	rules, before, head string
+}
+
+func (o *options) run(cmd *cobra.Command, _ []string) error {
+	printer, err := o.output.Printer()
+	if err != nil {
+		return err
+	}
+	ctx := cmd.Context()
+	repo, err := git.Open(ctx, o.session.Repo)
+	if err != nil {
+		return err
+	}
+	defer repo.Close()
+	c, err := o.change(ctx, repo)
+	if err != nil {
+		return err
+	}
+	report, err := o.check(ctx, repo, c)
+	if err != nil {
+		return err
+	}
+	if o.strict {
+		beStrict(report)
+	}
+	switch {
+	case printer != nil:
+		err = cli.PrintList(o.session.Out, printer, "PinChange", objects(report))
+	case o.output.Is(markdown):
+		_, err = cli.ForTerminal(o.session.Out).Write([]byte(comment(c, report)))
+	default:
+		err = o.table(report)
+	}
+	if err != nil {
+		return err
+	}
+	o.tell(c, report)
+	return cli.Silent(cli.AnswerStatus(report.Answer()))
+}
+
+// change finds the commits.
+func (o *options) change(ctx context.Context, repo *git.Repo) (c change, err error) {
+	base := o.base
+	if base == "" {
+		shared, err := repo.Shared(ctx)
+		if err != nil {
+			return c, err
+		}
+		if len(shared) != 1 {
+			return c, &cli.UsageError{Msg: "--base is missing: this clone does not say which branch of the remote is the default", Hint: "kubectl promote check --base BRANCH, or git remote set-head origin --auto"}
+		}
+		base = shared[0]
+	}
+	head := o.head
+	if head == "" {
+		head = "HEAD"
+	}
+	if c.rules, err = repo.Revision(ctx, base); err != nil {
+		return c, err
+	}
+	if c.head, err = repo.Revision(ctx, head); err != nil {
+		return c, err
+	}
+	c.before, err = repo.MergeBase(ctx, c.rules, c.head)
+	if t, ok := errors.AsType[*history.Truncated](err); ok {
+		v := promote.Verdict{Gate: "check", Answer: promote.Unknown, Reason: t.Error() + ", so nobody can say where the change begins"}
+		return c, &promote.Error{Err: &promote.Refused{Answer: v.Answer, Verdicts: []promote.Verdict{v}}, Hint: t.HintText()}
+	}
+	if err == nil && c.before == c.head {
+		o.session.Warn("%s is part of %s already: there is no change to judge", head, strings.TrimPrefix(base, "refs/remotes/"))
+	}
+	return c, err
+}
+
+// check judges the change by the rules of the base.
+func (o *options) check(ctx context.Context, repo *git.Repo, c change) (*check.Report, error) {
+	w, err := o.session.OpenAt(ctx, repo, c.rules)
+	if err != nil {
+		return nil, err
+	}
+	defer w.Branch.Close()
+	if o.at != "" {
+		at, err := cli.ParseMoment(o.at, o.clock.Now())
+		if err != nil {
+			return nil, err
+		}
+		w.Now = func() time.Time { return at }
+	}
+	before := w.Branch
+	if c.before != c.rules {
+		if before, err = branch.OfCommit(ctx, repo, c.before); err != nil {
+			return nil, err
+		}
+		defer before.Close()
+	}
+	after, err := branch.OfCommit(ctx, repo, c.head)
+	if err != nil {
+		return nil, err
+	}
+	defer after.Close()
+	files, err := repo.Changed(ctx, c.before, c.head)
+	if err != nil {
+		return nil, err
+	}
+	checker := &check.Checker{Promoter: w.Promoter}
+	checker.History = func(ctx context.Context, services []string, environment string, visit func(history.Change) bool) error {
+		return history.Read(ctx, w.Pipeline, w.Branch, repo.LogOf(c.rules), history.Request{Services: services, Environment: environment}, visit)
+	}
+	bar := o.session.NewProgress()
+	defer bar.Clear()
+	return checker.Check(ctx, check.Request{Services: o.services, Environments: o.environments, Before: before, After: after, Rules: w.Branch, Files: files, Policy: o.session.VerifyPolicy})
+}
+
+// beStrict refuses what touches more than pins.
+func beStrict(r *check.Report) {
+	var files []string
+	for _, p := range r.Along {
+		files = append(files, p.File)
+	}
+	refuse := func(gate, what string, files []string) {
+		v := promote.Verdict{Gate: gate, Answer: promote.Fail, Reason: what + ": " + strings.Join(files[:min(len(files), 5)], ", ")}
+		if len(files) > 5 {
+			v.Reason += ", and others"
+		}
+		r.Changes = append(r.Changes, check.Change{Kind: check.Foreign, Answer: v.Answer, Verdicts: []promote.Verdict{v}})
+	}
+	pins := slices.ContainsFunc(r.Changes, func(c check.Change) bool { return c.Kind != check.Unread })
+	if pins && len(files) > 0 {
+		refuse("pins-only", "the change touches more than pins", files)
+	}
+	if len(r.Rules) > 0 {
+		refuse("rules", "the change touches the rules", r.Rules)
+	}
+}

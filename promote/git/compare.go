@@ -1,0 +1,66 @@
+package git
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
+	"github.com/kubepromote/kubepromote/promote/history"
+)
+
+// Revision gives the hash of the commit that a revision names, as git rev-parse takes it:
+// a branch, a tag, a hash, HEAD^1.
+func (r *Repo) Revision(ctx context.Context, revision string) (string, error) {
+	out, err := r.run(ctx, gitcmd.Call{Op: "git rev-parse", Args: []string{"rev-parse", "--verify", "--quiet", "--end-of-options", revision + "^{commit}"}, Reads: true, Env: []string{gitcmd.AsStored}})
+	if code := gitcmd.ExitCode(err); code == 1 || code == 128 {
+		return "", &Error{Msg: "this clone has no commit " + gitcmd.Quote(gitcmd.Clean(revision)), Hint: "git fetch origin", Err: err}
+	}
+	return strings.TrimSpace(string(out)), err
+}
+
+// MergeBase gives the newest commit that is in the history of both. In a shallow clone
+// that is sure only of the first itself: of any other commit there may be a newer one
+// behind what the clone lacks, and the error is a [*history.Truncated].
+func (r *Repo) MergeBase(ctx context.Context, base, head string) (string, error) {
+	out, err := r.run(ctx, gitcmd.Call{Op: "git merge-base", Args: []string{"merge-base", "--end-of-options", base, head}, Reads: true, Env: []string{gitcmd.AsStored}})
+	if err != nil && gitcmd.ExitCode(err) != 1 {
+		return "", err
+	}
+	found := strings.TrimSpace(string(out))
+	if found == base {
+		return found, nil
+	}
+	cut, err := r.cutOff()
+	switch {
+	case err != nil:
+		return "", err
+	case len(cut) > 0:
+		return "", &history.Truncated{Commit: slices.Min(slices.Collect(maps.Keys(cut)))}
+	case found == "":
+		return "", &Error{Msg: gitcmd.Clean(base) + " and " + gitcmd.Clean(head) + " have no commit in common"}
+	}
+	return found, nil
+}
+
+// Changed gives the files that differ between two commits, by their paths. One that has
+// got another path is gone from the old one and new at the other.
+func (r *Repo) Changed(ctx context.Context, base, head string) ([]history.FileVersion, error) {
+	out, err := r.run(ctx, gitcmd.Call{Op: "git diff-tree", Args: []string{"diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames",
+		"--no-relative", "--no-ext-diff", "--no-textconv", "--end-of-options", base, head, "--"}, Reads: true, Env: []string{gitcmd.AsStored}})
+	if err != nil {
+		return nil, err
+	}
+	var all []history.FileVersion
+	fields := strings.Split(string(out), "\x00")
+	for ; len(fields) > 1; fields = fields[2:] {
+		v, _, err := parseRaw(fields[0])
+		if err != nil {
+			return nil, err
+		}
+		v.Path = fields[1]
+		all = append(all, v)
+	}
+	return all, nil
+}
