@@ -32,6 +32,7 @@ type BackPin struct {
 // looked for them.
 func (w *planner) goBack() error {
 	var errs []error
+	used := make(map[string]bool)
 	for _, c := range w.drafts {
 		for _, p := range c.parts {
 			apart := history.PinnedApart(p.images)
@@ -46,10 +47,16 @@ func (w *planner) goBack() error {
 						errs = append(errs, placed(i.file, i.source, "", "image %q had several pins then, %s and %s, and which of them this one was cannot be told", b.Name, other.Short(), b.Short()))
 					}
 					taken = n
+					used[b.Overlay+"\n"+b.Name] = true
 				}
 				if taken >= 0 {
 					w.takeIn(i, w.req.Back.Pins[taken].Pin)
 				}
+			}
+		}
+		for _, b := range w.req.Back.Pins {
+			if !used[b.Overlay+"\n"+b.Name] {
+				w.warn(c, "%s: image %q was pinned to %s then and is not here any more", b.Overlay, b.Name, b.Short())
 			}
 		}
 	}
