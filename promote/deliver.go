@@ -3,6 +3,7 @@ package promote
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/kubepromote/kubepromote/promote/internal/backoff"
@@ -76,7 +77,7 @@ func (r Retry) Until(ctx context.Context, try func(attempt int) error) error {
 			wait = backoff.Wait
 		}
 		if err := wait(ctx, backoff.Of(attempt)); err != nil {
-			return &Error{Msg: "others were faster " + times(attempt) + ", and then it was interrupted", Err: err}
+			return &Error{Msg: fmt.Sprintf("others were faster %d times, and then it was interrupted", attempt), Err: err}
 		}
 	}
 }
@@ -112,11 +113,4 @@ func deliverOnce(ctx context.Context, open func(context.Context) (*Promoter, err
 	}
 	done, err := p.ApplyAll(ctx, plans)
 	return plans, done, err
-}
-
-func times(n int) string {
-	if n == 1 {
-		return "once"
-	}
-	return "several times"
 }

@@ -95,7 +95,7 @@ func (h *historian) read(one pipeline.Site, file string, data []byte) (version, 
 		parts = one.Split(f)
 	}
 	for _, part := range parts {
-		if v[part.Service], err = part.Pins(f); err != nil {
+		if v[path.Base(part.Service)], err = part.Pins(f); err != nil {
 			return nil, err
 		}
 	}
