@@ -34,6 +34,10 @@ type Retry struct {
 // The plans are the last ones, and there is an Applied for each, or beside an error for
 // those before it.
 func Deliver(ctx context.Context, open func(context.Context) (*Promoter, error), plan func(context.Context, *Promoter) (*Plans, error), retry Retry) (*Plans, []*Applied, error) {
+	type landing struct {
+		plan    *Plan
+		applied *Applied
+	}
 	landed := make(map[string]landing)
 	var plans *Plans
 	var done []*Applied
@@ -80,12 +84,6 @@ func (r Retry) Until(ctx context.Context, try func(attempt int) error) error {
 			return &Error{Msg: fmt.Sprintf("others were faster %d times, and then it was interrupted", attempt), Err: err}
 		}
 	}
-}
-
-// landing is a plan that was carried out.
-type landing struct {
-	plan    *Plan
-	applied *Applied
 }
 
 func deliverOnce(ctx context.Context, open func(context.Context) (*Promoter, error), plan func(context.Context, *Promoter) (*Plans, error), retry Retry) (*Plans, []*Applied, error) {

@@ -41,15 +41,16 @@ func (p *Plan) Record() string {
 }
 
 // Subject is the first line of the commit's message.
-func (p *Plan) Subject() string {
-	verb := "promote"
+func (p *Plan) Subject() string { return p.verb() + "(" + p.To + "): " + p.what(p.changed()) }
+
+func (p *Plan) verb() string {
 	if p.RollbackOf != "" {
-		verb = "rollback"
+		return "rollback"
 	}
-	return fmt.Sprintf("%s(%s): %s", verb, p.To, p.what(p.changed()))
+	return "promote"
 }
 
-// Proposal is the branch of a pull request for the plan: promote/ENVIRONMENT/SERVICE, or
+// Proposal is the branch of a pull request for the plan: promote/ENVIRONMENT/SERVICE, or rollback/…;
 // for several services a number that stands for them. It is empty in other delivery
 // modes.
 func (p *Plan) Proposal() string {
@@ -57,14 +58,14 @@ func (p *Plan) Proposal() string {
 		return ""
 	}
 	if len(p.Services) == 1 {
-		return "promote/" + p.To + "/" + p.Services[0].Service
+		return p.verb() + "/" + p.To + "/" + p.Services[0].Service
 	}
 	var names []string
 	for _, s := range p.Services {
 		names = append(names, s.Service)
 	}
 	slices.Sort(names)
-	return fmt.Sprintf("promote/%s/%d-services-%.4x", p.To, len(names), sha256.Sum256([]byte(strings.Join(names, "\n"))))
+	return fmt.Sprintf("%s/%s/%d-services-%.4x", p.verb(), p.To, len(names), sha256.Sum256([]byte(strings.Join(names, "\n"))))
 }
 
 func (p *Plan) what(services []*ServicePlan) string {

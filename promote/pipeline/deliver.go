@@ -31,6 +31,9 @@ type Deliver struct {
 	AutoMerge string `yaml:"autoMerge" json:"autoMerge,omitempty"`
 }
 
+// forges are the kinds of forges, as promote/forge has them.
+var forges = []string{"github", "gitlab", "gitea", "bitbucket", "bitbucket-server", "azure"}
+
 // WhenGreen is the one value of Deliver.AutoMerge.
 const WhenGreen = "whenGreen"
 
@@ -67,6 +70,9 @@ func (e *Environment) checkDeliver(f *yamlfile.File, path string) {
 	d := e.Deliver
 	if d.Mode != "" && !d.Mode.Known() {
 		f.At(path+".deliver.mode", spelling.Hint(string(d.Mode), DeliverModes()), "deliver.mode is %q", d.Mode)
+	}
+	if d.Forge != "" && !slices.Contains(forges, d.Forge) {
+		f.At(path+".deliver.forge", spelling.Hint(d.Forge, forges), "deliver.forge is %q", d.Forge)
 	}
 	if d.AutoMerge != "" && d.AutoMerge != WhenGreen {
 		f.At(path+".deliver.autoMerge", "autoMerge: "+WhenGreen, "deliver.autoMerge is %q", d.AutoMerge)

@@ -197,3 +197,13 @@ func TestWithSources(t *testing.T) {
 		}
 	}
 }
+
+// The kinds of forges that a pipeline file takes are those that there are.
+func TestForgesOfPipelines(t *testing.T) {
+	for _, kind := range forge.Kinds() {
+		_, err := pipeline.Parse("p.yaml", []byte("apiVersion: kubepromote.dev/v1alpha1\nkind: Pipeline\nspec: {environments: [{name: a, deliver: {mode: pullRequest, forge: "+string(kind)+"}}]}\n"))
+		if err != nil {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+}
