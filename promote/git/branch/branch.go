@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
@@ -168,12 +169,25 @@ func (b *Branch) fetch(ctx context.Context) (string, error) {
 	args := []string{"fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance"}
 	args = append(args, b.partial()...)
 	args = append(args, "--end-of-options", b.remote, "+refs/heads/"+b.name+":"+ref)
-	_, err := b.reach(ctx, "fetch "+gitcmd.Clean(b.Where()), args...)
-	if err != nil {
-		return "", b.notFetched(ctx, err)
+	for try := 1; ; try++ {
+		_, err := b.reach(ctx, "fetch "+gitcmd.Clean(b.Where()), args...)
+		if err == nil {
+			return b.revision(ctx, ref)
+		}
+		if !strings.Contains(err.Error(), "cannot lock ref") || try == mostFetches {
+			return "", b.notFetched(ctx, err)
+		}
+		// Another of ours fetches into the same clone just now.
+		select {
+		case <-ctx.Done():
+			return "", gitcmd.Interrupted("fetch "+gitcmd.Clean(b.Where()), ctx.Err())
+		case <-time.After(time.Duration(try) * 50 * time.Millisecond):
+		}
 	}
-	return b.revision(ctx, ref)
 }
+
+// mostFetches is how often a fetch is tried that another one gets in the way of.
+const mostFetches = 10
 
 func (b *Branch) notFetched(ctx context.Context, err error) error {
 	var e *gitcmd.Error
@@ -183,8 +197,6 @@ func (b *Branch) notFetched(ctx context.Context, err error) error {
 	switch {
 	case strings.Contains(e.Msg, "couldn't find remote ref"):
 		return b.noBranch("git push " + gitcmd.Quote(b.Remote()) + " HEAD:refs/heads/" + gitcmd.Quote(b.name))
-	case strings.Contains(e.Msg, "cannot lock ref"):
-		return &promote.Moved{Branch: b.Where(), Err: err} // another of ours fetches just now
 	case strings.Contains(e.Msg, "could not read Username"), strings.Contains(e.Msg, "Authentication failed"), strings.Contains(e.Msg, "terminal prompts disabled"):
 		e.Hint = "git fetch " + gitcmd.Quote(b.Remote()) + ", which asks for credentials and keeps them where git is set up to"
 	}

@@ -3,12 +3,14 @@ package branch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/kubepromote/kubepromote/promote"
@@ -384,6 +386,30 @@ func TestCheckURL(t *testing.T) {
 		}
 	}
 	wantError(t, CheckURL("ext::https://ann:secret@host/x"), "not the URL of a repository: ext::https://host/x")
+}
+
+// Several of ours in one clone, at the same time.
+func TestFetchTogether(t *testing.T) {
+	t.Parallel()
+	bare := server(t)
+	r := clone(t, bare)
+	for n := range 3 {
+		if _, err := deliver(ofRemote(t, clone(t, bare)), "apps/cart/prod/k.yaml", fmt.Sprintf("tag: v%d\n", n+2)); err != nil {
+			t.Fatal(err)
+		}
+		var wait sync.WaitGroup
+		for range 5 {
+			wait.Go(func() {
+				b, err := OfRemote(context.Background(), r, "origin", "main")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				b.Close()
+			})
+		}
+		wait.Wait()
+	}
 }
 
 func TestUpstream(t *testing.T) {
