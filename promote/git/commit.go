@@ -71,10 +71,12 @@ func (r *Repo) Commit(ctx context.Context, d promote.Delivery) (string, error) {
 		return "", gitcmd.FileError("write", r.top, err)
 	}
 	defer change.Close()
+	// Asked before git has locks of ours.
+	free := r.free(len(d.Files) >= manyPaths)
 	objects := gitcmd.Later(func() (built, error) {
 		// Where nothing can be written, no objects are left behind either.
-		if _, err := ready(); err != nil {
-			return built{}, err
+		if _, err := ready(); err != nil || free != nil {
+			return built{}, cmp.Or(err, free)
 		}
 		return r.build(sheltered, d, plain, who)
 	})
@@ -82,7 +84,7 @@ func (r *Repo) Commit(ctx context.Context, d promote.Delivery) (string, error) {
 	_, rerr := ready()
 	_, werr := who() // nobody to name is found before anything is written
 	_, derr := distinct()
-	if err = cmp.Or(err, rerr, werr, derr, r.free(len(d.Files) >= manyPaths)); err == nil && ctx.Err() != nil {
+	if err = cmp.Or(err, rerr, werr, derr, free); err == nil && ctx.Err() != nil {
 		err = gitcmd.Interrupted("write", ctx.Err())
 	}
 	if err == nil {
