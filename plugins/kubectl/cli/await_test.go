@@ -19,7 +19,6 @@ type scripted struct {
 	now    time.Time
 	end    time.Time // when the time limit is over
 	pauses []string
-	cancel context.CancelCauseFunc
 }
 
 func (c *scripted) clock() Clock {
