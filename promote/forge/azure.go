@@ -339,6 +339,7 @@ func (a *azure) whyNot(ctx context.Context, pr *PullRequest, m MergeRequest, err
 	return err
 }
 
+// Reviews implements [Checks].
 func (a *azure) Reviews(ctx context.Context, number int) ([]Review, error) {
 	p, err := a.look(ctx, number)
 	if err != nil {
@@ -376,6 +377,7 @@ func (s azureStatus) name() string {
 	return s.Context.Genre + "/" + s.Context.Name
 }
 
+// Statuses implements [Checks].
 func (a *azure) Statuses(ctx context.Context, commit string) ([]Status, error) {
 	const size = 100
 	all, err := pages(func(page int) ([]azureStatus, bool, error) {
@@ -394,6 +396,7 @@ func (a *azure) Statuses(ctx context.Context, commit string) ([]Status, error) {
 	return found, err
 }
 
+// SetStatus implements [Checks].
 func (a *azure) SetStatus(ctx context.Context, commit string, s Status) error {
 	state := map[StatusState]string{StatusPending: "pending", StatusSuccess: "succeeded", StatusFailure: "failed"}[s.State]
 	genre, name, ok := strings.Cut(s.Context, "/")

@@ -242,6 +242,7 @@ func (b *bitbucket) merge(ctx context.Context, pr *PullRequest, m MergeRequest) 
 	return result, nil
 }
 
+// Reviews implements [Checks].
 func (b *bitbucket) Reviews(ctx context.Context, number int) ([]Review, error) {
 	p, err := b.look(ctx, number)
 	if err != nil {
@@ -263,6 +264,7 @@ func (b *bitbucket) Reviews(ctx context.Context, number int) ([]Review, error) {
 	return words, nil
 }
 
+// Statuses implements [Checks].
 func (b *bitbucket) Statuses(ctx context.Context, commit string) ([]Status, error) {
 	type status struct {
 		Key         string    `json:"key"`
@@ -294,6 +296,7 @@ func (w *wire) buildStatus(s Status) (map[string]any, error) {
 	return map[string]any{"key": s.Context, "name": s.Context, "state": bitbucketStates[s.State], "url": s.URL, "description": s.Description}, nil
 }
 
+// SetStatus implements [Checks].
 func (b *bitbucket) SetStatus(ctx context.Context, commit string, s Status) error {
 	in, err := b.buildStatus(s)
 	if err != nil {

@@ -287,6 +287,7 @@ func (d *dataCenter) merge(ctx context.Context, pr *PullRequest, m MergeRequest)
 	return MergeResult{}, err
 }
 
+// Reviews implements [Checks].
 func (d *dataCenter) Reviews(ctx context.Context, number int) ([]Review, error) {
 	p, err := d.look(ctx, number)
 	if err != nil {
@@ -308,6 +309,7 @@ func (d *dataCenter) Reviews(ctx context.Context, number int) ([]Review, error) 
 	return words, nil
 }
 
+// Statuses implements [Checks].
 func (d *dataCenter) Statuses(ctx context.Context, commit string) ([]Status, error) {
 	type status struct {
 		Key         string `json:"key"`
@@ -324,6 +326,7 @@ func (d *dataCenter) Statuses(ctx context.Context, commit string) ([]Status, err
 	return found, err
 }
 
+// SetStatus implements [Checks].
 func (d *dataCenter) SetStatus(ctx context.Context, commit string, s Status) error {
 	in, err := d.buildStatus(s)
 	if err != nil {

@@ -283,6 +283,7 @@ func (g *gitea) ask(ctx context.Context, pr *PullRequest, m MergeRequest, later 
 	return err
 }
 
+// Reviews implements [Checks].
 func (g *gitea) Reviews(ctx context.Context, number int) ([]Review, error) {
 	type review struct {
 		User      githubUser `json:"user"`
@@ -331,6 +332,7 @@ func (g *gitea) Statuses(ctx context.Context, commit string) ([]Status, error) {
 	return found, err
 }
 
+// SetStatus implements [Checks].
 func (g *gitea) SetStatus(ctx context.Context, commit string, s Status) error {
 	in := map[string]any{"state": string(s.State), "context": s.Context, "description": s.Description}
 	if s.URL != "" {

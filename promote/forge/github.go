@@ -404,6 +404,7 @@ func statusOf(word string) StatusState {
 	return StatusFailure
 }
 
+// SetStatus implements [Checks].
 func (g *github) SetStatus(ctx context.Context, commit string, s Status) error {
 	in := map[string]any{"state": string(s.State), "context": s.Context, "description": s.Description}
 	if s.URL != "" {

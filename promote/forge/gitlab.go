@@ -336,6 +336,7 @@ func (g *gitlab) Reviews(ctx context.Context, number int) ([]Review, error) {
 	return last(words, func(r Review) string { return r.User }, func(a, b Review) bool { return a.State == ReviewChangesRequested }), nil
 }
 
+// Statuses implements [Checks].
 func (g *gitlab) Statuses(ctx context.Context, commit string) ([]Status, error) {
 	type status struct {
 		Name        string    `json:"name"`
@@ -361,6 +362,7 @@ func (g *gitlab) Statuses(ctx context.Context, commit string) ([]Status, error) 
 	return found, err
 }
 
+// SetStatus implements [Checks].
 func (g *gitlab) SetStatus(ctx context.Context, commit string, s Status) error {
 	state := map[StatusState]string{StatusPending: "pending", StatusSuccess: "success", StatusFailure: "failed"}[s.State]
 	in := map[string]any{"state": state, "name": s.Context, "description": s.Description}

@@ -373,6 +373,51 @@ func TestBrokenCache(t *testing.T) {
 	}
 }
 
+// A password in a URL is neither kept in the cache nor given to a program as an argument,
+// and another password is the same repository.
+func TestPasswordStaysHere(t *testing.T) {
+	t.Parallel()
+	cache := t.TempDir()
+	for _, address := range []string{"http://ann:secret@127.0.0.1:1/x.git", "http://ann:other@127.0.0.1:1/x.git"} {
+		_, err := OfURL(t.Context(), address, "main", Cache{Dir: cache})
+		if err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("got %v", err)
+		}
+	}
+	dirs, err := filepath.Glob(filepath.Join(cache, "*"))
+	if err != nil || len(dirs) != 1 {
+		t.Fatalf("%v, %v", dirs, err)
+	}
+	err = filepath.WalkDir(cache, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(name)
+		if strings.Contains(string(data), "secret") {
+			t.Errorf("%s has the password", name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// The settings go behind those that the user has in the environment, and the password is
+// in none of them.
+func TestRemoteURL(t *testing.T) {
+	t.Setenv("GIT_CONFIG_COUNT", "2")
+	got := strings.Join(remoteURL("https://ann:se%2Fcret@git.example.com/x.git"), "\n")
+	want := "KUBEPROMOTE_GIT_PASSWORD=se/cret\nGIT_CONFIG_KEY_2=credential.helper\nGIT_CONFIG_VALUE_2=\nGIT_CONFIG_KEY_3=credential.helper\nGIT_CONFIG_VALUE_3=" + passwordHelper +
+		"\nGIT_CONFIG_KEY_4=remote.origin.url\nGIT_CONFIG_VALUE_4=https://ann@git.example.com/x.git\nGIT_CONFIG_COUNT=5"
+	if got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if got := strings.Join(remoteURL("git@git.example.com:x.git"), "\n"); got != "GIT_CONFIG_KEY_2=remote.origin.url\nGIT_CONFIG_VALUE_2=git@git.example.com:x.git\nGIT_CONFIG_COUNT=3" {
+		t.Errorf("got\n%s", got)
+	}
+}
+
 func TestCheckURL(t *testing.T) {
 	t.Parallel()
 	for _, good := range []string{"https://git.example.com/infra.git", "ssh://git@git.example.com:22/infra", "git@git.example.com:team/infra.git", "file:///srv/infra.git", "http://127.0.0.1:3000/a/b"} {

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -73,7 +74,7 @@ func OfURL(ctx context.Context, address, name string, cache Cache) (*Branch, err
 	if err != nil {
 		return nil, err
 	}
-	b := &Branch{ctx: ctx, dir: dir, gitDir: dir, remote: "origin", address: address, name: name, env: cache.Env, release: release}
+	b := &Branch{ctx: ctx, dir: dir, gitDir: dir, remote: "origin", address: address, name: name, env: append(remoteURL(address), cache.Env...), release: release}
 	b.objects = &objects{dir: dir, fetch: b.fetchObjects}
 	if name == "" {
 		if b.name, err = defaultBranch(ctx, b, "origin"); err != nil {
@@ -84,11 +85,41 @@ func OfURL(ctx context.Context, address, name string, cache Cache) (*Branch, err
 	return open(ctx, b)
 }
 
+// passwordVariable has the password of a URL for the helper below.
+const passwordVariable = "KUBEPROMOTE_GIT_PASSWORD"
+
+// passwordHelper answers git with it (https://git-scm.com/docs/gitcredentials).
+const passwordHelper = `!f() { test "$1" = get && echo "password=$` + passwordVariable + `"; }; f`
+
+// remoteURL has git take an address for the remote's. A password in it is neither written
+// to the cache, nor seen among the arguments of programs, nor given to the user's own
+// helpers to be kept. What the user's own variables say stays
+// (https://git-scm.com/docs/git-config#ENVIRONMENT).
+func remoteURL(address string) []string {
+	settings, env := [][2]string{}, []string{}
+	if u, err := url.Parse(address); err == nil && u.User != nil {
+		if password, ok := u.User.Password(); ok {
+			u.User = url.User(u.User.Username())
+			address, env = u.String(), []string{passwordVariable + "=" + password}
+			settings = [][2]string{{"credential.helper", ""}, {"credential.helper", passwordHelper}}
+		}
+	}
+	n, err := strconv.Atoi(os.Getenv("GIT_CONFIG_COUNT"))
+	if err != nil || n < 0 {
+		n = 0
+	}
+	for _, set := range append(settings, [2]string{"remote.origin.url", address}) {
+		env = append(env, fmt.Sprintf("GIT_CONFIG_KEY_%d=%s", n, set[0]), fmt.Sprintf("GIT_CONFIG_VALUE_%d=%s", n, set[1]))
+		n++
+	}
+	return append(env, fmt.Sprintf("GIT_CONFIG_COUNT=%d", n))
+}
+
 // take gives a repository to fetch into: the one in the cache, unless another program is
 // at it; else one that is forgotten.
 func (c Cache) take(ctx context.Context, address string) (dir string, release func(), err error) {
 	if c.Dir != "" {
-		dir = filepath.Join(c.Dir, fmt.Sprintf("%x", sha256.Sum256([]byte(address)))[:32]+".git")
+		dir = filepath.Join(c.Dir, fmt.Sprintf("%x", sha256.Sum256([]byte(withoutUser(address))))[:32]+".git")
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return "", nil, gitcmd.FileError("make", dir, err)
 		}
@@ -98,11 +129,11 @@ func (c Cache) take(ctx context.Context, address string) (dir string, release fu
 		}
 		if files.TryLock(f) {
 			release = func() { _ = f.Close() } // that gives the lock back
-			if err = prepare(ctx, dir, address); err == nil {
+			if err = prepare(ctx, dir); err == nil {
 				return dir, release, nil
 			}
 			// A cache that is broken is made anew once.
-			if ctx.Err() == nil && emptyDir(dir) == nil && prepare(ctx, dir, address) == nil {
+			if ctx.Err() == nil && emptyDir(dir) == nil && prepare(ctx, dir) == nil {
 				return dir, release, nil
 			}
 			release()
@@ -115,15 +146,15 @@ func (c Cache) take(ctx context.Context, address string) (dir string, release fu
 		return "", nil, gitcmd.FileError("make", "a directory for the repository", err)
 	}
 	release = func() { _ = os.RemoveAll(dir) }
-	if err = prepare(ctx, dir, address); err != nil {
+	if err = prepare(ctx, dir); err != nil {
 		release()
 		return "", nil, err
 	}
 	return dir, release, nil
 }
 
-// prepare makes the repository, or sees that it is one for this address.
-func prepare(ctx context.Context, dir, address string) error {
+// prepare makes the repository, or sees that it is one.
+func prepare(ctx context.Context, dir string) error {
 	// Locks that a killed run has left: whoever holds the lock on the directory is alone.
 	for _, pattern := range []string{"*.lock", "refs/promote/*.lock", "refs/promote/remote/*.lock"} {
 		left, _ := filepath.Glob(filepath.Join(gitcmd.GlobQuoter.Replace(dir), pattern))
@@ -137,7 +168,7 @@ func prepare(ctx context.Context, dir, address string) error {
 		}
 	}
 	for _, set := range [][2]string{
-		{"remote.origin.url", address}, {"remote.origin.promisor", "true"}, {"remote.origin.partialCloneFilter", "tree:0"},
+		{"remote.origin.promisor", "true"}, {"remote.origin.partialCloneFilter", "tree:0"},
 		{"core.repositoryFormatVersion", "1"}, {"extensions.partialClone", "origin"}, {"core.hooksPath", os.DevNull}, {"gc.auto", "0"},
 	} {
 		if _, err := gitcmd.Run(ctx, dir, gitcmd.Call{Op: "git config", Args: []string{"config", "--file", filepath.Join(dir, "config"), set[0], set[1]}}); err != nil {
@@ -145,6 +176,16 @@ func prepare(ctx context.Context, dir, address string) error {
 		}
 	}
 	return nil
+}
+
+// withoutUser is a URL without the user and the password in it, so that one repository
+// has one cache.
+func withoutUser(address string) string {
+	if u, err := url.Parse(address); err == nil && u.Host != "" {
+		u.User = nil
+		return u.String()
+	}
+	return address
 }
 
 func emptyDir(dir string) error {
