@@ -90,6 +90,14 @@ func TestGateFaults(t *testing.T) {
 			`p.yaml:15:22: schedule "0 16 * *" has 4 fields, and five are wanted`, `hint: "0 16 * * 5": minute, hour, day of the month, month, day of the week`,
 			"p.yaml:15:42: duration is 9000h, and at most 8784h0m0s is possible", "hint: duration: 64h", `p.yaml:15:60: service "[" is malformed`, "hint: cart, or legacy-*", `p.yaml:15:65: service "" is malformed`, "hint: cart, or legacy-*",
 			`p.yaml:16:28: schedule "0 16 * * 7" is malformed: end of range (7) above maximum (6): 7`, "hint: Sunday is 0", `p.yaml:16:64: time zone "Local" is not known`, "hint: timeZone: Europe/Zurich"}},
+		{"freeze's windows of Argo CD", "- freeze: {argocd: {}}\n- {name: b, freeze: {argocd: {project: p.yaml, application: ../x, nam: x}}}", []string{
+			`p.yaml:9:71: unknown field "spec.environments[1].gates[1].freeze.argocd.nam"`, "hint: did you mean name?"}},
+		{"freeze's windows of Argo CD, their values", "- freeze: {argocd: {}}\n- {name: b, freeze: {argocd: {project: ../p, application: ../x}}}\n- {name: c, freeze: {argocd: {project: p.yaml, application: a.yaml, name: '{service}'}}}\n- {name: d, freeze: {argocd: {project: p.yaml, name: '{team}'}}}", []string{
+			"p.yaml:8:24: argocd names no file of the repository with an AppProject", "hint: project: argocd/project.yaml",
+			"p.yaml:8:24: argocd does not say which application windows are for", `hint: application: "argocd/{service}-{environment}.yaml"`,
+			"p.yaml:9:34: argocd names no file of the repository with an AppProject", "hint: project: argocd/project.yaml",
+			`p.yaml:9:63: "../x" is not a path inside the repository`, `hint: application: "argocd/{service}-{environment}.yaml"`,
+			"p.yaml:10:65: application has name, cluster and namespace itself", "p.yaml:11:58: there is nothing for the hole {team}", "hint: known are service, environment, from"}},
 		{"http's fields", "- http: {uri: x, methd: GET, header: {}, headersfrom: {}, bdy: x, expct: x, retrys: 1}\n- {name: b, http: {url: [x], headers: [], headersFrom: {X: y, Z: {var: A}}, retries: many}}\n- {name: c, http: {url: x, retries: 1.5}}", []string{
 			`p.yaml:8:14: unknown field "spec.environments[1].gates[0].http.uri"`, "hint: did you mean url?", `p.yaml:8:22: unknown field "spec.environments[1].gates[0].http.methd"`, "hint: did you mean method?",
 			`p.yaml:8:34: unknown field "spec.environments[1].gates[0].http.header"`, "hint: did you mean headers?", `p.yaml:8:46: unknown field "spec.environments[1].gates[0].http.headersfrom"`, "hint: did you mean headersFrom?",
@@ -155,7 +163,7 @@ func TestGatesAreRead(t *testing.T) {
 	secret := map[string]Variable{"C": {Env: "PROMOTE_C"}}
 	want := []Gate{
 		{Soak: &SoakGate{"10m", "staging", true, false}, Name: "long", When: `service == "x"`, Timeout: "1m", Overridable: true},
-		{Freeze: &FreezeGate{[]Window{{"0 16 * * 5", "64h", "Europe/Zurich", []string{"a"}, "r"}}, []Window{{Schedule: "@daily", Duration: "1h"}}, "c.ics", "UTC"}},
+		{Freeze: &FreezeGate{[]Window{{"0 16 * * 5", "64h", "Europe/Zurich", []string{"a"}, "r"}}, []Window{{Schedule: "@daily", Duration: "1h"}}, "c.ics", nil, "UTC"}},
 		{HTTP: &HTTPGate{"https://x/{service}", "PUT", map[string]string{"A": "b"}, secret, "x", "status == 200", 2}},
 		{Metric: &MetricGate{&Prometheus{"https://x", "q", secret}, "12.5%", "", &one, &most, "1m"}, WarnOnly: true},
 		{Exec: &ExecGate{[]string{"a", "b"}, []string{"PROMOTE_A"}}},
