@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
@@ -234,7 +235,7 @@ func (w *planner) verifyBy(ctx context.Context, gate string, req VerifyRequest) 
 			}
 			// Whoever can write to the working tree could have made the rules.
 			if file := w.Rules.Uncommitted; file != "" && w.req.Policy == "" {
-				w.say(c, gate, Unknown, "git add "+file+" && git commit", "%s is not committed, and what it asks for does not count until it is", file)
+				w.say(c, gate, Unknown, "git add "+shell.Pathspecs(file)+" && git commit", "%s is not committed, and what it asks for does not count until it is", file)
 			}
 		}
 		for _, i := range c.all() {
