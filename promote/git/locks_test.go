@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
 )
 
@@ -30,7 +31,7 @@ func TestCommitLocked(t *testing.T) {
 			d := delivery(t, r, next)
 			_, err := r.Commit(t.Context(), d)
 			wantError(t, err, filepath.Base(lock)+", made 3h0m")
-			if hint := err.(*Error).Hint; hint != "wait for it, or rm "+gitcmd.Quote(at) {
+			if hint := err.(*Error).Hint; hint != "wait for it, or rm "+shell.Quote(at) {
 				t.Errorf("%s: hint %q", lock, hint)
 			}
 			for name, was := range files {

@@ -20,6 +20,7 @@ import (
 	"go.yaml.in/yaml/v3"
 	"k8s.io/cli-runtime/pkg/printers"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/lint"
@@ -229,7 +230,7 @@ func (l *linter) directory(top string) error {
 		return &cli.UsageError{Msg: top + " is not a directory"}
 	}
 	if !inside(l.tree, top) {
-		return &cli.UsageError{Msg: top + " is not inside of " + l.tree, Hint: "kubectl promote lint -C " + top}
+		return &cli.UsageError{Msg: top + " is not inside of " + l.tree, Hint: "kubectl promote lint -C " + shell.Path(top)}
 	}
 	depth := strings.Count(filepath.Clean(top), string(filepath.Separator))
 	return filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
