@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 	"internal/fault":      {},
 	"internal/files":      {},
 	"internal/spelling":   {},
+	"internal/yamlbound":  {},
 	"internal/yamlfile":   {"internal/spelling"},
 
 	"overlay": {"internal/spelling"},
@@ -81,6 +82,9 @@ var mayImport = map[string][]string{
 	"promote/forge/credentials": {"promote/forge", "internal/fault"},
 	"promote/forge/codeowners":  {"internal/fault"},
 	"promote/gate":              {"promote", "promote/pipeline", "promote/history", "promote/internal/...", "internal/address", "internal/expression", "internal/fault", "internal/yamlfile"},
+	// Objects of Kubernetes as data; who renders them is an adapter.
+	"promote/objects": {"internal/fault"},
+	"promote/render":  {"promote", "promote/pipeline", "promote/objects", "promote/internal/...", "internal/fault", "internal/yamlbound"},
 	// What promote is made of knows nothing of it.
 	"promote/internal": {"overlay", "internal/..."},
 
@@ -107,6 +111,7 @@ var mustNotNeed = map[string][]string{
 	"digest":            {"k8s.io/", "sigs.k8s.io/", "github.com/sigstore/"},
 	"internal/spelling": {"go.yaml.in/"},
 	"promote":           {"k8s.io/", "sigs.k8s.io/", "github.com/google/go-containerregistry", "github.com/sigstore/", "net/http"},
+	"promote/objects":  {"k8s.io/", "sigs.k8s.io/", "net/http"},
 	// All that is below digest is in one of these.
 	"digest/lock":      {"k8s.io/", "sigs.k8s.io/", "github.com/sigstore/"},
 	"digest/tags":      {"k8s.io/", "sigs.k8s.io/", "github.com/sigstore/"},

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/yamlbound"
 	"github.com/kubepromote/kubepromote/plugins/kustomize"
 	"sigs.k8s.io/kustomize/api/resmap"
 	"sigs.k8s.io/kustomize/api/types"
@@ -149,7 +150,7 @@ func (b *builder) entries(dir string, list []string) (entries, error) {
 	var inline, files entries
 	var errs []error
 	for _, text := range list {
-		if err := kustomize.CheckText([]byte(text)); err != nil {
+		if err := yamlbound.Check([]byte(text)); err != nil {
 			errs = append(errs, failure("", "%s: %v", relative(dir), err))
 			continue
 		}
