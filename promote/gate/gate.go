@@ -35,6 +35,8 @@ type Deps struct {
 	Client *http.Client
 	// History reads what has stood in an environment.
 	History *History
+	// Renderer gives the objects that are applied; nil where nothing is rendered.
+	Renderer Renderer
 	// Confirmed tells whether a person has said yes to what is asked about.
 	Confirmed func(promote.GateRequest) bool
 	// LookupEnv, if not nil, stands for os.LookupEnv.
@@ -100,6 +102,12 @@ func newRule(cfg pipeline.Gate, d Deps) (*rule, error) {
 		r.asks = newCommand(cfg.Exec, d)
 	case cfg.Manual != nil:
 		r.asks = &manual{cfg.Manual, d.Confirmed}
+	case cfg.Rendered != nil:
+		r.asks, err = newRendered(cfg.Rendered, d)
+	case cfg.References != nil:
+		r.asks = &referencesGate{cfg.References, d}
+	case cfg.Resources != nil:
+		r.asks, err = newResources(cfg.Resources, d)
 	case cfg.AnyOf != nil:
 		r.asks, err = newAnyOf(cfg.AnyOf, d)
 	default:

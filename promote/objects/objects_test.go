@@ -128,6 +128,48 @@ func TestPair(t *testing.T) {
 	}
 }
 
+// What is environments' own does not differ; where one name is part of another text, it does.
+func TestParity(t *testing.T) {
+	of := func(namespace, prefix, image, host string, replicas int) []Object {
+		all := from(t, fmt.Sprintf("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: %[2]sweb, namespace: %[1]s}\nspec: {replicas: %[5]d, template: {spec: {serviceAccountName: %[2]sacc, containers: [{name: web, image: '%[3]s', env: [{name: HOST, value: '%[4]s'}]}]}}}\n"+
+			"---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {name: %[2]sacc, namespace: %[1]s}\n", namespace, prefix, image, host, replicas))
+		all[0].Original, all[1].Original = "web", "acc"
+		return all
+	}
+	digest := "@sha256:" + strings.Repeat("1", 64)
+	source := of("staging", "s-", "a/web:v1"+digest, "db.staging", 1)
+	for want, target := range map[string][]Object{
+		"": of("prod", "p-", "b/web"+digest, "db.staging", 1),
+		"spec.template.spec.containers[name=web].env[name=HOST].value: db.staging -> db.prod": of("prod", "p-", "b/web"+digest, "db.prod", 1),
+		"spec.template.spec.containers[name=web].image: a/web:v1" + digest + " -> b/web:v2":   of("prod", "p-", "b/web:v2", "db.staging", 1),
+		"- ServiceAccount staging/s-acc is gone":                                              of("prod", "p-", "b/web"+digest, "db.staging", 1)[:1],
+	} {
+		got := show(Parity(source, target, nil))
+		if strings.HasPrefix(want, "- ") {
+			got = got[strings.LastIndexByte(got, '\n')+1:]
+		}
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	allowed, err := ParseAllowed([]string{"spec.replicas"})
+	if err != nil || len(Parity(source, of("prod", "p-", "a/web"+digest, "db.staging", 9), allowed)) != 0 {
+		t.Error("replicas are not allowed to differ")
+	}
+}
+
+func TestIsImage(t *testing.T) {
+	for text, want := range map[string]bool{
+		"spec.containers[name=a].image": true, "spec.template.spec.initContainers[0].image": true, "spec.volumes[name=v].image.reference": true,
+		"image": false, "spec.image": false, "spec.containers[name=a].env[name=x].image": false, "spec.parts[name=a].image": false,
+	} {
+		steps, err := splitPath(text)
+		if err != nil || IsImage(steps) != want {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
 func TestPatterns(t *testing.T) {
 	o := Of(map[string]any{"kind": "Deployment", "metadata": map[string]any{"name": "prod-web"}})
 	o.Original = "web"

@@ -128,6 +128,8 @@ func (s *Session) commandLine(do promote.Action, with map[string]string) string 
 			line += " --env " + Quote(with["env"])
 		}
 		return s.inRepo(line)
+	case promote.DoDiff:
+		return s.inRepo("kubectl promote diff " + Quote(with["service"]) + " --to " + Quote(with["to"]))
 	case promote.DoStatus:
 		return s.inRepo("kubectl promote status")
 	case promote.DoPin:

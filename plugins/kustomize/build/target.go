@@ -21,6 +21,8 @@ type target struct {
 	file *types.Kustomization
 
 	generators, transformers, validators entries
+	// left tells that validators were left out of it.
+	left bool
 }
 
 // entry is one function of a kustomization.
@@ -61,7 +63,7 @@ func (e entries) trailing() entries {
 }
 
 func (t *target) hasOurs() bool {
-	return len(t.generators.own())+len(t.transformers.own())+len(t.validators.own()) > 0
+	return t.left || len(t.generators.own())+len(t.transformers.own())+len(t.validators.own()) > 0
 }
 
 // SkippedError is a function that would be left out.
@@ -137,6 +139,9 @@ func (b *builder) parse(dir string, data []byte) (*target, error) {
 	}
 	for i := range t.validators {
 		t.validators[i].validator = true
+	}
+	if b.options.NoValidators {
+		t.left, t.validators = len(t.validators.own()) > 0, t.validators.foreign()
 	}
 	for _, e := range t.generators.own() {
 		errs = append(errs, failure("list it in transformers", "%s: %s stands in generators, which get no resources", e.where(), e.name()))
