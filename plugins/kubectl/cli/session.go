@@ -38,6 +38,9 @@ type Session struct {
 	// Offline keeps [Session.Open] from asking any registry.
 	Offline bool
 
+	// Renderer renders services, once a repository is open.
+	Renderer *Renderer
+
 	cmd        *cobra.Command // that is run
 	takeURL    []*cobra.Command
 	root       string // of the repository, once it is open
@@ -49,6 +52,8 @@ type Session struct {
 	confirming sync.Mutex
 	confirmed  map[string]string // by service and environment, see isConfirmed
 	cancel     context.CancelFunc
+	closing    sync.Mutex
+	closers    []func() // of what was opened to render
 }
 
 // NewSession makes the session of one command line.
@@ -58,7 +63,12 @@ func NewSession(streams genericiooptions.IOStreams) *Session {
 }
 
 // Close lets go of what the commands have opened.
-func (s *Session) Close() { s.registries.close() }
+func (s *Session) Close() {
+	for _, end := range s.closers {
+		end()
+	}
+	s.registries.close()
+}
 
 // Attach gives a root command the flags and the groups that all commands share,
 // and has the session started before a command is run.
