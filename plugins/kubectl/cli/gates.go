@@ -11,16 +11,16 @@ import (
 
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/gate"
-	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/history"
 	"golang.org/x/term"
 )
 
-// reachGates lets a promoter ask the gates of its pipeline.
-func (s *Session) reachGates(p *promote.Promoter, repo *git.Repo, log history.Log) {
-	d := gate.Deps{Tree: s.rules.tree, Root: repo.Root(), Confirmed: s.isConfirmed}
+// reachGates lets a promoter ask the gates of its pipeline. Root is the working tree that
+// commands are run in; without one none is.
+func (s *Session) reachGates(p *promote.Promoter, root string, log history.Log) {
+	d := gate.Deps{Tree: s.rules.tree, Root: root, Confirmed: s.isConfirmed}
 	d.AllowExec = func(ctx context.Context) bool {
-		cmd := exec.CommandContext(ctx, "git", "-C", repo.Root(), "config", "--type=bool", "--get", gate.AllowExecKey)
+		cmd := exec.CommandContext(ctx, "git", "-C", root, "config", "--type=bool", "--get", gate.AllowExecKey)
 		out, err := cmd.Output()
 		return err == nil && strings.TrimSpace(string(out)) == "true"
 	}

@@ -143,7 +143,7 @@ func (s *Session) Open(ctx context.Context) (*promote.Promoter, *git.Repo, error
 	if err != nil {
 		return nil, nil, errors.Join(err, repo.Close())
 	}
-	s.reachGates(p, repo, repo)
+	s.reachGates(p, repo.Root(), repo)
 	return p, repo, nil
 }
 
