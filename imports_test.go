@@ -74,7 +74,8 @@ var mayImport = map[string][]string{
 	"promote/git/internal/fastimport": {"promote", "promote/git/internal/gitcmd"},
 	"promote/proposal":                {"promote", "promote/pipeline", "promote/record", "promote/forge"},
 	"promote/planfile":                {"promote", "promote/pipeline", "promote/proposal", "internal/fault"},
-	"promote/check":                   {"overlay", "promote", "promote/history", "promote/pipeline", "promote/status", "promote/internal/..."},
+	"promote/judge":                   {"promote", "promote/pipeline", "promote/status"},
+	"promote/check":                   {"overlay", "promote", "promote/history", "promote/judge", "promote/pipeline", "promote/status", "promote/internal/..."},
 	"promote/images":                  {"promote", "digest", "digest/tags", "verify"},
 	// Pull requests know nothing of promotions, and of the text of errors as much as
 	// the client of registries.
@@ -96,7 +97,7 @@ var mayImport = map[string][]string{
 	"cmd/kubectl-promote": {"plugins/kubectl"},
 	"cmd/promote-fn":      {"plugins/kustomize"},
 	"docs":                {"verify", "promote/pipeline"},
-	"docs/gen":            {"plugins/kubectl"},
+	"docs/gen":            {"overlay", "plugins/kubectl", "promote/pipeline"},
 	"examples/ecommerce":  {},
 	"examples/setimage":   {"overlay"},
 	"examples/pindigest":  {"overlay", "digest"},
