@@ -20,6 +20,7 @@ const (
 	gatePin    = "pin"
 	gateSource = "source"
 	gateVerify = "verify"
+	gateHold   = "hold"
 )
 
 // judge gives each change its verdicts.
@@ -29,6 +30,9 @@ func (w *work) judge(ctx context.Context) error {
 		return err
 	}
 	if err := w.gates(ctx); err != nil {
+		return err
+	}
+	if err := w.holds(); err != nil {
 		return err
 	}
 	for n := range all {

@@ -16,7 +16,7 @@ type Review struct {
 	// User is the name of the forge's account. On Bitbucket Cloud anybody may take any
 	// name: there ID is "{uuid}", and elsewhere it is empty.
 	User, ID string
-	State ReviewState
+	State    ReviewState
 	// Commit is the head that was reviewed, where the forge keeps it: GitHub, Gitea
 	// and Bitbucket Data Center do.
 	Commit string

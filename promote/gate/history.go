@@ -82,8 +82,17 @@ type standing struct {
 	// ended is the time of the commit that took it away, if one did.
 	ended time.Time
 	found bool
+	// commit is the one that brought it.
+	commit string
 	// tagged tells that there was a tag alone.
 	tagged bool
+}
+
+// Brought is the commit that has brought a pin to an environment, where it stands since;
+// empty where it does not.
+func (h *History) Brought(ctx context.Context, q promote.GateRequest, environment string, pin promote.Pin) (commit string, err error) {
+	s, err := h.since(ctx, q, environment, pin, pin.Digest == "")
+	return s.commit, err
 }
 
 // since finds out how long a pin has stood without a break: the newest change that has
@@ -103,7 +112,7 @@ func (h *History) since(ctx context.Context, q promote.GateRequest, environment 
 				s.ended = c.Time
 				return false
 			case is(i.New) && !is(i.Old):
-				s.found, s.since = true, c.Time
+				s.found, s.since, s.commit = true, c.Time, c.Commit
 				return false
 			}
 		}

@@ -33,6 +33,10 @@ type Gate struct {
 	Exec *ExecGate `yaml:"exec" json:"exec,omitempty"`
 	// Manual demands that a person says yes.
 	Manual *ManualGate `yaml:"manual" json:"manual,omitempty"`
+	// Approvals demands that people have approved it.
+	Approvals *ApprovalsGate `yaml:"approvals" json:"approvals,omitempty"`
+	// CommitStatus demands that checks of the forge are good.
+	CommitStatus *CommitStatusGate `yaml:"commitStatus" json:"commitStatus,omitempty"`
 	// AnyOf demands that one of several gates passes.
 	AnyOf []Gate `yaml:"anyOf" json:"anyOf,omitempty"`
 
@@ -96,6 +100,7 @@ func (g Gate) kinds() []string {
 	}{
 		{"promoted", g.Promoted != nil}, {"freeze", g.Freeze != nil}, {"soak", g.Soak != nil}, {"http", g.HTTP != nil},
 		{"metric", g.Metric != nil}, {"exec", g.Exec != nil}, {"manual", g.Manual != nil}, {"anyOf", g.AnyOf != nil},
+		{"approvals", g.Approvals != nil}, {"commitStatus", g.CommitStatus != nil},
 	} {
 		if k.set {
 			kinds = append(kinds, k.name)
@@ -180,6 +185,10 @@ func (c gateCheck) gate(at string, g Gate) {
 		g.Metric.check(c, at+".metric")
 	case g.Exec != nil:
 		g.Exec.check(c, at+".exec")
+	case g.Approvals != nil:
+		g.Approvals.check(c, at+".approvals")
+	case g.CommitStatus != nil:
+		g.CommitStatus.check(c, at+".commitStatus")
 	case g.AnyOf != nil:
 		c.anyOf(at, g)
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -9,28 +10,140 @@ import (
 	"os/exec"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/onforge"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/forge"
 	"github.com/kubepromote/kubepromote/promote/gate"
 	"github.com/kubepromote/kubepromote/promote/git"
+	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/history"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/review"
+	"github.com/kubepromote/kubepromote/verify"
 	"golang.org/x/term"
 )
 
-// reachGates lets a promoter ask the gates of its pipeline.
-func (s *Session) reachGates(p *promote.Promoter, repo *git.Repo, log history.Log) {
-	d := gate.Deps{Tree: s.rules.tree, Root: repo.Root(), Confirmed: s.isConfirmed}
-	d.AllowExec = func(ctx context.Context) bool {
-		cmd := exec.CommandContext(ctx, "git", "-C", repo.Root(), "config", "--type=bool", "--get", gate.AllowExecKey)
-		out, err := cmd.Output()
-		return err == nil && strings.TrimSpace(string(out)) == "true"
+// reachGates lets a promoter ask the gates of its pipeline, in a clone, on a branch of a
+// remote, or both.
+func (s *Session) reachGates(p *promote.Promoter, repo *git.Repo, b *branch.Branch) {
+	d := gate.Deps{Tree: s.rules.tree, Confirmed: s.isConfirmed}
+	if repo != nil {
+		d.Root, d.AllowExec = repo.Root(), func(ctx context.Context) bool {
+			cmd := exec.CommandContext(ctx, "git", "-C", repo.Root(), "config", "--type=bool", "--get", gate.AllowExecKey)
+			out, err := cmd.Output()
+			return err == nil && strings.TrimSpace(string(out)) == "true"
+		}
+		log := history.Log(repo)
+		if b != nil {
+			log = repo.LogOf(b.Tip())
+		}
+		d.History = gate.NewHistory(func(ctx context.Context, services []string, environment string, visit func(history.Change) bool) error {
+			return history.Read(ctx, p.Pipeline, p.Repo, log, history.Request{Services: services, Environment: environment}, visit)
+		})
 	}
-	d.History = gate.NewHistory(func(ctx context.Context, services []string, environment string, visit func(history.Change) bool) error {
-		return history.Read(ctx, p.Pipeline, p.Repo, log, history.Request{Services: services, Environment: environment}, visit)
-	})
 	if !s.Offline {
 		d.Client = gate.NewClient()
 	}
+	s.Reviews = s.reviews(p, repo, b, d.History)
+	d.Elsewhere = s.Reviews.Ask
 	p.Gates = gate.Of(d)
+}
+
+// reviews asks others what they say of a change.
+func (s *Session) reviews(p *promote.Promoter, repo *git.Repo, b *branch.Branch, h *gate.History) *review.Gates {
+	r := &review.Gates{Tree: s.rules.tree, Pipeline: p.Pipeline, History: h}
+	r.Authors = func(ctx context.Context, q promote.GateRequest) ([]string, error) {
+		switch {
+		case len(q.Heads) > 0 && repo != nil:
+			return repo.Authors(ctx, q.Head, q.Heads[0])
+		case repo == nil:
+			who, err := b.Who(ctx)
+			return []string{who}, err
+		}
+		who, err := repo.Who(ctx)
+		return []string{who}, err
+	}
+	if s.Offline {
+		return r
+	}
+	r.Forge = func(ctx context.Context, environment string) (*review.Forge, error) {
+		e, at, err := s.remoteOf(ctx, p, repo, b, environment)
+		if err != nil {
+			return nil, err
+		}
+		return onforge.Open(ctx, at, e.Deliver, UserAgent())
+	}
+	r.Proposed = func(ctx context.Context, environment string, pr *forge.PullRequest) (promote.Tree, error) {
+		_, at, err := s.remoteOf(ctx, p, repo, b, environment)
+		if err != nil {
+			return nil, err
+		}
+		return at.Proposed(ctx, pr.Head, pr.HeadCommit)
+	}
+	r.Signed = func(ctx context.Context, name string, subject verify.Subject, environment string) ([]verify.Approval, error) {
+		policy, err := s.LoadPolicy(name)
+		if err != nil {
+			return nil, err
+		}
+		v, err := s.NewVerifier("")
+		if err != nil {
+			return nil, err
+		}
+		return v.Approvals(ctx, policy, subject, environment)
+	}
+	r.Builders = func(ctx context.Context, q promote.GateRequest) ([]promote.Evidence, error) {
+		return s.builders(ctx, p, q)
+	}
+	return r
+}
+
+// remoteOf gives an environment and the branch of the remote that it is delivered to.
+func (s *Session) remoteOf(ctx context.Context, p *promote.Promoter, repo *git.Repo, b *branch.Branch, environment string) (*pipeline.Environment, *branch.Branch, error) {
+	e, err := p.Pipeline.Environment(environment)
+	if err != nil || b != nil && b.Remote() != "" {
+		return e, b, err
+	}
+	state, err := repo.State(ctx, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	remote, name, err := branch.Upstream(ctx, repo, state.Branch)
+	if err != nil {
+		return nil, nil, err
+	}
+	at := branch.Named(ctx, repo, cmp.Or(e.Deliver.Remote, remote), cmp.Or(s.Branch, name))
+	s.confirming.Lock()
+	defer s.confirming.Unlock()
+	s.opened = append(s.opened, at.Close)
+	return e, at, nil
+}
+
+// builders are those who have signed the images, as the environment's policy asks for it.
+func (s *Session) builders(ctx context.Context, p *promote.Promoter, q promote.GateRequest) ([]promote.Evidence, error) {
+	e, err := p.Pipeline.Environment(q.To)
+	if err != nil {
+		return nil, err
+	}
+	policy := s.VerifyPolicy
+	if policy == "" && e.Verify != nil {
+		policy = e.Verify.Policy
+	}
+	if policy == "" || p.Verifier == nil {
+		return nil, nil
+	}
+	req := promote.VerifyRequest{Policy: policy, Environment: q.To}
+	for _, i := range q.Images {
+		req.Images, req.Services = append(req.Images, i.Repository+"@"+i.New.Digest), append(req.Services, q.Service)
+	}
+	results, err := p.Verifier.Verify(ctx, req, func() {})
+	var all []promote.Evidence
+	for _, r := range results {
+		if len(r.Evidence) == 0 {
+			return nil, fmt.Errorf("%s is not verified: %s", r.Image, r.Reason)
+		}
+		all = append(all, r.Evidence...)
+	}
+	return all, err
 }
 
 // isConfirmed tells whether a person has said yes to the images of a service, as they were shown.

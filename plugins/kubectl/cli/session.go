@@ -15,6 +15,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/images"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/review"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 )
@@ -38,6 +39,8 @@ type Session struct {
 	Quiet bool
 	// Offline keeps [Session.Open] from asking any registry.
 	Offline bool
+	// Reviews is what the gates of the promoter that was opened last ask others.
+	Reviews *review.Gates
 
 	cmd        *cobra.Command // that is run
 	takeURL    []*cobra.Command
@@ -50,6 +53,7 @@ type Session struct {
 	confirming sync.Mutex
 	confirmed  map[string]string // by service and environment, see isConfirmed
 	cancel     context.CancelFunc
+	opened     []func() // what is to be closed at the end
 }
 
 // NewSession makes the session of one command line.
@@ -59,7 +63,12 @@ func NewSession(streams genericiooptions.IOStreams) *Session {
 }
 
 // Close lets go of what the commands have opened.
-func (s *Session) Close() { s.registries.close() }
+func (s *Session) Close() {
+	s.registries.close()
+	for _, done := range s.opened {
+		done()
+	}
+}
 
 // Attach gives a root command the flags and the groups that all commands share,
 // and has the session started before a command is run.
@@ -143,7 +152,7 @@ func (s *Session) Open(ctx context.Context) (*promote.Promoter, *git.Repo, error
 	if err != nil {
 		return nil, nil, errors.Join(err, repo.Close())
 	}
-	s.reachGates(p, repo, repo)
+	s.reachGates(p, repo, nil)
 	return p, repo, nil
 }
 

@@ -138,8 +138,8 @@ func (s *Session) promoterOf(ctx context.Context, w *Workspace) error {
 	if err == nil && !s.Offline {
 		err = s.reachRegistries(w.Promoter)
 	}
-	if err == nil && w.Repo != nil {
-		s.reachGates(w.Promoter, w.Repo, w.Repo.LogOf(w.Branch.Tip()))
+	if err == nil {
+		s.reachGates(w.Promoter, w.Repo, w.Branch)
 	}
 	return err
 }

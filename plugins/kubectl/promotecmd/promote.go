@@ -11,6 +11,7 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/signing"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/proposal"
+	"github.com/kubepromote/kubepromote/promote/review"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/printers"
 )
@@ -28,7 +29,7 @@ type options struct {
 	at     string
 	attest signing.Options
 	// forges are those that pull requests are opened on, by environment.
-	forges map[string]*forgeOf
+	forges map[string]*review.Forge
 	// override are the gates to go past, for a reason.
 	override []string
 	reason   string
