@@ -23,7 +23,8 @@ empty   =
 targets = $(subst $(empty) $(empty),$(comma),$(subst /,_,$(strip $(subst darwin/386,darwin/amd64,$(PLATFORMS)))))
 GORELEASER = sed '$(if $(targets),s/targets: .*/targets: [$(targets)]/)' .goreleaser.yaml | $(PINNED) goreleaser
 
-# The race detector needs a C compiler.
+# The race detector needs a C compiler. Every process that has it sleeps a second before
+# it ends, in case others still report; ours do not run on.
 RACE := $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)
 
 .DEFAULT_GOAL := help
@@ -41,7 +42,7 @@ demo: ## do the main job on a fresh repository and registry
 
 test: ## run all unit tests and scripts, with the race detector where there is a C compiler
 	@test -n '$(RACE)' || echo 'no C compiler: the tests run without the race detector'
-	$(GO) test $(RACE) -timeout 30m ./...
+	GORACE=atexit_sleep_ms=0 $(GO) test $(RACE) -timeout 30m ./...
 
 e2e: ## run the tests against real peers: registry, cosign, kustomize, kubectl, git, Gitea
 	cd e2e && $(GO) test -count=1 -timeout 40m ./...

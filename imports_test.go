@@ -74,7 +74,8 @@ var mayImport = map[string][]string{
 	"promote/git/internal/fastimport": {"promote", "promote/git/internal/gitcmd"},
 	"promote/proposal":                {"promote", "promote/pipeline", "promote/record", "promote/forge"},
 	"promote/review":                  {"overlay", "promote", "promote/forge", "promote/forge/codeowners", "promote/gate", "promote/internal/location", "promote/pipeline", "promote/record", "verify", "internal/fault"},
-	"promote/check":                   {"overlay", "promote", "promote/history", "promote/hold", "promote/pipeline", "promote/status", "promote/internal/..."},
+	"promote/judge":                   {"promote", "promote/pipeline", "promote/status"},
+	"promote/check":                   {"overlay", "promote", "promote/history", "promote/hold", "promote/judge", "promote/pipeline", "promote/status", "promote/internal/..."},
 	"promote/images":                  {"promote", "digest", "digest/tags", "verify"},
 	// Pull requests know nothing of promotions, and of the text of errors as much as
 	// the client of registries.

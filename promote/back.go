@@ -90,7 +90,7 @@ func (w *planner) holds(ctx context.Context) error {
 		case w.req.Back != nil:
 			w.warn(c, "%s; a rollback goes past that", h)
 		default:
-			v := w.say(c, gateHold, Fail, "", "%s", h)
+			v := w.say(c, GateHold, Fail, "", "%s", h)
 			v.Advice = advise(DoUnhold, "service", h.Service, "env", h.Environment)
 			if !h.Until.IsZero() {
 				v.Answer, v.Until = Wait, h.Until

@@ -65,7 +65,7 @@ func (r Request) entry(to *pipeline.Environment) string {
 func (p *Promoter) origin(to *pipeline.Environment, req Request) (*pipeline.Environment, error) {
 	switch {
 	case !req.enters():
-		return p.source(to, req.From)
+		return p.Source(to, req.From)
 	case req.Back != nil:
 		return to, nil
 	case req.Newest && req.Version != "":

@@ -10,7 +10,6 @@ import (
 	"github.com/kubepromote/kubepromote/promote/history"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/record"
-	"github.com/kubepromote/kubepromote/promote/status"
 )
 
 // newest answers by repository; it has no rules of its own.
@@ -84,11 +83,6 @@ func TestEnter(t *testing.T) {
 		return len(changes) < 1
 	}); err != nil || changes[0].Mismatch != "" || changes[0].Record.Entry != "version v2" {
 		t.Errorf("%v: %+v", err, changes)
-	}
-	// Afterwards nothing is asked where it came from, and there is nothing to say about that.
-	verdicts, err := p.Judge(t.Context(), JudgeRequest{Service: "cart", To: "dev", Image: status.Image{Name: "shop/cart", Repository: "shop/cart", Pin: Pin{Digest: sha("2")}}})
-	if err != nil || len(verdicts) > 0 {
-		t.Errorf("%v: %v", err, verdicts)
 	}
 }
 

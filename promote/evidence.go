@@ -210,7 +210,7 @@ func (w *planner) verify(ctx context.Context) error {
 	if policy == "" {
 		return nil
 	}
-	return w.verifyBy(ctx, gateVerify, VerifyRequest{Policy: policy})
+	return w.verifyBy(ctx, GateVerify, VerifyRequest{Policy: policy})
 }
 
 // verifyBy asks the verifier on behalf of a gate. One digest in one repository is

@@ -15,9 +15,9 @@ import (
 
 // The names of the gates that every promoter has, as verdicts and records have them.
 const (
-	gateVerify   = "verify"
-	gatePromoted = "promoted"
-	gateHold     = "hold"
+	GateVerify   = "verify"
+	GatePromoted = "promoted"
+	GateHold     = "hold"
 )
 
 // GateLimit is how long a gate may take that does not say it itself.
@@ -87,7 +87,7 @@ func (w *planner) gates(ctx context.Context) error {
 			next++
 			continue
 		}
-		if err := w.verifyBy(ctx, gatePromoted, VerifyRequest{Policy: g.Promoted.Policy, Promoted: g.Promoted.Environment}); err != nil {
+		if err := w.verifyBy(ctx, GatePromoted, VerifyRequest{Policy: g.Promoted.Policy, Promoted: g.Promoted.Environment}); err != nil {
 			return err
 		}
 	}

@@ -7,9 +7,9 @@ import (
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
-// source gives the environment that images come from: the one asked for, or the
-// only one that the pipeline names.
-func (p *Promoter) source(to *pipeline.Environment, from string) (*pipeline.Environment, error) {
+// Source gives the environment that images come from on their way to another: the one that
+// is asked for, or the only one that the pipeline names. Its errors are of [ErrUsage].
+func (p *Promoter) Source(to *pipeline.Environment, from string) (*pipeline.Environment, error) {
 	switch {
 	case from == to.Name:
 		return nil, usage("", "source and target are the same environment, %q", from)

@@ -34,7 +34,7 @@ func TestPipelineSource(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		src, err := (&Promoter{Pipeline: p}).source(to, tc.from)
+		src, err := (&Promoter{Pipeline: p}).Source(to, tc.from)
 		switch {
 		case tc.err != "":
 			if err == nil || err.Error() != tc.err {

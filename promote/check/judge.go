@@ -11,16 +11,15 @@ import (
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/history"
 	"github.com/kubepromote/kubepromote/promote/internal/parallel"
+	"github.com/kubepromote/kubepromote/promote/judge"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/status"
 )
 
 // The names of the verdicts that no gate gives.
 const (
-	gatePin    = "pin"
-	gateSource = "source"
-	gateVerify = "verify"
-	gateHold   = "hold"
+	gatePin  = "pin"
+	gateHold = "hold"
 )
 
 // judge gives each change its verdicts.
@@ -167,7 +166,7 @@ func (w *work) digest(ctx context.Context, c *Change) (string, bool) {
 
 // judgeOrigin finds out where a digest comes from, and asks the policies that hold for that.
 func (w *work) judgeOrigin(ctx context.Context, c *Change, to *pipeline.Environment, digest string) error {
-	req := promote.JudgeRequest{Service: c.Service, To: to.Name, Sources: w.sources(),
+	req := judge.Request{Service: c.Service, To: to.Name, Sources: w.sources(),
 		Image: status.Image{Name: c.Name, Repository: c.Repository, Pin: promote.Pin{Tag: c.New.Tag, Digest: digest}}}
 	var no []promote.Verdict
 	for _, from := range to.From {
@@ -185,7 +184,7 @@ func (w *work) judgeOrigin(ctx context.Context, c *Change, to *pipeline.Environm
 	switch {
 	case stood != "":
 		c.Kind = Rollback
-		c.say(gateSource, promote.Pass, "%s", stood)
+		c.say(judge.GateSource, promote.Pass, "%s", stood)
 		return w.policies(ctx, c, w.with(to, func(e *pipeline.Environment) { *e = *e.ForRollback() }), to, req)
 	case len(to.From) == 0:
 		c.Kind = Entry
@@ -195,7 +194,7 @@ func (w *work) judgeOrigin(ctx context.Context, c *Change, to *pipeline.Environm
 	if err != nil {
 		// That the source does not have it is no answer until the history says the same.
 		c.Verdicts = nil
-		v := c.say(gateSource, promote.Unknown, "%s does not have this digest, and whether %s had it once is not known: %v", strings.Join(to.From, " and "), to.Name, err)
+		v := c.say(judge.GateSource, promote.Unknown, "%s does not have this digest, and whether %s had it once is not known: %v", strings.Join(to.From, " and "), to.Name, err)
 		if t, ok := errors.AsType[*history.Truncated](err); ok {
 			v.Hint = t.HintText()
 		}
@@ -217,29 +216,29 @@ func (w *work) with(to *pipeline.Environment, change func(*pipeline.Environment)
 }
 
 // source asks whether an environment had an image before the change.
-func (w *work) source(ctx context.Context, req promote.JudgeRequest, from string) (promote.Verdict, error) {
+func (w *work) source(ctx context.Context, req judge.Request, from string) (promote.Verdict, error) {
 	to, err := w.Pipeline.Environment(req.To)
 	if err != nil {
 		return promote.Verdict{}, err
 	}
 	bare := w.with(to, func(e *pipeline.Environment) { e.Gates, e.Verify = nil, nil })
 	req.From = from
-	all, err := bare.Judge(ctx, req)
+	all, err := judge.Image(ctx, bare, req)
 	if err != nil || len(all) == 0 || all[0].Answer != promote.Fail {
-		return append(all, promote.Verdict{Gate: gateSource, Answer: promote.Unknown})[0], err
+		return append(all, promote.Verdict{Gate: judge.GateSource, Answer: promote.Unknown})[0], err
 	}
 	v := all[0]
 	v.Reason = fmt.Sprintf("image %q: %s does not have this digest", req.Image.Name, from)
 	v.Advice = promote.Advice{Do: promote.DoPromote, With: map[string]string{"service": req.Service, "from": from, "to": req.To}}
 	req.Sources = []promote.Tree{w.req.After}
-	if now, err := bare.Judge(ctx, req); err == nil && len(now) > 0 && now[0].Answer == promote.Pass {
+	if now, err := judge.Image(ctx, bare, req); err == nil && len(now) > 0 && now[0].Answer == promote.Pass {
 		v.Reason = fmt.Sprintf("image %q: %s gets this digest by the same change, so nobody has seen it there before", req.Image.Name, from)
 	}
 	return v, nil
 }
 
 // policies asks what verify and promoted demand.
-func (w *work) policies(ctx context.Context, c *Change, p *promote.Promoter, to *pipeline.Environment, req promote.JudgeRequest) error {
+func (w *work) policies(ctx context.Context, c *Change, p *promote.Promoter, to *pipeline.Environment, req judge.Request) error {
 	to, err := p.Pipeline.Environment(to.Name)
 	if err != nil {
 		return err
@@ -247,10 +246,10 @@ func (w *work) policies(ctx context.Context, c *Change, p *promote.Promoter, to 
 	req.Policy = w.req.Policy
 	asks := req.Policy != "" || to.Verify != nil || slices.ContainsFunc(to.Gates, func(g pipeline.Gate) bool { return g.Promoted != nil })
 	if asks && c.pin.Unknown != "" {
-		c.say(gateVerify, promote.Unknown, "%s, so nothing can be verified", c.pin.Unknown)
+		c.say(promote.GateVerify, promote.Unknown, "%s, so nothing can be verified", c.pin.Unknown)
 		return nil
 	}
-	all, err := p.Judge(ctx, req)
+	all, err := judge.Image(ctx, p, req)
 	c.Verdicts = append(c.Verdicts, all...)
 	return err
 }

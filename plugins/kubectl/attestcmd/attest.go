@@ -103,7 +103,7 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	if err != nil {
 		return err
 	}
-	j := &judge{session: s, promoter: p, repo: repo, to: to}
+	j := &judging{session: s, promoter: p, repo: repo, to: to}
 	statements, err := o.statements(ctx, j, statuses, source)
 	if err != nil {
 		return err
@@ -130,7 +130,7 @@ func (o *options) statuses(ctx context.Context, p *promote.Promoter, repo *git.R
 }
 
 // statements makes a summary for each image. All that is wrong is reported.
-func (o *options) statements(ctx context.Context, j *judge, statuses []status.Service, source signing.StateSource) ([]signing.Statement, error) {
+func (o *options) statements(ctx context.Context, j *judging, statuses []status.Service, source signing.StateSource) ([]signing.Statement, error) {
 	var all []signing.Statement
 	var errs []error
 	for _, st := range statuses {

@@ -11,15 +11,16 @@ import (
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/images"
+	"github.com/kubepromote/kubepromote/promote/judge"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/status"
 	"github.com/kubepromote/kubepromote/verify"
 	"github.com/kubepromote/kubepromote/verify/attest"
 )
 
-// judge finds out whether what a record says has happened. Whoever can commit can
+// judging finds out whether what a record says has happened. Whoever can commit can
 // write a record; what is signed is what this finds.
-type judge struct {
+type judging struct {
 	session  *cli.Session
 	promoter *promote.Promoter
 	repo     *git.Repo
@@ -28,7 +29,7 @@ type judge struct {
 
 // verdicts judges an image that stands in the environment. What may not be signed is
 // an error.
-func (j *judge) verdicts(ctx context.Context, service string, i status.Image) ([]attest.GateVerdict, error) {
+func (j *judging) verdicts(ctx context.Context, service string, i status.Image) ([]attest.GateVerdict, error) {
 	refuse := func(hint string, a promote.Answer, format string, args ...any) error {
 		reason := fmt.Sprintf("%s in %s: image %q ", service, j.to.Name, i.Name) + fmt.Sprintf(format, args...)
 		refused := &promote.Refused{Answer: a, Verdicts: []promote.Verdict{{Gate: "attest", Answer: a, Reason: reason}}}
@@ -67,7 +68,7 @@ func (j *judge) verdicts(ctx context.Context, service string, i status.Image) ([
 }
 
 // branch names the branch at hand, for a message.
-func (j *judge) branch(ctx context.Context) string {
+func (j *judging) branch(ctx context.Context) string {
 	state, err := j.repo.State(ctx, nil)
 	if err != nil || state.Branch == "" {
 		return ""
@@ -78,7 +79,7 @@ func (j *judge) branch(ctx context.Context) string {
 // again judges a promotion by the pipeline and the policies that stood before it, on
 // the shared side where it came by a merge. A pipeline that came later counts too:
 // there was none before. One that was named by --pipeline stays.
-func (j *judge) again(ctx context.Context, service string, i status.Image) ([]promote.Verdict, error) {
+func (j *judging) again(ctx context.Context, service string, i status.Image) ([]promote.Verdict, error) {
 	before := j.repo.At(ctx, i.Last.Commit+"^")
 	p := *j.promoter
 	policies := images.Policies(j.session.LoadPolicy)
@@ -106,7 +107,7 @@ func (j *judge) again(ctx context.Context, service string, i status.Image) ([]pr
 		}
 		p.Verifier = images.NewVerifier(v, policies)
 	}
-	req := promote.JudgeRequest{Service: service, From: i.Last.From, To: j.to.Name, Image: i, Sources: []promote.Tree{before}, Policy: j.session.VerifyPolicy}
+	req := judge.Request{Service: service, From: i.Last.From, To: j.to.Name, Image: i, Sources: []promote.Tree{before}, Policy: j.session.VerifyPolicy}
 	// The source may have moved on while a pull request was open.
 	if planned := i.Last.SourceCommit; isHash(planned) {
 		shared, err := j.repo.IsAncestor(ctx, planned, i.Last.Commit+"^")
@@ -117,7 +118,7 @@ func (j *judge) again(ctx context.Context, service string, i status.Image) ([]pr
 			req.Sources = append(req.Sources, j.repo.At(ctx, planned))
 		}
 	}
-	return p.Judge(ctx, req)
+	return judge.Image(ctx, &p, req)
 }
 
 // isHash tells that a record names a commit, and nothing else that git would take.
