@@ -47,7 +47,7 @@ func (a *approvals) count(ctx context.Context, q promote.GateRequest) []Count {
 	a.asks.g = a.g
 	apart, v := a.apart(ctx, q)
 	if v != nil {
-		return []Count{{Kind: a.kind(), Least: a.cfg.Least(), Verdict: *v}}
+		return []Count{{Type: a.kind(), Least: a.cfg.Least(), Verdict: *v}}
 	}
 	if a.cfg.Signed() {
 		return a.signed(ctx, q, apart)
@@ -65,7 +65,7 @@ func (a *approvals) kind() string {
 // reviews counts those of the pull request.
 func (a *approvals) reviews(ctx context.Context, q promote.GateRequest, apart *apart) *Count {
 	none := func(v promote.Verdict) *Count {
-		return &Count{Kind: a.kind(), Least: a.cfg.Least(), Verdict: v}
+		return &Count{Type: a.kind(), Least: a.cfg.Least(), Verdict: v}
 	}
 	f, err := a.asks.forge(ctx, q.To)
 	if err != nil {

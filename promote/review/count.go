@@ -49,8 +49,8 @@ type Given struct {
 // Count is how far approvals have come: reviews of one pull request, or signed approvals
 // of one image.
 type Count struct {
-	// Kind is pullRequest or attestation.
-	Kind string `json:"kind"`
+	// Type is pullRequest or attestation.
+	Type string `json:"type"`
 	// Image is that of signed approvals: repository@digest.
 	Image string `json:"image,omitempty"`
 	// Number, URL and Commit are those of the pull request, and the commit that it ends
@@ -176,5 +176,5 @@ func (c *Count) nameless() {
 
 // of begins a count for a pull request.
 func of(pr *forge.PullRequest, least int) *Count {
-	return &Count{Kind: "pullRequest", Number: pr.Number, URL: pr.URL, Commit: pr.HeadCommit, Least: least}
+	return &Count{Type: "pullRequest", Number: pr.Number, URL: pr.URL, Commit: pr.HeadCommit, Least: least}
 }

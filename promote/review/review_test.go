@@ -338,7 +338,7 @@ func TestCommitStatus(t *testing.T) {
 		{"no pull request", "commitStatus: {contexts: [ci/test], on: pullRequest}", gitea{"/pulls": "[]"}, nil, "wait: there is no open pull request for it yet", "propose"},
 		{"no rights", "commitStatus: {contexts: [ci/test], on: head}", gitea{at(base): "down", "": "{}"}, nil, "unknown: 127.0.0.1: reading statuses: ", ""},
 		{"not asked", "commitStatus: {contexts: [ci/test], on: head}", nil, func(g *review.Gates, _ *promote.GateRequest) { g.Forge = nil }, "unknown: no server may be asked", "ask-registry"},
-		{"never there", "commitStatus: {contexts: [ci/test]}", nil, func(g *review.Gates, _ *promote.GateRequest) { g.History = changes() }, `fail: image "cart": staging has never had v2`, ""},
+		{"never there", "commitStatus: {contexts: [ci/test]}", nil, func(g *review.Gates, _ *promote.GateRequest) { g.History = changes() }, `fail: image "cart": staging does not have v2`, ""},
 		{"no history", "commitStatus: {contexts: [ci/test]}", nil, func(g *review.Gates, _ *promote.GateRequest) { g.History = nil }, "unknown: there is no history to read", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 func (a *approvals) signed(ctx context.Context, q promote.GateRequest, apart *apart) []Count {
 	var all []Count
 	for _, i := range q.Images {
-		c := Count{Kind: a.kind(), Image: i.Repository + "@" + i.New.Digest, Least: a.cfg.Least()}
+		c := Count{Type: a.kind(), Image: i.Repository + "@" + i.New.Digest, Least: a.cfg.Least()}
 		switch {
 		case i.Unknown != "":
 			c.Verdict = say(promote.Unknown, "image %q: %s, so nobody can say what is approved", i.Name, i.Unknown)
@@ -33,7 +33,7 @@ func (a *approvals) signed(ctx context.Context, q promote.GateRequest, apart *ap
 	}
 	if len(all) == 0 {
 		v := say(promote.Unknown, "no image would change, and of nothing else there are signed approvals")
-		all = []Count{{Kind: a.kind(), Least: a.cfg.Least(), Verdict: v}}
+		all = []Count{{Type: a.kind(), Least: a.cfg.Least(), Verdict: v}}
 	}
 	return all
 }

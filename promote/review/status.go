@@ -91,7 +91,7 @@ func (s *status) commits(ctx context.Context, f *Forge, q promote.GateRequest) (
 			return fail(untold("the history of "+q.From+": ", err))
 		}
 		if commit == "" {
-			return fail(say(promote.Fail, "image %q: %s has never had %s", i.Name, q.From, i.New.Short()))
+			return fail(say(promote.Fail, "image %q: %s does not have %s", i.Name, q.From, i.New.Short()))
 		}
 		if !slices.Contains(out, commit) {
 			out = append(out, commit)
