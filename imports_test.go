@@ -82,7 +82,8 @@ var mayImport = map[string][]string{
 	"promote/forge":             {"internal/fault", "internal/spelling"},
 	"promote/forge/credentials": {"promote/forge", "internal/fault"},
 	"promote/forge/codeowners":  {"internal/fault"},
-	"promote/gate":              {"promote", "promote/pipeline", "promote/history", "promote/internal/...", "internal/address", "internal/expression", "internal/fault", "internal/yamlfile"},
+	"promote/cluster":           {"promote", "promote/internal/kinds", "internal/fault", "internal/spelling"},
+	"promote/gate":              {"promote", "promote/cluster", "promote/pipeline", "promote/history", "promote/internal/...", "internal/address", "internal/expression", "internal/fault", "internal/yamlfile"},
 	// What promote is made of knows nothing of it.
 	"promote/internal": {"overlay", "internal/..."},
 
@@ -97,7 +98,7 @@ var mayImport = map[string][]string{
 	"cmd/kubectl-promote": {"plugins/kubectl"},
 	"cmd/promote-fn":      {"plugins/kustomize"},
 	"docs":                {"verify", "promote/pipeline"},
-	"docs/gen":            {"plugins/kubectl"},
+	"docs/gen":            {"overlay", "plugins/kubectl", "promote/pipeline"},
 	"examples/ecommerce":  {},
 	"examples/setimage":   {"overlay"},
 	"examples/pindigest":  {"overlay", "digest"},

@@ -79,6 +79,8 @@ func (h *History) newest(ctx context.Context, services []string, environment str
 // standing is since when a pin has stood in an environment.
 type standing struct {
 	since time.Time
+	// commit is the one that has brought it.
+	commit string
 	// ended is the time of the commit that took it away, if one did.
 	ended time.Time
 	found bool

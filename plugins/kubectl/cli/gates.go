@@ -12,6 +12,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/onforge"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/cluster"
 	"github.com/kubepromote/kubepromote/promote/forge"
 	"github.com/kubepromote/kubepromote/promote/gate"
 	"github.com/kubepromote/kubepromote/promote/git"
@@ -42,7 +43,17 @@ func (s *Session) reachGates(p *promote.Promoter, repo *git.Repo, b *branch.Bran
 		})
 	}
 	if !s.Offline {
-		d.Client = gate.NewClient()
+		d.Client, d.Clusters = gate.NewClient(), cluster.New(cluster.Options{UserAgent: "kubectl-promote"})
+	}
+	d.Pipeline = p.Pipeline
+	if repo != nil {
+		d.Contains = func(ctx context.Context, commit, revision string) (bool, error) {
+			if _, err := repo.Revision(ctx, revision); err != nil {
+				return false, err
+			}
+			base, err := repo.MergeBase(ctx, commit, revision)
+			return base == commit, err
+		}
 	}
 	s.Reviews = s.reviews(p, repo, b, d.History)
 	d.Elsewhere = s.Reviews.Ask
