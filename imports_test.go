@@ -73,6 +73,7 @@ var mayImport = map[string][]string{
 	"promote/git/internal/gitcmd":     {"internal/files"},
 	"promote/git/internal/fastimport": {"promote", "promote/git/internal/gitcmd"},
 	"promote/proposal":                {"promote", "promote/pipeline", "promote/record", "promote/forge"},
+	"promote/waves":                   {"promote", "promote/pipeline"},
 	"promote/review":                  {"overlay", "promote", "promote/forge", "promote/forge/codeowners", "promote/gate", "promote/internal/location", "promote/pipeline", "promote/record", "verify", "internal/fault"},
 	"promote/judge":                   {"promote", "promote/pipeline", "promote/status"},
 	"promote/check":                   {"overlay", "promote", "promote/history", "promote/hold", "promote/judge", "promote/pipeline", "promote/status", "promote/internal/..."},

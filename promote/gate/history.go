@@ -84,8 +84,6 @@ type standing struct {
 	// ended is the time of the commit that took it away, if one did.
 	ended time.Time
 	found bool
-	// commit is the one that brought it.
-	commit string
 	// tagged tells that there was a tag alone.
 	tagged bool
 }

@@ -57,7 +57,17 @@ func (s *Session) reachGates(p *promote.Promoter, repo *git.Repo, b *branch.Bran
 	}
 	s.Reviews = s.reviews(p, repo, b, d.History)
 	d.Elsewhere = s.Reviews.Ask
-	p.Gates = gate.Of(d)
+	s.gates, p.Gates = d, gate.Of(d)
+}
+
+// HealthGate gives a gate that sees how services are in an environment, for what stands in
+// it; nil where the pipeline does not say where that is seen.
+func (s *Session) HealthGate(p *promote.Promoter, environment string) (promote.Gate, error) {
+	e, err := p.Pipeline.Environment(environment)
+	if err != nil || e.Health == nil {
+		return nil, err
+	}
+	return gate.New(pipeline.Gate{Health: &pipeline.Health{}}, s.gates)
 }
 
 // reviews asks others what they say of a change.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/gate"
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/images"
@@ -54,6 +55,7 @@ type Session struct {
 	confirmed  map[string]string // by service and environment, see isConfirmed
 	cancel     context.CancelFunc
 	opened     []func() // what is to be closed at the end
+	gates      gate.Deps
 }
 
 // NewSession makes the session of one command line.

@@ -141,6 +141,14 @@ func (o *options) carryOut(cmd *cobra.Command, printer printers.ResourcePrinter,
 	if err := o.adaptMode(cmd, w); err != nil {
 		return err
 	}
+	o.contradictions(w)
+	steps, err := o.steps(cmd.Context(), w)
+	if err != nil {
+		return err
+	}
+	if len(steps) > 0 {
+		return o.carryOutSteps(cmd, printer, w, steps)
+	}
 	plans, applied, failed := o.deliver(cmd, w)
 	if errors.Is(failed, promote.ErrUsage) && !cmd.HasParent() {
 		return meant(failed, services)
