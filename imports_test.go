@@ -72,14 +72,16 @@ var mayImport = map[string][]string{
 	"promote/rollback":                {"overlay", "promote", "promote/pipeline", "promote/history", "promote/record"},
 	"promote/pipeline":                {"overlay", "promote/internal/...", "internal/expression", "internal/spelling", "internal/yamlfile", "promote/objects"},
 	"promote/git":                     {"promote", "promote/history", "promote/git/internal/...", "overlay", "internal/files", "internal/shell"},
-	"promote/git/branch":              {"promote", "promote/git", "promote/record", "promote/git/internal/...", "internal/files", "internal/shell"},
+	"promote/git/branch":              {"promote", "promote/git", "promote/history", "promote/record", "promote/git/internal/...", "internal/files", "internal/shell"},
 	"promote/git/internal/gitcmd":     {"internal/files"},
 	"promote/git/internal/fastimport": {"promote", "promote/git/internal/gitcmd"},
 	"promote/proposal":                {"promote", "promote/objects", "promote/pipeline", "promote/record", "promote/forge"},
 	"promote/planfile":                {"promote", "promote/pipeline", "promote/proposal", "internal/fault"},
 	"promote/judge":                   {"promote", "promote/pipeline", "promote/status"},
 	"promote/lint":                    {"overlay", "promote/pipeline", "promote/status", "internal/yamlfile"},
-	"promote/check":                   {"overlay", "promote", "promote/history", "promote/judge", "promote/pipeline", "promote/status", "promote/internal/..."},
+	"promote/check":                   {"overlay", "promote", "promote/history", "promote/judge", "promote/pipeline", "promote/status", "promote/internal/...", "promote/hold"},
+	"promote/waves":                   {"promote", "promote/pipeline"},
+	"promote/review":                  {"overlay", "promote", "promote/forge", "promote/forge/codeowners", "promote/gate", "promote/internal/location", "promote/pipeline", "promote/record", "verify", "internal/fault"},
 	"promote/images":                  {"promote", "digest", "digest/tags", "verify"},
 	// Pull requests know nothing of promotions, and of the text of errors as much as
 	// the client of registries.

@@ -46,6 +46,10 @@ const (
 	DoAllowTime Action = "allow-time"
 	// DoConfirm is the same promotion of "service" to "to", by a person on a terminal.
 	DoConfirm Action = "confirm"
+	// DoPropose is the same promotion of "service" to "to" by a pull request.
+	DoPropose Action = "propose"
+	// DoApprove is a signed approval of "service" for "to".
+	DoApprove Action = "approve"
 	// DoAwait is the same promotion, waiting for what will pass soon.
 	DoAwait Action = "await"
 	// DoOverride is the same promotion with Request.Override of "gate".

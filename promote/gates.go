@@ -68,6 +68,9 @@ type GateRequest struct {
 	// they are nil, they are those of Head and, of these, others that Edits gives.
 	Before, After Tree                   `json:"-"`
 	Edits         func() ([]File, error) `json:"-"`
+	// Files are those that would change. Heads are commits that have the change already,
+	// where it is one that somebody has made: those that a pull request may end with.
+	Files, Heads []string `json:"-"`
 }
 
 // gates asks all gates of the target environment. What they say stands in the order of
@@ -213,7 +216,10 @@ func (w *planner) gateRequest(c *draft) *GateRequest {
 		}
 	}
 	for _, p := range c.parts {
-		q.Along = append(q.Along, p.along.plans...)
+		q.Along, q.Files = append(q.Along, p.along.plans...), append(q.Files, p.plan.Target)
+	}
+	for _, p := range c.plan.Copies {
+		q.Files = append(q.Files, p.Target)
 	}
 	changed := func(p CopyPlan) bool { return p.Changed }
 	if len(q.Images)+len(q.Along) == 0 && !slices.ContainsFunc(c.plan.Copies, changed) {

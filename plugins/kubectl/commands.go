@@ -1,6 +1,7 @@
 package kubectl
 
 import (
+	"github.com/kubepromote/kubepromote/plugins/kubectl/approvalscmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/approvecmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/attestcmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/buildcmd"
@@ -38,6 +39,7 @@ func subcommands(s *cli.Session) []*cobra.Command {
 		checkcmd.New(s),
 		attestcmd.New(s),
 		approvecmd.New(s),
+		approvalscmd.New(s),
 		promotecmd.NewRollback(s),
 		holdcmd.New(s),
 		holdcmd.NewUnhold(s),

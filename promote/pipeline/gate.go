@@ -43,6 +43,10 @@ type Gate struct {
 	Resources *ResourcesGate `yaml:"resources" json:"resources,omitempty"`
 	// Policy demands that rules have nothing against the objects.
 	Policy *PolicyGate `yaml:"policy" json:"policy,omitempty"`
+	// Approvals demands that people have approved it.
+	Approvals *ApprovalsGate `yaml:"approvals" json:"approvals,omitempty"`
+	// CommitStatus demands that checks of the forge are good.
+	CommitStatus *CommitStatusGate `yaml:"commitStatus" json:"commitStatus,omitempty"`
 	// AnyOf demands that one of several gates passes.
 	AnyOf []Gate `yaml:"anyOf" json:"anyOf,omitempty"`
 
@@ -107,6 +111,7 @@ func (g Gate) kinds() []string {
 		{"promoted", g.Promoted != nil}, {"freeze", g.Freeze != nil}, {"soak", g.Soak != nil}, {"health", g.Health != nil}, {"http", g.HTTP != nil},
 		{"metric", g.Metric != nil}, {"exec", g.Exec != nil}, {"manual", g.Manual != nil}, {"rendered", g.Rendered != nil},
 		{"references", g.References != nil}, {"resources", g.Resources != nil}, {"policy", g.Policy != nil}, {"anyOf", g.AnyOf != nil},
+		{"approvals", g.Approvals != nil}, {"commitStatus", g.CommitStatus != nil},
 	} {
 		if k.set {
 			kinds = append(kinds, k.name)
@@ -206,6 +211,10 @@ func (c gateCheck) gate(at string, g Gate) {
 		g.Resources.check(c, at+".resources")
 	case g.Policy != nil:
 		g.Policy.check(c, at+".policy")
+	case g.Approvals != nil:
+		g.Approvals.check(c, at+".approvals")
+	case g.CommitStatus != nil:
+		g.CommitStatus.check(c, at+".commitStatus")
 	case g.AnyOf != nil:
 		c.anyOf(at, g)
 	}

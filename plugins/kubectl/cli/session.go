@@ -11,9 +11,11 @@ import (
 
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/gate"
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/images"
+	"github.com/kubepromote/kubepromote/promote/review"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 )
@@ -37,6 +39,8 @@ type Session struct {
 	Quiet bool
 	// Offline keeps [Session.Open] from asking any registry.
 	Offline bool
+	// Reviews is what the gates of the promoter that was opened last ask others.
+	Reviews *review.Gates
 
 	// Renderer renders services, once a repository is open.
 	Renderer *Renderer
@@ -53,7 +57,8 @@ type Session struct {
 	confirmed  map[string]string // by service and environment, see isConfirmed
 	cancel     context.CancelFunc
 	closing    sync.Mutex
-	closers    []func() // of what was opened to render
+	closers    []func() // of what was opened on the way
+	gates      gate.Deps
 }
 
 // NewSession makes the session of one command line.
@@ -68,6 +73,13 @@ func (s *Session) Close() {
 		end()
 	}
 	s.registries.close()
+}
+
+// closeLater has something closed with the session.
+func (s *Session) closeLater(done func()) {
+	s.closing.Lock()
+	defer s.closing.Unlock()
+	s.closers = append(s.closers, done)
 }
 
 // Attach gives a root command the flags and the groups that all commands share,

@@ -13,6 +13,7 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/signing"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/proposal"
+	"github.com/kubepromote/kubepromote/promote/review"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/printers"
 )
@@ -30,7 +31,7 @@ type options struct {
 	at     string
 	attest signing.Options
 	// forges are those that pull requests are opened on, by environment.
-	forges map[string]*forgeOf
+	forges map[string]*review.Forge
 	// override are the gates to go past, for a reason.
 	override []string
 	reason   string
@@ -143,6 +144,14 @@ func (o *options) carryOut(cmd *cobra.Command, printer printers.ResourcePrinter,
 	defer w.Close()
 	if err := o.adaptMode(cmd, w); err != nil {
 		return err
+	}
+	o.contradictions(w)
+	steps, err := o.steps(cmd.Context(), w)
+	if err != nil {
+		return err
+	}
+	if len(steps) > 0 {
+		return o.carryOutSteps(cmd, printer, w, steps)
 	}
 	plans, applied, failed := o.deliver(cmd, w)
 	if errors.Is(failed, promote.ErrUsage) && !cmd.HasParent() {
