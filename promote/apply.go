@@ -98,7 +98,7 @@ func (p *Promoter) Apply(ctx context.Context, plan *Plan) (*Applied, error) {
 	if !plan.Mode.Commits() {
 		err := ready(ctx)
 		if err == nil && len(write) > 0 {
-			err = p.Repo.Write(ctx, write)
+			err = plan.at.Write(ctx, write)
 		}
 		if err != nil {
 			return nil, err
@@ -106,7 +106,7 @@ func (p *Promoter) Apply(ctx context.Context, plan *Plan) (*Applied, error) {
 		return done, nil
 	}
 	var err error
-	done.Commit, err = p.Repo.Commit(ctx, Delivery{Head: plan.Head, Files: all, Message: plan.message(), Proposal: plan.Proposal(), Check: plan.isRecordedBy, Ready: ready})
+	done.Commit, err = plan.at.Commit(ctx, Delivery{Head: plan.Head, Files: all, Message: plan.message(), Proposal: plan.Proposal(), Check: plan.isRecordedBy, Ready: ready})
 	var written *NotCommitted
 	if errors.As(err, &written) {
 		return nil, &Error{
@@ -125,9 +125,9 @@ func (p *Promoter) Apply(ctx context.Context, plan *Plan) (*Applied, error) {
 // files hold is compared when they are written; if nothing has been staged since,
 // that is all there is to know of them.
 func (p *Promoter) unmoved(ctx context.Context, plan *Plan, paths []string, write []File) error {
-	state, err := p.Repo.State(ctx, nil)
+	state, err := plan.at.State(ctx, nil)
 	if err == nil && (state.Index == "" || state.Index != plan.index) {
-		state, err = p.Repo.State(ctx, paths)
+		state, err = plan.at.State(ctx, paths)
 	}
 	if err != nil {
 		return err

@@ -83,19 +83,32 @@ type Request struct {
 // that have the same name. Versions of a file that cannot be parsed are passed
 // over: the next that can is compared with the last that could. Where the repository
 // has the newer part of the history alone, the error is *Truncated, after that part
-// has been visited.
+// has been visited. Environments that are in other places are read there, as the tree and
+// the log have them: see [pipeline.Places] and [Places].
 func Read(ctx context.Context, p *pipeline.Pipeline, tree pipeline.Tree, log Log, req Request, visit func(Change) bool) error {
-	h := &historian{pipeline: p, sites: p.Sites(tree), ctx: ctx, log: log, req: req, visit: visit, wanted: make(map[string]bool), held: make(map[pendingKey]*pendingChange), batch: firstBatch}
-	for _, s := range req.Services {
-		h.wanted[s] = true
-	}
-	h.keys, h.cheap = keysOf(p)
 	if req.Environment != "" {
 		if _, err := p.Environment(req.Environment); err != nil {
 			return err
 		}
 	}
-	specs := p.Pathspecs(req.Services)
+	parts, err := partsOf(p, tree, log, req)
+	if err != nil || len(parts) == 0 {
+		return err
+	}
+	if len(parts) == 1 {
+		return parts[0].read(ctx, p, req, visit)
+	}
+	return merge(ctx, p, parts, req, visit)
+}
+
+// read is Read for one place.
+func (o *part) read(ctx context.Context, p *pipeline.Pipeline, req Request, visit func(Change) bool) error {
+	h := &historian{pipeline: p, sites: p.Sites(pipeline.Everywhere{Tree: o.tree}), ctx: ctx, log: o.log, req: req, environments: o.environments, visit: visit, wanted: make(map[string]bool), held: make(map[pendingKey]*pendingChange), batch: firstBatch}
+	for _, s := range req.Services {
+		h.wanted[s] = true
+	}
+	h.keys, h.cheap = keysOf(p)
+	specs := p.Pathspecs(req.Services, o.environments...)
 	if len(req.Files) > 0 {
 		specs = nil
 		for _, file := range req.Files {
@@ -136,9 +149,12 @@ type historian struct {
 	log      Log
 	req      Request
 	visit    func(Change) bool
-	wanted   map[string]bool
-	names    pipeline.ByService
-	sites    *pipeline.Sites
+	// environments are those that are read: of one place.
+	environments []string
+
+	wanted map[string]bool
+	names  pipeline.ByService
+	sites  *pipeline.Sites
 
 	pending []*pendingChange
 	batch   int
@@ -188,7 +204,7 @@ func (h *historian) commit(c Commit) (bool, error) {
 	here := make(map[pendingKey]*pendingChange)
 	for _, f := range c.Files {
 		for _, one := range h.match(f.Path) {
-			if one.Service != "" && !h.wants(one) || h.req.Environment != "" && h.req.Environment != one.Environment {
+			if one.Service != "" && !h.wants(one) || !slices.Contains(h.environments, one.Environment) {
 				continue
 			}
 			one.Service = h.name(one)

@@ -8,6 +8,7 @@
 package status
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -127,18 +128,38 @@ type Listing struct {
 	pipeline *pipeline.Pipeline
 	tree     pipeline.Tree
 	overlays pipeline.ByService
+	// unreached are environments of which nobody can tell what is there, and why.
+	unreached map[string]error
 }
 
-// List looks for what fits the layout.
+// List looks for what fits the layout. Of an environment whose place cannot be read all
+// is unknown, which is no error here: Status has it.
 func List(p *pipeline.Pipeline, tree pipeline.Tree) (*Listing, error) {
-	overlays, err := p.Sites(tree).All()
-	return &Listing{p, tree, overlays}, err
+	sites := p.Sites(tree)
+	overlays, err := sites.All()
+	l := &Listing{p, tree, overlays, make(map[string]error)}
+	var unreached *pipeline.Unreached
+	if !errors.As(err, &unreached) {
+		return l, err
+	}
+	for i := range p.Spec.Environments {
+		e := &p.Spec.Environments[i]
+		if _, err := e.TreeOf(tree); errors.As(err, &unreached) {
+			l.unreached[e.Name] = err
+		}
+	}
+	return l, nil
 }
 
 // Misfits says what of the pipeline's layout fits nothing in the repository: one line for
 // all of it, or one for each environment or location; and which locations have the same
 // pins.
-func (l *Listing) Misfits() []string { return l.pipeline.Misfits(l.overlays) }
+func (l *Listing) Misfits() []string {
+	if len(l.unreached) > 0 {
+		return nil // what is there is not known
+	}
+	return l.pipeline.Misfits(l.overlays)
+}
 
 // Read is the status of a new listing.
 func Read(ctx context.Context, p *pipeline.Pipeline, tree pipeline.Tree, services []string) ([]Service, error) {
@@ -165,7 +186,7 @@ func (l *Listing) Status(ctx context.Context, services []string) ([]Service, err
 	names := slices.Compact(slices.Sorted(slices.Values(services)))
 	out := make([]Service, len(names))
 	parallel.Each(ctx, len(names), func(i int) error {
-		out[i] = serviceStatus(l.pipeline, sites, names[i], overlays[names[i]])
+		out[i] = l.serviceStatus(sites, names[i], overlays[names[i]])
 		return nil
 	})
 	if err := ctx.Err(); err != nil {
@@ -177,8 +198,13 @@ func (l *Listing) Status(ctx context.Context, services []string) ([]Service, err
 	var errs []error
 	for _, s := range out {
 		for _, e := range s.Environments {
-			errs = append(errs, e.err)
+			if l.unreached[e.Environment] == nil {
+				errs = append(errs, e.err)
+			}
 		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.unreached)) {
+		errs = append(errs, l.unreached[name])
 	}
 	return out, errors.Join(errs...)
 }
@@ -201,17 +227,24 @@ func CheckServices(p *pipeline.Pipeline, tree pipeline.Tree, names []string) err
 		return nil
 	}
 	overlays, err := p.Sites(tree).All()
-	if err != nil {
+	var unreached *pipeline.Unreached
+	if err != nil && !errors.As(err, &unreached) {
 		return err
 	}
-	return overlays.Check(names)
+	if cerr := overlays.Check(names); cerr != nil {
+		return cmp.Or(err, cerr) // it may be a service of the place that could not be read
+	}
+	return nil
 }
 
-func serviceStatus(p *pipeline.Pipeline, all *pipeline.Sites, name string, has map[string][]pipeline.Site) Service {
-	s := Service{Service: name}
+func (l *Listing) serviceStatus(all *pipeline.Sites, name string, has map[string][]pipeline.Site) Service {
+	s, p := Service{Service: name}, l.pipeline
 	at := make(map[string]Environment)
 	for _, env := range p.Spec.Environments {
 		e := Environment{Environment: env.Name}
+		if err := l.unreached[env.Name]; err != nil {
+			e.Exists, e.err, e.Error = true, err, err.Error()
+		}
 		for _, one := range has[env.Name] {
 			e.read(all, one, p.Spec.Promote)
 		}
