@@ -79,6 +79,9 @@ func (p *Promoter) Apply(ctx context.Context, plan *Plan) (*Applied, error) {
 	if file := p.Rules.Uncommitted; file != "" && plan.Mode.Commits() {
 		return nil, failure("git add "+file+" && git commit", "%s is not committed, and what is committed is judged by committed rules", file)
 	}
+	if plan.Remote != "" && !plan.Mode.Shared() {
+		return nil, failure("--push, or --pr", "%s is in %s, where nothing is left to be pushed later", plan.To, plan.Remote)
+	}
 	if err := p.checkAge(plan); err != nil {
 		return nil, err
 	}

@@ -47,6 +47,12 @@ func (r *Repo) Commits(ctx context.Context, pathspecs []string, visit func(histo
 // LogOf reads the history that ends with a commit, in place of the head.
 func (r *Repo) LogOf(commit string) history.Log { return &logOf{r, commit} }
 
+// LogIn reads the history that ends with a commit in a repository without a working tree,
+// or in a clone, by its directory and git's own in it.
+func LogIn(dir, gitDir, commit string) history.Follower {
+	return &logOf{&Repo{top: dir, common: gitDir}, commit}
+}
+
 type logOf struct {
 	*Repo
 	commit string

@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/internal/yamlfile"
 	"github.com/kubepromote/kubepromote/promote/internal/location"
 )
@@ -109,7 +108,7 @@ func (e *Environment) checkPlace(f *yamlfile.File, at string) {
 	for _, one := range []struct{ field, text string }{{"branch", e.Branch}, {"repository", e.Repository}} {
 		for _, hole := range location.Names(one.text) {
 			if hole != location.Environment {
-				f.At(at+"."+one.field, spelling.Hint(hole, []string{location.Environment}), "%s has the hole {%s}, and only {environment} may stand there", one.field, hole)
+				f.At(at+"."+one.field, one.field+": env/{environment}", "%s has the hole {%s}, and only {environment} may stand there", one.field, hole)
 				return
 			}
 		}

@@ -5,12 +5,11 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
+	"github.com/kubepromote/kubepromote/promote/git/places"
 	"github.com/kubepromote/kubepromote/promote/history"
 	"github.com/kubepromote/kubepromote/promote/hold"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
@@ -24,6 +23,8 @@ type Workspace struct {
 	Repo *git.Repo
 	// Branch is the branch that is worked on in place of the working tree, or nil.
 	Branch *branch.Branch
+	// Home is either of them, with the places of environments that are elsewhere.
+	Home *places.Home
 }
 
 // Close lets go of the repository.
@@ -48,7 +49,7 @@ func (s *Session) OpenFor(ctx context.Context, targets []string, mode pipeline.D
 	if err != nil {
 		return nil, err
 	}
-	w := &Workspace{Promoter: p, Repo: repo}
+	w := &Workspace{Promoter: p, Repo: repo, Home: p.Repo.(*places.Home)}
 	environments, err := p.Pipeline.Targets(targets)
 	if err != nil || len(environments) == 0 {
 		return w, nil // which planning says better
@@ -112,11 +113,7 @@ func (s *Session) OpenAt(ctx context.Context, repo *git.Repo, commit string) (*W
 }
 
 func (s *Session) openURL(ctx context.Context) (*Workspace, error) {
-	cache := branch.Cache{}
-	if dir, err := os.UserCacheDir(); err == nil && !s.registries.noCache {
-		cache.Dir = filepath.Join(dir, "kubepromote", "git")
-	}
-	b, err := branch.OfURL(ctx, s.Repo, s.Branch, cache)
+	b, err := branch.OfURL(ctx, s.Repo, s.Branch, s.gitCache())
 	if err != nil {
 		return nil, err
 	}
@@ -129,23 +126,28 @@ func (s *Session) openURL(ctx context.Context) (*Workspace, error) {
 
 // promoterOf makes a promoter for the workspace's branch.
 func (s *Session) promoterOf(ctx context.Context, w *Workspace) error {
-	w.Promoter = &promote.Promoter{Repo: w.Branch, Progress: s.NewProgress().Show}
+	w.Home = s.home(places.OfBranch(ctx, w.Repo, w.Branch, s.gitCache()))
+	w.Promoter = &promote.Promoter{Repo: w.Home, Progress: s.NewProgress().Show}
 	at := w.Branch.Remote()
 	if at == "" && w.Repo != nil {
 		at = w.Repo.Root()
 	}
 	err := s.readRulesOf(ctx, w.Promoter, w.Branch, at)
+	if err == nil {
+		err = w.Home.Settle(w.Pipeline)
+	}
 	if err == nil && !s.Offline {
 		err = s.reachRegistries(w.Promoter)
 	}
 	if err == nil && w.Repo != nil {
-		s.reachGates(w.Promoter, w.Repo, w.Repo.LogOf(w.Branch.Tip()))
+		s.reachGates(w.Promoter, w.Repo, w.Home)
 	}
 	return err
 }
 
 // Again has the workspace's branch looked for anew, with its rules.
 func (s *Session) Again(ctx context.Context, w *Workspace) error {
+	w.Home.Forget()
 	if w.Branch == nil {
 		return nil
 	}
@@ -169,13 +171,8 @@ func (s *Session) AwaitIn(ctx context.Context, clock Clock, w *Workspace, plan f
 	})
 }
 
-// Log is the history of what the workspace has.
-func (w *Workspace) Log() history.Log {
-	if w.Branch != nil {
-		return w.Repo.LogOf(w.Branch.Tip())
-	}
-	return w.Repo
-}
+// Log is the history of all places that a promoter's environments are in.
+func Log(p *promote.Promoter) history.Log { return p.Repo.(*places.Home) }
 
 // Who gives the name and the address that a commit would name.
 func (w *Workspace) Who(ctx context.Context) (string, error) {

@@ -74,7 +74,7 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	}
 	var changes []history.Change
 	bar := s.NewProgress()
-	err = history.Read(cmd.Context(), p.Pipeline, p.Repo, repo, o.request, func(c history.Change) bool {
+	err = history.Read(cmd.Context(), p.Pipeline, p.Repo, cli.Log(p), o.request, func(c history.Change) bool {
 		changes = append(changes, c)
 		bar.Show("reading the history", len(changes), max(o.limit, len(changes)))
 		return o.limit == 0 || len(changes) < o.limit

@@ -32,7 +32,11 @@ func (o *options) readyToPropose(ctx context.Context, w *cli.Workspace, plan *pr
 	if err != nil {
 		return err
 	}
-	f, err := o.forge(ctx, w.Branch, e.Deliver)
+	b, err := w.Home.BranchAt(e.Place())
+	if err != nil {
+		return err
+	}
+	f, err := o.forge(ctx, w.Branch, b, e.Deliver)
 	if err != nil {
 		return err
 	}
@@ -62,7 +66,7 @@ func (o *options) propose(ctx context.Context, w *cli.Workspace, plans *promote.
 		if a.Commit == "" {
 			results[n], err = proposal.Withdraw(ctx, f, plan)
 		} else {
-			results[n], err = o.openRequest(ctx, w, f, plan, a.Commit, e.Deliver)
+			results[n], err = o.openRequest(ctx, w, f, plan, a.Commit, e)
 		}
 		if err != nil && a.Commit != "" {
 			err = &promote.Error{Msg: "the commit is on branch " + plan.Proposal() + ", and its pull request is not up to date", Err: err, Hint: "run the same command again"}
@@ -75,17 +79,23 @@ func (o *options) propose(ctx context.Context, w *cli.Workspace, plans *promote.
 	return results, errors.Join(errs...)
 }
 
-func (o *options) openRequest(ctx context.Context, w *cli.Workspace, f *forgeOf, plan *promote.Plan, commit string, d pipeline.Deliver) (*proposal.Result, error) {
-	reviewers, err := reviewers(w.Branch, f.kind, plan, d.Reviewers)
+func (o *options) openRequest(ctx context.Context, w *cli.Workspace, f *forgeOf, plan *promote.Plan, commit string, e *pipeline.Environment) (*proposal.Result, error) {
+	there, err := w.RepoOf(e)
+	if err != nil {
+		return nil, err
+	}
+	d := e.Deliver
+	reviewers, err := reviewers(there, f.kind, plan, d.Reviewers)
 	if err != nil {
 		return nil, err
 	}
 	return proposal.Publish(ctx, f, plan, commit, proposal.Options{Kind: f.kind, Labels: d.Labels, Reviewers: reviewers, Draft: d.Draft, AutoMerge: d.AutoMerge == pipeline.WhenGreen})
 }
 
-// forge is the client of the forge that a branch's remote is on. A token goes to the host
-// of the remote alone, which the user has chosen, whatever the pipeline file says.
-func (o *options) forge(ctx context.Context, b *branch.Branch, d pipeline.Deliver) (*forgeOf, error) {
+// forge is the client of the forge that a branch's remote is on. A token that is not bound
+// to a host goes to that of the home's remote alone, which the user has chosen, whatever the
+// pipeline file says.
+func (o *options) forge(ctx context.Context, home, b *branch.Branch, d pipeline.Deliver) (*forgeOf, error) {
 	address, err := b.URL(ctx)
 	if err != nil {
 		return nil, err
@@ -98,14 +108,31 @@ func (o *options) forge(ctx context.Context, b *branch.Branch, d pipeline.Delive
 	if err != nil {
 		return nil, err
 	}
-	home, _ := os.UserHomeDir()
+	trusted, err := hostsOf(ctx, home, kind, d.URL)
+	if err != nil {
+		return nil, err
+	}
+	dir, _ := os.UserHomeDir()
 	options := forge.Options{UserAgent: cli.UserAgent()}
-	options.Token, err = credentials.Find(ctx, r, credentials.Options{Getenv: os.Getenv, Home: home, Fill: b.FillCredential, Trusted: []string{r.RemoteHost}, Forge: options})
+	options.Token, err = credentials.Find(ctx, r, credentials.Options{Getenv: os.Getenv, Home: dir, Fill: b.FillCredential, Trusted: trusted, Forge: options})
 	if err != nil {
 		return nil, err
 	}
 	client, err := forge.New(r, options)
 	return &forgeOf{client, r.Kind}, err
+}
+
+// hostsOf is the host that a branch's remote is on.
+func hostsOf(ctx context.Context, home *branch.Branch, kind forge.Kind, web string) ([]string, error) {
+	address, err := home.URL(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r, err := forge.Locate(forge.Remote{URL: address, Kind: kind, Web: web})
+	if err != nil {
+		return nil, nil //nolint:nilerr // it is on no forge, such as a directory
+	}
+	return []string{r.RemoteHost}, nil
 }
 
 // reviewers replaces the word codeowners by those who own the files that change.

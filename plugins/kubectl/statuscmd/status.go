@@ -88,7 +88,7 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 		return err
 	}
 	if out.Wide() || printer != nil && !out.Names() {
-		if err := s.WarnTruncated(status.AddHistory(cmd.Context(), p.Pipeline, p.Repo, repo, statuses)); err != nil {
+		if err := s.WarnTruncated(status.AddHistory(cmd.Context(), p.Pipeline, p.Repo, cli.Log(p), statuses)); err != nil {
 			return err
 		}
 	}
