@@ -97,7 +97,7 @@ var mayImport = map[string][]string{
 	"cmd/kubectl-promote": {"plugins/kubectl"},
 	"cmd/promote-fn":      {"plugins/kustomize"},
 	"docs":                {"verify", "promote/pipeline"},
-	"docs/gen":            {"plugins/kubectl"},
+	"docs/gen":            {"overlay", "plugins/kubectl", "promote/pipeline"},
 	"examples/ecommerce":  {},
 	"examples/setimage":   {"overlay"},
 	"examples/pindigest":  {"overlay", "digest"},

@@ -13,7 +13,9 @@ import (
 // windows for the service, while all of these are closed. Deny windows win over allow
 // windows.
 type FreezeGate struct {
-	Deny  []Window `yaml:"deny" json:"deny,omitempty"`
+	// Deny are the windows in which nothing passes.
+	Deny []Window `yaml:"deny" json:"deny,omitempty"`
+	// Allow are the windows outside of which nothing passes.
 	Allow []Window `yaml:"allow" json:"allow,omitempty"`
 	// Calendar is the path of a file in the repository with single times that are
 	// denied: YAML, or an iCalendar where its name ends in .ics.

@@ -46,7 +46,7 @@ type Gate struct {
 	// Overridable lets whoever promotes go past the gate with a reason, which is
 	// recorded.
 	Overridable bool `yaml:"overridable" json:"overridable,omitempty"`
-	// Timeout is how long the gate may take to be asked; by default DefaultTimeout.
+	// Timeout is how long the gate may take to be asked; by default 30s.
 	Timeout Duration `yaml:"timeout" json:"timeout,omitempty"`
 }
 

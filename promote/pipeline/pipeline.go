@@ -22,14 +22,17 @@ const FileName = "promotion.yaml"
 // Pipeline says which environments there are, in which order images move through
 // them, and under which rules.
 type Pipeline struct {
-	APIVersion string   `yaml:"apiVersion" json:"apiVersion"`
-	Kind       string   `yaml:"kind" json:"kind"`
-	Metadata   Metadata `yaml:"metadata" json:"metadata"`
-	Spec       Spec     `yaml:"spec" json:"spec"`
+	APIVersion string `yaml:"apiVersion" json:"apiVersion"`
+	Kind       string `yaml:"kind" json:"kind"`
+	// Metadata names the pipeline.
+	Metadata Metadata `yaml:"metadata" json:"metadata"`
+	// Spec says what there is.
+	Spec Spec `yaml:"spec" json:"spec"`
 }
 
 // Metadata names an object.
 type Metadata struct {
+	// Name is the object's; a location without {service} is of a service of that name.
 	Name string `yaml:"name" json:"name,omitempty"`
 }
 
@@ -43,7 +46,7 @@ type Spec struct {
 	// may differ, and tags without a digest under pin: source.
 	AllowMutable bool `yaml:"allowMutable" json:"allowMutable,omitempty"`
 	// Images are paths of images that no convention finds, such as a field of a
-	// custom resource; see overlay.Options.
+	// custom resource.
 	Images []overlay.ImagePath `yaml:"images" json:"images,omitempty"`
 	// Promote says what moves: images, which is the default, and what stands beside them:
 	// revisions and charts.
@@ -72,6 +75,7 @@ const (
 
 // Environment is a place that services run in.
 type Environment struct {
+	// Name is what commands and records call it.
 	Name string `yaml:"name" json:"name"`
 	// Path is the folder or folders that stand for it in the layout's template;
 	// by default its name, which may lead deeper itself: prod/eu.
@@ -89,7 +93,7 @@ type Environment struct {
 	Repository string `yaml:"repository" json:"repository,omitempty"`
 	// From lists the environments that images may come from.
 	From []string `yaml:"from" json:"from,omitempty"`
-	// Admit says which builds may come in from outside, where From is empty.
+	// Admit says which builds may come in from outside, where from is empty.
 	Admit *Admit `yaml:"admit" json:"admit,omitempty"`
 	// Verify names the policy that an image must meet to come here.
 	Verify *VerifyRule `yaml:"verify" json:"verify,omitempty"`
@@ -147,8 +151,8 @@ func (e *Environment) checkRollback(f *yamlfile.File, path string) {
 
 // Admit says which builds come into an environment that nothing is promoted to.
 type Admit struct {
-	// Newest is the rule by which the newest tag of an image's repository is chosen, as
-	// package digest/tags has it: semver:>=1.0 <2.
+	// Newest is the rule by which the newest tag of an image's repository is chosen, such as
+	// semver:>=1.0 <2; package digest/tags has all forms.
 	Newest string `yaml:"newest" json:"newest"`
 }
 
