@@ -16,7 +16,7 @@ func (h *Home) inClone(clone *git.Repo, name string) (*found, error) {
 	if err != nil {
 		return nil, err
 	}
-	if name == "" || name == state.Branch {
+	if h.branch == nil && (name == "" || name == state.Branch) {
 		return ofTree(clone), nil
 	}
 	shared, remote := "", ""

@@ -5,11 +5,11 @@
 // and has those of the other places: it implements pipeline.Places and history.Places.
 // Each place is opened when it is first asked for, and kept until [Home.Forget].
 //
-// In a clone a branch is the one that is there, or what was last fetched of a remote's,
-// whichever is newer; a branch that is checked out at the home is its working tree. Of a
-// home that is a remote's branch all branches are those of the remote, as they are now.
-// Another repository is a clone beside this one, named by a path, or known by its URL
-// alone.
+// Where the home is a working tree, or a commit, a branch is the one of the clone, or what
+// was last fetched of a remote's, whichever is newer; one that is checked out at the home is
+// the working tree. Where the home is a remote's branch, all branches are the remote's, as
+// they are now. Another repository is a clone beside this one, named by a path, or known by
+// its URL alone.
 package places
 
 import (
@@ -165,7 +165,7 @@ func (h *Home) look(at pipeline.Place) (*found, error) {
 			return h.ofBranch(h.branch, h.clone), nil
 		}
 		return ofTree(h.clone), nil
-	case at.Repository == "" && h.branch != nil:
+	case at.Repository == "" && h.branch != nil && h.branch.Name() != "":
 		return h.keep(h.branch.Other(h.ctx, at.Branch))(h.clone)
 	case at.Repository == "":
 		return h.inClone(h.clone, at.Branch)
