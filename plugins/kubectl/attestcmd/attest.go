@@ -95,6 +95,10 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	if err != nil {
 		return err
 	}
+	if to.Elsewhere() {
+		return &promote.Error{Msg: to.Name + " is on " + to.Place().String() + ", and what is attested is what this branch has",
+			Hint: "--attest-key with the promotion signs for it"}
+	}
 	statuses, err := o.statuses(ctx, p, repo, services)
 	if err != nil {
 		return err
