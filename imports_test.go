@@ -25,11 +25,13 @@ var mayImport = map[string][]string{
 	"internal/expression": {"internal/fault"},
 	"internal/fault":      {},
 	"internal/files":      {},
+	"internal/shell":      {},
 	"internal/spelling":   {},
 	"internal/yamlfile":   {"internal/spelling"},
 
-	"overlay": {"internal/spelling"},
-	"digest":  {"digest/registry", "digest/layout", "digest/internal/...", "internal/fault"},
+	"overlay":          {"internal/spelling"},
+	"overlay/unlisted": {"overlay", "overlay/internal/..."},
+	"digest":           {"digest/registry", "digest/layout", "digest/internal/...", "internal/fault"},
 	// What is below digest: one client of registries and one reader of layouts,
 	// which know nothing of what is asked of them.
 	"digest/internal":              {"digest/internal/...", "internal/fault"},
@@ -61,20 +63,21 @@ var mayImport = map[string][]string{
 		"verify/internal/sigbundle", "verify/internal/statement", "verify/internal/untrusted"},
 	"verify/internal/sigtest": {"digest/registry"},
 
-	"promote":                         {"overlay", "promote/pipeline", "promote/history", "promote/hold", "promote/record", "promote/status", "promote/internal/...", "internal/spelling"},
+	"promote":                         {"overlay", "overlay/unlisted", "promote/pipeline", "promote/history", "promote/hold", "promote/record", "promote/status", "promote/internal/...", "internal/shell", "internal/spelling"},
 	"promote/status":                  {"overlay", "promote/pipeline", "promote/history", "promote/hold", "promote/internal/..."},
 	"promote/history":                 {"overlay", "promote/pipeline", "promote/record"},
 	"promote/record":                  {},
 	"promote/hold":                    {"overlay", "promote/pipeline", "internal/spelling", "internal/yamlfile"},
 	"promote/rollback":                {"overlay", "promote", "promote/pipeline", "promote/history", "promote/record"},
 	"promote/pipeline":                {"overlay", "promote/internal/...", "internal/expression", "internal/spelling", "internal/yamlfile"},
-	"promote/git":                     {"promote", "promote/history", "promote/git/internal/...", "overlay", "internal/files"},
-	"promote/git/branch":              {"promote", "promote/git", "promote/history", "promote/record", "promote/git/internal/...", "internal/files", "internal/spelling"},
-	"promote/git/places":              {"promote", "promote/git", "promote/git/branch", "promote/history", "promote/pipeline"},
+	"promote/git":                     {"promote", "promote/history", "promote/git/internal/...", "overlay", "internal/files", "internal/shell"},
+	"promote/git/branch":              {"promote", "promote/git", "promote/history", "promote/record", "promote/git/internal/...", "internal/files", "internal/shell", "internal/spelling"},
+	"promote/git/places":              {"promote", "promote/git", "promote/git/branch", "promote/history", "promote/pipeline", "internal/shell"},
 	"promote/git/internal/gitcmd":     {"internal/files"},
 	"promote/git/internal/fastimport": {"promote", "promote/git/internal/gitcmd"},
 	"promote/proposal":                {"promote", "promote/pipeline", "promote/record", "promote/forge"},
 	"promote/judge":                   {"promote", "promote/pipeline", "promote/status"},
+	"promote/lint":                    {"overlay", "promote/pipeline", "promote/status", "internal/yamlfile"},
 	"promote/check":                   {"overlay", "promote", "promote/history", "promote/judge", "promote/pipeline", "promote/status", "promote/internal/..."},
 	"promote/images":                  {"promote", "digest", "digest/tags", "verify"},
 	// Pull requests know nothing of promotions, and of the text of errors as much as
@@ -82,7 +85,8 @@ var mayImport = map[string][]string{
 	"promote/forge":             {"internal/fault", "internal/spelling"},
 	"promote/forge/credentials": {"promote/forge", "internal/fault"},
 	"promote/forge/codeowners":  {"internal/fault"},
-	"promote/gate":              {"promote", "promote/pipeline", "promote/history", "promote/internal/...", "internal/address", "internal/expression", "internal/fault", "internal/yamlfile"},
+	"promote/cluster":           {"promote", "promote/internal/kinds", "internal/fault", "internal/spelling"},
+	"promote/gate":              {"promote", "promote/cluster", "promote/pipeline", "promote/history", "promote/internal/...", "internal/address", "internal/expression", "internal/fault", "internal/yamlfile", "internal/shell"},
 	// What promote is made of knows nothing of it.
 	"promote/internal": {"overlay", "internal/..."},
 
@@ -90,9 +94,9 @@ var mayImport = map[string][]string{
 	"plugins/kubectl/cli":               {"overlay", "internal/...", "digest/...", "verify/...", "promote/..."},
 	"plugins/kubectl/internal/loopback": {},
 	// Subcommands do not know one another.
-	"plugins/kubectl/*": {"overlay", "internal/...", "digest/...", "verify/...", "promote/...", "plugins/kubectl/cli/...", "plugins/kubectl/internal/...",
+	"plugins/kubectl/*": {"overlay/...", "internal/...", "digest/...", "verify/...", "promote/...", "plugins/kubectl/cli/...", "plugins/kubectl/internal/...",
 		"plugins/kustomize/...", "examples/ecommerce"},
-	"plugins/kustomize": {"overlay", "digest/...", "verify", "promote", "internal/..."},
+	"plugins/kustomize": {"overlay", "overlay/unlisted", "digest/...", "verify", "promote", "internal/..."},
 
 	"cmd/kubectl-promote": {"plugins/kubectl"},
 	"cmd/promote-fn":      {"plugins/kustomize"},

@@ -54,7 +54,7 @@ const (
 	DoCopy Action = "copy"
 	// DoUnhold lifts the hold of "service" in "env", either of which may be empty.
 	DoUnhold Action = "unhold"
-	// DoStatus shows which overlays there are.
+	// DoStatus shows which overlays there are: "dir", if not empty, is in another repository.
 	DoStatus Action = "status"
 	// DoPin pins an image in an overlay: "overlay", its directory, or "file"; "image",
 	// its name.

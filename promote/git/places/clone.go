@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
@@ -38,9 +39,9 @@ func (h *Home) inClone(clone *git.Repo, name string) (*found, error) {
 		b, err := branch.OfClone(h.ctx, clone, name) // it says what there is
 		return h.keep(b, err)(clone)
 	case here == "":
-		o.refuse = &promote.Error{Msg: fmt.Sprintf("there is no branch %s here, but %s", name, remote), Hint: fmt.Sprintf("git branch %s %s, or --push", name, remote)}
+		o.refuse = &promote.Error{Msg: fmt.Sprintf("there is no branch %s here, but %s", name, remote), Hint: fmt.Sprintf("git branch %s %s, or --push", shell.Quote(name), shell.Quote(remote))}
 	case behind:
-		o.refuse = &promote.Error{Msg: fmt.Sprintf("branch %s is behind %s", name, remote), Hint: fmt.Sprintf("git fetch . %s:%s, or --push", remote, name)}
+		o.refuse = &promote.Error{Msg: fmt.Sprintf("branch %s is behind %s", name, remote), Hint: fmt.Sprintf("git fetch . %s, or --push", shell.Quote(remote+":"+name))}
 	}
 	var b *branch.Branch
 	if o.refuse == nil {
