@@ -64,6 +64,10 @@ type GateRequest struct {
 	// Services are all services of the plan: who has to read something for each may read
 	// it for all.
 	Services []string `json:"-"`
+	// Before and After are the repository's files as they are and as they would be. Where
+	// they are nil, they are those of Head and, of these, others that Edits gives.
+	Before, After Tree                   `json:"-"`
+	Edits         func() ([]File, error) `json:"-"`
 }
 
 // gates asks all gates of the target environment. What they say stands in the order of
@@ -223,6 +227,7 @@ func (w *planner) gateRequest(c *draft) *GateRequest {
 	for _, other := range w.drafts {
 		q.Services = append(q.Services, other.plan.Service)
 	}
+	q.Edits = w.edited(c)
 	return q
 }
 

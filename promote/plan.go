@@ -39,11 +39,14 @@ func (p *Promoter) Plan(ctx context.Context, req Request) (*Plan, error) {
 	if b := req.Back; b != nil {
 		w.to, w.plan.RollbackOf, w.plan.reason, w.plan.holds = to.ForRollback(), b.Of, b.Reason, b.Holds
 	}
-	if w.source, w.target, err = p.places(from, to); err != nil {
+	if w.source, err = p.RepoOf(from); err == nil {
+		w.target, err = p.RepoOf(to)
+	}
+	if err != nil {
 		return nil, err
 	}
 	w.plan.at, w.plan.place, w.sites = w.target, to.Place(), p.Pipeline.Sites(p.Repo)
-	w.overlays = sync.OnceValues(w.listed)
+	w.overlays = sync.OnceValues(w.sites.Reached)
 	if req.Mode != "" {
 		w.plan.Mode = req.Mode
 	}
@@ -260,18 +263,10 @@ func (w *planner) checkState(ctx context.Context) error {
 }
 
 // askStates asks where the repositories stand that the plan is made of.
-func (w *planner) askStates(ctx context.Context) error {
+func (w *planner) askStates(ctx context.Context) (err error) {
 	w.states = make(map[pipeline.Place]State)
-	for _, e := range []*pipeline.Environment{{}, w.from, w.to} {
-		at := e.Place()
-		if _, asked := w.states[at]; asked {
-			continue
-		}
-		repo, err := w.RepoOf(e)
-		if err == nil {
-			w.states[at], err = repo.State(ctx, w.paths(at))
-		}
-		if err != nil {
+	for at, repo := range map[pipeline.Place]Repo{{}: w.Repo, w.from.Place(): w.source, w.to.Place(): w.target} {
+		if w.states[at], err = repo.State(ctx, w.paths(at)); err != nil {
 			return err
 		}
 	}

@@ -219,19 +219,15 @@ func (ps *Plans) partly(done int, err error) error {
 // apart refuses plans that change one file where not each makes a commit of its own:
 // the second would find a file with changes that nobody has committed.
 func (ps *Plans) apart() error {
-	type file struct {
-		at   pipeline.Place
-		path string
-	}
-	first := make(map[file]*Plan)
+	first := make(map[[2]string]*Plan) // by place and path
 	for _, plan := range ps.All {
 		files, _ := plan.files()
 		for _, f := range files {
-			other := first[file{plan.place, f.Path}]
+			other := first[[2]string{plan.place.String(), f.Path}]
 			if other != nil && (other.Mode == pipeline.DeliverWorktree || plan.Mode == pipeline.DeliverWorktree) {
 				return failure("", "%s: %s and %s both change it, which takes a commit of each", f.Path, other.To, plan.To).advising(advise(DoCommit))
 			}
-			first[file{plan.place, f.Path}] = plan
+			first[[2]string{plan.place.String(), f.Path}] = plan
 		}
 	}
 	return nil

@@ -146,6 +146,16 @@ func (s *Sites) All(environments ...string) (ByService, error) {
 	return out, errors.Join(unreached...)
 }
 
+// Reached is All without the places of which nobody can tell what they have.
+func (s *Sites) Reached() (ByService, error) {
+	all, err := s.All()
+	var unreached *Unreached
+	if errors.As(err, &unreached) {
+		err = nil
+	}
+	return all, err
+}
+
 // Listed names the services in an environment, as far as that is told up to the last hole
 // of a template. What lies behind it is not looked for.
 func (s *Sites) Listed(e *Environment) (map[string]bool, error) {

@@ -125,7 +125,7 @@ func (o *options) statuses(ctx context.Context, p *promote.Promoter, repo *git.R
 	for i := range statuses {
 		statuses[i].Environments = slices.DeleteFunc(statuses[i].Environments, func(e status.Environment) bool { return e.Environment != o.to })
 	}
-	err = status.AddHistory(ctx, p.Pipeline, p.Repo, cli.Log(p), statuses)
+	err = status.AddHistory(ctx, p.Pipeline, p.Repo, p.Repo.(history.Log), statuses)
 	if truncated, ok := errors.AsType[*history.Truncated](err); ok {
 		return nil, &promote.Error{Err: &promote.Refused{Answer: promote.Unknown, Verdicts: []promote.Verdict{{
 			Gate: "attest", Answer: promote.Unknown, Reason: truncated.Error()}}}, Hint: truncated.HintText()}

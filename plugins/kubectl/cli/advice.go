@@ -129,6 +129,8 @@ func (s *Session) commandLine(do promote.Action, with map[string]string) string 
 			line += " --env " + shell.Quote(with["env"])
 		}
 		return s.inRepo(line)
+	case promote.DoDiff:
+		return s.inRepo("kubectl promote diff " + shell.Quote(with["service"]) + " --to " + shell.Quote(with["to"]))
 	case promote.DoStatus:
 		if with["dir"] != "" {
 			return "kubectl promote status -C " + shell.Quote(s.fromHere(with["dir"]))

@@ -40,6 +40,9 @@ type Session struct {
 	// Offline keeps [Session.Open] from asking any registry.
 	Offline bool
 
+	// Renderer renders services, once a repository is open.
+	Renderer *Renderer
+
 	cmd        *cobra.Command // that is run
 	homes      []*places.Home
 	takeURL    []*cobra.Command
@@ -52,6 +55,8 @@ type Session struct {
 	confirming sync.Mutex
 	confirmed  map[string]string // by service and environment, see isConfirmed
 	cancel     context.CancelFunc
+	closing    sync.Mutex
+	closers    []func() // of what was opened to render
 }
 
 // NewSession makes the session of one command line.
@@ -64,6 +69,9 @@ func NewSession(streams genericiooptions.IOStreams) *Session {
 func (s *Session) Close() {
 	for _, h := range s.homes {
 		h.Close()
+	}
+	for _, end := range s.closers {
+		end()
 	}
 	s.registries.close()
 }
@@ -169,7 +177,7 @@ func (s *Session) Open(ctx context.Context) (*promote.Promoter, *git.Repo, error
 	if err != nil {
 		return nil, nil, errors.Join(err, repo.Close())
 	}
-	s.reachGates(p, repo, home)
+	s.reachGates(&Workspace{Promoter: p, Repo: repo, Home: home})
 	return p, repo, nil
 }
 

@@ -36,6 +36,7 @@ type Branch struct {
 
 	tip, root string
 	whole     string // the commit of which all was fetched
+	far       *far   // of a repository that is known by its URL
 }
 
 // OfRemote gives a branch of a remote of a clone, as the remote has it now.
@@ -53,7 +54,7 @@ func OfClone(ctx context.Context, r *git.Repo, name string) (*Branch, error) {
 func (b *Branch) Other(ctx context.Context, name string) (_ *Branch, err error) {
 	other := &Branch{ctx: ctx, dir: b.dir, gitDir: b.gitDir, remote: b.remote, address: b.address, name: name, hooks: b.hooks, env: b.env, user: b.user, objects: &objects{dir: b.dir}}
 	if b.objects.fetch != nil {
-		other.objects.fetch = other.fetchObjects
+		other.objects.fetch, other.far = other.fetchObjects, &far{}
 	}
 	if name == "" {
 		if other.name, err = defaultBranch(ctx, other, b.remote); err != nil {

@@ -51,7 +51,7 @@ type Home struct {
 // found is a place that was looked for.
 type found struct {
 	repo promote.Repo
-	log  func(context.Context) (history.Log, error)
+	log  func() history.Log
 	// branch is what it is where there is no working tree.
 	branch *branch.Branch
 	err    error
@@ -110,11 +110,7 @@ func (h *Home) LogAt(at pipeline.Place) (history.Log, error) {
 	if f.err != nil {
 		return nil, f.err
 	}
-	log, err := f.log(h.ctx)
-	if err != nil {
-		err = &pipeline.Unreached{Place: at, Err: err}
-	}
-	return log, err
+	return f.log(), nil
 }
 
 // BranchAt gives the branch that a place is; nil where it is a working tree.
@@ -220,14 +216,14 @@ func (h *Home) byURL(at pipeline.Place) (*found, error) {
 
 // ofTree is a working tree.
 func ofTree(clone *git.Repo) *found {
-	return &found{repo: clone, log: func(context.Context) (history.Log, error) { return clone, nil }}
+	return &found{repo: clone, log: func() history.Log { return clone }}
 }
 
 // ofBranch is a branch, whose history a clone knows better, if there is one.
 func (h *Home) ofBranch(b *branch.Branch, clone *git.Repo) *found {
 	log := b.Log
 	if clone != nil {
-		log = func(context.Context) (history.Log, error) { return clone.LogOf(b.Tip()), nil }
+		log = func() history.Log { return clone.LogOf(b.Tip()) }
 	}
 	return &found{repo: b, branch: b, log: log}
 }
