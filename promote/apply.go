@@ -80,6 +80,9 @@ func (p *Promoter) Apply(ctx context.Context, plan *Plan) (*Applied, error) {
 	if file := p.Rules.Uncommitted; file != "" && plan.Mode.Commits() {
 		return nil, failure("git add "+shell.Pathspecs(file)+" && git commit", "%s is not committed, and what is committed is judged by committed rules", file)
 	}
+	if plan.Remote != "" && !plan.Mode.Shared() {
+		return nil, failure("--push, or --pr", "%s is in %s, where nothing is left to be pushed later", plan.To, plan.Remote)
+	}
 	if err := p.checkAge(plan); err != nil {
 		return nil, err
 	}
@@ -99,7 +102,7 @@ func (p *Promoter) Apply(ctx context.Context, plan *Plan) (*Applied, error) {
 	if !plan.Mode.Commits() {
 		err := ready(ctx)
 		if err == nil && len(write) > 0 {
-			err = p.Repo.Write(ctx, write)
+			err = plan.at.Write(ctx, write)
 		}
 		if err != nil {
 			return nil, err
@@ -107,7 +110,7 @@ func (p *Promoter) Apply(ctx context.Context, plan *Plan) (*Applied, error) {
 		return done, nil
 	}
 	var err error
-	done.Commit, err = p.Repo.Commit(ctx, Delivery{Head: plan.Head, Files: all, Message: plan.message(), Proposal: plan.Proposal(), Check: plan.isRecordedBy, Ready: ready})
+	done.Commit, err = plan.at.Commit(ctx, Delivery{Head: plan.Head, Files: all, Message: plan.message(), Proposal: plan.Proposal(), Check: plan.isRecordedBy, Ready: ready})
 	var written *NotCommitted
 	if errors.As(err, &written) {
 		return nil, &Error{
@@ -126,9 +129,9 @@ func (p *Promoter) Apply(ctx context.Context, plan *Plan) (*Applied, error) {
 // files hold is compared when they are written; if nothing has been staged since,
 // that is all there is to know of them.
 func (p *Promoter) unmoved(ctx context.Context, plan *Plan, paths []string, write []File) error {
-	state, err := p.Repo.State(ctx, nil)
+	state, err := plan.at.State(ctx, nil)
 	if err == nil && (state.Index == "" || state.Index != plan.index) {
-		state, err = p.Repo.State(ctx, paths)
+		state, err = plan.at.State(ctx, paths)
 	}
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/promote/history"
 	"github.com/kubepromote/kubepromote/promote/hold"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
 // Back takes a service back to pins that it had; package promote/rollback finds them.
@@ -67,7 +68,7 @@ func (w *planner) goBack() error {
 // the working tree alone neither holds nor lets go. A way back goes past it, aloud.
 func (w *planner) holds(ctx context.Context) error {
 	data, err := []byte(nil), error(nil)
-	if how := w.dirty[hold.FileName]; how == "" {
+	if how := w.states[pipeline.Place{}].Dirty[hold.FileName]; how == "" {
 		data, err = w.Repo.ReadFile(hold.FileName)
 	} else {
 		var all map[string][]byte

@@ -54,7 +54,7 @@ func (w *planner) copies(ctx context.Context) error {
 	for _, c := range slices.Clone(w.drafts) {
 		var errs []error
 		for _, p := range w.copyPaths(c) {
-			data, err := w.Repo.ReadFile(p[0])
+			data, err := w.source.ReadFile(p[0])
 			if errors.Is(err, fs.ErrNotExist) {
 				continue
 			}
@@ -62,7 +62,7 @@ func (w *planner) copies(ctx context.Context) error {
 				errs = append(errs, err)
 				continue
 			}
-			old, err := w.Repo.ReadFile(p[1])
+			old, err := w.target.ReadFile(p[1])
 			if errors.Is(err, fs.ErrNotExist) {
 				err = failure("cp "+p[0]+" "+p[1]+", refer to it, and commit both", "%s: is to be copied from %s and is not there yet", p[1], w.from.Name)
 			}
@@ -84,11 +84,11 @@ func (w *planner) copies(ctx context.Context) error {
 // compareCopy compares with what is committed: a target that is not may have been
 // written by an earlier, interrupted run of the same promotion, and by nobody else.
 func (w *planner) compareCopy(ctx context.Context, c *draft, plan *CopyPlan, old []byte) error {
-	if how := w.dirty[plan.Target]; how != "" {
+	if how := w.states[w.to.Place()].Dirty[plan.Target]; how != "" {
 		if plan.write || how != "modified" && how != "staged" {
 			return uncommitted(plan.Target, how)
 		}
-		committed, err := w.Repo.Committed(ctx, []string{plan.Target})
+		committed, err := w.target.Committed(ctx, []string{plan.Target})
 		if err != nil {
 			return err
 		}

@@ -13,7 +13,7 @@ import (
 // where a pin has a marker, once.
 func (w *planner) imagePolicies(ctx context.Context) (*imagepolicy.Set, error) {
 	if w.policies == nil {
-		w.policies = sync.OnceValues(func() (*imagepolicy.Set, error) { return imagepolicy.Read(ctx, w.Repo) })
+		w.policies = sync.OnceValues(func() (*imagepolicy.Set, error) { return imagepolicy.Read(ctx, w.target) })
 	}
 	return w.policies()
 }
@@ -82,7 +82,7 @@ func (w *planner) committedRules(ctx context.Context, files []string) error {
 	if len(files) == 0 {
 		return nil
 	}
-	state, err := w.Repo.State(ctx, files)
+	state, err := w.target.State(ctx, files)
 	if err != nil {
 		return err
 	}

@@ -39,8 +39,14 @@ func (p *Promoter) Plan(ctx context.Context, req Request) (*Plan, error) {
 	if b := req.Back; b != nil {
 		w.to, w.plan.RollbackOf, w.plan.reason, w.plan.holds = to.ForRollback(), b.Of, b.Reason, b.Holds
 	}
-	w.sites = p.Pipeline.Sites(p.Repo)
-	w.overlays = sync.OnceValues(func() (pipeline.ByService, error) { return w.sites.All() })
+	if w.source, err = p.RepoOf(from); err == nil {
+		w.target, err = p.RepoOf(to)
+	}
+	if err != nil {
+		return nil, err
+	}
+	w.plan.at, w.plan.place, w.sites = w.target, to.Place(), p.Pipeline.Sites(p.Repo)
+	w.overlays = sync.OnceValues(w.sites.Reached)
 	if req.Mode != "" {
 		w.plan.Mode = req.Mode
 	}
@@ -57,6 +63,9 @@ func (p *Promoter) Plan(ctx context.Context, req Request) (*Plan, error) {
 	}
 	if p.Rules.Elsewhere != nil {
 		w.plan.Rules = p.Rules.Elsewhere()
+	}
+	if to.Elsewhere() && p.Rules.Commit != "" {
+		w.plan.Rules = append(w.plan.Rules, RuleFile{Kind: "commit", Name: w.states[pipeline.Place{}].Branch, Digest: p.Rules.Commit})
 	}
 	return w.plan, nil
 }
@@ -82,15 +91,17 @@ type planner struct {
 	*Promoter
 	req      Request
 	from, to *pipeline.Environment
-	plan     *Plan
-	names    []string
-	several  bool // all services are asked for, or all that are labelled so
-	drafts   []*draft
-	aside    map[string][]error // services of which there is no plan
-	dirty    map[string]string  // files that are not as committed, and how
-	sites    *pipeline.Sites
-	overlays func() (pipeline.ByService, error)
-	policies func() (*imagepolicy.Set, error)
+	// source and target are where the two are; often both are the promoter's repository.
+	source, target Repo
+	plan           *Plan
+	names          []string
+	several        bool // all services are asked for, or all that are labelled so
+	drafts         []*draft
+	aside          map[string][]error // services of which there is no plan
+	states         map[pipeline.Place]State
+	sites          *pipeline.Sites
+	overlays       func() (pipeline.ByService, error)
+	policies       func() (*imagepolicy.Set, error)
 }
 
 // draft is a service on its way into the plan.
@@ -198,21 +209,22 @@ func (w *planner) progress(step string, total int) func() {
 // differs from the head is looked at again in edit: it may be what an earlier,
 // interrupted run of the same promotion has written.
 func (w *planner) checkState(ctx context.Context) error {
-	state, err := w.Repo.State(ctx, w.paths())
+	err := w.askStates(ctx)
 	if err != nil && w.several && w.dropUnlisted() {
 		if len(w.drafts) == 0 {
 			return w.nowhere()
 		}
-		state, err = w.Repo.State(ctx, w.paths())
+		err = w.askStates(ctx)
 	}
 	if err != nil {
 		return err
 	}
-	if c := w.Rules.Commit; c != "" && c != state.Head {
+	home, source, state := w.states[pipeline.Place{}], w.states[w.from.Place()], w.states[w.to.Place()]
+	if c := w.Rules.Commit; c != "" && c != home.Head {
 		return failure("promote again", "the repository has a new commit since its pipeline was read")
 	}
-	w.plan.Head, w.plan.Branch, w.plan.Remote, w.plan.index, w.dirty = state.Head, state.Branch, state.Remote, state.Index, state.Dirty
-	w.plan.held = w.dirty[hold.FileName] != ""
+	w.plan.Head, w.plan.Branch, w.plan.Remote, w.plan.index, w.plan.sourceHead = state.Head, state.Branch, state.Remote, state.Index, source.Head
+	w.plan.held = home.Dirty[hold.FileName] != ""
 	if w.plan.Mode.Commits() && !w.req.Preview {
 		if err := checkCommittable(state); err != nil {
 			return err
@@ -226,12 +238,12 @@ func (w *planner) checkState(ctx context.Context) error {
 			if w.req.enters() {
 				break // which are the targets
 			}
-			if how := state.Dirty[file]; how != "" {
+			if how := source.Dirty[file]; how != "" {
 				errs = append(errs, uncommitted(file, how))
 			}
 		}
 		for _, p := range w.copyPaths(c) {
-			if how := state.Dirty[p[0]]; how != "" && how != "deleted" {
+			if how := source.Dirty[p[0]]; how != "" && how != "deleted" {
 				errs = append(errs, uncommitted(p[0], how))
 			}
 		}
@@ -250,16 +262,35 @@ func (w *planner) checkState(ctx context.Context) error {
 	return w.useCommitted(ctx, state, dirty)
 }
 
-// paths are the files that the plan is made of.
-func (w *planner) paths() []string {
-	paths := []string{hold.FileName}
+// askStates asks where the repositories stand that the plan is made of.
+func (w *planner) askStates(ctx context.Context) (err error) {
+	w.states = make(map[pipeline.Place]State)
+	for at, repo := range map[pipeline.Place]Repo{{}: w.Repo, w.from.Place(): w.source, w.to.Place(): w.target} {
+		if w.states[at], err = repo.State(ctx, w.paths(at)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// paths are the files of a place that the plan is made of.
+func (w *planner) paths(of pipeline.Place) []string {
+	var paths []string
+	add := func(at pipeline.Place, more ...string) {
+		if at == of {
+			paths = append(paths, more...)
+		}
+	}
+	source, target := w.from.Place(), w.to.Place()
+	add(pipeline.Place{}, hold.FileName)
 	for _, c := range w.drafts {
-		paths = append(paths, c.sourceFiles()...)
+		add(source, c.sourceFiles()...)
 		for _, p := range c.parts {
-			paths = append(paths, p.plan.Target)
+			add(target, p.plan.Target)
 		}
 		for _, p := range w.copyPaths(c) {
-			paths = append(paths, p[0], p[1])
+			add(source, p[0])
+			add(target, p[1])
 		}
 	}
 	return paths
@@ -292,7 +323,7 @@ func checkCommittable(s State) error {
 
 // useCommitted plans on the committed content of targets that differ from it.
 func (w *planner) useCommitted(ctx context.Context, state State, dirty []string) error {
-	committed, err := w.Repo.Committed(ctx, dirty)
+	committed, err := w.target.Committed(ctx, dirty)
 	if err != nil {
 		return err
 	}

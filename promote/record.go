@@ -1,6 +1,7 @@
 package promote
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"slices"
@@ -134,8 +135,8 @@ func (p *Plan) trailers(s *ServicePlan) [][2]string {
 	if p.reason != "" {
 		out = append(out, [2]string{record.KeyReason, p.reason})
 	}
-	if p.Head != "" {
-		out = append(out, [2]string{record.KeySourceCommit, p.Head})
+	if from := cmp.Or(p.sourceHead, p.Head); from != "" {
+		out = append(out, [2]string{record.KeySourceCommit, from})
 	}
 	for _, r := range p.Rules {
 		out = append(out, [2]string{record.KeyRules, r.Kind + " " + r.Digest + " " + r.Name})

@@ -188,11 +188,13 @@ type Rules struct {
 
 // RuleFile is a file with rules that does not come from the repository's commit.
 type RuleFile struct {
-	// Kind is pipeline, policy or key.
+	// Kind is pipeline, policy or key; or commit, for all rules of the home where the
+	// target is elsewhere.
 	Kind string `json:"kind"`
-	// Name is what it is called, without the directory that it was found in.
+	// Name is what it is called, without the directory that it was found in; of a commit
+	// its branch.
 	Name string `json:"name"`
-	// Digest is that of its bytes: sha256 and hexadecimal digits.
+	// Digest is that of its bytes: sha256 and hexadecimal digits; or the commit.
 	Digest string `json:"digest"`
 }
 
@@ -222,8 +224,13 @@ type Plan struct {
 	// Services are the services in the order asked for.
 	Services []*ServicePlan `json:"services"`
 
+	at    Repo // that the target is in
+	place pipeline.Place
 	index string // State.Index that the plan was made on
-	skip  bool   // Request.SkipRefused
+	// sourceHead is the commit that the source was read from; that of Head where both are
+	// in one place.
+	sourceHead string
+	skip       bool // Request.SkipRefused
 	// reason and holds are those of a Back; held tells that holds is written already.
 	reason string
 	holds  *File

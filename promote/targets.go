@@ -137,9 +137,9 @@ func (p *Promoter) ApplyAll(ctx context.Context, plans *Plans) ([]*Applied, erro
 		return nil, err
 	}
 	var done []*Applied
-	last := ""
+	moved, last := false, "" // last is the newest commit with the rules
 	for n := range plans.All {
-		if err := plans.again(ctx, n, last); err != nil {
+		if err := plans.again(ctx, n, moved, last); err != nil {
 			return done, plans.partly(len(done), err)
 		}
 		plan := plans.All[n]
@@ -151,7 +151,9 @@ func (p *Promoter) ApplyAll(ctx context.Context, plans *Plans) ([]*Applied, erro
 		if applied != nil {
 			done = append(done, applied)
 			if applied.Commit != "" && plan.Mode != pipeline.DeliverPullRequest { // that is on a branch of its own
-				last = applied.Commit
+				if moved = true; plan.place == (pipeline.Place{}) {
+					last = applied.Commit
+				}
 			}
 		}
 		if err != nil {
@@ -162,12 +164,12 @@ func (p *Promoter) ApplyAll(ctx context.Context, plans *Plans) ([]*Applied, erro
 }
 
 // again makes a plan anew where a commit of another environment has come in between.
-func (ps *Plans) again(ctx context.Context, n int, last string) error {
-	if last == "" {
+func (ps *Plans) again(ctx context.Context, n int, moved bool, last string) error {
+	if !moved {
 		return nil
 	}
 	p := *ps.promoter
-	if p.Rules.Commit != "" {
+	if p.Rules.Commit != "" && last != "" {
 		p.Rules.Commit = last // which has no rules but those that it is on top of
 	}
 	plan, err := p.Plan(ctx, ps.requests[n])
@@ -217,15 +219,15 @@ func (ps *Plans) partly(done int, err error) error {
 // apart refuses plans that change one file where not each makes a commit of its own:
 // the second would find a file with changes that nobody has committed.
 func (ps *Plans) apart() error {
-	first := make(map[string]*Plan)
+	first := make(map[[2]string]*Plan) // by place and path
 	for _, plan := range ps.All {
 		files, _ := plan.files()
 		for _, f := range files {
-			other := first[f.Path]
+			other := first[[2]string{plan.place.String(), f.Path}]
 			if other != nil && (other.Mode == pipeline.DeliverWorktree || plan.Mode == pipeline.DeliverWorktree) {
 				return failure("", "%s: %s and %s both change it, which takes a commit of each", f.Path, other.To, plan.To).advising(advise(DoCommit))
 			}
-			first[f.Path] = plan
+			first[[2]string{plan.place.String(), f.Path}] = plan
 		}
 	}
 	return nil

@@ -32,11 +32,14 @@ type Change struct {
 	Service     string        `json:"service"`
 	Environment string        `json:"environment"`
 	Images      []ImageChange `json:"images"`
-	Commit      string        `json:"commit"`
-	Time        time.Time     `json:"time"`
-	Author      string        `json:"author"`
-	Email       string        `json:"email"`
-	Subject     string        `json:"subject"`
+	// Along is what has changed beside images: charts and revisions, where the pipeline
+	// promotes them. There may be no image then.
+	Along   []AlongChange `json:"along,omitempty"`
+	Commit  string        `json:"commit"`
+	Time    time.Time     `json:"time"`
+	Author  string        `json:"author"`
+	Email   string        `json:"email"`
+	Subject string        `json:"subject"`
 	// Record is what the commit's trailers say of this service; nil where the
 	// change was made by other means.
 	Record *record.Trailers `json:"record,omitempty"`
@@ -83,19 +86,32 @@ type Request struct {
 // that have the same name. Versions of a file that cannot be parsed are passed
 // over: the next that can is compared with the last that could. Where the repository
 // has the newer part of the history alone, the error is *Truncated, after that part
-// has been visited.
+// has been visited. Environments that are in other places are read there, as the tree and
+// the log have them: see [pipeline.Places] and [Places].
 func Read(ctx context.Context, p *pipeline.Pipeline, tree pipeline.Tree, log Log, req Request, visit func(Change) bool) error {
-	h := &historian{pipeline: p, sites: p.Sites(tree), ctx: ctx, log: log, req: req, visit: visit, wanted: make(map[string]bool), held: make(map[pendingKey]*pendingChange), batch: firstBatch}
-	for _, s := range req.Services {
-		h.wanted[s] = true
-	}
-	h.keys, h.cheap = keysOf(p)
 	if req.Environment != "" {
 		if _, err := p.Environment(req.Environment); err != nil {
 			return err
 		}
 	}
-	specs := p.Pathspecs(req.Services)
+	parts, err := partsOf(p, tree, log, req)
+	if err != nil || len(parts) == 0 {
+		return err
+	}
+	if len(parts) == 1 {
+		return parts[0].read(ctx, p, req, visit)
+	}
+	return merge(ctx, p, parts, req, visit)
+}
+
+// read is Read for one place.
+func (o *part) read(ctx context.Context, p *pipeline.Pipeline, req Request, visit func(Change) bool) error {
+	h := &historian{pipeline: p, sites: p.Sites(pipeline.Everywhere{Tree: o.tree}), ctx: ctx, log: o.log, req: req, environments: o.environments, visit: visit, wanted: make(map[string]bool), held: make(map[pendingKey]*pendingChange), batch: firstBatch}
+	for _, s := range req.Services {
+		h.wanted[s] = true
+	}
+	h.keys, h.cheap = keysOf(p)
+	specs := p.Pathspecs(req.Services, o.environments...)
 	if len(req.Files) > 0 {
 		specs = nil
 		for _, file := range req.Files {
@@ -121,7 +137,7 @@ func Read(ctx context.Context, p *pipeline.Pipeline, tree pipeline.Tree, log Log
 		return cmp.Or(b.change.Time.Compare(a.change.Time), strings.Compare(a.file.Path, b.file.Path))
 	})
 	for _, p := range held {
-		c, err := h.change(p, ImageChanges(p.file.Path, nil, p.images))
+		c, err := h.change(p, pins{}, p.pins)
 		if err != nil || c != nil && !h.visit(*c) {
 			return err
 		}
@@ -136,9 +152,12 @@ type historian struct {
 	log      Log
 	req      Request
 	visit    func(Change) bool
-	wanted   map[string]bool
-	names    pipeline.ByService
-	sites    *pipeline.Sites
+	// environments are those that are read: of one place.
+	environments []string
+
+	wanted map[string]bool
+	names  pipeline.ByService
+	sites  *pipeline.Sites
 
 	pending []*pendingChange
 	batch   int
@@ -164,7 +183,7 @@ type pendingChange struct {
 	records func() map[[2]string]record.Trailers // those of the commit, read once
 	file    FileVersion
 	site    pipeline.Site // without a service where the file is shared
-	images  []overlay.Pin // of the newer version
+	pins    pins          // of the newer version
 	same    bool          // both versions have the same pins, as far as they are of interest
 }
 
@@ -188,7 +207,7 @@ func (h *historian) commit(c Commit) (bool, error) {
 	here := make(map[pendingKey]*pendingChange)
 	for _, f := range c.Files {
 		for _, one := range h.match(f.Path) {
-			if one.Service != "" && !h.wants(one) || h.req.Environment != "" && h.req.Environment != one.Environment {
+			if one.Service != "" && !h.wants(one) || !slices.Contains(h.environments, one.Environment) {
 				continue
 			}
 			one.Service = h.name(one)
@@ -319,7 +338,7 @@ func (h *historian) shares(p *pendingChange, versions map[string]map[siteKey]ver
 
 // join takes what another file of the same commit has changed.
 func (c *Change) join(other *Change) {
-	c.Images = append(c.Images, other.Images...)
+	c.Images, c.Along = append(c.Images, other.Images...), append(c.Along, other.Along...)
 	c.Mismatch = cmp.Or(c.Mismatch, other.Mismatch)
 	if c.Record == nil {
 		c.Record, c.RecordCommit = other.Record, other.RecordCommit
@@ -328,36 +347,40 @@ func (c *Change) join(other *Change) {
 
 // compare gives a change, or holds it where its older version cannot be read.
 func (h *historian) compare(p *pendingChange, versions map[string]map[siteKey]version) (*Change, error) {
-	at := func(id string) ([]overlay.Pin, bool) {
+	at := func(id string) (pins, bool) {
 		v, ok := versions[id][keyOf(p.site)]
 		return v[path.Base(p.change.Service)], ok || id == ""
 	}
 	now, readable := at(p.file.New)
 	old, oldReadable := at(p.file.Old)
 	if held := h.held[p.key()]; held != nil {
-		p, now, readable = held, held.images, true // the held change is told in place of this
+		p, now, readable = held, held.pins, true // the held change is told in place of this
 	}
 	if !readable {
 		return nil, nil // a version that nobody can read changed no pin that anybody could use
 	}
 	if !oldReadable {
-		p.images = now
+		p.pins = now
 		h.held[p.key()] = p
 		return nil, nil
 	}
 	delete(h.held, p.key())
-	return h.change(p, ImageChanges(p.file.Path, old, now))
+	return h.change(p, old, now)
 }
 
 // change is a change of pins with its record, or nil where none has changed.
-func (h *historian) change(p *pendingChange, images []ImageChange) (*Change, error) {
-	if len(images) == 0 {
+func (h *historian) change(p *pendingChange, old, now pins) (*Change, error) {
+	images, along := ImageChanges(p.file.Path, old.images, now.images), alongChanges(p.file.Path, old.along, now.along)
+	if len(images)+len(along) == 0 {
 		return nil, nil
 	}
 	for i := range images {
 		images[i].Overlay = p.site.Path
 	}
-	p.change.Images = images
+	for i := range along {
+		along[i].Overlay = p.site.Path
+	}
+	p.change.Images, p.change.Along = images, along
 	p.change.addRecord(p.records())
 	if p.merge && p.change.Record == nil {
 		if err := h.addMerged(&p.change, p.file.Path); err != nil {
@@ -462,6 +485,11 @@ func (c *Change) addRecord(records map[[2]string]record.Trailers) {
 	for _, i := range c.Images {
 		if ref := i.New.Ref(i.Repository); !recorded[ref] {
 			c.Mismatch = "the record does not name " + ref
+		}
+	}
+	for _, a := range c.Along {
+		if text := a.Kind + " " + a.Name + "=" + a.New; !slices.Contains(t.Along, text) {
+			c.Mismatch = "the record does not name " + text
 		}
 	}
 	c.Record = &t

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
@@ -20,7 +19,7 @@ type siteKey struct {
 func keyOf(s pipeline.Site) siteKey { return siteKey{s.Path, s.Environment, s.Entry} }
 
 // version is a file's content, as the services that have a part of it see it.
-type version map[string][]overlay.Pin
+type version map[string]pins
 
 // versions reads the blobs of what is pending, each once, and parses those whose pins may
 // differ from those of their neighbours. They come in the order in which the changes need
@@ -95,9 +94,11 @@ func (h *historian) read(one pipeline.Site, file string, data []byte) (version, 
 		parts = one.Split(f)
 	}
 	for _, part := range parts {
-		if v[path.Base(part.Service)], err = part.Pins(f); err != nil {
+		images, err := part.Pins(f)
+		if err != nil {
 			return nil, err
 		}
+		v[path.Base(part.Service)] = pins{images, h.pipeline.Along(part, f)}
 	}
 	return v, nil
 }

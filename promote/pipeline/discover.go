@@ -83,10 +83,10 @@ func (p *Pipeline) nameServices(tree Tree) {
 		if l.Service != "" || location.Has(l.Path+l.Within, location.Service) {
 			continue
 		}
-		sites := p.Sites(tree)
+		sites, finder := p.Sites(tree), location.Finder{Tree: tree}
 		for j := range p.Spec.Environments {
 			e := &p.Spec.Environments[j]
-			paths, err := sites.finder.Find(l.Path, location.Holes{location.Environment: e.folder()})
+			paths, err := finder.Find(l.Path, location.Holes{location.Environment: e.folder()})
 			if err != nil || len(paths) == 0 {
 				continue
 			}
@@ -109,7 +109,7 @@ func (s *Sites) nameOf(one Site) string {
 		}
 	}
 	for dir := path.Dir(f.Name()); ; dir = path.Dir(dir) {
-		data, err := s.tree.ReadFile(path.Join(dir, "Chart.yaml"))
+		data, err := s.home.ReadFile(path.Join(dir, "Chart.yaml"))
 		var chart struct{ Name string }
 		if err == nil && yaml.Unmarshal(data, &chart) == nil && chart.Name != imageServices && location.IsName(chart.Name) {
 			return chart.Name

@@ -52,8 +52,12 @@ func (s *Sites) over(one Site, f *overlay.File, data []byte) (*overlay.File, err
 	if unknown == 0 {
 		return f, nil
 	}
-	for _, name := range s.bases(f.Name()) {
-		base, err := s.tree.ReadFile(name)
+	tree, err := s.treeOf(one)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range bases(tree, f.Name()) {
+		base, err := tree.ReadFile(name)
 		if err != nil {
 			continue // there is none, or nothing to be known from it
 		}
@@ -83,12 +87,12 @@ func unknownIn(f *overlay.File) int {
 // bases are the files that a file is laid over, the nearest first: values.yaml in its own
 // folder or in that of its chart, and the file of its name in a base. The values of
 // another chart would name another image.
-func (s *Sites) bases(file string) []string {
+func bases(tree Tree, file string) []string {
 	dir, name := path.Split(file)
 	var out []string
 	for up := range 3 {
 		dir = path.Clean(dir)
-		found, err := s.tree.ReadAny(dir, []string{"Chart.yaml"})
+		found, err := tree.ReadAny(dir, []string{"Chart.yaml"})
 		if up == 0 || err == nil && len(found.Have) > 0 {
 			out = append(out, path.Join(dir, "values.yaml"))
 		}

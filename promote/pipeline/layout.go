@@ -81,7 +81,7 @@ func (l Layout) String() string {
 }
 
 // check adds what is wrong with a layout to the faults of its file. Only where an
-// environment has the layout for itself, its hole may be missing.
+// environment has the layout, or its branch, for itself, its hole may be missing.
 func (l Layout) check(f *yamlfile.File, path string, p *Pipeline, own bool) {
 	for i, one := range l {
 		at := path

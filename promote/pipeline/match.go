@@ -79,15 +79,18 @@ func (p *Pipeline) matches(entry Location, n int, e *Environment, file string) (
 	return one, true
 }
 
-// Pathspecs gives the Git pathspecs of the files of some services; all services' where
-// none is named.
-func (p *Pipeline) Pathspecs(services []string) []string {
+// Pathspecs gives the Git pathspecs of the files of some services in some environments;
+// those of all where none is named.
+func (p *Pipeline) Pathspecs(services []string, environments ...string) []string {
 	if len(services) == 0 {
 		services = []string{"*"}
 	}
 	var specs []string
 	for i := range p.Spec.Environments {
 		e := &p.Spec.Environments[i]
+		if len(environments) > 0 && !slices.Contains(environments, e.Name) {
+			continue
+		}
 		for _, entry := range p.Spec.layoutOf(e) {
 			for _, service := range services {
 				specs = append(specs, entry.pathspecs(e, path.Base(service))...)
@@ -146,11 +149,15 @@ func (p *Pipeline) OverlayPath(service, environment string) string {
 // EnvironmentOf finds the environment that a directory is part of: one that a template
 // of the layout leads to or through, as far as the environment's folder. Where folders
 // lie in each other, the innermost counts. ok is false where it is part of none, such as
-// the directory of a base. service is the one whose part it is, or "".
+// the directory of a base; those whose files are elsewhere have none here. service is the
+// one whose part it is, or "".
 func (p *Pipeline) EnvironmentOf(dir string) (e *Environment, service string, ok bool) {
 	longest := 0
 	for i := range p.Spec.Environments {
 		one := &p.Spec.Environments[i]
+		if one.Elsewhere() {
+			continue
+		}
 		for _, entry := range p.Spec.layoutOf(one) {
 			template := strings.Split(entry.Path, "/")
 			hole := slices.IndexFunc(template, func(element string) bool { return strings.Contains(element, environmentHole) })
@@ -181,8 +188,12 @@ func (p *Pipeline) Misfits(overlays ByService) []string {
 	for i := range p.Spec.Environments {
 		e := &p.Spec.Environments[i]
 		if !in[e.Name] {
-			out = append(out, fmt.Sprintf("environment %q has no overlay: nothing fits %s", e.Name,
-				location.Fill(p.Spec.layoutOf(e).String(), location.Holes{location.Environment: e.folder()})))
+			line := fmt.Sprintf("environment %q has no overlay: nothing fits %s", e.Name,
+				location.Fill(p.Spec.layoutOf(e).String(), location.Holes{location.Environment: e.folder()}))
+			if e.Elsewhere() {
+				line += ", on " + e.Place().String()
+			}
+			out = append(out, line)
 		}
 	}
 	if len(out) == len(p.Spec.Environments) {

@@ -45,6 +45,21 @@ func (s Site) Pins(f *overlay.File) ([]overlay.Pin, error) {
 	return pins, nil
 }
 
+// Along gives those pins of a file that move beside a site's images: charts and revisions,
+// of the kinds that the pipeline promotes.
+func (p *Pipeline) Along(s Site, f *overlay.File) []overlay.Pin {
+	if s.Within != "" || len(p.Spec.Promote) < 2 {
+		return nil
+	}
+	var out []overlay.Pin
+	for _, pin := range f.Pins() {
+		if pin.Type != overlay.TypeImage && pin.Tag != "" && slices.Contains(p.Spec.Promote, Kind(pin.Type+"s")) {
+			out = append(out, pin)
+		}
+	}
+	return out
+}
+
 // nameInside names pins of which nobody knows the image by where they stand in the part,
 // which is alike in two environments: imageTag, not elements[1].imageTag.
 func (s Site) nameInside(f *overlay.File, pins []overlay.Pin) []overlay.Pin {

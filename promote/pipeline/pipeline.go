@@ -85,6 +85,12 @@ type Environment struct {
 	// Layout, if not empty, is the environment's own: its locations take the place of
 	// those of the pipeline, one by one. They may do without {environment}.
 	Layout Layout `yaml:"layout" json:"layout,omitempty"`
+	// Branch is the branch that the environment's files are on, where that is not the one
+	// with the pipeline file. {environment} may stand in it.
+	Branch string `yaml:"branch" json:"branch,omitempty"`
+	// Repository is the repository that they are in, where that is another one: a URL, or a
+	// path from the root to another clone. Without Branch it is the default branch there.
+	Repository string `yaml:"repository" json:"repository,omitempty"`
 	// From lists the environments that images may come from.
 	From []string `yaml:"from" json:"from,omitempty"`
 	// Admit says which builds may come in from outside, where from is empty.
@@ -236,7 +242,7 @@ func (p *Pipeline) check(f *yamlfile.File) {
 	if p.Kind != "Pipeline" {
 		f.At("kind", "kind: Pipeline", "kind is %q", p.Kind)
 	}
-	p.Spec.Layout.check(f, "spec.layout", p, false)
+	p.Spec.Layout.check(f, "spec.layout", p, p.Spec.apart())
 	switch p.Spec.Pin {
 	case "", PinTagDigest, PinDigest, PinSource:
 	case PinTag:
@@ -250,7 +256,11 @@ func (p *Pipeline) check(f *yamlfile.File) {
 	if len(p.Spec.Environments) == 0 {
 		f.At("spec.environments", "list them under spec.environments", "no environments")
 	}
-	from, folders := make(map[string][]string), make(map[string]string)
+	type folder struct {
+		place Place
+		path  string
+	}
+	from, folders := make(map[string][]string), make(map[folder]string)
 	var names []string
 	for i, e := range p.Spec.Environments {
 		at := fmt.Sprintf("spec.environments[%d].name", i)
@@ -259,10 +269,11 @@ func (p *Pipeline) check(f *yamlfile.File) {
 		} else if !IsFolder(e.folder()) {
 			f.At(fmt.Sprintf("spec.environments[%d].path", i), "path: prod/eu", "%q is not a path inside the layout", e.Path)
 		}
-		if other, twice := folders[e.folder()]; twice && other != e.Name && len(e.Layout) == 0 {
+		here := folder{e.Place(), e.folder()}
+		if other, twice := folders[here]; twice && other != e.Name && len(e.Layout) == 0 {
 			f.At(at, "", "environment %q has the same folder as %q", e.Name, other)
 		}
-		folders[e.folder()] = e.Name
+		folders[here] = e.Name
 		if len(e.Layout) > 0 && len(e.Layout) != max(len(p.Spec.Layout), 1) {
 			f.At(fmt.Sprintf("spec.environments[%d].layout", i), "one for each of the pipeline's", "environment %q has %d locations where the pipeline has %d",
 				e.Name, len(e.Layout), max(len(p.Spec.Layout), 1))
@@ -316,6 +327,7 @@ func (e *Environment) check(file *yamlfile.File, path string, from map[string][]
 			file.At(fmt.Sprintf("%s.from[%d]", path, i), spelling.Hint(f, gates.names), "environment %q is promoted from %q, which is not listed", e.Name, f)
 		}
 	}
+	e.checkPlace(file, path)
 	e.checkDeliver(file, path)
 	e.checkRollback(file, path)
 	gates.gates(path+".gates", e.Gates)

@@ -33,7 +33,7 @@ func (p *Pipeline) checkServices(f *yamlfile.File) {
 		seen[service.Name] = true
 		named := *p
 		named.Metadata.Name = service.Name
-		service.Layout.check(f, at+".layout", &named, false)
+		service.Layout.check(f, at+".layout", &named, p.Spec.apart())
 		for n, other := range service.DependsOn {
 			at := fmt.Sprintf("%s.dependsOn[%d]", at, n)
 			switch {

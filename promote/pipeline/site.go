@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/overlay"
@@ -44,16 +45,49 @@ func (s Site) Counterpart() string {
 	return strconv.Itoa(s.Entry) + " " + location.Holes(s.Holes).Key()
 }
 
-// Sites finds the sites in a tree, by the layout of a pipeline.
+// Sites finds the sites in the trees of a pipeline's environments, by its layout.
 type Sites struct {
-	tree     Tree
+	home     Tree
 	pipeline *Pipeline
-	finder   *location.Finder
+	lock     sync.Mutex
+	stands   map[Place]stand
 }
 
-// Sites are those in a tree.
-func (p *Pipeline) Sites(tree Tree) *Sites {
-	return &Sites{tree: tree, pipeline: p, finder: &location.Finder{Tree: tree}}
+// stand is a place with what was found in it.
+type stand struct {
+	Tree
+	finder *location.Finder
+}
+
+// Sites are those in a tree; in several where it has those of other places, see [Places].
+func (p *Pipeline) Sites(home Tree) *Sites {
+	return &Sites{home: home, pipeline: p, stands: make(map[Place]stand)}
+}
+
+// of gives what is at an environment's place.
+func (s *Sites) of(e *Environment) (stand, error) {
+	at := e.Place()
+	s.lock.Lock()
+	defer s.lock.Unlock()
+	found, ok := s.stands[at]
+	if !ok {
+		tree, err := e.TreeOf(s.home)
+		if err != nil {
+			return found, err
+		}
+		found = stand{tree, &location.Finder{Tree: tree}}
+		s.stands[at] = found
+	}
+	return found, nil
+}
+
+// treeOf gives the files that a site is in.
+func (s *Sites) treeOf(one Site) (Tree, error) {
+	e, err := s.pipeline.Environment(one.Environment)
+	if err != nil {
+		return nil, err
+	}
+	return s.of(e)
 }
 
 // ByService are the sites of services by their names and environments.
@@ -70,26 +104,34 @@ func (b ByService) Check(names []string) error {
 }
 
 // All finds the sites of all services in the environments named, or in all. What is
-// listed exists as far as directories tell.
+// listed exists as far as directories tell. Where nobody can tell what some places have,
+// the others are there beside the error.
 func (s *Sites) All(environments ...string) (ByService, error) {
 	out := make(ByService)
+	var unreached []error
 	for i := range s.pipeline.Spec.Environments {
 		e := &s.pipeline.Spec.Environments[i]
 		if len(environments) > 0 && !slices.Contains(environments, e.Name) {
 			continue
 		}
 		here, err := s.in(e, "")
+		var place *Unreached
+		if errors.As(err, &place) {
+			unreached = append(unreached, err)
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
+		at, _ := s.of(e)
 		here = slices.DeleteFunc(here, func(one Site) bool {
 			there := one.listed
 			if !there {
 				var ferr error
-				there, ferr = s.finder.Exists(one.Path)
+				there, ferr = at.finder.Exists(one.Path)
 				err = cmp.Or(err, ferr)
 			}
-			return !there || s.leadsOn(one)
+			return !there || s.leadsOn(e, at, one)
 		})
 		if err != nil {
 			return nil, err
@@ -101,7 +143,17 @@ func (s *Sites) All(environments ...string) (ByService, error) {
 			out[one.Service][e.Name] = append(out[one.Service][e.Name], one)
 		}
 	}
-	return out, nil
+	return out, errors.Join(unreached...)
+}
+
+// Reached is All without the places of which nobody can tell what they have.
+func (s *Sites) Reached() (ByService, error) {
+	all, err := s.All()
+	var unreached *Unreached
+	if errors.As(err, &unreached) {
+		err = nil
+	}
+	return all, err
 }
 
 // Listed names the services in an environment, as far as that is told up to the last hole
@@ -171,6 +223,10 @@ func (s *Sites) in(e *Environment, service string) ([]Site, error) {
 // fit finds what fits a layout, whose first location has a number.
 func (s *Sites) fit(layout Layout, first int, e *Environment, service string) ([]Site, error) {
 	var out []Site
+	there, err := s.of(e)
+	if err != nil {
+		return nil, err
+	}
 	for i, entry := range layout {
 		given := location.Holes{location.Environment: e.folder()}
 		switch one := entry.service(s.pipeline); {
@@ -182,7 +238,7 @@ func (s *Sites) fit(layout Layout, first int, e *Environment, service string) ([
 		case service != "" && service != one:
 			continue
 		}
-		paths, err := s.finder.Find(entry.Path, given)
+		paths, err := there.finder.Find(entry.Path, given)
 		if err != nil {
 			return nil, err
 		}
@@ -313,19 +369,20 @@ func (s Site) FullName() string {
 
 // leadsOn tells whether a directory only leads to the folder of another environment,
 // such as that of prod/eu, and holds no kustomization itself.
-func (s *Sites) leadsOn(one Site) bool {
+func (s *Sites) leadsOn(e *Environment, at stand, one Site) bool {
 	if location.IsFile(one.Path) {
 		return false
 	}
+	place := e.Place()
 	for i := range s.pipeline.Spec.Environments {
 		e := &s.pipeline.Spec.Environments[i]
-		if e.Name == one.Environment || !strings.Contains(e.folder(), "/") {
+		if e.Name == one.Environment || !strings.Contains(e.folder(), "/") || e.Place() != place {
 			continue
 		}
 		for _, entry := range s.pipeline.Spec.layoutOf(e) {
 			holes := location.Holes(one.Holes).With(location.Service, one.Service).With(location.Environment, e.folder())
 			if strings.HasPrefix(location.Fill(entry.Path, holes), one.Path+"/") {
-				found, _ := s.tree.ReadAny(one.Path, kustomizationNames)
+				found, _ := at.ReadAny(one.Path, kustomizationNames)
 				return len(found.Have) == 0
 			}
 		}
@@ -336,14 +393,18 @@ func (s *Sites) leadsOn(one Site) bool {
 // Read reads the file of a site. It returns ErrNoOverlay where there is none. strict
 // refuses a directory that has several kustomization files, as kustomize does.
 func (s *Sites) Read(one Site, strict bool) (*overlay.File, error) {
+	tree, err := s.treeOf(one)
+	if err != nil {
+		return nil, err
+	}
 	if location.IsFile(one.Path) {
-		data, err := s.tree.ReadFile(one.Path)
+		data, err := tree.ReadFile(one.Path)
 		if err != nil {
 			return nil, missing(err)
 		}
 		return s.Parse(one, one.Path, data)
 	}
-	found, err := s.tree.ReadAny(one.Path, kustomizationNames)
+	found, err := tree.ReadAny(one.Path, kustomizationNames)
 	switch {
 	case strict && len(found.Have) > 1:
 		return nil, &lookupError{msg: fmt.Sprintf("%s has both %s and %s", one.Path, found.Have[0], found.Have[1]), hint: "keep one of them"}
@@ -352,7 +413,7 @@ func (s *Sites) Read(one Site, strict bool) (*overlay.File, error) {
 	case strings.Contains(path.Base(one.Path), "."):
 		return nil, missing(err)
 	}
-	return s.readPlain(one, err)
+	return s.readPlain(tree, one, err)
 }
 
 // missing is ErrNoOverlay in the place of the error for what is not there.
@@ -366,8 +427,8 @@ func missing(err error) error {
 // readPlain reads what is no directory, which is the error given, as a file without an
 // extension, such as image-tags/production/web. One that holds no pin is none of the
 // service's.
-func (s *Sites) readPlain(one Site, none error) (*overlay.File, error) {
-	data, err := s.tree.ReadFile(one.Path)
+func (s *Sites) readPlain(tree Tree, one Site, none error) (*overlay.File, error) {
+	data, err := tree.ReadFile(one.Path)
 	if err != nil {
 		return nil, missing(none)
 	}

@@ -47,12 +47,14 @@ func (w *Walk) Visit(c history.Change) bool {
 		w.done = c.Commit == w.target.Change
 	case !w.target.Time.IsZero():
 		w.done = !c.Time.After(w.target.Time)
+	case len(c.Images) == 0:
+		return true // charts and revisions stay
 	default:
 		w.taken = append(w.taken, c)
 		w.done = w.step(c)
 		return !w.done
 	}
-	if !w.done {
+	if !w.done && len(c.Images) > 0 {
 		w.taken = append(w.taken, c)
 	}
 	return !w.done

@@ -34,6 +34,25 @@ func changes(lines ...string) []history.Change {
 	return out
 }
 
+// What moved without any image is no step, and a revision that it made can be gone back to.
+func TestWalkAlong(t *testing.T) {
+	all := changes("a v1", "b v2", "c v3")
+	chart := all[1]
+	chart.Commit, chart.Images, chart.Along = "x", nil, []history.AlongChange{{Kind: "chart", Name: "redis", Old: "1", New: "2"}}
+	for _, target := range []rollback.Target{{Steps: 1}, {Change: "x"}, {Change: "b"}} {
+		w := rollback.NewWalk(target)
+		for _, c := range []history.Change{all[0], chart, all[1], all[2]} {
+			if !w.Visit(c) {
+				break
+			}
+		}
+		found, err := w.Found()
+		if err != nil || len(found.Pins) != 1 || found.Pins[0].Tag != "v2" {
+			t.Errorf("%+v: %+v, %v", target, found, err)
+		}
+	}
+}
+
 // Where a history leads back to: further each time, and never forward to what was left.
 func TestWalk(t *testing.T) {
 	three := []string{"a v1", "b v2", "c v3"}

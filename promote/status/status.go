@@ -8,6 +8,7 @@
 package status
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,6 +68,10 @@ type Along struct {
 	Version string `json:"version"`
 	// File is the one that it stands in.
 	File string `json:"file"`
+	// Last is the newest change of it, where history was asked for.
+	Last *LastChange `json:"last,omitempty"`
+
+	site string
 }
 
 // UnreadImage is an image of a container that is no reference.
@@ -127,18 +132,38 @@ type Listing struct {
 	pipeline *pipeline.Pipeline
 	tree     pipeline.Tree
 	overlays pipeline.ByService
+	// unreached are environments of which nobody can tell what is there, and why.
+	unreached map[string]error
 }
 
-// List looks for what fits the layout.
+// List looks for what fits the layout. Of an environment whose place cannot be read all
+// is unknown, which is no error here: Status has it.
 func List(p *pipeline.Pipeline, tree pipeline.Tree) (*Listing, error) {
-	overlays, err := p.Sites(tree).All()
-	return &Listing{p, tree, overlays}, err
+	sites := p.Sites(tree)
+	overlays, err := sites.All()
+	l := &Listing{p, tree, overlays, make(map[string]error)}
+	var unreached *pipeline.Unreached
+	if !errors.As(err, &unreached) {
+		return l, err
+	}
+	for i := range p.Spec.Environments {
+		e := &p.Spec.Environments[i]
+		if _, err := e.TreeOf(tree); errors.As(err, &unreached) {
+			l.unreached[e.Name] = err
+		}
+	}
+	return l, nil
 }
 
 // Misfits says what of the pipeline's layout fits nothing in the repository: one line for
 // all of it, or one for each environment or location; and which locations have the same
 // pins.
-func (l *Listing) Misfits() []string { return l.pipeline.Misfits(l.overlays) }
+func (l *Listing) Misfits() []string {
+	if len(l.unreached) > 0 {
+		return nil // what is there is not known
+	}
+	return l.pipeline.Misfits(l.overlays)
+}
 
 // Read is the status of a new listing.
 func Read(ctx context.Context, p *pipeline.Pipeline, tree pipeline.Tree, services []string) ([]Service, error) {
@@ -165,7 +190,7 @@ func (l *Listing) Status(ctx context.Context, services []string) ([]Service, err
 	names := slices.Compact(slices.Sorted(slices.Values(services)))
 	out := make([]Service, len(names))
 	parallel.Each(ctx, len(names), func(i int) error {
-		out[i] = serviceStatus(l.pipeline, sites, names[i], overlays[names[i]])
+		out[i] = l.serviceStatus(sites, names[i], overlays[names[i]])
 		return nil
 	})
 	if err := ctx.Err(); err != nil {
@@ -177,8 +202,13 @@ func (l *Listing) Status(ctx context.Context, services []string) ([]Service, err
 	var errs []error
 	for _, s := range out {
 		for _, e := range s.Environments {
-			errs = append(errs, e.err)
+			if l.unreached[e.Environment] == nil {
+				errs = append(errs, e.err)
+			}
 		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.unreached)) {
+		errs = append(errs, l.unreached[name])
 	}
 	return out, errors.Join(errs...)
 }
@@ -201,19 +231,26 @@ func CheckServices(p *pipeline.Pipeline, tree pipeline.Tree, names []string) err
 		return nil
 	}
 	overlays, err := p.Sites(tree).All()
-	if err != nil {
+	var unreached *pipeline.Unreached
+	if err != nil && !errors.As(err, &unreached) {
 		return err
 	}
-	return overlays.Check(names)
+	if cerr := overlays.Check(names); cerr != nil {
+		return cmp.Or(err, cerr) // it may be a service of the place that could not be read
+	}
+	return nil
 }
 
-func serviceStatus(p *pipeline.Pipeline, all *pipeline.Sites, name string, has map[string][]pipeline.Site) Service {
-	s := Service{Service: name}
+func (l *Listing) serviceStatus(all *pipeline.Sites, name string, has map[string][]pipeline.Site) Service {
+	s, p := Service{Service: name}, l.pipeline
 	at := make(map[string]Environment)
 	for _, env := range p.Spec.Environments {
 		e := Environment{Environment: env.Name}
+		if err := l.unreached[env.Name]; err != nil {
+			e.Exists, e.err, e.Error = true, err, err.Error()
+		}
 		for _, one := range has[env.Name] {
-			e.read(all, one, p.Spec.Promote)
+			e.read(p, all, one)
 		}
 		at[env.Name] = e
 		s.Environments = append(s.Environments, e)
@@ -233,7 +270,7 @@ func serviceStatus(p *pipeline.Pipeline, all *pipeline.Sites, name string, has m
 }
 
 // read adds what stands at a site, of the kinds that are promoted.
-func (e *Environment) read(all *pipeline.Sites, one pipeline.Site, kinds []pipeline.Kind) {
+func (e *Environment) read(p *pipeline.Pipeline, all *pipeline.Sites, one pipeline.Site) {
 	f, err := all.Read(one, false)
 	var pins []overlay.Pin
 	if err == nil {
@@ -252,10 +289,8 @@ func (e *Environment) read(all *pipeline.Sites, one pipeline.Site, kinds []pipel
 		e.Files = append(e.Files, f.Name())
 	}
 	e.Images = append(e.Images, imagesOf(f, one, pins)...)
-	for _, pin := range f.Pins() {
-		if pin.Type != overlay.TypeImage && one.Within == "" && pin.Tag != "" && slices.Contains(kinds, pipeline.Kind(pin.Type+"s")) {
-			e.Along = append(e.Along, Along{Kind: string(pin.Type), Name: pin.Name, Version: pin.Tag, File: f.Name()})
-		}
+	for _, pin := range p.Along(one, f) {
+		e.Along = append(e.Along, Along{Kind: string(pin.Type), Name: pin.Name, Version: pin.Tag, File: f.Name(), site: one.Path})
 	}
 	e.Warnings, e.Unread = append(e.Warnings, f.Misreadings()...), append(e.Unread, UnreadIn(f)...)
 }
@@ -312,25 +347,15 @@ func differsAlong(source, target []Along) bool {
 // when all have been found. A pin that is not what its newest change made of it
 // stands in the working tree alone, and has none.
 func AddHistory(ctx context.Context, p *pipeline.Pipeline, tree pipeline.Tree, log history.Log, statuses []Service) error {
-	type cell struct{ service, environment, site, name, path string }
-	open := make(map[cell]*Image)
-	left := make(map[[2]string]int) // of a service in an environment
-	var services, files []string
+	open := &cells{images: make(map[cell]*Image), along: make(map[cell]*Along), left: make(map[[2]string]int)}
+	var services []string
 	for i := range statuses {
 		services = append(services, statuses[i].Service)
 		for j := range statuses[i].Environments {
-			e := &statuses[i].Environments[j]
-			for k := range e.Images {
-				key := cell{statuses[i].Service, e.Environment, e.Images[k].site, e.Images[k].Name, e.Images[k].path}
-				if open[key] == nil {
-					left[[2]string{key.service, key.environment}]++
-				}
-				open[key] = &e.Images[k]
-				files = append(files, e.Images[k].File)
-			}
+			open.add(statuses[i].Service, &statuses[i].Environments[j])
 		}
 	}
-	files = slices.Compact(slices.Sorted(slices.Values(files)))
+	files := slices.Compact(slices.Sorted(slices.Values(open.files)))
 	if len(files) == 0 {
 		return nil
 	}
@@ -340,23 +365,70 @@ func AddHistory(ctx context.Context, p *pipeline.Pipeline, tree pipeline.Tree, l
 	if len(files) > maxPathspecs {
 		files = nil
 	}
-	req := history.Request{Services: services, Files: files, Wants: func(service, environment string) bool { return left[[2]string{service, environment}] > 0 }}
+	req := history.Request{Services: services, Files: files, Wants: func(service, environment string) bool { return open.left[[2]string{service, environment}] > 0 }}
 	return history.Read(ctx, p, tree, log, req, func(c history.Change) bool {
-		for _, changed := range c.Images {
-			key := cell{c.Service, c.Environment, changed.Overlay, changed.Name, changed.Path}
-			if open[key] == nil {
-				key.path = "" // one pin has the name
-			}
-			if i := open[key]; i != nil {
-				if changed.New == i.Pin && changed.Repository == i.Repository {
-					i.Last = lastOf(c)
-				}
-				delete(open, key)
-				left[[2]string{c.Service, c.Environment}]--
-			}
-		}
-		return len(open) > 0
+		open.take(c)
+		return len(open.images)+len(open.along) > 0
 	})
+}
+
+// cell is a pin on the board.
+type cell struct{ service, environment, site, name, path string }
+
+// cells are those whose newest change is not known yet.
+type cells struct {
+	images map[cell]*Image
+	along  map[cell]*Along
+	left   map[[2]string]int // of a service in an environment
+	files  []string
+}
+
+func (o *cells) add(service string, e *Environment) {
+	at := [2]string{service, e.Environment}
+	for k := range e.Images {
+		i := &e.Images[k]
+		key := cell{service, e.Environment, i.site, i.Name, i.path}
+		if o.images[key] == nil {
+			o.left[at]++
+		}
+		o.images[key], o.files = i, append(o.files, i.File)
+	}
+	for k := range e.Along {
+		a := &e.Along[k]
+		key := cell{service, e.Environment, a.site, a.Name, a.Kind}
+		if o.along[key] == nil {
+			o.left[at]++
+		}
+		o.along[key], o.files = a, append(o.files, a.File)
+	}
+}
+
+// take takes what a change tells: the newest of each pin.
+func (o *cells) take(c history.Change) {
+	at := [2]string{c.Service, c.Environment}
+	for _, changed := range c.Images {
+		key := cell{c.Service, c.Environment, changed.Overlay, changed.Name, changed.Path}
+		if o.images[key] == nil {
+			key.path = "" // one pin has the name
+		}
+		if i := o.images[key]; i != nil {
+			if changed.New == i.Pin && changed.Repository == i.Repository {
+				i.Last = lastOf(c)
+			}
+			delete(o.images, key)
+			o.left[at]--
+		}
+	}
+	for _, changed := range c.Along {
+		key := cell{c.Service, c.Environment, changed.Overlay, changed.Name, changed.Kind}
+		if a := o.along[key]; a != nil {
+			if changed.New == a.Version {
+				a.Last = lastOf(c)
+			}
+			delete(o.along, key)
+			o.left[at]--
+		}
+	}
 }
 
 // AddHolds fills in Held, as of a moment.

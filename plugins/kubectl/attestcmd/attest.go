@@ -95,6 +95,10 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	if err != nil {
 		return err
 	}
+	if to.Elsewhere() {
+		return &promote.Error{Msg: to.Name + " is on " + to.Place().String() + ", and what is attested is what this branch has",
+			Hint: "--attest-key with the promotion signs for it"}
+	}
 	statuses, err := o.statuses(ctx, p, repo, services)
 	if err != nil {
 		return err
@@ -121,7 +125,7 @@ func (o *options) statuses(ctx context.Context, p *promote.Promoter, repo *git.R
 	for i := range statuses {
 		statuses[i].Environments = slices.DeleteFunc(statuses[i].Environments, func(e status.Environment) bool { return e.Environment != o.to })
 	}
-	err = status.AddHistory(ctx, p.Pipeline, p.Repo, repo, statuses)
+	err = status.AddHistory(ctx, p.Pipeline, p.Repo, p.Repo.(history.Log), statuses)
 	if truncated, ok := errors.AsType[*history.Truncated](err); ok {
 		return nil, &promote.Error{Err: &promote.Refused{Answer: promote.Unknown, Verdicts: []promote.Verdict{{
 			Gate: "attest", Answer: promote.Unknown, Reason: truncated.Error()}}}, Hint: truncated.HintText()}

@@ -30,6 +30,9 @@ back to an earlier digest the policy alone is asked. A tag without a digest is r
 the pipeline pins by digest. Pipeline, policies and gates are those of the base: what the
 change does to them is told, and has no say.
 
+A base that is the branch of some environments has their files alone: the rules are those of
+--rules then, and each source is looked at where it is.
+
 The exit status is that of a promotion: 3 where the change is refused, 4 where a gate waits, 5
 where something could not be told, 0 where all passes or no pin changes. Other files that the
 change touches are listed; --strict refuses changes of pins that touch anything else, and all
@@ -65,6 +68,7 @@ func New(s *cli.Session) *cobra.Command {
 	f := cmd.Flags()
 	cli.OnceVar(f, &o.base, "base", "branch or commit that the change is for (default: the remote's default branch)")
 	cli.OnceVar(f, &o.head, "head", "branch or commit that has the change (default: HEAD)")
+	cli.OnceVar(f, &o.rules, "rules", "branch or commit that has the pipeline (default: the base, or the remote's default branch where that has none)")
 	f.StringSliceVar(&o.services, "service", nil, "only these services")
 	f.StringSliceVar(&o.environments, "env", nil, "only these environments")
 	f.StringVar(&o.status, "commit-status", "", "set a commit status of this name to what comes of it, on the forge; whether that can be done has no say")
@@ -73,6 +77,7 @@ func New(s *cli.Session) *cobra.Command {
 	f.BoolVar(&o.strict, "strict", false, "refuse what touches the rules, or anything else beside pins")
 	cli.AtVar(cmd, &o.at)
 	cli.Must(cmd.RegisterFlagCompletionFunc("base", cobra.NoFileCompletions))
+	cli.Must(cmd.RegisterFlagCompletionFunc("rules", cobra.NoFileCompletions))
 	cli.Must(cmd.RegisterFlagCompletionFunc("head", cobra.NoFileCompletions))
 	cli.Must(cmd.RegisterFlagCompletionFunc("branch", cobra.NoFileCompletions))
 	cli.Must(cmd.RegisterFlagCompletionFunc("commit-status", cobra.NoFileCompletions))
@@ -86,7 +91,7 @@ func New(s *cli.Session) *cobra.Command {
 type options struct {
 	session                *cli.Session
 	clock                  cli.Clock
-	base, head, at         string
+	base, head, rules, at  string
 	services, environments []string
 	strict                 bool
 	status                 string
@@ -96,8 +101,11 @@ type options struct {
 
 // change is what is judged, by commits.
 type change struct {
-	// rules is the newest commit of the base, before where head has parted from it.
-	rules, before, head string
+	// base is the newest commit of the branch that the change is for, before where head has
+	// parted from it. rules is the commit that has the pipeline, mostly the same.
+	base, rules, before, head string
+	// branch is the base as it was named.
+	branch string
 	// heads are head, and the head of the pull request of which that is the merge.
 	heads []string
 	files []history.FileVersion
@@ -158,13 +166,17 @@ func (o *options) change(ctx context.Context, repo *git.Repo) (c change, err err
 	if head == "" {
 		head = "HEAD"
 	}
-	if c.rules, err = repo.Revision(ctx, base); err != nil {
+	if c.base, err = repo.Revision(ctx, base); err != nil {
+		return c, err
+	}
+	c.branch = base
+	if c.rules, err = o.rulesOf(ctx, repo, c.base); err != nil {
 		return c, err
 	}
 	if c.head, err = repo.Revision(ctx, head); err != nil {
 		return c, err
 	}
-	c.before, err = repo.MergeBase(ctx, c.rules, c.head)
+	c.before, err = repo.MergeBase(ctx, c.base, c.head)
 	if t, ok := errors.AsType[*history.Truncated](err); ok {
 		v := promote.Verdict{Gate: "check", Answer: promote.Unknown, Reason: t.Error() + ", so nobody can say where the change begins"}
 		return c, &promote.Error{Err: &promote.Refused{Answer: v.Answer, Verdicts: []promote.Verdict{v}}, Hint: t.HintText()}
@@ -237,26 +249,29 @@ func (o *options) check(ctx context.Context, repo *git.Repo, c change) (*check.R
 		}
 		w.Now = func() time.Time { return at }
 	}
-	before := w.Branch
-	if c.before != c.rules {
-		if before, err = branch.OfCommit(ctx, repo, c.before); err != nil {
+	at := make(map[string]*branch.Branch)
+	for _, commit := range []string{c.base, c.before, c.head} {
+		if at[commit] != nil {
+			continue
+		}
+		if at[commit], err = branch.OfCommit(ctx, repo, commit); err != nil {
 			return nil, err
 		}
-		defer before.Close()
+		defer at[commit].Close()
 	}
-	after, err := branch.OfCommit(ctx, repo, c.head)
-	if err != nil {
-		return nil, err
+	place, names := placeOf(w.Pipeline, c.branch)
+	if len(o.environments) > 0 {
+		names = o.environments
 	}
-	defer after.Close()
+	as := func(commit string) version { return version{at[commit], place, w.Home} }
 	checker := &check.Checker{Promoter: w.Promoter}
 	checker.History = func(ctx context.Context, services []string, environment string, visit func(history.Change) bool) error {
-		return history.Read(ctx, w.Pipeline, w.Branch, repo.LogOf(c.rules), history.Request{Services: services, Environment: environment}, visit)
+		return history.Read(ctx, w.Pipeline, as(c.base), history.Everywhere{Log: repo.LogOf(c.base)}, history.Request{Services: services, Environment: environment}, visit)
 	}
 	o.pipeline = w.Pipeline
 	bar := o.session.NewProgress()
 	defer bar.Clear()
-	return checker.Check(ctx, check.Request{Services: o.services, Environments: o.environments, Before: before, After: after, Rules: w.Branch, Files: c.files, Heads: c.heads, Policy: o.session.VerifyPolicy})
+	return checker.Check(ctx, check.Request{Services: o.services, Environments: names, Before: as(c.before), After: as(c.head), Rules: as(c.base), Files: c.files, Heads: c.heads, Policy: o.session.VerifyPolicy})
 }
 
 // beStrict refuses what touches more than pins.

@@ -68,7 +68,7 @@ func comment(c change, r *check.Report) string {
 		list(&b, "It also changes:", lines)
 		more(&b, left, "other file")
 	}
-	return forge.GitHub.FitBody(b.String(), fmt.Sprintf("%s against %s", c.head, c.rules))
+	return forge.GitHub.FitBody(b.String(), fmt.Sprintf("%s against %s", c.head, c.base))
 }
 
 // list writes lines below a heading.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/git/places"
 	"github.com/kubepromote/kubepromote/promote/status"
 	"github.com/spf13/cobra"
 )
@@ -77,6 +78,7 @@ func (s *Session) forCompletion(cmd *cobra.Command, use func(context.Context, *p
 		return
 	}
 	defer repo.Close()
+	p.Repo.(*places.Home).StayLocal()
 	use(ctx, p)
 }
 

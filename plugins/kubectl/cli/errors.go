@@ -12,6 +12,7 @@ import (
 	"github.com/kubepromote/kubepromote/digest/layout"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/history"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/verify/attest"
 )
 
@@ -87,12 +88,13 @@ func exitStatus(err error) int {
 	var refused *promote.Refused
 	var known statusError
 	var stored *attest.StoreError
+	var unreached *pipeline.Unreached
 	switch {
 	case errors.As(err, &usage), errors.Is(err, promote.ErrUsage):
 		return ExitUsage
 	case errors.As(err, &refused):
 		return AnswerStatus(refused.Answer)
-	case errors.As(err, &stored) && stored.Unknown:
+	case errors.As(err, &stored) && stored.Unknown, errors.As(err, &unreached):
 		return ExitUnknown
 	case errors.As(err, &known):
 		return known.ExitStatus()

@@ -92,7 +92,11 @@ func (s *Session) reviews(w *Workspace, h *gate.History) *review.Gates {
 		if err != nil {
 			return nil, err
 		}
-		return onforge.Open(ctx, at, e.Deliver, UserAgent())
+		home := at
+		if w.Branch != nil && w.Branch.Remote() != "" {
+			home = w.Branch
+		}
+		return onforge.Open(ctx, home, at, e.Deliver, UserAgent())
 	}
 	r.Proposed = func(ctx context.Context, environment string, pr *forge.PullRequest) (promote.Tree, error) {
 		_, at, err := s.remoteOf(ctx, w, environment)
@@ -121,8 +125,14 @@ func (s *Session) reviews(w *Workspace, h *gate.History) *review.Gates {
 // remoteOf gives an environment and the branch of the remote that it is delivered to.
 func (s *Session) remoteOf(ctx context.Context, w *Workspace, environment string) (*pipeline.Environment, *branch.Branch, error) {
 	e, err := w.Pipeline.Environment(environment)
-	if err != nil || w.Branch != nil && w.Branch.Remote() != "" {
-		return e, w.Branch, err
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case e.Place() != pipeline.Place{}:
+		at, err := w.Home.BranchAt(e.Place())
+		return e, at, err
+	case w.Branch != nil && w.Branch.Remote() != "":
+		return e, w.Branch, nil
 	}
 	state, err := w.Repo.State(ctx, nil)
 	if err != nil {
@@ -175,7 +185,7 @@ type Renderer struct {
 func (s *Session) newRenderer(w *Workspace) *Renderer {
 	p := w.Promoter
 	at := func(ctx context.Context, commit string) (pipeline.Tree, error) {
-		if b, ok := p.Repo.(*branch.Branch); ok && b.Tip() == commit || commit == "" { // before the first commit
+		if w.Branch != nil && w.Branch.Tip() == commit || commit == "" { // before the first commit
 			return p.Repo, nil
 		}
 		if w.Repo == nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote/gate"
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
+	"github.com/kubepromote/kubepromote/promote/git/places"
 	"github.com/kubepromote/kubepromote/promote/images"
 	"github.com/kubepromote/kubepromote/promote/review"
 	"github.com/spf13/cobra"
@@ -46,6 +48,7 @@ type Session struct {
 	Renderer *Renderer
 
 	cmd        *cobra.Command // that is run
+	homes      []*places.Home
 	takeURL    []*cobra.Command
 	root       string // of the repository, once it is open
 	verbose    bool
@@ -69,6 +72,9 @@ func NewSession(streams genericiooptions.IOStreams) *Session {
 
 // Close lets go of what the commands have opened.
 func (s *Session) Close() {
+	for _, h := range s.homes {
+		h.Close()
+	}
 	for _, end := range s.closers {
 		end()
 	}
@@ -80,6 +86,21 @@ func (s *Session) closeLater(done func()) {
 	s.closing.Lock()
 	defer s.closing.Unlock()
 	s.closers = append(s.closers, done)
+}
+
+// home notes where the environments of a pipeline are looked for from.
+func (s *Session) home(h *places.Home) *places.Home {
+	s.homes = append(s.homes, h)
+	return h
+}
+
+// gitCache is where parts of repositories are kept that are known by their URL alone.
+func (s *Session) gitCache() branch.Cache {
+	cache := branch.Cache{}
+	if dir, err := os.UserCacheDir(); err == nil && !s.registries.noCache {
+		cache.Dir = filepath.Join(dir, "kubepromote", "git")
+	}
+	return cache
 }
 
 // Attach gives a root command the flags and the groups that all commands share,
@@ -157,14 +178,18 @@ func (s *Session) Open(ctx context.Context) (*promote.Promoter, *git.Repo, error
 		return nil, nil, err
 	}
 	s.root = repo.Root()
-	p := &promote.Promoter{Repo: repo, Progress: s.NewProgress().Show}
-	if err = s.readRules(ctx, p, repo); err == nil && !s.Offline {
+	home := s.home(places.OfClone(ctx, repo, s.gitCache()))
+	p := &promote.Promoter{Repo: home, Progress: s.NewProgress().Show}
+	if err = s.readRules(ctx, p, repo); err == nil {
+		err = home.Settle(p.Pipeline)
+	}
+	if err == nil && !s.Offline {
 		err = s.reachRegistries(p)
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, repo.Close())
 	}
-	s.reachGates(&Workspace{Promoter: p, Repo: repo})
+	s.reachGates(&Workspace{Promoter: p, Repo: repo, Home: home})
 	return p, repo, nil
 }
 

@@ -5,12 +5,11 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
+	"github.com/kubepromote/kubepromote/promote/git/places"
 	"github.com/kubepromote/kubepromote/promote/history"
 	"github.com/kubepromote/kubepromote/promote/hold"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
@@ -24,6 +23,8 @@ type Workspace struct {
 	Repo *git.Repo
 	// Branch is the branch that is worked on in place of the working tree, or nil.
 	Branch *branch.Branch
+	// Home is either of them, with the places of environments that are elsewhere.
+	Home *places.Home
 }
 
 // Close lets go of the repository.
@@ -48,7 +49,7 @@ func (s *Session) OpenFor(ctx context.Context, targets []string, mode pipeline.D
 	if err != nil {
 		return nil, err
 	}
-	w := &Workspace{Promoter: p, Repo: repo}
+	w := &Workspace{Promoter: p, Repo: repo, Home: p.Repo.(*places.Home)}
 	environments, err := p.Pipeline.Targets(targets)
 	if err != nil || len(environments) == 0 {
 		return w, nil // which planning says better
@@ -84,7 +85,7 @@ func (s *Session) OpenToRead(ctx context.Context) (*Workspace, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Workspace{Promoter: p, Repo: repo}, nil
+	return &Workspace{Promoter: p, Repo: repo, Home: p.Repo.(*places.Home)}, nil
 }
 
 // Whole has all that the newest commit has fetched, where the repository is known by its
@@ -135,11 +136,7 @@ func (s *Session) OpenAt(ctx context.Context, repo *git.Repo, commit string) (*W
 }
 
 func (s *Session) openURL(ctx context.Context) (*Workspace, error) {
-	cache := branch.Cache{}
-	if dir, err := os.UserCacheDir(); err == nil && !s.registries.noCache {
-		cache.Dir = filepath.Join(dir, "kubepromote", "git")
-	}
-	b, err := branch.OfURL(ctx, s.Repo, s.Branch, cache)
+	b, err := branch.OfURL(ctx, s.Repo, s.Branch, s.gitCache())
 	if err != nil {
 		return nil, err
 	}
@@ -152,12 +149,16 @@ func (s *Session) openURL(ctx context.Context) (*Workspace, error) {
 
 // promoterOf makes a promoter for the workspace's branch.
 func (s *Session) promoterOf(ctx context.Context, w *Workspace) error {
-	w.Promoter = &promote.Promoter{Repo: w.Branch, Progress: s.NewProgress().Show}
+	w.Home = s.home(places.OfBranch(ctx, w.Repo, w.Branch, s.gitCache()))
+	w.Promoter = &promote.Promoter{Repo: w.Home, Progress: s.NewProgress().Show}
 	at := w.Branch.Remote()
 	if at == "" && w.Repo != nil {
 		at = w.Repo.Root()
 	}
 	err := s.readRulesOf(ctx, w.Promoter, w.Branch, at)
+	if err == nil {
+		err = w.Home.Settle(w.Pipeline)
+	}
 	if err == nil && !s.Offline {
 		err = s.reachRegistries(w.Promoter)
 	}
@@ -169,6 +170,7 @@ func (s *Session) promoterOf(ctx context.Context, w *Workspace) error {
 
 // Again has the workspace's branch looked for anew, with its rules.
 func (s *Session) Again(ctx context.Context, w *Workspace) error {
+	w.Home.Forget()
 	if w.Branch == nil {
 		return nil
 	}
@@ -192,16 +194,8 @@ func (s *Session) AwaitIn(ctx context.Context, clock Clock, w *Workspace, plan f
 	})
 }
 
-// Log is the history of what the workspace has.
-func (w *Workspace) Log() history.Log {
-	switch {
-	case w.Repo == nil:
-		return w.Branch.Log()
-	case w.Branch != nil:
-		return w.Repo.LogOf(w.Branch.Tip())
-	}
-	return w.Repo
-}
+// Log is the history of all places that the workspace's environments are in.
+func (w *Workspace) Log() history.Log { return w.Home }
 
 // LogAt is the history that ends with a commit which a user has named, and that commit.
 func (w *Workspace) LogAt(ctx context.Context, revision string) (history.Log, string, error) {

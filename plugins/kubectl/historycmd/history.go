@@ -4,6 +4,7 @@
 package historycmd
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -140,13 +141,18 @@ func historyRows(changes []history.Change, wide bool, now time.Time) [][]string 
 				from = "rolled back"
 			}
 		}
-		for _, i := range c.Images {
-			row := []string{duration.HumanDuration(now.Sub(c.Time)), c.Service, c.Environment, i.Name,
-				i.Old.Short(), i.New.Short(), from, c.Author, fmt.Sprintf("%.9s", c.Commit)}
+		add := func(name, was, became, digest string) {
+			row := []string{duration.HumanDuration(now.Sub(c.Time)), c.Service, c.Environment, name, was, became, from, c.Author, fmt.Sprintf("%.9s", c.Commit)}
 			if wide {
-				row = append(row, cli.ShortDigest(i.New.Digest), fmt.Sprint(gates))
+				row = append(row, digest, fmt.Sprint(gates))
 			}
 			rows = append(rows, row)
+		}
+		for _, i := range c.Images {
+			add(i.Name, i.Old.Short(), i.New.Short(), cli.ShortDigest(i.New.Digest))
+		}
+		for _, a := range c.Along {
+			add(a.Kind+" "+a.Name, cmp.Or(a.Old, "none"), cmp.Or(a.New, "none"), "-")
 		}
 	}
 	return rows

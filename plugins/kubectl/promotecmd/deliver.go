@@ -141,7 +141,11 @@ func (o *options) proposes(w *cli.Workspace) bool {
 func (o *options) follow(ctx context.Context, w *cli.Workspace, plans *promote.Plans, applied []*promote.Applied) error {
 	for n, a := range applied {
 		plan := plans.All[n]
-		if w.Repo == nil || plan.Mode != pipeline.DeliverPush || a.Commit == "" {
+		e, err := w.Pipeline.Environment(plan.To)
+		if err != nil {
+			return err
+		}
+		if w.Repo == nil || e.Repository != "" || plan.Mode != pipeline.DeliverPush || a.Commit == "" {
 			continue
 		}
 		pushed := cli.Pushed{Remote: plan.Remote, Branch: plan.Branch, Head: plan.Head, Commit: a.Commit}

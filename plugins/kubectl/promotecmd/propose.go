@@ -24,7 +24,11 @@ func (o *options) readyToPropose(ctx context.Context, w *cli.Workspace, plan *pr
 	if err != nil {
 		return err
 	}
-	f, err := onforge.Open(ctx, w.Branch, e.Deliver, cli.UserAgent())
+	b, err := w.Home.BranchAt(e.Place())
+	if err != nil {
+		return err
+	}
+	f, err := onforge.Open(ctx, w.Branch, b, e.Deliver, cli.UserAgent())
 	if err != nil {
 		return err
 	}
@@ -54,7 +58,7 @@ func (o *options) propose(ctx context.Context, w *cli.Workspace, plans *promote.
 		if a.Commit == "" {
 			results[n], err = proposal.Withdraw(ctx, f, plan)
 		} else {
-			results[n], err = o.openRequest(ctx, w, f, plan, a.Commit, e.Deliver)
+			results[n], err = o.openRequest(ctx, w, f, plan, a.Commit, e)
 		}
 		if err != nil && a.Commit != "" {
 			err = &promote.Error{Msg: "the commit is on branch " + plan.Proposal() + ", and its pull request is not up to date", Err: err, Hint: "run the same command again"}
@@ -67,8 +71,13 @@ func (o *options) propose(ctx context.Context, w *cli.Workspace, plans *promote.
 	return results, errors.Join(errs...)
 }
 
-func (o *options) openRequest(ctx context.Context, w *cli.Workspace, f *review.Forge, plan *promote.Plan, commit string, d pipeline.Deliver) (*proposal.Result, error) {
-	reviewers, err := reviewers(w.Branch, f.Kind, plan, d.Reviewers)
+func (o *options) openRequest(ctx context.Context, w *cli.Workspace, f *review.Forge, plan *promote.Plan, commit string, e *pipeline.Environment) (*proposal.Result, error) {
+	there, err := w.RepoOf(e)
+	if err != nil {
+		return nil, err
+	}
+	d := e.Deliver
+	reviewers, err := reviewers(there, f.Kind, plan, d.Reviewers)
 	if err != nil {
 		return nil, err
 	}

@@ -157,7 +157,11 @@ func (b *backwards) plan(ctx context.Context, w *cli.Workspace) (*promote.Plans,
 		return nil, err
 	}
 	found.Reason = b.options.reason
-	if b.held = (hold.Hold{}); !b.noHold && len(found.Taken) > 0 {
+	switch b.held = (hold.Hold{}); {
+	case b.noHold || len(found.Taken) == 0:
+	case e.Elsewhere():
+		found.Notes = append(found.Notes, fmt.Sprintf("%s is not held with it, as holds stand on the branch of the pipeline: kubectl promote hold %s --env %s --reason TEXT", req.Services[0], req.Services[0], b.env))
+	default:
 		if found.Holds, err = b.hold(ctx, w, e, found); err != nil {
 			return nil, err
 		}
@@ -177,7 +181,7 @@ func (b *backwards) find(ctx context.Context, w *cli.Workspace) (*rollback.Found
 	if b.revision != "" {
 		log, commit, err := w.LogAt(ctx, b.revision)
 		if err == nil {
-			err = history.Read(ctx, w.Pipeline, w.Promoter.Repo, log, req, func(c history.Change) bool {
+			err = history.Read(ctx, w.Pipeline, w.Promoter.Repo, history.Everywhere{Log: log}, req, func(c history.Change) bool {
 				target.Change = c.Commit
 				return false
 			})
@@ -190,7 +194,7 @@ func (b *backwards) find(ctx context.Context, w *cli.Workspace) (*rollback.Found
 		}
 	}
 	walk := rollback.NewWalk(target)
-	if err := history.Read(ctx, w.Pipeline, w.Promoter.Repo, w.Log(), req, walk.Visit); err != nil {
+	if err := history.Read(ctx, w.Pipeline, w.Promoter.Repo, w.Home, req, walk.Visit); err != nil {
 		return nil, err
 	}
 	return walk.Found()

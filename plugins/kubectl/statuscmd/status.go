@@ -259,13 +259,11 @@ func wideStatus(statuses []status.Service, now time.Time) [][]string {
 				rows = append(rows, []string{st.Service, e.Environment, "none", "-", "-", "-", "-", "-"})
 			}
 			for _, a := range e.Along {
-				rows = append(rows, []string{st.Service, e.Environment, a.Kind + " " + a.Name, a.Version, "-", "-", "-", "-"})
+				since, by, from := lastOf(a.Last, now)
+				rows = append(rows, []string{st.Service, e.Environment, a.Kind + " " + a.Name, a.Version, "-", since, by, from})
 			}
 			for _, i := range e.Images {
-				since, by, from := "-", "-", "-"
-				if l := i.Last; l != nil {
-					since, by, from = duration.HumanDuration(now.Sub(l.Time)), l.Author, cli.Origin(l.From, l.Entry)
-				}
+				since, by, from := lastOf(i.Last, now)
 				tag := cli.Dash(i.Tag)
 				if e.Held != nil {
 					tag += " held"
@@ -275,4 +273,12 @@ func wideStatus(statuses []status.Service, now time.Time) [][]string {
 		}
 	}
 	return rows
+}
+
+// lastOf says since when something is what it is, by whom, and from where it came.
+func lastOf(l *status.LastChange, now time.Time) (since, by, from string) {
+	if l == nil {
+		return "-", "-", "-"
+	}
+	return duration.HumanDuration(now.Sub(l.Time)), l.Author, cli.Origin(l.From, l.Entry)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/kubepromote/kubepromote/internal/shell"
+	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
@@ -30,6 +31,7 @@ type Branch struct {
 	hooks   bool // of the clone's user
 
 	env     []string // for the calls that reach the remote
+	user    string   // Cache.User
 	release func()   // gives back what it was opened with, or nil
 
 	tip, root string
@@ -45,6 +47,21 @@ func OfRemote(ctx context.Context, r *git.Repo, remote, name string) (*Branch, e
 // OfClone gives another branch of the repository itself.
 func OfClone(ctx context.Context, r *git.Repo, name string) (*Branch, error) {
 	return open(ctx, &Branch{ctx: ctx, dir: r.Root(), gitDir: r.GitDir(), name: name, hooks: true, objects: &objects{dir: r.Root()}})
+}
+
+// Other gives another branch of the same repository; where that is known by its URL, an
+// empty name is that of its default. It is of use as long as this one is not closed.
+func (b *Branch) Other(ctx context.Context, name string) (_ *Branch, err error) {
+	other := &Branch{ctx: ctx, dir: b.dir, gitDir: b.gitDir, remote: b.remote, address: b.address, name: name, hooks: b.hooks, env: b.env, user: b.user, objects: &objects{dir: b.dir}}
+	if b.objects.fetch != nil {
+		other.objects.fetch, other.far = other.fetchObjects, &far{}
+	}
+	if name == "" {
+		if other.name, err = defaultBranch(ctx, other, b.remote); err != nil {
+			return nil, err
+		}
+	}
+	return open(ctx, other)
 }
 
 func open(ctx context.Context, b *Branch) (*Branch, error) {
@@ -105,7 +122,7 @@ func (b *Branch) Fetch(ctx context.Context) error {
 	if b.remote == "" {
 		tip, err = b.revision(ctx, "refs/heads/"+b.name)
 		if err == nil && tip == "" {
-			err = b.noBranch("git branch " + b.name)
+			err = b.noBranch(ctx, "git branch "+shell.Quote(b.name))
 		}
 	} else {
 		tip, err = b.fetch(ctx)
@@ -125,8 +142,36 @@ func (b *Branch) Fetch(ctx context.Context) error {
 	return nil
 }
 
-func (b *Branch) noBranch(hint string) error {
-	return &gitcmd.Error{Msg: "there is no branch " + gitcmd.Clean(b.Where()), Hint: hint}
+// ErrNoBranch is the cause of the error where a repository was asked for a branch that it
+// does not have. Test with errors.Is.
+var ErrNoBranch = errors.New("no such branch")
+
+// noBranch says so, and which one was probably meant; else hint says how to make it.
+func (b *Branch) noBranch(ctx context.Context, hint string) error {
+	if names, err := b.names(ctx); err == nil {
+		if near := spelling.Nearest(b.name, names); near != "" {
+			hint = "did you mean " + gitcmd.Clean(near) + "?"
+		}
+	}
+	return &gitcmd.Error{Msg: "there is no branch " + gitcmd.Clean(b.Where()), Hint: hint, Err: ErrNoBranch}
+}
+
+// names are the branches that the repository has.
+func (b *Branch) names(ctx context.Context) ([]string, error) {
+	var out []byte
+	var err error
+	if b.remote == "" {
+		out, err = gitcmd.Run(ctx, b.dir, gitcmd.Call{Op: "git for-each-ref", Args: []string{"for-each-ref", "--format=%(objectname)%09%(refname)", "refs/heads"}, Reads: true})
+	} else {
+		out, err = b.reach(ctx, "ask "+b.Remote()+" for its branches", "ls-remote", "--heads", "--end-of-options", b.remote)
+	}
+	var names []string
+	for line := range strings.Lines(string(out)) {
+		if _, ref, ok := strings.Cut(strings.TrimSpace(line), "\trefs/heads/"); ok {
+			names = append(names, ref)
+		}
+	}
+	return names, err
 }
 
 // revision gives the commit that a reference names; empty where there is none.
@@ -198,7 +243,7 @@ func (b *Branch) notFetched(ctx context.Context, err error) error {
 	}
 	switch {
 	case strings.Contains(e.Msg, "couldn't find remote ref"):
-		return b.noBranch("git push " + shell.Quote(b.Remote()) + " HEAD:refs/heads/" + shell.Quote(b.name))
+		return b.noBranch(ctx, "git push "+shell.Quote(b.Remote())+" HEAD:refs/heads/"+shell.Quote(b.name))
 	case strings.Contains(e.Msg, "could not read Username"), strings.Contains(e.Msg, "Authentication failed"), strings.Contains(e.Msg, "terminal prompts disabled"):
 		e.Hint = "git fetch " + shell.Quote(b.Remote()) + ", which asks for credentials and keeps them where git is set up to"
 	}

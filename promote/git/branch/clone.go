@@ -23,6 +23,8 @@ type Cache struct {
 	Dir string
 	// Env are more variables for git, such as those that name a helper for credentials.
 	Env []string
+	// User, if not empty, is the directory of a clone whose configuration says who commits.
+	User string
 }
 
 // CheckURL refuses what is not the URL of a repository: git would take some texts for
@@ -74,7 +76,7 @@ func OfURL(ctx context.Context, address, name string, cache Cache) (*Branch, err
 	if err != nil {
 		return nil, err
 	}
-	b := &Branch{ctx: ctx, dir: dir, gitDir: dir, remote: "origin", address: address, name: name, env: append(remoteURL(address), cache.Env...), release: release}
+	b := &Branch{ctx: ctx, dir: dir, gitDir: dir, remote: "origin", address: address, name: name, env: append(remoteURL(address), cache.Env...), user: cache.User, release: release}
 	b.objects, b.far = &objects{dir: dir, fetch: b.fetchObjects}, &far{}
 	if name == "" {
 		if b.name, err = defaultBranch(ctx, b, "origin"); err != nil {

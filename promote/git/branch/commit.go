@@ -1,6 +1,7 @@
 package branch
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -71,7 +72,7 @@ func (b *Branch) make(ctx context.Context, d promote.Delivery, ref string) (stri
 			return "", &gitcmd.Error{Msg: fmt.Sprintf("the hook commit-msg changes the promotion's record: %v; nothing was changed", err), Hint: "git config core.hooksPath", Err: err}
 		}
 	}
-	who, err := gitcmd.WhoCommits(ctx, b.dir)
+	who, err := gitcmd.WhoCommits(ctx, cmp.Or(b.user, b.dir))
 	if err != nil && b.address != "" { // there is no clone whose configuration could say it
 		err = gitcmd.Hinted(err, `git config --global user.name "Your Name" && git config --global user.email you@example.com`)
 	}
@@ -142,4 +143,6 @@ func pathsOf(files []promote.File) []string {
 }
 
 // Who gives the name and the address that a commit would name, as "Name <address>".
-func (b *Branch) Who(ctx context.Context) (string, error) { return gitcmd.Committer(ctx, b.dir) }
+func (b *Branch) Who(ctx context.Context) (string, error) {
+	return gitcmd.Committer(ctx, cmp.Or(b.user, b.dir))
+}

@@ -54,8 +54,10 @@ func (b *Branch) move(ctx context.Context, old, hash string) error {
 		if now, rerr := b.revision(ctx, ref); rerr == nil && now != old {
 			return &promote.Moved{Branch: b.Where(), Err: err}
 		}
+		return err
 	}
-	return err
+	b.follow(ctx, hash)
+	return nil
 }
 
 // checkedOut gives the work tree that has a branch checked out, if one has.
@@ -142,8 +144,7 @@ var errRefused = errors.New("refused by the remote")
 // the push, as for a protected branch. Another delivery may be taken.
 func Refused(err error) bool { return errors.Is(err, errRefused) }
 
-// follow notes what the remote's branch is now, as git push does for a remote that it
-// knows by name.
+// follow notes what the branch is now.
 func (b *Branch) follow(ctx context.Context, hash string) {
 	b.objects.changed()
 	if root, err := b.objects.rootOf(ctx, hash); err == nil {

@@ -13,9 +13,10 @@ import (
 	"github.com/kubepromote/kubepromote/promote/review"
 )
 
-// Open makes the client of the forge that a branch's remote is on. A token goes to the
-// host of the remote alone, which the user has chosen, whatever the pipeline file says.
-func Open(ctx context.Context, b *branch.Branch, d pipeline.Deliver, userAgent string) (*review.Forge, error) {
+// Open makes the client of the forge that a branch's remote is on. A token that is not bound
+// to a host goes to that of the home's remote alone, which the user has chosen, whatever the
+// pipeline file says.
+func Open(ctx context.Context, home, b *branch.Branch, d pipeline.Deliver, userAgent string) (*review.Forge, error) {
 	address, err := b.URL(ctx)
 	if err != nil {
 		return nil, err
@@ -28,12 +29,29 @@ func Open(ctx context.Context, b *branch.Branch, d pipeline.Deliver, userAgent s
 	if err != nil {
 		return nil, err
 	}
-	home, _ := os.UserHomeDir()
+	trusted, err := hostsOf(ctx, home, kind, d.URL)
+	if err != nil {
+		return nil, err
+	}
+	dir, _ := os.UserHomeDir()
 	options := forge.Options{UserAgent: userAgent}
-	options.Token, err = credentials.Find(ctx, r, credentials.Options{Getenv: os.Getenv, Home: home, Fill: b.FillCredential, Trusted: []string{r.RemoteHost}, Forge: options})
+	options.Token, err = credentials.Find(ctx, r, credentials.Options{Getenv: os.Getenv, Home: dir, Fill: b.FillCredential, Trusted: trusted, Forge: options})
 	if err != nil {
 		return nil, err
 	}
 	client, err := forge.New(r, options)
 	return &review.Forge{Client: client, Kind: r.Kind, Base: b.Name()}, err
+}
+
+// hostsOf is the host that a branch's remote is on.
+func hostsOf(ctx context.Context, home *branch.Branch, kind forge.Kind, web string) ([]string, error) {
+	address, err := home.URL(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r, err := forge.Locate(forge.Remote{URL: address, Kind: kind, Web: web})
+	if err != nil {
+		return nil, nil //nolint:nilerr // it is on no forge, such as a directory
+	}
+	return []string{r.RemoteHost}, nil
 }

@@ -1,0 +1,140 @@
+package pipeline
+
+import (
+	"fmt"
+	"net/url"
+	"path"
+	"regexp"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/internal/yamlfile"
+	"github.com/kubepromote/kubepromote/promote/internal/location"
+)
+
+// Place is where the files of an environment are: a branch of a repository. The zero
+// value is the home, which is the branch that has the pipeline file.
+type Place struct {
+	// Repository is a URL, or a path from the root of the home to another clone; empty
+	// for the repository of the home.
+	Repository string
+	// Branch is empty for the branch of the home, or of another repository for the one
+	// that is its default.
+	Branch string
+}
+
+// String names a place for people.
+func (p Place) String() string {
+	switch {
+	case p == Place{}:
+		return "this branch"
+	case p.Repository == "":
+		return "branch " + p.Branch
+	case p.Branch == "":
+		return p.Repository
+	}
+	return "branch " + p.Branch + " of " + p.Repository
+}
+
+// Place is where the environment's files are.
+func (e *Environment) Place() Place {
+	holes := location.Holes{location.Environment: e.folder()}
+	return Place{location.Fill(e.Repository, holes), location.Fill(e.Branch, holes)}
+}
+
+// Places is a Tree, that of the home, which has the trees of other places as well.
+type Places interface {
+	Tree
+	// At gives the files of a place. Its error is [*Unreached] where nobody can tell what
+	// is there.
+	At(Place) (Tree, error)
+}
+
+// Everywhere is a tree that has the files of all places: the one at hand of a version of
+// an environment's files, wherever that is kept.
+type Everywhere struct{ Tree }
+
+// At implements [Places].
+func (e Everywhere) At(Place) (Tree, error) { return e.Tree, nil }
+
+// Unreached is the error of a place of which nobody can tell what is there.
+type Unreached struct {
+	Place
+	Err error
+}
+
+// Error names the place, and the cause.
+func (u *Unreached) Error() string { return u.String() + " could not be read: " + u.Err.Error() }
+
+// Unwrap gives the cause.
+func (u *Unreached) Unwrap() error { return u.Err }
+
+// errHomeAlone is the cause where a place is asked for of a tree that has but itself.
+var errHomeAlone = fmt.Errorf("only one branch is looked at here")
+
+// TreeOf gives the files of an environment; home are those of the home.
+func (e *Environment) TreeOf(home Tree) (Tree, error) {
+	places, ok := home.(Places)
+	switch at := e.Place(); {
+	case ok:
+		return places.At(at)
+	case at != Place{}:
+		return nil, &Unreached{at, errHomeAlone}
+	}
+	return home, nil
+}
+
+// Elsewhere tells whether an environment's files are in another place than the home.
+func (e *Environment) Elsewhere() bool { return e.Branch+e.Repository != "" }
+
+// apart tells whether each environment has a place of its own, so that its files need no
+// name of it in their paths.
+func (s *Spec) apart() bool {
+	seen := make(map[Place]bool)
+	for i := range s.Environments {
+		seen[s.Environments[i].Place()] = true
+	}
+	return len(seen) == len(s.Environments) && len(seen) > 1
+}
+
+// badBranch is what git takes for the name of no branch
+// (https://git-scm.com/docs/git-check-ref-format).
+var badBranch = regexp.MustCompile(`[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|^[-./]|[./]$|\.lock(/|$)`)
+
+// scpURL is USER@HOST:PATH.
+var scpURL = regexp.MustCompile(`^[A-Za-z0-9._-]+@[A-Za-z0-9][A-Za-z0-9._-]*:[^:]+$`)
+
+// checkPlace finds what is wrong with where an environment lives.
+func (e *Environment) checkPlace(f *yamlfile.File, at string) {
+	for _, one := range []struct{ field, text string }{{"branch", e.Branch}, {"repository", e.Repository}} {
+		for _, hole := range location.Names(one.text) {
+			if hole != location.Environment {
+				f.At(at+"."+one.field, one.field+": env/{environment}", "%s has the hole {%s}, and only {environment} may stand there", one.field, hole)
+				return
+			}
+		}
+	}
+	place := e.Place()
+	if place.Branch != "" && badBranch.MatchString(place.Branch) {
+		f.At(at+".branch", "branch: env/{environment}", "%q is no name of a branch", place.Branch)
+	}
+	if place.Repository == "" {
+		return
+	}
+	where, hint := at+".repository", "repository: https://git.example.com/infra-production.git, or ../infra-production"
+	u, err := url.Parse(place.Repository)
+	switch {
+	case scpURL.MatchString(place.Repository):
+	case !strings.Contains(place.Repository, "://"):
+		if strings.HasPrefix(place.Repository, "-") || strings.ContainsAny(place.Repository, ":\\\x00\n\r") || path.IsAbs(place.Repository) || path.Clean(place.Repository) == "." {
+			f.At(where, hint, "%q is neither a URL of a repository nor a path to one beside this", place.Repository)
+		}
+	case err != nil:
+		f.At(where, hint, "repository is no URL")
+	case !strings.Contains(" https http ssh git file ", " "+u.Scheme+" ") || u.Host == "" && u.Scheme != "file" || strings.HasPrefix(u.Host, "-"):
+		f.At(where, hint, "%q is no URL of a repository", u.Redacted())
+	default:
+		if _, secret := u.User.Password(); secret {
+			f.At(where, "git's credential helpers keep it", "repository has a password, which everybody can read")
+		}
+	}
+}
