@@ -21,7 +21,7 @@ var servers = struct {
 // server start DIR|stop: answer requests on the loopback interface with the files of a
 // directory, as they are at the moment; its URL is in $SERVER. Beside a file, NAME.status
 // holds the status that it is answered with, and NAME.auth the header Authorization
-// without which that is 401.
+// without which that is 401. NAME.next takes the file's place once that was asked for.
 func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 	switch {
 	case len(args) == 2 && args[0] == "start":
@@ -62,6 +62,12 @@ func (f *fileAnswers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if text, err := os.ReadFile(name + ".status"); err == nil {
 		if status, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
 			w.WriteHeader(status)
+		}
+	}
+	if _, err := os.Stat(name + ".next"); err == nil {
+		if err := os.Rename(name+".next", name); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
 		}
 	}
 	w.Write(data) //nolint:errcheck // the script sees what has become of it
