@@ -22,6 +22,7 @@ var servers = struct {
 // directory, as they are at the moment; its URL is in $SERVER. Beside a file, NAME.status
 // holds the status that it is answered with, and NAME.auth the header Authorization
 // without which that is 401. NAME.next takes the file's place once that was asked for.
+// server silent: one that accepts and never answers.
 func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 	switch {
 	case len(args) == 2 && args[0] == "start":
@@ -36,12 +37,17 @@ func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 		servers.Lock()
 		defer servers.Unlock()
 		servers.stop[at] = stop
+	case len(args) == 1 && args[0] == "silent":
+		l, err := net.Listen("tcp", "127.0.0.1:0") // the system accepts for it
+		ts.Check(err)
+		ts.Defer(func() { l.Close() })
+		ts.Setenv("SERVER", l.Addr().String())
 	case len(args) == 1 && args[0] == "stop":
 		servers.Lock()
 		defer servers.Unlock()
 		servers.stop[ts.Getenv("SERVER")]()
 	default:
-		ts.Fatalf("usage: server start DIR|stop")
+		ts.Fatalf("usage: server start DIR|silent|stop")
 	}
 }
 
