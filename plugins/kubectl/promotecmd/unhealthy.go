@@ -65,13 +65,14 @@ func (o *options) patients(ctx context.Context, w *cli.Workspace, plans *promote
 		if e.Rollback == nil || e.Rollback.OnUnhealthy == "" || applied[n].Commit == "" || plan.Mode == pipeline.DeliverPullRequest {
 			continue
 		}
+		if w.Repo == nil || w.Gates == nil {
+			o.session.PrintFacts([]cli.Fact{{Text: "the health in " + plan.To + " is not followed: there is no clone to take anything back from", Hint: "git clone the repository, and -C DIR"}})
+			continue
+		}
 		if len(all) == 0 { // the history has the new commit from now on
 			if err := o.session.Again(ctx, w); err != nil {
 				return nil, 0, err
 			}
-		}
-		if w.Gates == nil {
-			return nil, 0, &promote.Error{Msg: "the health of " + plan.To + " is not followed: there is nobody here to ask for it", Hint: "git clone the repository, and -C DIR"}
 		}
 		gates, err := w.Gates(&pipeline.Environment{Name: plan.To, Gates: []pipeline.Gate{{Health: &pipeline.Health{Environment: plan.To}}}})
 		if err != nil {
