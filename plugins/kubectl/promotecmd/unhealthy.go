@@ -133,7 +133,7 @@ func (o *options) attend(ctx context.Context, patients []*patient, every time.Du
 func (o *options) takeBack(cmd *cobra.Command, p *patient, reason string) error {
 	back := &options{session: o.session, output: o.output, clock: o.clock, how: o.how, reason: reason}
 	b := &backwards{options: back, env: p.environment, revision: p.before, only: p.commit}
-	back.back = b
+	back.make, back.rollback = b.plan, true
 	back.request.Targets, back.request.Services = []string{p.environment}, []string{p.service}
 	if err := back.settle(cmd, nil); err != nil {
 		return err
