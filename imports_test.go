@@ -125,6 +125,8 @@ var mustNotNeed = map[string][]string{
 	"digest/lock":      {"k8s.io/", "sigs.k8s.io/", "github.com/sigstore/"},
 	"digest/tags":      {"k8s.io/", "sigs.k8s.io/", "github.com/sigstore/"},
 	"digest/imagecopy": {"k8s.io/", "sigs.k8s.io/", "github.com/sigstore/"},
+	// These weigh 18 MB, and cost each command at its start.
+	"promote/cluster": {"k8s.io/api/", "k8s.io/client-go/kubernetes", "k8s.io/client-go/discovery", "k8s.io/client-go/restmapper", "k8s.io/client-go/dynamic"},
 	// Who imports the two libraries alone gets nothing else with them.
 	"examples/pindigest": {"k8s.io/", "sigs.k8s.io/", "github.com/sigstore/", "github.com/open-policy-agent/"},
 	"verify":             {"k8s.io/client-go/kubernetes/typed", "sigs.k8s.io/kustomize/api"},

@@ -120,6 +120,8 @@ spec:
     - http: {url: "https://example.com", headersFrom: {Authorization: {env: PROMOTE_TOKEN}}}
     - metric: {prometheus: {url: "https://example.com", query: up}, above: 1}
     - exec: {command: [./check.sh]}
+    - health: {argocd: {application: cart}}
+    - {name: argo, freeze: {argocd: {project: p.yaml, name: cart}}}
   services:
   - {name: cart, layout: [{path: "old/{environment}.yaml"}]}
 `

@@ -26,9 +26,10 @@ const (
 // required are the fields that a file has to have, by their types. A test removes each.
 var required = map[string][]string{
 	"Pipeline": {"apiVersion", "kind", "spec"}, "Spec": {"environments"}, "Environment": {"name"}, "Location": {"path"},
-	"ImagePath": {"path"}, "Rollback": {"gates"}, "Admit": {"newest"}, "VerifyRule": {"policy"}, "Service": {"name"},
+	"ImagePath": {"path"}, "Admit": {"newest"}, "VerifyRule": {"policy"}, "Service": {"name"},
 	"PromotedGate": {"environment", "policy"}, "SoakGate": {"for"}, "HTTPGate": {"url"}, "MetricGate": {"prometheus"},
 	"Prometheus": {"url", "query"}, "ExecGate": {"command"}, "Window": {"schedule", "duration"}, "Variable": {"env"},
+	"ArgoCD": {"application"}, "ArgoWindows": {"project"},
 }
 
 // short are types that a file may also write as the one text that their main field has,

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kubepromote/kubepromote/e2e/internal/peers"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -36,6 +37,10 @@ var schemas = []struct{ module, version, sum, file string }{
 	{"github.com/argoproj/argo-rollouts", "v1.8.3", "h1:blbtQva4IK9r6gFh+dWkCrLnFdPOWiv9ubQYu36qeaA=", "manifests/crds/rollout-crd.yaml"},
 	{"github.com/fluxcd/kustomize-controller", "v1.7.3", "h1:SzNnGn/4ObAPEHHleM5U7y/AKxKXph3Vj6ZhteeXw8M=", "config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml"},
 }
+
+// startLimit is how long the server may take to start or end: three seconds, or some minutes on a
+// machine that has much else to do.
+const startLimit = 5 * time.Minute
 
 func TestMain(m *testing.M) {
 	if runtime.GOOS == "windows" {
@@ -65,7 +70,7 @@ func run(m *testing.M) (status int, err error) {
 		}
 		crds = append(crds, filepath.Join(dir, filepath.FromSlash(s.file)))
 	}
-	environment = &envtest.Environment{BinaryAssetsDirectory: bin, CRDInstallOptions: envtest.CRDInstallOptions{Paths: crds, ErrorIfPathMissing: true}}
+	environment = &envtest.Environment{BinaryAssetsDirectory: bin, ControlPlaneStartTimeout: startLimit, ControlPlaneStopTimeout: startLimit, CRDInstallOptions: envtest.CRDInstallOptions{Paths: crds, ErrorIfPathMissing: true}}
 	config, err := environment.Start()
 	if err != nil {
 		return 1, err

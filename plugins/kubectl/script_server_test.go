@@ -23,7 +23,8 @@ var servers = struct {
 // directory, as they are at the moment; its URL is in $SERVER. A directory is answered with
 // the file index in it. Beside a file, NAME.status holds the status that it is answered
 // with, NAME.auth the header Authorization without which that is 401, and NAME.posted is
-// what was sent to it last. server silent: one that accepts and never answers.
+// what was sent to it last. NAME.next takes the file's place once that was asked for.
+// server silent: one that accepts and never answers.
 func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 	switch {
 	case len(args) == 2 && args[0] == "start":
@@ -75,6 +76,12 @@ func (f *fileAnswers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if text, err := os.ReadFile(name + ".status"); err == nil {
 		if status, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil {
 			w.WriteHeader(status)
+		}
+	}
+	if _, err := os.Stat(name + ".next"); err == nil {
+		if err := os.Rename(name+".next", name); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
 		}
 	}
 	w.Write(data) //nolint:errcheck // the script sees what has become of it

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubepromote/kubepromote/internal/fault"
 	"github.com/kubepromote/kubepromote/promote/internal/kinds"
 )
 
@@ -101,7 +102,7 @@ func flux(o object) state {
 	}
 	attempted, applied := o.text("status", "lastAttemptedRevision"), o.text("status", "lastAppliedRevision")
 	if applied != "" && attempted != "" && attempted != applied {
-		return progressing("%s is not applied yet: %s", revision(attempted), o.because("Ready"))
+		return progressing("%s is not applied yet: %s", fault.OneLine(revision(attempted)), o.because("Ready"))
 	}
 	return conditions(o)
 }

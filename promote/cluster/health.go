@@ -145,14 +145,15 @@ func (c *Clusters) target(ctx context.Context, t Target, q Question) part {
 func (c *connection) look(ctx context.Context, r resource, found []object, q Question) part {
 	var out part
 	var pods []pod
-	for _, o := range found {
+	var owners []int // of the pods, by their place in found
+	for n, o := range found {
 		s := judge(r.kind, o)
 		mine, has, err := c.needPods(ctx, r, o, s, q)
 		if err != nil {
 			return part{err: err}
 		}
 		out.pods = out.pods || has
-		pods = append(pods, mine...)
+		pods, owners = append(pods, mine...), append(owners, slices.Repeat([]int{n}, len(mine))...)
 		if s = withPods(s, mine, has); s.answer == promote.Pass {
 			if s, err = live(ctx, r.kind, o, s, q); err != nil {
 				return part{err: err}
@@ -162,7 +163,11 @@ func (c *connection) look(ctx context.Context, r resource, found []object, q Que
 	}
 	if healthy := !slices.ContainsFunc(out.objects, func(o Object) bool { return o.Answer != promote.Pass }); healthy && out.pods && len(q.Images) > 0 {
 		last := &out.objects[len(out.objects)-1]
-		if s := running(q.Images, pods); s.answer != promote.Pass {
+		s, at := running(q.Images, pods)
+		if at >= 0 {
+			last = &out.objects[owners[at]]
+		}
+		if s.answer != promote.Pass {
 			last.Answer, last.Reason, last.Since = s.answer, s.reason, time.Time{}
 		} else {
 			last.Reason += ", and run " + digestsOf(q.Images)

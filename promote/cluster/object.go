@@ -68,8 +68,8 @@ func (o object) list(path ...string) []object {
 	return all
 }
 
-func (o object) name() string      { return o.text("metadata", "name") }
-func (o object) namespace() string { return o.text("metadata", "namespace") }
+func (o object) name() string      { return o.said("metadata", "name") }
+func (o object) namespace() string { return o.said("metadata", "namespace") }
 
 // condition gives the condition of a type; nil where there is none.
 func (o object) condition(kind string) object {

@@ -132,8 +132,9 @@ type Image struct {
 
 // running compares what containers run with what they must: each image runs somewhere, and
 // nothing else of its repository does. A container whose image is named by a digest runs
-// that; of any other its status says what it has become.
-func running(images []Image, pods []pod) state {
+// that; of any other its status says what it has become. at is the pod that is not as it
+// must be, or -1.
+func running(images []Image, pods []pod) (s state, at int) {
 	wanted := make(map[string][]string) // digests by repository
 	for _, i := range images {
 		if i.Repository != "" {
@@ -141,7 +142,7 @@ func running(images []Image, pods []pod) state {
 		}
 	}
 	found := make(map[string]bool)
-	for _, p := range pods {
+	for n, p := range pods {
 		for _, c := range slices.Concat(p.Spec.InitContainers, p.Spec.Containers) {
 			repository, digests := p.runs(c)
 			is := func(digest string) bool { return slices.Contains(digests, digest) }
@@ -151,16 +152,16 @@ func running(images []Image, pods []pod) state {
 				}
 			}
 			if all := wanted[repository]; len(all) > 0 && !slices.ContainsFunc(all, is) {
-				return progressing("pod %s: container %s runs %s, and not %s", fault.Shorten(p.Metadata.Name), fault.Shorten(c.Name), shorts(digests), shorts(all))
+				return progressing("pod %s: container %s runs %s, and not %s", fault.Shorten(p.Metadata.Name), fault.Shorten(c.Name), shorts(digests), shorts(all)), n
 			}
 		}
 	}
 	for _, i := range images {
 		if !found[i.Digest] {
-			return progressing("none of the pods runs image %q, %s", fault.Shorten(i.Name), shorts([]string{i.Digest}))
+			return progressing("none of the pods runs image %q, %s", fault.Shorten(i.Name), shorts([]string{i.Digest})), -1
 		}
 	}
-	return state{answer: promote.Pass}
+	return state{answer: promote.Pass}, -1
 }
 
 // runs gives the repository of a container's image, and the digests that it has there: of

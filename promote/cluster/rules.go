@@ -87,10 +87,8 @@ func conditions(o object) state {
 			return progressing("%s: %s", kind, o.because(kind))
 		}
 	}
-	for _, kind := range []string{"Synced", "Progressing"} {
-		if o.is(kind, "False") && kind == "Synced" || o.is(kind, "True") && kind == "Progressing" {
-			return progressing("%s: %s", kind, o.because(kind))
-		}
+	if o.is("Synced", "False") {
+		return progressing("not Synced: %s", o.because("Synced"))
 	}
 	for _, kind := range []string{"Ready", "Healthy", "Available", "Succeeded"} {
 		c := o.condition(kind)

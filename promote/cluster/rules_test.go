@@ -111,7 +111,7 @@ func TestJudge(t *testing.T) {
 
 		{"a status that says nothing", "Widget", `{status: {phase: Fine}}`, promote.Unknown, "its status has no condition Ready, Healthy, Available or Succeeded, and so does not tell how it is", time.Time{}},
 		{"a condition about before", "Widget", `{metadata: {generation: 2}, status: {conditions: [{type: Ready, status: "True", observedGeneration: 1}]}}`, promote.Wait, "Ready is not about its newest version yet", time.Time{}},
-		{"not synced", "Widget", `{status: {conditions: [{type: Ready, status: "True"}, {type: Synced, status: "False", reason: ReconcileError}]}}`, promote.Wait, "Synced: ReconcileError", time.Time{}},
+		{"not synced", "Widget", `{status: {conditions: [{type: Ready, status: "True"}, {type: Synced, status: "False", reason: ReconcileError}]}}`, promote.Wait, "not Synced: ReconcileError", time.Time{}},
 		{"of the wrong shape", "Deployment", `{spec: {replicas: [1]}, status: {conditions: {type: x}, replicas: {}}}`, promote.Wait, "0 of 1 pods are of the new version", time.Time{}},
 	} {
 		t.Run(tc.kind+" "+tc.name, func(t *testing.T) {
@@ -163,7 +163,7 @@ func TestRunning(t *testing.T) {
 			if err := yaml.Unmarshal([]byte(tc.pods), &pods); err != nil {
 				t.Fatal(err)
 			}
-			if s := running(tc.images, pods); s.reason != tc.want || (s.answer == promote.Pass) != (tc.want == "") {
+			if s, _ := running(tc.images, pods); s.reason != tc.want || (s.answer == promote.Pass) != (tc.want == "") {
 				t.Errorf("got %s %q, want %q", s.answer, s.reason, tc.want)
 			}
 		})

@@ -34,11 +34,14 @@ type ArgoWindows struct {
 	// Project is the path of the file with the AppProject.
 	Project string `yaml:"project" json:"project"`
 	// Application is the path of the file with the service's Application, whose name,
-	// cluster and namespace windows choose by. Where there is none, these say it.
+	// cluster and namespace windows choose by.
 	Application string `yaml:"application" json:"application,omitempty"`
-	Name        string `yaml:"name" json:"name,omitempty"`
-	Cluster     string `yaml:"cluster" json:"cluster,omitempty"`
-	Namespace   string `yaml:"namespace" json:"namespace,omitempty"`
+	// Name, Cluster and Namespace are those of an application that no file has.
+	Name string `yaml:"name" json:"name,omitempty"`
+	// Cluster is the name or the server of its destination.
+	Cluster string `yaml:"cluster" json:"cluster,omitempty"`
+	// Namespace is that of its destination.
+	Namespace string `yaml:"namespace" json:"namespace,omitempty"`
 	// Manual has windows with manualSync let pass: the application is synced by hand.
 	Manual bool `yaml:"manual" json:"manual,omitempty"`
 }

@@ -209,3 +209,40 @@ func TestGatesAreRead(t *testing.T) {
 		t.Errorf("%v, %s", want[3].Metric.Percent(), want[5].AnyOf[1].Soak.For.Time())
 	}
 }
+
+// What an environment says of its health, and of the way back by itself.
+func TestEnvironmentHealthFaults(t *testing.T) {
+	const head = "apiVersion: kubepromote.dev/v1alpha1\nkind: Pipeline\nspec:\n  environments:\n"
+	for _, tc := range []struct {
+		environment string
+		want        []string
+	}{
+		{"{name: a, health: {}, rollback: {onUnhealthy: 10m}}", nil},
+		{"{name: a, health: {context: x}, rollback: {gates: [], onUnhealthy: 10m}}", nil},
+		{"{name: a, rollback: {}}", []string{"p.yaml:5:25: rollback says nothing", "hint: rollback: {gates: [verify]}"}},
+		{"{name: a, rollback: {onUnhealthy: 10m}}", []string{`p.yaml:5:39: environment "a" does not say where its health is seen`, "hint: health: {context: a, kind: Deployment}"}},
+		{"{name: a, health: {}, rollback: {onUnhealthy: soon}}", []string{`p.yaml:5:51: onUnhealthy is "soon", and must be a time such as 90s, 10m or 64h`, "hint: onUnhealthy: 10m"}},
+		{"{name: a, health: {environment: b}}", []string{`p.yaml:5:37: environment "a" has its own health alone`}},
+		{"{name: a, health: {kind: Deploymet}}", []string{`p.yaml:5:30: kind "Deploymet" is not known without its apiVersion`, "hint: did you mean Deployment?"}},
+	} {
+		p, err := Parse("p.yaml", []byte(head+"  - "+tc.environment+"\n"))
+		if tc.want == nil {
+			if err != nil || p.Spec.Environments[0].ForRollback().Health == nil {
+				t.Errorf("%s: %v", tc.environment, err)
+			}
+			continue
+		}
+		wantError(t, err, tc.want...)
+	}
+}
+
+// A way back by itself leaves the policy as it is: without gates it is asked.
+func TestForRollback(t *testing.T) {
+	e := Environment{Verify: &VerifyRule{Policy: "p.yaml"}, Rollback: &Rollback{OnUnhealthy: "10m"}}
+	if e.ForRollback().Verify == nil {
+		t.Error("the policy is not asked")
+	}
+	if e.Rollback.Gates = []string{}; e.ForRollback().Verify != nil {
+		t.Error("the policy is asked, and nothing is to be")
+	}
+}

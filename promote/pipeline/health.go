@@ -20,25 +20,27 @@ import (
 // that are promoted from there, by default as their environment says.
 type Health struct {
 	// Context is one of the contexts of the user's kubeconfig; by default the current
-	// one. Contexts are several, in each of which the same must be healthy.
-	Context  string   `yaml:"context" json:"context,omitempty"`
+	// one.
+	Context string `yaml:"context" json:"context,omitempty"`
+	// Contexts are several, in each of which the same must be healthy.
 	Contexts []string `yaml:"contexts" json:"contexts,omitempty"`
 	// Namespace is by default that of the context.
 	Namespace string `yaml:"namespace" json:"namespace,omitempty"`
-	// Kind is that of the objects; by default Deployment. APIVersion is needed for kinds
-	// that are not known by their name.
-	Kind       string `yaml:"kind" json:"kind,omitempty"`
+	// Kind is that of the objects; by default Deployment.
+	Kind string `yaml:"kind" json:"kind,omitempty"`
+	// APIVersion is needed for kinds that are not known by their name.
 	APIVersion string `yaml:"apiVersion" json:"apiVersion,omitempty"`
-	// Name is that of one object, by default the service's. Selector chooses all objects
-	// that have these labels instead.
-	Name     string `yaml:"name" json:"name,omitempty"`
+	// Name is that of one object, by default the service's.
+	Name string `yaml:"name" json:"name,omitempty"`
+	// Selector chooses all objects that have these labels.
 	Selector string `yaml:"selector" json:"selector,omitempty"`
 	// Images are the names of those that the pods must run; by default all that are
 	// promoted.
 	Images []string `yaml:"images" json:"images,omitempty"`
-	// ArgoCD and Flux name what has brought the service there.
+	// ArgoCD names the Application that has brought the service there.
 	ArgoCD *ArgoCD `yaml:"argocd" json:"argocd,omitempty"`
-	Flux   *Flux   `yaml:"flux" json:"flux,omitempty"`
+	// Flux names the Kustomization or HelmRelease that has.
+	Flux *Flux `yaml:"flux" json:"flux,omitempty"`
 	// Environment is the one that a gate looks at; by default the one that is promoted
 	// from.
 	Environment string `yaml:"environment" json:"environment,omitempty"`
@@ -46,6 +48,7 @@ type Health struct {
 
 // ArgoCD is an Application.
 type ArgoCD struct {
+	// Application is its name.
 	Application string `yaml:"application" json:"application"`
 	// Namespace is by default argocd.
 	Namespace string `yaml:"namespace" json:"namespace,omitempty"`
@@ -55,8 +58,10 @@ type ArgoCD struct {
 
 // Flux is a Kustomization or a HelmRelease.
 type Flux struct {
+	// Kustomization is its name.
 	Kustomization string `yaml:"kustomization" json:"kustomization,omitempty"`
-	HelmRelease   string `yaml:"helmRelease" json:"helmRelease,omitempty"`
+	// HelmRelease is its name.
+	HelmRelease string `yaml:"helmRelease" json:"helmRelease,omitempty"`
 	// Namespace is by default flux-system.
 	Namespace string `yaml:"namespace" json:"namespace,omitempty"`
 	// Context is by default that of the objects.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/internal/yamlfile"
@@ -107,10 +108,14 @@ type Environment struct {
 	Rollback *Rollback `yaml:"rollback" json:"rollback,omitempty"`
 }
 
-// Rollback is what a way back must pass.
+// Rollback is what a way back must pass, and when there is one by itself.
 type Rollback struct {
-	// Gates are the environment's own, by their names, and verify for its policy.
-	Gates []string `yaml:"gates" json:"gates"`
+	// Gates are the environment's own, by their names, and verify for its policy; by
+	// default verify alone.
+	Gates []string `yaml:"gates" json:"gates,omitempty"`
+	// OnUnhealthy has a promotion with --wait follow the health of what it has delivered
+	// for so long, and take it back when it is lost.
+	OnUnhealthy Duration `yaml:"onUnhealthy" json:"onUnhealthy,omitempty"`
 }
 
 // verifyGate is the name that the policy of an environment has among Rollback.Gates.
@@ -119,7 +124,7 @@ const verifyGate = "verify"
 // ForRollback is the environment with that alone which a way back must pass.
 func (e *Environment) ForRollback() *Environment {
 	out, gates := *e, []string{verifyGate}
-	if e.Rollback != nil {
+	if e.Rollback != nil && e.Rollback.Gates != nil {
 		gates = e.Rollback.Gates
 	}
 	out.Gates = slices.DeleteFunc(slices.Clone(e.Gates), func(g Gate) bool { return !slices.Contains(gates, g.Title()) })
@@ -128,6 +133,9 @@ func (e *Environment) ForRollback() *Environment {
 	}
 	return &out
 }
+
+// maxFollowed is how long the health of a promotion may be followed.
+const maxFollowed = 24 * time.Hour
 
 // checkRollback finds gates that the environment does not have.
 func (e *Environment) checkRollback(f *yamlfile.File, path string) {
@@ -146,7 +154,11 @@ func (e *Environment) checkRollback(f *yamlfile.File, path string) {
 			f.At(fmt.Sprintf("%s.rollback.gates[%d]", path, i), spelling.Hint(name, known), "environment %q has no gate %q that a rollback could pass", e.Name, name)
 		}
 	}
-	if !f.Has(path + ".rollback.gates") {
+	e.Rollback.OnUnhealthy.check(f, path+".rollback.onUnhealthy", "10m", maxFollowed)
+	if e.Rollback.OnUnhealthy != "" && e.Health == nil {
+		f.At(path+".rollback.onUnhealthy", "health: {context: "+e.Name+", kind: Deployment}", "environment %q does not say where its health is seen", e.Name)
+	}
+	if !f.Has(path+".rollback.gates") && e.Rollback.OnUnhealthy == "" {
 		f.At(path+".rollback", "rollback: {gates: [verify]}", "rollback says nothing")
 	}
 }

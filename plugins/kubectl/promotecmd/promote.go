@@ -176,6 +176,9 @@ func (o *options) carryOut(cmd *cobra.Command, printer printers.ResourcePrinter,
 	if failed != nil {
 		return failed
 	}
+	if err := o.watch(cmd, w, plans, applied); err != nil {
+		return err
+	}
 	return o.refusal(plans, applied)
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote/rollback"
 	"github.com/kubepromote/kubepromote/promote/status"
 	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/printers"
 )
 
 const rollbackLong = `Take a service in an environment back to the pins that it had before.
@@ -52,7 +53,10 @@ type backwards struct {
 	steps                 int
 	noHold                bool
 	target                rollback.Target
-	held                  hold.Hold // that is written with it; without a reason there is none
+	// only, if not empty, is the one commit that is taken back: what has come since is
+	// somebody else's.
+	only string
+	held hold.Hold // that is written with it; without a reason there is none
 }
 
 // NewRollback makes kubectl promote rollback.
@@ -120,6 +124,12 @@ func (b *backwards) run(cmd *cobra.Command, services []string) error {
 	if err := o.settle(cmd, printer); err != nil {
 		return err
 	}
+	return b.carryOut(cmd, printer, services)
+}
+
+// carryOut takes the service back, and says that it is held.
+func (b *backwards) carryOut(cmd *cobra.Command, printer printers.ResourcePrinter, services []string) error {
+	o := b.options
 	if err := o.carryOut(cmd, printer, services); err != nil {
 		return err
 	}
@@ -155,6 +165,10 @@ func (b *backwards) plan(ctx context.Context, w *cli.Workspace) (*promote.Plans,
 	}
 	if err != nil {
 		return nil, err
+	}
+	if b.only != "" && (len(found.Taken) != 1 || found.Taken[0].Commit != b.only) {
+		return nil, &promote.Error{Msg: fmt.Sprintf("%s in %s has been changed since commit %.9s, and is not taken back", req.Services[0], b.env, b.only),
+			Hint: "kubectl promote history " + req.Services[0] + " --env " + b.env}
 	}
 	found.Reason = b.options.reason
 	switch b.held = (hold.Hold{}); {

@@ -1,0 +1,142 @@
+package promotecmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/rollback"
+	"github.com/spf13/cobra"
+)
+
+// patient is a service whose health is followed after it was delivered.
+type patient struct {
+	service, environment string
+	commit               string // that has brought it
+	before               string // the commit that it was planned on
+	until                time.Time
+	gate                 promote.Gate
+	question             promote.GateRequest
+	vitals               rollback.Vitals
+	last                 promote.Verdict
+}
+
+// How often health is asked for: some times while it is followed.
+const (
+	fewestAsks = 5
+	askHealth  = 10 * time.Second
+)
+
+// watch follows, with --wait, the health of what was delivered to environments that ask for
+// it, and takes back what has lost it.
+func (o *options) watch(cmd *cobra.Command, w *cli.Workspace, plans *promote.Plans, applied []*promote.Applied) error {
+	if !o.wait || o.dryRun {
+		return nil
+	}
+	patients, every, err := o.patients(cmd.Context(), w, plans, applied)
+	if err != nil || len(patients) == 0 {
+		return err
+	}
+	lost := 0
+	err = o.attend(cmd.Context(), patients, every, func(p *patient) error {
+		lost++
+		o.session.PrintFacts([]cli.Fact{{Text: fmt.Sprintf("%s in %s is not healthy, and is taken back: %s", p.service, p.environment, p.last.Text())}})
+		return o.takeBack(cmd, p, "unhealthy: "+p.last.Text())
+	})
+	if err == nil && lost > 0 {
+		err = cli.Silent(cli.ExitFailed)
+	}
+	return err
+}
+
+// patients are the services that are followed, and how often.
+func (o *options) patients(ctx context.Context, w *cli.Workspace, plans *promote.Plans, applied []*promote.Applied) ([]*patient, time.Duration, error) {
+	var all []*patient
+	every := askHealth
+	for n, plan := range plans.All {
+		e, err := w.Pipeline.Environment(plan.To)
+		if err != nil {
+			return nil, 0, err
+		}
+		if e.Rollback == nil || e.Rollback.OnUnhealthy == "" || applied[n].Commit == "" || plan.Mode == pipeline.DeliverPullRequest {
+			continue
+		}
+		if w.Repo == nil || w.Gates == nil {
+			o.session.PrintFacts([]cli.Fact{{Text: "the health in " + plan.To + " is not followed: there is no clone to take anything back from", Hint: "git clone the repository, and -C DIR"}})
+			continue
+		}
+		if len(all) == 0 { // the history has the new commit from now on
+			if err := o.session.Again(ctx, w); err != nil {
+				return nil, 0, err
+			}
+		}
+		gates, err := w.Gates(&pipeline.Environment{Name: plan.To, Gates: []pipeline.Gate{{Health: &pipeline.Health{Environment: plan.To}}}})
+		if err != nil {
+			return nil, 0, err
+		}
+		span := e.Rollback.OnUnhealthy.Time()
+		every = min(every, span/fewestAsks)
+		for _, sp := range plan.Services {
+			if !sp.Changed() {
+				continue
+			}
+			q := promote.GateRequest{Service: sp.Service, From: plan.To, To: plan.To, Images: sp.Images, Head: applied[n].Commit, Services: []string{sp.Service}}
+			all = append(all, &patient{service: sp.Service, environment: plan.To, commit: applied[n].Commit, before: plan.Head,
+				until: o.clock.Now().Add(span), gate: gates[0], question: q})
+		}
+	}
+	return all, every, nil
+}
+
+// attend asks for the health of all until their time is over, and tells which have lost it.
+// --timeout ends it sooner.
+func (o *options) attend(ctx context.Context, patients []*patient, every time.Duration, lost func(*patient) error) error {
+	for {
+		now := o.clock.Now()
+		var left []*patient
+		for _, p := range patients {
+			p.question.Now = now
+			said := promote.AskGate(ctx, p.gate, p.question)
+			if said.Answer != p.last.Answer {
+				o.session.Note("%s in %s: %s: %s", p.service, p.environment, said.Answer, said.Text())
+			}
+			p.last = said
+			switch {
+			case p.vitals.Lost(said):
+				if err := lost(p); err != nil {
+					return err
+				}
+			case now.Before(p.until):
+				left = append(left, p)
+			case said.Answer != promote.Pass:
+				o.session.PrintFacts([]cli.Fact{{Text: fmt.Sprintf("%s in %s is not healthy yet: %s", p.service, p.environment, said.Text()), Hint: said.Hint}})
+			}
+		}
+		if patients = left; len(patients) == 0 {
+			return nil
+		}
+		if err := o.clock.Sleep(ctx, every); err != nil {
+			if errors.Is(err, context.DeadlineExceeded) {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+// takeBack rolls a service back to what stood before it was promoted, as kubectl promote
+// rollback does, unless somebody has changed it since.
+func (o *options) takeBack(cmd *cobra.Command, p *patient, reason string) error {
+	back := &options{session: o.session, output: o.output, clock: o.clock, how: o.how, reason: reason}
+	b := &backwards{options: back, env: p.environment, revision: p.before, only: p.commit}
+	back.make, back.rollback = b.plan, true
+	back.request.Targets, back.request.Services = []string{p.environment}, []string{p.service}
+	if err := back.settle(cmd, nil); err != nil {
+		return err
+	}
+	return b.carryOut(cmd, nil, []string{p.service})
+}
