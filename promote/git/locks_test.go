@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/kubepromote/kubepromote/internal/shell"
-	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
 )
 
 // Locks of others are found before anything is written, and told with their age and

@@ -27,6 +27,7 @@ func (s *Session) reachGates(p *promote.Promoter, repo *git.Repo, log history.Lo
 	d.History = gate.NewHistory(func(ctx context.Context, services []string, environment string, visit func(history.Change) bool) error {
 		return history.Read(ctx, p.Pipeline, p.Repo, log, history.Request{Services: services, Environment: environment}, visit)
 	})
+	d.History.Dates, _ = log.(history.Dater)
 	if !s.Offline {
 		d.Client = gate.NewClient()
 	}
