@@ -75,7 +75,7 @@ var mayImport = map[string][]string{
 	"promote/git/internal/gitcmd":     {"internal/files"},
 	"promote/git/internal/fastimport": {"promote", "promote/git/internal/gitcmd"},
 	"promote/proposal":                {"promote", "promote/pipeline", "promote/record", "promote/forge"},
-	"promote/judge":                   {"promote", "promote/pipeline", "promote/status"},
+	"promote/judge":                   {"overlay", "promote", "promote/pipeline", "promote/status"},
 	"promote/check":                   {"overlay", "promote", "promote/history", "promote/judge", "promote/pipeline", "promote/status", "promote/internal/..."},
 	"promote/images":                  {"promote", "digest", "digest/tags", "verify"},
 	// Pull requests know nothing of promotions, and of the text of errors as much as
