@@ -75,7 +75,12 @@ var mayImport = map[string][]string{
 	"promote/git/internal/gitcmd":     {"internal/files"},
 	"promote/git/internal/fastimport": {"promote", "promote/git/internal/gitcmd"},
 	"promote/proposal":                {"promote", "promote/pipeline", "promote/record", "promote/forge"},
+<<<<<<< HEAD
 	"promote/judge":                   {"overlay", "promote", "promote/pipeline", "promote/status"},
+=======
+	"promote/judge":                   {"promote", "promote/pipeline", "promote/status"},
+	"promote/lint":                    {"overlay", "promote/pipeline", "promote/status", "internal/yamlfile"},
+>>>>>>> d0f60d335bbd3562966f494390956a64e0749c84
 	"promote/check":                   {"overlay", "promote", "promote/history", "promote/judge", "promote/pipeline", "promote/status", "promote/internal/..."},
 	"promote/images":                  {"promote", "digest", "digest/tags", "verify"},
 	// Pull requests know nothing of promotions, and of the text of errors as much as
@@ -83,7 +88,8 @@ var mayImport = map[string][]string{
 	"promote/forge":             {"internal/fault", "internal/spelling"},
 	"promote/forge/credentials": {"promote/forge", "internal/fault"},
 	"promote/forge/codeowners":  {"internal/fault"},
-	"promote/gate":              {"promote", "promote/pipeline", "promote/history", "promote/internal/...", "internal/address", "internal/expression", "internal/fault", "internal/shell", "internal/yamlfile"},
+	"promote/cluster":           {"promote", "promote/internal/kinds", "internal/fault", "internal/spelling"},
+	"promote/gate":              {"promote", "promote/cluster", "promote/pipeline", "promote/history", "promote/internal/...", "internal/address", "internal/expression", "internal/fault", "internal/yamlfile", "internal/shell"},
 	// What promote is made of knows nothing of it.
 	"promote/internal": {"overlay", "internal/..."},
 
@@ -98,7 +104,7 @@ var mayImport = map[string][]string{
 	"cmd/kubectl-promote": {"plugins/kubectl"},
 	"cmd/promote-fn":      {"plugins/kustomize"},
 	"docs":                {"verify", "promote/pipeline"},
-	"docs/gen":            {"plugins/kubectl"},
+	"docs/gen":            {"overlay", "plugins/kubectl", "promote/pipeline"},
 	"examples/ecommerce":  {},
 	"examples/setimage":   {"overlay"},
 	"examples/pindigest":  {"overlay", "digest"},

@@ -64,6 +64,8 @@ func setupScript(env *testscript.Env) error {
 	env.Setenv("XDG_CONFIG_HOME", home)
 	env.Setenv("CACHE", cacheBelow(home, env.Setenv))
 	env.Setenv("GIT_CONFIG_NOSYSTEM", "1")
+	// Built with the race detector, every command would sleep a second before it ends.
+	env.Setenv("GORACE", "atexit_sleep_ms=0")
 	env.Setenv("DOCKER_CONFIG", home)
 	env.Setenv("GIT_AUTHOR_DATE", "2026-01-02T03:04:05Z")
 	env.Setenv("GIT_COMMITTER_DATE", "2026-01-02T03:04:05Z")

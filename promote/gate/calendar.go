@@ -68,13 +68,16 @@ func parseCalendar(name string, data []byte, zone *time.Location) ([]date, error
 			out = append(out, e.date(f, i, zone))
 		}
 	}
-	return out, f.Err(func(fault yamlfile.Fault) error {
-		place := fault.File
-		if fault.Line > 0 {
-			place = fmt.Sprintf("%s:%d:%d", fault.File, fault.Line, fault.Col)
-		}
-		return &promote.Error{Msg: place + ": " + fault.Msg, Hint: fault.Hint}
-	})
+	return out, f.Err(faultOf)
+}
+
+// faultOf says what is wrong in a file that a gate names.
+func faultOf(fault yamlfile.Fault) error {
+	place := fault.File
+	if fault.Line > 0 {
+		place = fmt.Sprintf("%s:%d:%d", fault.File, fault.Line, fault.Col)
+	}
+	return &promote.Error{Msg: place + ": " + fault.Msg, Hint: fault.Hint}
 }
 
 func (e dateEntry) date(f *yamlfile.File, i int, zone *time.Location) date {

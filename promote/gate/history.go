@@ -118,6 +118,8 @@ func (h *History) notBefore(ctx context.Context, commit string, date, now time.T
 // standing is since when a pin has stood in an environment.
 type standing struct {
 	since time.Time
+	// commit is the one that has brought it.
+	commit string
 	// ended is the time of the commit that took it away, if one did.
 	ended time.Time
 	found bool
@@ -132,7 +134,6 @@ func (h *History) since(ctx context.Context, q promote.GateRequest, environment 
 	is := func(p promote.Pin) bool {
 		return p.Digest == pin.Digest || trustTags && p.Digest == "" && p.Tag != "" && p.Tag == pin.Tag
 	}
-	commit := ""
 	err = h.visit(ctx, q.Services, environment, q.Service, func(c history.Change) bool {
 		for _, i := range c.Images {
 			switch {
@@ -143,7 +144,7 @@ func (h *History) since(ctx context.Context, q promote.GateRequest, environment 
 				s.ended = c.Time
 				return false
 			case is(i.New) && !is(i.Old):
-				s.found, s.since, commit = true, c.Time, c.Commit
+				s.found, s.since, s.commit = true, c.Time, c.Commit
 				return false
 			}
 		}
@@ -153,7 +154,7 @@ func (h *History) since(ctx context.Context, q promote.GateRequest, environment 
 		err = nil
 	}
 	if err == nil && s.found {
-		s.since, err = h.notBefore(ctx, commit, s.since, q.Now)
+		s.since, err = h.notBefore(ctx, s.commit, s.since, q.Now)
 	}
 	return s, err
 }

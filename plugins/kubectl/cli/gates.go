@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/cluster"
 	"github.com/kubepromote/kubepromote/promote/gate"
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/history"
@@ -29,7 +30,15 @@ func (s *Session) reachGates(p *promote.Promoter, repo *git.Repo, log history.Lo
 	})
 	d.History.Dates, _ = log.(history.Dater)
 	if !s.Offline {
-		d.Client = gate.NewClient()
+		d.Client, d.Clusters = gate.NewClient(), cluster.New(cluster.Options{UserAgent: "kubectl-promote"})
+	}
+	d.Pipeline = p.Pipeline
+	d.Contains = func(ctx context.Context, commit, revision string) (bool, error) {
+		if _, err := repo.Revision(ctx, revision); err != nil {
+			return false, err
+		}
+		base, err := repo.MergeBase(ctx, commit, revision)
+		return base == commit, err
 	}
 	p.Gates = gate.Of(d)
 }
