@@ -27,6 +27,7 @@ var mayImport = map[string][]string{
 	"internal/files":      {},
 	"internal/shell":      {},
 	"internal/spelling":   {},
+	"internal/yamlbound":  {},
 	"internal/yamlfile":   {"internal/spelling"},
 
 	"overlay":          {"internal/spelling"},
@@ -69,19 +70,18 @@ var mayImport = map[string][]string{
 	"promote/record":                  {},
 	"promote/hold":                    {"overlay", "promote/pipeline", "internal/spelling", "internal/yamlfile"},
 	"promote/rollback":                {"overlay", "promote", "promote/pipeline", "promote/history", "promote/record"},
-	"promote/pipeline":                {"overlay", "promote/internal/...", "internal/expression", "internal/spelling", "internal/yamlfile"},
+	"promote/pipeline":                {"overlay", "promote/internal/...", "internal/expression", "internal/spelling", "internal/yamlfile", "promote/objects"},
 	"promote/git":                     {"promote", "promote/history", "promote/git/internal/...", "overlay", "internal/files", "internal/shell"},
-	"promote/git/branch":              {"promote", "promote/git", "promote/record", "promote/git/internal/...", "internal/files", "internal/shell"},
+	"promote/git/branch":              {"promote", "promote/git", "promote/history", "promote/record", "promote/git/internal/...", "internal/files", "internal/shell"},
 	"promote/git/internal/gitcmd":     {"internal/files"},
 	"promote/git/internal/fastimport": {"promote", "promote/git/internal/gitcmd"},
-	"promote/proposal":                {"promote", "promote/pipeline", "promote/record", "promote/forge"},
-<<<<<<< HEAD
+	"promote/proposal":                {"promote", "promote/objects", "promote/pipeline", "promote/record", "promote/forge"},
+	"promote/planfile":                {"promote", "promote/pipeline", "promote/proposal", "internal/fault"},
 	"promote/judge":                   {"overlay", "promote", "promote/pipeline", "promote/status"},
-=======
-	"promote/judge":                   {"promote", "promote/pipeline", "promote/status"},
 	"promote/lint":                    {"overlay", "promote/pipeline", "promote/status", "internal/yamlfile"},
->>>>>>> d0f60d335bbd3562966f494390956a64e0749c84
-	"promote/check":                   {"overlay", "promote", "promote/history", "promote/judge", "promote/pipeline", "promote/status", "promote/internal/..."},
+	"promote/check":                   {"overlay", "promote", "promote/history", "promote/judge", "promote/pipeline", "promote/status", "promote/internal/...", "promote/hold"},
+	"promote/waves":                   {"promote", "promote/pipeline"},
+	"promote/review":                  {"overlay", "promote", "promote/forge", "promote/forge/codeowners", "promote/gate", "promote/internal/location", "promote/pipeline", "promote/record", "verify", "internal/fault"},
 	"promote/images":                  {"promote", "digest", "digest/tags", "verify"},
 	// Pull requests know nothing of promotions, and of the text of errors as much as
 	// the client of registries.
@@ -89,12 +89,15 @@ var mayImport = map[string][]string{
 	"promote/forge/credentials": {"promote/forge", "internal/fault"},
 	"promote/forge/codeowners":  {"internal/fault"},
 	"promote/cluster":           {"promote", "promote/internal/kinds", "internal/fault", "internal/spelling"},
-	"promote/gate":              {"promote", "promote/cluster", "promote/pipeline", "promote/history", "promote/internal/...", "internal/address", "internal/expression", "internal/fault", "internal/yamlfile", "internal/shell"},
+	"promote/gate":              {"promote", "promote/cluster", "promote/pipeline", "promote/history", "promote/internal/...", "internal/address", "internal/expression", "internal/fault", "internal/yamlfile", "internal/shell", "promote/objects/..."},
+	// Objects of Kubernetes as data; who renders them is an adapter.
+	"promote/objects": {"internal/fault"},
+	"promote/render":  {"promote", "promote/pipeline", "promote/objects", "promote/internal/...", "internal/fault", "internal/yamlbound"},
 	// What promote is made of knows nothing of it.
 	"promote/internal": {"overlay", "internal/..."},
 
 	"plugins/kubectl":                   {"overlay", "internal/..."},
-	"plugins/kubectl/cli":               {"overlay", "internal/...", "digest/...", "verify/...", "promote/..."},
+	"plugins/kubectl/cli":               {"overlay", "internal/...", "digest/...", "verify/...", "promote/...", "plugins/kustomize/..."},
 	"plugins/kubectl/internal/loopback": {},
 	// Subcommands do not know one another.
 	"plugins/kubectl/*": {"overlay/...", "internal/...", "digest/...", "verify/...", "promote/...", "plugins/kubectl/cli/...", "plugins/kubectl/internal/...",
@@ -116,6 +119,7 @@ var mustNotNeed = map[string][]string{
 	"digest":            {"k8s.io/", "sigs.k8s.io/", "github.com/sigstore/"},
 	"internal/spelling": {"go.yaml.in/"},
 	"promote":           {"k8s.io/", "sigs.k8s.io/", "github.com/google/go-containerregistry", "github.com/sigstore/", "net/http"},
+	"promote/objects":   {"k8s.io/", "sigs.k8s.io/", "net/http"},
 	// All that is below digest is in one of these.
 	"digest/lock":      {"k8s.io/", "sigs.k8s.io/", "github.com/sigstore/"},
 	"digest/tags":      {"k8s.io/", "sigs.k8s.io/", "github.com/sigstore/"},

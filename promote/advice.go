@@ -46,6 +46,10 @@ const (
 	DoAllowTime Action = "allow-time"
 	// DoConfirm is the same promotion of "service" to "to", by a person on a terminal.
 	DoConfirm Action = "confirm"
+	// DoPropose is the same promotion of "service" to "to" by a pull request.
+	DoPropose Action = "propose"
+	// DoApprove is a signed approval of "service" for "to".
+	DoApprove Action = "approve"
 	// DoAwait is the same promotion, waiting for what will pass soon.
 	DoAwait Action = "await"
 	// DoOverride is the same promotion with Request.Override of "gate".
@@ -54,6 +58,8 @@ const (
 	DoCopy Action = "copy"
 	// DoUnhold lifts the hold of "service" in "env", either of which may be empty.
 	DoUnhold Action = "unhold"
+	// DoDiff shows what the promotion of "service" to "to" changes of rendered objects.
+	DoDiff Action = "diff"
 	// DoStatus shows which overlays there are: "dir", if not empty, is in another repository.
 	DoStatus Action = "status"
 	// DoPin pins an image in an overlay: "overlay", its directory, or "file"; "image",

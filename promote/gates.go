@@ -64,6 +64,13 @@ type GateRequest struct {
 	// Services are all services of the plan: who has to read something for each may read
 	// it for all.
 	Services []string `json:"-"`
+	// Before and After are the repository's files as they are and as they would be. Where
+	// they are nil, they are those of Head and, of these, others that Edits gives.
+	Before, After Tree                   `json:"-"`
+	Edits         func() ([]File, error) `json:"-"`
+	// Files are those that would change. Heads are commits that have the change already,
+	// where it is one that somebody has made: those that a pull request may end with.
+	Files, Heads []string `json:"-"`
 }
 
 // gates asks all gates of the target environment. What they say stands in the order of
@@ -209,7 +216,10 @@ func (w *planner) gateRequest(c *draft) *GateRequest {
 		}
 	}
 	for _, p := range c.parts {
-		q.Along = append(q.Along, p.along.plans...)
+		q.Along, q.Files = append(q.Along, p.along.plans...), append(q.Files, p.plan.Target)
+	}
+	for _, p := range c.plan.Copies {
+		q.Files = append(q.Files, p.Target)
 	}
 	changed := func(p CopyPlan) bool { return p.Changed }
 	if len(q.Images)+len(q.Along) == 0 && !slices.ContainsFunc(c.plan.Copies, changed) {
@@ -223,6 +233,7 @@ func (w *planner) gateRequest(c *draft) *GateRequest {
 	for _, other := range w.drafts {
 		q.Services = append(q.Services, other.plan.Service)
 	}
+	q.Edits = w.edited(c)
 	return q
 }
 

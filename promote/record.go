@@ -57,15 +57,22 @@ func (p *Plan) Proposal() string {
 	if p.Mode != pipeline.DeliverPullRequest || len(p.Services) == 0 {
 		return ""
 	}
-	if len(p.Services) == 1 {
-		return p.verb() + "/" + p.To + "/" + p.Services[0].Service
-	}
 	var names []string
 	for _, s := range p.Services {
 		names = append(names, s.Service)
 	}
-	slices.Sort(names)
-	return fmt.Sprintf("%s/%s/%d-services-%.4x", p.verb(), p.To, len(names), sha256.Sum256([]byte(strings.Join(names, "\n"))))
+	return proposal(p.verb(), p.To, names)
+}
+
+// ProposalBranch is the branch of a pull request that promotes services to an environment.
+func ProposalBranch(to string, services []string) string { return proposal("promote", to, services) }
+
+func proposal(verb, to string, services []string) string {
+	if len(services) == 1 {
+		return verb + "/" + to + "/" + services[0]
+	}
+	names := slices.Sorted(slices.Values(services))
+	return fmt.Sprintf("%s/%s/%d-services-%.4x", verb, to, len(names), sha256.Sum256([]byte(strings.Join(names, "\n"))))
 }
 
 func (p *Plan) what(services []*ServicePlan) string {

@@ -33,6 +33,9 @@ type judge struct {
 	unread     []string // what could not be read
 	ignored    int      // signatures beyond the limits
 	noService  bool     // an approval is for a service, and none is given
+	// approvals, if not nil, has all approvals that are found listed. Then no rule is met,
+	// so that all are read.
+	approvals *approvals
 }
 
 // trial is one rule, and what has been found for it so far.
@@ -133,8 +136,13 @@ func (j *judge) try(ctx context.Context, t *trial, i, k int, c *signature.Signat
 		p, err := untrusted.Guarded(func() (*signature.Proof, error) {
 			return signature.Check(s, c, j.digest.String(), signature.Demand{Trust: a.Trust, Logs: a.Logs, Timestamps: a.Timestamps})
 		})
-		if err == nil {
+		held := err == nil
+		if held {
 			err = j.accept(ctx, t.rule, a, r, c, p)
+		}
+		if j.approvals != nil {
+			j.approvals.add(j, found{a, s, c, p, err, held})
+			continue
 		}
 		if err != nil {
 			j.note(t, err)

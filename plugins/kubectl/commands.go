@@ -1,6 +1,7 @@
 package kubectl
 
 import (
+	"github.com/kubepromote/kubepromote/plugins/kubectl/approvalscmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/approvecmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/attestcmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/buildcmd"
@@ -8,6 +9,7 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/copycmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/democmd"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/diffcmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/explaincmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/fncmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/gatescmd"
@@ -32,14 +34,18 @@ func subcommands(s *cli.Session) []*cobra.Command {
 	return []*cobra.Command{
 		promotecmd.NewRun(s),
 		promotecmd.NewPlan(s),
+		promotecmd.NewApply(s),
 		gatescmd.New(s),
 		checkcmd.New(s),
 		attestcmd.New(s),
 		approvecmd.New(s),
+		approvalscmd.New(s),
 		promotecmd.NewRollback(s),
 		holdcmd.New(s),
 		holdcmd.NewUnhold(s),
 
+		diffcmd.New(s),
+		diffcmd.NewParity(s),
 		statuscmd.New(s),
 		historycmd.New(s),
 		buildcmd.New(s),

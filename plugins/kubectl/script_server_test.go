@@ -1,6 +1,7 @@
 package kubectl
 
 import (
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -19,9 +20,10 @@ var servers = struct {
 }{stop: map[string]func(){}}
 
 // server start DIR|stop: answer requests on the loopback interface with the files of a
-// directory, as they are at the moment; its URL is in $SERVER. Beside a file, NAME.status
-// holds the status that it is answered with, and NAME.auth the header Authorization
-// without which that is 401. server silent: one that accepts and never answers.
+// directory, as they are at the moment; its URL is in $SERVER. A directory is answered with
+// the file index in it. Beside a file, NAME.status holds the status that it is answered
+// with, NAME.auth the header Authorization without which that is 401, and NAME.posted is
+// what was sent to it last. server silent: one that accepts and never answers.
 func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 	switch {
 	case len(args) == 2 && args[0] == "start":
@@ -55,10 +57,16 @@ type fileAnswers struct{ dir string }
 // ServeHTTP implements [http.Handler].
 func (f *fileAnswers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name := filepath.Join(f.dir, filepath.FromSlash(strings.Trim(r.URL.Path, "/")))
+	if info, err := os.Stat(name); err == nil && info.IsDir() {
+		name = filepath.Join(name, "index")
+	}
 	data, err := os.ReadFile(name)
 	if err != nil {
 		http.NotFound(w, r)
 		return
+	}
+	if sent, err := io.ReadAll(r.Body); err == nil && r.Method == http.MethodPost {
+		os.WriteFile(name+".posted", append(sent, '\n'), 0o644) //nolint:errcheck // the script sees what has become of it
 	}
 	if auth, err := os.ReadFile(name + ".auth"); err == nil && strings.TrimSpace(string(auth)) != r.Header.Get("Authorization") {
 		http.Error(w, `{"error": "who are you?"}`, http.StatusUnauthorized)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/kubepromote/kubepromote/internal/fault"
+	"github.com/kubepromote/kubepromote/internal/yamlbound"
 	"github.com/kubepromote/kubepromote/overlay"
 	validation "k8s.io/kube-openapi/pkg/validation/errors"
 	"sigs.k8s.io/kustomize/kyaml/fn/framework"
@@ -117,7 +118,7 @@ func configuration(n *yaml.RNode) (*yaml.RNode, error) {
 	if err := sound(n.YNode(), "functionConfig"); err != nil {
 		return nil, err
 	}
-	if s := (survey{}); s.size(n.YNode()) > maxConfig {
+	if s := (yamlbound.Survey{}); s.Size(n.YNode()) > maxConfig {
 		return nil, &fieldError{"functionConfig", fmt.Sprintf("has more than %d values", maxConfig), "make several of it"}
 	}
 	apiVersion, kind := n.GetApiVersion(), n.GetKind()

@@ -63,6 +63,8 @@ func (w *work) rules() []string {
 			switch {
 			case g.Promoted != nil:
 				policy(g.Promoted.Policy)
+			case g.Approvals != nil && g.Approvals.Policy != "":
+				policy(g.Approvals.Policy)
 			case g.Freeze != nil && g.Freeze.Calendar != "":
 				files = append(files, path.Clean(g.Freeze.Calendar))
 			case g.Exec != nil:

@@ -3,10 +3,15 @@ package check
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/hold"
 )
 
 // manyGates bounds how many questions to gates are open at once.
@@ -52,9 +57,10 @@ func (w *work) gates(ctx context.Context) error {
 			}
 			made[asked{g.to, g.back}] = own
 		}
-		q := promote.GateRequest{Service: g.service, From: g.from, To: g.to, Head: w.Promoter.Rules.Commit, Now: w.now(), Services: services[g.to]}
+		q := promote.GateRequest{Service: g.service, From: g.from, To: g.to, Head: w.Promoter.Rules.Commit, Now: w.now(), Services: services[g.to], Heads: w.req.Heads, Before: w.req.Before, After: w.req.After}
 		for _, at := range groups[g] {
 			c := w.report.Changes[at]
+			q.Files = append(q.Files, c.File)
 			q.Images = append(q.Images, promote.ImagePlan{Name: c.Name, File: c.File, Repository: c.Repository, Unknown: c.pin.Unknown, Old: c.Old, New: c.New})
 		}
 		for _, s := range w.Pipeline.Spec.Services {
@@ -75,6 +81,45 @@ func (w *work) gates(ctx context.Context) error {
 	for n, g := range order {
 		for _, at := range groups[g] {
 			w.report.Changes[at].Verdicts = append(w.report.Changes[at].Verdicts, says[n]...)
+		}
+	}
+	return nil
+}
+
+// holds says what the file of holds, as the rules have it, keeps where it is. A way back
+// goes past it, aloud.
+func (w *work) holds() error {
+	data, err := w.req.Rules.ReadFile(hold.FileName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	list, err := hold.Parse(hold.FileName, data, w.Pipeline)
+	if err != nil {
+		return err
+	}
+	for n := range w.report.Changes {
+		c := &w.report.Changes[n]
+		to, err := w.Pipeline.Environment(c.Environment)
+		if err != nil {
+			continue // of what nobody can read
+		}
+		h, held := list.For(c.Service, to, w.now())
+		switch {
+		case !held || c.Kind == Retag || c.Kind == Unread:
+		case c.Kind == Rollback:
+			if text := fmt.Sprintf("%s in %s: %s; a rollback goes past that", c.Service, c.Environment, h); !slices.Contains(w.report.Warnings, text) {
+				w.report.Warnings = append(w.report.Warnings, text)
+			}
+		default:
+			v := promote.Verdict{Gate: gateHold, Answer: promote.Fail, Reason: h.String()}
+			v.Advice = promote.Advice{Do: promote.DoUnhold, With: map[string]string{"service": h.Service, "env": h.Environment}}
+			if !h.Until.IsZero() {
+				v.Answer, v.Until = promote.Wait, h.Until
+			}
+			c.Verdicts = append(c.Verdicts, v)
 		}
 	}
 	return nil

@@ -16,8 +16,11 @@ import (
 	"github.com/kubepromote/kubepromote/promote/status"
 )
 
-// gatePin names the verdict on what a pin names.
-const gatePin = "pin"
+// The names of the verdicts that no gate gives.
+const (
+	gatePin  = "pin"
+	gateHold = "hold"
+)
 
 // judge gives each change its verdicts.
 func (w *work) judge(ctx context.Context) error {
@@ -26,6 +29,9 @@ func (w *work) judge(ctx context.Context) error {
 		return err
 	}
 	if err := w.gates(ctx); err != nil {
+		return err
+	}
+	if err := w.holds(); err != nil {
 		return err
 	}
 	for n := range all {

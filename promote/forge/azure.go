@@ -119,8 +119,10 @@ func (a *azure) find(ctx context.Context, f FindRequest) ([]PullRequest, error) 
 		var out struct {
 			Value []azurePull `json:"value"`
 		}
-		q := []string{"searchCriteria.status", "active", "searchCriteria.sourceRefName", "refs/heads/" + f.Head,
-			"$top", strconv.Itoa(size), "$skip", strconv.Itoa((page - 1) * size)}
+		q := []string{"searchCriteria.status", "active", "$top", strconv.Itoa(size), "$skip", strconv.Itoa((page - 1) * size)}
+		if !f.any() {
+			q = append(q, "searchCriteria.sourceRefName", "refs/heads/"+f.Head)
+		}
 		if f.Base != "" {
 			q = append(q, "searchCriteria.targetRefName", "refs/heads/"+f.Base)
 		}
@@ -133,6 +135,10 @@ func (a *azure) find(ctx context.Context, f FindRequest) ([]PullRequest, error) 
 	const most = 20
 	var own []PullRequest
 	for _, p := range found {
+		if f.any() { // of many, nobody reads the whole text
+			own = append(own, *a.pullRequest(&p))
+			continue
+		}
 		if p.Fork != nil {
 			continue
 		}
@@ -355,7 +361,47 @@ func (a *azure) Reviews(ctx context.Context, number int) ([]Review, error) {
 			words = append(words, Review{User: r.name(), State: ReviewChangesRequested})
 		}
 	}
-	return words, nil
+	return words, stale(words, func() (time.Time, error) { return a.dated(ctx, number, words) })
+}
+
+// dated gives reviews the time of the vote, which stands in the discussion alone. Its own
+// time is when the head came to be, zero for the first.
+func (a *azure) dated(ctx context.Context, number int, words []Review) (pushed time.Time, err error) {
+	var iterations struct {
+		Value []struct {
+			Created time.Time `json:"createdDate"`
+		} `json:"value"`
+	}
+	if err := a.wire.get(ctx, "reading iterations", a.pull(number, "/iterations"), &iterations); err != nil || len(iterations.Value) < 2 {
+		return pushed, err
+	}
+	for _, i := range iterations.Value {
+		if i.Created.After(pushed) {
+			pushed = i.Created
+		}
+	}
+	var threads struct {
+		Value []struct {
+			Published  time.Time `json:"publishedDate"`
+			Properties struct {
+				Type struct {
+					Value string `json:"$value"`
+				} `json:"CodeReviewThreadType"`
+			} `json:"properties"`
+			Comments []struct {
+				Author azureUser `json:"author"`
+			} `json:"comments"`
+		} `json:"value"`
+	}
+	err = a.wire.get(ctx, "reading votes", a.pull(number, "/threads"), &threads)
+	for _, t := range threads.Value {
+		for n := range words {
+			if t.Properties.Type.Value == "VoteUpdate" && len(t.Comments) > 0 && t.Comments[0].Author.name() == words[n].User && words[n].At.Before(t.Published) {
+				words[n].At = t.Published
+			}
+		}
+	}
+	return pushed, err
 }
 
 type azureStatus struct {

@@ -42,6 +42,7 @@ func TestAzure(t *testing.T) {
 		step{request: "GET /shop/_apis/git/repositories/infra/commits/" + head + "/statuses?" + azureAPI + "&latestOnly=true&skip=0&top=100",
 			answer: `{"value": [{"id": 1, "state": "failed", "context": {"name": "test", "genre": "ci"}}, {"id": 2, "state": "succeeded", "context": {"name": "test", "genre": "ci"}}, {"id": 3, "state": "notSet", "context": {"name": "x"}}]}`},
 		get,
+		step{request: "GET " + azureAt + "/7/iterations?" + azureAPI, answer: `{"count": 1, "value": [{"id": 1, "createdDate": "2026-01-01T00:00:00Z"}]}`},
 	)
 	c := f.client(forge.Azure)
 	found, err := c.Find(ctx, forge.FindRequest{Head: "promote/a", Base: "main"})

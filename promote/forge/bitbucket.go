@@ -102,14 +102,17 @@ func bitbucketPages[T any](ctx context.Context, b *bitbucket, op, path string, p
 
 func (b *bitbucket) find(ctx context.Context, f FindRequest) ([]PullRequest, error) {
 	// The names have neither quotation marks nor backslashes; see wrongBranch.
-	q := `source.branch.name = "` + f.Head + `"`
-	if f.Base != "" {
-		q += ` AND destination.branch.name = "` + f.Base + `"`
+	var q []string
+	if !f.any() {
+		q = append(q, `source.branch.name = "`+f.Head+`"`)
 	}
-	found, err := bitbucketPages[bitbucketPull](ctx, b, "finding pull requests", b.self+"/pullrequests", "state", "OPEN", "q", q)
+	if f.Base != "" {
+		q = append(q, `destination.branch.name = "`+f.Base+`"`)
+	}
+	found, err := bitbucketPages[bitbucketPull](ctx, b, "finding pull requests", b.self+"/pullrequests", "state", "OPEN", "q", strings.Join(q, " AND "))
 	var own []PullRequest
 	for _, p := range found {
-		if p.Source.Repository.FullName == p.Destination.Repository.FullName {
+		if f.any() || p.Source.Repository.FullName == p.Destination.Repository.FullName {
 			own = append(own, *p.pullRequest())
 		}
 	}
@@ -250,7 +253,7 @@ func (b *bitbucket) Reviews(ctx context.Context, number int) ([]Review, error) {
 	}
 	var words []Review
 	for _, one := range p.Participants {
-		word := Review{User: one.User.name(), At: one.At}
+		word := Review{User: one.User.name(), ID: one.User.UUID, At: one.At}
 		switch one.State {
 		case "approved":
 			word.State = ReviewApproved
@@ -261,7 +264,48 @@ func (b *bitbucket) Reviews(ctx context.Context, number int) ([]Review, error) {
 		}
 		words = append(words, word)
 	}
-	return words, nil
+	return words, stale(words, func() (time.Time, error) { return b.dated(ctx, number, words) })
+}
+
+// dated gives reviews the time of the approval itself: that of a participant is of
+// whatever they did last. Its own time is when the head came to be, zero for the first.
+func (b *bitbucket) dated(ctx context.Context, number int, words []Review) (pushed time.Time, err error) {
+	type did struct {
+		User bitbucketUser `json:"user"`
+		Date time.Time     `json:"date"`
+	}
+	all, err := bitbucketPages[struct {
+		Update *struct {
+			Date   time.Time    `json:"date"`
+			Source bitbucketEnd `json:"source"`
+		} `json:"update"`
+		Approval *did `json:"approval"`
+		Changes  *did `json:"changes_requested"`
+	}](ctx, b, "reading the activity", b.self+"/pullrequests/"+strconv.Itoa(number)+"/activity")
+	head := ""
+	for n := range words {
+		words[n].At = time.Time{}
+	}
+	for _, one := range all { // the newest first
+		if u := one.Update; u != nil {
+			if hash := u.Source.Commit.Hash; head == "" || hash == head {
+				head, pushed = hash, u.Date
+			} else {
+				head = "-"
+			}
+		}
+		for _, d := range []*did{one.Approval, one.Changes} {
+			for n := range words {
+				if d != nil && words[n].User == d.User.name() && words[n].ID == d.User.UUID && words[n].At.Before(d.Date) {
+					words[n].At = d.Date
+				}
+			}
+		}
+	}
+	if head != "-" {
+		pushed = time.Time{}
+	}
+	return pushed, err
 }
 
 // Statuses implements [Checks].

@@ -41,6 +41,8 @@ func TestBitbucket(t *testing.T) {
 		step{request: "POST /repositories/shop/infra/commit/" + head + "/statuses/build", body: `{"key": "ci", "name": "ci", "state": "SUCCESSFUL", "url": "https://ci.example.com", "description": "D"}`, status: 201, answer: "{}"},
 		step{request: "GET /repositories/shop/infra/commit/" + head + "/statuses?page=1&pagelen=50", answer: `{"values": [{"key": "a", "state": "INPROGRESS"}, {"key": "b", "state": "STOPPED"}, {"key": "c", "state": "SUCCESSFUL"}]}`},
 		step{request: "GET " + at + "/7", answer: bitbucketPull},
+		step{request: "GET " + at + "/7/activity?page=1&pagelen=50", answer: `{"values": [{"comment": {}}, {"approval": {"date": "2026-01-01T00:00:00Z", "user": {"nickname": "bob"}}},
+			{"update": {"date": "2025-12-31T00:00:00Z", "source": {"commit": {"hash": "abababababab"}}}}]}`},
 	)
 	c := f.client(forge.Bitbucket)
 	found, err := c.Find(ctx, forge.FindRequest{Head: "promote/a", Base: "main"})

@@ -13,13 +13,15 @@ const (
 
 // Review is the last word of a reviewer.
 type Review struct {
-	// User is the name of the forge's account.
-	User  string
-	State ReviewState
+	// User is the name of the forge's account. On Bitbucket Cloud anybody may take any
+	// name: there ID is "{uuid}", and elsewhere it is empty.
+	User, ID string
+	State    ReviewState
 	// Commit is the head that was reviewed, where the forge keeps it: GitHub, Gitea
 	// and Bitbucket Data Center do.
 	Commit string
-	// Stale tells that the head has moved since, where the forge says so.
+	// Stale tells that the head has moved since: by Commit, or by the times of both. Where
+	// the forge has no time of a review and the head has moved, it is stale.
 	Stale bool
 	// At is when, or zero.
 	At time.Time

@@ -120,12 +120,16 @@ func dataCenterPages[T any](ctx context.Context, d *dataCenter, op, path string,
 }
 
 func (d *dataCenter) find(ctx context.Context, f FindRequest) ([]PullRequest, error) {
-	found, err := dataCenterPages[dataCenterPull](ctx, d, "finding pull requests", d.self+"/pull-requests", "state", "OPEN", "direction", "OUTGOING", "at", "refs/heads/"+f.Head)
+	direction, at := "OUTGOING", f.Head
+	if f.any() {
+		direction, at = "INCOMING", f.Base
+	}
+	found, err := dataCenterPages[dataCenterPull](ctx, d, "finding pull requests", d.self+"/pull-requests", "state", "OPEN", "direction", direction, "at", "refs/heads/"+at)
 	var own []PullRequest
 	for _, p := range found {
 		from, to := p.FromRef.Repository, p.ToRef.Repository
 		// OUTGOING has those to other repositories as well.
-		if from.Slug == to.Slug && from.Project.Key == to.Project.Key {
+		if f.any() || from.Slug == to.Slug && from.Project.Key == to.Project.Key {
 			own = append(own, *p.pullRequest())
 		}
 	}

@@ -8,7 +8,8 @@ import "context"
 type Forge interface {
 	// Find gives the open pull requests from a branch of this repository into
 	// another, oldest first. Those from forks are left out, even where the branch
-	// has the same name. None is no error.
+	// has the same name; where no head is named, they are among the rest. None is no
+	// error.
 	Find(ctx context.Context, f FindRequest) ([]PullRequest, error)
 	// Get gives one pull request. This is where Mergeable is looked at.
 	Get(ctx context.Context, number int) (*PullRequest, error)
@@ -44,18 +45,31 @@ type Checks interface {
 	SetStatus(ctx context.Context, commit string, s Status) error
 }
 
+// Teams is who belongs to a team. Each [Forge] of [New] has it.
+type Teams interface {
+	// Members gives the users of a team by the names that reviews have: ORG/TEAM on
+	// GitHub and Gitea, GROUP/SUBGROUP or GROUP on GitLab with those that it has from the
+	// groups around it, PROJECT/TEAM on Azure DevOps. The two Bitbuckets do not tell: that
+	// is an ErrUnsupported.
+	Members(ctx context.Context, team string) ([]string, error)
+}
+
 // Client is all that is known of a repository on a forge.
 type Client interface {
 	Forge
 	Checks
+	Teams
 }
 
-// FindRequest names two branches of one repository, without refs/heads/.
+// FindRequest names two branches of one repository, without refs/heads/. One of them may
+// be empty: any.
 type FindRequest struct {
 	Head string
-	// Base may be empty: any.
 	Base string
 }
+
+// any tells that no head is named.
+func (f FindRequest) any() bool { return f.Head == "" }
 
 // OpenRequest is what a pull request is opened with.
 type OpenRequest struct {

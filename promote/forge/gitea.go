@@ -93,7 +93,7 @@ func (g *gitea) find(ctx context.Context, f FindRequest) ([]PullRequest, error) 
 	found, err := list[giteaPull](ctx, g.wire, "finding pull requests", g.self+"/pulls", q...)
 	var own []PullRequest
 	for _, p := range found {
-		if p.Head.RepoID == p.Base.RepoID {
+		if f.any() || p.Head.RepoID == p.Base.RepoID {
 			own = append(own, *p.pullRequest())
 		}
 	}

@@ -93,14 +93,17 @@ func (g *github) pull(number int) string  { return g.self + "/pulls/" + strconv.
 func (g *github) issue(number int) string { return g.self + "/issues/" + strconv.Itoa(number) }
 
 func (g *github) find(ctx context.Context, f FindRequest) ([]PullRequest, error) {
-	q := []string{"state", "open", "head", g.repository.Owner + ":" + f.Head}
+	q := []string{"state", "open"}
+	if !f.any() {
+		q = append(q, "head", g.repository.Owner+":"+f.Head)
+	}
 	if f.Base != "" {
 		q = append(q, "base", f.Base)
 	}
 	found, err := list[githubPull](ctx, g.wire, "finding pull requests", g.self+"/pulls", q...)
 	var own []PullRequest
 	for _, p := range found {
-		if p.own(g.repository) {
+		if f.any() || p.own(g.repository) {
 			own = append(own, *p.pullRequest())
 		}
 	}

@@ -90,14 +90,17 @@ func (p *gitlabMerge) mergeable() Answer {
 func (g *gitlab) path(number int) string { return g.self + "/merge_requests/" + strconv.Itoa(number) }
 
 func (g *gitlab) find(ctx context.Context, f FindRequest) ([]PullRequest, error) {
-	q := []string{"state", "opened", "source_branch", f.Head}
+	q := []string{"state", "opened"}
+	if !f.any() {
+		q = append(q, "source_branch", f.Head)
+	}
 	if f.Base != "" {
 		q = append(q, "target_branch", f.Base)
 	}
 	found, err := list[gitlabMerge](ctx, g.wire, "finding merge requests", g.self+"/merge_requests", q...)
 	var own []PullRequest
 	for _, p := range found {
-		if p.SourceProject == p.TargetProject {
+		if f.any() || p.SourceProject == p.TargetProject {
 			own = append(own, *p.pullRequest())
 		}
 	}
@@ -333,7 +336,21 @@ func (g *gitlab) Reviews(ctx context.Context, number int) ([]Review, error) {
 			words = append(words, Review{User: r.User.Username, State: ReviewChangesRequested})
 		}
 	}
-	return last(words, func(r Review) string { return r.User }, func(a, b Review) bool { return a.State == ReviewChangesRequested }), nil
+	words = last(words, func(r Review) string { return r.User }, func(a, b Review) bool { return a.State == ReviewChangesRequested })
+	return words, stale(words, func() (time.Time, error) { return g.pushed(ctx, number) })
+}
+
+// pushed is when the head of a merge request came to be, and zero where it is the first:
+// each push is a version.
+func (g *gitlab) pushed(ctx context.Context, number int) (time.Time, error) {
+	type version struct {
+		Created time.Time `json:"created_at"`
+	}
+	all, err := list[version](ctx, g.wire, "reading versions", g.path(number)+"/versions")
+	if err != nil || len(all) < 2 {
+		return time.Time{}, err
+	}
+	return slices.MaxFunc(all, func(a, b version) int { return a.Created.Compare(b.Created) }).Created, nil
 }
 
 // Statuses implements [Checks].

@@ -106,6 +106,7 @@ func TestGitLabChecks(t *testing.T) {
 	f := newFake(t,
 		step{request: "GET " + at + "merge_requests/7/approvals", answer: `{"approved_by": [{"user": {"username": "bob"}, "approved_at": "2026-01-01T00:00:00Z"}, {"user": {"username": "carol"}}]}`},
 		step{request: "GET " + at + "merge_requests/7/reviewers", answer: `[{"user": {"username": "carol"}, "state": "requested_changes"}, {"user": {"username": "dave"}, "state": "unreviewed"}]`},
+		step{request: "GET " + at + "merge_requests/7/versions?page=1&per_page=100", answer: `[{"id": 1, "head_commit_sha": "` + head + `", "created_at": "2025-12-31T00:00:00Z"}]`},
 		step{request: "GET " + at + "repository/commits/" + head + "/statuses?page=1&per_page=100", answer: `[{"name": "build", "status": "success", "created_at": "2026-01-01T00:00:00Z", "finished_at": "2026-01-01T00:01:00Z"},
 			{"name": "test", "status": "running", "created_at": "2026-01-01T00:00:00Z", "finished_at": null, "description": null, "target_url": null},
 			{"name": "lint", "status": "failed", "allow_failure": true}, {"name": "deploy", "status": "canceled"}]`})

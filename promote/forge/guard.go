@@ -15,6 +15,7 @@ import (
 // stands in guard.
 type remote interface {
 	Checks
+	Teams
 	find(ctx context.Context, f FindRequest) ([]PullRequest, error)
 	get(ctx context.Context, number int) (*PullRequest, error)
 	// open opens a pull request without labels and reviewers, if it cannot set them
@@ -59,7 +60,7 @@ func (g *guard) usage(msg string) error { return &Error{Op: g.wire.repository.Ho
 
 // Find is that of [Forge].
 func (g *guard) Find(ctx context.Context, f FindRequest) ([]PullRequest, error) {
-	if why := wrongBranch(f.Head); why != "" {
+	if why := wrongBranch(f.Head); why != "" && (!f.any() || f.Base == "") {
 		return nil, g.usage("the head branch " + why)
 	}
 	if why := wrongBranch(f.Base); why != "" && f.Base != "" {
@@ -70,7 +71,7 @@ func (g *guard) Find(ctx context.Context, f FindRequest) ([]PullRequest, error) 
 		return nil, err
 	}
 	found = slices.DeleteFunc(found, func(pr PullRequest) bool {
-		return pr.Head != f.Head || f.Base != "" && pr.Base != f.Base || pr.State != StateOpen
+		return !f.any() && pr.Head != f.Head || f.Base != "" && pr.Base != f.Base || pr.State != StateOpen
 	})
 	slices.SortFunc(found, func(a, b PullRequest) int { return a.Number - b.Number })
 	return found, nil
@@ -224,6 +225,14 @@ func short(commit string) string { return commit[:min(len(commit), 12)] }
 // Reviews is that of [Checks].
 func (g *guard) Reviews(ctx context.Context, number int) ([]Review, error) {
 	return g.remote.Reviews(ctx, number)
+}
+
+// Members is that of [Teams].
+func (g *guard) Members(ctx context.Context, team string) ([]string, error) {
+	if team = bare(team); team == "" || strings.ContainsAny(team, "\x00\r\n") {
+		return nil, g.usage("no team is given")
+	}
+	return g.remote.Members(ctx, team)
 }
 
 // Statuses is that of [Checks].

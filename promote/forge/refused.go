@@ -22,6 +22,7 @@ const (
 	needWrite
 	needMerge
 	needStatus
+	needTeam
 )
 
 // fail makes the error of a call.
@@ -141,6 +142,7 @@ func (w *wire) scopes(n need) string {
 			needWrite:  "the permission pull requests: write (or the scope repo)",
 			needMerge:  "the permissions contents: write and pull requests: write (or the scope repo)",
 			needStatus: "the permission commit statuses: write (or the scope repo:status)",
+			needTeam:   "the permission members: read of the organization (or the scope read:org)",
 		}[n]
 	case GitLab:
 		return token + [...]string{
@@ -148,6 +150,7 @@ func (w *wire) scopes(n need) string {
 			needWrite:  "the scope api and the role Developer",
 			needMerge:  "the scope api, and a role that may merge into this branch",
 			needStatus: "the scope api and the role Developer",
+			needTeam:   "the scope read_api or api",
 		}[n]
 	case Gitea:
 		return token + [...]string{
@@ -155,6 +158,7 @@ func (w *wire) scopes(n need) string {
 			needWrite:  "the scopes write:repository and write:issue",
 			needMerge:  "the scope write:repository, and its user the right to merge into this branch",
 			needStatus: "the scope write:repository",
+			needTeam:   "the scope read:organization",
 		}[n]
 	case Bitbucket:
 		return token + [...]string{
@@ -171,5 +175,6 @@ func (w *wire) scopes(n need) string {
 		needWrite:  "the scope Code (read & write)",
 		needMerge:  "the scope Code (read & write)",
 		needStatus: "the scope Code (status)",
+		needTeam:   "the scope Project and Team (read)",
 	}[n]
 }

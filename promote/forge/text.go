@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/kubepromote/kubepromote/internal/fault"
+	"github.com/kubepromote/kubepromote/promote/forge/internal/body"
 )
 
 // quote quotes a foreign text, shortened.
@@ -28,76 +29,15 @@ func fitTitle(title string) string {
 // it left open is closed (a block of code, details), and a note says so; the footer
 // stays whole. On GitLab, a line that would be carried out as a quick action
 // (/merge) gets a backslash in front.
-func (k Kind) FitBody(body, footer string) string {
-	body, footer = k.inert(body), k.inert(footer)
-	if footer != "" {
-		footer = "\n\n" + strings.Trim(footer, "\n") + "\n"
-	}
-	limit := k.BodyLimit()
-	if len(body)+len(footer) <= limit {
-		return strings.TrimRight(body, "\n") + footer
-	}
-	const note = "\n\n_The rest is left out: it is longer than the forge takes._"
-	room := max(limit-len(footer)-len(note)-len("\n```\n"), 0)
-	for {
-		cut := body[:min(room, len(body))]
-		if i := strings.LastIndexByte(cut, '\n'); i >= 0 {
-			cut = cut[:i]
-		} else {
-			cut = strings.ToValidUTF8(cut, "")
-		}
-		closing := closeOpen(cut)
-		if over := len(cut) + len(closing) + len(note) + len(footer) - limit; over > 0 && len(cut) > 0 {
-			room = max(len(cut)-over, 0)
-			continue
-		}
-		return strings.TrimRight(cut, "\n") + closing + note + footer
-	}
-}
-
-// closeOpen closes what a text that was cut left open.
-func closeOpen(text string) string {
-	fence, details := "", 0
-	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		if mark := line[:len(line)-len(strings.TrimLeft(line, "`"))]; len(mark) >= 3 {
-			if fence == "" {
-				fence = mark
-			} else if len(mark) >= len(fence) {
-				fence = ""
-			}
-			continue
-		}
-		if fence == "" {
-			details = max(details+strings.Count(line, "<details")-strings.Count(line, "</details>"), 0)
-		}
-	}
-	var b strings.Builder
-	if fence != "" {
-		b.WriteString("\n" + fence)
-	}
-	b.WriteString(strings.Repeat("\n</details>", min(details, 20)))
-	return b.String()
+func (k Kind) FitBody(text, footer string) string {
+	fit := body.Fitting{Limit: k.BodyLimit(), Commands: k == GitLab}
+	return fit.Join(text, footer)
 }
 
 // inert keeps text from being carried out.
 func (k Kind) inert(text string) string {
-	text = strings.ReplaceAll(strings.ToValidUTF8(text, "?"), "\x00", "")
-	if k != GitLab || !strings.Contains(text, "/") {
-		return text
-	}
-	var b strings.Builder
-	for line := range strings.Lines(text) {
-		at := len(line) - len(strings.TrimLeft(line, " \t\r\v\f"))
-		if rest := line[at:]; len(rest) > 1 && rest[0] == '/' && isLetter(rest[1]) {
-			line = line[:at] + `\` + rest
-		}
-		b.WriteString(line)
-	}
-	return b.String()
+	return body.Fitting{Commands: k == GitLab}.Inert(text)
 }
-
-func isLetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
 
 // unixLines has line breaks as they were sent: pages send back "\r\n".
 func unixLines(s string) string { return strings.ReplaceAll(s, "\r\n", "\n") }

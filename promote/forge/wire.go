@@ -123,7 +123,7 @@ func pages[T any](get func(page int) (some []T, more bool, err error)) ([]T, err
 }
 
 // list reads a list of all pages, where the forge says in a Link header that there
-// are more (RFC 8288).
+// are more.
 func list[T any](ctx context.Context, w *wire, op, path string, pairs ...string) ([]T, error) {
 	return pages(func(page int) (some []T, more bool, err error) {
 		more, err = w.page(ctx, op, path, page, &some, pairs...)
@@ -133,13 +133,22 @@ func list[T any](ctx context.Context, w *wire, op, path string, pairs ...string)
 
 // page reads one page, of a hundred entries or as many as the forge gives.
 func (w *wire) page(ctx context.Context, op, path string, page int, out any, pairs ...string) (more bool, err error) {
+	h, err := w.headers(ctx, call{op: op, method: http.MethodGet, path: path + w.paged(page, pairs...), out: out})
+	return hasNext(h), err
+}
+
+// paged is a query that asks for a page.
+func (w *wire) paged(page int, pairs ...string) string {
 	size := "per_page"
 	if w.repository.Kind == Gitea {
 		size = "limit"
 	}
-	pairs = append(slices.Clone(pairs), size, "100", "page", strconv.Itoa(page))
-	h, err := w.headers(ctx, call{op: op, method: http.MethodGet, path: path + query(pairs...), out: out})
-	return strings.Contains(strings.Join(h.Values("Link"), ","), `rel="next"`), err
+	return query(append(slices.Clone(pairs), size, "100", "page", strconv.Itoa(page))...)
+}
+
+// hasNext tells whether a list has another page (RFC 8288).
+func hasNext(h http.Header) bool {
+	return strings.Contains(strings.Join(h.Values("Link"), ","), `rel="next"`)
 }
 
 // escape escapes one part of a path.

@@ -207,7 +207,7 @@ func doSetStatus(ctx context.Context, c forge.Client) error {
 
 var everything = map[string]func(context.Context, forge.Client) error{
 	"find": doFind, "get": doGet, "open": doOpen, "update": doUpdate, "close": doClose, "merge": doMerge,
-	"reviews": doReviews, "statuses": doStatuses, "set status": doSetStatus,
+	"reviews": doReviews, "members": doMembers, "statuses": doStatuses, "set status": doSetStatus,
 }
 
 // Whatever goes wrong, the token is in no error: not where the forge echoes it, not

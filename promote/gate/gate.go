@@ -36,6 +36,9 @@ type Deps struct {
 	Client *http.Client
 	// History reads what has stood in an environment.
 	History *History
+	// Elsewhere makes what is asked by gates that other packages know; nil where it does
+	// not know the gate.
+	Elsewhere func(pipeline.Gate) Asks
 	// Clusters tell how services are; nil where none may be asked.
 	Clusters *cluster.Clusters
 	// Pipeline is the one whose environments say where their health is seen.
@@ -43,6 +46,8 @@ type Deps struct {
 	// Contains tells whether a commit is in the history of a revision, or is it. An error
 	// is why that cannot be told: the clone lacks the revision.
 	Contains func(ctx context.Context, commit, revision string) (bool, error)
+	// Renderer gives the objects that are applied; nil where nothing is rendered.
+	Renderer Renderer
 	// Confirmed tells whether a person has said yes to what is asked about.
 	Confirmed func(promote.GateRequest) bool
 	// LookupEnv, if not nil, stands for os.LookupEnv.
@@ -88,6 +93,11 @@ func New(cfg pipeline.Gate, d Deps) (promote.Gate, error) {
 	return newRule(cfg, d)
 }
 
+// Asks is what a gate of another package asks.
+type Asks func(ctx context.Context, q promote.GateRequest) promote.Verdict
+
+func (a Asks) check(ctx context.Context, q promote.GateRequest) promote.Verdict { return a(ctx, q) }
+
 // checker is what a gate asks, without how it is asked.
 type checker interface {
 	check(ctx context.Context, q promote.GateRequest) promote.Verdict
@@ -118,8 +128,16 @@ func newRule(cfg pipeline.Gate, d Deps) (*rule, error) {
 		r.asks = newCommand(cfg.Exec, d)
 	case cfg.Manual != nil:
 		r.asks = &manual{cfg.Manual, d.Confirmed}
+	case cfg.Rendered != nil:
+		r.asks, err = newRendered(cfg.Rendered, d)
+	case cfg.References != nil:
+		r.asks = &referencesGate{cfg.References, d}
+	case cfg.Resources != nil:
+		r.asks, err = newResources(cfg.Resources, d)
 	case cfg.AnyOf != nil:
 		r.asks, err = newAnyOf(cfg.AnyOf, d)
+	case cfg.Approvals != nil, cfg.CommitStatus != nil:
+		r.asks = elsewhere(cfg, d)
 	default:
 		err = fmt.Errorf("gate %q is none that is made here", cfg.Title())
 	}
@@ -130,6 +148,19 @@ func newRule(cfg pipeline.Gate, d Deps) (*rule, error) {
 		return nil, err
 	}
 	return r, nil
+}
+
+// elsewhere is what a gate of another package asks. Where nobody makes it, it does not
+// know.
+func elsewhere(cfg pipeline.Gate, d Deps) Asks {
+	if d.Elsewhere != nil {
+		if made := d.Elsewhere(cfg); made != nil {
+			return made
+		}
+	}
+	return func(context.Context, promote.GateRequest) promote.Verdict {
+		return unknown("there is nobody here to ask it")
+	}
 }
 
 // Name implements [promote.Gate].

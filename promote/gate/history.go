@@ -127,6 +127,13 @@ type standing struct {
 	tagged bool
 }
 
+// Brought is the commit that has brought a pin to an environment, where it stands since;
+// empty where it does not.
+func (h *History) Brought(ctx context.Context, q promote.GateRequest, environment string, pin promote.Pin) (commit string, err error) {
+	s, err := h.since(ctx, q, environment, pin, pin.Digest == "")
+	return s.commit, err
+}
+
 // since finds out how long a pin has stood without a break: the newest change that has
 // brought it, whatever else has changed since. A tag alone is followed only where it is
 // trusted.

@@ -65,3 +65,24 @@ func (r *Repo) Changed(ctx context.Context, base, head string) ([]history.FileVe
 	}
 	return all, nil
 }
+
+// Authors are the addresses of those who have made the commits that one has and another
+// has not, as the commits say.
+func (r *Repo) Authors(ctx context.Context, base, head string) ([]string, error) {
+	out, err := r.run(ctx, gitcmd.Call{Op: "git log", Args: []string{"log", "--format=%ae", "--no-show-signature", "--no-color", "--end-of-options", base + ".." + head}, Reads: true})
+	all := strings.Fields(string(out))
+	slices.Sort(all)
+	return slices.Compact(all), err
+}
+
+// Parents are those of a commit.
+func (r *Repo) Parents(ctx context.Context, commit string) ([]string, error) {
+	out, err := r.run(ctx, gitcmd.Call{Op: "git rev-parse", Args: []string{"rev-parse", "--end-of-options", commit + "^@"}, Reads: true, Env: []string{gitcmd.AsStored}})
+	return slices.DeleteFunc(strings.Fields(string(out)), func(s string) bool { return strings.HasPrefix(s, "-") }), err
+}
+
+// FullName is that of the reference that a revision names; empty where it names none.
+func (r *Repo) FullName(ctx context.Context, revision string) (string, error) {
+	out, err := r.run(ctx, gitcmd.Call{Op: "git rev-parse", Args: []string{"rev-parse", "--symbolic-full-name", "--verify", "--quiet", "--end-of-options", revision}, Reads: true})
+	return strings.TrimSpace(strings.TrimPrefix(string(out), "--end-of-options")), err
+}

@@ -19,7 +19,7 @@ func gateFile(list string) []byte {
 
 // Every field of every gate, misspelt or of another type, is told where it stands.
 func TestGateFaults(t *testing.T) {
-	const unknownKinds = "hint: known here: promoted, freeze, soak, health, http, metric, exec, manual, anyOf, name, when, warnOnly, overridable, timeout"
+	const unknownKinds = "hint: known here: promoted, freeze, soak, health, http, metric, exec, manual, approvals, commitStatus, anyOf, name, when, warnOnly, overridable, timeout"
 	for _, tc := range []struct {
 		name, list string
 		want       []string
@@ -134,6 +134,32 @@ func TestGateFaults(t *testing.T) {
 		{"exec's fields", "- exec: {comand: [x], env: x}\n- {name: b, exec: {command: hack/gate.sh}}\n- {name: c, manual: {questoin: x}}", []string{
 			`p.yaml:8:14: unknown field "spec.environments[1].gates[0].exec.comand"`, "hint: did you mean command?", "p.yaml:8:32: spec.environments[1].gates[0].exec.env is a string, not a list",
 			"p.yaml:9:33: spec.environments[1].gates[1].exec.command is a string, not a list", `p.yaml:10:26: unknown field "spec.environments[1].gates[2].manual.questoin"`, "hint: did you mean question?"}},
+		{"approvals' fields", "- approvals: {minimum: 2, form: pullRequest, bye: [x], polcy: x, seperate: [author], persons: {}}\n- {name: b, approvals: {min: two, from: [x], by: codeowners, policy: [], separate: author, people: [x]}}\n- {name: c, approvals: {people: {ann: ann@example.com}}}", []string{
+			`p.yaml:8:19: unknown field "spec.environments[1].gates[0].approvals.minimum"`, `hint: known here: min, from, by, policy, separate, people`,
+			`p.yaml:8:31: unknown field "spec.environments[1].gates[0].approvals.form"`, `hint: did you mean from?`,
+			`p.yaml:8:50: unknown field "spec.environments[1].gates[0].approvals.bye"`, `hint: did you mean by?`,
+			`p.yaml:8:60: unknown field "spec.environments[1].gates[0].approvals.polcy"`, `hint: did you mean policy?`,
+			`p.yaml:8:70: unknown field "spec.environments[1].gates[0].approvals.seperate"`, `hint: did you mean separate?`,
+			`p.yaml:8:90: unknown field "spec.environments[1].gates[0].approvals.persons"`, `hint: known here: min, from, by, policy, separate, people`,
+			`p.yaml:9:34: spec.environments[1].gates[1].approvals.min is a string, not a whole number`,
+			`p.yaml:9:45: spec.environments[1].gates[1].approvals.from is a list, not a string`, `p.yaml:9:54: spec.environments[1].gates[1].approvals.by is a string, not a list`,
+			`p.yaml:9:74: spec.environments[1].gates[1].approvals.policy is a list, not a string`,
+			`p.yaml:9:88: spec.environments[1].gates[1].approvals.separate is a string, not a list`,
+			`p.yaml:9:104: spec.environments[1].gates[1].approvals.people is a list, not a mapping`,
+			`p.yaml:10:43: spec.environments[1].gates[2].approvals.people.ann is a string, not a list`}},
+		{"approvals' values", "- approvals: {min: -1, from: attestaton, by: [' x'], separate: [autor], people: {ann: []}}\n- {name: b, approvals: {from: attestation, by: [ann], people: {ann: [x]}}}\n- {name: c, approvals: {policy: ../x}}", []string{
+			`p.yaml:8:24: min is -1, and may be 1 to 20`, `hint: min: 2`, `p.yaml:8:34: from is "attestaton"`, `hint: did you mean attestation?`, `p.yaml:8:51: nobody is called " x"`,
+			`hint: NAME, ORG/TEAM or codeowners`, `p.yaml:8:69: nobody is kept apart as "autor"`, `hint: did you mean author?`, `p.yaml:8:91: "ann" is known by nothing elsewhere`,
+			`hint: ann: [ada@example.com]`, `p.yaml:9:28: signed approvals are asked for, and no policy says whose count`, `hint: policy: policies/approvals.yaml`,
+			`p.yaml:10:37: policy is for signed approvals, and reviews are asked for`, `hint: from: attestation`, `p.yaml:10:37: "../x" is not a path inside the repository`,
+			`hint: policy: policies/approvals.yaml`}},
+		{"commitStatus", "- commitStatus: {}\n- {name: b, commitStatus: {contexts: ['[', '{servce}', ''], on: haed, missing: pass}}\n- {name: c, commitStatus: {context: [x], contexts: x}}", []string{
+			`p.yaml:10:32: unknown field "spec.environments[1].gates[2].commitStatus.context"`, `hint: did you mean contexts?`,
+			`p.yaml:10:56: spec.environments[1].gates[2].commitStatus.contexts is a string, not a list`}},
+		{"commitStatus's values", "- commitStatus: {}\n- {name: b, commitStatus: {contexts: ['[', '{servce}', ''], on: haed, missing: pass}}", []string{
+			`p.yaml:8:21: the gate has 0 contexts, and may have 1 to 50`, `hint: contexts: [ci/test]`, `p.yaml:9:43: context "[" is malformed`, `hint: ci/test, or ci/*`,
+			`p.yaml:9:48: context has the hole {servce}`, `hint: did you mean service?`, `p.yaml:9:60: context "" is malformed`, `hint: ci/test, or ci/*`, `p.yaml:9:69: on is "haed"`,
+			`hint: did you mean head?`, `p.yaml:9:84: missing is "pass"`, `hint: known are wait, unknown`}},
 		{"anyOf", "- anyOf: []\n- {name: b, anyOf: [{manual: {}}, {promoted: {environment: staging, policy: p}}, {anyOf: []}, {soak: {for: x}}, {soak: {for: 1m}, warnOnly: true}, {}]}", []string{
 			"p.yaml:8:14: anyOf has 0 gates, of which one must pass", "hint: anyOf: [{soak: {for: 24h}}, {manual: {}}]", "p.yaml:9:39: promoted stands alone, not under anyOf", "p.yaml:9:86: anyOf stands in anyOf", "hint: list its gates here",
 			`p.yaml:9:112: for is "x", and must be a time such as 90s, 10m or 64h`, "hint: for: 10m", "p.yaml:9:117: warnOnly and overridable are said of all of anyOf", "hint: write it beside anyOf",

@@ -16,6 +16,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/history"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/spf13/cobra"
 )
 
@@ -42,6 +43,9 @@ const example = `  # may this branch be merged into the one that is the remote's
   # in a pull request's workflow, with a comment for it
   kubectl promote check --base origin/main --head HEAD -o markdown
 
+  # as a required status of the branch
+  kubectl promote check --base origin/main --commit-status
+
   # what has been pushed to the branch since a commit
   kubectl promote check --base 4f9d2c1 --env production`
 
@@ -63,10 +67,15 @@ func New(s *cli.Session) *cobra.Command {
 	cli.OnceVar(f, &o.head, "head", "branch or commit that has the change (default: HEAD)")
 	f.StringSliceVar(&o.services, "service", nil, "only these services")
 	f.StringSliceVar(&o.environments, "env", nil, "only these environments")
+	f.StringVar(&o.status, "commit-status", "", "set a commit status of this name to what comes of it, on the forge; whether that can be done has no say")
+	f.Lookup("commit-status").NoOptDefVal = statusName
+	cli.OnceVar(f, &s.Branch, "branch", "branch of the forge that the change is for (default: what --base names, or the remote's default branch)")
 	f.BoolVar(&o.strict, "strict", false, "refuse what touches the rules, or anything else beside pins")
 	cli.AtVar(cmd, &o.at)
 	cli.Must(cmd.RegisterFlagCompletionFunc("base", cobra.NoFileCompletions))
 	cli.Must(cmd.RegisterFlagCompletionFunc("head", cobra.NoFileCompletions))
+	cli.Must(cmd.RegisterFlagCompletionFunc("branch", cobra.NoFileCompletions))
+	cli.Must(cmd.RegisterFlagCompletionFunc("commit-status", cobra.NoFileCompletions))
 	cli.Must(cmd.RegisterFlagCompletionFunc("service", s.CompleteServices))
 	cli.Must(cmd.RegisterFlagCompletionFunc("env", s.CompleteEnvironments))
 	o.output = cli.AddOutput(cmd, markdown)
@@ -80,13 +89,18 @@ type options struct {
 	base, head, at         string
 	services, environments []string
 	strict                 bool
+	status                 string
 	output                 *cli.Output
+	pipeline               *pipeline.Pipeline
 }
 
 // change is what is judged, by commits.
 type change struct {
 	// rules is the newest commit of the base, before where head has parted from it.
 	rules, before, head string
+	// heads are head, and the head of the pull request of which that is the merge.
+	heads []string
+	files []history.FileVersion
 }
 
 func (o *options) run(cmd *cobra.Command, _ []string) error {
@@ -123,6 +137,7 @@ func (o *options) run(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	o.tell(c, report)
+	o.setStatus(ctx, c, report)
 	return cli.Silent(cli.AnswerStatus(report.Answer()))
 }
 
@@ -154,14 +169,62 @@ func (o *options) change(ctx context.Context, repo *git.Repo) (c change, err err
 		v := promote.Verdict{Gate: "check", Answer: promote.Unknown, Reason: t.Error() + ", so nobody can say where the change begins"}
 		return c, &promote.Error{Err: &promote.Refused{Answer: v.Answer, Verdicts: []promote.Verdict{v}}, Hint: t.HintText()}
 	}
-	if err == nil && c.before == c.head {
+	if err != nil {
+		return c, err
+	}
+	if c.before == c.head {
 		o.session.Warn("%s is part of %s already: there is no change to judge", head, strings.TrimPrefix(base, "refs/remotes/"))
 	}
+	if c.files, err = repo.Changed(ctx, c.before, c.head); err != nil {
+		return c, err
+	}
+	c.heads, err = heads(ctx, repo, c)
 	return c, err
+}
+
+// heads adds to the head of a change what a forge has merged for trying: the other parent
+// of a merge that has changed nothing of the change.
+func heads(ctx context.Context, repo *git.Repo, c change) ([]string, error) {
+	all := []string{c.head}
+	parents, err := repo.Parents(ctx, c.head)
+	if err != nil || len(parents) != 2 || parents[0] != c.before {
+		return all, err
+	}
+	merged, err := repo.Changed(ctx, parents[1], c.head)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range merged {
+		if slices.ContainsFunc(c.files, func(other history.FileVersion) bool { return other.Path == f.Path }) {
+			return all, nil
+		}
+	}
+	return append(all, parents[1]), nil
+}
+
+// branchOf is the branch that a base stands for, as the forge knows it; empty for the
+// default one.
+func branchOf(ctx context.Context, repo *git.Repo, base string) string {
+	if base == "" || base == "HEAD" || base == "FETCH_HEAD" {
+		return ""
+	}
+	if full, err := repo.FullName(ctx, base); err == nil && full != "" {
+		if name, ok := strings.CutPrefix(full, "refs/heads/"); ok {
+			return name
+		}
+		if name, ok := strings.CutPrefix(full, "refs/remotes/"); ok {
+			_, name, _ = strings.Cut(name, "/")
+			return name
+		}
+	}
+	return ""
 }
 
 // check judges the change by the rules of the base.
 func (o *options) check(ctx context.Context, repo *git.Repo, c change) (*check.Report, error) {
+	if o.session.Branch == "" {
+		o.session.Branch = branchOf(ctx, repo, o.base)
+	}
 	w, err := o.session.OpenAt(ctx, repo, c.rules)
 	if err != nil {
 		return nil, err
@@ -186,17 +249,14 @@ func (o *options) check(ctx context.Context, repo *git.Repo, c change) (*check.R
 		return nil, err
 	}
 	defer after.Close()
-	files, err := repo.Changed(ctx, c.before, c.head)
-	if err != nil {
-		return nil, err
-	}
 	checker := &check.Checker{Promoter: w.Promoter}
 	checker.History = func(ctx context.Context, services []string, environment string, visit func(history.Change) bool) error {
 		return history.Read(ctx, w.Pipeline, w.Branch, repo.LogOf(c.rules), history.Request{Services: services, Environment: environment}, visit)
 	}
+	o.pipeline = w.Pipeline
 	bar := o.session.NewProgress()
 	defer bar.Clear()
-	return checker.Check(ctx, check.Request{Services: o.services, Environments: o.environments, Before: before, After: after, Rules: w.Branch, Files: files, Policy: o.session.VerifyPolicy})
+	return checker.Check(ctx, check.Request{Services: o.services, Environments: o.environments, Before: before, After: after, Rules: w.Branch, Files: c.files, Heads: c.heads, Policy: o.session.VerifyPolicy})
 }
 
 // beStrict refuses what touches more than pins.

@@ -113,6 +113,10 @@ func (s *Session) commandLine(do promote.Action, with map[string]string) string 
 		return s.promotion(with).set("timeout", cmp.Or(2*s.timeout, time.Minute).String()).String()
 	case promote.DoConfirm:
 		return s.itself(with).String()
+	case promote.DoPropose:
+		return s.itself(with).set("deliver").set("commit").set("push").set("pr", "").String()
+	case promote.DoApprove:
+		return s.inRepo("kubectl promote approve " + shell.Quote(with["service"]) + " --to " + shell.Quote(with["to"]) + " --key FILE")
 	case promote.DoAwait:
 		return s.itself(with).set("wait", "").String()
 	case promote.DoOverride:
@@ -129,6 +133,8 @@ func (s *Session) commandLine(do promote.Action, with map[string]string) string 
 			line += " --env " + shell.Quote(with["env"])
 		}
 		return s.inRepo(line)
+	case promote.DoDiff:
+		return s.inRepo("kubectl promote diff " + shell.Quote(with["service"]) + " --to " + shell.Quote(with["to"]))
 	case promote.DoStatus:
 		if with["dir"] != "" {
 			return "kubectl promote status -C " + shell.Quote(s.fromHere(with["dir"]))

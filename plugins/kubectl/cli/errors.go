@@ -66,6 +66,16 @@ func (s *Session) Fail(err error) int {
 	return exitStatus(err)
 }
 
+// FailAs prints an error and ends the command with a status of its own, such as that of
+// diff, whose 1 is a difference.
+func (s *Session) FailAs(err error, status int) error {
+	if silent, ok := errors.AsType[*silentError](err); ok {
+		return silent
+	}
+	s.printError(err)
+	return Silent(status)
+}
+
 // statusError is what the error of a command implements that knows its exit status.
 type statusError interface {
 	error

@@ -2,45 +2,229 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/onforge"
+	"github.com/kubepromote/kubepromote/plugins/kustomize/build"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/cluster"
+	"github.com/kubepromote/kubepromote/promote/forge"
 	"github.com/kubepromote/kubepromote/promote/gate"
-	"github.com/kubepromote/kubepromote/promote/git"
+	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/history"
+	"github.com/kubepromote/kubepromote/promote/objects"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/render"
+	"github.com/kubepromote/kubepromote/promote/review"
+	"github.com/kubepromote/kubepromote/verify"
 	"golang.org/x/term"
+	"sigs.k8s.io/kustomize/api/resmap"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
 
-// reachGates lets a promoter ask the gates of its pipeline.
-func (s *Session) reachGates(p *promote.Promoter, repo *git.Repo, log history.Log) {
-	d := gate.Deps{Tree: s.rules.tree, Root: repo.Root(), Confirmed: s.isConfirmed}
-	d.AllowExec = func(ctx context.Context) bool {
-		cmd := exec.CommandContext(ctx, "git", "-C", repo.Root(), "config", "--type=bool", "--get", gate.AllowExecKey)
-		out, err := cmd.Output()
-		return err == nil && strings.TrimSpace(string(out)) == "true"
-	}
+// reachGates lets the workspace's promoter ask the gates of its pipeline. Commands are run in
+// its working tree; without one none is.
+func (s *Session) reachGates(w *Workspace) {
+	p, log := w.Promoter, w.Log()
+	d := gate.Deps{Tree: s.rules.tree, Pipeline: p.Pipeline, Confirmed: s.isConfirmed}
 	d.History = gate.NewHistory(func(ctx context.Context, services []string, environment string, visit func(history.Change) bool) error {
 		return history.Read(ctx, p.Pipeline, p.Repo, log, history.Request{Services: services, Environment: environment}, visit)
 	})
 	d.History.Dates, _ = log.(history.Dater)
+	if repo := w.Repo; repo != nil {
+		d.Root, d.AllowExec = repo.Root(), func(ctx context.Context) bool {
+			cmd := exec.CommandContext(ctx, "git", "-C", repo.Root(), "config", "--type=bool", "--get", gate.AllowExecKey)
+			out, err := cmd.Output()
+			return err == nil && strings.TrimSpace(string(out)) == "true"
+		}
+		d.Contains = func(ctx context.Context, commit, revision string) (bool, error) {
+			if _, err := repo.Revision(ctx, revision); err != nil {
+				return false, err
+			}
+			base, err := repo.MergeBase(ctx, commit, revision)
+			return base == commit, err
+		}
+	}
 	if !s.Offline {
 		d.Client, d.Clusters = gate.NewClient(), cluster.New(cluster.Options{UserAgent: "kubectl-promote"})
 	}
-	d.Pipeline = p.Pipeline
-	d.Contains = func(ctx context.Context, commit, revision string) (bool, error) {
-		if _, err := repo.Revision(ctx, revision); err != nil {
-			return false, err
-		}
-		base, err := repo.MergeBase(ctx, commit, revision)
-		return base == commit, err
+	s.Renderer, s.Reviews = s.newRenderer(w), s.reviews(w, d.History)
+	d.Renderer, d.Elsewhere = s.Renderer, s.Reviews.Ask
+	s.gates, p.Gates = d, gate.Of(d)
+}
+
+// HealthGate gives a gate that sees how services are in an environment, for what stands in
+// it; nil where the pipeline does not say where that is seen.
+func (s *Session) HealthGate(p *promote.Promoter, environment string) (promote.Gate, error) {
+	e, err := p.Pipeline.Environment(environment)
+	if err != nil || e.Health == nil {
+		return nil, err
 	}
-	p.Gates = gate.Of(d)
+	return gate.New(pipeline.Gate{Health: &pipeline.Health{}}, s.gates)
+}
+
+// reviews asks others what they say of a change.
+func (s *Session) reviews(w *Workspace, h *gate.History) *review.Gates {
+	p, repo, b := w.Promoter, w.Repo, w.Branch
+	r := &review.Gates{Tree: s.rules.tree, Pipeline: p.Pipeline, History: h}
+	r.Authors = func(ctx context.Context, q promote.GateRequest) ([]string, error) {
+		switch {
+		case len(q.Heads) > 0 && repo != nil:
+			return repo.Authors(ctx, q.Head, q.Heads[0])
+		case repo == nil:
+			who, err := b.Who(ctx)
+			return []string{who}, err
+		}
+		who, err := repo.Who(ctx)
+		return []string{who}, err
+	}
+	if s.Offline {
+		return r
+	}
+	r.Forge = func(ctx context.Context, environment string) (*review.Forge, error) {
+		e, at, err := s.remoteOf(ctx, w, environment)
+		if err != nil {
+			return nil, err
+		}
+		return onforge.Open(ctx, at, e.Deliver, UserAgent())
+	}
+	r.Proposed = func(ctx context.Context, environment string, pr *forge.PullRequest) (promote.Tree, error) {
+		_, at, err := s.remoteOf(ctx, w, environment)
+		if err != nil {
+			return nil, err
+		}
+		return at.Proposed(ctx, pr.Head, pr.HeadCommit)
+	}
+	r.Signed = func(ctx context.Context, name string, subject verify.Subject, environment string) ([]verify.Approval, error) {
+		policy, err := s.LoadPolicy(name)
+		if err != nil {
+			return nil, err
+		}
+		v, err := s.NewVerifier("")
+		if err != nil {
+			return nil, err
+		}
+		return v.Approvals(ctx, policy, subject, environment)
+	}
+	r.Builders = func(ctx context.Context, q promote.GateRequest) ([]promote.Evidence, error) {
+		return s.builders(ctx, p, q)
+	}
+	return r
+}
+
+// remoteOf gives an environment and the branch of the remote that it is delivered to.
+func (s *Session) remoteOf(ctx context.Context, w *Workspace, environment string) (*pipeline.Environment, *branch.Branch, error) {
+	e, err := w.Pipeline.Environment(environment)
+	if err != nil || w.Branch != nil && w.Branch.Remote() != "" {
+		return e, w.Branch, err
+	}
+	state, err := w.Repo.State(ctx, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	remote, name, err := branch.Upstream(ctx, w.Repo, state.Branch)
+	if err != nil {
+		return nil, nil, err
+	}
+	at := branch.Named(ctx, w.Repo, cmp.Or(e.Deliver.Remote, remote), cmp.Or(s.Branch, name))
+	s.closeLater(at.Close)
+	return e, at, nil
+}
+
+// builders are those who have signed the images, as the environment's policy asks for it.
+func (s *Session) builders(ctx context.Context, p *promote.Promoter, q promote.GateRequest) ([]promote.Evidence, error) {
+	e, err := p.Pipeline.Environment(q.To)
+	if err != nil {
+		return nil, err
+	}
+	policy := s.VerifyPolicy
+	if policy == "" && e.Verify != nil {
+		policy = e.Verify.Policy
+	}
+	if policy == "" || p.Verifier == nil {
+		return nil, nil
+	}
+	req := promote.VerifyRequest{Policy: policy, Environment: q.To}
+	for _, i := range q.Images {
+		req.Images, req.Services = append(req.Images, i.Repository+"@"+i.New.Digest), append(req.Services, q.Service)
+	}
+	results, err := p.Verifier.Verify(ctx, req, func() {})
+	var all []promote.Evidence
+	for _, r := range results {
+		if len(r.Evidence) == 0 {
+			return nil, fmt.Errorf("%s is not verified: %s", r.Image, r.Reason)
+		}
+		all = append(all, r.Evidence...)
+	}
+	return all, err
+}
+
+// Renderer renders services as commits have them, with the functions of this project.
+type Renderer struct {
+	*render.Services
+	quiet sync.Once
+}
+
+// newRenderer makes the renderer of a workspace.
+func (s *Session) newRenderer(w *Workspace) *Renderer {
+	p := w.Promoter
+	at := func(ctx context.Context, commit string) (pipeline.Tree, error) {
+		if b, ok := p.Repo.(*branch.Branch); ok && b.Tip() == commit || commit == "" { // before the first commit
+			return p.Repo, nil
+		}
+		if w.Repo == nil {
+			return nil, fmt.Errorf("there is no clone that has commit %.9s", commit)
+		}
+		b, err := branch.OfCommit(ctx, w.Repo, commit)
+		if err == nil {
+			s.closeLater(b.Close)
+		}
+		return b, err
+	}
+	functions := func(ctx context.Context, fs filesys.FileSystem, dir string) (resmap.ResMap, error) {
+		result, err := build.Run(ctx, dir, build.Options{FS: fs, NoValidators: true})
+		if err != nil {
+			return nil, err
+		}
+		return result.Resources, nil
+	}
+	return &Renderer{Services: &render.Services{Pipeline: p.Pipeline, At: at, Options: render.Options{Functions: functions}}}
+}
+
+// silence keeps kustomize's remarks on fields that are deprecated off the terminal: it
+// writes them to os.Stderr, for each time that it reads a file. The session's own streams
+// were taken before.
+func (r *Renderer) silence() {
+	r.quiet.Do(func() {
+		if null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil {
+			os.Stderr = null
+		}
+	})
+}
+
+// Rendered implements [gate.Renderer].
+func (r *Renderer) Rendered(ctx context.Context, q promote.GateRequest) (before, after []objects.Object, err error) {
+	r.silence()
+	return r.Services.Rendered(ctx, q)
+}
+
+// Of gives the objects of a service in an environment, as a tree has them.
+func (r *Renderer) Of(ctx context.Context, tree promote.Tree, service, environment string) ([]objects.Object, error) {
+	r.silence()
+	return r.Services.Of(ctx, tree, service, environment)
+}
+
+// In implements [gate.Renderer].
+func (r *Renderer) In(ctx context.Context, q promote.GateRequest, environment string) ([]objects.Object, error) {
+	r.silence()
+	return r.Services.In(ctx, q, environment)
 }
 
 // isConfirmed tells whether a person has said yes to the images of a service, as they were shown.

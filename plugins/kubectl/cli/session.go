@@ -16,10 +16,12 @@ import (
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/gate"
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/images"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/review"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 )
@@ -43,6 +45,11 @@ type Session struct {
 	Quiet bool
 	// Offline keeps [Session.Open] from asking any registry.
 	Offline bool
+	// Reviews is what the gates of the promoter that was opened last ask others.
+	Reviews *review.Gates
+
+	// Renderer renders services, once a repository is open.
+	Renderer *Renderer
 
 	cmd        *cobra.Command // that is run
 	takeURL    []*cobra.Command
@@ -55,6 +62,9 @@ type Session struct {
 	confirming sync.Mutex
 	confirmed  map[string]string // by service and environment, see isConfirmed
 	cancel     context.CancelFunc
+	closing    sync.Mutex
+	closers    []func() // of what was opened on the way
+	gates      gate.Deps
 }
 
 // NewSession makes the session of one command line.
@@ -64,7 +74,19 @@ func NewSession(streams genericiooptions.IOStreams) *Session {
 }
 
 // Close lets go of what the commands have opened.
-func (s *Session) Close() { s.registries.close() }
+func (s *Session) Close() {
+	for _, end := range s.closers {
+		end()
+	}
+	s.registries.close()
+}
+
+// closeLater has something closed with the session.
+func (s *Session) closeLater(done func()) {
+	s.closing.Lock()
+	defer s.closing.Unlock()
+	s.closers = append(s.closers, done)
+}
 
 // Attach gives a root command the flags and the groups that all commands share,
 // and has the session started before a command is run.
@@ -148,7 +170,7 @@ func (s *Session) Open(ctx context.Context) (*promote.Promoter, *git.Repo, error
 	if err != nil {
 		return nil, nil, errors.Join(err, repo.Close())
 	}
-	s.reachGates(p, repo, repo)
+	s.reachGates(&Workspace{Promoter: p, Repo: repo})
 	if err := s.warnSparse(ctx, p.Pipeline, repo); err != nil {
 		return nil, nil, errors.Join(err, repo.Close())
 	}

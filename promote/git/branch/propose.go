@@ -54,11 +54,9 @@ func (b *Branch) propose(ctx context.Context, d promote.Delivery, hash string) (
 
 // stands tells whether a proposal's commit is as good as a new one would be.
 func (b *Branch) stands(ctx context.Context, d promote.Delivery, commit string) (bool, error) {
-	args := append([]string{"fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance"}, b.twoDeep()...)
-	if _, err := b.reach(ctx, "fetch "+gitcmd.Clean(b.Remote()+"/"+d.Proposal), append(args, "--end-of-options", b.remote, "refs/heads/"+d.Proposal)...); err != nil {
+	if err := b.fetchBranch(ctx, d.Proposal); err != nil {
 		return false, err
 	}
-	b.objects.changed()
 	o, err := b.objects.get(ctx, commit)
 	if err != nil {
 		return false, err
@@ -88,6 +86,33 @@ func (b *Branch) stands(ctx context.Context, d promote.Delivery, commit string) 
 		}
 	}
 	return true, nil
+}
+
+// fetchBranch fetches another branch of the remote.
+func (b *Branch) fetchBranch(ctx context.Context, name string) error {
+	args := append([]string{"fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance"}, b.twoDeep()...)
+	_, err := b.reach(ctx, "fetch "+gitcmd.Clean(b.Remote()+"/"+name), append(args, "--end-of-options", b.remote, "refs/heads/"+name)...)
+	b.objects.changed()
+	return err
+}
+
+// Proposed gives the files of another branch of the remote at a commit, which it must still
+// have. They are good for as long as the branch that it is asked of.
+func (b *Branch) Proposed(ctx context.Context, name, commit string) (*Branch, error) {
+	if err := checkName(ctx, b.dir, name); err != nil {
+		return nil, err
+	}
+	if err := b.fetchBranch(ctx, name); err != nil {
+		return nil, err
+	}
+	full, err := b.revision(ctx, commit)
+	if err == nil && full == "" {
+		err = &gitcmd.Error{Msg: "branch " + gitcmd.Clean(b.Remote()+"/"+name) + " has not got commit " + gitcmd.Clean(commit) + " any more", Hint: "run the same command again"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return b.at(ctx, full)
 }
 
 // twoDeep are the options that fetch a commit and its parent, where no more is wanted.

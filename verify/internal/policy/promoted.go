@@ -21,20 +21,5 @@ func (p *Policy) Promoted(environment string) *Policy {
 }
 
 func (a Authority) promoted(environment string) *Authority {
-	attestations := a.Attestations
-	a.Annotations, a.Attestations = nil, nil // the former are of signatures
-	if a.Always {
-		a.Always, a.Never = false, "it attests nothing"
-	}
-	for _, r := range attestations {
-		if r.PredicateType == statement.VSAType {
-			c := *r
-			c.Environment, c.Passed = environment, true
-			a.Attestations = append(a.Attestations, &c)
-		}
-	}
-	if a.Attestations == nil {
-		a.Attestations = []*Attestation{{PredicateType: statement.VSAType, Environment: environment, Passed: true}}
-	}
-	return &a
+	return a.asked(statement.VSAType, func(r *Attestation) { r.Environment, r.Passed = environment, true })
 }
