@@ -3,9 +3,8 @@ package overlay
 import (
 	"strings"
 
-	"github.com/kubepromote/kubepromote/overlay/internal/nodes"
 	"github.com/kubepromote/kubepromote/overlay/internal/paths"
-	"github.com/kubepromote/kubepromote/overlay/internal/reference"
+	"github.com/kubepromote/kubepromote/overlay/internal/texts"
 )
 
 // Mention is a text that stands in a file where no convention of ours finds a pin.
@@ -21,16 +20,7 @@ const maxMentions = 20
 
 // Mentions lists where an image's name stands with a tag or a digest behind it and is
 // no pin: in the field of a kind that nobody has taught us.
-func (f *File) Mentions(image string) []Mention {
-	return f.mentions(func(text string) bool {
-		rest, ok := strings.CutPrefix(text, image)
-		if !ok || image == "" || rest == "" || rest[0] != ':' && rest[0] != '@' {
-			return false
-		}
-		name, tag, digest, ok := reference.SplitRef(text, true)
-		return ok && name == image && (tag == "" || reference.IsTag(tag)) && (digest == "" || reference.IsDigest(digest))
-	})
-}
+func (f *File) Mentions(image string) []Mention { return f.mentions(f.texts().ByImage[image]) }
 
 // Versions lists where a version stands that is no pin, as the tag of an image that
 // something else of the file repeats. Texts that may as well be something else, such
@@ -39,10 +29,11 @@ func (f *File) Versions(version string) []Mention {
 	if len(version) < 4 || !strings.ContainsAny(version, "0123456789") || !strings.ContainsAny(version, ".-_") {
 		return nil
 	}
-	return f.mentions(func(text string) bool { return text == version })
+	return f.mentions(f.texts().ByText[version])
 }
 
-func (f *File) mentions(wanted func(text string) bool) []Mention {
+// pinned are the places of pins and of their parts.
+func (f *File) pinned() map[Position]bool {
 	pinned := make(map[Position]bool)
 	for _, st := range f.found.sites {
 		if p, ok := st.(markable); ok {
@@ -52,18 +43,14 @@ func (f *File) mentions(wanted func(text string) bool) []Mention {
 		}
 		pinned[st.pin().Position] = true
 	}
-	var found []Mention
-	for i, root := range f.src.Docs {
-		prefix := paths.Prefix(len(f.src.Docs), i)
-		nodes.EachScalar(nodes.Start(root, ""), func(t *nodes.Trail) {
-			if len(found) == maxMentions || !wanted(t.Node.Value) {
-				return
-			}
-			at := position(f.src, t.Node)
-			if p := t.Path(); p != "" && !pinned[at] {
-				found = append(found, Mention{Text: t.Node.Value, Path: f.NamedPath(Pin{Path: prefix + p}), Position: at})
-			}
-		})
+	return pinned
+}
+
+func (f *File) mentions(all []texts.Text) (found []Mention) {
+	for _, t := range all {
+		if at := position(f.src, t.Node); !f.taken()[at] && len(found) < maxMentions {
+			found = append(found, Mention{Text: t.Node.Value, Path: f.NamedPath(Pin{Path: t.Prefix + t.Path()}), Position: at})
+		}
 	}
 	return found
 }

@@ -3,9 +3,11 @@ package overlay
 import (
 	"bytes"
 	"errors"
+	"sync"
 
 	"github.com/kubepromote/kubepromote/overlay/internal/reference"
 	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
+	"github.com/kubepromote/kubepromote/overlay/internal/texts"
 	"github.com/kubepromote/kubepromote/overlay/internal/unified"
 )
 
@@ -168,6 +170,8 @@ type File struct {
 	images []Pin
 	// indices of the images
 	byName, byPath map[string]int
+	texts          func() texts.Index
+	taken          func() map[Position]bool
 }
 
 // Parse reads a file of any format that it knows; see Options.Parse.
@@ -198,6 +202,7 @@ func (o Options) parse(s *syntax.Source) (*File, error) {
 		return nil, err
 	}
 	f := &File{src: s, opts: o, found: found, byName: make(map[string]int), byPath: make(map[string]int)}
+	f.texts, f.taken = sync.OnceValue(func() texts.Index { return texts.Of(s.Docs) }), sync.OnceValue(f.pinned)
 	for _, st := range found.sites {
 		p := st.pin()
 		p.Misread = misread(st, p)

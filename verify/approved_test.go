@@ -154,3 +154,28 @@ func TestEnvironmentIsNotForgotten(t *testing.T) {
 	b.image.Digest = sigtest.HashOf([]byte("nowhere"))
 	check(t, b, b.with(t, p), Rejected, "no such image in the registry")
 }
+
+// A summary says that an image was promoted as one service: for another one that runs the
+// same digest it counted as well.
+func TestPromotionsOfServices(t *testing.T) {
+	for _, tt := range []struct {
+		promoted, asked string
+		outcome         Outcome
+	}{
+		{"cart", "cart", Verified}, {"cart", "payments", Rejected}, {"", "payments", Verified}, {"cart", "", Verified},
+	} {
+		b := newBench(t, true)
+		b.image = b.Wire.Image(t, "cart")
+		s, err := attest.NewVSA(attest.VSA{Image: b.Ref(b.image), Verifier: "https://example.com/promote", Time: time.Now(), Policy: attest.Resource{URI: "https://example.com/policy"},
+			Passed: true, Environment: "staging", Service: tt.promoted})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.attestTag(t, s.Payload())
+		p := rulePolicy(t, "", demanding(b, `{predicateType: approval}`)).For("production").Promoted("staging")
+		got := newVerifier(b.Wire, 0).VerifySubjects(t.Context(), p, Subject{b.Ref(b.image), tt.asked})[0]
+		if got.Outcome != tt.outcome {
+			t.Errorf("promoted as %q, asked for %q: %s: %s", tt.promoted, tt.asked, got.Outcome, got.Reason)
+		}
+	}
+}

@@ -48,7 +48,7 @@ func (j *judge) holds(ctx context.Context, r *policy.Attestation, c *signature.S
 	case r.PredicateType == statement.ApprovalType:
 		conditions = append([]condition.Condition{condition.Approval(r.Environment, j.service, j.now)}, conditions...)
 	case r.Passed:
-		conditions = append([]condition.Condition{condition.Promotion(r.Environment)}, conditions...)
+		conditions = append([]condition.Condition{condition.Promotion(r.Environment, j.service)}, conditions...)
 	}
 	if len(conditions) == 0 {
 		return nil

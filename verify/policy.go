@@ -96,7 +96,7 @@ func (p *Policy) For(environment string) *Policy { return &Policy{*p.model.For(e
 // nobody is named whose word would count for it. It is the digest itself that
 // has been promoted, so the summary has to be about it, also where signatures of
 // the images in an index would do. A summary in which a gate was overruled does
-// not count. A rule in warn mode stays one.
+// not count, nor does one that names another service than the subject's. A rule in warn mode stays one.
 func (p *Policy) Promoted(environment string) *Policy { return &Policy{*p.model.Promoted(environment)} }
 
 // PublicGoodRoot is the trusted root of Sigstore's public good instance that is

@@ -166,7 +166,7 @@ func (w *work) digest(ctx context.Context, c *Change) (string, bool) {
 
 // judgeOrigin finds out where a digest comes from, and asks the policies that hold for that.
 func (w *work) judgeOrigin(ctx context.Context, c *Change, to *pipeline.Environment, digest string) error {
-	req := judge.Request{Service: c.Service, To: to.Name, Sources: w.sources(),
+	req := judge.Request{Service: c.Service, To: to.Name, Sources: w.sources(), Path: c.pin.Path,
 		Image: status.Image{Name: c.Name, Repository: c.Repository, Pin: promote.Pin{Tag: c.New.Tag, Digest: digest}}}
 	var no []promote.Verdict
 	for _, from := range to.From {

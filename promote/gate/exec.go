@@ -59,6 +59,9 @@ func (c *command) check(ctx context.Context, q promote.GateRequest) promote.Verd
 		return v
 	}
 	program, v := c.program()
+	if v == nil {
+		v = c.arguments()
+	}
 	if v != nil {
 		return *v
 	}
@@ -92,25 +95,71 @@ func (c *command) program() (string, *promote.Verdict) {
 		return found, nil
 	}
 	clean := path.Clean(name)
+	return filepath.Join(c.deps.Root, filepath.FromSlash(clean)), c.asCommitted(clean)
+}
+
+// arguments looks at the files of the repository that the command is given, as a shell
+// is given a script: they have a say as the command has.
+func (c *command) arguments() *promote.Verdict {
+	for _, arg := range c.cfg.Command[1:] {
+		_, value, _ := strings.Cut(arg, "=") // --file=NAME
+		for _, name := range []string{arg, value} {
+			if name == "" {
+				continue
+			}
+			file := filepath.FromSlash(name)
+			if !filepath.IsAbs(file) {
+				file = filepath.Join(c.deps.Root, file)
+			}
+			inside, err := filepath.Rel(c.deps.Root, file)
+			if err != nil || !filepath.IsLocal(inside) {
+				continue
+			}
+			if info, err := os.Stat(file); err != nil || info.IsDir() {
+				continue // a word, or a directory, of which programs read what they like
+			}
+			if v := c.asCommitted(filepath.ToSlash(inside)); v != nil {
+				return v
+			}
+		}
+	}
+	return nil
+}
+
+// asCommitted compares a file of the working tree with what is committed; nil where it
+// is the same.
+func (c *command) asCommitted(clean string) *promote.Verdict {
 	file := filepath.Join(c.deps.Root, filepath.FromSlash(clean))
+	info, err := os.Stat(file)
+	if err == nil && !info.Mode().IsRegular() {
+		v := unknown("%s is not a regular file", clean)
+		return &v
+	}
 	there, err := os.ReadFile(file)
 	var committed []byte
+	known := true
 	if err == nil && c.deps.Tree != nil {
 		committed, err = c.deps.Tree.ReadFile(clean)
+		if known = !errors.Is(err, fs.ErrNotExist); !known {
+			err = nil
+		}
 	}
+	var v promote.Verdict
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		v := unknown("%s is not there", clean)
-		return "", &v
+		v = unknown("%s is not there", clean)
 	case err != nil:
-		v := unknown("%s cannot be read: %s", clean, fault.OneLine(err.Error()))
-		return "", &v
+		v = unknown("%s cannot be read: %s", clean, fault.OneLine(err.Error()))
+	case !known:
+		v = unknown("%s is not committed", clean)
+		v.Hint = "git add " + shell.Pathspecs(clean) + " && git commit " + shell.Pathspecs(clean)
 	case c.deps.Tree != nil && !bytes.Equal(there, committed):
-		v := unknown("%s is not as it is committed", clean)
+		v = unknown("%s is not as it is committed", clean)
 		v.Hint = "git commit " + shell.Pathspecs(clean) + ", or git stash"
-		return "", &v
+	default:
+		return nil
 	}
-	return file, nil
+	return &v
 }
 
 func (c *command) run(ctx context.Context, program string, input []byte) promote.Verdict {

@@ -91,9 +91,13 @@ func TestExecRefused(t *testing.T) {
 		"nobody can allow": {func(d *Deps) { d.AllowExec = nil }, "[hack/gate.sh]", "unknown: this clone may not run hack/gate.sh; hint: git config promote.allowExec true"},
 		"no working tree":  {func(d *Deps) { d.Root = "" }, "[hack/gate.sh]", "unknown: there is no working tree to run a command in"},
 		"not as committed": {func(d *Deps) { d.Tree = tree("hack/gate.sh", "#!/bin/sh\n") }, "[hack/gate.sh]", "unknown: hack/gate.sh is not as it is committed; hint: git commit hack/gate.sh, or git stash"},
-		"not committed":    {func(d *Deps) { d.Tree = tree() }, "[hack/gate.sh]", "unknown: hack/gate.sh is not there"},
+		"not committed":    {func(d *Deps) { d.Tree = tree() }, "[hack/gate.sh]", "unknown: hack/gate.sh is not committed; hint: git add hack/gate.sh && git commit hack/gate.sh"},
 		"not there":        {func(*Deps) {}, "[hack/other.sh]", "unknown: hack/other.sh is not there"},
-		"not on the PATH":  {func(*Deps) {}, "[no-such-program-here]", "unknown: no-such-program-here is not on the PATH"},
+		// A shell is given what to run, and so are other programs.
+		"an argument":           {func(d *Deps) { d.Tree = tree("hack/gate.sh", "#!/bin/sh\n") }, "[sh, hack/gate.sh]", "unknown: hack/gate.sh is not as it is committed; hint: git commit hack/gate.sh, or git stash"},
+		"an argument elsewhere": {func(d *Deps) { d.Tree = tree() }, "[sh, -e, ./hack/../hack/gate.sh, x]", "unknown: hack/gate.sh is not committed; hint: git add hack/gate.sh && git commit hack/gate.sh"},
+		"a flag's value":        {func(d *Deps) { d.Tree = tree() }, "[env, --file=hack/gate.sh]", "unknown: hack/gate.sh is not committed; hint: git add hack/gate.sh && git commit hack/gate.sh"},
+		"not on the PATH":       {func(*Deps) {}, "[no-such-program-here]", "unknown: no-such-program-here is not on the PATH"},
 	} {
 		here := d
 		tc.change(&here)

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,7 +17,13 @@ type Changes func(ctx context.Context, services []string, environment string, vi
 // History is what has stood in environments. What was read for one gate or service
 // serves the others.
 type History struct {
+	// Dates, if not nil, tells whether a commit has an earlier date than those before it:
+	// it cannot have been made then.
+	Dates   history.Dater
 	changes Changes
+
+	dated sync.Mutex
+	floor map[string]time.Time // what a commit was not made before
 
 	mu    sync.Mutex
 	newer map[string]map[string][]history.Change // by environment and service
@@ -76,6 +83,38 @@ func (h *History) newest(ctx context.Context, services []string, environment str
 	return found, nil
 }
 
+// manyDates is how much of a history is looked at for dates.
+const manyDates = 20_000
+
+// notBefore gives the date of a commit, or the newest of those before it where its own is
+// earlier: a soak must not begin before the commit was there. Dates that are yet to come
+// say nothing.
+func (h *History) notBefore(ctx context.Context, commit string, date, now time.Time) (time.Time, error) {
+	if h.Dates == nil {
+		return date, nil
+	}
+	h.dated.Lock()
+	defer h.dated.Unlock()
+	if h.floor == nil {
+		all, err := h.Dates.Dates(ctx, manyDates)
+		if err != nil {
+			return date, err
+		}
+		h.floor = make(map[string]time.Time, len(all))
+		var newest time.Time
+		for _, d := range slices.Backward(all) {
+			h.floor[d.Commit] = newest
+			if d.Time.After(newest) && !d.Time.After(now) {
+				newest = d.Time
+			}
+		}
+	}
+	if floor := h.floor[commit]; floor.After(date) {
+		return floor, nil
+	}
+	return date, nil
+}
+
 // standing is since when a pin has stood in an environment.
 type standing struct {
 	since time.Time
@@ -120,6 +159,9 @@ func (h *History) since(ctx context.Context, q promote.GateRequest, environment 
 	})
 	if isTruncated(err) && (s.found || s.tagged || !s.ended.IsZero()) {
 		err = nil
+	}
+	if err == nil && s.found {
+		s.since, err = h.notBefore(ctx, s.commit, s.since, q.Now)
 	}
 	return s, err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/history"
@@ -54,6 +55,38 @@ func TestSoak(t *testing.T) {
 				d.History = NewHistory(tc.changes)
 			}
 			want(t, ask(t, tc.list, d, cart()), tc.want)
+		})
+	}
+}
+
+// dates is a history by its dates, newest first.
+type dates []history.Dated
+
+// Dates implements [history.Dater].
+func (d dates) Dates(context.Context, int) ([]history.Dated, error) { return d, nil }
+
+// Whoever makes a commit chooses its date: one that lies before the commits it is made on
+// let a digest pass that was there for a moment. Dates that are yet to come hold up
+// nothing that came after them.
+func TestSoakDates(t *testing.T) {
+	c := change(600, promote.Pin{Tag: "v1", Digest: sha("1")}, promote.Pin{Tag: "v2", Digest: sha("2")})
+	c.Commit = "new"
+	at := func(commit string, minutes int) history.Dated {
+		return history.Dated{Commit: commit, Time: friday.Add(-time.Duration(minutes) * time.Minute)}
+	}
+	for name, tc := range map[string]struct {
+		before []history.Dated
+		want   string
+	}{
+		"in order":           {[]history.Dated{at("old", 700)}, "pass: staging has had sha256:222222222222 since 2026-11-27 05:30 UTC; 10m are asked for"},
+		"before its parent":  {[]history.Dated{at("old", 2), at("older", 900)}, "wait: staging has had sha256:222222222222 since 2026-11-27 15:28 UTC; 10m are asked for, until 2026-11-27 15:38 UTC [11-27 15:38]; await"},
+		"so does its parent": {[]history.Dated{at("old", 650), at("older", 3)}, "wait: staging has had sha256:222222222222 since 2026-11-27 15:27 UTC; 10m are asked for, until 2026-11-27 15:37 UTC [11-27 15:37]; await"},
+		"from the future":    {[]history.Dated{at("old", -5000), at("older", 900)}, "pass: staging has had sha256:222222222222 since 2026-11-27 05:30 UTC; 10m are asked for"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := NewHistory(changes(c))
+			h.Dates = dates(append([]history.Dated{at("newest", 1), at("new", 600)}, tc.before...))
+			want(t, ask(t, "- soak: {for: 10m}", Deps{History: h}, cart()), tc.want)
 		})
 	}
 }

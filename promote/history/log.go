@@ -29,6 +29,19 @@ type Follower interface {
 	CommitsBefore(ctx context.Context, commit string, pathspecs []string, visit func(Commit) (more bool, err error)) error
 }
 
+// Dater is a Log that tells the dates of commits, which whoever makes a commit chooses.
+type Dater interface {
+	// Dates gives the first-parent history from the head, newest first, as many commits
+	// as asked for or all that there are.
+	Dates(ctx context.Context, most int) ([]Dated, error)
+}
+
+// Dated is a commit and its date.
+type Dated struct {
+	Commit string
+	Time   time.Time
+}
+
 // Rename is a file that has got another path, perhaps with another content.
 type Rename struct {
 	From, To string

@@ -10,7 +10,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 
+	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/status"
@@ -26,6 +28,9 @@ type Request struct {
 	// From and To are environments; From is empty where images come in.
 	From, To string
 	Image    status.Image
+	// Path is where the image's pin stands in its file, as [overlay.Pin] has it; empty
+	// where that is not known.
+	Path string
 	// Sources are the trees, each of the shared history, that the source environment
 	// may have had the image in when the promotion was made.
 	Sources []promote.Tree
@@ -99,6 +104,7 @@ func bySource(ctx context.Context, p *promote.Promoter, req Request) promote.Ver
 		return promote.Verdict{Gate: GateSource, Answer: a, Reason: fmt.Sprintf("image %q: ", req.Image.Name) + fmt.Sprintf(format, args...)}
 	}
 	var tagged []string
+	as := "" // the digest as another image
 	var unreadable error
 	from, err := p.Pipeline.Environment(req.From)
 	if err != nil {
@@ -117,10 +123,12 @@ func bySource(ctx context.Context, p *promote.Promoter, req Request) promote.Ver
 				continue
 			}
 			for _, i := range f.Images() {
-				switch {
+				switch same := sameImage(req, i); {
+				case i.Digest == req.Image.Digest && !same:
+					as = i.Ref()
 				case i.Digest == req.Image.Digest:
 					return say(promote.Pass, "%s had it (%s)", req.From, f.Name())
-				case i.Digest == "" && i.Tag != "" && i.Tag == req.Image.Tag && i.Repository() != "":
+				case same && i.Digest == "" && i.Tag != "" && i.Tag == req.Image.Tag && i.Repository() != "":
 					tagged = append(tagged, i.Ref())
 				}
 			}
@@ -129,6 +137,8 @@ func bySource(ctx context.Context, p *promote.Promoter, req Request) promote.Ver
 	switch {
 	case len(tagged) == 0 && unreadable != nil:
 		return say(promote.Unknown, "what %s had cannot be read: %v", req.From, unreadable)
+	case len(tagged) == 0 && as != "":
+		return say(promote.Fail, "%s had this digest as %s, and not as this image", req.From, as)
 	case len(tagged) == 0:
 		return say(promote.Fail, "%s did not have this digest when it was promoted", req.From)
 	case p.Resolver == nil:
@@ -140,4 +150,13 @@ func bySource(ctx context.Context, p *promote.Promoter, req Request) promote.Ver
 		}
 	}
 	return say(promote.Unknown, "%s had the tag %s alone, and the registry does not say that it stood for this digest", req.From, req.Image.Tag)
+}
+
+// sameImage tells whether a pin of the source is about the image that is asked for. It has
+// its name or its repository, the place in its file, or a repository that is called
+// alike: environments may pull from registries of their own. That another image has
+// had a digest says nothing of this one.
+func sameImage(req Request, source overlay.Pin) bool {
+	return source.Name == req.Image.Name || source.Repository() == req.Image.Repository ||
+		req.Path != "" && source.Path == req.Path || path.Base(source.Repository()) == path.Base(req.Image.Repository)
 }

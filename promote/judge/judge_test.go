@@ -86,6 +86,10 @@ func TestImageSource(t *testing.T) {
 		want     string
 	}{
 		"it had it":                  {"staging", fmt.Sprintf(pinned, digest("2")), nil, `pass: image "cart": staging had it (staging/cart.yaml)`},
+		"as another image":           {"staging", fmt.Sprintf("image: {repository: shop/web, tag: v2, digest: %s}\n", digest("2")), nil, `fail: image "cart": staging had this digest as shop/web:v2@` + digest("2") + `, and not as this image`},
+		"in a registry of its own":   {"staging", fmt.Sprintf("image: {repository: staging.example.com/mirror/cart, tag: v2, digest: %s}\n", digest("2")), nil, `pass: image "cart": staging had it (staging/cart.yaml)`},
+		"at its place":               {"staging", fmt.Sprintf("other: {image: {repository: shop/web, tag: v2, digest: %s}}\nmain: {image: {repository: stg/cart-dev, tag: v2, digest: %s}}\n", digest("1"), digest("2")), nil, `pass: image "cart": staging had it (staging/cart.yaml)`},
+		"the tag of another image":   {"staging", "image: {repository: shop/web, tag: v2}\n", tags{"shop/web:v2": digest("2")}, `fail: image "cart": staging did not have this digest when it was promoted`},
 		"it had another":             {"staging", fmt.Sprintf(pinned, digest("1")), nil, `fail: image "cart": staging did not have this digest when it was promoted`},
 		"the tag stands for it":      {"staging", tagged, tags{"shop/cart:v2": digest("2")}, `pass: image "cart": staging had the tag v2, which stands for it`},
 		"the tag has moved":          {"staging", tagged, tags{"shop/cart:v2": digest("3")}, `unknown: image "cart": staging had the tag v2 alone, and the registry does not say that it stood for this digest`},
@@ -95,7 +99,7 @@ func TestImageSource(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := &promote.Promoter{Pipeline: shop(t, ""), Resolver: tc.resolver}
-			got, err := judge.Image(t.Context(), p, judge.Request{Service: "cart", From: tc.from, To: "production", Sources: []promote.Tree{staging(tc.file)},
+			got, err := judge.Image(t.Context(), p, judge.Request{Service: "cart", From: tc.from, To: "production", Sources: []promote.Tree{staging(tc.file)}, Path: "main.image",
 				Image: status.Image{Name: "cart", Repository: "shop/cart", Pin: promote.Pin{Tag: "v2", Digest: digest("2")}}})
 			if err != nil || len(got) != 1 || got[0].Gate != judge.GateSource {
 				t.Fatalf("%v, %v", got, err)

@@ -103,6 +103,9 @@ type Image struct {
 	// Last is the newest change of this pin, where history was asked for.
 	Last *LastChange `json:"last,omitempty"`
 
+	// At is where the pin stands in its file, as [overlay.Pin] has it.
+	At string `json:"-"`
+
 	// Where several pins have the name and differ, path tells them apart in
 	// versions of the file, and key in the files of two environments. site is the path of
 	// the site that it was read for.
@@ -303,7 +306,7 @@ func imagesOf(f *overlay.File, one pipeline.Site, images []overlay.Pin) []Image 
 		if apart[i.Name] {
 			path, key = i.Path, f.NamedPath(i)
 		}
-		out = append(out, Image{path: path, key: key, site: one.Path, Name: i.Name, File: f.Name(), Repository: i.Repository(), Unknown: i.Unknown, Pin: history.Pin{Tag: i.Tag, Digest: i.Digest}, Misread: i.Misread})
+		out = append(out, Image{path: path, key: key, site: one.Path, At: i.Path, Name: i.Name, File: f.Name(), Repository: i.Repository(), Unknown: i.Unknown, Pin: history.Pin{Tag: i.Tag, Digest: i.Digest}, Misread: i.Misread})
 	}
 	return out
 }

@@ -107,7 +107,7 @@ func (j *judging) again(ctx context.Context, service string, i status.Image) ([]
 		}
 		p.Verifier = images.NewVerifier(v, policies)
 	}
-	req := judge.Request{Service: service, From: i.Last.From, To: j.to.Name, Image: i, Sources: []promote.Tree{before}, Policy: j.session.VerifyPolicy}
+	req := judge.Request{Service: service, From: i.Last.From, To: j.to.Name, Image: i, Path: i.At, Sources: []promote.Tree{before}, Policy: j.session.VerifyPolicy}
 	// The source may have moved on while a pull request was open.
 	if planned := i.Last.SourceCommit; isHash(planned) {
 		shared, err := j.repo.IsAncestor(ctx, planned, i.Last.Commit+"^")

@@ -37,6 +37,7 @@ func (s *Session) reachGates(w *Workspace) {
 	d.History = gate.NewHistory(func(ctx context.Context, services []string, environment string, visit func(history.Change) bool) error {
 		return history.Read(ctx, p.Pipeline, p.Repo, log, history.Request{Services: services, Environment: environment}, visit)
 	})
+	d.History.Dates, _ = log.(history.Dater)
 	if repo := w.Repo; repo != nil {
 		d.Root, d.AllowExec = repo.Root(), func(ctx context.Context) bool {
 			cmd := exec.CommandContext(ctx, "git", "-C", repo.Root(), "config", "--type=bool", "--get", gate.AllowExecKey)

@@ -1,22 +1,28 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/kubepromote/kubepromote/digest"
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/gate"
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/git/places"
 	"github.com/kubepromote/kubepromote/promote/images"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/review"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -190,7 +196,43 @@ func (s *Session) Open(ctx context.Context) (*promote.Promoter, *git.Repo, error
 		return nil, nil, errors.Join(err, repo.Close())
 	}
 	s.reachGates(&Workspace{Promoter: p, Repo: repo, Home: home})
+	if err := s.warnSparse(ctx, p.Pipeline, repo); err != nil {
+		return nil, nil, errors.Join(err, repo.Close())
+	}
 	return p, repo, nil
+}
+
+// warnSparse tells of services that the commit has and a sparse checkout has not: they
+// are neither listed nor promoted here.
+func (s *Session) warnSparse(ctx context.Context, p *pipeline.Pipeline, repo *git.Repo) error {
+	files, err := repo.NotCheckedOut(ctx)
+	if err != nil || p == nil || s.Quiet {
+		return err
+	}
+	var left, dirs []string
+	for _, file := range files {
+		for _, one := range p.Match(file) {
+			left = append(left, cmp.Or(one.Service, file)+" in "+one.Environment)
+			dirs = append(dirs, path.Dir(file))
+		}
+	}
+	slices.Sort(left)
+	slices.Sort(dirs)
+	left, dirs = slices.Compact(left), slices.Compact(dirs)
+	if len(left) == 0 {
+		return nil
+	}
+	const most = 5
+	text := strings.Join(left[:min(most, len(left))], ", ")
+	if len(left) > most {
+		text += fmt.Sprintf(" and %d more", len(left)-most)
+	}
+	hint := "git sparse-checkout add " + shell.Pathspecs(dirs...)
+	if len(dirs) > most {
+		hint = "git sparse-checkout disable"
+	}
+	s.PrintFacts([]Fact{{Text: warning + "the checkout is sparse, and without " + text + ": left out here", Hint: s.here(hint)}})
+	return nil
 }
 
 // reachRegistries lets a promoter ask registries, all over one transport.

@@ -95,8 +95,10 @@ func (w *PromotionWant) checkGates(gates []any) error {
 
 // Promotion is met by a verification summary that says that the image has passed
 // the gates of an environment, none of which was overruled.
-func Promotion(environment string) Condition {
-	return promotion{PromotionWant{Environment: environment, NoOverride: true}}
+// One that names a service is good for no other; where service is empty, it is not
+// compared, and neither is that of a summary that names none.
+func Promotion(environment, service string) Condition {
+	return promotion{PromotionWant{Environment: environment, Service: service, NoOverride: true}}
 }
 
 // promotion is CheckPromotion as a condition.
@@ -109,5 +111,8 @@ func (r promotion) Eval(_ context.Context, in Input) error {
 		return mismatch.Malformed("%v", err)
 	}
 	r.want.Digest = in.Digest
+	if about := statement.Object(s.Predicate()).Object(statement.PromotionField); about.Text("service") == "" {
+		r.want.Service = ""
+	}
 	return CheckPromotion(s, r.want)
 }

@@ -28,10 +28,10 @@ func (p *Policy) For(environment string) *Policy {
 }
 
 // AsksService is true if the answer of the rule depends on the service that an image
-// is for: approvals may name one.
+// is for: approvals and summaries of promotions may name one.
 func (r *Rule) AsksService() bool {
 	return slices.ContainsFunc(r.Authorities, func(a *Authority) bool {
-		return slices.ContainsFunc(a.Attestations, func(at *Attestation) bool { return at.PredicateType == statement.ApprovalType })
+		return slices.ContainsFunc(a.Attestations, func(at *Attestation) bool { return at.Passed || at.PredicateType == statement.ApprovalType })
 	})
 }
 
