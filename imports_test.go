@@ -69,7 +69,7 @@ var mayImport = map[string][]string{
 	"promote/rollback":                {"overlay", "promote", "promote/pipeline", "promote/history", "promote/record"},
 	"promote/pipeline":                {"overlay", "promote/internal/...", "internal/expression", "internal/spelling", "internal/yamlfile"},
 	"promote/git":                     {"promote", "promote/history", "promote/git/internal/...", "overlay", "internal/files"},
-	"promote/git/branch":              {"promote", "promote/git", "promote/record", "promote/git/internal/...", "internal/files"},
+	"promote/git/branch":              {"promote", "promote/git", "promote/history", "promote/record", "promote/git/internal/...", "internal/files"},
 	"promote/git/internal/gitcmd":     {"internal/files"},
 	"promote/git/internal/fastimport": {"promote", "promote/git/internal/gitcmd"},
 	"promote/proposal":                {"promote", "promote/pipeline", "promote/record", "promote/forge"},

@@ -52,6 +52,8 @@ type Environment struct {
 	// Differs tells that an image, or what moves along, differs from every environment it may come
 	// from: there is something to promote.
 	Differs bool `json:"differs,omitempty"`
+	// Pending are the open pull requests that would change it, where they were asked for.
+	Pending []Pending `json:"pending,omitempty"`
 	// Held is what keeps the service at its pins, where something does.
 	Held *hold.Hold `json:"held,omitempty"`
 
@@ -67,6 +69,17 @@ type Along struct {
 	Version string `json:"version"`
 	// File is the one that it stands in.
 	File string `json:"file"`
+}
+
+// Pending is an open pull request.
+type Pending struct {
+	Number int    `json:"number"`
+	URL    string `json:"url"`
+	Title  string `json:"title"`
+	Author string `json:"author,omitempty"`
+	Draft  bool   `json:"draft,omitempty"`
+	// Rollback tells that it takes pins back.
+	Rollback bool `json:"rollback,omitempty"`
 }
 
 // UnreadImage is an image of a container that is no reference.

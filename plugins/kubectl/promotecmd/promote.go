@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/forges"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/signing"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/proposal"
@@ -29,7 +30,7 @@ type options struct {
 	at     string
 	attest signing.Options
 	// forges are those that pull requests are opened on, by environment.
-	forges map[string]*forgeOf
+	forges map[string]*forges.Forge
 	// override are the gates to go past, for a reason.
 	override []string
 	reason   string

@@ -4,24 +4,16 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
 	"slices"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/forges"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/forge"
 	"github.com/kubepromote/kubepromote/promote/forge/codeowners"
-	"github.com/kubepromote/kubepromote/promote/forge/credentials"
-	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/proposal"
 )
-
-// forgeOf is where the pull requests of an environment are.
-type forgeOf struct {
-	forge.Forge
-	kind forge.Kind
-}
 
 // readyToPropose makes sure, before anything is pushed, that a pull request can be opened.
 func (o *options) readyToPropose(ctx context.Context, w *cli.Workspace, plan *promote.Plan) error {
@@ -32,15 +24,15 @@ func (o *options) readyToPropose(ctx context.Context, w *cli.Workspace, plan *pr
 	if err != nil {
 		return err
 	}
-	f, err := o.forge(ctx, w.Branch, e.Deliver)
+	f, err := forges.Of(ctx, w.Branch, e.Deliver)
 	if err != nil {
 		return err
 	}
 	if o.forges == nil {
-		o.forges = make(map[string]*forgeOf)
+		o.forges = make(map[string]*forges.Forge)
 	}
 	o.forges[plan.To] = f
-	return f.kind.Unsupported(forge.OpenRequest{Labels: e.Deliver.Labels, Draft: e.Deliver.Draft}, forge.MergeRequest{AutoMerge: e.Deliver.AutoMerge != ""})
+	return f.Kind.Unsupported(forge.OpenRequest{Labels: e.Deliver.Labels, Draft: e.Deliver.Draft}, forge.MergeRequest{AutoMerge: e.Deliver.AutoMerge != ""})
 }
 
 // propose opens the pull requests of what was put on branches of its own, brings those
@@ -75,37 +67,12 @@ func (o *options) propose(ctx context.Context, w *cli.Workspace, plans *promote.
 	return results, errors.Join(errs...)
 }
 
-func (o *options) openRequest(ctx context.Context, w *cli.Workspace, f *forgeOf, plan *promote.Plan, commit string, d pipeline.Deliver) (*proposal.Result, error) {
-	reviewers, err := reviewers(w.Branch, f.kind, plan, d.Reviewers)
+func (o *options) openRequest(ctx context.Context, w *cli.Workspace, f *forges.Forge, plan *promote.Plan, commit string, d pipeline.Deliver) (*proposal.Result, error) {
+	reviewers, err := reviewers(w.Branch, f.Kind, plan, d.Reviewers)
 	if err != nil {
 		return nil, err
 	}
-	return proposal.Publish(ctx, f, plan, commit, proposal.Options{Kind: f.kind, Labels: d.Labels, Reviewers: reviewers, Draft: d.Draft, AutoMerge: d.AutoMerge == pipeline.WhenGreen})
-}
-
-// forge is the client of the forge that a branch's remote is on. A token goes to the host
-// of the remote alone, which the user has chosen, whatever the pipeline file says.
-func (o *options) forge(ctx context.Context, b *branch.Branch, d pipeline.Deliver) (*forgeOf, error) {
-	address, err := b.URL(ctx)
-	if err != nil {
-		return nil, err
-	}
-	kind, err := forge.ParseKind(d.Forge)
-	if err != nil {
-		return nil, err
-	}
-	r, err := forge.Locate(forge.Remote{URL: address, Kind: kind, Web: d.URL})
-	if err != nil {
-		return nil, err
-	}
-	home, _ := os.UserHomeDir()
-	options := forge.Options{UserAgent: cli.UserAgent()}
-	options.Token, err = credentials.Find(ctx, r, credentials.Options{Getenv: os.Getenv, Home: home, Fill: b.FillCredential, Trusted: []string{r.RemoteHost}, Forge: options})
-	if err != nil {
-		return nil, err
-	}
-	client, err := forge.New(r, options)
-	return &forgeOf{client, r.Kind}, err
+	return proposal.Publish(ctx, f, plan, commit, proposal.Options{Kind: f.Kind, Labels: d.Labels, Reviewers: reviewers, Draft: d.Draft, AutoMerge: d.AutoMerge == pipeline.WhenGreen})
 }
 
 // reviewers replaces the word codeowners by those who own the files that change.
