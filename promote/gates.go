@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
@@ -63,6 +64,10 @@ type GateRequest struct {
 	// Services are all services of the plan: who has to read something for each may read
 	// it for all.
 	Services []string `json:"-"`
+	// Before and After are the repository's files as they are and as they would be. Where
+	// they are nil, they are those of Head and, of these, others that Edits gives.
+	Before, After Tree                   `json:"-"`
+	Edits         func() ([]File, error) `json:"-"`
 }
 
 // gates asks all gates of the target environment. What they say stands in the order of
@@ -120,7 +125,7 @@ func (w *planner) ownGates() ([]Gate, error) {
 	}
 	v := Verdict{Answer: Unknown, Reason: "there is nobody here to ask it"}
 	if name := w.Rules.Uncommitted; name != "" {
-		v.Reason, v.Hint = name+" is not committed, and what it asks for does not count until it is", "git add "+name+" && git commit"
+		v.Reason, v.Hint = name+" is not committed, and what it asks for does not count until it is", "git add "+shell.Pathspecs(name)+" && git commit"
 	}
 	var own []Gate
 	for _, g := range file {
@@ -222,6 +227,7 @@ func (w *planner) gateRequest(c *draft) *GateRequest {
 	for _, other := range w.drafts {
 		q.Services = append(q.Services, other.plan.Service)
 	}
+	q.Edits = w.edited(c)
 	return q
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/copycmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/democmd"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/diffcmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/explaincmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/fncmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/gatescmd"
@@ -41,6 +42,8 @@ func subcommands(s *cli.Session) []*cobra.Command {
 		holdcmd.New(s),
 		holdcmd.NewUnhold(s),
 
+		diffcmd.New(s),
+		diffcmd.NewParity(s),
 		statuscmd.New(s),
 		historycmd.New(s),
 		buildcmd.New(s),

@@ -52,7 +52,7 @@ func (w *work) gates(ctx context.Context) error {
 			}
 			made[asked{g.to, g.back}] = own
 		}
-		q := promote.GateRequest{Service: g.service, From: g.from, To: g.to, Head: w.Promoter.Rules.Commit, Now: w.now(), Services: services[g.to]}
+		q := promote.GateRequest{Service: g.service, From: g.from, To: g.to, Head: w.Promoter.Rules.Commit, Now: w.now(), Services: services[g.to], Before: w.req.Before, After: w.req.After}
 		for _, at := range groups[g] {
 			c := w.report.Changes[at]
 			q.Images = append(q.Images, promote.ImagePlan{Name: c.Name, File: c.File, Repository: c.Repository, Unknown: c.pin.Unknown, Old: c.Old, New: c.New})

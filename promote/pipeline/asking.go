@@ -27,6 +27,8 @@ type SoakGate struct {
 	// TrustTags has a tag count as if it had always stood for one digest, where the
 	// environment has tags alone.
 	TrustTags bool `yaml:"trustTags" json:"trustTags,omitempty"`
+	// Healthy has them be healthy for as long, as the health gates beside it see it.
+	Healthy bool `yaml:"healthy" json:"healthy,omitempty"`
 }
 
 // maxSpan is the longest time that a gate may look back.

@@ -25,6 +25,8 @@ type Gate struct {
 	Freeze *FreezeGate `yaml:"freeze" json:"freeze,omitempty"`
 	// Soak demands that the images have been in another environment for some time.
 	Soak *SoakGate `yaml:"soak" json:"soak,omitempty"`
+	// Health demands that what is promoted is healthy where it runs.
+	Health *Health `yaml:"health" json:"health,omitempty"`
 	// HTTP demands an answer of a server.
 	HTTP *HTTPGate `yaml:"http" json:"http,omitempty"`
 	// Metric demands a value of a metric.
@@ -33,6 +35,14 @@ type Gate struct {
 	Exec *ExecGate `yaml:"exec" json:"exec,omitempty"`
 	// Manual demands that a person says yes.
 	Manual *ManualGate `yaml:"manual" json:"manual,omitempty"`
+	// Rendered demands that nothing else changes in the objects that are applied.
+	Rendered *RenderedGate `yaml:"rendered" json:"rendered,omitempty"`
+	// References demands that what workloads name is there.
+	References *ReferencesGate `yaml:"references" json:"references,omitempty"`
+	// Resources demands that no limit, probe or the like is lost.
+	Resources *ResourcesGate `yaml:"resources" json:"resources,omitempty"`
+	// Policy demands that rules have nothing against the objects.
+	Policy *PolicyGate `yaml:"policy" json:"policy,omitempty"`
 	// AnyOf demands that one of several gates passes.
 	AnyOf []Gate `yaml:"anyOf" json:"anyOf,omitempty"`
 
@@ -94,8 +104,9 @@ func (g Gate) kinds() []string {
 		name string
 		set  bool
 	}{
-		{"promoted", g.Promoted != nil}, {"freeze", g.Freeze != nil}, {"soak", g.Soak != nil}, {"http", g.HTTP != nil},
-		{"metric", g.Metric != nil}, {"exec", g.Exec != nil}, {"manual", g.Manual != nil}, {"anyOf", g.AnyOf != nil},
+		{"promoted", g.Promoted != nil}, {"freeze", g.Freeze != nil}, {"soak", g.Soak != nil}, {"health", g.Health != nil}, {"http", g.HTTP != nil},
+		{"metric", g.Metric != nil}, {"exec", g.Exec != nil}, {"manual", g.Manual != nil}, {"rendered", g.Rendered != nil},
+		{"references", g.References != nil}, {"resources", g.Resources != nil}, {"policy", g.Policy != nil}, {"anyOf", g.AnyOf != nil},
 	} {
 		if k.set {
 			kinds = append(kinds, k.name)
@@ -126,7 +137,9 @@ type ManualGate struct {
 type gateCheck struct {
 	*yamlfile.File
 	environment string
-	names       []string // of all environments
+	names       []string        // of all environments
+	from        []string        // those that are promoted from
+	seen        map[string]bool // environments that say where their health is seen
 }
 
 // reserved are the names of verdicts that no gate of a pipeline gives.
@@ -144,6 +157,9 @@ func (c gateCheck) gates(path string, gates []Gate) {
 			c.At(at, "name: "+title+"-2", "two gates are called %q", title)
 		}
 		seen[title] = true
+		if g.Soak != nil && g.Soak.Healthy && !slices.ContainsFunc(gates, func(g Gate) bool { return g.Health != nil }) {
+			c.At(at+".soak.healthy", "health: {}", "there is no health gate beside it that would tell")
+		}
 	}
 }
 
@@ -174,12 +190,22 @@ func (c gateCheck) gate(at string, g Gate) {
 		g.Freeze.check(c, at+".freeze")
 	case g.Soak != nil:
 		g.Soak.check(c, at+".soak")
+	case g.Health != nil:
+		c.health(at+".health", g.Health)
 	case g.HTTP != nil:
 		g.HTTP.check(c, at+".http")
 	case g.Metric != nil:
 		g.Metric.check(c, at+".metric")
 	case g.Exec != nil:
 		g.Exec.check(c, at+".exec")
+	case g.Rendered != nil:
+		g.Rendered.check(c, at+".rendered")
+	case g.References != nil:
+		g.References.check(c, at+".references")
+	case g.Resources != nil:
+		g.Resources.check(c, at+".resources")
+	case g.Policy != nil:
+		g.Policy.check(c, at+".policy")
 	case g.AnyOf != nil:
 		c.anyOf(at, g)
 	}

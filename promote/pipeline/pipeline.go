@@ -93,6 +93,8 @@ type Environment struct {
 	Verify *VerifyRule `yaml:"verify" json:"verify,omitempty"`
 	// Gates are what else an image must pass to come here; all of them.
 	Gates []Gate `yaml:"gates" json:"gates,omitempty"`
+	// Health says where it is seen how the environment's services are.
+	Health *Health `yaml:"health" json:"health,omitempty"`
 	// Deliver says what a promotion does with its edits.
 	Deliver Deliver `yaml:"deliver" json:"deliver"`
 	// Rollback says what a way back to earlier pins must pass; by default verify alone.
@@ -275,7 +277,7 @@ func (p *Pipeline) check(f *yamlfile.File) {
 	p.checkServices(f)
 	p.checkGroups(f, names)
 	for i, e := range p.Spec.Environments {
-		e.check(f, fmt.Sprintf("spec.environments[%d]", i), from, names)
+		e.check(f, fmt.Sprintf("spec.environments[%d]", i), from, p.gateCheck(f, &e, names))
 	}
 }
 
@@ -308,15 +310,16 @@ func (s *Spec) checkMoves(f *yamlfile.File) {
 	}
 }
 
-func (e *Environment) check(file *yamlfile.File, path string, from map[string][]string, names []string) {
+func (e *Environment) check(file *yamlfile.File, path string, from map[string][]string, gates gateCheck) {
 	for i, f := range e.From {
 		if _, ok := from[f]; !ok {
-			file.At(fmt.Sprintf("%s.from[%d]", path, i), spelling.Hint(f, names), "environment %q is promoted from %q, which is not listed", e.Name, f)
+			file.At(fmt.Sprintf("%s.from[%d]", path, i), spelling.Hint(f, gates.names), "environment %q is promoted from %q, which is not listed", e.Name, f)
 		}
 	}
 	e.checkDeliver(file, path)
 	e.checkRollback(file, path)
-	gateCheck{file, e.Name, names}.gates(path+".gates", e.Gates)
+	gates.gates(path+".gates", e.Gates)
+	gates.own(path+".health", e.Health)
 	switch {
 	case e.Admit == nil:
 	case len(e.From) > 0:

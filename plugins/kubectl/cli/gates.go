@@ -3,21 +3,35 @@ package cli
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 
+	"github.com/kubepromote/kubepromote/plugins/kustomize/build"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/cluster"
 	"github.com/kubepromote/kubepromote/promote/gate"
+	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/history"
+	"github.com/kubepromote/kubepromote/promote/objects"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/render"
 	"golang.org/x/term"
+	"sigs.k8s.io/kustomize/api/resmap"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
 
-// reachGates lets a promoter ask the gates of its pipeline. Root is the working tree that
-// commands are run in; without one none is.
-func (s *Session) reachGates(p *promote.Promoter, root string, log history.Log) {
+// reachGates lets the workspace's promoter ask the gates of its pipeline. Commands are run in
+// its working tree; without one none is.
+func (s *Session) reachGates(w *Workspace) {
+	p, root, log := w.Promoter, "", w.Log()
+	if w.Repo != nil {
+		root = w.Repo.Root()
+	}
 	d := gate.Deps{Tree: s.rules.tree, Root: root, Confirmed: s.isConfirmed}
 	d.AllowExec = func(ctx context.Context) bool {
 		cmd := exec.CommandContext(ctx, "git", "-C", root, "config", "--type=bool", "--get", gate.AllowExecKey)
@@ -28,9 +42,85 @@ func (s *Session) reachGates(p *promote.Promoter, root string, log history.Log) 
 		return history.Read(ctx, p.Pipeline, p.Repo, log, history.Request{Services: services, Environment: environment}, visit)
 	})
 	if !s.Offline {
-		d.Client = gate.NewClient()
+		d.Client, d.Clusters = gate.NewClient(), cluster.New(cluster.Options{UserAgent: "kubectl-promote"})
 	}
+	d.Pipeline = p.Pipeline
+	d.Contains = func(ctx context.Context, commit, revision string) (bool, error) {
+		if w.Repo == nil {
+			return false, errors.New("there is no clone that has it")
+		}
+		if _, err := w.Repo.Revision(ctx, revision); err != nil {
+			return false, err
+		}
+		base, err := w.Repo.MergeBase(ctx, commit, revision)
+		return base == commit, err
+	}
+	s.Renderer = s.newRenderer(w)
+	d.Renderer = s.Renderer
 	p.Gates = gate.Of(d)
+}
+
+// Renderer renders services as commits have them, with the functions of this project.
+type Renderer struct {
+	*render.Services
+	quiet sync.Once
+}
+
+// newRenderer makes the renderer of a workspace.
+func (s *Session) newRenderer(w *Workspace) *Renderer {
+	p := w.Promoter
+	at := func(ctx context.Context, commit string) (pipeline.Tree, error) {
+		if b, ok := p.Repo.(*branch.Branch); ok && b.Tip() == commit || commit == "" { // before the first commit
+			return p.Repo, nil
+		}
+		if w.Repo == nil {
+			return nil, fmt.Errorf("there is no clone that has commit %.9s", commit)
+		}
+		b, err := branch.OfCommit(ctx, w.Repo, commit)
+		if err == nil {
+			s.closing.Lock()
+			s.closers = append(s.closers, b.Close)
+			s.closing.Unlock()
+		}
+		return b, err
+	}
+	functions := func(ctx context.Context, fs filesys.FileSystem, dir string) (resmap.ResMap, error) {
+		result, err := build.Run(ctx, dir, build.Options{FS: fs, NoValidators: true})
+		if err != nil {
+			return nil, err
+		}
+		return result.Resources, nil
+	}
+	return &Renderer{Services: &render.Services{Pipeline: p.Pipeline, At: at, Options: render.Options{Functions: functions}}}
+}
+
+// silence keeps kustomize's remarks on fields that are deprecated off the terminal: it
+// writes them to os.Stderr, for each time that it reads a file. The session's own streams
+// were taken before.
+func (r *Renderer) silence() {
+	r.quiet.Do(func() {
+		if null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil {
+			os.Stderr = null
+		}
+	})
+}
+
+// Rendered implements [gate.Renderer].
+func (r *Renderer) Rendered(ctx context.Context, q promote.GateRequest) (before, after []objects.Object, err error) {
+	r.silence()
+	return r.Services.Rendered(ctx, q)
+}
+
+// Of gives the objects of a service in an environment, as a tree has them.
+func (r *Renderer) Of(ctx context.Context, tree promote.Tree, service, environment string) ([]objects.Object, error) {
+	r.silence()
+	return r.Services.Of(ctx, tree, service, environment)
+}
+
+// In implements [gate.Renderer].
+func (r *Renderer) In(ctx context.Context, q promote.GateRequest, environment string) ([]objects.Object, error) {
+	r.silence()
+	return r.Services.In(ctx, q, environment)
 }
 
 // isConfirmed tells whether a person has said yes to the images of a service, as they were shown.

@@ -14,7 +14,6 @@ import (
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/images"
-	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 )
@@ -39,6 +38,9 @@ type Session struct {
 	// Offline keeps [Session.Open] from asking any registry.
 	Offline bool
 
+	// Renderer renders services, once a repository is open.
+	Renderer *Renderer
+
 	cmd        *cobra.Command // that is run
 	takeURL    []*cobra.Command
 	root       string // of the repository, once it is open
@@ -50,6 +52,8 @@ type Session struct {
 	confirming sync.Mutex
 	confirmed  map[string]string // by service and environment, see isConfirmed
 	cancel     context.CancelFunc
+	closing    sync.Mutex
+	closers    []func() // of what was opened to render
 }
 
 // NewSession makes the session of one command line.
@@ -59,7 +63,12 @@ func NewSession(streams genericiooptions.IOStreams) *Session {
 }
 
 // Close lets go of what the commands have opened.
-func (s *Session) Close() { s.registries.close() }
+func (s *Session) Close() {
+	for _, end := range s.closers {
+		end()
+	}
+	s.registries.close()
+}
 
 // Attach gives a root command the flags and the groups that all commands share,
 // and has the session started before a command is run.
@@ -143,13 +152,9 @@ func (s *Session) Open(ctx context.Context) (*promote.Promoter, *git.Repo, error
 	if err != nil {
 		return nil, nil, errors.Join(err, repo.Close())
 	}
-	s.reachGates(p, repo.Root(), repo)
+	s.reachGates(&Workspace{Promoter: p, Repo: repo})
 	return p, repo, nil
 }
-
-// tagTimeout is how long a promotion waits to hear what a tag stands for whose digest
-// is recorded: the answer is a warning.
-const tagTimeout = time.Second
 
 // reachRegistries lets a promoter ask registries, all over one transport.
 func (s *Session) reachRegistries(p *promote.Promoter) error {
@@ -157,16 +162,13 @@ func (s *Session) reachRegistries(p *promote.Promoter) error {
 	if err != nil {
 		return err
 	}
-	o := digest.Options{Client: client}
-	if p.Pipeline == nil || p.Pipeline.Spec.Pin != pipeline.PinTag { // there it refuses a tag that has moved
-		o.TagTimeout = tagTimeout
-	}
 	v, err := s.NewVerifier("")
 	if err != nil {
 		return err
 	}
-	resolver := digest.NewResolver(o)
+	resolver := digest.NewResolver(digest.Options{Client: client})
 	p.Resolver, p.Tags = images.NewResolver(resolver), images.NewTags(resolver)
+	p.Recorded = images.NewResolver(digest.NewResolver(digest.Options{Client: client.Hurried()}))
 	p.Verifier = images.NewVerifier(v, s.LoadPolicy)
 	return nil
 }

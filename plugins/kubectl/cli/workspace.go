@@ -179,11 +179,7 @@ func (s *Session) promoterOf(ctx context.Context, w *Workspace) error {
 		err = s.reachRegistries(w.Promoter)
 	}
 	if err == nil {
-		root := ""
-		if w.Repo != nil {
-			root = w.Repo.Root()
-		}
-		s.reachGates(w.Promoter, root, w.Log())
+		s.reachGates(w)
 	}
 	return err
 }

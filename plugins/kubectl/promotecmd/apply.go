@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/images"
@@ -83,7 +84,7 @@ func (a *applying) run(cmd *cobra.Command, args []string) error {
 	case a.file == "":
 		return &cli.UsageError{Msg: "-f is missing", Hint: cmd.CommandPath() + " -f plan.json", Command: cmd.CommandPath()}
 	case len(args) > 0:
-		return &cli.UsageError{Msg: "what is promoted stands in the plan, and is not named", Hint: cmd.CommandPath() + " -f " + cli.Quote(a.file), Command: cmd.CommandPath()}
+		return &cli.UsageError{Msg: "what is promoted stands in the plan, and is not named", Hint: cmd.CommandPath() + " -f " + shell.Quote(a.file), Command: cmd.CommandPath()}
 	}
 	if a.planned, err = a.read(); err != nil {
 		return err
@@ -223,7 +224,7 @@ func (a *applying) again() string {
 	add := func(flag string, values ...string) {
 		for _, v := range values {
 			if v != "" {
-				words = append(words, strings.TrimSpace(flag+" "+cli.Quote(v)))
+				words = append(words, strings.TrimSpace(flag+" "+shell.Quote(v)))
 			}
 		}
 	}
