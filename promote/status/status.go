@@ -53,6 +53,8 @@ type Environment struct {
 	// Differs tells that an image, or what moves along, differs from every environment it may come
 	// from: there is something to promote.
 	Differs bool `json:"differs,omitempty"`
+	// Pending are the open pull requests that would change it, where they were asked for.
+	Pending []Pending `json:"pending,omitempty"`
 	// Held is what keeps the service at its pins, where something does.
 	Held *hold.Hold `json:"held,omitempty"`
 
@@ -72,6 +74,17 @@ type Along struct {
 	Last *LastChange `json:"last,omitempty"`
 
 	site string
+}
+
+// Pending is an open pull request.
+type Pending struct {
+	Number int    `json:"number"`
+	URL    string `json:"url"`
+	Title  string `json:"title"`
+	Author string `json:"author,omitempty"`
+	Draft  bool   `json:"draft,omitempty"`
+	// Rollback tells that it takes pins back.
+	Rollback bool `json:"rollback,omitempty"`
 }
 
 // UnreadImage is an image of a container that is no reference.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/promote"
@@ -73,6 +74,20 @@ func (sel *Selection) Ask(cmd *cobra.Command, asked planfile.Request) error {
 		AllowDowngrade: asked.AllowDowngrade, AddMissing: asked.AddMissing, SkipRefused: asked.SkipRefused, Override: asked.Override}
 	sel.Targets, sel.selector = asked.To, asked.Selector
 	return sel.Choose(cmd, asked.Services)
+}
+
+var digestPrefix = regexp.MustCompile(`^[0-9a-f]{6,128}$`)
+
+// DigestPrefix reads a digest, or at least six of its first digits, as sha256:DIGITS.
+func DigestPrefix(cmd *cobra.Command, text string) (string, error) {
+	algorithm, digits, ok := strings.Cut(text, ":")
+	if !ok {
+		algorithm, digits = "sha256", text
+	}
+	if !digestPrefix.MatchString(digits) || algorithm != "sha256" && algorithm != "sha512" {
+		return "", &UsageError{Msg: "--digest " + Clean(text) + " is no digest, nor the beginning of one", Hint: "--digest sha256:4de5636384d5", Command: cmd.CommandPath()}
+	}
+	return algorithm + ":" + digits, nil
 }
 
 // bareNames takes back names as -o name prints them, and service/NAME.

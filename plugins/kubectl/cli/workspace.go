@@ -98,14 +98,22 @@ func (w *Workspace) Whole(ctx context.Context) error {
 }
 
 // useBranch goes on with a branch of the remote, and the rules that stand there.
-func (s *Session) useBranch(ctx context.Context, w *Workspace, e *pipeline.Environment) error {
-	state, err := w.Repo.State(ctx, nil)
-	if err != nil {
+func (s *Session) useBranch(ctx context.Context, w *Workspace, e *pipeline.Environment) (err error) {
+	if w.Branch, err = s.remoteBranch(ctx, w.Repo, e); err != nil {
 		return err
 	}
-	remote, name, err := branch.Upstream(ctx, w.Repo, state.Branch)
+	return s.promoterOf(ctx, w)
+}
+
+// remoteBranch is the branch that others have of what an environment is delivered to.
+func (s *Session) remoteBranch(ctx context.Context, repo *git.Repo, e *pipeline.Environment) (*branch.Branch, error) {
+	state, err := repo.State(ctx, nil)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	remote, name, err := branch.Upstream(ctx, repo, state.Branch)
+	if err != nil {
+		return nil, err
 	}
 	if e.Deliver.Remote != "" {
 		remote = e.Deliver.Remote
@@ -113,10 +121,19 @@ func (s *Session) useBranch(ctx context.Context, w *Workspace, e *pipeline.Envir
 	if s.Branch != "" {
 		name = s.Branch
 	}
-	if w.Branch, err = branch.OfRemote(ctx, w.Repo, remote, name); err != nil {
-		return err
+	return branch.OfRemote(ctx, repo, remote, name)
+}
+
+// ProposedTo is the branch that the pull requests of an environment are to be merged into,
+// for who only looks. The caller gives it back by release.
+func (s *Session) ProposedTo(ctx context.Context, w *Workspace, e *pipeline.Environment) (b *branch.Branch, release func(), err error) {
+	if w.Branch != nil {
+		return w.Branch, func() {}, nil
 	}
-	return s.promoterOf(ctx, w)
+	if b, err = s.remoteBranch(ctx, w.Repo, e); err != nil {
+		return nil, nil, err
+	}
+	return b, b.Close, nil
 }
 
 // OpenAt opens the repository for what is judged by the rules of one commit, whatever the

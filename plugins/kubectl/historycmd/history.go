@@ -7,6 +7,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
@@ -29,6 +31,10 @@ const example = `  # who put what into production, and when
   # the last five changes of any service
   kubectl promote history --limit 5
 
+  # what has changed in production that evening, and where a digest has been
+  kubectl promote history --env production --since '2026-11-28 18:00' --until '2026-11-28 23:00'
+  kubectl promote history --digest sha256:4de5636384d5
+
   # without a clone
   kubectl promote history cart -C https://git.example.com/infra.git`
 
@@ -46,6 +52,12 @@ func New(s *cli.Session) *cobra.Command {
 	}
 	s.EnvironmentVar(cmd, &o.request.Environment, "env", "only this environment")
 	cmd.Flags().IntVar(&o.limit, "limit", 0, "show at most so many changes (default: all)")
+	cmd.Flags().StringVar(&o.digest, "digest", "", "only changes that have brought this digest or taken it away; its first digits will do")
+	cmd.Flags().StringVar(&o.from, "since", "", "only changes since then: 2026-11-28T18:00:00Z, '2026-11-28 18:00' or 2026-11-28")
+	cmd.Flags().StringVar(&o.to, "until", "", "only changes until then")
+	for _, name := range []string{"digest", "since", "until"} {
+		cli.Must(cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions))
+	}
 	o.output = cli.AddOutput(cmd)
 	s.BranchVar(cmd)
 	s.TakesURL(cmd)
@@ -59,6 +71,9 @@ type options struct {
 	request history.Request
 	limit   int
 	output  *cli.Output
+
+	digest, from, to string
+	since, until     time.Time // of from and to, or zero
 }
 
 func (o *options) run(cmd *cobra.Command, services []string) error {
@@ -69,6 +84,9 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	}
 	if o.limit < 0 {
 		return &cli.UsageError{Msg: "--limit is negative", Command: cmd.CommandPath()}
+	}
+	if err := o.parse(cmd); err != nil {
+		return err
 	}
 	o.request.Services = services
 	w, err := s.OpenToRead(cmd.Context())
@@ -84,6 +102,12 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	var changes []history.Change
 	bar := s.NewProgress()
 	err = history.Read(cmd.Context(), w.Pipeline, w.Promoter.Repo, w.Log(), o.request, func(c history.Change) bool {
+		if !o.since.IsZero() && c.Time.Before(o.since.Add(-clockSlack)) {
+			return false
+		}
+		if !o.wants(&c) {
+			return true
+		}
 		changes = append(changes, c)
 		bar.Show("reading the history", len(changes), max(o.limit, len(changes)))
 		return o.limit == 0 || len(changes) < o.limit
@@ -96,6 +120,46 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 		return err
 	}
 	return o.report(printer, changes)
+}
+
+// clockSlack is how much older than what came after it a commit may seem: the clocks of
+// machines differ, and what was rebased keeps none of its own.
+const clockSlack = 7 * 24 * time.Hour
+
+// parse reads the flags that say which changes are wanted.
+func (o *options) parse(cmd *cobra.Command) (err error) {
+	if o.digest != "" {
+		if o.digest, err = cli.DigestPrefix(cmd, o.digest); err != nil {
+			return err
+		}
+	}
+	for _, one := range []struct {
+		text string
+		at   *time.Time
+	}{{o.from, &o.since}, {o.to, &o.until}} {
+		if one.text != "" {
+			if *one.at, err = cli.ParsePast(one.text, time.Now()); err != nil {
+				return err
+			}
+		}
+	}
+	if !o.until.IsZero() && o.until.Before(o.since) {
+		return &cli.UsageError{Msg: "--until is before --since", Command: cmd.CommandPath()}
+	}
+	return nil
+}
+
+// wants tells whether a change is asked for, and leaves out images of another digest.
+func (o *options) wants(c *history.Change) bool {
+	if c.Time.Before(o.since) || !o.until.IsZero() && c.Time.After(o.until) {
+		return false
+	}
+	if o.digest != "" {
+		c.Images = slices.DeleteFunc(slices.Clone(c.Images), func(i history.ImageChange) bool {
+			return !strings.HasPrefix(i.New.Digest, o.digest) && !strings.HasPrefix(i.Old.Digest, o.digest) || i.New.Digest == i.Old.Digest
+		})
+	}
+	return len(c.Images) > 0
 }
 
 // checkServices gives an error for the first name that is no service's.

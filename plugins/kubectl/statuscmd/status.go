@@ -14,6 +14,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/hold"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/proposal"
 	"github.com/kubepromote/kubepromote/promote/status"
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/duration"
@@ -33,6 +34,12 @@ const example = `  # the board of all services
   # one service, with digests and who promoted it
   kubectl promote status cart -o wide
 
+  # which pull requests are open?
+  kubectl promote status --pending
+
+  # where is this digest?
+  kubectl promote status --digest sha256:4de5636384d5
+
   # without a clone
   kubectl promote status -C https://git.example.com/infra.git`
 
@@ -48,6 +55,9 @@ func New(s *cli.Session) *cobra.Command {
 		ValidArgsFunction: s.CompleteServices,
 	}
 	o := &options{session: s, output: cli.AddOutput(cmd)}
+	cmd.Flags().StringVar(&o.digest, "digest", "", "only where this digest is, a row each; its first digits will do")
+	cli.Must(cmd.RegisterFlagCompletionFunc("digest", cobra.NoFileCompletions))
+	cmd.Flags().BoolVar(&o.pending, "pending", false, "ask the forge for open pull requests of promotions and rollbacks")
 	s.BranchVar(cmd)
 	s.TakesURL(cmd)
 	cmd.RunE = o.run
@@ -58,6 +68,10 @@ func New(s *cli.Session) *cobra.Command {
 type options struct {
 	session *cli.Session
 	output  *cli.Output
+	digest  string
+	pending bool
+	// others are pull requests of which nobody can say whose they are.
+	others []proposal.Pending
 }
 
 func (o *options) run(cmd *cobra.Command, services []string) error {
@@ -65,6 +79,11 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	printer, err := out.Printer()
 	if err != nil {
 		return err
+	}
+	if o.digest != "" {
+		if o.digest, err = cli.DigestPrefix(cmd, o.digest); err != nil {
+			return err
+		}
 	}
 	w, err := s.OpenToRead(cmd.Context())
 	if err != nil {
@@ -86,6 +105,9 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	if statuses == nil && failed != nil {
 		return failed
 	}
+	if o.digest != "" {
+		statuses = with(o.digest, statuses)
+	}
 	for _, st := range statuses {
 		for _, e := range st.Environments {
 			for _, w := range e.Warnings {
@@ -96,7 +118,12 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	if err := addHolds(cmd.Context(), s, p, statuses); err != nil {
 		return err
 	}
-	if out.Wide() || printer != nil && !out.Names() {
+	if o.pending {
+		if err := o.addPending(cmd.Context(), w, statuses); err != nil {
+			return err
+		}
+	}
+	if out.Wide() || o.digest != "" || printer != nil && !out.Names() {
 		if err := s.WarnTruncated(status.AddHistory(cmd.Context(), p.Pipeline, p.Repo, w.Log(), statuses)); err != nil {
 			return err
 		}
@@ -106,20 +133,51 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 		items = append(items, cli.Object{Name: statuses[i].Service, Content: statuses[i]})
 	}
 	shown, bare := statuses, []status.Service(nil)
-	if len(services) == 0 {
+	if len(services) == 0 && o.digest == "" {
 		shown, bare = o.pinned(p.Pipeline, statuses)
 	}
 	rows := board(p.Pipeline, shown)
-	if out.Wide() {
-		rows = wideStatus(shown, time.Now())
+	if o.pending {
+		if err := o.addPending(cmd.Context(), w, statuses); err != nil {
+			return err
+		}
+	}
+	if out.Wide() || o.digest != "" {
+		rows = wideStatus(shown, time.Now(), o.pending)
+	}
+	if o.digest != "" && printer == nil && len(statuses) == 0 {
+		fmt.Fprintln(s.ErrOut, "no environment has "+o.digest)
+		return failed
 	}
 	if err := s.Print(printer, "ServiceStatus", items, rows); err != nil {
 		return err
 	}
 	if printer == nil {
+		o.explainPending(shown)
+	}
+	if printer == nil && o.digest == "" {
 		o.explain(p.Pipeline, shown, bare)
 	}
 	return failed
+}
+
+// with gives what has a digest: the services, in them the environments, and their images.
+func with(digest string, all []status.Service) []status.Service {
+	out := []status.Service{}
+	for _, st := range all {
+		var has []status.Environment
+		for _, e := range st.Environments {
+			e.Along = nil
+			e.Images = slices.DeleteFunc(slices.Clone(e.Images), func(i status.Image) bool { return !strings.HasPrefix(i.Digest, digest) })
+			if len(e.Images) > 0 {
+				has = append(has, e)
+			}
+		}
+		if st.Environments = has; len(has) > 0 {
+			out = append(out, st)
+		}
+	}
+	return out
 }
 
 // addHolds adds what is held by what is committed: that counts.
@@ -218,6 +276,9 @@ func cell(e status.Environment) string {
 	if e.Held != nil {
 		mark += " held"
 	}
+	if n := numbers(e.Pending); n != "" {
+		mark += " " + n
+	}
 	switch {
 	case !e.Exists:
 		return "-"
@@ -248,10 +309,14 @@ func along(all []status.Along) string {
 	return all[0].Version
 }
 
-func wideStatus(statuses []status.Service, now time.Time) [][]string {
+func wideStatus(statuses []status.Service, now time.Time, pending bool) [][]string {
 	rows := [][]string{{"SERVICE", "ENVIRONMENT", "IMAGE", "TAG", "DIGEST", "SINCE", "BY", "FROM"}}
+	if pending {
+		rows[0] = append(rows[0], "PENDING")
+	}
 	for _, st := range statuses {
 		for _, e := range st.Environments {
+			before := len(rows)
 			if e.Error != "" {
 				rows = append(rows, []string{st.Service, e.Environment, "unknown", "-", "-", "-", "-", "-"})
 			}
@@ -269,6 +334,9 @@ func wideStatus(statuses []status.Service, now time.Time) [][]string {
 					tag += " held"
 				}
 				rows = append(rows, []string{st.Service, e.Environment, i.Name, tag, cli.ShortDigest(i.Digest), since, by, from})
+			}
+			for n := before; pending && n < len(rows); n++ {
+				rows[n] = append(rows[n], cli.Dash(numbers(e.Pending)))
 			}
 		}
 	}

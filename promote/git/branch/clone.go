@@ -157,8 +157,9 @@ func (c Cache) take(ctx context.Context, address string) (dir string, release fu
 
 // prepare makes the repository, or sees that it is one.
 func prepare(ctx context.Context, dir string) error {
-	// Locks that a killed run has left: whoever holds the lock on the directory is alone.
-	for _, pattern := range []string{"*.lock", "refs/promote/*.lock", "refs/promote/remote/*.lock"} {
+	// Locks and halves of objects that a killed run has left: whoever holds the lock on the
+	// directory is alone.
+	for _, pattern := range []string{"*.lock", "refs/promote/*.lock", "refs/promote/remote/*.lock", "objects/??/tmp_obj_*", "objects/pack/tmp_*"} {
 		left, _ := filepath.Glob(filepath.Join(gitcmd.GlobQuoter.Replace(dir), pattern))
 		for _, name := range left {
 			_ = os.Remove(name)

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/kubepromote/kubepromote/promote"
@@ -18,6 +20,39 @@ import (
 
 // commitLimit is how long a commit and its push may take, with hooks and signing.
 const commitLimit = 10 * time.Minute
+
+// newRef begins the name of what leads to a commit until it is published. The number of
+// the process comes next, and something that nobody else has.
+const newRef = "refs/promote/new-"
+
+// sweep removes what runs have left that were killed: the references that led to commits
+// of theirs, and git's locks on them.
+func (b *Branch) sweep(ctx context.Context) {
+	dir, prefix := filepath.Split(filepath.FromSlash(newRef))
+	left, err := os.ReadDir(filepath.Join(b.gitDir, dir))
+	if err != nil {
+		return // there is none
+	}
+	for _, e := range left {
+		rest, ours := strings.CutPrefix(e.Name(), prefix)
+		number, _, _ := strings.Cut(rest, "-")
+		pid, err := strconv.Atoi(number)
+		if !ours || err != nil || running(pid) {
+			continue
+		}
+		if strings.HasSuffix(e.Name(), ".lock") {
+			_ = os.Remove(filepath.Join(b.gitDir, dir, e.Name()))
+			continue
+		}
+		fastimport.DeleteRef(ctx, b.gitDir, newRef+rest)
+	}
+}
+
+// running tells whether a process is there; where that cannot be told, it is.
+func running(pid int) bool {
+	p, err := os.FindProcess(pid)
+	return err == nil && !errors.Is(p.Signal(syscall.Signal(0)), os.ErrProcessDone)
+}
 
 // Commit makes a commit with the files on top of d.Head, and makes it the branch's
 // newest one: a push where the branch is a remote's; or puts it on the branch of a
@@ -41,8 +76,12 @@ func (b *Branch) Commit(ctx context.Context, d promote.Delivery) (string, error)
 			return "", err
 		}
 	}
-	ref := "refs/promote/new-" + strings.ToLower(rand.Text())
-	defer fastimport.DeleteRef(context.WithoutCancel(ctx), b.gitDir, ref)
+	b.sweep(ctx)
+	ref := fmt.Sprintf("%s%d-%s", newRef, os.Getpid(), strings.ToLower(rand.Text()))
+	defer func() {
+		fastimport.DeleteRef(context.WithoutCancel(ctx), b.gitDir, ref)
+		_ = os.Remove(filepath.Join(b.gitDir, filepath.FromSlash(ref)+".lock")) // of a git that was killed
+	}()
 	hash, err := b.make(ctx, d, ref)
 	if err != nil {
 		return "", err

@@ -1,0 +1,126 @@
+package statuscmd
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/onforge"
+	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/proposal"
+	"github.com/kubepromote/kubepromote/promote/status"
+)
+
+// addPending asks the forges of the environments that pull requests are opened for.
+func (o *options) addPending(ctx context.Context, w *cli.Workspace, statuses []status.Service) error {
+	var asked []*pipeline.Environment
+	for i := range w.Pipeline.Spec.Environments {
+		if e := &w.Pipeline.Spec.Environments[i]; e.Deliver.Mode == pipeline.DeliverPullRequest {
+			asked = append(asked, e)
+		}
+	}
+	if len(asked) == 0 {
+		return &promote.Error{Msg: "no environment is delivered by pull requests", Hint: "deliver: {mode: pullRequest} below an environment of " + pipeline.FileName}
+	}
+	type place struct {
+		pipeline.Place
+		remote, forge, url string
+	}
+	done := make(map[place]bool)
+	for _, e := range asked {
+		at := place{e.Place(), e.Deliver.Remote, e.Deliver.Forge, e.Deliver.URL}
+		if done[at] {
+			continue // one that was asked is asked about all environments
+		}
+		done[at] = true
+		found, err := o.pendingOf(ctx, w, e)
+		if err != nil {
+			return err
+		}
+		o.take(found, statuses)
+	}
+	return nil
+}
+
+func (o *options) pendingOf(ctx context.Context, w *cli.Workspace, e *pipeline.Environment) ([]proposal.Pending, error) {
+	home, release, err := o.session.ProposedTo(ctx, w, e)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	b := home
+	if e.Place() != (pipeline.Place{}) {
+		if b, err = w.Home.BranchAt(e.Place()); err != nil {
+			return nil, err
+		}
+	}
+	heads, err := b.Heads(ctx, "promote/", "rollback/")
+	if err != nil || len(heads) == 0 {
+		return nil, err
+	}
+	f, err := onforge.Open(ctx, home, b, e.Deliver, cli.UserAgent())
+	if err != nil {
+		return nil, err
+	}
+	return proposal.FindPending(ctx, f, b.Name(), heads)
+}
+
+// take notes pull requests with the services that they are of.
+func (o *options) take(found []proposal.Pending, statuses []status.Service) {
+	for _, p := range found {
+		known := false
+		for i := range statuses {
+			for j := range statuses[i].Environments {
+				e := &statuses[i].Environments[j]
+				if e.Environment == p.Environment && slices.Contains(p.Services, statuses[i].Service) {
+					e.Pending = append(e.Pending, status.Pending{Number: p.Number, URL: p.URL, Title: p.Title, Author: p.Author, Draft: p.Draft, Rollback: p.Rollback})
+					known = true
+				}
+			}
+		}
+		if !known && len(p.Services) == 0 {
+			o.others = append(o.others, p)
+		}
+	}
+}
+
+// numbers are those of pull requests, as forges write them.
+func numbers(all []status.Pending) string {
+	var out []string
+	for _, p := range all {
+		out = append(out, fmt.Sprintf("#%d", p.Number))
+	}
+	return strings.Join(out, " ")
+}
+
+// explainPending says below the board what its numbers are.
+func (o *options) explainPending(shown []status.Service) {
+	said := make(map[string]bool)
+	say := func(number int, environment, author, title, url string, draft, rollback bool) {
+		if said[url] || o.session.Quiet {
+			return
+		}
+		said[url] = true
+		what := "pull request"
+		if rollback {
+			what = "rollback"
+		}
+		if draft {
+			what = "draft of a " + what
+		}
+		fmt.Fprintln(o.session.ErrOut, cli.Clean(fmt.Sprintf("#%d to %s: %s by %s: %s: %s", number, environment, what, cli.Dash(author), title, url)))
+	}
+	for _, st := range shown {
+		for _, e := range st.Environments {
+			for _, p := range e.Pending {
+				say(p.Number, e.Environment, p.Author, p.Title, p.URL, p.Draft, p.Rollback)
+			}
+		}
+	}
+	for _, p := range o.others {
+		say(p.Number, p.Environment, p.Author, p.Title, p.URL, p.Draft, p.Rollback)
+	}
+}

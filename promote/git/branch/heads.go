@@ -1,0 +1,25 @@
+package branch
+
+import (
+	"context"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
+)
+
+// Heads lists the branches of the branch's remote that begin with one of the prefixes, in
+// the order of their names.
+func (b *Branch) Heads(ctx context.Context, prefixes ...string) ([]string, error) {
+	args := []string{"ls-remote", "--end-of-options", b.remote}
+	for _, p := range prefixes {
+		args = append(args, "refs/heads/"+p+"*")
+	}
+	out, err := b.reach(ctx, "ask "+gitcmd.Clean(b.Remote())+" for its branches", args...)
+	var names []string
+	for line := range strings.Lines(string(out)) {
+		if _, name, ok := strings.Cut(strings.TrimRight(line, "\n"), "\trefs/heads/"); ok {
+			names = append(names, name)
+		}
+	}
+	return names, err
+}
