@@ -80,6 +80,9 @@ func New(s *cli.Session) *cobra.Command {
 	for _, r := range rules() {
 		long += "  " + r.name + ": " + r.about + "\n"
 	}
+	for _, r := range wholeRules() {
+		long += "  " + r.name + ": " + r.about + "\n"
+	}
 	cmd := &cobra.Command{
 		Use:     "lint [DIR...]",
 		Short:   "Look for traps in a repository",
@@ -95,10 +98,11 @@ func New(s *cli.Session) *cobra.Command {
 	cli.Must(cmd.RegisterFlagCompletionFunc("skip", cobra.FixedCompletions(ruleNames(), cobra.ShellCompDirectiveNoFileComp)))
 	o.output = cli.AddOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, dirs []string) error {
-		if len(dirs) == 0 {
+		every := len(dirs) == 0
+		if every {
 			dirs = []string{s.Repo}
 		}
-		return o.run(cmd.Context(), dirs)
+		return o.run(cmd.Context(), dirs, every)
 	}
 	return cmd
 }
@@ -106,6 +110,9 @@ func New(s *cli.Session) *cobra.Command {
 func ruleNames() []string {
 	var names []string
 	for _, r := range rules() {
+		names = append(names, r.name)
+	}
+	for _, r := range wholeRules() {
 		names = append(names, r.name)
 	}
 	return names
@@ -118,7 +125,8 @@ type options struct {
 	output  *cli.Output
 }
 
-func (o *options) run(ctx context.Context, dirs []string) error {
+// run looks at directories, and at the repository as a whole where none is named.
+func (o *options) run(ctx context.Context, dirs []string, every bool) error {
 	printer, err := o.output.Printer()
 	if err != nil {
 		return err
@@ -138,6 +146,10 @@ func (o *options) run(ctx context.Context, dirs []string) error {
 	var errs []error
 	for _, d := range dirs {
 		errs = append(errs, l.directory(d))
+	}
+	if every {
+		found, err := o.repository(ctx, o.skip)
+		l.problems, errs = append(l.problems, found...), append(errs, err)
 	}
 	errs = append(errs, l.errs...)
 	slices.SortStableFunc(l.problems, func(a, b problem) int {
