@@ -58,7 +58,9 @@ const (
 	DoCopy Action = "copy"
 	// DoUnhold lifts the hold of "service" in "env", either of which may be empty.
 	DoUnhold Action = "unhold"
-	// DoStatus shows which overlays there are.
+	// DoDiff shows what the promotion of "service" to "to" changes of rendered objects.
+	DoDiff Action = "diff"
+	// DoStatus shows which overlays there are: "dir", if not empty, is in another repository.
 	DoStatus Action = "status"
 	// DoPin pins an image in an overlay: "overlay", its directory, or "file"; "image",
 	// its name.

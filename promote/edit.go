@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/promote/internal/leftbehind"
@@ -153,4 +154,39 @@ func (w *planner) take(c *draft, p *part, now, before []byte) error {
 		p.plan.file = File{Path: p.plan.Target, Data: made.after, Old: before}
 	}
 	return nil
+}
+
+// edited gives the files that a service's promotion would write, for gates that look at
+// what comes of it. The edits of the draft may be made anew meanwhile.
+func (w *planner) edited(c *draft) func() ([]File, error) {
+	made, targets, copies := make([]*madeEdit, len(c.parts)), make([]string, len(c.parts)), slices.Clone(c.plan.Copies)
+	for n, p := range c.parts {
+		made[n], targets[n] = p.ahead, p.plan.Target
+	}
+	return sync.OnceValues(func() (out []File, err error) {
+		for n, p := range c.parts {
+			i := slices.IndexFunc(out, func(f File) bool { return f.Path == targets[n] })
+			if i < 0 {
+				i, out = len(out), append(out, File{Path: targets[n], Data: p.target, Old: p.target})
+			}
+			edit, changes := made[n], w.changes(p)
+			if edit == nil || slices.Contains(targets[:n], targets[n]) || !slices.Equal(edit.asked, changes) {
+				target, err := w.sites.Parse(p.site, targets[n], out[i].Data)
+				if err != nil {
+					return nil, err
+				}
+				edit = w.makeEdit(target, changes, p.along)
+			}
+			if edit.err != nil {
+				return nil, edit.err
+			}
+			out[i].Data = edit.after
+		}
+		for _, f := range copies {
+			if f.Changed {
+				out = append(out, File{Path: f.Target, Data: f.data, Old: f.old})
+			}
+		}
+		return out, nil
+	})
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
@@ -66,6 +67,10 @@ type GateRequest struct {
 	// Files are those that would change. Heads are commits that have the change already,
 	// where it is one that somebody has made: those that a pull request may end with.
 	Files, Heads []string `json:"-"`
+	// Before and After are the repository's files as they are and as they would be. Where
+	// they are nil, they are those of Head and, of these, others that Edits gives.
+	Before, After Tree                   `json:"-"`
+	Edits         func() ([]File, error) `json:"-"`
 }
 
 // gates asks all gates of the target environment. What they say stands in the order of
@@ -123,7 +128,7 @@ func (w *planner) ownGates() ([]Gate, error) {
 	}
 	v := Verdict{Answer: Unknown, Reason: "there is nobody here to ask it"}
 	if name := w.Rules.Uncommitted; name != "" {
-		v.Reason, v.Hint = name+" is not committed, and what it asks for does not count until it is", "git add "+name+" && git commit"
+		v.Reason, v.Hint = name+" is not committed, and what it asks for does not count until it is", "git add "+shell.Pathspecs(name)+" && git commit"
 	}
 	var own []Gate
 	for _, g := range file {
@@ -228,6 +233,7 @@ func (w *planner) gateRequest(c *draft) *GateRequest {
 	for _, other := range w.drafts {
 		q.Services = append(q.Services, other.plan.Service)
 	}
+	q.Edits = w.edited(c)
 	return q
 }
 

@@ -155,6 +155,9 @@ type Promoter struct {
 	// Resolver is nil where no registry may be asked: then images that are not
 	// pinned by digest cannot be promoted.
 	Resolver Resolver
+	// Recorded, if not nil, is asked in place of Resolver about images whose digest is
+	// recorded and promoted anyway, unless it is said to be gone: it need not wait long.
+	Recorded Resolver
 	// Verifier is nil where no registry may be asked: then a policy's answer is
 	// unknown.
 	Verifier Verifier
@@ -315,6 +318,12 @@ func (s *ServicePlan) Answer() Answer {
 func (s *ServicePlan) Changed() bool {
 	return slices.ContainsFunc(s.Files, func(f FilePlan) bool { return f.file.Path != "" }) ||
 		slices.ContainsFunc(s.Copies, func(c CopyPlan) bool { return c.Changed })
+}
+
+// Writes gives the files that differ, as they shall be.
+func (p *Plan) Writes() []File {
+	all, _ := p.files()
+	return all
 }
 
 // files gives the files that differ, as they shall be, and of them those that are

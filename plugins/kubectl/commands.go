@@ -9,6 +9,7 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/copycmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/democmd"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/diffcmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/explaincmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/fncmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/gatescmd"
@@ -33,6 +34,7 @@ func subcommands(s *cli.Session) []*cobra.Command {
 	return []*cobra.Command{
 		promotecmd.NewRun(s),
 		promotecmd.NewPlan(s),
+		promotecmd.NewApply(s),
 		gatescmd.New(s),
 		checkcmd.New(s),
 		attestcmd.New(s),
@@ -42,6 +44,8 @@ func subcommands(s *cli.Session) []*cobra.Command {
 		holdcmd.New(s),
 		holdcmd.NewUnhold(s),
 
+		diffcmd.New(s),
+		diffcmd.NewParity(s),
 		statuscmd.New(s),
 		historycmd.New(s),
 		buildcmd.New(s),

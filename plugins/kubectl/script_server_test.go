@@ -23,7 +23,7 @@ var servers = struct {
 // directory, as they are at the moment; its URL is in $SERVER. A directory is answered with
 // the file index in it. Beside a file, NAME.status holds the status that it is answered
 // with, NAME.auth the header Authorization without which that is 401, and NAME.posted is
-// what was sent to it last.
+// what was sent to it last. server silent: one that accepts and never answers.
 func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 	switch {
 	case len(args) == 2 && args[0] == "start":
@@ -38,12 +38,17 @@ func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 		servers.Lock()
 		defer servers.Unlock()
 		servers.stop[at] = stop
+	case len(args) == 1 && args[0] == "silent":
+		l, err := net.Listen("tcp", "127.0.0.1:0") // the system accepts for it
+		ts.Check(err)
+		ts.Defer(func() { l.Close() })
+		ts.Setenv("SERVER", l.Addr().String())
 	case len(args) == 1 && args[0] == "stop":
 		servers.Lock()
 		defer servers.Unlock()
 		servers.stop[ts.Getenv("SERVER")]()
 	default:
-		ts.Fatalf("usage: server start DIR|stop")
+		ts.Fatalf("usage: server start DIR|silent|stop")
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/internal/fault"
 	"github.com/kubepromote/kubepromote/internal/spelling"
+	"github.com/kubepromote/kubepromote/internal/yamlbound"
 	"github.com/kubepromote/kubepromote/internal/yamlfile"
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/kustomize/kyaml/fn/framework"
@@ -195,7 +196,7 @@ func (p *program) readList() (*framework.ResourceList, error) {
 		}
 		return nil, &pathError{"input", msg, "promote-fn CONFIG - takes objects as they are"}
 	}
-	if key := twice(root.YNode()); key != "" {
+	if key := yamlbound.Twice(root.YNode()); key != "" {
 		return nil, &pathError{"input", "the key " + quoted(key) + " stands twice", "keep one of them"}
 	}
 	p.root = root
@@ -227,8 +228,8 @@ func (p *program) readFiles() (*framework.ResourceList, error) {
 		if err != nil {
 			return nil, err
 		}
-		if total += len(text); total > MaxInput {
-			return nil, &pathError{file, fmt.Sprintf("is, with the files before it, larger than %d MiB", MaxInput>>20), "run it on the parts"}
+		if total += len(text); total > yamlbound.MaxInput {
+			return nil, &pathError{file, fmt.Sprintf("is, with the files before it, larger than %d MiB", yamlbound.MaxInput>>20), "run it on the parts"}
 		}
 		docs, err := documents(file, text)
 		if err != nil {
@@ -245,7 +246,7 @@ func (p *program) readFiles() (*framework.ResourceList, error) {
 		}
 		p.texts = append(p.texts, text)
 		if len(docs) == 1 && (docs[0].GetKind() == "List" || docs[0].GetKind() == kio.ResourceListKind) {
-			if key := twice(docs[0].YNode()); key != "" {
+			if key := yamlbound.Twice(docs[0].YNode()); key != "" {
 				return nil, &pathError{file, "the key " + quoted(key) + " stands twice", "keep one of them"}
 			}
 			if docs, err = listed(file, docs[0]); err != nil {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kubepromote/kubepromote/internal/yamlbound"
 	"github.com/rogpeppe/go-internal/testscript"
 	"sigs.k8s.io/kustomize/kyaml/fn/framework"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
@@ -80,7 +81,7 @@ func TestRunHugeInput(t *testing.T) {
 func TestRunManyValues(t *testing.T) {
 	for name, text := range map[string]string{"list": "- a\n", "flow": "[a,", "keys": "a: 1\n", "a key twice": `"a":1,`} {
 		var out, errs bytes.Buffer
-		in := strings.NewReader(strings.Repeat(text, maxValues))
+		in := strings.NewReader(strings.Repeat(text, yamlbound.MaxValues))
 		status := Run(t.Context(), nil, Streams{In: in, Out: &out, Err: &errs})
 		if status != exitFailed || out.Len() > 0 || !strings.HasPrefix(errs.String(), "input: has more than 2 million values\n") {
 			t.Errorf("%s: status %d, %d bytes written, said %s", name, status, out.Len(), errs.String())

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/internal/yamlfile"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/internal/schedule"
@@ -46,7 +47,7 @@ func readCalendar(tree promote.Tree, name string, zone *time.Location) ([]date, 
 	}
 	data, err := tree.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &promote.Error{Msg: "the calendar " + name + " is not there", Hint: "git add " + name + " && git commit " + name}
+		return nil, &promote.Error{Msg: "the calendar " + name + " is not there", Hint: "git add " + shell.Pathspecs(name) + " && git commit " + shell.Pathspecs(name)}
 	}
 	if err != nil {
 		return nil, &promote.Error{Msg: "the calendar " + name + " cannot be read", Err: err}

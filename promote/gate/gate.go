@@ -46,6 +46,8 @@ type Deps struct {
 	// Contains tells whether a commit is in the history of a revision, or is it. An error
 	// is why that cannot be told: the clone lacks the revision.
 	Contains func(ctx context.Context, commit, revision string) (bool, error)
+	// Renderer gives the objects that are applied; nil where nothing is rendered.
+	Renderer Renderer
 	// Confirmed tells whether a person has said yes to what is asked about.
 	Confirmed func(promote.GateRequest) bool
 	// LookupEnv, if not nil, stands for os.LookupEnv.
@@ -126,6 +128,12 @@ func newRule(cfg pipeline.Gate, d Deps) (*rule, error) {
 		r.asks = newCommand(cfg.Exec, d)
 	case cfg.Manual != nil:
 		r.asks = &manual{cfg.Manual, d.Confirmed}
+	case cfg.Rendered != nil:
+		r.asks, err = newRendered(cfg.Rendered, d)
+	case cfg.References != nil:
+		r.asks = &referencesGate{cfg.References, d}
+	case cfg.Resources != nil:
+		r.asks, err = newResources(cfg.Resources, d)
 	case cfg.AnyOf != nil:
 		r.asks, err = newAnyOf(cfg.AnyOf, d)
 	case cfg.Approvals != nil, cfg.CommitStatus != nil:

@@ -21,8 +21,8 @@ func (s Site) overlaps(o Site) bool {
 	return s.Within == "" || o.Within == "" || in || contains
 }
 
-// location gives the one that a site is of.
-func (p *Pipeline) location(one Site) Location {
+// Location is the one that a site is of; the zero value where that is none of this pipeline.
+func (p *Pipeline) Location(one Site) Location {
 	e, err := p.Environment(one.Environment)
 	if err != nil {
 		return Location{}
@@ -43,7 +43,7 @@ func (p *Pipeline) claimed(one, other Site) string {
 		one, other = other, one
 	}
 	return fmt.Sprintf("%s is claimed by two locations: %s for %s, and %s for %s", one.Path,
-		p.location(one), one.Service, p.location(other), other.Service)
+		p.Location(one), one.Service, p.Location(other), other.Service)
 }
 
 // onlyOnce is an error where another location has pins of a service's sites too: they

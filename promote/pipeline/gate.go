@@ -35,6 +35,14 @@ type Gate struct {
 	Exec *ExecGate `yaml:"exec" json:"exec,omitempty"`
 	// Manual demands that a person says yes.
 	Manual *ManualGate `yaml:"manual" json:"manual,omitempty"`
+	// Rendered demands that nothing else changes in the objects that are applied.
+	Rendered *RenderedGate `yaml:"rendered" json:"rendered,omitempty"`
+	// References demands that what workloads name is there.
+	References *ReferencesGate `yaml:"references" json:"references,omitempty"`
+	// Resources demands that no limit, probe or the like is lost.
+	Resources *ResourcesGate `yaml:"resources" json:"resources,omitempty"`
+	// Policy demands that rules have nothing against the objects.
+	Policy *PolicyGate `yaml:"policy" json:"policy,omitempty"`
 	// Approvals demands that people have approved it.
 	Approvals *ApprovalsGate `yaml:"approvals" json:"approvals,omitempty"`
 	// CommitStatus demands that checks of the forge are good.
@@ -101,7 +109,8 @@ func (g Gate) kinds() []string {
 		set  bool
 	}{
 		{"promoted", g.Promoted != nil}, {"freeze", g.Freeze != nil}, {"soak", g.Soak != nil}, {"health", g.Health != nil}, {"http", g.HTTP != nil},
-		{"metric", g.Metric != nil}, {"exec", g.Exec != nil}, {"manual", g.Manual != nil}, {"anyOf", g.AnyOf != nil},
+		{"metric", g.Metric != nil}, {"exec", g.Exec != nil}, {"manual", g.Manual != nil}, {"rendered", g.Rendered != nil},
+		{"references", g.References != nil}, {"resources", g.Resources != nil}, {"policy", g.Policy != nil}, {"anyOf", g.AnyOf != nil},
 		{"approvals", g.Approvals != nil}, {"commitStatus", g.CommitStatus != nil},
 	} {
 		if k.set {
@@ -194,6 +203,14 @@ func (c gateCheck) gate(at string, g Gate) {
 		g.Metric.check(c, at+".metric")
 	case g.Exec != nil:
 		g.Exec.check(c, at+".exec")
+	case g.Rendered != nil:
+		g.Rendered.check(c, at+".rendered")
+	case g.References != nil:
+		g.References.check(c, at+".references")
+	case g.Resources != nil:
+		g.Resources.check(c, at+".resources")
+	case g.Policy != nil:
+		g.Policy.check(c, at+".policy")
 	case g.Approvals != nil:
 		g.Approvals.check(c, at+".approvals")
 	case g.CommitStatus != nil:

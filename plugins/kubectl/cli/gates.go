@@ -4,13 +4,16 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/onforge"
+	"github.com/kubepromote/kubepromote/plugins/kustomize/build"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/cluster"
 	"github.com/kubepromote/kubepromote/promote/forge"
@@ -18,44 +21,49 @@ import (
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/history"
+	"github.com/kubepromote/kubepromote/promote/objects"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/render"
 	"github.com/kubepromote/kubepromote/promote/review"
 	"github.com/kubepromote/kubepromote/verify"
 	"golang.org/x/term"
+	"sigs.k8s.io/kustomize/api/resmap"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
 
-// reachGates lets a promoter ask the gates of its pipeline, in a clone, on a branch of a
-// remote, or both.
-func (s *Session) reachGates(p *promote.Promoter, repo *git.Repo, b *branch.Branch) {
-	d := gate.Deps{Tree: s.rules.tree, Confirmed: s.isConfirmed}
-	if repo != nil {
-		d.Root, d.AllowExec = repo.Root(), func(ctx context.Context) bool {
-			cmd := exec.CommandContext(ctx, "git", "-C", repo.Root(), "config", "--type=bool", "--get", gate.AllowExecKey)
-			out, err := cmd.Output()
-			return err == nil && strings.TrimSpace(string(out)) == "true"
-		}
-		log := history.Log(repo)
-		if b != nil {
-			log = repo.LogOf(b.Tip())
-		}
-		d.History = gate.NewHistory(func(ctx context.Context, services []string, environment string, visit func(history.Change) bool) error {
-			return history.Read(ctx, p.Pipeline, p.Repo, log, history.Request{Services: services, Environment: environment}, visit)
-		})
+// reachGates lets the workspace's promoter ask the gates of its pipeline. Commands are run in
+// its working tree; without one none is.
+func (s *Session) reachGates(w *Workspace) {
+	p, root, log := w.Promoter, "", w.Log()
+	if w.Repo != nil {
+		root = w.Repo.Root()
 	}
+	d := gate.Deps{Tree: s.rules.tree, Root: root, Confirmed: s.isConfirmed}
+	d.AllowExec = func(ctx context.Context) bool {
+		cmd := exec.CommandContext(ctx, "git", "-C", root, "config", "--type=bool", "--get", gate.AllowExecKey)
+		out, err := cmd.Output()
+		return err == nil && strings.TrimSpace(string(out)) == "true"
+	}
+	d.History = gate.NewHistory(func(ctx context.Context, services []string, environment string, visit func(history.Change) bool) error {
+		return history.Read(ctx, p.Pipeline, p.Repo, log, history.Request{Services: services, Environment: environment}, visit)
+	})
 	if !s.Offline {
 		d.Client, d.Clusters = gate.NewClient(), cluster.New(cluster.Options{UserAgent: "kubectl-promote"})
 	}
 	d.Pipeline = p.Pipeline
-	if repo != nil {
-		d.Contains = func(ctx context.Context, commit, revision string) (bool, error) {
-			if _, err := repo.Revision(ctx, revision); err != nil {
-				return false, err
-			}
-			base, err := repo.MergeBase(ctx, commit, revision)
-			return base == commit, err
+	d.Contains = func(ctx context.Context, commit, revision string) (bool, error) {
+		if w.Repo == nil {
+			return false, errors.New("there is no clone that has it")
 		}
+		if _, err := w.Repo.Revision(ctx, revision); err != nil {
+			return false, err
+		}
+		base, err := w.Repo.MergeBase(ctx, commit, revision)
+		return base == commit, err
 	}
-	s.Reviews = s.reviews(p, repo, b, d.History)
+	s.Renderer = s.newRenderer(w)
+	d.Renderer = s.Renderer
+	s.Reviews = s.reviews(p, w.Repo, w.Branch, d.History)
 	d.Elsewhere = s.Reviews.Ask
 	s.gates, p.Gates = d, gate.Of(d)
 }
@@ -133,9 +141,9 @@ func (s *Session) remoteOf(ctx context.Context, p *promote.Promoter, repo *git.R
 		return nil, nil, err
 	}
 	at := branch.Named(ctx, repo, cmp.Or(e.Deliver.Remote, remote), cmp.Or(s.Branch, name))
-	s.confirming.Lock()
-	defer s.confirming.Unlock()
-	s.opened = append(s.opened, at.Close)
+	s.closing.Lock()
+	defer s.closing.Unlock()
+	s.closers = append(s.closers, at.Close)
 	return e, at, nil
 }
 
@@ -165,6 +173,69 @@ func (s *Session) builders(ctx context.Context, p *promote.Promoter, q promote.G
 		all = append(all, r.Evidence...)
 	}
 	return all, err
+}
+
+// Renderer renders services as commits have them, with the functions of this project.
+type Renderer struct {
+	*render.Services
+	quiet sync.Once
+}
+
+// newRenderer makes the renderer of a workspace.
+func (s *Session) newRenderer(w *Workspace) *Renderer {
+	p := w.Promoter
+	at := func(ctx context.Context, commit string) (pipeline.Tree, error) {
+		if b, ok := p.Repo.(*branch.Branch); ok && b.Tip() == commit || commit == "" { // before the first commit
+			return p.Repo, nil
+		}
+		if w.Repo == nil {
+			return nil, fmt.Errorf("there is no clone that has commit %.9s", commit)
+		}
+		b, err := branch.OfCommit(ctx, w.Repo, commit)
+		if err == nil {
+			s.closing.Lock()
+			s.closers = append(s.closers, b.Close)
+			s.closing.Unlock()
+		}
+		return b, err
+	}
+	functions := func(ctx context.Context, fs filesys.FileSystem, dir string) (resmap.ResMap, error) {
+		result, err := build.Run(ctx, dir, build.Options{FS: fs, NoValidators: true})
+		if err != nil {
+			return nil, err
+		}
+		return result.Resources, nil
+	}
+	return &Renderer{Services: &render.Services{Pipeline: p.Pipeline, At: at, Options: render.Options{Functions: functions}}}
+}
+
+// silence keeps kustomize's remarks on fields that are deprecated off the terminal: it
+// writes them to os.Stderr, for each time that it reads a file. The session's own streams
+// were taken before.
+func (r *Renderer) silence() {
+	r.quiet.Do(func() {
+		if null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil {
+			os.Stderr = null
+		}
+	})
+}
+
+// Rendered implements [gate.Renderer].
+func (r *Renderer) Rendered(ctx context.Context, q promote.GateRequest) (before, after []objects.Object, err error) {
+	r.silence()
+	return r.Services.Rendered(ctx, q)
+}
+
+// Of gives the objects of a service in an environment, as a tree has them.
+func (r *Renderer) Of(ctx context.Context, tree promote.Tree, service, environment string) ([]objects.Object, error) {
+	r.silence()
+	return r.Services.Of(ctx, tree, service, environment)
+}
+
+// In implements [gate.Renderer].
+func (r *Renderer) In(ctx context.Context, q promote.GateRequest, environment string) ([]objects.Object, error) {
+	r.silence()
+	return r.Services.In(ctx, q, environment)
 }
 
 // isConfirmed tells whether a person has said yes to the images of a service, as they were shown.

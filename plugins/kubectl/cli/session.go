@@ -15,7 +15,6 @@ import (
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/images"
-	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/review"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -43,6 +42,9 @@ type Session struct {
 	// Reviews is what the gates of the promoter that was opened last ask others.
 	Reviews *review.Gates
 
+	// Renderer renders services, once a repository is open.
+	Renderer *Renderer
+
 	cmd        *cobra.Command // that is run
 	takeURL    []*cobra.Command
 	root       string // of the repository, once it is open
@@ -54,8 +56,9 @@ type Session struct {
 	confirming sync.Mutex
 	confirmed  map[string]string // by service and environment, see isConfirmed
 	cancel     context.CancelFunc
-	opened     []func() // what is to be closed at the end
 	gates      gate.Deps
+	closing    sync.Mutex
+	closers    []func() // of what was opened to render
 }
 
 // NewSession makes the session of one command line.
@@ -66,10 +69,10 @@ func NewSession(streams genericiooptions.IOStreams) *Session {
 
 // Close lets go of what the commands have opened.
 func (s *Session) Close() {
-	s.registries.close()
-	for _, done := range s.opened {
-		done()
+	for _, end := range s.closers {
+		end()
 	}
+	s.registries.close()
 }
 
 // Attach gives a root command the flags and the groups that all commands share,
@@ -154,13 +157,9 @@ func (s *Session) Open(ctx context.Context) (*promote.Promoter, *git.Repo, error
 	if err != nil {
 		return nil, nil, errors.Join(err, repo.Close())
 	}
-	s.reachGates(p, repo, nil)
+	s.reachGates(&Workspace{Promoter: p, Repo: repo})
 	return p, repo, nil
 }
-
-// tagTimeout is how long a promotion waits to hear what a tag stands for whose digest
-// is recorded: the answer is a warning.
-const tagTimeout = time.Second
 
 // reachRegistries lets a promoter ask registries, all over one transport.
 func (s *Session) reachRegistries(p *promote.Promoter) error {
@@ -168,16 +167,13 @@ func (s *Session) reachRegistries(p *promote.Promoter) error {
 	if err != nil {
 		return err
 	}
-	o := digest.Options{Client: client}
-	if p.Pipeline == nil || p.Pipeline.Spec.Pin != pipeline.PinTag { // there it refuses a tag that has moved
-		o.TagTimeout = tagTimeout
-	}
 	v, err := s.NewVerifier("")
 	if err != nil {
 		return err
 	}
-	resolver := digest.NewResolver(o)
+	resolver := digest.NewResolver(digest.Options{Client: client})
 	p.Resolver, p.Tags = images.NewResolver(resolver), images.NewTags(resolver)
+	p.Recorded = images.NewResolver(digest.NewResolver(digest.Options{Client: client.Hurried()}))
 	p.Verifier = images.NewVerifier(v, s.LoadPolicy)
 	return nil
 }

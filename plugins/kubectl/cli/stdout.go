@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 )
 
@@ -32,6 +33,31 @@ func (o *stdout) Write(b []byte) (int, error) {
 func (o *stdout) terminal() bool {
 	f, ok := o.w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// The values of --color.
+const (
+	colorAuto   = "auto"
+	colorAlways = "always"
+	colorNever  = "never"
+)
+
+// AddColor gives a command the flag --color, and the function that tells whether its
+// output is coloured: on a terminal, unless NO_COLOR is set.
+func (s *Session) AddColor(cmd *cobra.Command) func() (bool, error) {
+	color := ""
+	cmd.Flags().StringVar(&color, "color", colorAuto, "colour the output: auto, which is on a terminal where NO_COLOR is not set, always or never")
+	Must(cmd.RegisterFlagCompletionFunc("color", cobra.FixedCompletions([]string{colorAuto, colorAlways, colorNever}, cobra.ShellCompDirectiveNoFileComp)))
+	return func() (bool, error) {
+		switch color {
+		case colorAlways, colorNever:
+			return color == colorAlways, nil
+		case colorAuto:
+			o, ok := s.Out.(*stdout)
+			return ok && o.terminal() && os.Getenv("NO_COLOR") == "", nil
+		}
+		return false, &UsageError{Msg: "--color is " + color, Hint: "auto, always or never"}
+	}
 }
 
 // written gives the error of a command that could not write all of its output.

@@ -1,263 +1,108 @@
 package lintcmd
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
-	"github.com/kubepromote/kubepromote/promote"
-	"github.com/kubepromote/kubepromote/promote/forge"
-	"github.com/kubepromote/kubepromote/promote/forge/codeowners"
 	"github.com/kubepromote/kubepromote/promote/git"
-	"github.com/kubepromote/kubepromote/promote/hold"
+	"github.com/kubepromote/kubepromote/promote/images"
+	"github.com/kubepromote/kubepromote/promote/lint"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
-	"github.com/kubepromote/kubepromote/promote/waves"
+	"github.com/kubepromote/kubepromote/verify"
 )
 
-// whole is a rule about a repository and its pipeline.
-type whole struct {
-	name, about string
-	check       func(ctx context.Context, r *repository) []problem
-}
+// rulePipeline is the rule about the pipeline file: package lint gets it as it was read.
+const rulePipeline = "pipeline"
 
-// wholeRules lists them, by name.
-func wholeRules() []whole {
-	return []whole{
-		{"hold", "a hold that is over, holds nothing, or cannot be read", holds},
-		{"order", "an order of Argo CD or Flux that contradicts dependsOn", orders},
-		{"unowned", "files that pull requests change and that CODEOWNERS names nobody for", unowned},
+// repository looks at the repository's pipeline, its policies, and what stands at their
+// locations, as the working tree has them. Outside of Git, and where nothing shows
+// environments, there is nothing to look at.
+func (o *options) repository(ctx context.Context, tree string) ([]lint.Finding, error) {
+	if _, err := os.Lstat(filepath.Join(tree, ".git")); err != nil {
+		return nil, nil
 	}
-}
-
-// repository is what these rules look at: the files of the working tree.
-type repository struct {
-	*promote.Promoter
-	root  string
-	sites pipeline.ByService
-	now   time.Time
-}
-
-// repository looks at a repository as a whole, where its pipeline can be told.
-func (o *options) repository(ctx context.Context, skip []string) ([]problem, error) {
-	there, err := git.Open(ctx, o.session.Repo)
-	if err != nil {
-		return nil, nil //nolint:nilerr // without a repository there are directories alone
-	}
-	_, err = there.ReadFile(pipeline.FileName)
-	if cerr := there.Close(); err != nil || cerr != nil {
-		return nil, cerr // nobody has said anything that these rules are about
-	}
-	p, repo, err := o.session.OpenOffline(ctx)
+	repo, err := git.Open(ctx, o.session.Repo)
 	if err != nil {
 		return nil, err
 	}
 	defer repo.Close()
-	sites, err := p.Pipeline.Sites(p.Repo).All()
-	if err != nil {
-		return nil, err
+	in := lint.Input{Tree: repo, Name: pipeline.FileName, Skip: o.skip}
+	if o.session.Pipeline != "" {
+		in.Name = filepath.ToSlash(o.session.Pipeline)
+		in.Source, err = cli.ReadBounded(o.session.Pipeline)
+	} else {
+		in.Source, err = repo.ReadFile(pipeline.FileName)
 	}
-	r := &repository{p, repo.Root(), sites, time.Now()}
-	var all []problem
-	for _, rule := range wholeRules() {
-		if slices.Contains(skip, rule.name) {
-			continue
-		}
-		for _, found := range rule.check(ctx, r) {
-			found.Rule = rule.name
-			all = append(all, found)
-		}
-	}
-	return all, nil
-}
-
-// holds finds those that are over or are for no service, and faults of the file.
-func holds(_ context.Context, r *repository) []problem {
-	data, err := r.Repo.ReadFile(hold.FileName)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	var list *hold.List
-	if err == nil {
-		list, err = hold.Parse(hold.FileName, data, r.Pipeline)
-	}
-	if err != nil {
-		return faults(err)
-	}
-	var all []problem
-	for n, h := range list.Holds {
-		at := problem{File: hold.FileName, Line: lineOf(data, n), Column: 3}
-		name := strings.Join(strings.Fields(h.Service+" "+h.Environment), " in ")
-		unhold := "kubectl promote unhold"
-		if h.Service != "" {
-			unhold += " " + cli.Quote(h.Service)
-		}
-		if h.Environment != "" {
-			unhold += " --env " + cli.Quote(h.Environment)
-		}
-		switch {
-		case !h.Until.IsZero() && !r.now.Before(h.Until):
-			at.Message, at.Hint = fmt.Sprintf("the hold of %s is over since %s", name, h.Until.UTC().Format("2006-01-02 15:04 MST")), unhold
-		case h.Service != "" && !r.has(h.Service):
-			at.Message, at.Hint = fmt.Sprintf("there is no service %q, so that nothing is held", h.Service), unhold
-		default:
-			continue
-		}
-		all = append(all, at)
-	}
-	return all
-}
-
-// lineOf is where an entry of the file of holds begins.
-func lineOf(data []byte, n int) int {
-	line, seen, inside := 0, 0, false
-	for text := range strings.Lines(string(data)) {
-		line++
-		inside = inside || strings.HasPrefix(text, "holds:")
-		if inside && strings.HasPrefix(strings.TrimLeft(text, " "), "- ") {
-			if seen == n {
-				return line
-			}
-			seen++
-		}
-	}
-	return 1
-}
-
-func (r *repository) has(service string) bool {
-	for name := range r.sites {
-		if name == service || strings.HasSuffix(name, "/"+service) {
-			return true
-		}
-	}
-	return false
-}
-
-// faults are the errors of a file, each at its place.
-func faults(err error) []problem {
-	var many interface{ Unwrap() []error }
-	var one *overlay.Error
+	var faults []lint.Finding
 	switch {
-	case errors.As(err, &many):
-		var all []problem
-		for _, e := range many.Unwrap() {
-			all = append(all, faults(e)...)
+	case errors.Is(err, fs.ErrNotExist) && o.session.Pipeline == "":
+		in.Source = nil
+		in.Pipeline, _, err = pipeline.Discover(ctx, repo)
+		if errors.Is(err, pipeline.ErrNone) {
+			return nil, nil
 		}
-		return all
-	case errors.As(err, &one):
-		return []problem{{File: one.File, Line: one.Line, Column: one.Col, Message: one.Msg, Hint: one.Hint}}
+	case err == nil:
+		in.Pipeline, err = pipeline.Parse(in.Name, in.Source)
+		faults, err = o.faults(rulePipeline, err)
 	}
-	return []problem{{File: hold.FileName, Line: 1, Column: 1, Message: err.Error()}}
+	if err != nil || in.Pipeline == nil {
+		return faults, err
+	}
+	findings, err := lint.Run(ctx, in)
+	policies, perr := o.policies(repo, in)
+	delivery, derr := o.delivery(ctx, repo, in.Pipeline)
+	return slices.Concat(findings, policies, delivery), errors.Join(err, perr, derr)
 }
 
-// unowned finds files that come by pull requests and whose review nobody is asked for.
-func unowned(_ context.Context, r *repository) []problem {
-	var all []problem
-	for _, e := range r.Pipeline.Spec.Environments {
-		dialect := codeowners.Dialect(e.Deliver.Forge)
-		if e.Deliver.Mode != pipeline.DeliverPullRequest || len(dialect.Paths()) == 0 {
-			continue
+// policies reads all policies that the pipeline names.
+func (o *options) policies(repo *git.Repo, in lint.Input) ([]lint.Finding, error) {
+	var names []string
+	for _, e := range in.Pipeline.Spec.Environments {
+		if e.Verify != nil {
+			names = append(names, e.Verify.Policy)
 		}
-		var files []string
-		for _, environments := range r.sites {
-			for _, one := range environments[e.Name] {
-				if f, err := r.Pipeline.Sites(r.Repo).Read(one, false); err == nil && !slices.Contains(files, f.Name()) {
-					files = append(files, f.Name())
-				}
+		for _, g := range e.Gates {
+			if g.Promoted != nil {
+				names = append(names, g.Promoted.Policy)
 			}
 		}
-		slices.Sort(files)
-		all = append(all, r.owners(e.Name, dialect, files)...)
 	}
-	return all
+	slices.Sort(names)
+	var findings []lint.Finding
+	var errs []error
+	read := images.PoliciesIn(repo)
+	for _, name := range slices.Compact(names) {
+		_, err := read(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // which package lint has told
+		}
+		found, err := o.faults(lint.RulePolicy, err)
+		findings, errs = append(findings, found...), append(errs, err)
+	}
+	return findings, errors.Join(errs...)
 }
 
-func (r *repository) owners(environment string, dialect codeowners.Dialect, files []string) []problem {
-	kind := forge.Kind(dialect).String()
-	for _, name := range dialect.Paths() {
-		data, err := r.Repo.ReadFile(name)
-		if err != nil {
-			continue
-		}
-		f, err := codeowners.Parse(dialect, name, data)
-		if err != nil {
-			var all []problem
-			for line := range strings.Lines(err.Error()) {
-				all = append(all, problem{File: name, Line: 1, Column: 1, Message: strings.TrimSpace(strings.TrimPrefix(line, name+":"))})
-			}
-			return all
-		}
-		var open []string
-		for _, file := range files {
-			if len(f.Owners(file)) == 0 {
-				open = append(open, file)
-			}
-		}
-		if len(open) == 0 {
-			return nil
-		}
-		said := open[0]
-		if len(open) > 1 {
-			said += fmt.Sprintf(" and %d more", len(open)-1)
-		}
-		return []problem{{File: name, Line: 1, Column: 1, Message: fmt.Sprintf("nobody owns %s, which pull requests to %s change", said, environment), Hint: "a line for it"}}
-	}
-	if len(files) == 0 {
-		return nil
-	}
-	return []problem{{File: pipeline.FileName, Line: 1, Column: 1, Message: fmt.Sprintf("%s is delivered by pull requests on %s, and there is no file CODEOWNERS", environment, kind), Hint: "kubectl promote init --owner NAME"}}
-}
-
-// The bounds of the files that are searched for what deploys services.
-const mostManifest = 1 << 20
-
-// orders finds where what deploys the services has another order.
-func orders(ctx context.Context, r *repository) []problem {
-	if !slices.ContainsFunc(r.Pipeline.Spec.Services, func(s pipeline.Service) bool { return len(s.DependsOn) > 0 }) {
-		return nil
-	}
-	var files []waves.File
-	entries := 0
-	_ = filepath.WalkDir(r.root, func(path string, d fs.DirEntry, err error) error { // what cannot be read has no order
-		entries++
-		switch {
-		case err != nil:
-			return nil
-		case ctx.Err() != nil || entries > maxEntries:
-			return fs.SkipAll
-		case d.IsDir() && d.Name() == ".git":
-			return fs.SkipDir
-		case !d.Type().IsRegular() || filepath.Ext(path) != ".yaml" && filepath.Ext(path) != ".yml":
-			return nil
-		}
-		if info, err := d.Info(); err != nil || info.Size() > mostManifest {
-			return nil
-		}
-		data, err := os.ReadFile(path)
-		if err == nil && (bytes.Contains(data, []byte("argoproj.io/")) || bytes.Contains(data, []byte("fluxcd.io/"))) {
-			if name, err := filepath.Rel(r.root, path); err == nil {
-				files = append(files, waves.File{Path: filepath.ToSlash(name), Data: data})
-			}
-		}
-		return nil
-	})
-	var all []problem
-	for n := range r.Pipeline.Spec.Environments {
-		for _, text := range waves.Contradictions(r.Pipeline, &r.Pipeline.Spec.Environments[n], r.sites, files) {
-			place, message, _ := strings.Cut(text, ": ")
-			file, number, _ := strings.Cut(place, ":")
-			line := 1
-			fmt.Sscan(number, &line) //nolint:errcheck // it was written as a number
-			all = append(all, problem{File: file, Line: line, Column: 1, Message: message, Hint: "the same order in both"})
+// faults gives what is wrong with a file as findings, and other errors as such.
+func (o *options) faults(rule string, err error) ([]lint.Finding, error) {
+	var findings []lint.Finding
+	var errs []error
+	for _, e := range cli.Split(err) {
+		if fault, ok := errors.AsType[*overlay.Error](e); ok {
+			findings = append(findings, lint.Finding{Rule: rule, File: fault.File, Line: fault.Line, Column: fault.Col, Message: fault.Msg, Hint: fault.Hint})
+		} else if fault, ok := errors.AsType[*verify.PolicyError](e); ok {
+			findings = append(findings, lint.Finding{Rule: rule, File: fault.File, Line: fault.Line, Column: fault.Col, Message: fault.Msg, Hint: fault.Hint})
+		} else {
+			errs = append(errs, e)
 		}
 	}
-	return all
+	if slices.Contains(o.skip, rule) {
+		findings = nil
+	}
+	return findings, errors.Join(errs...)
 }

@@ -4,10 +4,12 @@
 package promotecmd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/signing"
 	"github.com/kubepromote/kubepromote/promote"
@@ -35,8 +37,10 @@ type options struct {
 	override []string
 	reason   string
 	until    string
-	// back is set where it is a rollback.
-	back *backwards
+	// make, if not nil, makes the plans in place of [promote.Promoter.PlanAll].
+	make func(context.Context, *cli.Workspace) (*promote.Plans, error)
+	// rollback is set where pins are taken back, which no plan file can ask for.
+	rollback bool
 }
 
 const example = `  # show what promoting cart from staging to production would change
@@ -111,7 +115,7 @@ func NewPlan(s *cli.Session) *cobra.Command {
 		Use:     "plan SERVICE... --to ENVIRONMENT",
 		Short:   "Show what a promotion would change, and whether it may",
 		Long:    "Show what a promotion would change, and whether it may. Nothing is written.\nThis is kubectl promote --dry-run, with the same exit status.",
-		Example: "  # the plan as JSON\n  kubectl promote plan cart --to production -o json",
+		Example: "  # what would change in production\n  kubectl promote plan cart --to production\n\n  # a plan to be reviewed, and applied later as it is\n  kubectl promote plan cart --to production -o json > plan.json\n  kubectl promote apply -f plan.json",
 		GroupID: cli.GroupPromote,
 		Args:    cobra.ArbitraryArgs,
 		RunE:    o.run,
@@ -208,11 +212,11 @@ func (o *options) check(cmd *cobra.Command, services []string) (printers.Resourc
 	}
 	switch command := cmd.CommandPath(); {
 	case len(o.override) > 0 && o.reason == "":
-		return nil, &cli.UsageError{Msg: "--override stands without --reason", Hint: "--override " + o.override[0] + " --reason TEXT", Command: command}
+		return nil, &cli.UsageError{Msg: "--override stands without --reason", Hint: "--override " + shell.Quote(o.override[0]) + " --reason TEXT", Command: command}
 	case len(o.override) == 0 && o.reason != "":
-		return nil, &cli.UsageError{Msg: "--reason stands without --override", Hint: "--override GATE --reason " + cli.Quote(o.reason), Command: command}
+		return nil, &cli.UsageError{Msg: "--reason stands without --override", Hint: "--override GATE --reason " + shell.Quote(o.reason), Command: command}
 	case len(o.override) == 0 && o.until != "":
-		return nil, &cli.UsageError{Msg: "--until stands without --override", Hint: "--override GATE --reason TEXT --until " + cli.Quote(o.until), Command: command}
+		return nil, &cli.UsageError{Msg: "--until stands without --override", Hint: "--override GATE --reason TEXT --until " + shell.Quote(o.until), Command: command}
 	case len(o.override) > 0:
 		if o.until != "" {
 			if o.request.OverrideUntil, err = cli.ParseMoment(o.until, o.clock.Now()); err != nil {
@@ -253,7 +257,7 @@ func (o *options) report(printer printers.ResourcePrinter, plans *promote.Plans,
 	}
 	var err error
 	if printer != nil {
-		err = cli.PrintList(o.session.Out, printer, "Promotion", objects)
+		err = cli.PrintListWith(o.session.Out, printer, "Promotion", o.head(plans), objects)
 	} else {
 		err = o.printPlans(o.session.Out, plans, applied, requests)
 	}

@@ -2,8 +2,10 @@ package promotecmd
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/spf13/cobra"
@@ -17,7 +19,7 @@ var otherWords = map[string]string{
 	"diff": "plan SERVICES --to ENVIRONMENT", "preview": "plan SERVICES --to ENVIRONMENT",
 	"log": "history SERVICES", "logs": "history SERVICES", "who": "history SERVICES", "blame": "history SERVICES",
 	"validate": "lint", "doctor": "lint",
-	"deploy": "SERVICES --to ENVIRONMENT", "apply": "SERVICES --to ENVIRONMENT", "promote": "SERVICES --to ENVIRONMENT",
+	"deploy": "SERVICES --to ENVIRONMENT", "promote": "SERVICES --to ENVIRONMENT",
 	"release": "SERVICES --to ENVIRONMENT", "push": "SERVICES --to ENVIRONMENT",
 	"update": "set IMAGE:TAG", "bump": "set IMAGE:TAG", "edit": "set IMAGE:TAG", "pin": "resolve --pin -k DIR",
 	"sign": "attest SERVICES --to ENVIRONMENT --key FILE", "render": "build DIR", "kustomize": "build DIR", "upgrade": "version",
@@ -32,9 +34,12 @@ func wordHint(args []string) string {
 	if len(args) == 0 || otherWords[args[0]] == "" {
 		return ""
 	}
-	services := strings.Join(args[1:], " ")
-	command := strings.HasPrefix(otherWords[args[0]], "SERVICES")
-	if services == "" && command {
+	var quoted []string
+	for _, a := range args[1:] {
+		quoted = append(quoted, shell.Quote(a))
+	}
+	services := strings.Join(quoted, " ")
+	if word, _, _ := strings.Cut(otherWords[args[0]], " "); services == "" && !slices.Contains([]string{"status", "history", "hold", "unhold"}, word) {
 		services = "SERVICE"
 	}
 	words := strings.Fields(strings.Replace(otherWords[args[0]], "SERVICES", services, 1))

@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/kubepromote/kubepromote/plugins/kustomize"
+	"github.com/kubepromote/kubepromote/internal/yamlbound"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 )
@@ -69,15 +69,15 @@ func (f bounded) ReadFile(path string) ([]byte, error) {
 	if f.disk {
 		if info, err := os.Stat(path); err == nil && !info.IsDir() && !info.Mode().IsRegular() {
 			return nil, failure("", "%s: is not a file", relative(path))
-		} else if err == nil && info.Size() > kustomize.MaxInput {
-			return nil, failure("build the parts", "%s: is larger than %d MiB", relative(path), kustomize.MaxInput>>20)
+		} else if err == nil && info.Size() > yamlbound.MaxInput {
+			return nil, failure("build the parts", "%s: is larger than %d MiB", relative(path), yamlbound.MaxInput>>20)
 		}
 	}
 	data, err := f.FileSystem.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	err = kustomize.CheckText(data)
+	err = yamlbound.Check(data)
 	if err == nil && isKustomizationName(filepath.Base(path)) {
 		err = checkInline(data)
 	}
@@ -100,7 +100,7 @@ func checkInline(data []byte) error {
 		n := nodes[len(nodes)-1]
 		nodes = append(nodes[:len(nodes)-1], n.Content...)
 		if n.Kind == yaml.ScalarNode {
-			if err := kustomize.CheckText([]byte(n.Value)); err != nil {
+			if err := yamlbound.Check([]byte(n.Value)); err != nil {
 				return err
 			}
 		}

@@ -64,6 +64,8 @@ type Options struct {
 	Environment string
 	// Service is the one that the objects are of, likewise.
 	Service string
+	// NoValidators leaves our validators out, for who renders and judges otherwise.
+	NoValidators bool
 	// FS is where files are read from; nil is the disk. Files that our functions
 	// name are on the disk always.
 	FS filesys.FileSystem

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/yamlbound"
 	"github.com/kubepromote/kubepromote/plugins/kustomize"
 	"sigs.k8s.io/kustomize/api/resmap"
 	"sigs.k8s.io/kustomize/api/types"
@@ -20,6 +21,8 @@ type target struct {
 	file *types.Kustomization
 
 	generators, transformers, validators entries
+	// left tells that validators were left out of it.
+	left bool
 }
 
 // entry is one function of a kustomization.
@@ -60,7 +63,7 @@ func (e entries) trailing() entries {
 }
 
 func (t *target) hasOurs() bool {
-	return len(t.generators.own())+len(t.transformers.own())+len(t.validators.own()) > 0
+	return t.left || len(t.generators.own())+len(t.transformers.own())+len(t.validators.own()) > 0
 }
 
 // SkippedError is a function that would be left out.
@@ -137,6 +140,9 @@ func (b *builder) parse(dir string, data []byte) (*target, error) {
 	for i := range t.validators {
 		t.validators[i].validator = true
 	}
+	if b.options.NoValidators {
+		t.left, t.validators = len(t.validators.own()) > 0, t.validators.foreign()
+	}
 	for _, e := range t.generators.own() {
 		errs = append(errs, failure("list it in transformers", "%s: %s stands in generators, which get no resources", e.where(), e.name()))
 	}
@@ -149,7 +155,7 @@ func (b *builder) entries(dir string, list []string) (entries, error) {
 	var inline, files entries
 	var errs []error
 	for _, text := range list {
-		if err := kustomize.CheckText([]byte(text)); err != nil {
+		if err := yamlbound.Check([]byte(text)); err != nil {
 			errs = append(errs, failure("", "%s: %v", relative(dir), err))
 			continue
 		}

@@ -1,0 +1,80 @@
+package diffcmd
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/promote/objects"
+	"k8s.io/cli-runtime/pkg/printers"
+)
+
+// content is what differs of a service, as an API object.
+type content struct {
+	Service string           `json:"service"`
+	From    string           `json:"from,omitempty"`
+	To      string           `json:"to"`
+	Objects []objects.Report `json:"objects"`
+}
+
+// show prints what differs, or that nothing does.
+func show(s *cli.Session, output *cli.Output, printer printers.ResourcePrinter, kind string, all []result, color bool) error {
+	switch {
+	case printer != nil:
+		items := []cli.Object{}
+		for _, r := range all {
+			c := content{r.service, r.from, r.to, []objects.Report{}}
+			for n := range r.differences {
+				c.Objects = append(c.Objects, r.differences[n].Report())
+			}
+			items = append(items, cli.Object{Name: r.service, Content: c})
+		}
+		return cli.PrintList(s.Out, printer, kind, items)
+	case output.Is(markdown):
+		return asMarkdown(s.Out, all)
+	}
+	for _, r := range all {
+		if len(r.differences) == 0 {
+			continue
+		}
+		if _, err := fmt.Fprintf(s.Out, "# %s\n", heading(r)); err != nil {
+			return err
+		}
+		if err := objects.Write(s.Out, r.differences, objects.Style{Color: color}); err != nil {
+			return err
+		}
+	}
+	if status(all) == cli.ExitDone {
+		s.Note("nothing differs")
+	}
+	return nil
+}
+
+func heading(r result) string {
+	if r.from == "" {
+		return cli.Clean(r.service + " in " + r.to)
+	}
+	return cli.Clean(r.service + ": " + r.from + " → " + r.to)
+}
+
+func asMarkdown(w io.Writer, all []result) error {
+	left := mostLines
+	for _, r := range all {
+		if len(r.differences) == 0 {
+			continue
+		}
+		if left <= 0 {
+			_, err := fmt.Fprintln(w, "\nand more services")
+			return err
+		}
+		if _, err := fmt.Fprintf(w, "### %s\n\n%s\n", heading(r), objects.Markdown(r.differences, left)); err != nil {
+			return err
+		}
+		left -= len(r.differences)
+	}
+	if status(all) == cli.ExitDone {
+		_, err := fmt.Fprintln(w, "Nothing differs.")
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,102 @@
+package gate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/objects"
+)
+
+// shown renders the same for every service.
+type shown struct {
+	before, after, staging []objects.Object
+	err                    error
+}
+
+func (s shown) Rendered(context.Context, promote.GateRequest) (before, after []objects.Object, err error) {
+	return s.before, s.after, s.err
+}
+
+func (s shown) In(_ context.Context, _ promote.GateRequest, environment string) ([]objects.Object, error) {
+	if environment != "staging" {
+		return nil, errors.New("there is no " + environment)
+	}
+	return s.staging, nil
+}
+
+// deployment is one of a web server; spec and container are further fields.
+func deployment(image, spec, container string) []objects.Object {
+	var fields map[string]any
+	text := `{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "cart"}, "spec": {` + spec + `"template": {"spec": {"containers": [{"name": "cart", ` + container + `"image": "` + image + `"}]}}}}`
+	dec := json.NewDecoder(strings.NewReader(text))
+	dec.UseNumber()
+	if err := dec.Decode(&fields); err != nil {
+		panic(err)
+	}
+	return []objects.Object{objects.Of(fields)}
+}
+
+// What a promotion may change is its images; all else is named, with what it was.
+func TestRendered(t *testing.T) {
+	v1, v2 := "shop/cart:v1", "shop/cart:v2@"+sha("2")
+	other := objects.Of(map[string]any{"kind": "ConfigMap", "metadata": map[string]any{"name": "more"}})
+	resource := func(version string) []objects.Object {
+		return []objects.Object{objects.Of(map[string]any{"kind": "Shop", "metadata": map[string]any{"name": "x"}, "spec": map[string]any{"tag": version}})}
+	}
+	for name, tc := range map[string]struct {
+		list string
+		r    Renderer
+		want string
+	}{
+		"images alone":       {"- rendered: {}", shown{before: deployment(v1, "", ""), after: deployment(v2, "", "")}, "pass nothing changes but images (1)"},
+		"another image":      {"- rendered: {only: [image]}", shown{before: deployment(v1, "", ""), after: deployment("evil/cart:v9", "", "")}, "fail Deployment cart: spec.template.spec.containers[name=cart].image becomes evil/cart:v9, and is shop/cart:v1"},
+		"replicas":           {"- rendered: {}", shown{before: deployment(v1, "", ""), after: deployment(v2, `"replicas": 2, `, "")}, "fail Deployment cart: spec.replicas becomes 2, and is absent"},
+		"what is allowed":    {"- rendered: {allow: [spec.replicas]}", shown{before: deployment(v1, "", ""), after: deployment(v2, `"replicas": 2, `, "")}, "pass"},
+		"a new object":       {"- rendered: {}", shown{before: deployment(v1, "", ""), after: append(deployment(v2, "", ""), other)}, "fail ConfigMap more is new"},
+		"an object gone":     {"- rendered: {}", shown{before: append(deployment(v1, "", ""), other), after: deployment(v2, "", "")}, "fail ConfigMap more is gone"},
+		"a custom resource":  {"- rendered: {}", shown{before: resource("v1"), after: resource("v2")}, "pass"},
+		"another tag":        {"- rendered: {}", shown{before: resource("v1"), after: resource("v3")}, "fail Shop x: spec.tag becomes v3, and is v1"},
+		"as in staging":      {"- rendered: {against: staging}", shown{before: deployment(v1, "", ""), after: deployment(v2, "", ""), staging: deployment(v2, "", "")}, "pass"},
+		"not as in staging":  {"- rendered: {against: staging}", shown{before: deployment(v1, "", ""), after: deployment(v2, "", ""), staging: deployment(v2, `"paused": true, `, "")}, "fail Deployment cart: spec.paused is absent, and in staging true"},
+		"allowed to differ":  {"- rendered: {against: staging, allow: [spec.paused]}", shown{before: deployment(v1, "", ""), after: deployment(v2, "", ""), staging: deployment(v2, `"paused": true, `, "")}, "pass"},
+		"more than staging":  {"- rendered: {against: staging}", shown{before: append(deployment(v1, "", ""), other), after: append(deployment(v2, "", ""), other), staging: deployment(v2, "", "")}, "fail ConfigMap more is not in staging"},
+		"no dev":             {"- rendered: {against: dev}", shown{before: deployment(v1, "", ""), after: deployment(v2, "", "")}, "unknown it could not be rendered: there is no dev"},
+		"not rendered":       {"- rendered: {}", shown{err: &promote.Error{Msg: "a/b.yaml:3: no", Hint: "mend it"}}, "unknown it could not be rendered: a/b.yaml:3: no (hint: mend it)"},
+		"nobody renders":     {"- rendered: {}", nil, "unknown it could not be rendered: nothing can be rendered here"},
+		"a limit":            {"- resources: {}", shown{before: deployment(v1, `"replicas": 3, `, ""), after: deployment(v2, `"replicas": 2, `, "")}, "fail Deployment cart: spec.replicas is lowered from 3 to 2"},
+		"an allowed limit":   {"- resources: {allow: [spec.replicas]}", shown{before: deployment(v1, `"replicas": 3, `, ""), after: deployment(v2, `"replicas": 2, `, "")}, "pass nothing is lost or lowered"},
+		"nobody, resources":  {"- resources: {}", nil, "unknown"},
+		"nobody, references": {"- references: {}", nil, "unknown"},
+		"references":         {"- references: {}", shown{after: deployment(v2, "", `"envFrom": [{"secretRef": {"name": "db"}}], `), staging: deployment(v2, "", "")}, "fail Deployment cart: names Secret db, which is not there (hint: add it"},
+		"declared":           {"- references: {declared: [Secret/db]}", shown{after: deployment(v2, "", `"envFrom": [{"secretRef": {"name": "db"}}], `), staging: deployment(v2, "", "")}, "pass all that workloads name is there"},
+		"a variable":         {"- references: {}", shown{after: deployment(v2, "", ""), staging: deployment(v2, "", `"env": [{"name": "A", "value": "x"}], `)}, "fail Deployment cart: has no environment variable A in container cart, as the source has"},
+		"an allowed one":     {"- references: {allow: ['DEBUG_*', A]}", shown{after: deployment(v2, "", ""), staging: deployment(v2, "", `"env": [{"name": "A", "value": "x"}], `)}, "pass"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := gates(t, tc.list, Deps{Renderer: tc.r})[0].Check(t.Context(), cart())
+			got := string(v.Answer) + " " + v.Reason
+			if v.Hint != "" {
+				got += " (hint: " + v.Hint + ")"
+			}
+			if !strings.HasPrefix(got, tc.want) {
+				t.Errorf("got %s", got)
+			}
+			if v.Answer == promote.Fail && v.Hint == "" && v.Advice.Do != promote.DoDiff {
+				t.Errorf("no advice: %+v", v)
+			}
+		})
+	}
+}
+
+// A verdict names a few, and how many more there are.
+func TestRenderedMany(t *testing.T) {
+	after := deployment("shop/cart:v1", `"a": 1, "b": 2, "c": 3, "d": 4, "e": 5, "f": 6, "g": 7, `, "")
+	v := gates(t, "- rendered: {}", Deps{Renderer: shown{before: deployment("shop/cart:v1", "", ""), after: after}})[0].Check(t.Context(), cart())
+	if !strings.HasSuffix(v.Reason, "spec.e becomes 5, and is absent; and 2 more") {
+		t.Error(v.Reason)
+	}
+}

@@ -1,0 +1,102 @@
+package objects
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Object is a Kubernetes object.
+type Object struct {
+	// APIVersion, Kind, Namespace and Name are those of the object as it would be applied.
+	APIVersion, Kind, Namespace, Name string
+	// Original is the name that its file has, where that is known: prefixes, suffixes and
+	// hashes differ from one environment to another.
+	Original string
+	// Fields are all its fields, as encoding/json has them with numbers as json.Number.
+	Fields map[string]any
+	// Places, if not nil, tells where a field of it comes from; the object where the path is
+	// empty.
+	Places func(Path) Place
+}
+
+// Place is where something stands in the repository.
+type Place struct {
+	File string `json:"file,omitempty"`
+	// Line is from 1; 0 where it is not known.
+	Line int `json:"line,omitempty"`
+}
+
+// String is file:line, the file alone, or "".
+func (p Place) String() string {
+	if p.Line == 0 {
+		return p.File
+	}
+	return fmt.Sprintf("%s:%d", p.File, p.Line)
+}
+
+// Place is where a field comes from, as far as that can be told.
+func (o *Object) Place(path Path) Place {
+	if o.Places == nil {
+		return Place{}
+	}
+	return o.Places(path)
+}
+
+// Group is the group of the API version, "" for the core.
+func (o *Object) Group() string {
+	group, _, ok := strings.Cut(o.APIVersion, "/")
+	if !ok {
+		return ""
+	}
+	return group
+}
+
+// String is Kind name, behind its namespace where it has one.
+func (o *Object) String() string {
+	if o.Namespace != "" {
+		return o.Kind + " " + o.Namespace + "/" + o.Name
+	}
+	return o.Kind + " " + o.Name
+}
+
+// secret tells whether its data are nobody's business.
+func (o *Object) secret() bool { return o.Kind == "Secret" && o.Group() == "" }
+
+// Of makes an object of its fields.
+func Of(fields map[string]any) Object {
+	meta, _ := fields["metadata"].(map[string]any)
+	o := Object{Fields: fields, APIVersion: text(fields["apiVersion"]), Kind: text(fields["kind"]), Namespace: text(meta["namespace"]), Name: text(meta["name"])}
+	o.Original = o.Name
+	return o
+}
+
+func text(v any) string {
+	s, _ := v.(string)
+	return s
+}
+
+// Flatten puts the elements of lists (kind List, or any kind that ends so and has items
+// that are objects) in their place.
+func Flatten(all []Object) []Object {
+	var out []Object
+	for _, o := range all {
+		items, ok := o.Fields["items"].([]any)
+		if !ok || !strings.HasSuffix(o.Kind, "List") {
+			out = append(out, o)
+			continue
+		}
+		for n, item := range items {
+			fields, ok := item.(map[string]any)
+			if !ok || fields["kind"] == nil {
+				continue
+			}
+			one := Of(fields)
+			if o.Places != nil {
+				at := o.Places
+				one.Places = func(p Path) Place { return at(append(Path{"items", fmt.Sprintf("[%d]", n)}, p...)) }
+			}
+			out = append(out, one)
+		}
+	}
+	return out
+}

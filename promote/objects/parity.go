@@ -1,0 +1,49 @@
+package objects
+
+import "strings"
+
+// Parity gives what differs between the objects of two environments beyond what is
+// allowed: those of the source are old, those of the target new. Namespaces, the names that
+// kustomize makes and references to them are environments' own, and an image is the same at
+// another registry.
+func Parity(source, target []Object, allowed Allowed) []Difference {
+	var out []Difference
+	all := Compare(source, target, ByOriginal)
+	own := named(source, target)
+	for _, d := range all {
+		if d.Old != nil && d.New != nil {
+			kept := d.Changes[:0:0]
+			for _, c := range d.Changes {
+				if c.Path.String() != "metadata.namespace" && !own[[2]string{Text(c.Old), Text(c.New)}] && !(IsImage(c.Path) && sameImage(c)) {
+					kept = append(kept, c)
+				}
+			}
+			d.Changes = kept
+		}
+		if rest := d.Without(allowed); rest != nil {
+			out = append(out, *rest)
+		}
+	}
+	return out
+}
+
+// named are names and namespaces in one environment and what they are in the other.
+func named(source, target []Object) map[[2]string]bool {
+	source, target = Flatten(source), Flatten(target)
+	out := make(map[[2]string]bool)
+	for n, m := range pair(source, target, ByOriginal) {
+		old, now := &source[m], &target[n]
+		out[[2]string{old.Name, now.Name}] = true
+		if old.Namespace != "" && now.Namespace != "" {
+			out[[2]string{old.Namespace, now.Namespace}] = true
+		}
+	}
+	return out
+}
+
+// sameImage tells whether two references are of one digest.
+func sameImage(c Change) bool {
+	_, a, ok := strings.Cut(Text(c.Old), "@")
+	_, b, _ := strings.Cut(Text(c.New), "@")
+	return ok && a == b
+}

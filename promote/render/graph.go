@@ -1,0 +1,329 @@
+package render
+
+import (
+	"bytes"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/internal/fault"
+	"github.com/kubepromote/kubepromote/internal/yamlbound"
+	"github.com/kubepromote/kubepromote/promote"
+	"go.yaml.in/yaml/v3"
+	"sigs.k8s.io/kustomize/api/types"
+)
+
+// The bounds of what a kustomization may be made of. A base that is used twice is built
+// twice, with all that it is made of.
+const (
+	maxDepth  = 64
+	maxBuilds = 10_000
+)
+
+// node is a kustomization and those that it is made of.
+type node struct {
+	dir, file string
+	k         types.Kustomization
+	doc       *yaml.Node // its mapping
+	// resources and components are the directories among them, in their order.
+	resources, components []*node
+
+	builds int
+	// functions tells that some of it has functions of this project, schema that some of it
+	// has a schema of its own.
+	functions, schema bool
+}
+
+var kustomizationNames = []string{"kustomization.yaml", "kustomization.yml", "Kustomization"}
+
+// kustomization finds the kustomization file of a directory; "" is none.
+func (s *source) kustomization(dir string) (string, error) {
+	entries, err := s.list(dir)
+	if err != nil {
+		return "", err
+	}
+	var found []string
+	for _, name := range kustomizationNames {
+		if entries[name] == isFile || entries[name] == isLink {
+			found = append(found, name)
+		}
+	}
+	switch {
+	case len(found) == 0:
+		return "", nil
+	case len(found) > 1:
+		return "", &promote.Error{Msg: fmt.Sprintf("%s has both %s and %s", dir, found[0], found[1]), Hint: "keep one of them"}
+	}
+	return path.Join(dir, found[0]), nil
+}
+
+// graph reads the kustomization of a directory and all that it is made of. What kustomize
+// would fetch or run, and what would not end, is an error with its place.
+func (s *source) graph(dir string) (*node, error) { return s.visit(dir, nil) }
+
+func (s *source) visit(dir string, stack []string) (*node, error) {
+	s.mu.Lock()
+	known := s.nodes[dir]
+	s.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	if len(stack) > maxDepth {
+		return nil, &promote.Error{Msg: fmt.Sprintf("%s lies in more than %d kustomizations", dir, maxDepth), Hint: "keep bases flatter"}
+	}
+	n, err := s.parse(dir)
+	if err != nil {
+		return nil, err
+	}
+	stack = append(stack[:len(stack):len(stack)], dir)
+	for _, field := range []struct {
+		name string
+		to   *[]*node
+	}{{"resources", &n.resources}, {"bases", &n.resources}, {"components", &n.components}} {
+		for _, entry := range entriesOf(n.doc, field.name) {
+			child, err := s.child(n, entry, field.name, stack)
+			if err != nil {
+				return nil, err
+			}
+			if child != nil {
+				*field.to = append(*field.to, child)
+			}
+		}
+	}
+	if err := s.check(n, stack); err != nil {
+		return nil, err
+	}
+	n.builds = 1
+	for _, c := range slices.Concat(n.resources, n.components) {
+		n.builds += c.builds
+		n.functions, n.schema = n.functions || c.functions, n.schema || c.schema
+	}
+	if n.builds > maxBuilds {
+		return nil, &promote.Error{Msg: fmt.Sprintf("%s is built from more than %d kustomizations", dir, maxBuilds), Hint: "use a base once"}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.nodes[dir] = n
+	return n, nil
+}
+
+func (s *source) parse(dir string) (*node, error) {
+	file, err := s.kustomization(dir)
+	if err != nil {
+		return nil, err
+	}
+	if file == "" {
+		return nil, &promote.Error{Msg: dir + " has no kustomization.yaml", Hint: "kustomize create --autodetect"}
+	}
+	k, err := s.at(file)
+	if err == nil && k == isLink {
+		err = linked(file)
+	}
+	if err != nil {
+		return nil, err
+	}
+	data, err := s.bytes(file)
+	if err != nil {
+		return nil, err
+	}
+	n := &node{dir: dir, file: file}
+	var doc yaml.Node
+	if err := yaml.NewDecoder(bytes.NewReader(data)).Decode(&doc); err != nil {
+		return nil, yamlError(file, err)
+	}
+	if len(doc.Content) == 0 || doc.Content[0].Kind != yaml.MappingNode {
+		return nil, &promote.Error{Msg: file + ": is no kustomization"}
+	}
+	n.doc = doc.Content[0]
+	if err := n.k.Unmarshal(data); err != nil {
+		return nil, &promote.Error{Msg: file + ": " + fault.OneLine(strings.TrimPrefix(err.Error(), "invalid Kustomization: "))}
+	}
+	n.k.FixKustomization()
+	return n, inline(file, n.doc)
+}
+
+// inline checks what is written out in a kustomization: patches and functions.
+func inline(file string, doc *yaml.Node) error {
+	for nodes := []*yaml.Node{doc}; len(nodes) > 0; {
+		n := nodes[len(nodes)-1]
+		nodes = append(nodes[:len(nodes)-1], n.Content...)
+		if n.Kind == yaml.ScalarNode && strings.Contains(n.Value, "\n") {
+			if err := yamlbound.Check([]byte(n.Value)); err != nil {
+				return &promote.Error{Msg: fmt.Sprintf("%s:%d: %v", file, n.Line, err), Hint: "write it without aliases"}
+			}
+		}
+	}
+	return nil
+}
+
+// child gives the kustomization that an entry leads to; nil for a file.
+func (s *source) child(n *node, entry *yaml.Node, field string, stack []string) (*node, error) {
+	place := fmt.Sprintf("%s:%d:%d: ", n.file, entry.Line, entry.Column)
+	if remote(entry.Value) {
+		return nil, &promote.Error{Msg: place + field + ": " + fault.WithoutURLs(fault.OneLine(entry.Value)) + " is fetched from elsewhere, and nothing is fetched to render",
+			Hint: "keep a copy of it in the repository"}
+	}
+	if path.IsAbs(entry.Value) {
+		return nil, &promote.Error{Msg: place + field + ": " + fault.OneLine(entry.Value) + " is an absolute path", Hint: "write it relative to " + n.dir}
+	}
+	at := path.Join(n.dir, entry.Value)
+	if at == ".." || strings.HasPrefix(at, "../") {
+		return nil, &promote.Error{Msg: place + field + ": " + fault.OneLine(entry.Value) + " is outside of the repository"}
+	}
+	switch k, err := s.at(at); {
+	case err != nil:
+		return nil, err
+	case k == isLink:
+		return nil, &promote.Error{Msg: place + linked(at).Error()}
+	case k == nothing && strings.Contains(entry.Value, "\n"):
+		return nil, nil // written out
+	case k == nothing:
+		return nil, &promote.Error{Msg: place + field + ": there is no " + fault.OneLine(at)}
+	case k == isFile:
+		return nil, nil
+	case slices.Contains(stack, at):
+		return nil, &promote.Error{Msg: place + field + ": " + fault.OneLine(entry.Value) + " leads back to where it comes from: a cycle"}
+	}
+	return s.visit(at, stack)
+}
+
+// check finds what kustomize would fetch or run for the other fields.
+func (s *source) check(n *node, stack []string) error {
+	n.schema = len(n.k.OpenAPI) > 0
+	if len(n.k.HelmCharts)+len(n.k.HelmChartInflationGenerator) > 0 {
+		return &promote.Error{Msg: n.file + ": helmCharts are charts for helm to render, which is a program", Hint: "kubectl promote build --enable-helm " + n.dir}
+	}
+	for _, name := range n.loads() {
+		if remote(name) {
+			return &promote.Error{Msg: n.file + ": " + fault.WithoutURLs(fault.OneLine(name)) + " is fetched from elsewhere, and nothing is fetched to render", Hint: "keep a copy of it in the repository"}
+		}
+	}
+	for _, name := range slices.Concat(n.k.Generators, n.k.Transformers, n.k.Validators) {
+		more, err := s.configured(n, name, stack)
+		if err != nil {
+			return err
+		}
+		n.functions = n.functions || more
+	}
+	return nil
+}
+
+// loads are the files that kustomize reads for a kustomization, beside resources and
+// components.
+func (n *node) loads() []string {
+	k := &n.k
+	all := slices.Concat(k.Crds, k.Configurations, k.Generators, k.Transformers, k.Validators, []string{k.OpenAPI["path"]})
+	for _, p := range slices.Concat(k.Patches, k.PatchesJson6902) {
+		all = append(all, p.Path)
+	}
+	for _, p := range k.PatchesStrategicMerge {
+		all = append(all, string(p))
+	}
+	for _, r := range k.Replacements {
+		all = append(all, r.Path)
+	}
+	for _, g := range k.ConfigMapGenerator {
+		all = append(all, kvFiles(g.KvPairSources)...)
+	}
+	for _, g := range k.SecretGenerator {
+		all = append(all, kvFiles(g.KvPairSources)...)
+	}
+	return all
+}
+
+// kvFiles are the files of a generator; one may stand behind its key.
+func kvFiles(g types.KvPairSources) []string {
+	all := append(slices.Clone(g.EnvSources), g.EnvSource)
+	for _, file := range g.FileSources {
+		all = append(all, file)
+		if _, name, ok := strings.Cut(file, "="); ok {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// configured tells whether the functions that an entry stands for are of this project.
+// What other kinds there are, kustomize knows itself, or refuses as it may run none.
+func (s *source) configured(n *node, entry string, stack []string) (bool, error) {
+	if strings.Contains(entry, "\n") {
+		return ours([]byte(entry)), nil
+	}
+	at := path.Join(n.dir, entry)
+	k, err := s.at(at)
+	if err != nil || k == nothing {
+		return false, err // which kustomize tells
+	}
+	if k == isDir {
+		if slices.Contains(stack, at) {
+			return false, &promote.Error{Msg: n.file + ": " + fault.OneLine(entry) + " has itself as its functions: a cycle"}
+		}
+		child, err := s.visit(at, stack)
+		if err != nil {
+			return false, err
+		}
+		for _, entry := range entriesOf(child.doc, "resources") {
+			if more, err := s.configured(child, entry.Value, append(stack[:len(stack):len(stack)], at)); more || err != nil {
+				return more, err
+			}
+		}
+		return false, nil
+	}
+	data, err := s.bytes(at)
+	return err == nil && ours(data), err
+}
+
+// ours tells whether a text has a function of this project.
+func ours(data []byte) bool {
+	for dec := yaml.NewDecoder(bytes.NewReader(data)); ; {
+		var head struct {
+			APIVersion string `yaml:"apiVersion"`
+		}
+		if dec.Decode(&head) != nil {
+			return false
+		}
+		if strings.HasPrefix(head.APIVersion, "kubepromote.dev/") {
+			return true
+		}
+	}
+}
+
+// remotes are how everything begins that kustomize takes for a URL or for a repository.
+var remotes = regexp.MustCompile(`(?i)^(git::|https?:|ssh:|file:|[a-z][a-z0-9-]*@|github\.com[/:])`)
+
+func remote(name string) bool { return remotes.MatchString(name) }
+
+func linked(name string) error {
+	return &promote.Error{Msg: name + ": leads over a symbolic link, which is not followed to render", Hint: "name what it leads to"}
+}
+
+// entriesOf gives the texts of a list in a mapping, whose keys kustomize takes in any case.
+func entriesOf(doc *yaml.Node, field string) []*yaml.Node {
+	var out []*yaml.Node
+	for i := 0; i+1 < len(doc.Content); i += 2 {
+		if strings.EqualFold(doc.Content[i].Value, field) {
+			for _, n := range doc.Content[i+1].Content {
+				if n.Kind == yaml.AliasNode {
+					n = n.Alias
+				}
+				if n.Kind == yaml.ScalarNode {
+					out = append(out, n)
+				}
+			}
+		}
+	}
+	return out
+}
+
+var yamlLine = regexp.MustCompile(`^yaml: line (\d+): (.*)$`)
+
+// yamlError is a parser's error with the place in front.
+func yamlError(file string, err error) error {
+	text := fault.OneLine(err.Error())
+	if m := yamlLine.FindStringSubmatch(text); m != nil {
+		return &promote.Error{Msg: file + ":" + m[1] + ": " + m[2]}
+	}
+	return &promote.Error{Msg: file + ": " + strings.TrimPrefix(text, "yaml: ")}
+}

@@ -1,0 +1,220 @@
+package render
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"path"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/internal/location"
+	"github.com/kubepromote/kubepromote/promote/objects"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
+)
+
+// Services renders services by the layout of a pipeline. What was rendered for one gate
+// serves the others. Its methods may be called concurrently.
+type Services struct {
+	// Pipeline says where services are.
+	Pipeline *pipeline.Pipeline
+	// At gives the tree of a commit, for requests that name no trees. It is asked once for
+	// each.
+	At func(ctx context.Context, commit string) (pipeline.Tree, error)
+	Options
+
+	mu    sync.Mutex
+	at    map[string]func() (pipeline.Tree, error)
+	trees []*rendering
+	known map[string]func() ([]objects.Object, error)
+}
+
+// rendering is a tree and its renderer.
+type rendering struct {
+	tree     pipeline.Tree
+	renderer *Renderer
+	number   int
+}
+
+// Of gives the objects of a service in an environment, as a tree has them.
+func (s *Services) Of(ctx context.Context, tree pipeline.Tree, service, environment string) ([]objects.Object, error) {
+	t := s.of(tree)
+	return s.once(fmt.Sprintf("%d\n%s\n%s", t.number, service, environment), func() ([]objects.Object, error) {
+		return t.renderer.service(ctx, s.Pipeline, tree, service, environment)
+	})
+}
+
+// In gives the objects of a request's service in an environment, as they are.
+func (s *Services) In(ctx context.Context, q promote.GateRequest, environment string) ([]objects.Object, error) {
+	tree, err := s.before(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	return s.Of(ctx, tree, q.Service, environment)
+}
+
+// Rendered gives the objects of a request's service in the environment that it is about, as
+// they are and as they would be.
+func (s *Services) Rendered(ctx context.Context, q promote.GateRequest) (before, after []objects.Object, err error) {
+	tree, err := s.before(ctx, q)
+	if err != nil {
+		return nil, nil, err
+	}
+	before, err = s.Of(ctx, tree, q.Service, q.To)
+	if err != nil {
+		return nil, nil, err
+	}
+	switch {
+	case q.After != nil:
+		after, err = s.Of(ctx, q.After, q.Service, q.To)
+	case q.Edits != nil:
+		after, err = s.edited(ctx, tree, q)
+	default:
+		after = before
+	}
+	return before, after, err
+}
+
+// edited renders what a promotion would make.
+func (s *Services) edited(ctx context.Context, tree pipeline.Tree, q promote.GateRequest) ([]objects.Object, error) {
+	files, err := q.Edits()
+	if err != nil {
+		return nil, err
+	}
+	over, sum := make(map[string][]byte, len(files)), sha256.New()
+	for _, f := range files {
+		over[f.Path] = f.Data
+		fmt.Fprintf(sum, "%s\n%d\n%s", f.Path, len(f.Data), f.Data)
+	}
+	t := s.of(tree)
+	return s.once(fmt.Sprintf("%d\n%s\n%s\n%x", t.number, q.Service, q.To, sum.Sum(nil)), func() ([]objects.Object, error) {
+		return t.renderer.With(over).service(ctx, s.Pipeline, tree, q.Service, q.To)
+	})
+}
+
+func (s *Services) before(ctx context.Context, q promote.GateRequest) (pipeline.Tree, error) {
+	if q.Before != nil {
+		return q.Before, nil
+	}
+	if s.At == nil {
+		return nil, &promote.Error{Msg: "there is no commit to render"}
+	}
+	s.mu.Lock()
+	if s.at == nil {
+		s.at = make(map[string]func() (pipeline.Tree, error))
+	}
+	open := s.at[q.Head]
+	if open == nil {
+		open = sync.OnceValues(func() (pipeline.Tree, error) { return s.At(context.WithoutCancel(ctx), q.Head) })
+		s.at[q.Head] = open
+	}
+	s.mu.Unlock()
+	return open()
+}
+
+// of gives the renderer of a tree; the same for the same one.
+func (s *Services) of(tree pipeline.Tree) *rendering {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if reflect.ValueOf(tree).Comparable() {
+		for _, t := range s.trees {
+			if t.tree == tree {
+				return t
+			}
+		}
+	}
+	t := &rendering{renderer: New(tree, s.Options), number: len(s.trees)}
+	if reflect.ValueOf(tree).Comparable() {
+		t.tree = tree
+	}
+	s.trees = append(s.trees, t)
+	return t
+}
+
+// once renders what has not been rendered yet. What has failed is rendered again: it may
+// have been the time of one gate.
+func (s *Services) once(key string, render func() ([]objects.Object, error)) ([]objects.Object, error) {
+	s.mu.Lock()
+	if s.known == nil {
+		s.known = make(map[string]func() ([]objects.Object, error))
+	}
+	call := s.known[key]
+	if call == nil {
+		call = sync.OnceValues(render)
+		s.known[key] = call
+	}
+	s.mu.Unlock()
+	out, err := call()
+	if err != nil {
+		s.mu.Lock()
+		delete(s.known, key)
+		s.mu.Unlock()
+	}
+	return out, err
+}
+
+// service renders all that the layout has of a service in an environment.
+func (r *Renderer) service(ctx context.Context, p *pipeline.Pipeline, tree pipeline.Tree, service, environment string) ([]objects.Object, error) {
+	e, err := p.Environment(environment)
+	if err != nil {
+		return nil, err
+	}
+	sites, err := p.Sites(tree).Of(e, service)
+	if err != nil {
+		return nil, err
+	}
+	var out []objects.Object
+	done := make(map[string]bool)
+	for _, one := range sites {
+		at, whole, err := r.unit(p, one)
+		if err != nil {
+			return nil, err
+		}
+		if at == "" || done[at] {
+			continue
+		}
+		done[at] = true
+		var more *Rendered
+		if whole {
+			more, err = r.Dir(ctx, at)
+		} else if more, err = r.plain([]string{at}); err == nil && len(more.Objects) == 0 {
+			err = &promote.Error{Msg: at + " has no object of Kubernetes: values of charts are not rendered here", Hint: "helm template"}
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, more.Objects...)
+	}
+	if len(done) == 0 {
+		return nil, &promote.Error{Msg: fmt.Sprintf("%s has nothing in %s to render", service, environment)}
+	}
+	return out, nil
+}
+
+// unit gives what is rendered for a site: a directory, or a file alone where what lies
+// beside it is not the service's. It is empty where there is nothing.
+func (r *Renderer) unit(p *pipeline.Pipeline, one pipeline.Site) (at string, dir bool, err error) {
+	k, err := r.source.at(one.Path)
+	switch {
+	case err != nil || k == nothing:
+		return "", false, err
+	case k == isLink:
+		return "", false, linked(one.Path)
+	case k == isDir:
+		return one.Path, true, nil
+	}
+	around := path.Dir(one.Path)
+	if file, err := r.source.kustomization(around); err != nil || file != "" {
+		return around, true, err
+	}
+	template := path.Dir(p.Location(one).Path)
+	if strings.Contains(template, "{"+location.Environment+"}") && strings.Contains(template, "{"+location.Service+"}") {
+		if all, err := r.plainDir(around); err == nil && slices.ContainsFunc(all.Objects, func(o objects.Object) bool { return o.Place(nil).File == one.Path }) {
+			return around, true, nil
+		}
+	}
+	return one.Path, false, nil
+}
