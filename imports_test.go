@@ -65,7 +65,7 @@ var mayImport = map[string][]string{
 	"verify/internal/sigtest": {"digest/registry"},
 
 	"promote":                         {"overlay", "overlay/unlisted", "promote/pipeline", "promote/history", "promote/hold", "promote/record", "promote/status", "promote/internal/...", "internal/shell", "internal/spelling"},
-	"promote/status":                  {"overlay", "promote/pipeline", "promote/history", "promote/hold", "promote/internal/..."},
+	"promote/status":                  {"overlay", "promote/pipeline", "promote/history", "promote/hold", "promote/record", "promote/internal/..."},
 	"promote/history":                 {"overlay", "promote/pipeline", "promote/record"},
 	"promote/record":                  {},
 	"promote/hold":                    {"overlay", "promote/pipeline", "internal/spelling", "internal/yamlfile"},

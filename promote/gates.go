@@ -293,7 +293,9 @@ func (w *planner) takeVerdicts(g Gate, says []Verdict) {
 			continue
 		}
 		if reason := w.req.Override[g.Name()]; reason != "" && v.Answer != Pass {
-			v.Answer, v.Override, v.Until = Pass, reason, time.Time{}
+			if until := w.req.OverrideUntil; until.IsZero() || w.plan.judged.Before(until) {
+				v.Answer, v.Override, v.OverrideUntil, v.OverrideBy, v.Until = Pass, reason, until, w.req.OverrideBy, time.Time{}
+			}
 		}
 		plan := w.drafts[i].plan
 		if v.Override != "" {
@@ -307,6 +309,13 @@ func (w *planner) takeVerdicts(g Gate, says []Verdict) {
 // something else now.
 func (p *Promoter) checkAge(plan *Plan) error {
 	age := p.now().Sub(plan.judged)
+	for _, s := range plan.Services {
+		for _, v := range s.Verdicts {
+			if !v.OverrideUntil.IsZero() && !p.now().Before(v.OverrideUntil) {
+				return failure("promote again", "the override of gate %q has ended at %s", v.Gate, v.OverrideUntil.UTC().Format(time.RFC3339))
+			}
+		}
+	}
 	if age <= gatesHold || plan.judged.IsZero() {
 		return nil
 	}

@@ -243,6 +243,22 @@ func TestOverride(t *testing.T) {
 			t.Errorf("%v is no usage error", err)
 		}
 	}
+	// One that has ended lets nothing through; one that has not says when it will.
+	req.Override, req.OverrideBy, req.OverrideUntil = map[string]string{"freeze": "INC-12"}, "Ada", p.now().Add(-time.Minute)
+	if got := verdictsOf(t, p, req); !slices.Equal(got, []string{"cart freeze=wait so it is", "cart soak=pass so it is", "wait"}) {
+		t.Errorf("ended: %q", got)
+	}
+	clock := p.Now
+	req.OverrideUntil = p.now().Add(time.Hour).Truncate(time.Second)
+	plan, err = p.Plan(t.Context(), req)
+	if err != nil || plan.Answer != Pass || record.Parse("x\n\n" + plan.Record())[0].Overrides[0] != (record.Override{Gate: "freeze", By: "Ada", Until: req.OverrideUntil.UTC(), Reason: "INC-12"}) {
+		t.Errorf("%v\n%s", err, plan.Record())
+	}
+	p.Now = func() time.Time { return req.OverrideUntil }
+	if _, err := p.Apply(t.Context(), plan); err == nil || !strings.Contains(err.Error(), `the override of gate "freeze" has ended`) {
+		t.Errorf("applied after its end: %v", err)
+	}
+	p.Now, req.OverrideUntil = clock, time.Time{}
 	// What passes needs no override.
 	freeze.check = saying("", Pass).check
 	req.Override = map[string]string{"freeze": "in case"}

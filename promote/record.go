@@ -147,6 +147,9 @@ func (p *Plan) trailers(s *ServicePlan) [][2]string {
 			answer, reason = record.Overridden, v.Override+": "+v.Reason
 		}
 		out = append(out, [2]string{record.KeyGate, fmt.Sprintf("%s=%s; %s", v.Gate, answer, reason)})
+		if v.OverrideBy != "" {
+			out = append(out, [2]string{record.KeyOverride, record.Override{Gate: v.Gate, By: v.OverrideBy, Until: v.OverrideUntil, Reason: v.Override}.String()})
+		}
 	}
 	return out
 }

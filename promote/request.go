@@ -53,6 +53,10 @@ type Request struct {
 	// Override has gates let through what they do not let pass, by their names, each for
 	// a reason that is recorded. Only gates that say so can be overridden.
 	Override map[string]string
+	// OverrideUntil, if not zero, is when Override ends: asked later, the gates have their
+	// say. OverrideBy is who answers for it. Both are recorded.
+	OverrideUntil time.Time
+	OverrideBy    string
 	// NoDiff leaves ServicePlan.Diff empty, for a caller that does not show it.
 	NoDiff bool
 }

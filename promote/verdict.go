@@ -29,6 +29,9 @@ type Verdict struct {
 	// Override, if not empty, says why the answer is pass although the gate's
 	// condition is not met. Such a verdict is recorded as overridden.
 	Override string `json:"override,omitempty"`
+	// OverrideUntil and OverrideBy are those of Request, where it is overridden by that.
+	OverrideUntil time.Time `json:"overrideUntil,omitzero"`
+	OverrideBy    string    `json:"overrideBy,omitempty"`
 	// Hint, if any, can be typed or done.
 	Hint string `json:"hint,omitempty"`
 	// Advice, if any, is what to ask for instead.

@@ -62,7 +62,7 @@ func (c *clone) commit(message string, ago time.Duration, all ...map[string]stri
 func (c *clone) run(status int, want string, args ...string) string {
 	c.Helper()
 	var out bytes.Buffer
-	cmd := exec.CommandContext(c.Context(), product, append([]string{"-q", "--timeout", "60s"}, args...)...)
+	cmd := exec.CommandContext(c.Context(), product, append([]string{"-q", "--timeout", "10m"}, args...)...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = c.dir, &out, &out
 	cmd.Env = append(os.Environ(), append(identity, "KUBEPROMOTE_TOKEN="+tokens["alice"], "PROMOTE_INCIDENTS=hunter2")...)
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/check"
@@ -251,5 +252,41 @@ func TestUnknownNames(t *testing.T) {
 		if _, err := c.Check(context.Background(), req); !errors.Is(err, promote.ErrUsage) {
 			t.Errorf("%+v: got %v, want an error of usage", req, err)
 		}
+	}
+}
+
+// What is held stays where it is, by the file of the base; a rollback goes past that, aloud.
+func TestHolds(t *testing.T) {
+	const file = "apiVersion: kubepromote.dev/v1alpha1\nkind: Holds\nholds:\n"
+	p, err := pipeline.Parse("promotion.yaml", []byte(plain))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v1, v2 := images("cart:v1@1"), images("cart:v2@2")
+	for _, tc := range []struct {
+		name, holds   string
+		before, after tree
+		want, warning string
+	}{
+		{"held", "- {service: cart, environment: production, reason: it loses orders, by: Ada, since: 2026-01-01}\n", commit(v2, v1), commit(v2, v2), "cart v1→v2 promotion source=pass hold=fail\nfail", ""},
+		{"for a while", "- {environment: production, reason: wait, by: Ada, since: 2026-01-01, until: 2126-01-01}\n", commit(v2, v1), commit(v2, v2), "cart v1→v2 promotion source=pass hold=wait\nwait", ""},
+		{"elsewhere", "- {service: cart, environment: staging, reason: wait, by: Ada, since: 2026-01-01}\n", commit(v2, v1), commit(v2, v2), "cart v1→v2 promotion source=pass\npass", ""},
+		{"a rollback", "- {service: cart, reason: broken, by: Ada, since: 2026-01-01}\n", commit(v2, v1), commit(v2, images("cart:v0@0")), "cart v1→v0 rollback source=pass\npass",
+			"cart in production: held since 2026-01-01 00:00Z by Ada: broken; a rollback goes past that"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			rules := tree{fstest.MapFS{"promotion.holds.yaml": &fstest.MapFile{Data: []byte(file + tc.holds)}}}
+			for name, f := range tc.before.MapFS {
+				rules.MapFS[name] = f
+			}
+			c := &check.Checker{Promoter: &promote.Promoter{Pipeline: p}, History: once("0", nil)}
+			r, err := c.Check(t.Context(), check.Request{Before: tc.before, After: tc.after, Rules: rules, Files: []history.FileVersion{{Path: "apps/cart/overlays/production/kustomization.yaml"}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := words(r); got != tc.want || strings.Join(r.Warnings, "; ") != tc.warning {
+				t.Errorf("%s\n%q, want\n%s\n%q", got, r.Warnings, tc.want, tc.warning)
+			}
+		})
 	}
 }

@@ -74,23 +74,21 @@ func (g *gitlab) Members(ctx context.Context, name string) ([]string, error) {
 	return names, err
 }
 
-// Members finds the team's number first.
+// Members finds the team's number first. The search for teams has those of the token's
+// user alone, and Gitea lets nobody see members but owners and the team itself.
 func (g *gitea) Members(ctx context.Context, name string) ([]string, error) {
 	org, team, err := g.team(name)
 	if err != nil {
 		return nil, err
 	}
-	var found struct {
-		Data []struct {
-			ID   int64  `json:"id"`
-			Name string `json:"name"`
-		} `json:"data"`
-	}
-	path := "/orgs/" + escape(org) + "/teams/search" + query("q", team, "limit", "50")
-	if err := g.send(ctx, call{op: opMembers, method: http.MethodGet, path: path, out: &found, need: needTeam}); err != nil {
+	all, err := members[struct {
+		ID   int64  `json:"id"`
+		Name string `json:"name"`
+	}](ctx, g.wire, "/orgs/"+escape(org)+"/teams")
+	if err != nil {
 		return nil, err
 	}
-	for _, t := range found.Data {
+	for _, t := range all {
 		if strings.EqualFold(t.Name, team) {
 			users, err := members[githubUser](ctx, g.wire, "/teams/"+strconv.FormatInt(t.ID, 10)+"/members")
 			return logins(users), err

@@ -19,7 +19,7 @@ func gateFile(list string) []byte {
 
 // Every field of every gate, misspelt or of another type, is told where it stands.
 func TestGateFaults(t *testing.T) {
-	const unknownKinds = "hint: known here: promoted, freeze, soak, health, http, metric, exec, manual, approvals, commitStatus, anyOf, name, when, warnOnly, overridable, timeout"
+	const unknownKinds = "hint: known here: promoted, freeze, soak, health, http, metric, exec, manual, rendered, references, resources, policy, approvals, commitStatus, anyOf, name, when, warnOnly, overridable, timeout"
 	for _, tc := range []struct {
 		name, list string
 		want       []string

@@ -25,6 +25,7 @@ const (
 	KeySourceCommit = "Promotion-Source-Commit"
 	KeyGate         = "Promotion-Gate"
 	KeyRules        = "Promotion-Rules"
+	KeyOverride     = "Promotion-Override"
 	KeyAlong        = "Promotion-Along"
 	KeyRollbackOf   = "Promotion-Rollback-Of"
 	KeyReason       = "Promotion-Reason"
@@ -53,6 +54,8 @@ type Trailers struct {
 	SourceCommit string   `json:"sourceCommit,omitempty"`
 	// Gates are written as "name=answer; reason".
 	Gates []string `json:"gates,omitempty"`
+	// Overrides are the gates that somebody went past.
+	Overrides []Override `json:"overrides,omitempty"`
 	// Rules are the files that it was judged by that are not those of the commit
 	// that it was made on: "kind digest name".
 	Rules []string `json:"rules,omitempty"`
@@ -181,5 +184,7 @@ func (t *Trailers) add(key, value string) {
 		t.Gates = append(t.Gates, value)
 	case KeyRules:
 		t.Rules = append(t.Rules, value)
+	case KeyOverride:
+		t.Overrides = append(t.Overrides, parseOverride(value))
 	}
 }

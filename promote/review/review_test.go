@@ -133,7 +133,7 @@ func on(t *testing.T, answers gitea) *review.Gates {
 }
 
 const (
-	team    = "/orgs/shop/teams/search"
+	team    = "/orgs/shop/teams"
 	members = "/teams/4/members"
 	reviews = "/pulls/7/reviews"
 )
@@ -141,7 +141,7 @@ const (
 // the usual forge: the pull request of cart, and a team.
 func usual(all ...string) gitea {
 	return gitea{"": "{}", "/pulls": listed(pull(7, "promote/production/cart", head, "robot", "")), reviews: listed(all...),
-		team: `{"data": [{"id": 4, "name": "ops"}]}`, members: `[{"login": "eve"}]`}
+		team: `[{"id": 4, "name": "ops"}]`, members: `[{"login": "eve"}]`}
 }
 
 func (g gitea) with(pairs ...string) gitea {

@@ -21,6 +21,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote/hold"
 	"github.com/kubepromote/kubepromote/promote/internal/parallel"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/record"
 )
 
 // maxPathspecs is how many services are named to Git one by one; beyond that
@@ -141,6 +142,8 @@ type LastChange struct {
 	SourceCommit string `json:"sourceCommit,omitempty"`
 	// Gates are the verdicts under which it came, as that record has them.
 	Gates []string `json:"gates,omitempty"`
+	// Overrides are the gates that somebody went past, as that record has them.
+	Overrides []record.Override `json:"overrides,omitempty"`
 }
 
 // Listing is what the directories of the working tree have of a layout.
@@ -464,7 +467,7 @@ func AddHolds(p *pipeline.Pipeline, list *hold.List, now time.Time, statuses []S
 func lastOf(c history.Change) *LastChange {
 	l := &LastChange{Commit: c.Commit, Time: c.Time, Author: c.Author, Email: c.Email}
 	if c.Record != nil && c.Mismatch == "" {
-		l.From, l.Entry, l.SourceCommit, l.Gates = c.Record.From, c.Record.Entry, c.Record.SourceCommit, c.Record.Gates
+		l.From, l.Entry, l.SourceCommit, l.Gates, l.Overrides = c.Record.From, c.Record.Entry, c.Record.SourceCommit, c.Record.Gates, c.Record.Overrides
 	}
 	return l
 }

@@ -198,9 +198,12 @@ func historyRows(changes []history.Change, wide bool, now time.Time) [][]string 
 		rows[0] = append(rows[0], "DIGEST", "GATES")
 	}
 	for _, c := range changes {
-		from, gates := "-", 0
+		from, gates := "-", "0"
 		if c.Record != nil && c.Mismatch == "" {
-			from, gates = cli.Origin(c.Record.From, c.Record.Entry), len(c.Record.Gates)
+			from, gates = cli.Origin(c.Record.From, c.Record.Entry), fmt.Sprint(len(c.Record.Gates))
+			for _, v := range c.Record.Overrides {
+				gates += ", " + v.Gate + " overridden"
+			}
 			if c.Record.RollbackOf != "" {
 				from = "rolled back"
 			}
@@ -208,7 +211,7 @@ func historyRows(changes []history.Change, wide bool, now time.Time) [][]string 
 		add := func(name, was, became, digest string) {
 			row := []string{duration.HumanDuration(now.Sub(c.Time)), c.Service, c.Environment, name, was, became, from, c.Author, fmt.Sprintf("%.9s", c.Commit)}
 			if wide {
-				row = append(row, digest, fmt.Sprint(gates))
+				row = append(row, digest, gates)
 			}
 			rows = append(rows, row)
 		}

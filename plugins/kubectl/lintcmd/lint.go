@@ -62,6 +62,9 @@ func fileRules() []fileRule {
 // allRules lists all rules.
 func allRules() []lint.Rule {
 	all := lint.Rules()
+	for _, r := range deliveryRules() {
+		all = append(all, r.Rule)
+	}
 	for _, r := range fileRules() {
 		all = append(all, r.Rule)
 	}

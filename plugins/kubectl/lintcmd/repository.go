@@ -56,7 +56,8 @@ func (o *options) repository(ctx context.Context, tree string) ([]lint.Finding, 
 	}
 	findings, err := lint.Run(ctx, in)
 	policies, perr := o.policies(repo, in)
-	return slices.Concat(findings, policies), errors.Join(err, perr)
+	delivery, derr := o.delivery(ctx, repo, in.Pipeline)
+	return slices.Concat(findings, policies, delivery), errors.Join(err, perr, derr)
 }
 
 // policies reads all policies that the pipeline names.

@@ -121,6 +121,13 @@ func (o *options) await(ctx context.Context, w *cli.Workspace) (*promote.Plans, 
 		}
 		request := o.request.Request
 		request.NoDiff = request.NoDiff && !o.proposes(w)
+		if len(request.Override) > 0 {
+			who, err := w.Who(ctx)
+			if err != nil {
+				return nil, err
+			}
+			request.OverrideBy = who
+		}
 		return w.PlanAll(ctx, request, o.request.Targets...)
 	}
 	if !o.wait {

@@ -6,6 +6,7 @@ package promotecmd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/internal/shell"
@@ -35,6 +36,7 @@ type options struct {
 	// override are the gates to go past, for a reason.
 	override []string
 	reason   string
+	until    string
 	// make, if not nil, makes the plans in place of [promote.Promoter.PlanAll].
 	make func(context.Context, *cli.Workspace) (*promote.Plans, error)
 	// rollback is set where pins are taken back, which no plan file can ask for.
@@ -86,6 +88,8 @@ func (o *options) addFlags(cmd *cobra.Command) {
 	f.BoolVar(&o.request.AddMissing, "add-missing", false, "add entries that the target lacks, with the source's registry")
 	f.StringArrayVar(&o.override, "override", nil, "go past this gate, where the pipeline says that it is overridable; can be repeated")
 	f.StringVar(&o.reason, "reason", "", "why gates are overridden; it is recorded")
+	f.StringVar(&o.until, "until", "", "when overrides end, for example 17:30 or 'friday 17:00'; it is recorded")
+	cli.Must(cmd.RegisterFlagCompletionFunc("until", cobra.NoFileCompletions))
 	cli.Must(cmd.RegisterFlagCompletionFunc("override", cobra.NoFileCompletions))
 	cli.Must(cmd.RegisterFlagCompletionFunc("reason", cobra.NoFileCompletions))
 	for _, way := range []string{"version", "newest"} {
@@ -214,7 +218,17 @@ func (o *options) check(cmd *cobra.Command, services []string) (printers.Resourc
 		return nil, &cli.UsageError{Msg: "--override stands without --reason", Hint: "--override " + shell.Quote(o.override[0]) + " --reason TEXT", Command: command}
 	case len(o.override) == 0 && o.reason != "":
 		return nil, &cli.UsageError{Msg: "--reason stands without --override", Hint: "--override GATE --reason " + shell.Quote(o.reason), Command: command}
+	case len(o.override) == 0 && o.until != "":
+		return nil, &cli.UsageError{Msg: "--until stands without --override", Hint: "--override GATE --reason TEXT --until " + shell.Quote(o.until), Command: command}
 	case len(o.override) > 0:
+		if o.until != "" {
+			if o.request.OverrideUntil, err = cli.ParseMoment(o.until, o.clock.Now()); err != nil {
+				return nil, &cli.UsageError{Msg: fmt.Sprintf("--until %q is no time", o.until), Hint: "--until '2026-12-24 16:00', --until 17:30, or --until 'friday 17:00'", Command: command}
+			}
+			if !o.request.OverrideUntil.After(o.clock.Now()) {
+				return nil, &cli.UsageError{Msg: "--until is over already", Command: command}
+			}
+		}
 		o.request.Override = make(map[string]string)
 		for _, gate := range o.override {
 			o.request.Override[gate] = o.reason

@@ -20,7 +20,7 @@ import (
 // steps are what --wait delivers one after the other: the waves of services that depend on
 // one another, and the environments. There are none where all goes at once.
 func (o *options) steps(ctx context.Context, w *cli.Workspace) ([]waves.Step, error) {
-	if !o.wait || o.dryRun || o.rollback {
+	if !o.wait || o.dryRun || o.make != nil || o.rollback {
 		return nil, nil
 	}
 	targets, err := w.Pipeline.Targets(o.request.Targets)

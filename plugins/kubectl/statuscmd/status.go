@@ -232,6 +232,14 @@ func (o *options) explain(p *pipeline.Pipeline, shown, bare []status.Service) {
 			if e.Held != nil && !o.session.Quiet {
 				fmt.Fprintln(o.session.ErrOut, cli.Clean(fmt.Sprintf("%s in %s: %s", st.Service, e.Environment, e.Held)))
 			}
+			for _, i := range e.Images {
+				if i.Last == nil || o.session.Quiet {
+					continue
+				}
+				for _, v := range i.Last.Overrides {
+					fmt.Fprintln(o.session.ErrOut, cli.Clean(fmt.Sprintf("%s in %s: image %q: overridden: %s", st.Service, e.Environment, i.Name, v)))
+				}
+			}
 		}
 	}
 	switch s := o.session; {

@@ -1,0 +1,251 @@
+package lintcmd
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kubepromote/kubepromote/internal/shell"
+	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/promote/forge"
+	"github.com/kubepromote/kubepromote/promote/forge/codeowners"
+	"github.com/kubepromote/kubepromote/promote/git"
+	"github.com/kubepromote/kubepromote/promote/hold"
+	"github.com/kubepromote/kubepromote/promote/lint"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/waves"
+)
+
+// deliveryRule is a rule about how services are delivered.
+type deliveryRule struct {
+	lint.Rule
+	check func(ctx context.Context, r *repository) []lint.Finding
+}
+
+// deliveryRules lists them.
+func deliveryRules() []deliveryRule {
+	return []deliveryRule{
+		{lint.Rule{Name: "hold", About: "a hold that is over, holds nothing, or cannot be read"}, holds},
+		{lint.Rule{Name: "order", About: "an order of Argo CD or Flux that contradicts dependsOn"}, orders},
+		{lint.Rule{Name: "unowned", About: "files that pull requests change and that CODEOWNERS names nobody for"}, unowned},
+	}
+}
+
+// repository is what these rules look at: the files of the working tree.
+type repository struct {
+	Repo     *git.Repo
+	Pipeline *pipeline.Pipeline
+	root     string
+	sites    pipeline.ByService
+	now      time.Time
+}
+
+// delivery looks at how the services of a pipeline are delivered.
+func (o *options) delivery(ctx context.Context, repo *git.Repo, p *pipeline.Pipeline) ([]lint.Finding, error) {
+	sites, err := p.Sites(repo).All()
+	if err != nil {
+		return nil, err
+	}
+	r := &repository{repo, p, repo.Root(), sites, time.Now()}
+	var all []lint.Finding
+	for _, rule := range deliveryRules() {
+		if slices.Contains(o.skip, rule.Name) {
+			continue
+		}
+		for _, found := range rule.check(ctx, r) {
+			found.Rule = rule.Name
+			all = append(all, found)
+		}
+	}
+	return all, nil
+}
+
+// holds finds those that are over or are for no service, and faults of the file.
+func holds(_ context.Context, r *repository) []lint.Finding {
+	data, err := r.Repo.ReadFile(hold.FileName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var list *hold.List
+	if err == nil {
+		list, err = hold.Parse(hold.FileName, data, r.Pipeline)
+	}
+	if err != nil {
+		return holdFaults(err)
+	}
+	var all []lint.Finding
+	for n, h := range list.Holds {
+		at := lint.Finding{File: hold.FileName, Line: lineOf(data, n), Column: 3}
+		name := strings.Join(strings.Fields(h.Service+" "+h.Environment), " in ")
+		unhold := "kubectl promote unhold"
+		if h.Service != "" {
+			unhold += " " + shell.Quote(h.Service)
+		}
+		if h.Environment != "" {
+			unhold += " --env " + shell.Quote(h.Environment)
+		}
+		switch {
+		case !h.Until.IsZero() && !r.now.Before(h.Until):
+			at.Message, at.Hint = fmt.Sprintf("the hold of %s is over since %s", name, h.Until.UTC().Format("2006-01-02 15:04 MST")), unhold
+		case h.Service != "" && !r.has(h.Service):
+			at.Message, at.Hint = fmt.Sprintf("there is no service %q, so that nothing is held", h.Service), unhold
+		default:
+			continue
+		}
+		all = append(all, at)
+	}
+	return all
+}
+
+// lineOf is where an entry of the file of holds begins.
+func lineOf(data []byte, n int) int {
+	line, seen, inside := 0, 0, false
+	for text := range strings.Lines(string(data)) {
+		line++
+		inside = inside || strings.HasPrefix(text, "holds:")
+		if inside && strings.HasPrefix(strings.TrimLeft(text, " "), "- ") {
+			if seen == n {
+				return line
+			}
+			seen++
+		}
+	}
+	return 1
+}
+
+func (r *repository) has(service string) bool {
+	for name := range r.sites {
+		if name == service || strings.HasSuffix(name, "/"+service) {
+			return true
+		}
+	}
+	return false
+}
+
+// faults are the errors of a file, each at its place.
+func holdFaults(err error) []lint.Finding {
+	var many interface{ Unwrap() []error }
+	var one *overlay.Error
+	switch {
+	case errors.As(err, &many):
+		var all []lint.Finding
+		for _, e := range many.Unwrap() {
+			all = append(all, holdFaults(e)...)
+		}
+		return all
+	case errors.As(err, &one):
+		return []lint.Finding{{File: one.File, Line: one.Line, Column: one.Col, Message: one.Msg, Hint: one.Hint}}
+	}
+	return []lint.Finding{{File: hold.FileName, Line: 1, Column: 1, Message: err.Error()}}
+}
+
+// unowned finds files that come by pull requests and whose review nobody is asked for.
+func unowned(_ context.Context, r *repository) []lint.Finding {
+	var all []lint.Finding
+	for _, e := range r.Pipeline.Spec.Environments {
+		dialect := codeowners.Dialect(e.Deliver.Forge)
+		if e.Deliver.Mode != pipeline.DeliverPullRequest || len(dialect.Paths()) == 0 {
+			continue
+		}
+		var files []string
+		for _, environments := range r.sites {
+			for _, one := range environments[e.Name] {
+				if f, err := r.Pipeline.Sites(r.Repo).Read(one, false); err == nil && !slices.Contains(files, f.Name()) {
+					files = append(files, f.Name())
+				}
+			}
+		}
+		slices.Sort(files)
+		all = append(all, r.owners(e.Name, dialect, files)...)
+	}
+	return all
+}
+
+func (r *repository) owners(environment string, dialect codeowners.Dialect, files []string) []lint.Finding {
+	kind := forge.Kind(dialect).String()
+	for _, name := range dialect.Paths() {
+		data, err := r.Repo.ReadFile(name)
+		if err != nil {
+			continue
+		}
+		f, err := codeowners.Parse(dialect, name, data)
+		if err != nil {
+			var all []lint.Finding
+			for line := range strings.Lines(err.Error()) {
+				all = append(all, lint.Finding{File: name, Line: 1, Column: 1, Message: strings.TrimSpace(strings.TrimPrefix(line, name+":"))})
+			}
+			return all
+		}
+		var open []string
+		for _, file := range files {
+			if len(f.Owners(file)) == 0 {
+				open = append(open, file)
+			}
+		}
+		if len(open) == 0 {
+			return nil
+		}
+		said := open[0]
+		if len(open) > 1 {
+			said += fmt.Sprintf(" and %d more", len(open)-1)
+		}
+		return []lint.Finding{{File: name, Line: 1, Column: 1, Message: fmt.Sprintf("nobody owns %s, which pull requests to %s change", said, environment), Hint: "a line for it"}}
+	}
+	if len(files) == 0 {
+		return nil
+	}
+	return []lint.Finding{{File: pipeline.FileName, Line: 1, Column: 1, Message: fmt.Sprintf("%s is delivered by pull requests on %s, and there is no file CODEOWNERS", environment, kind), Hint: "kubectl promote init --owner NAME"}}
+}
+
+// The bounds of the files that are searched for what deploys services.
+const mostManifest = 1 << 20
+
+// orders finds where what deploys the services has another order.
+func orders(ctx context.Context, r *repository) []lint.Finding {
+	if !slices.ContainsFunc(r.Pipeline.Spec.Services, func(s pipeline.Service) bool { return len(s.DependsOn) > 0 }) {
+		return nil
+	}
+	var files []waves.File
+	entries := 0
+	_ = filepath.WalkDir(r.root, func(path string, d fs.DirEntry, err error) error { // what cannot be read has no order
+		entries++
+		switch {
+		case err != nil:
+			return nil
+		case ctx.Err() != nil || entries > maxEntries:
+			return fs.SkipAll
+		case d.IsDir() && d.Name() == ".git":
+			return fs.SkipDir
+		case !d.Type().IsRegular() || filepath.Ext(path) != ".yaml" && filepath.Ext(path) != ".yml":
+			return nil
+		}
+		if info, err := d.Info(); err != nil || info.Size() > mostManifest {
+			return nil
+		}
+		data, err := os.ReadFile(path)
+		if err == nil && (bytes.Contains(data, []byte("argoproj.io/")) || bytes.Contains(data, []byte("fluxcd.io/"))) {
+			if name, err := filepath.Rel(r.root, path); err == nil {
+				files = append(files, waves.File{Path: filepath.ToSlash(name), Data: data})
+			}
+		}
+		return nil
+	})
+	var all []lint.Finding
+	for n := range r.Pipeline.Spec.Environments {
+		for _, text := range waves.Contradictions(r.Pipeline, &r.Pipeline.Spec.Environments[n], r.sites, files) {
+			place, message, _ := strings.Cut(text, ": ")
+			file, number, _ := strings.Cut(place, ":")
+			line := 1
+			fmt.Sscan(number, &line) //nolint:errcheck // it was written as a number
+			all = append(all, lint.Finding{File: file, Line: line, Column: 1, Message: message, Hint: "the same order in both"})
+		}
+	}
+	return all
+}
