@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
@@ -13,6 +14,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote/forge/codeowners"
 	"github.com/kubepromote/kubepromote/promote/forge/credentials"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
+	"github.com/kubepromote/kubepromote/promote/objects"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/proposal"
 )
@@ -80,7 +82,42 @@ func (o *options) openRequest(ctx context.Context, w *cli.Workspace, f *forgeOf,
 	if err != nil {
 		return nil, err
 	}
-	return proposal.Publish(ctx, f, plan, commit, proposal.Options{Kind: f.kind, Labels: d.Labels, Reviewers: reviewers, Draft: d.Draft, AutoMerge: d.AutoMerge == pipeline.WhenGreen})
+	return proposal.Publish(ctx, f, plan, commit, proposal.Options{Kind: f.kind, Labels: d.Labels, Reviewers: reviewers, Draft: d.Draft, AutoMerge: d.AutoMerge == pipeline.WhenGreen,
+		Rendered: o.rendered(ctx, w, plan, commit)})
+}
+
+// The bounds of what is rendered for the text of a pull request.
+const (
+	mostRendered = 50
+	renderTime   = 30 * time.Second
+)
+
+// rendered is what a commit changes in the objects that are applied. It is for people to
+// read: what cannot be rendered is said, and stops nothing.
+func (o *options) rendered(ctx context.Context, w *cli.Workspace, plan *promote.Plan, commit string) []proposal.Rendered {
+	if w.Repo == nil || o.session.Renderer == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, renderTime)
+	defer cancel()
+	after, err := branch.OfCommit(ctx, w.Repo, commit)
+	if err != nil {
+		return nil
+	}
+	defer after.Close()
+	var out []proposal.Rendered
+	for _, s := range plan.Services {
+		if !s.Changed() || len(out) == mostRendered {
+			continue
+		}
+		r := proposal.Rendered{Service: s.Service}
+		var before, now []objects.Object
+		if before, now, r.Err = o.session.Renderer.Rendered(ctx, promote.GateRequest{Service: s.Service, From: plan.From, To: plan.To, Head: plan.Head, After: after}); r.Err == nil {
+			r.Differences = objects.Compare(before, now, objects.ByName)
+		}
+		out = append(out, r)
+	}
+	return out
 }
 
 // forge is the client of the forge that a branch's remote is on. A token goes to the host
