@@ -105,7 +105,7 @@ func applied(b *strings.Builder, all []Rendered) {
 		case len(r.Differences) == 0:
 			fmt.Fprintf(b, "\n%s: nothing changes\n", code(r.Service))
 		default:
-			fmt.Fprintf(b, "\n%s:\n\n%s", code(r.Service), objects.Markdown(r.Differences, left))
+			fmt.Fprintf(b, "\n%s:\n\n%s", code(r.Service), objects.Markdown(r.Differences, left, objects.Style{}))
 		}
 		left -= len(r.Differences) + 1
 	}
