@@ -34,9 +34,6 @@ type Options struct {
 	// Timeout bounds each reference, all its requests and retries together;
 	// 0 or less means 30 s. A context that ends earlier wins.
 	Timeout time.Duration
-	// TagTimeout bounds the question what a tag stands for that a reference has beside a
-	// digest; TagDigest is empty after it. 0 or less means Timeout.
-	TagTimeout time.Duration
 	// Total bounds a call of ResolveAll whose context has no end: a registry that
 	// takes its time for each of ten thousand answers would keep it for days. 0 or
 	// less means 10 minutes.
@@ -51,7 +48,6 @@ type Resolver struct {
 	concurrency int
 	perRegistry int
 	timeout     time.Duration
-	tagTimeout  time.Duration
 	total       time.Duration
 }
 
@@ -92,13 +88,11 @@ func NewResolver(o Options) *Resolver {
 	if o.Client == nil {
 		o.Client = registry.New(registry.Options{})
 	}
-	timeout := cmp.Or(max(o.Timeout, 0), defaultTimeout)
 	return &Resolver{
 		client:      o.Client,
 		concurrency: cmp.Or(max(o.Concurrency, 0), defaultConcurrency),
 		perRegistry: cmp.Or(max(o.PerRegistry, 0), defaultPerRegistry),
-		timeout:     timeout,
-		tagTimeout:  cmp.Or(max(o.TagTimeout, 0), timeout),
+		timeout:     cmp.Or(max(o.Timeout, 0), defaultTimeout),
 		total:       cmp.Or(max(o.Total, 0), defaultTotal),
 	}
 }
@@ -140,8 +134,6 @@ func (r *Resolver) resolve(ctx context.Context, given string, ref Reference) (Re
 	res.Digest, res.MediaType, res.Size = desc.Digest.String(), string(desc.MediaType), desc.Size
 	if ref.Tag != "" && ref.Digest != "" {
 		// The question was about the digest, and it is answered.
-		ctx, cancel := context.WithTimeout(ctx, r.tagTimeout)
-		defer cancel()
 		if tagged, err := ask(ctx, ref.Tag); err == nil {
 			res.TagDigest = tagged.Digest.String()
 		}

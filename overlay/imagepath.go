@@ -18,12 +18,12 @@ import (
 // repository and tag. With a name or a repository it may be a part of one as well: a
 // tag, TAG@DIGEST, or a digest, in a file that says nowhere of which image.
 type ImagePath struct {
-	// Path has the form that ValueChange.Path has.
+	// Path leads there: keys with dots between them, as ValueChange.Path has it.
 	Path string `yaml:"path" json:"path"`
 	// Name is what the pins are called by; without one, they have their repository's.
 	Name string `yaml:"name" json:"name,omitempty"`
 	// Repository is the image, with its registry. Without one it is not known which
-	// image a tag is one of; see Pin.Unknown.
+	// image a tag is one of.
 	Repository string `yaml:"repository" json:"repository,omitempty"`
 }
 

@@ -56,7 +56,7 @@ const (
 	DoUnhold Action = "unhold"
 	// DoDiff shows what the promotion of "service" to "to" changes of rendered objects.
 	DoDiff Action = "diff"
-	// DoStatus shows which overlays there are.
+	// DoStatus shows which overlays there are: "dir", if not empty, is in another repository.
 	DoStatus Action = "status"
 	// DoPin pins an image in an overlay: "overlay", its directory, or "file"; "image",
 	// its name.

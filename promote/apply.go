@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
@@ -77,7 +78,7 @@ func (p *Promoter) Apply(ctx context.Context, plan *Plan) (*Applied, error) {
 		return nil, r
 	}
 	if file := p.Rules.Uncommitted; file != "" && plan.Mode.Commits() {
-		return nil, failure("git add "+file+" && git commit", "%s is not committed, and what is committed is judged by committed rules", file)
+		return nil, failure("git add "+shell.Pathspecs(file)+" && git commit", "%s is not committed, and what is committed is judged by committed rules", file)
 	}
 	if err := p.checkAge(plan); err != nil {
 		return nil, err
@@ -152,7 +153,7 @@ func (p *Promoter) unmoved(ctx context.Context, plan *Plan, paths []string, writ
 func mendHint(paths []string) string {
 	hint := "mend it and promote again"
 	if len(paths) <= 3 {
-		hint += ", or git checkout -- " + strings.Join(paths, " ")
+		hint += ", or git checkout -- " + shell.Pathspecs(paths...)
 	}
 	return hint
 }

@@ -264,17 +264,17 @@ spec: {}
 	if d := cmp.Diff([]NewestQuestion{{Repository: "shop/cart", Rule: "semver:2.x", RuleAt: "flux/cart.yaml: ImagePolicy flux-system:cart", Now: "v1"}}, finder.asked); d != "" {
 		t.Error(d)
 	}
-	p.Repo = unlisted{p.Repo.(*fakeRepo)}
+	p.Repo = fallen{p.Repo.(*fakeRepo)}
 	plan = planned(t, p, Request{Services: []string{"cart"}, To: "bare", Version: "v2"})
 	if d := cmp.Diff([]string{"warning: whether Flux writes over what is promoted could not be told: no such list", "cart: shop/cart :v1 → :v2@sha:2", "cart changes"}, outline(plan)); d != "" {
 		t.Error(d)
 	}
 }
 
-// unlisted is a repository whose root cannot be listed.
-type unlisted struct{ *fakeRepo }
+// fallen is a repository whose root cannot be listed.
+type fallen struct{ *fakeRepo }
 
-func (u unlisted) ReadDir(name string) ([]fs.DirEntry, error) {
+func (u fallen) ReadDir(name string) ([]fs.DirEntry, error) {
 	if name == "." {
 		return nil, errors.New("no such list")
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
@@ -29,18 +30,26 @@ func (q question) copyThere() Advice {
 // resolve turns every tag into a digest, once, and finds out whether the target
 // can pull it. Images that the target has already are not asked for.
 func (w *planner) resolve(ctx context.Context) error {
-	var questions []question
+	var questions, recorded []question
 	for _, c := range w.drafts {
 		for _, i := range c.all() {
-			if i.done {
-				continue
+			q, ok := question{}, false
+			if !i.done {
+				q, ok = w.ask(c, i)
 			}
-			if q, ok := w.ask(c, i); ok {
+			switch {
+			case !ok:
+			case w.Recorded != nil && i.source.Digest != "" && w.Pipeline.Spec.Pin != pipeline.PinTag && (!w.req.enters() || w.req.Back != nil):
+				recorded = append(recorded, q)
+			default:
 				questions = append(questions, q)
 			}
 		}
 	}
-	if err := w.resolveAll(ctx, questions, "resolving", w.takeDigest); err != nil {
+	if err := w.resolveAll(ctx, w.Resolver, questions, "resolving", w.takeDigest); err != nil {
+		return err
+	}
+	if err := w.resolveAll(ctx, w.Recorded, recorded, "looking for recorded digests", w.takeDigest); err != nil {
 		return err
 	}
 	// Where the target pulls from another registry, the digest must be there.
@@ -52,7 +61,7 @@ func (w *planner) resolve(ctx context.Context) error {
 			}
 		}
 	}
-	return w.resolveAll(ctx, elsewhere, "looking in the target's registry", w.takePresence)
+	return w.resolveAll(ctx, w.Resolver, elsewhere, "looking in the target's registry", w.takePresence)
 }
 
 // notAsked is the reason where the policy named cannot be asked about an image.
@@ -130,7 +139,7 @@ func (w *planner) namesEnvironment(tag string) bool {
 	return slices.ContainsFunc(w.Pipeline.Spec.Environments, func(e pipeline.Environment) bool { return strings.EqualFold(e.Name, tag) })
 }
 
-func (w *planner) resolveAll(ctx context.Context, questions []question, step string, take func(question, Resolution)) error {
+func (w *planner) resolveAll(ctx context.Context, by Resolver, questions []question, step string, take func(question, Resolution)) error {
 	if len(questions) == 0 {
 		return nil
 	}
@@ -138,7 +147,7 @@ func (w *planner) resolveAll(ctx context.Context, questions []question, step str
 	for n, q := range questions {
 		refs[n] = q.ref
 	}
-	for n, r := range w.Resolver.Resolve(ctx, refs, w.progress(step, len(refs))) {
+	for n, r := range by.Resolve(ctx, refs, w.progress(step, len(refs))) {
 		take(questions[n], r)
 	}
 	return nil
@@ -226,7 +235,7 @@ func (w *planner) verifyBy(ctx context.Context, gate string, req VerifyRequest) 
 			}
 			// Whoever can write to the working tree could have made the rules.
 			if file := w.Rules.Uncommitted; file != "" && w.req.Policy == "" {
-				w.say(c, gate, Unknown, "git add "+file+" && git commit", "%s is not committed, and what it asks for does not count until it is", file)
+				w.say(c, gate, Unknown, "git add "+shell.Pathspecs(file)+" && git commit", "%s is not committed, and what it asks for does not count until it is", file)
 			}
 		}
 		for _, i := range c.all() {

@@ -230,6 +230,35 @@ func TestNothingIsAskedOfWhatIsThere(t *testing.T) {
 	}
 }
 
+// What is recorded and promoted anyway is asked of the resolver that waits for little;
+// what decides is not: a tag alone, a tag that was given with a digest, and one that the
+// target is pinned to.
+func TestRecordedIsAskedInHaste(t *testing.T) {
+	for _, tc := range []struct{ name, source, spec, version, slow, hasty string }{
+		{"recorded", "newTag: v2, digest: " + sha("2"), "", "", "", "shop/cart:v2@" + sha("2")},
+		{"a tag", "newTag: v2", "", "", "shop/cart:v2", ""},
+		{"pinned by tag", "newTag: v2, digest: " + sha("2"), "  pin: tag\n  allowMutable: true\n", "", "shop/cart:v2@" + sha("2"), ""},
+		{"the way in", "newTag: v1", "", "v2@" + sha("2"), "shop/cart:v2@" + sha("2"), ""},
+	} {
+		req, files := Request{Services: []string{"cart"}, To: "production"}, overlays("images:\n- {name: shop/cart, "+tc.source+"}", "images:\n- {name: shop/cart, newTag: v1}")
+		if tc.version != "" {
+			req.To, req.Version, files = "dev", tc.version, dev
+		}
+		p, _ := newShop(t, files)
+		p.Pipeline = pipelineOf(t, tc.spec)
+		tags := map[string]string{"shop/cart:v2": sha("2")}
+		slow, hasty := &registry{tags: tags}, &registry{tags: tags}
+		p.Resolver, p.Recorded = slow, hasty
+		planned(t, p, req)
+		if got := strings.Join(slow.asked, " "); got != tc.slow {
+			t.Errorf("%s: asked at leisure %q", tc.name, got)
+		}
+		if got := strings.Join(hasty.asked, " "); got != tc.hasty {
+			t.Errorf("%s: asked in haste %q", tc.name, got)
+		}
+	}
+}
+
 // late ends the context while it is asked, as a time limit does.
 type late struct {
 	cancel context.CancelCauseFunc

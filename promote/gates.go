@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
@@ -124,7 +125,7 @@ func (w *planner) ownGates() ([]Gate, error) {
 	}
 	v := Verdict{Answer: Unknown, Reason: "there is nobody here to ask it"}
 	if name := w.Rules.Uncommitted; name != "" {
-		v.Reason, v.Hint = name+" is not committed, and what it asks for does not count until it is", "git add "+name+" && git commit"
+		v.Reason, v.Hint = name+" is not committed, and what it asks for does not count until it is", "git add "+shell.Pathspecs(name)+" && git commit"
 	}
 	var own []Gate
 	for _, g := range file {

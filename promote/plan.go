@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"sync"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/promote/hold"
@@ -265,12 +267,15 @@ func (w *planner) paths() []string {
 
 func uncommitted(file, how string) error {
 	if how == "hidden" {
-		return failure("git update-index --no-assume-unchanged --no-skip-worktree "+file,
+		return failure("git update-index --no-assume-unchanged --no-skip-worktree "+shell.Path(file),
 			"%s: git is told not to look for changes in it (assume-unchanged or skip-worktree)", file)
 	}
-	hint := "git commit " + file + ", or git stash"
+	if how == "foreign" {
+		return failure("", "%s: belongs to another repository inside this one, such as a submodule: promote it there", file).advising(advise(DoStatus, "dir", path.Dir(file)))
+	}
+	hint := "git commit " + shell.Pathspecs(file) + ", or git stash"
 	if how == "untracked" {
-		hint = "git add " + file + " && git commit"
+		hint = "git add " + shell.Pathspecs(file) + " && git commit"
 	}
 	return failure(hint, "%s: has uncommitted changes (%s)", file, how)
 }

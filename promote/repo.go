@@ -88,8 +88,8 @@ type State struct {
 	// revert; empty when there is none.
 	Busy string
 	// Dirty holds the paths asked for that differ from the head, and how:
-	// modified, staged, untracked, deleted, conflicted, ignored; or hidden, where
-	// Git is told not to look.
+	// modified, staged, untracked, deleted, conflicted, ignored; hidden, where Git is
+	// told not to look; or foreign, in another repository, such as a submodule.
 	Dirty map[string]string
 	// Index changes with whatever is staged; empty where that cannot be told.
 	Index string

@@ -151,6 +151,9 @@ type Promoter struct {
 	// Resolver is nil where no registry may be asked: then images that are not
 	// pinned by digest cannot be promoted.
 	Resolver Resolver
+	// Recorded, if not nil, is asked in place of Resolver about images whose digest is
+	// recorded and promoted anyway, unless it is said to be gone: it need not wait long.
+	Recorded Resolver
 	// Verifier is nil where no registry may be asked: then a policy's answer is
 	// unknown.
 	Verifier Verifier

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/overlay/unlisted"
 	"github.com/kubepromote/kubepromote/promote/internal/parallel"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/status"
@@ -249,6 +250,12 @@ func (w *planner) readService(name string) (*draft, error) {
 	}
 	for _, f := range to {
 		c.plan.Warnings = append(c.plan.Warnings, f.Warnings()...)
+		if w.to.Verify == nil && w.req.Policy == "" {
+			continue
+		}
+		for _, u := range unlisted.In(f.File) {
+			w.warn(c, "%s:%d:%d: %s may be an image, and kind %q is not known here: it is neither promoted nor verified unless spec.images of the pipeline names it", f.Name(), u.Position.Line, u.Position.Col, u.Path, u.Kind)
+		}
 	}
 	if w.req.enters() {
 		w.enterFiles(c, to)

@@ -1,8 +1,10 @@
 package verify
 
 import (
+	_ "embed" // the schema
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/kubepromote/kubepromote/internal/yamlfile"
@@ -34,6 +36,13 @@ func policyError(f yamlfile.Fault) *PolicyError {
 
 // HintText gives the hint, or "".
 func (e *PolicyError) HintText() string { return e.Hint }
+
+//go:embed schema.json
+var schema []byte
+
+// PolicySchema gives the JSON Schema of the VerificationPolicy, draft 2020-12. It says which
+// fields there are; [ParsePolicy] says more.
+func PolicySchema() []byte { return slices.Clone(schema) }
 
 // ParsePolicy reads a policy file strictly: whatever it does not understand
 // completely is an error. The file holds one VerificationPolicy, or what the

@@ -90,6 +90,7 @@ type Options struct {
 type Client struct {
 	transport *transport
 	cache     *cache.Cache
+	hurried   bool
 }
 
 // transport is what all requests go through.
@@ -143,7 +144,12 @@ func asKeychain(inner authn.Keychain) *credentials.Keychain {
 // already, not even whether it may still be read there: whoever knows the digest
 // and owns the disk has the content. A nil cache keeps nothing. What a tag stands
 // for, and whether a manifest is there, is asked each time.
-func (c *Client) Cached(in *cache.Cache) *Client { return &Client{c.transport, in} }
+func (c *Client) Cached(in *cache.Cache) *Client { return &Client{c.transport, in, c.hurried} }
+
+// Hurried is the same client, with its connections and tokens, for questions on
+// which little depends: a registry or token server that says nothing for a second is not
+// waited for, and not asked again. Helpers that look for credentials have their time.
+func (c *Client) Hurried() *Client { return &Client{c.transport, c.cache, true} }
 
 // CloseIdleConnections closes connections that are kept for later requests. The
 // Client stays usable.

@@ -141,10 +141,13 @@ func (t *transport) ping(ctx context.Context, h *host) (*pinged, error) {
 	if g := h.pinged.Load(); g != nil {
 		return g, nil
 	}
+	ctx, cancel := inHaste(ctx)
+	defer cancel()
 	g, err := t.pings.Do(ctx, h, func(ctx context.Context) (*pinged, error) {
 		if g := h.pinged.Load(); g != nil {
 			return g, nil
 		}
+		ctx = context.WithValue(ctx, hurryKey{}, false) // others may wait for it who are in no hurry
 		ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 		defer cancel()
 		g, err := t.probe(ctx, h)

@@ -34,6 +34,20 @@ const (
 	brief = haste * 9 / 10
 )
 
+// hurryKey marks the context of what a hurried client asks.
+type hurryKey struct{}
+
+// hurried tells whether a request has no longer than haste for an answer.
+func hurried(ctx context.Context) bool { return ctx.Value(hurryKey{}) == true }
+
+// inHaste bounds what is waited for in a hurry.
+func inHaste(ctx context.Context) (context.Context, context.CancelFunc) {
+	if !hurried(ctx) {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, haste)
+}
+
 // patience is how much more trouble is taken with a host, by what came of it before.
 // Thousands of questions may be waiting for it; each alone has its own limit, and
 // without this all of those limits would add up.

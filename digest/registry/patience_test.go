@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/digest/internal/registrytest"
 	"github.com/kubepromote/kubepromote/digest/registry"
@@ -165,17 +166,21 @@ func TestResolveAllEnds(t *testing.T) {
 	})
 }
 
-// What a tag stands for that is beside a digest is a warning to most, and was waited
-// for as long as the digest itself. A registry that says nothing at all, not even to
-// the ping, was waited for as long as one that looks for an image.
-func TestNothingDependsOnIt(t *testing.T) {
+// What is asked on which little depends was waited for as long as anything else. One
+// that is in a hurry has a second for each request, and its helper for credentials
+// as long as that needs; a ping that others wait for goes on.
+func TestHurried(t *testing.T) {
 	for name, tt := range map[string]struct {
-		silent func(path string) bool
-		within time.Duration
-		digest string
+		silent  func(path string) bool
+		hurried bool
+		within  time.Duration
+		digest  string
 	}{
-		"tag":  {func(path string) bool { return strings.HasSuffix(path, "/v1") }, time.Second, registrytest.SomeDigest},
-		"ping": {func(path string) bool { return path == "/v2/" }, 12 * time.Second, ""},
+		"tag":            {func(path string) bool { return strings.HasSuffix(path, "/v1") }, true, 3 * time.Second, registrytest.SomeDigest},
+		"digest":         {func(path string) bool { return strings.Contains(path, "sha256") }, true, 3 * time.Second, ""},
+		"ping":           {func(path string) bool { return path == "/v2/" }, true, time.Second, ""},
+		"ping, in peace": {func(path string) bool { return path == "/v2/" }, false, 12 * time.Second, ""},
+		"nothing":        {func(string) bool { return false }, true, 2 * time.Second, registrytest.SomeDigest},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -183,15 +188,33 @@ func TestNothingDependsOnIt(t *testing.T) {
 					if tt.silent(r.URL.Path) {
 						return hang(r)
 					}
+					if r.URL.Path == "/v2/" {
+						resp := says(r, 401)
+						resp.Header.Set("WWW-Authenticate", "Basic realm=x")
+						return resp, nil
+					}
 					return says(r, 200), nil
 				})
-				r := digest.NewResolver(digest.Options{Client: registry.New(registry.Options{Base: base}), TagTimeout: time.Second})
+				client := registry.New(registry.Options{Base: base, Keychain: slowHelper{}})
+				if tt.hurried {
+					client = client.Hurried()
+				}
+				r := digest.NewResolver(digest.Options{Client: client})
 				began := time.Now()
 				res, err := r.Resolve(t.Context(), "registry.example.com/a:v1@"+registrytest.SomeDigest)
-				if took := time.Since(began); res.Digest != tt.digest || (err == nil) != (tt.digest != "") || res.TagDigest != "" || took > tt.within {
+				if took := time.Since(began); res.Digest != tt.digest || (err == nil) != (tt.digest != "") || took > tt.within {
 					t.Errorf("after %s: %+v, %v", took, res, err)
 				}
 			})
 		})
 	}
+}
+
+// slowHelper takes longer to find credentials than one in a hurry waits for a registry.
+type slowHelper struct{}
+
+// Resolve implements [authn.Keychain].
+func (slowHelper) Resolve(authn.Resource) (authn.Authenticator, error) {
+	time.Sleep(2 * time.Second)
+	return authn.Anonymous, nil
 }

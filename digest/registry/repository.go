@@ -79,6 +79,9 @@ func (r *Repository) send(ctx context.Context, m request, wanted ...int) (*http.
 }
 
 func (r *Repository) once(ctx context.Context, m request) (*http.Response, error) {
+	if r.client.hurried {
+		ctx = context.WithValue(ctx, hurryKey{}, true)
+	}
 	req, err := http.NewRequestWithContext(ctx, m.method, m.url.String(), m.body)
 	if err != nil {
 		return nil, fault.Text("not a URL that can be asked")

@@ -53,8 +53,8 @@ func (o *outgoing) closeUnsent() {
 }
 
 // to makes the request that is sent. The caller's stays as it is.
-func (o *outgoing) to(u *url.URL, authorization, userAgent string) (*http.Request, error) {
-	req := o.in.Clone(o.in.Context())
+func (o *outgoing) to(ctx context.Context, u *url.URL, authorization, userAgent string) (*http.Request, error) {
+	req := o.in.Clone(ctx)
 	req.URL, req.Host = u, ""
 	if o.hasBody() && o.sent {
 		body, err := o.in.GetBody()
@@ -102,7 +102,7 @@ func (t *transport) deliver(out *outgoing, r route, authorization string) (*http
 		wait := g.pauseAfter(try, resp)
 		deadline, hasDeadline := ctx.Deadline()
 		switch {
-		case try == maxTries, !out.repeatable(), !passing(resp, err), r.once && err != nil,
+		case try == maxTries, !out.repeatable(), !passing(resp, err), (r.once || hurried(ctx)) && err != nil,
 			wait > maxWait, hasDeadline && time.Until(deadline) <= wait:
 			return resp, err
 		}
@@ -114,7 +114,13 @@ func (t *transport) deliver(out *outgoing, r route, authorization string) (*http
 }
 
 func (t *transport) attempt(out *outgoing, r route, authorization string) (*http.Response, error) {
-	req, err := out.to(r.url, authorization, t.userAgent)
+	ctx := out.in.Context()
+	if r.limit > 0 { // else it is read to its end by others
+		var cancel context.CancelFunc
+		ctx, cancel = inHaste(ctx)
+		defer cancel()
+	}
+	req, err := out.to(ctx, r.url, authorization, t.userAgent)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,6 @@
 // Gen writes what is documented from the sources themselves: the command
-// reference in docs/reference, and the libraries' API in docs/api. With -check it
-// fails where the files differ from that. With -man DIR it writes the commands'
+// reference in docs/reference, the libraries' API in docs/api, and the schema of the
+// pipeline file. With -check it fails where the files differ from that. With -man DIR it writes the commands'
 // manual pages to a folder, and nothing else.
 package main
 
@@ -44,6 +44,10 @@ func main() {
 			failed = true
 		}
 	}
+	if err := runSchema(*check); err != nil {
+		log.Print(err)
+		failed = true
+	}
 	if failed {
 		os.Exit(1)
 	}
@@ -66,6 +70,21 @@ func run(dir string, write func(string) error, check bool) error {
 		return err
 	}
 	return os.CopyFS(dir, os.DirFS(fresh))
+}
+
+// runSchema writes the schema of the pipeline file, or compares it.
+func runSchema(check bool) error {
+	text, err := schemaOf()
+	if err != nil {
+		return err
+	}
+	if !check {
+		return os.WriteFile(pipelineSchema, text, 0o644)
+	}
+	if there, err := os.ReadFile(pipelineSchema); err != nil || !bytes.Equal(there, text) {
+		return fmt.Errorf("not up to date: %s\nhint: make generate", pipelineSchema)
+	}
+	return nil
 }
 
 func commands() *cobra.Command {

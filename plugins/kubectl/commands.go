@@ -9,6 +9,7 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kubectl/copycmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/democmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/diffcmd"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/explaincmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/fncmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/gatescmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/historycmd"
@@ -57,6 +58,7 @@ func subcommands(s *cli.Session) []*cobra.Command {
 
 		democmd.New(s, Run),
 		initcmd.New(s),
+		explaincmd.New(s),
 		optionscmd.New(s),
 		versioncmd.New(s),
 	}

@@ -21,7 +21,7 @@ var servers = struct {
 // server start DIR|stop: answer requests on the loopback interface with the files of a
 // directory, as they are at the moment; its URL is in $SERVER. Beside a file, NAME.status
 // holds the status that it is answered with, and NAME.auth the header Authorization
-// without which that is 401.
+// without which that is 401. server silent: one that accepts and never answers.
 func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 	switch {
 	case len(args) == 2 && args[0] == "start":
@@ -36,12 +36,17 @@ func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 		servers.Lock()
 		defer servers.Unlock()
 		servers.stop[at] = stop
+	case len(args) == 1 && args[0] == "silent":
+		l, err := net.Listen("tcp", "127.0.0.1:0") // the system accepts for it
+		ts.Check(err)
+		ts.Defer(func() { l.Close() })
+		ts.Setenv("SERVER", l.Addr().String())
 	case len(args) == 1 && args[0] == "stop":
 		servers.Lock()
 		defer servers.Unlock()
 		servers.stop[ts.Getenv("SERVER")]()
 	default:
-		ts.Fatalf("usage: server start DIR|stop")
+		ts.Fatalf("usage: server start DIR|silent|stop")
 	}
 }
 

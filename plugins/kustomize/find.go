@@ -6,6 +6,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/internal/yamlfile"
 	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/overlay/unlisted"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 )
 
@@ -22,6 +23,8 @@ type image struct {
 	pin overlay.Pin
 	// what says what stands there where it is no text: a mapping or a list.
 	what string
+	// unlisted is the kind of the object where nobody knows whether this is an image.
+	unlisted string
 }
 
 func (i *image) ref() ref { return splitRef(i.text) }
@@ -64,6 +67,24 @@ func findImages(item *yaml.RNode, fields []string) ([]*image, error) {
 		}
 	}
 	return w.found, nil
+}
+
+// unlistedIn gives what may be images beside those that were found: in the fields of
+// kinds that package overlay does not know.
+func unlistedIn(item *yaml.RNode, found []*image) []*image {
+	known := make(map[string]bool)
+	for _, i := range found {
+		if i.item == item {
+			known[i.path] = true
+		}
+	}
+	var maybe []*image
+	for _, f := range unlisted.Fields(item.YNode()) {
+		if !known[f.Path] {
+			maybe = append(maybe, &image{item: item, path: f.Path, text: f.Ref, unlisted: f.Kind})
+		}
+	}
+	return maybe
 }
 
 func findDeclared(item *yaml.RNode, fields []string) ([]overlay.Pin, error) {

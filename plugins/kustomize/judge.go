@@ -22,7 +22,7 @@ func Judge(items []*yaml.RNode, fields []string, verify func(refs []string) ([]p
 		return nil, &Refused{Results: configResults(nil, err)}
 	}
 	r := &run{kind: kindVerifyImages}
-	images, results := r.images(items, scope{Fields: fields})
+	images, results := r.imagesToJudge(items, scope{Fields: fields}, false)
 	var refs []string
 	places := make(map[string][]*image)
 	for _, i := range images {

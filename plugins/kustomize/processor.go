@@ -242,6 +242,36 @@ func (r *run) images(items []*yaml.RNode, s scope) (images []*image, results fra
 	return images, results
 }
 
+// imagesToJudge is images, for what judges them: what may be an image in the field of a kind
+// that nobody knows is not passed over. What is not even pinned there is unknown, or a
+// warning where pins are all that is asked for.
+func (r *run) imagesToJudge(items []*yaml.RNode, s scope, pinsAlone bool) (images []*image, results framework.Results) {
+	images, results = r.images(items, s)
+	found := slices.Clone(images)
+	for _, item := range items {
+		for _, i := range unlistedIn(item, found) {
+			switch {
+			case matches(i.ref().repository, s.Ignore):
+			case i.ref().digest != "" && i.fault() == "":
+				images = append(images, i)
+			default:
+				f := mayBeImage(i, "it is not pinned by digest")
+				if pinsAlone {
+					f.severity, f.answer = framework.Warning, ""
+				}
+				results = append(results, f.result(r.kind, i))
+			}
+		}
+	}
+	return images, results
+}
+
+// mayBeImage is what there is to say of a field of a kind that nobody knows.
+func mayBeImage(i *image, why string) *finding {
+	return unknown("undeclared", "name it in spec.fields, or in the pipeline's spec.images, if it is an image; in spec.ignore, if it is none",
+		"%s may be an image, and what kind %s does with it is not known here: %s: %s", i.path, quoted(i.unlisted), quoted(i.text), why)
+}
+
 func malformed(i *image, why string) *finding {
 	if i.what != "" {
 		return unknown("malformed", "name in spec.fields what stands there: spec.image", "the image is %s, and no image reference", why)

@@ -34,7 +34,7 @@ const (
 	// as a configuration that is wrong, have none.
 	tagAnswer = "answer"
 	// tagReason is one word for what is the matter: unpinned, malformed,
-	// rejected, unverified, unlisted, unresolved, ambiguous or unused.
+	// rejected, unverified, undeclared, unlisted, unresolved, ambiguous or unused.
 	tagReason = "reason"
 	// tagMore is how many results are left out.
 	tagMore = "more"

@@ -2,6 +2,7 @@ package kustomize
 
 import (
 	"cmp"
+	"fmt"
 	"path"
 
 	"github.com/kubepromote/kubepromote/verify"
@@ -69,7 +70,7 @@ func (v *verifyImages) Filter(items []*yaml.RNode) ([]*yaml.RNode, error) {
 			return items, err
 		}
 	}
-	images, results := v.images(items, v.Spec.scope)
+	images, results := v.imagesToJudge(items, v.Spec.scope, policy == nil)
 	var signed []*image
 	for _, i := range images {
 		if i.ref().digest == "" {
@@ -172,6 +173,9 @@ func judged(i *image, r verify.Result) *finding {
 
 // rejected is a no of a rule: the place of it, or of its policy.
 func rejected(i *image, rule, reason string) *finding {
+	if i.unlisted != "" {
+		return mayBeImage(i, fmt.Sprintf("%s says: %s", cmp.Or(rule, "the policy"), reason))
+	}
 	return refuse("rejected", "", "image %s is refused by %s: %s", quoted(i.text), cmp.Or(rule, "the policy"), reason)
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/internal/yamlfile"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/internal/schedule"
@@ -46,7 +47,7 @@ func readCalendar(tree promote.Tree, name string, zone *time.Location) ([]date, 
 	}
 	data, err := tree.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &promote.Error{Msg: "the calendar " + name + " is not there", Hint: "git add " + name + " && git commit " + name}
+		return nil, &promote.Error{Msg: "the calendar " + name + " is not there", Hint: "git add " + shell.Pathspecs(name) + " && git commit " + shell.Pathspecs(name)}
 	}
 	if err != nil {
 		return nil, &promote.Error{Msg: "the calendar " + name + " cannot be read", Err: err}
@@ -67,13 +68,16 @@ func parseCalendar(name string, data []byte, zone *time.Location) ([]date, error
 			out = append(out, e.date(f, i, zone))
 		}
 	}
-	return out, f.Err(func(fault yamlfile.Fault) error {
-		place := fault.File
-		if fault.Line > 0 {
-			place = fmt.Sprintf("%s:%d:%d", fault.File, fault.Line, fault.Col)
-		}
-		return &promote.Error{Msg: place + ": " + fault.Msg, Hint: fault.Hint}
-	})
+	return out, f.Err(faultOf)
+}
+
+// faultOf says what is wrong in a file that a gate names.
+func faultOf(fault yamlfile.Fault) error {
+	place := fault.File
+	if fault.Line > 0 {
+		place = fmt.Sprintf("%s:%d:%d", fault.File, fault.Line, fault.Col)
+	}
+	return &promote.Error{Msg: place + ": " + fault.Msg, Hint: fault.Hint}
 }
 
 func (e dateEntry) date(f *yamlfile.File, i int, zone *time.Location) date {

@@ -1,5 +1,6 @@
 // Package gate makes the gates that a pipeline file asks for, as promote wants them: a
-// time without freeze, a time that images have soaked, the answer of a server, a metric,
+// time without freeze, a time that images have soaked, their health where they run, the
+// answer of a server, a metric,
 // a command, a person.
 //
 // [Of] gives those of an environment, [New] makes one. Each says pass or fail only where

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/kubepromote/kubepromote/internal/fault"
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
@@ -106,7 +107,7 @@ func (c *command) program() (string, *promote.Verdict) {
 		return "", &v
 	case c.deps.Tree != nil && !bytes.Equal(there, committed):
 		v := unknown("%s is not as it is committed", clean)
-		v.Hint = "git commit " + clean + ", or git stash"
+		v.Hint = "git commit " + shell.Pathspecs(clean) + ", or git stash"
 		return "", &v
 	}
 	return file, nil

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/kubepromote/kubepromote/internal/fault"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/internal/schedule"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
@@ -17,6 +18,7 @@ import (
 type freeze struct {
 	deny, allow []window
 	dates       []date
+	argo        *argoWindows
 	zone        *time.Location
 }
 
@@ -41,7 +43,12 @@ func newFreeze(cfg *pipeline.FreezeGate, d Deps) (*freeze, error) {
 		return nil, err
 	}
 	if cfg.Calendar != "" {
-		f.dates, err = readCalendar(d.Tree, cfg.Calendar, zone)
+		if f.dates, err = readCalendar(d.Tree, cfg.Calendar, zone); err != nil {
+			return nil, err
+		}
+	}
+	if cfg.ArgoCD != nil {
+		f.argo, err = newArgoWindows(cfg.ArgoCD, d.Tree)
 	}
 	return f, err
 }
@@ -81,8 +88,27 @@ type closed struct {
 	rule   string
 }
 
-// at tells what closes an instant: what is denied longest, or that nothing is allowed.
-func (f *freeze) at(t time.Time, q promote.GateRequest) *closed {
+// asked is what a freeze is asked about: a service, and its application of Argo CD.
+type asked struct {
+	promote.GateRequest
+	app argoApp
+}
+
+// at tells what closes an instant: what our windows say, or those of Argo CD.
+func (f *freeze) at(t time.Time, q asked) *closed {
+	own := f.own(t, q.GateRequest)
+	if f.argo == nil {
+		return own
+	}
+	argo := f.argo.at(t, q.app)
+	if argo == nil || own != nil && !argo.until.IsZero() && (own.until.IsZero() || own.until.After(argo.until)) {
+		return own
+	}
+	return argo
+}
+
+// own tells what our windows close: what is denied longest, or that nothing is allowed.
+func (f *freeze) own(t time.Time, q promote.GateRequest) *closed {
 	var found *closed
 	deny := func(until time.Time, reason, rule string) {
 		if found == nil || until.After(found.until) {
@@ -129,7 +155,7 @@ const (
 
 // opening is the first instant from one on at which nothing is closed; zero where there
 // is none in two years.
-func (f *freeze) opening(from time.Time, q promote.GateRequest) time.Time {
+func (f *freeze) opening(from time.Time, q asked) time.Time {
 	t := from
 	for range mostCauses {
 		c := f.at(t, q)
@@ -144,14 +170,23 @@ func (f *freeze) opening(from time.Time, q promote.GateRequest) time.Time {
 	return time.Time{}
 }
 
-func (f *freeze) check(_ context.Context, q promote.GateRequest) promote.Verdict {
+func (f *freeze) check(_ context.Context, r promote.GateRequest) promote.Verdict {
+	q := asked{GateRequest: r}
+	if f.argo != nil {
+		var err error
+		if q.app, err = f.argo.app(r); err != nil {
+			v := unknown("the application of Argo CD: %s", fault.OneLine(err.Error()))
+			v.Hint = fault.HintOf(err)
+			return v
+		}
+	}
 	now := f.at(q.Now, q)
 	if now == nil {
 		return pass("%s", f.open(q))
 	}
 	opening := f.opening(q.Now, q)
 	because := "outside of the windows that allow promotions"
-	if denied := f.denied(q); denied {
+	if now.reason != "" || f.denied(r) {
 		because = "frozen"
 		if now.reason != "" {
 			because += " (" + now.reason + ")"
@@ -161,7 +196,7 @@ func (f *freeze) check(_ context.Context, q promote.GateRequest) promote.Verdict
 	if opening.IsZero() {
 		v = say(promote.Wait, "%s, and no opening is in sight", because)
 	} else {
-		v = until(opening, q, fmt.Sprintf("%s until %s", because, stamp(opening.In(f.showIn(now.until)))))
+		v = until(opening, r, fmt.Sprintf("%s until %s", because, stamp(opening.In(f.showIn(now.until)))))
 	}
 	v.Rule = now.rule
 	return v
@@ -184,7 +219,8 @@ func (f *freeze) showIn(t time.Time) *time.Location {
 }
 
 // open says until when nothing is frozen, where that is known.
-func (f *freeze) open(q promote.GateRequest) string {
+func (f *freeze) open(all asked) string {
+	q := all.GateRequest
 	var next time.Time
 	sooner := func(t time.Time) {
 		if t.After(q.Now) && (next.IsZero() || t.Before(next)) {
@@ -205,6 +241,9 @@ func (f *freeze) open(q promote.GateRequest) string {
 		if until, open := w.At(q.Now); open && concerns(w.services, q.Service) {
 			sooner(until.In(w.zone))
 		}
+	}
+	if f.argo != nil {
+		f.argo.changes(q.Now, all.app, sooner)
 	}
 	if next.IsZero() {
 		return "nothing is frozen"

@@ -13,6 +13,7 @@ import (
 	"github.com/kubepromote/kubepromote/internal/expression"
 	"github.com/kubepromote/kubepromote/internal/fault"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/cluster"
 	"github.com/kubepromote/kubepromote/promote/internal/condition"
 	"github.com/kubepromote/kubepromote/promote/internal/location"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
@@ -35,6 +36,13 @@ type Deps struct {
 	Client *http.Client
 	// History reads what has stood in an environment.
 	History *History
+	// Clusters tell how services are; nil where none may be asked.
+	Clusters *cluster.Clusters
+	// Pipeline is the one whose environments say where their health is seen.
+	Pipeline *pipeline.Pipeline
+	// Contains tells whether a commit is in the history of a revision, or is it. An error
+	// is why that cannot be told: the clone lacks the revision.
+	Contains func(ctx context.Context, commit, revision string) (bool, error)
 	// Renderer gives the objects that are applied; nil where nothing is rendered.
 	Renderer Renderer
 	// Confirmed tells whether a person has said yes to what is asked about.
@@ -43,11 +51,19 @@ type Deps struct {
 	LookupEnv func(name string) (string, bool)
 	// Sleep, if not nil, is how requests wait before they are sent again.
 	Sleep func(ctx context.Context, d time.Duration) error
+
+	health []*health // the gates of the environment that soak counts from
 }
 
 // Of gives a function for [promote.Promoter.Gates] that makes the gates of environments.
 func Of(d Deps) func(*pipeline.Environment) ([]promote.Gate, error) {
 	return func(to *pipeline.Environment) ([]promote.Gate, error) {
+		d := d
+		for _, cfg := range to.Gates {
+			if cfg.Health != nil {
+				d.health = append(d.health, &health{cfg.Health, d})
+			}
+		}
 		var all []promote.Gate
 		var errs []error
 		for _, cfg := range to.Gates {
@@ -93,7 +109,9 @@ func newRule(cfg pipeline.Gate, d Deps) (*rule, error) {
 	case cfg.Freeze != nil:
 		r.asks, err = newFreeze(cfg.Freeze, d)
 	case cfg.Soak != nil:
-		r.asks = &soak{cfg.Soak, d.History}
+		r.asks = &soak{cfg.Soak, d.History, d.health}
+	case cfg.Health != nil:
+		r.asks = &health{cfg.Health, d}
 	case cfg.HTTP != nil:
 		r.asks, err = newHTTP(cfg.HTTP, d)
 	case cfg.Metric != nil:

@@ -79,6 +79,8 @@ func (h *History) newest(ctx context.Context, services []string, environment str
 // standing is since when a pin has stood in an environment.
 type standing struct {
 	since time.Time
+	// commit is the one that has brought it.
+	commit string
 	// ended is the time of the commit that took it away, if one did.
 	ended time.Time
 	found bool
@@ -103,7 +105,7 @@ func (h *History) since(ctx context.Context, q promote.GateRequest, environment 
 				s.ended = c.Time
 				return false
 			case is(i.New) && !is(i.Old):
-				s.found, s.since = true, c.Time
+				s.found, s.since, s.commit = true, c.Time, c.Commit
 				return false
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/kubepromote/kubepromote/internal/fault"
 	"github.com/kubepromote/kubepromote/promote"
@@ -18,6 +19,8 @@ import (
 type soak struct {
 	cfg     *pipeline.SoakGate
 	history *History
+	// health are the gates beside it that say how the images are.
+	health []*health
 }
 
 func (s *soak) check(ctx context.Context, q promote.GateRequest) promote.Verdict {
@@ -28,6 +31,15 @@ func (s *soak) check(ctx context.Context, q promote.GateRequest) promote.Verdict
 	case len(q.Images) == 0:
 		return unknown("no image would change, and of nothing else it is known how long it has been in %s", environment)
 	}
+	v := s.images(ctx, q, environment)
+	if s.cfg.Healthy && (v.Answer == promote.Pass || v.Answer == promote.Wait) {
+		return later(v, s.healthy(ctx, q))
+	}
+	return v
+}
+
+// images judges all images: the one that came last decides.
+func (s *soak) images(ctx context.Context, q promote.GateRequest, environment string) promote.Verdict {
 	var youngest promote.Verdict
 	for n, i := range q.Images {
 		v := s.image(ctx, q, environment, i)
@@ -39,6 +51,45 @@ func (s *soak) check(ctx context.Context, q promote.GateRequest) promote.Verdict
 		}
 	}
 	return youngest
+}
+
+// healthy judges since when the images have been healthy.
+func (s *soak) healthy(ctx context.Context, q promote.GateRequest) promote.Verdict {
+	if len(s.health) == 0 {
+		return unknown("there is no gate beside it that tells how the images are")
+	}
+	var since time.Time
+	for _, h := range s.health {
+		r, v := h.ask(ctx, q)
+		switch {
+		case v != nil:
+			return *v
+		case r.Answer != promote.Pass:
+			return promote.Verdict{Answer: r.Answer, Reason: "not healthy: " + r.Reason, Hint: r.Hint}
+		case r.Since.IsZero():
+			return unknown("since when it is healthy, it does not say: %s", r.Reason)
+		case r.Since.After(since):
+			since = r.Since
+		}
+	}
+	end := since.Add(s.cfg.For.Time()).UTC()
+	reason := fmt.Sprintf("it has been healthy since %s", stamp(since.UTC()))
+	if q.Now.Before(end) {
+		return until(end, q, reason+", and is asked to be so until "+stamp(end))
+	}
+	return pass("%s", reason)
+}
+
+// later is what two verdicts say together: the worse of them, and of two waits the longer.
+func later(time, health promote.Verdict) promote.Verdict {
+	switch worst := promote.Worst(time.Answer, health.Answer); {
+	case worst == promote.Pass:
+		time.Reason += "; " + health.Reason
+		return time
+	case worst == time.Answer && (worst != health.Answer || !health.Until.IsZero() && time.Until.After(health.Until)):
+		return time
+	}
+	return health
 }
 
 // image judges one image. Until is set where it passes too: when it did.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
 	"github.com/kubepromote/kubepromote/promote/history"
 )
@@ -15,7 +16,7 @@ import (
 func (r *Repo) Revision(ctx context.Context, revision string) (string, error) {
 	out, err := r.run(ctx, gitcmd.Call{Op: "git rev-parse", Args: []string{"rev-parse", "--verify", "--quiet", "--end-of-options", revision + "^{commit}"}, Reads: true, Env: []string{gitcmd.AsStored}})
 	if code := gitcmd.ExitCode(err); code == 1 || code == 128 {
-		return "", &Error{Msg: "this clone has no commit " + gitcmd.Quote(gitcmd.Clean(revision)), Hint: "git fetch origin", Err: err}
+		return "", &Error{Msg: "this clone has no commit " + shell.Quote(gitcmd.Clean(revision)), Hint: "git fetch origin", Err: err}
 	}
 	return strings.TrimSpace(string(out)), err
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kubepromote/kubepromote/internal/files"
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
 )
 
@@ -40,7 +41,7 @@ func (r *Repo) locked(packed bool) error {
 			if made.IsZero() || info.ModTime().Before(made) {
 				made = info.ModTime()
 			}
-			quoted = append(quoted, gitcmd.Quote(name))
+			quoted = append(quoted, shell.Quote(name))
 		}
 	}
 	if len(found) == 0 {
@@ -49,7 +50,7 @@ func (r *Repo) locked(packed bool) error {
 	// Git commit leaves another one beside that of the index.
 	also, _ := filepath.Glob(filepath.Join(r.gitDir, "next-index-*.lock"))
 	for _, name := range also {
-		quoted = append(quoted, gitcmd.Quote(name))
+		quoted = append(quoted, shell.Quote(name))
 	}
 	age := time.Since(made).Round(time.Second)
 	return &Error{Op: "git commit", Hint: "wait for it, or rm " + strings.Join(quoted, " "),

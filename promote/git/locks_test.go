@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
+	"github.com/kubepromote/kubepromote/internal/shell"
 )
 
 // Locks of others are found before anything is written, and told with their age and
@@ -30,7 +30,7 @@ func TestCommitLocked(t *testing.T) {
 			d := delivery(t, r, next)
 			_, err := r.Commit(t.Context(), d)
 			wantError(t, err, filepath.Base(lock)+", made 3h0m")
-			if hint := err.(*Error).Hint; hint != "wait for it, or rm "+gitcmd.Quote(at) {
+			if hint := err.(*Error).Hint; hint != "wait for it, or rm "+shell.Quote(at) {
 				t.Errorf("%s: hint %q", lock, hint)
 			}
 			for name, was := range files {

@@ -7,22 +7,35 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/kubepromote/kubepromote/internal/files"
 	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
 )
 
-// checkParents refuses paths that git does not see where they seem to be: behind
-// a symbolic link, or in another repository inside this one.
-func (r *Repo) checkParents(names []string) error {
-	err := files.CheckParents(r.root, names, func(name, dir string) error {
+// foreign gives those of the paths that are in another repository inside this one, such
+// as a submodule: git here would never see them change. One behind a symbolic link is an
+// error, as nobody can say what git sees of it.
+func (r *Repo) foreign(names []string) (in map[string]bool, err error) {
+	var mu sync.Mutex
+	var dirs []string
+	err = files.CheckParents(r.root, names, func(_, dir string) error {
 		if _, err := os.Lstat(filepath.Join(r.top, filepath.FromSlash(dir), ".git")); err == nil {
-			return &Error{Msg: gitcmd.Clean(name) + " belongs to another repository, at " + gitcmd.Clean(dir)}
+			mu.Lock()
+			defer mu.Unlock()
+			dirs = append(dirs, dir+"/")
 		}
 		return nil
 	})
-	return gitcmd.FileError("look at", "the files", err)
+	if len(dirs) > 0 {
+		in = make(map[string]bool)
+		for _, name := range names {
+			in[name] = slices.ContainsFunc(dirs, func(dir string) bool { return strings.HasPrefix(name, dir) })
+		}
+	}
+	return in, gitcmd.FileError("look at", "the files", err)
 }
 
 // checkCase refuses paths that git, told to ignore case, takes for others that it

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
 	"github.com/kubepromote/kubepromote/promote/history"
@@ -102,7 +103,7 @@ func notOpened(ctx context.Context, dir string, err error) error {
 		return &Error{Msg: gitcmd.Clean(dir) + " is not in a git repository", Hint: "git init", Err: err}
 	case strings.Contains(e.Msg, "must be run in a work tree"), strings.Contains(e.Msg, "cannot use bare repository"):
 		return &Error{Msg: gitcmd.Clean(dir) + " is in a bare repository or in a git directory, without files to edit",
-			Hint: "git clone " + gitcmd.Quote(gitcmd.Clean(dir)), Err: err}
+			Hint: "git clone " + shell.Quote(gitcmd.Clean(dir)), Err: err}
 	case strings.HasPrefix(e.Msg, "cannot change to"):
 		return &Error{Msg: gitcmd.Clean(dir) + " is not a directory that can be entered", Err: err}
 	}

@@ -23,8 +23,8 @@ const (
 )
 
 // State tells where the repository stands and which of the paths differ from
-// its head. Paths need not exist. A path behind a symbolic link or in another
-// repository, such as a submodule, is an error: git would never see it change.
+// its head. Paths need not exist. A path behind a symbolic link is an error: git would
+// never see it change.
 func (r *Repo) State(ctx context.Context, paths []string) (promote.State, error) {
 	if err := gitcmd.CheckPaths(paths); err != nil {
 		return promote.State{}, err
@@ -79,12 +79,18 @@ func (r *Repo) State(ctx context.Context, paths []string) (promote.State, error)
 	if !few(paths) {
 		doubtful = slices.DeleteFunc(slices.Clone(paths), func(p string) bool { return known[p] != 0 && state.Dirty[p] == "" })
 	}
-	if err := r.checkParents(doubtful); err != nil {
+	foreign, err := r.foreign(doubtful)
+	if err != nil {
 		return promote.State{}, err
+	}
+	for p, is := range foreign {
+		if is {
+			state.Dirty[p] = "foreign"
+		}
 	}
 	// Where git ignores case, it does not list a file beside another that it knows by
 	// nearly the same name.
-	doubtful = slices.DeleteFunc(slices.Clone(doubtful), func(p string) bool { return known[p] != 0 })
+	doubtful = slices.DeleteFunc(slices.Clone(doubtful), func(p string) bool { return known[p] != 0 || foreign[p] })
 	return state, r.addUntracked(ctx, doubtful, state.Dirty)
 }
 

@@ -27,6 +27,8 @@ type SoakGate struct {
 	// TrustTags has a tag count as if it had always stood for one digest, where the
 	// environment has tags alone.
 	TrustTags bool `yaml:"trustTags" json:"trustTags,omitempty"`
+	// Healthy has them be healthy for as long, as the health gates beside it see it.
+	Healthy bool `yaml:"healthy" json:"healthy,omitempty"`
 }
 
 // maxSpan is the longest time that a gate may look back.
@@ -43,13 +45,16 @@ func (g *SoakGate) check(c gateCheck, at string) {
 // HTTPGate lets pass what a server's answer says yes to. In URL, headers and body
 // {service}, {environment} and {from} stand for what is promoted.
 type HTTPGate struct {
+	// URL is where it is asked.
 	URL string `yaml:"url" json:"url"`
 	// Method is GET, or POST where there is a body, unless it says something else.
-	Method  string            `yaml:"method" json:"method,omitempty"`
+	Method string `yaml:"method" json:"method,omitempty"`
+	// Headers are those of the request.
 	Headers map[string]string `yaml:"headers" json:"headers,omitempty"`
 	// HeadersFrom are headers whose values are secrets.
 	HeadersFrom map[string]Variable `yaml:"headersFrom" json:"headersFrom,omitempty"`
-	Body        string              `yaml:"body" json:"body,omitempty"`
+	// Body is what is sent.
+	Body string `yaml:"body" json:"body,omitempty"`
 	// Expect is what the answer must be, in CEL over status, headers (with names in
 	// small letters), body (what a JSON text says) and text. By default any
 	// status of success will do. An expression that does not look at the status is
@@ -140,6 +145,7 @@ func (c gateCheck) headers(at string, plain map[string]string, from map[string]V
 // MetricGate lets pass while a metric is as it should be. Of Within, Above and Below
 // one at least is set.
 type MetricGate struct {
+	// Prometheus is the server, and what it is asked.
 	Prometheus *Prometheus `yaml:"prometheus" json:"prometheus"`
 	// Within is how far the value may be from what it was at the end of the previous
 	// deployment, as a part of that: 10%.

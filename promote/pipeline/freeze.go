@@ -13,14 +13,52 @@ import (
 // windows for the service, while all of these are closed. Deny windows win over allow
 // windows.
 type FreezeGate struct {
-	Deny  []Window `yaml:"deny" json:"deny,omitempty"`
+	// Deny are the windows in which nothing passes.
+	Deny []Window `yaml:"deny" json:"deny,omitempty"`
+	// Allow are the windows outside of which nothing passes.
 	Allow []Window `yaml:"allow" json:"allow,omitempty"`
 	// Calendar is the path of a file in the repository with single times that are
 	// denied: YAML, or an iCalendar where its name ends in .ics.
 	Calendar string `yaml:"calendar" json:"calendar,omitempty"`
+	// ArgoCD has the sync windows of an AppProject count as well.
+	ArgoCD *ArgoWindows `yaml:"argocd" json:"argocd,omitempty"`
 	// TimeZone is that of windows and of a calendar's days that name none, by its name
 	// in the IANA database; by default UTC.
 	TimeZone string `yaml:"timeZone" json:"timeZone,omitempty"`
+}
+
+// ArgoWindows are the sync windows of an AppProject of Argo CD, as far as they concern the
+// application of a service. In all but Project {service}, {environment} and {from} stand
+// for what is promoted.
+type ArgoWindows struct {
+	// Project is the path of the file with the AppProject.
+	Project string `yaml:"project" json:"project"`
+	// Application is the path of the file with the service's Application, whose name,
+	// cluster and namespace windows choose by. Where there is none, these say it.
+	Application string `yaml:"application" json:"application,omitempty"`
+	Name        string `yaml:"name" json:"name,omitempty"`
+	Cluster     string `yaml:"cluster" json:"cluster,omitempty"`
+	Namespace   string `yaml:"namespace" json:"namespace,omitempty"`
+	// Manual has windows with manualSync let pass: the application is synced by hand.
+	Manual bool `yaml:"manual" json:"manual,omitempty"`
+}
+
+func (a *ArgoWindows) check(c gateCheck, at string) {
+	if !fs.ValidPath(a.Project) || a.Project == "." || a.Project == "" {
+		c.At(at, "project: argocd/project.yaml", "argocd names no file of the repository with an AppProject")
+	}
+	said := a.Name + a.Cluster + a.Namespace
+	switch {
+	case a.Application == "" && said == "":
+		c.At(at, `application: "argocd/{service}-{environment}.yaml"`, "argocd does not say which application windows are for")
+	case a.Application != "" && said != "":
+		c.At(at+".application", "", "application has name, cluster and namespace itself")
+	case a.Application != "" && !fs.ValidPath(a.Application):
+		c.At(at+".application", `application: "argocd/{service}-{environment}.yaml"`, "%q is not a path inside the repository", a.Application)
+	}
+	for name, text := range map[string]string{".application": a.Application, ".name": a.Name, ".cluster": a.Cluster, ".namespace": a.Namespace} {
+		c.objectName(at+name, text)
+	}
 }
 
 // Window is a time that comes again and again.
@@ -38,7 +76,10 @@ type Window struct {
 }
 
 func (g *FreezeGate) check(c gateCheck, at string) {
-	if len(g.Deny)+len(g.Allow) == 0 && g.Calendar == "" {
+	if g.ArgoCD != nil {
+		g.ArgoCD.check(c, at+".argocd")
+	}
+	if len(g.Deny)+len(g.Allow) == 0 && g.Calendar == "" && g.ArgoCD == nil {
 		c.At(at, `deny: [{schedule: "0 16 * * 5", duration: 64h}]`, "freeze has no windows and no calendar")
 	}
 	c.zone(at+".timeZone", g.TimeZone)

@@ -25,6 +25,8 @@ type Gate struct {
 	Freeze *FreezeGate `yaml:"freeze" json:"freeze,omitempty"`
 	// Soak demands that the images have been in another environment for some time.
 	Soak *SoakGate `yaml:"soak" json:"soak,omitempty"`
+	// Health demands that what is promoted is healthy where it runs.
+	Health *Health `yaml:"health" json:"health,omitempty"`
 	// HTTP demands an answer of a server.
 	HTTP *HTTPGate `yaml:"http" json:"http,omitempty"`
 	// Metric demands a value of a metric.
@@ -54,7 +56,7 @@ type Gate struct {
 	// Overridable lets whoever promotes go past the gate with a reason, which is
 	// recorded.
 	Overridable bool `yaml:"overridable" json:"overridable,omitempty"`
-	// Timeout is how long the gate may take to be asked; by default DefaultTimeout.
+	// Timeout is how long the gate may take to be asked; by default 30s.
 	Timeout Duration `yaml:"timeout" json:"timeout,omitempty"`
 }
 
@@ -102,7 +104,7 @@ func (g Gate) kinds() []string {
 		name string
 		set  bool
 	}{
-		{"promoted", g.Promoted != nil}, {"freeze", g.Freeze != nil}, {"soak", g.Soak != nil}, {"http", g.HTTP != nil},
+		{"promoted", g.Promoted != nil}, {"freeze", g.Freeze != nil}, {"soak", g.Soak != nil}, {"health", g.Health != nil}, {"http", g.HTTP != nil},
 		{"metric", g.Metric != nil}, {"exec", g.Exec != nil}, {"manual", g.Manual != nil}, {"rendered", g.Rendered != nil},
 		{"references", g.References != nil}, {"resources", g.Resources != nil}, {"policy", g.Policy != nil}, {"anyOf", g.AnyOf != nil},
 	} {
@@ -135,7 +137,9 @@ type ManualGate struct {
 type gateCheck struct {
 	*yamlfile.File
 	environment string
-	names       []string // of all environments
+	names       []string        // of all environments
+	from        []string        // those that are promoted from
+	seen        map[string]bool // environments that say where their health is seen
 }
 
 // reserved are the names of verdicts that no gate of a pipeline gives.
@@ -153,6 +157,9 @@ func (c gateCheck) gates(path string, gates []Gate) {
 			c.At(at, "name: "+title+"-2", "two gates are called %q", title)
 		}
 		seen[title] = true
+		if g.Soak != nil && g.Soak.Healthy && !slices.ContainsFunc(gates, func(g Gate) bool { return g.Health != nil }) {
+			c.At(at+".soak.healthy", "health: {}", "there is no health gate beside it that would tell")
+		}
 	}
 }
 
@@ -183,6 +190,8 @@ func (c gateCheck) gate(at string, g Gate) {
 		g.Freeze.check(c, at+".freeze")
 	case g.Soak != nil:
 		g.Soak.check(c, at+".soak")
+	case g.Health != nil:
+		c.health(at+".health", g.Health)
 	case g.HTTP != nil:
 		g.HTTP.check(c, at+".http")
 	case g.Metric != nil:

@@ -19,7 +19,7 @@ func gateFile(list string) []byte {
 
 // Every field of every gate, misspelt or of another type, is told where it stands.
 func TestGateFaults(t *testing.T) {
-	const unknownKinds = "hint: known here: promoted, freeze, soak, http, metric, exec, manual, rendered, references, resources, policy, anyOf, name, when, warnOnly, overridable, timeout"
+	const unknownKinds = "hint: known here: promoted, freeze, soak, health, http, metric, exec, manual, rendered, references, resources, policy, anyOf, name, when, warnOnly, overridable, timeout"
 	for _, tc := range []struct {
 		name, list string
 		want       []string
@@ -64,12 +64,29 @@ func TestGateFaults(t *testing.T) {
 		{"policy", "- policy: {}\n- {policy: {cel: c, data: [d]}, name: b}\n- {policy: {rego: ../p, data: [/d]}, name: c}", []string{
 			"p.yaml:8:15: the gate names no policy", "hint: policy: {rego: policies/rego}", "p.yaml:9:16: namespaces and data are those of Rego", "hint: rego: policies/rego",
 			`p.yaml:10:23: "../p" is not a path inside the repository`, "hint: policies/rego", `p.yaml:10:36: "/d" is not a path inside the repository`, "hint: policies/rego"}},
-		{"soak", "- soak: {}\n- {soak: {for: soon, environment: stagin, trustTags: yes, healthy: true}, name: b}\n- {soak: {for: 9999h}, name: c}", []string{
-			`p.yaml:9:58: spec.environments[1].gates[1].soak.trustTags is a string, not a boolean`, `p.yaml:9:63: unknown field "spec.environments[1].gates[1].soak.healthy"`, "hint: known here: for, environment, trustTags"}},
+		{"soak", "- soak: {}\n- {soak: {for: soon, environment: stagin, trustTags: yes, helthy: true}, name: b}\n- {soak: {for: 9999h}, name: c}", []string{
+			`p.yaml:9:58: spec.environments[1].gates[1].soak.trustTags is a string, not a boolean`, `p.yaml:9:63: unknown field "spec.environments[1].gates[1].soak.helthy"`, "hint: did you mean healthy?"}},
 		{"soak's values", "- soak: {}\n- {soak: {for: soon, environment: stagin}, name: b}\n- {soak: {for: 9999h, environment: prod}, name: c}", []string{
 			"p.yaml:8:13: soak does not say for how long", "hint: for: 10m", `p.yaml:9:20: for is "soon", and must be a time such as 90s, 10m or 64h`, "hint: for: 10m",
 			`p.yaml:9:39: environment "stagin" is not listed`, "hint: did you mean staging?", "p.yaml:10:20: for is 9999h, and at most 8784h0m0s is possible", "hint: for: 10m",
 			`p.yaml:10:40: environment "prod" waits for a promotion to itself`}},
+		{"health's fields", "- health: {contxt: a, namspace: a, contexts: a, kind: [], name: {}, images: x}\n- {name: b, health: {argocd: {app: x}, flux: {kustomisation: x}}}", []string{
+			`p.yaml:8:16: unknown field "spec.environments[1].gates[0].health.contxt"`, "hint: did you mean context?", `p.yaml:8:27: unknown field "spec.environments[1].gates[0].health.namspace"`, "hint: did you mean namespace?",
+			"p.yaml:8:50: spec.environments[1].gates[0].health.contexts is a string, not a list", "p.yaml:8:59: spec.environments[1].gates[0].health.kind is a list, not a string",
+			"p.yaml:8:69: spec.environments[1].gates[0].health.name is a mapping, not a string", "p.yaml:8:81: spec.environments[1].gates[0].health.images is a string, not a list",
+			`p.yaml:9:35: unknown field "spec.environments[1].gates[1].health.argocd.app"`, "hint: known here: application, namespace, context", `p.yaml:9:51: unknown field "spec.environments[1].gates[1].health.flux.kustomisation"`, "hint: did you mean kustomization?"}},
+		{"health's values", "- health: {}\n- {name: b, health: {context: a, contexts: [b, b], kind: Deploymnt, name: '{servce}', selector: a=b}}\n- {name: c, health: {kind: Secret, argocd: {}, flux: {}}}\n- {name: d, health: {apiVersion: v1, images: [cart]}}\n" +
+			"- {name: e, health: {images: [cart], argocd: {application: x}}}\n- {name: f, health: {environment: stagin, context: a}}\n- {name: g, health: {kind: Widget, apiVersion: a/b/c}}", []string{
+			`p.yaml:8:15: environment "prod" is promoted to from none, and health does not say where it is seen`, "hint: context: dev",
+			"p.yaml:9:48: context and contexts are both said", "hint: contexts: [eu, us]", `p.yaml:9:52: context "b" is empty, or listed twice`,
+			`p.yaml:9:62: kind "Deploymnt" is not known without its apiVersion`, "hint: did you mean Deployment?", "p.yaml:9:79: there is nothing for the hole {servce}", "hint: did you mean service?",
+			"p.yaml:9:101: name and selector are both said", "hint: remove it, or name", "p.yaml:10:32: a Secret has no health, and is not read", "hint: kind: Deployment",
+			"p.yaml:10:48: argocd names no application", `hint: application: "{service}-staging"`, "p.yaml:10:58: flux names one kustomization or one helmRelease", `hint: kustomization: "{service}"`,
+			"p.yaml:11:38: apiVersion stands without kind", "hint: kind: Deployment", "p.yaml:12:34: there are no pods where only what has brought them is looked at", "hint: kind: Deployment",
+			`p.yaml:13:39: environment "stagin" is not listed`, "hint: did you mean staging?", `p.yaml:14:52: apiVersion is "a/b/c"`, "hint: apiVersion: example.com/v1"}},
+		{"health that nobody tells", "- {soak: {for: 1m, healthy: true}}\n- {name: b, anyOf: [{health: {environment: staging}}, {health: {namespace: \"{team}\"}}]}", []string{
+			"p.yaml:8:33: there is no health gate beside it that would tell", "hint: health: {}", `p.yaml:9:34: neither the gate nor environment "staging" says where health is seen`, "hint: health: {context: staging, kind: Deployment}",
+			"p.yaml:9:80: there is nothing for the hole {team}", "hint: known are service, environment, from"}},
 		{"freeze's fields", "- freeze: {deny: {schedule: x}, alow: [], calendar: [a], timezone: UTC}\n- freeze: {deny: [{shedule: x, durration: y, timeZone: [], services: x, reason: {}}]}", []string{
 			"p.yaml:8:22: spec.environments[1].gates[0].freeze.deny is a mapping, not a list", `p.yaml:8:37: unknown field "spec.environments[1].gates[0].freeze.alow"`, "hint: did you mean allow?",
 			"p.yaml:8:57: spec.environments[1].gates[0].freeze.calendar is a list, not a string", `p.yaml:8:62: unknown field "spec.environments[1].gates[0].freeze.timezone"`, "hint: did you mean timeZone?",
@@ -84,6 +101,14 @@ func TestGateFaults(t *testing.T) {
 			`p.yaml:15:22: schedule "0 16 * *" has 4 fields, and five are wanted`, `hint: "0 16 * * 5": minute, hour, day of the month, month, day of the week`,
 			"p.yaml:15:42: duration is 9000h, and at most 8784h0m0s is possible", "hint: duration: 64h", `p.yaml:15:60: service "[" is malformed`, "hint: cart, or legacy-*", `p.yaml:15:65: service "" is malformed`, "hint: cart, or legacy-*",
 			`p.yaml:16:28: schedule "0 16 * * 7" is malformed: end of range (7) above maximum (6): 7`, "hint: Sunday is 0", `p.yaml:16:64: time zone "Local" is not known`, "hint: timeZone: Europe/Zurich"}},
+		{"freeze's windows of Argo CD", "- freeze: {argocd: {}}\n- {name: b, freeze: {argocd: {project: p.yaml, application: ../x, nam: x}}}", []string{
+			`p.yaml:9:71: unknown field "spec.environments[1].gates[1].freeze.argocd.nam"`, "hint: did you mean name?"}},
+		{"freeze's windows of Argo CD, their values", "- freeze: {argocd: {}}\n- {name: b, freeze: {argocd: {project: ../p, application: ../x}}}\n- {name: c, freeze: {argocd: {project: p.yaml, application: a.yaml, name: '{service}'}}}\n- {name: d, freeze: {argocd: {project: p.yaml, name: '{team}'}}}", []string{
+			"p.yaml:8:24: argocd names no file of the repository with an AppProject", "hint: project: argocd/project.yaml",
+			"p.yaml:8:24: argocd does not say which application windows are for", `hint: application: "argocd/{service}-{environment}.yaml"`,
+			"p.yaml:9:34: argocd names no file of the repository with an AppProject", "hint: project: argocd/project.yaml",
+			`p.yaml:9:63: "../x" is not a path inside the repository`, `hint: application: "argocd/{service}-{environment}.yaml"`,
+			"p.yaml:10:65: application has name, cluster and namespace itself", "p.yaml:11:58: there is nothing for the hole {team}", "hint: known are service, environment, from"}},
 		{"http's fields", "- http: {uri: x, methd: GET, header: {}, headersfrom: {}, bdy: x, expct: x, retrys: 1}\n- {name: b, http: {url: [x], headers: [], headersFrom: {X: y, Z: {var: A}}, retries: many}}\n- {name: c, http: {url: x, retries: 1.5}}", []string{
 			`p.yaml:8:14: unknown field "spec.environments[1].gates[0].http.uri"`, "hint: did you mean url?", `p.yaml:8:22: unknown field "spec.environments[1].gates[0].http.methd"`, "hint: did you mean method?",
 			`p.yaml:8:34: unknown field "spec.environments[1].gates[0].http.header"`, "hint: did you mean headers?", `p.yaml:8:46: unknown field "spec.environments[1].gates[0].http.headersfrom"`, "hint: did you mean headersFrom?",
@@ -148,8 +173,8 @@ func TestGatesAreRead(t *testing.T) {
 	one, most := 1.0, 2000.0
 	secret := map[string]Variable{"C": {Env: "PROMOTE_C"}}
 	want := []Gate{
-		{Soak: &SoakGate{"10m", "staging", true}, Name: "long", When: `service == "x"`, Timeout: "1m", Overridable: true},
-		{Freeze: &FreezeGate{[]Window{{"0 16 * * 5", "64h", "Europe/Zurich", []string{"a"}, "r"}}, []Window{{Schedule: "@daily", Duration: "1h"}}, "c.ics", "UTC"}},
+		{Soak: &SoakGate{"10m", "staging", true, false}, Name: "long", When: `service == "x"`, Timeout: "1m", Overridable: true},
+		{Freeze: &FreezeGate{[]Window{{"0 16 * * 5", "64h", "Europe/Zurich", []string{"a"}, "r"}}, []Window{{Schedule: "@daily", Duration: "1h"}}, "c.ics", nil, "UTC"}},
 		{HTTP: &HTTPGate{"https://x/{service}", "PUT", map[string]string{"A": "b"}, secret, "x", "status == 200", 2}},
 		{Metric: &MetricGate{&Prometheus{"https://x", "q", secret}, "12.5%", "", &one, &most, "1m"}, WarnOnly: true},
 		{Exec: &ExecGate{[]string{"a", "b"}, []string{"PROMOTE_A"}}},

@@ -22,14 +22,17 @@ const FileName = "promotion.yaml"
 // Pipeline says which environments there are, in which order images move through
 // them, and under which rules.
 type Pipeline struct {
-	APIVersion string   `yaml:"apiVersion" json:"apiVersion"`
-	Kind       string   `yaml:"kind" json:"kind"`
-	Metadata   Metadata `yaml:"metadata" json:"metadata"`
-	Spec       Spec     `yaml:"spec" json:"spec"`
+	APIVersion string `yaml:"apiVersion" json:"apiVersion"`
+	Kind       string `yaml:"kind" json:"kind"`
+	// Metadata names the pipeline.
+	Metadata Metadata `yaml:"metadata" json:"metadata"`
+	// Spec says what there is.
+	Spec Spec `yaml:"spec" json:"spec"`
 }
 
 // Metadata names an object.
 type Metadata struct {
+	// Name is the object's; a location without {service} is of a service of that name.
 	Name string `yaml:"name" json:"name,omitempty"`
 }
 
@@ -43,7 +46,7 @@ type Spec struct {
 	// may differ, and tags without a digest under pin: source.
 	AllowMutable bool `yaml:"allowMutable" json:"allowMutable,omitempty"`
 	// Images are paths of images that no convention finds, such as a field of a
-	// custom resource; see overlay.Options.
+	// custom resource.
 	Images []overlay.ImagePath `yaml:"images" json:"images,omitempty"`
 	// Promote says what moves: images, which is the default, and what stands beside them:
 	// revisions and charts.
@@ -72,6 +75,7 @@ const (
 
 // Environment is a place that services run in.
 type Environment struct {
+	// Name is what commands and records call it.
 	Name string `yaml:"name" json:"name"`
 	// Path is the folder or folders that stand for it in the layout's template;
 	// by default its name, which may lead deeper itself: prod/eu.
@@ -83,12 +87,14 @@ type Environment struct {
 	Layout Layout `yaml:"layout" json:"layout,omitempty"`
 	// From lists the environments that images may come from.
 	From []string `yaml:"from" json:"from,omitempty"`
-	// Admit says which builds may come in from outside, where From is empty.
+	// Admit says which builds may come in from outside, where from is empty.
 	Admit *Admit `yaml:"admit" json:"admit,omitempty"`
 	// Verify names the policy that an image must meet to come here.
 	Verify *VerifyRule `yaml:"verify" json:"verify,omitempty"`
 	// Gates are what else an image must pass to come here; all of them.
 	Gates []Gate `yaml:"gates" json:"gates,omitempty"`
+	// Health says where it is seen how the environment's services are.
+	Health *Health `yaml:"health" json:"health,omitempty"`
 	// Deliver says what a promotion does with its edits.
 	Deliver Deliver `yaml:"deliver" json:"deliver"`
 	// Rollback says what a way back to earlier pins must pass; by default verify alone.
@@ -141,8 +147,8 @@ func (e *Environment) checkRollback(f *yamlfile.File, path string) {
 
 // Admit says which builds come into an environment that nothing is promoted to.
 type Admit struct {
-	// Newest is the rule by which the newest tag of an image's repository is chosen, as
-	// package digest/tags has it: semver:>=1.0 <2.
+	// Newest is the rule by which the newest tag of an image's repository is chosen, such as
+	// semver:>=1.0 <2; package digest/tags has all forms.
 	Newest string `yaml:"newest" json:"newest"`
 }
 
@@ -271,7 +277,7 @@ func (p *Pipeline) check(f *yamlfile.File) {
 	p.checkServices(f)
 	p.checkGroups(f, names)
 	for i, e := range p.Spec.Environments {
-		e.check(f, fmt.Sprintf("spec.environments[%d]", i), from, names)
+		e.check(f, fmt.Sprintf("spec.environments[%d]", i), from, p.gateCheck(f, &e, names))
 	}
 }
 
@@ -304,15 +310,16 @@ func (s *Spec) checkMoves(f *yamlfile.File) {
 	}
 }
 
-func (e *Environment) check(file *yamlfile.File, path string, from map[string][]string, names []string) {
+func (e *Environment) check(file *yamlfile.File, path string, from map[string][]string, gates gateCheck) {
 	for i, f := range e.From {
 		if _, ok := from[f]; !ok {
-			file.At(fmt.Sprintf("%s.from[%d]", path, i), spelling.Hint(f, names), "environment %q is promoted from %q, which is not listed", e.Name, f)
+			file.At(fmt.Sprintf("%s.from[%d]", path, i), spelling.Hint(f, gates.names), "environment %q is promoted from %q, which is not listed", e.Name, f)
 		}
 	}
 	e.checkDeliver(file, path)
 	e.checkRollback(file, path)
-	gateCheck{file, e.Name, names}.gates(path+".gates", e.Gates)
+	gates.gates(path+".gates", e.Gates)
+	gates.own(path+".health", e.Health)
 	switch {
 	case e.Admit == nil:
 	case len(e.From) > 0:

@@ -14,6 +14,7 @@ import (
 func (p *Pipeline) Write(left []Leftover) []byte {
 	var b bytes.Buffer
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line("# yaml-language-server: $schema=%s", SchemaURL)
 	line("apiVersion: %s", APIVersion)
 	line("kind: Pipeline")
 	if p.Metadata.Name != "" {

@@ -1,12 +1,13 @@
 // Package peers builds the programs that the end-to-end tests run: the project's
-// own binary, and the registry, cosign, crane, krew, kustomize and Gitea from their
-// published modules, in the versions that e2e/go.mod and the go.mod files below
+// own binary, and the registry, cosign, crane, krew, kustomize, Gitea and the API server
+// of Kubernetes with its etcd from their published modules, in the versions that e2e/go.mod and the go.mod files below
 // e2e/peers name.
 package peers
 
 import (
 	"context"
 	"debug/buildinfo"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -48,7 +49,16 @@ var tools = []tool{
 	{name: "validate-krew-manifest", pkg: "sigs.k8s.io/krew/cmd/validate-krew-manifest", module: "sigs.k8s.io/krew"},
 	{name: "kustomize", pkg: "sigs.k8s.io/kustomize/kustomize/v5", module: "sigs.k8s.io/kustomize/kustomize/v5"},
 	{name: Gitea, pkg: giteaModule, module: giteaModule, dir: giteaDir, flags: []string{"-tags", "sqlite sqlite_unlock_notify"}},
+	{name: APIServer, pkg: "k8s.io/kubernetes/cmd/kube-apiserver", module: "k8s.io/kubernetes", dir: kubernetesDir},
+	{name: Etcd, pkg: "go.etcd.io/etcd/server/v3", module: "go.etcd.io/etcd/server/v3", dir: kubernetesDir},
 }
+
+// The names of the programs that are Kubernetes, as far as its API goes.
+const (
+	APIServer     = "kube-apiserver"
+	Etcd          = "etcd"
+	kubernetesDir = "peers/kubernetes"
+)
 
 // Gitea is the name of Gitea's program.
 const (
@@ -194,4 +204,25 @@ func goCommand(ctx context.Context, dir string, args ...string) (string, error) 
 		return "", fmt.Errorf("go %s: %w\n%s", args[0], err, strings.TrimSpace(stderr.String()))
 	}
 	return strings.TrimSpace(string(out)), nil
+}
+
+// Module downloads a published module that is only read, and gives its folder. sum is the
+// hash that it must have, as go.sum files have it.
+func Module(ctx context.Context, module, version, sum string) (string, error) {
+	root, err := moduleRoot(ctx)
+	if err != nil {
+		return "", err
+	}
+	out, err := goCommand(ctx, root, "mod", "download", "-json", module+"@"+version)
+	if err != nil {
+		return "", err
+	}
+	var got struct{ Dir, Sum string }
+	if err := json.Unmarshal([]byte(out), &got); err != nil {
+		return "", err
+	}
+	if got.Sum != sum {
+		return "", fmt.Errorf("%s@%s has the hash %s, and %s is wanted", module, version, got.Sum, sum)
+	}
+	return got.Dir, nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/digest/imagecopy"
 	"github.com/kubepromote/kubepromote/digest/lock"
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
 )
@@ -29,9 +30,9 @@ func (s *Session) WithAdvice(hint, do string, with map[string]string) string {
 func lockLine(do string, with map[string]string) string {
 	switch do {
 	case lock.DoLock:
-		return "kubectl promote resolve " + Quote(with["ref"]) + " --lock " + Quote(with["lock"])
+		return "kubectl promote resolve " + shell.Quote(with["ref"]) + " --lock " + shell.Quote(with["lock"])
 	case lock.DoUpdateLock:
-		return strings.TrimSpace(with["before"] + " kubectl promote resolve --lock " + Quote(with["lock"]) + " --update")
+		return strings.TrimSpace(with["before"] + " kubectl promote resolve --lock " + shell.Quote(with["lock"]) + " --update")
 	}
 	return ""
 }
@@ -118,29 +119,32 @@ func (s *Session) commandLine(do promote.Action, with map[string]string) string 
 		t := s.itself(with)
 		return t.add("override", with["gate"]).set("reason", "TEXT").String()
 	case promote.DoCopy:
-		return "kubectl promote copy " + Quote(with["source"]) + " " + Quote(with["target"])
+		return "kubectl promote copy " + shell.Quote(with["source"]) + " " + shell.Quote(with["target"])
 	case promote.DoUnhold:
 		line := "kubectl promote unhold"
 		if with["service"] != "" {
-			line += " " + Quote(with["service"])
+			line += " " + shell.Quote(with["service"])
 		}
 		if with["env"] != "" {
-			line += " --env " + Quote(with["env"])
+			line += " --env " + shell.Quote(with["env"])
 		}
 		return s.inRepo(line)
 	case promote.DoDiff:
-		return s.inRepo("kubectl promote diff " + Quote(with["service"]) + " --to " + Quote(with["to"]))
+		return s.inRepo("kubectl promote diff " + shell.Quote(with["service"]) + " --to " + shell.Quote(with["to"]))
 	case promote.DoStatus:
+		if with["dir"] != "" {
+			return "kubectl promote status -C " + shell.Quote(s.fromHere(with["dir"]))
+		}
 		return s.inRepo("kubectl promote status")
 	case promote.DoPin:
 		image := "IMAGE:TAG"
 		if with["image"] != "" {
-			image = Quote(with["image"] + "=*:VERSION")
+			image = shell.Quote(with["image"] + "=*:VERSION")
 		}
 		if with["file"] != "" {
-			return "kubectl promote set " + image + " -f " + Quote(s.fromHere(with["file"]))
+			return "kubectl promote set " + image + " -f " + shell.Quote(s.fromHere(with["file"]))
 		}
-		return "kubectl promote set " + image + " -k " + Quote(s.fromHere(cmp.Or(with["overlay"], "DIR")))
+		return "kubectl promote set " + image + " -k " + shell.Quote(s.fromHere(cmp.Or(with["overlay"], "DIR")))
 	}
 	return ""
 }
@@ -151,7 +155,7 @@ func (s *Session) inRepo(line string) string {
 		return line
 	}
 	if branch.IsURL(s.Repo) {
-		return line + " -C " + Quote(branch.WithoutCredentials(s.Repo))
+		return line + " -C " + shell.Quote(branch.WithoutCredentials(s.Repo))
 	}
-	return line + " -C " + Quote(s.Repo)
+	return line + " -C " + shell.Quote(s.Repo)
 }

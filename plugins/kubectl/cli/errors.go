@@ -116,7 +116,7 @@ func onDisk(err error) bool {
 // printError writes one fact a line, and a hint below where there is one.
 func (s *Session) printError(err error) {
 	var facts []Fact
-	for _, e := range split(err) {
+	for _, e := range Split(err) {
 		if errors.Is(e, context.Canceled) && !strings.Contains(e.Error(), "interrupted") {
 			e = fmt.Errorf("interrupted: %w", e)
 		}
@@ -137,9 +137,9 @@ func stopped(err error) string {
 	return strings.TrimSuffix(text, ": "+context.Canceled.Error())
 }
 
-// split takes apart what errors.Join has put together, and only that: other
+// Split takes apart what errors.Join has put together, and only that: other
 // errors with several causes have a message of their own.
-func split(err error) []error {
+func Split(err error) []error {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		return []error{err}
@@ -153,7 +153,7 @@ func split(err error) []error {
 	}
 	var all []error
 	for _, e := range joined.Unwrap() {
-		all = append(all, split(e)...)
+		all = append(all, Split(e)...)
 	}
 	return all
 }

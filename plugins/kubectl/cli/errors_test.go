@@ -46,7 +46,7 @@ func TestPrintManyErrors(t *testing.T) {
 	}
 	s.printError(errors.Join(append(errs, errors.New("something else"))...))
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-	if len(lines) != 23 || lines[20] != "hint: pin it" || lines[21] != "something else" || lines[22] != "and 90 more like it: image is not pinned" {
+	if len(lines) != 23 || lines[20] != "hint: pin it" || lines[21] != "something else" || lines[22] != "and 90 more like it: image … is not pinned" {
 		t.Errorf("got %d lines\n%s", len(lines), out.String())
 	}
 }
@@ -61,8 +61,32 @@ func TestWarnAll(t *testing.T) {
 	}
 	s.WarnAll(texts)
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-	if len(lines) != 21 || lines[0] != "warning: "+texts[0] || lines[20] != "and 4980 more like it: referrer of is listed and does not exist" {
+	if len(lines) != 21 || lines[0] != "warning: "+texts[0] || lines[20] != "and 4980 more like it: referrer … of … is listed and does not exist" {
 		t.Errorf("got %d lines\n%s", len(lines), lines[len(lines)-1])
+	}
+}
+
+// What differs in a number is not the same: services that wait for 401 and for 503 were
+// counted as one kind. However much differs, it ends.
+func TestFactsThatDiffer(t *testing.T) {
+	var out strings.Builder
+	s := &Session{IOStreams: genericiooptions.IOStreams{ErrOut: &out}}
+	var texts []string
+	for n := range 60 {
+		texts = append(texts, fmt.Sprintf("svc-%d: server error (%d)", n, 401+n%2))
+	}
+	s.WarnAll(texts)
+	if got := out.String(); !strings.HasSuffix(got, "and 10 more like it: server error (401)\nand 10 more like it: server error (402)\n") {
+		t.Error(got)
+	}
+	out.Reset()
+	texts = nil
+	for n := range 5000 {
+		texts = append(texts, fmt.Sprintf("svc: %d of them", n))
+	}
+	s.WarnAll(texts)
+	if lines := strings.Split(strings.TrimSpace(out.String()), "\n"); len(lines) != 200+20+1 || lines[220] != "and 4780 others" {
+		t.Errorf("%d lines, the last %q", len(lines), lines[len(lines)-1])
 	}
 }
 

@@ -6,15 +6,20 @@ import (
 	"strings"
 )
 
-// maxFacts is how many messages of one kind are printed; of the others, their number.
-const maxFacts = 20
+const (
+	// maxFacts is how many messages of one kind are printed; of the others, their number.
+	maxFacts = 20
+	// maxKinds is how many kinds have so many: facts that differ in a number are of two.
+	maxKinds = 10
+)
 
 // Fact is a message, and what can be typed, if anything.
 type Fact struct{ Text, Hint string }
 
 // particular is what differs between messages of one kind: names in quotes, words
-// with a slash or a dot, digests, numbers.
-var particular = regexp.MustCompile(`"[^"]*"|\S*[/.]\S*|sha\d+:\w+|\d+`)
+// with a slash or a dot, digests, lines. Other numbers do not: 401 is not 503, nor is one
+// signature of two the same as none.
+var particular = regexp.MustCompile(`"[^"]*"|\S*[/.]\S*|sha\d+:\w+|\b(?:line|byte|column) \d+`)
 
 func (f Fact) kind() string {
 	text := strings.TrimPrefix(f.Text, warning)
@@ -25,7 +30,7 @@ func (f Fact) kind() string {
 	if _, rest, found := strings.Cut(text, ": "); found {
 		text = rest
 	}
-	return particular.ReplaceAllString(text, "")
+	return particular.ReplaceAllString(text, "…")
 }
 
 const warning = "warning: "
@@ -50,7 +55,7 @@ func (s *Session) PrintFacts(facts []Fact) {
 	var kinds []string
 	for _, f := range facts {
 		kind := f.kind()
-		if printed[kind]++; printed[kind] <= maxFacts {
+		if printed[kind]++; printed[kind] <= maxFacts && len(shown) < maxFacts*maxKinds {
 			shown = append(shown, f)
 			continue
 		}
@@ -64,7 +69,15 @@ func (s *Session) PrintFacts(facts []Fact) {
 			fmt.Fprintln(s.ErrOut, "hint: "+Clean(f.Hint))
 		}
 	}
-	for _, kind := range kinds {
+	others := 0
+	for i, kind := range kinds {
+		if i >= maxFacts {
+			others += left[kind]
+			continue
+		}
 		fmt.Fprintf(s.ErrOut, "and %d more like it: %s\n", left[kind], Clean(strings.Join(strings.Fields(kind), " ")))
+	}
+	if others > 0 {
+		fmt.Fprintf(s.ErrOut, "and %d others\n", others)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/spf13/cobra"
@@ -95,9 +96,6 @@ func (o *FileOptions) ReadImages(s *Session) ([]Input, error) {
 		for _, w := range in.File.Misreadings() {
 			s.Warn("%s", w)
 		}
-		for _, u := range in.File.Unread() {
-			s.Warn("%s:%d:%d: image %q is no image reference and is left out", in.File.Name(), u.Position.Line, u.Position.Col, cmp.Or(u.Text, u.Path))
-		}
 		switch {
 		case len(in.File.Pins())+len(in.File.Unread()) > 0:
 		case in.path == Stdin:
@@ -108,6 +106,15 @@ func (o *FileOptions) ReadImages(s *Session) ([]Input, error) {
 		}
 	}
 	return inputs, nil
+}
+
+// WarnUnread tells of images that are no references.
+func (s *Session) WarnUnread(inputs []Input) {
+	for _, in := range inputs {
+		for _, u := range in.File.Unread() {
+			s.Warn("%s:%d:%d: image %q is no image reference and is left out", in.File.Name(), u.Position.Line, u.Position.Col, cmp.Or(u.Text, u.Path))
+		}
+	}
 }
 
 // MaxFile is just more than what the overlay package takes.
@@ -133,7 +140,7 @@ func parseFile(s *Session, path string) (Input, error) {
 		return Input{}, renamed(err, path)
 	}
 	if info.IsDir() {
-		return Input{}, &promote.Error{Msg: path + " is a directory", Hint: "-k " + path}
+		return Input{}, &promote.Error{Msg: path + " is a directory", Hint: "-k " + shell.Path(path)}
 	}
 	if !info.Mode().IsRegular() {
 		return Input{}, &promote.Error{Msg: path + " is not a regular file"}
@@ -181,7 +188,7 @@ func FindKustomization(dir string) (string, error) {
 		return "", FileError(err)
 	}
 	if !info.IsDir() {
-		return "", &promote.Error{Msg: dir + " is not a directory", Hint: "-f " + dir}
+		return "", &promote.Error{Msg: dir + " is not a directory", Hint: "-f " + shell.Path(dir)}
 	}
 	var found []string
 	for _, name := range []string{"kustomization.yaml", "kustomization.yml", "Kustomization"} {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/plugins/kustomize/build"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/cluster"
 	"github.com/kubepromote/kubepromote/promote/gate"
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
@@ -36,7 +37,15 @@ func (s *Session) reachGates(p *promote.Promoter, repo *git.Repo, log history.Lo
 		return history.Read(ctx, p.Pipeline, p.Repo, log, history.Request{Services: services, Environment: environment}, visit)
 	})
 	if !s.Offline {
-		d.Client = gate.NewClient()
+		d.Client, d.Clusters = gate.NewClient(), cluster.New(cluster.Options{UserAgent: "kubectl-promote"})
+	}
+	d.Pipeline = p.Pipeline
+	d.Contains = func(ctx context.Context, commit, revision string) (bool, error) {
+		if _, err := repo.Revision(ctx, revision); err != nil {
+			return false, err
+		}
+		base, err := repo.MergeBase(ctx, commit, revision)
+		return base == commit, err
 	}
 	s.Renderer = s.newRenderer(p, repo)
 	d.Renderer = s.Renderer

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
@@ -156,7 +157,7 @@ func (c *committed) ReadFile(name string) ([]byte, error) {
 	there, terr := c.repo.ReadFile(name)
 	switch {
 	case err != nil && terr == nil:
-		return nil, &promote.Error{Msg: name, Err: errNotCommitted, Hint: "git add " + name + " && git commit " + name}
+		return nil, &promote.Error{Msg: name, Err: errNotCommitted, Hint: "git add " + shell.Pathspecs(name) + " && git commit " + shell.Pathspecs(name)}
 	case err != nil:
 		return nil, err
 	case terr == nil && bytes.Equal(there, data):

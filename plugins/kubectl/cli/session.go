@@ -14,7 +14,6 @@ import (
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/images"
-	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 )
@@ -157,26 +156,19 @@ func (s *Session) Open(ctx context.Context) (*promote.Promoter, *git.Repo, error
 	return p, repo, nil
 }
 
-// tagTimeout is how long a promotion waits to hear what a tag stands for whose digest
-// is recorded: the answer is a warning.
-const tagTimeout = time.Second
-
 // reachRegistries lets a promoter ask registries, all over one transport.
 func (s *Session) reachRegistries(p *promote.Promoter) error {
 	client, err := s.Registries()
 	if err != nil {
 		return err
 	}
-	o := digest.Options{Client: client}
-	if p.Pipeline == nil || p.Pipeline.Spec.Pin != pipeline.PinTag { // there it refuses a tag that has moved
-		o.TagTimeout = tagTimeout
-	}
 	v, err := s.NewVerifier("")
 	if err != nil {
 		return err
 	}
-	resolver := digest.NewResolver(o)
+	resolver := digest.NewResolver(digest.Options{Client: client})
 	p.Resolver, p.Tags = images.NewResolver(resolver), images.NewTags(resolver)
+	p.Recorded = images.NewResolver(digest.NewResolver(digest.Options{Client: client.Hurried()}))
 	p.Verifier = images.NewVerifier(v, s.LoadPolicy)
 	return nil
 }

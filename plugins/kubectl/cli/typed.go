@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -37,14 +38,14 @@ func typedBy(cmd *cobra.Command) *typed {
 		switch {
 		case several:
 			for _, value := range list.GetSlice() {
-				t.flags = append(t.flags, typedFlag{f.Name, name + " " + Quote(value)})
+				t.flags = append(t.flags, typedFlag{f.Name, name + " " + shell.Quote(value)})
 			}
 		case f.Value.Type() == "bool" && f.Value.String() == "true":
 			t.flags = append(t.flags, typedFlag{f.Name, name})
 		case f.NoOptDefVal != "":
-			t.flags = append(t.flags, typedFlag{f.Name, "--" + f.Name + "=" + Quote(f.Value.String())})
+			t.flags = append(t.flags, typedFlag{f.Name, "--" + f.Name + "=" + shell.Quote(f.Value.String())})
 		default:
-			t.flags = append(t.flags, typedFlag{f.Name, name + " " + Quote(f.Value.String())})
+			t.flags = append(t.flags, typedFlag{f.Name, name + " " + shell.Quote(f.Value.String())})
 		}
 	})
 	return t
@@ -55,7 +56,7 @@ func typedBy(cmd *cobra.Command) *typed {
 func (t *typed) set(flag string, values ...string) *typed {
 	var flags []typedFlag
 	for _, value := range values {
-		flags = append(flags, typedFlag{flag, strings.TrimSuffix("--"+flag+" "+Quote(value), " ''")})
+		flags = append(flags, typedFlag{flag, strings.TrimSuffix("--"+flag+" "+shell.Quote(value), " ''")})
 	}
 	at := slices.IndexFunc(t.flags, func(f typedFlag) bool { return f.name == flag })
 	if at < 0 {
@@ -68,7 +69,7 @@ func (t *typed) set(flag string, values ...string) *typed {
 
 // add gives a flag that can be repeated one more value.
 func (t *typed) add(flag, value string) *typed {
-	t.flags = append(t.flags, typedFlag{flag, "--" + flag + " " + Quote(value)})
+	t.flags = append(t.flags, typedFlag{flag, "--" + flag + " " + shell.Quote(value)})
 	return t
 }
 
@@ -81,7 +82,7 @@ func (t *typed) has(flag string) bool {
 func (t *typed) String() string {
 	words := []string{t.command}
 	for _, a := range t.args {
-		words = append(words, Quote(a))
+		words = append(words, shell.Quote(a))
 	}
 	for _, f := range t.flags {
 		words = append(words, f.text)
@@ -93,17 +94,6 @@ func (t *typed) String() string {
 // type in place of it.
 func (s *Session) Retyped(cmd *cobra.Command, flag string, values ...string) string {
 	return typedBy(cmd).set(flag, values...).String()
-}
-
-// plainWord is a word that a shell takes as it stands.
-var plainWord = regexp.MustCompile(`^[\w@%+=:,./-]+$`)
-
-// Quote writes a word so that a shell takes it for one.
-func Quote(word string) string {
-	if plainWord.MatchString(word) {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 // fromHere is a path below the repository's root as it is named from the working
@@ -141,6 +131,6 @@ func (s *Session) here(hint string) string {
 		if strings.HasSuffix(begin, "clone") || strings.HasSuffix(begin, "-version") {
 			return begin
 		}
-		return strings.Replace(begin, "git ", "git -C "+Quote(dir)+" ", 1)
+		return strings.Replace(begin, "git ", "git -C "+shell.Quote(dir)+" ", 1)
 	})
 }

@@ -146,8 +146,11 @@ func (o *options) unhold(cmd *cobra.Command, services []string) error {
 			if data, gone, err = hold.Remove(data, hold.Hold{Service: service, Environment: o.env}.IsFor); err != nil {
 				return nil, err
 			}
-			if len(gone) == 0 {
-				return nil, o.notHeld(before, service)
+			if len(gone) > 0 {
+				continue
+			}
+			if err := o.notHeld(before, service); err != nil {
+				return nil, err
 			}
 		}
 		return data, nil
@@ -162,23 +165,30 @@ func orAll(services []string) []string {
 	return services
 }
 
-// notHeld says what is held in place of what was asked for.
+// notHeld says that nothing is held of what was asked for, and so is nothing to do. Where
+// another hold keeps it, that is an error: it would be taken for free.
 func (o *options) notHeld(data []byte, service string) error {
 	list, err := hold.Parse(hold.FileName, data, nil)
 	if err != nil {
 		return err
 	}
-	var held []string
+	var others []string
 	for _, h := range list.Holds {
-		if service == "" || h.Service == "" || h.Service == service {
-			held = append(held, o.session.WithAdvice("", string(promote.DoUnhold), map[string]string{"service": h.Service, "env": h.Environment}))
+		if (service == "" || h.Service == "" || h.Service == service) && (o.env == "" || h.Environment == "" || h.Environment == o.env) {
+			others = append(others, o.session.WithAdvice("", string(promote.DoUnhold), map[string]string{"service": h.Service, "env": h.Environment}))
 		}
 	}
 	what := cmp.Or(service, "all of it") + " is not held"
 	if o.env != "" {
 		what += " in " + o.env
 	}
-	return &promote.Error{Msg: what, Hint: strings.Join(held, ", or ")}
+	if len(others) > 0 {
+		return &promote.Error{Msg: what + " by that name, but by another hold", Hint: strings.Join(others, ", or ")}
+	}
+	if !o.session.Quiet {
+		fmt.Fprintln(o.session.ErrOut, cli.Clean(what))
+	}
+	return nil
 }
 
 // edit makes a new file of holds of the one before.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/overlay/unlisted"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/spf13/cobra"
 )
@@ -60,12 +61,17 @@ func (o *options) run() error {
 	if err != nil {
 		return err
 	}
+	s.WarnUnread(inputs)
 	rows := [][]string{{"PLACE", "KIND", "NAME", "NEW NAME", "TAG", "DIGEST"}}
 	if out.Wide() {
 		rows[0] = append(rows[0], "FORMAT", "PATH", "POLICY", "TAG SUFFIX")
 	}
 	items := []cli.Object{}
 	for _, in := range inputs {
+		for _, u := range unlisted.In(in.File) {
+			s.Warn("%s:%d:%d: %s may be an image, %s, and kind %q is not known here; name it in spec.images of the pipeline, or in --value",
+				in.File.Name(), u.Position.Line, u.Position.Col, u.Path, u.Ref, u.Kind)
+		}
 		for _, i := range in.File.Pins() {
 			items = append(items, cli.Object{Name: i.Name, Content: listedImage{in.File.Name(), i}})
 			digest := cli.ShortDigest(i.Digest)

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
@@ -220,7 +221,7 @@ func (o *options) write(repo *git.Repo, all []file) error {
 		fmt.Fprintln(o.session.Out, "wrote "+f.path)
 	}
 	if !o.session.Quiet {
-		fmt.Fprintf(o.session.ErrOut, "next: git add %s && git commit -m 'promotions', then kubectl promote status\n", strings.Join(wrote, " "))
+		fmt.Fprintf(o.session.ErrOut, "next: git add %s && git commit -m 'promotions', then kubectl promote status\n", shell.Pathspecs(wrote...))
 	}
 	return nil
 }

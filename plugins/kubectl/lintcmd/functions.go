@@ -11,6 +11,7 @@ import (
 	kyaml "sigs.k8s.io/kustomize/kyaml/yaml"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/promote/lint"
 )
 
 // functionFields are the fields of a kustomization that list functions.
@@ -19,8 +20,8 @@ var functionFields = []string{"generators", "transformers", "validators"}
 // skippedFunctions finds functions that are programs. Kustomize runs them with
 // --enable-exec; with --enable-alpha-plugins alone it leaves them out, and the
 // build succeeds. kubectl kustomize has no --enable-exec.
-func skippedFunctions(f *file) []problem {
-	var problems []problem
+func skippedFunctions(f *file) []lint.Finding {
+	var problems []lint.Finding
 	for _, field := range functionFields {
 		for _, entry := range listOf(f.root, field) {
 			for _, config := range functionConfigs(f.tree, f.dir, entry.Value) {

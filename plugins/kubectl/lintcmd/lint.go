@@ -1,6 +1,6 @@
 // Package lintcmd implements kubectl promote lint: a search for what is valid in a
-// repository and does not do what it seems to. Each trap is found by a rule, a
-// function that looks at one kustomization file.
+// repository and does not do what it seems to. The rules about the repository as a whole
+// are package promote/lint's; those about one kustomization file are here.
 package lintcmd
 
 import (
@@ -10,20 +10,27 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/bmatcuk/doublestar/v4"
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
 	"k8s.io/cli-runtime/pkg/printers"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/lint"
 )
 
 const lintLong = `Look for traps in a repository: things that are valid and do not do what they
-seem to. Directories and everything below them are read; links are not followed, and
+seem to.
+
+Without DIR the repository is looked at as a whole: its pipeline, its policies, and the images
+at their locations, as the working tree has them. Beside that, directories and everything below them are read; links are not followed, and
 nothing outside of the repository is read. Where -C names no Git repository, nothing
 outside of that directory is.
 
@@ -38,17 +45,27 @@ const example = `  # the repository at hand
   # without the rule that is met by other means
   kubectl promote lint --skip skipped-function apps`
 
-// rule looks for one kind of trap. A rule is a function, and stands in rules.
-type rule struct {
-	name, about string
-	check       func(f *file) []problem
+// fileRule looks for one kind of trap in a kustomization file. It is a function, and stands
+// in fileRules.
+type fileRule struct {
+	lint.Rule
+	check func(f *file) []lint.Finding
 }
 
-// rules lists the rules, by name.
-func rules() []rule {
-	return []rule{
-		{"skipped-function", "a KRM function that kustomize build skips in silence without --enable-exec", skippedFunctions},
+// fileRules lists the rules about single files.
+func fileRules() []fileRule {
+	return []fileRule{
+		{lint.Rule{Name: "skipped-function", About: "a KRM function that kustomize build skips in silence without --enable-exec"}, skippedFunctions},
 	}
+}
+
+// allRules lists all rules.
+func allRules() []lint.Rule {
+	all := lint.Rules()
+	for _, r := range fileRules() {
+		all = append(all, r.Rule)
+	}
+	return all
 }
 
 // file is one kustomization file. Rules read it by its root.
@@ -59,26 +76,16 @@ type file struct {
 	root *yaml.Node
 }
 
-// problem is one trap that was found.
-type problem struct {
-	Rule    string `json:"rule"`
-	File    string `json:"file"`
-	Line    int    `json:"line"`
-	Column  int    `json:"column"`
-	Message string `json:"message"`
-	Hint    string `json:"hint,omitempty"`
-}
-
-func (f *file) problem(at *yaml.Node, hint, format string, args ...any) problem {
-	return problem{File: f.path, Line: at.Line, Column: at.Column, Message: fmt.Sprintf(format, args...), Hint: hint}
+func (f *file) problem(at *yaml.Node, hint, format string, args ...any) lint.Finding {
+	return lint.Finding{File: f.path, Line: at.Line, Column: at.Column, Message: fmt.Sprintf(format, args...), Hint: hint}
 }
 
 // New makes kubectl promote lint.
 func New(s *cli.Session) *cobra.Command {
 	o := &options{session: s}
 	long := lintLong
-	for _, r := range rules() {
-		long += "  " + r.name + ": " + r.about + "\n"
+	for _, r := range allRules() {
+		long += "  " + r.Name + ": " + r.About + "\n"
 	}
 	cmd := &cobra.Command{
 		Use:     "lint [DIR...]",
@@ -93,29 +100,25 @@ func New(s *cli.Session) *cobra.Command {
 	}
 	cmd.Flags().StringSliceVar(&o.skip, "skip", nil, "rules that are not looked at; can be repeated")
 	cli.Must(cmd.RegisterFlagCompletionFunc("skip", cobra.FixedCompletions(ruleNames(), cobra.ShellCompDirectiveNoFileComp)))
-	o.output = cli.AddOutput(cmd)
-	cmd.RunE = func(cmd *cobra.Command, dirs []string) error {
-		if len(dirs) == 0 {
-			dirs = []string{s.Repo}
-		}
-		return o.run(cmd.Context(), dirs)
-	}
+	cmd.Flags().StringSliceVar(&o.exclude, "exclude", nil, "files that are not looked at, by their paths or globs; ** is any folders; can be repeated")
+	o.output = cli.AddOutput(cmd, formatSARIF, formatJUnit)
+	cmd.RunE = func(cmd *cobra.Command, dirs []string) error { return o.run(cmd.Context(), dirs) }
 	return cmd
 }
 
 func ruleNames() []string {
 	var names []string
-	for _, r := range rules() {
-		names = append(names, r.name)
+	for _, r := range allRules() {
+		names = append(names, r.Name)
 	}
 	return names
 }
 
 // options are the flags of lint.
 type options struct {
-	session *cli.Session
-	skip    []string
-	output  *cli.Output
+	session       *cli.Session
+	skip, exclude []string
+	output        *cli.Output
 }
 
 func (o *options) run(ctx context.Context, dirs []string) error {
@@ -134,42 +137,71 @@ func (o *options) run(ctx context.Context, dirs []string) error {
 	if err != nil {
 		return err
 	}
-	l := &linter{ctx: ctx, tree: tree, seen: make(map[string]bool), rules: slices.DeleteFunc(rules(), func(r rule) bool { return slices.Contains(o.skip, r.name) })}
+	l := &linter{ctx: ctx, tree: tree, seen: make(map[string]bool), rules: slices.DeleteFunc(fileRules(), func(r fileRule) bool { return slices.Contains(o.skip, r.Name) })}
 	var errs []error
+	if len(dirs) == 0 {
+		dirs = []string{o.session.Repo}
+		findings, err := o.repository(ctx, tree)
+		l.findings, errs = append(l.findings, findings...), append(errs, cli.Split(err)...)
+	}
 	for _, d := range dirs {
 		errs = append(errs, l.directory(d))
 	}
 	errs = append(errs, l.errs...)
-	slices.SortStableFunc(l.problems, func(a, b problem) int {
+	findings, err := o.included(l.findings)
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(findings, func(a, b lint.Finding) int {
 		return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line, a.Column-b.Column)
 	})
-	if err := o.print(printer, l.problems); err != nil {
+	if err := o.print(printer, findings); err != nil {
 		return err
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	if len(l.problems) > 0 {
+	if len(findings) > 0 {
 		return cli.Silent(cli.ExitFailed)
 	}
 	return nil
 }
 
-func (o *options) print(printer printers.ResourcePrinter, problems []problem) error {
+// included leaves out what is about files that are excluded.
+func (o *options) included(findings []lint.Finding) ([]lint.Finding, error) {
+	for _, glob := range o.exclude {
+		if !doublestar.ValidatePattern(glob) {
+			return nil, &cli.UsageError{Msg: fmt.Sprintf("--exclude %q is malformed", glob), Hint: "--exclude 'charts/**'"}
+		}
+		findings = slices.DeleteFunc(findings, func(f lint.Finding) bool {
+			ok, _ := doublestar.Match(glob, path.Clean(f.File))
+			return ok
+		})
+	}
+	return findings, nil
+}
+
+func (o *options) print(printer printers.ResourcePrinter, findings []lint.Finding) error {
 	s, out := o.session, o.output
+	switch {
+	case out.Is(formatSARIF):
+		return printSARIF(s.Out, findings)
+	case out.Is(formatJUnit):
+		return printJUnit(s.Out, findings)
+	}
 	if printer != nil {
 		items := []cli.Object{}
-		for _, p := range problems {
+		for _, p := range findings {
 			items = append(items, cli.Object{Name: p.File, Content: p})
 		}
 		return cli.PrintList(s.Out, printer, "Problem", items)
 	}
-	for _, p := range problems {
+	for _, p := range findings {
 		rule := ""
 		if out.Wide() {
 			rule = " (" + p.Rule + ")"
 		}
-		fmt.Fprintln(s.Out, cli.Clean(fmt.Sprintf("%s:%d:%d: %s%s", p.File, p.Line, p.Column, p.Message, rule)))
+		fmt.Fprintln(s.Out, cli.Clean(fmt.Sprintf("%s: %s%s", p.Place(), p.Message, rule)))
 		if p.Hint != "" && !s.Quiet {
 			fmt.Fprintln(s.Out, "hint: "+cli.Clean(p.Hint))
 		}
@@ -182,9 +214,9 @@ type linter struct {
 	ctx      context.Context
 	tree     string // what is outside of it is not read
 	entries  int
-	rules    []rule
+	rules    []fileRule
 	seen     map[string]bool // files, where directories overlap
-	problems []problem
+	findings []lint.Finding
 	errs     []error // files that could not be read
 }
 
@@ -198,7 +230,7 @@ func (l *linter) directory(top string) error {
 		return &cli.UsageError{Msg: top + " is not a directory"}
 	}
 	if !inside(l.tree, top) {
-		return &cli.UsageError{Msg: top + " is not inside of " + l.tree, Hint: "kubectl promote lint -C " + top}
+		return &cli.UsageError{Msg: top + " is not inside of " + l.tree, Hint: "kubectl promote lint -C " + shell.Path(top)}
 	}
 	depth := strings.Count(filepath.Clean(top), string(filepath.Separator))
 	return filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
@@ -247,8 +279,8 @@ func (l *linter) file(path string) {
 	f := &file{path: filepath.ToSlash(path), tree: l.tree, dir: filepath.Dir(path), root: doc.Content[0]}
 	for _, r := range l.rules {
 		for _, p := range r.check(f) {
-			p.Rule = r.name
-			l.problems = append(l.problems, p)
+			p.Rule = r.Name
+			l.findings = append(l.findings, p)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/signing"
 	"github.com/kubepromote/kubepromote/promote"
@@ -23,14 +24,14 @@ func (o *options) ready(cmd *cobra.Command, w *cli.Workspace, plan *promote.Plan
 		return nil
 	}
 	if w.Repo == nil || plan.Mode == pipeline.DeliverPullRequest {
-		return &cli.UsageError{Msg: "--attest-key signs for a commit in a clone that has it, and that others have", Hint: "promote without it, then kubectl promote attest --all --to " + plan.To + " --key " + o.attest.Key + " in a clone", Command: cmd.CommandPath()}
+		return &cli.UsageError{Msg: "--attest-key signs for a commit in a clone that has it, and that others have", Hint: "promote without it, then kubectl promote attest --all --to " + plan.To + " --key " + shell.Path(o.attest.Key) + " in a clone", Command: cmd.CommandPath()}
 	}
 	if plan.Mode == pipeline.DeliverPush {
 		_, err := o.attest.Signer(cmd.Context(), o.session, cmd.CommandPath())
 		return err
 	}
 	if plan.Mode != pipeline.DeliverCommit {
-		return &cli.UsageError{Msg: "--attest-key stands without --commit: there is no commit to attest", Hint: "--commit --attest-key " + o.attest.Key, Command: cmd.CommandPath()}
+		return &cli.UsageError{Msg: "--attest-key stands without --commit: there is no commit to attest", Hint: "--commit --attest-key " + shell.Path(o.attest.Key), Command: cmd.CommandPath()}
 	}
 	shared, err := w.Repo.Shared(cmd.Context())
 	if err != nil {
@@ -38,7 +39,7 @@ func (o *options) ready(cmd *cobra.Command, w *cli.Workspace, plan *promote.Plan
 	}
 	if len(shared) > 0 {
 		return &cli.UsageError{Msg: "--attest-key signs for a commit that others have, and this one would not be on " + strings.TrimPrefix(shared[0], "refs/remotes/") + " yet",
-			Hint: "promote without it, git push, then kubectl promote attest --all --to " + plan.To + " --key " + o.attest.Key, Command: cmd.CommandPath()}
+			Hint: "promote without it, git push, then kubectl promote attest --all --to " + plan.To + " --key " + shell.Path(o.attest.Key), Command: cmd.CommandPath()}
 	}
 	_, err = o.attest.Signer(cmd.Context(), o.session, cmd.CommandPath())
 	return err

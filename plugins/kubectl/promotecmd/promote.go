@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/signing"
 	"github.com/kubepromote/kubepromote/promote"
@@ -195,9 +196,9 @@ func (o *options) check(cmd *cobra.Command, services []string) (printers.Resourc
 	}
 	switch command := cmd.CommandPath(); {
 	case len(o.override) > 0 && o.reason == "":
-		return nil, &cli.UsageError{Msg: "--override stands without --reason", Hint: "--override " + o.override[0] + " --reason TEXT", Command: command}
+		return nil, &cli.UsageError{Msg: "--override stands without --reason", Hint: "--override " + shell.Quote(o.override[0]) + " --reason TEXT", Command: command}
 	case len(o.override) == 0 && o.reason != "":
-		return nil, &cli.UsageError{Msg: "--reason stands without --override", Hint: "--override GATE --reason " + cli.Quote(o.reason), Command: command}
+		return nil, &cli.UsageError{Msg: "--reason stands without --override", Hint: "--override GATE --reason " + shell.Quote(o.reason), Command: command}
 	case len(o.override) > 0:
 		o.request.Override = make(map[string]string)
 		for _, gate := range o.override {

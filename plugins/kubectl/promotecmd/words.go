@@ -2,8 +2,10 @@ package promotecmd
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/spf13/cobra"
@@ -32,9 +34,12 @@ func wordHint(args []string) string {
 	if len(args) == 0 || otherWords[args[0]] == "" {
 		return ""
 	}
-	services := strings.Join(args[1:], " ")
-	command := strings.HasPrefix(otherWords[args[0]], "SERVICES")
-	if services == "" && command {
+	var quoted []string
+	for _, a := range args[1:] {
+		quoted = append(quoted, shell.Quote(a))
+	}
+	services := strings.Join(quoted, " ")
+	if word, _, _ := strings.Cut(otherWords[args[0]], " "); services == "" && !slices.Contains([]string{"status", "history", "hold", "unhold"}, word) {
 		services = "SERVICE"
 	}
 	words := strings.Fields(strings.Replace(otherWords[args[0]], "SERVICES", services, 1))

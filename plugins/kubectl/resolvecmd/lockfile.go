@@ -11,6 +11,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/digest/lock"
 	"github.com/kubepromote/kubepromote/internal/files"
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
 )
@@ -35,7 +36,7 @@ func openLock(path string, mayBeMissing bool) (*lockFile, error) {
 	data, err := cli.ReadUpTo(path, maxLockFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		if !mayBeMissing {
-			return nil, &promote.Error{Msg: path, Err: fs.ErrNotExist, Hint: "kubectl promote resolve REF... --lock " + path}
+			return nil, &promote.Error{Msg: path, Err: fs.ErrNotExist, Hint: "kubectl promote resolve REF... --lock " + shell.Path(path)}
 		}
 		l := &lockFile{path: path, lock: &lock.Lock{}}
 		if ext := filepath.Ext(path); ext == ".yaml" || ext == ".yml" {

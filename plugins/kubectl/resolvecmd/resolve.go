@@ -4,12 +4,14 @@
 package resolvecmd
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/digest/layout"
 	digestlock "github.com/kubepromote/kubepromote/digest/lock"
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
@@ -157,6 +159,7 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	refs, unknown := separate(inputs, refs)
+	unknown = errors.Join(unknown, unread(inputs))
 	results, err := o.resolve(cmd, lock, refs)
 	if err != nil {
 		return err
@@ -185,6 +188,28 @@ func separate(inputs []cli.Input, refs []pinRef) (known []pinRef, unknown error)
 	}
 	return known, errors.Join(errs...)
 }
+
+// unread is an error for each image that is no reference: which digest it stands for,
+// nobody can say.
+func unread(inputs []cli.Input) error {
+	var errs []error
+	for _, in := range inputs {
+		for _, u := range in.File.Unread() {
+			errs = append(errs, unreadError(fmt.Sprintf("%s:%d:%d: image %q is no image reference, so it cannot be resolved",
+				in.File.Name(), u.Position.Line, u.Position.Col, cmp.Or(u.Text, u.Path))))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// unreadError is about an image of which nobody can say what it is.
+type unreadError string
+
+// Error is the text.
+func (e unreadError) Error() string { return string(e) }
+
+// ExitStatus is that of an answer that is neither yes nor no.
+func (unreadError) ExitStatus() int { return cli.ExitUnknown }
 
 // openLock opens the file of --lock; nil where none is named.
 func (o *options) openLock() (*lockFile, error) {
@@ -223,7 +248,7 @@ func (o *options) refs(cmd *cobra.Command, lock *lockFile, args []string) ([]cli
 		} else if len(refs) == 0 {
 			hint := ""
 			if lock != nil {
-				hint = "kubectl promote resolve --lock " + lock.path + " --update"
+				hint = "kubectl promote resolve --lock " + shell.Path(lock.path) + " --update"
 			}
 			return nil, nil, &cli.UsageError{Msg: "no reference named", Hint: hint, Command: cmd.CommandPath()}
 		}

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/overlay"
-	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 )
 
 // elsewhere adds to an error where the images stand that a file has at no place that
@@ -20,7 +20,7 @@ func elsewhere(file *overlay.File, r overlay.Request, err error) error {
 			errs = append(errs, &overlay.Error{
 				File: file.Name(), Line: m.Position.Line, Col: m.Position.Col,
 				Msg:  fmt.Sprintf("has %s at %s, which no convention finds", m.Text, m.Path),
-				Hint: fmt.Sprintf("kubectl promote set --value %s -f %s", cli.Quote(m.Path+"="+c.Over(m.Text)), cli.Quote(file.Name())),
+				Hint: fmt.Sprintf("kubectl promote set --value %s -f %s", shell.Quote(m.Path+"="+c.Over(m.Text)), shell.Quote(file.Name())),
 			})
 		}
 	}
@@ -34,7 +34,7 @@ func left(e *overlay.Edit, r overlay.Request) []string {
 		for _, m := range e.After.Mentions(c.Name) {
 			if to := c.Over(m.Text); to != m.Text {
 				out = append(out, fmt.Sprintf("%s:%d:%d: %s is %s as well and stays: --value %s sets it",
-					e.After.Name(), m.Position.Line, m.Position.Col, m.Path, m.Text, cli.Quote(m.Path+"="+to)))
+					e.After.Name(), m.Position.Line, m.Position.Col, m.Path, m.Text, shell.Quote(m.Path+"="+to)))
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
@@ -42,7 +43,7 @@ func (o *options) strange(in cli.Input, e *overlay.Edit, r overlay.Request, args
 		case o.existingOnly && below.unknown != "":
 			return &promote.Error{Msg: fmt.Sprintf("%s: image %q has no entry, and whether a resource has it cannot be told: %s", in.File.Name(), c.Name, below.unknown)}
 		case o.existingOnly && near != "":
-			return &promote.Error{Msg: msg, Hint: fmt.Sprintf("kubectl promote set %s -f %s", cli.Quote(near+strings.TrimPrefix(args[i], c.Name)), cli.Quote(in.File.Name()))}
+			return &promote.Error{Msg: msg, Hint: fmt.Sprintf("kubectl promote set %s -f %s", shell.Quote(near+strings.TrimPrefix(args[i], c.Name)), shell.Quote(in.File.Name()))}
 		case o.existingOnly:
 			return &promote.Error{Msg: msg}
 		case below.unknown == "":

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/overlay/unlisted"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/status"
@@ -111,6 +112,7 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	in.weigh(o.session, results)
 	return o.report(cmd, printer, append(results, in.unpinned...))
 }
 
@@ -155,7 +157,37 @@ type input struct {
 	refs     []string
 	services []string        // of the references; those that are missing are not known
 	unpinned []verify.Result // what is pinned to nothing, so that it cannot be verified
+	maybe    map[int]string  // of refs: those of which nobody knows whether they are images, and where they stand
 	policy   *verify.Policy
+}
+
+// unlisted takes in what may be images, in fields of kinds that nobody knows.
+func (in *input) unlisted(f *overlay.File, service string) {
+	for _, u := range unlisted.In(f) {
+		at := fmt.Sprintf("%s:%d:%d: %s may be an image, and what kind %q does with it is not known here", f.Name(), u.Position.Line, u.Position.Col, u.Path, u.Kind)
+		if !u.Pinned() {
+			in.unpinned = append(in.unpinned, notKnown(u.Ref, at))
+			continue
+		}
+		if in.maybe == nil {
+			in.maybe = make(map[int]string)
+		}
+		in.maybe[len(in.refs)] = at
+		in.refs, in.services = append(in.refs, u.Ref), append(in.services, service)
+	}
+}
+
+// weigh takes a no about what may be no image for what it is, and says where a policy
+// has nothing to say about it.
+func (in *input) weigh(s *cli.Session, results []verify.Result) {
+	for n, at := range in.maybe {
+		switch r := &results[n]; {
+		case r.Outcome == verify.Rejected:
+			r.Outcome, r.Reason = verify.Unknown, at+": "+r.Reason
+		case r.Outcome == verify.Verified && len(r.Evidence) == 0:
+			s.Warn("%s, and no rule is about %s", at, r.Image)
+		}
+	}
 }
 
 // inputs finds what there is to verify, and the policy.
@@ -183,6 +215,7 @@ func (o *options) inputs(cmd *cobra.Command, args []string) (*input, error) {
 		if err != nil {
 			return nil, err
 		}
+		s.WarnUnread(files)
 		for _, f := range files {
 			for _, i := range f.File.Images() {
 				switch {
@@ -199,6 +232,7 @@ func (o *options) inputs(cmd *cobra.Command, args []string) (*input, error) {
 			for _, u := range f.File.Unread() {
 				in.unpinned = append(in.unpinned, notRead(f.File.Name(), u))
 			}
+			in.unlisted(f.File, o.service)
 		}
 	}
 	in.services = slices.Repeat([]string{o.service}, len(in.refs))
@@ -257,7 +291,22 @@ func (o *options) services(cmd *cobra.Command, args []string) (*input, error) {
 		return nil, err
 	}
 	in := &input{policy: policy.For(o.env)}
-	return in, in.imagesOf(s, statuses, o.env, len(args) > 0)
+	if err := in.imagesOf(s, statuses, o.env, len(args) > 0); err != nil {
+		return in, err
+	}
+	sites := p.Pipeline.Sites(p.Repo)
+	for _, st := range statuses {
+		all, err := sites.Of(e, st.Service)
+		if err != nil {
+			return nil, err
+		}
+		for _, one := range all {
+			if f, err := sites.Read(one, false); err == nil { // else it has been told
+				in.unlisted(f, st.Service)
+			}
+		}
+	}
+	return in, nil
 }
 
 // imagesOf takes in the images of an environment. Services that are named must be

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
@@ -196,9 +197,9 @@ func (b *Branch) notFetched(ctx context.Context, err error) error {
 	}
 	switch {
 	case strings.Contains(e.Msg, "couldn't find remote ref"):
-		return b.noBranch("git push " + gitcmd.Quote(b.Remote()) + " HEAD:refs/heads/" + gitcmd.Quote(b.name))
+		return b.noBranch("git push " + shell.Quote(b.Remote()) + " HEAD:refs/heads/" + shell.Quote(b.name))
 	case strings.Contains(e.Msg, "could not read Username"), strings.Contains(e.Msg, "Authentication failed"), strings.Contains(e.Msg, "terminal prompts disabled"):
-		e.Hint = "git fetch " + gitcmd.Quote(b.Remote()) + ", which asks for credentials and keeps them where git is set up to"
+		e.Hint = "git fetch " + shell.Quote(b.Remote()) + ", which asks for credentials and keeps them where git is set up to"
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
 	"github.com/kubepromote/kubepromote/promote/record"
@@ -66,7 +67,7 @@ func (b *Branch) stands(ctx context.Context, d promote.Delivery, commit string) 
 	parents := strings.Count("\n"+string(head), "\nparent ")
 	if parents != 1 || len(record.Parse(string(message))) == 0 {
 		return false, &gitcmd.Error{Msg: "branch " + gitcmd.Clean(b.Remote()+"/"+d.Proposal) + " has commits that are no promotions, and is left alone",
-			Hint: "merge or close its pull request, then git push " + gitcmd.Quote(b.Remote()) + " --delete " + gitcmd.Quote(d.Proposal)}
+			Hint: "merge or close its pull request, then git push " + shell.Quote(b.Remote()) + " --delete " + shell.Quote(d.Proposal)}
 	}
 	_, parent, _ := strings.Cut("\n"+string(head), "\nparent ")
 	parent, _, _ = strings.Cut(parent, "\n")

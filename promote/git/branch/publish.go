@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
 )
@@ -45,7 +46,7 @@ func (b *Branch) move(ctx context.Context, old, hash string) error {
 	}
 	if at != "" {
 		return &gitcmd.Error{Msg: "branch " + gitcmd.Clean(b.name) + " is checked out at " + gitcmd.Clean(at) + ", whose files a commit from elsewhere would leave behind",
-			Hint: "git -C " + gitcmd.Quote(at) + " switch --detach"}
+			Hint: "git -C " + shell.Quote(at) + " switch --detach"}
 	}
 	subject := "promotion"
 	_, err = gitcmd.Run(ctx, b.dir, gitcmd.Call{Op: "git update-ref", Args: gitcmd.Durably("update-ref", "-m", "commit: "+subject, ref, hash, old), Env: []string{gitcmd.InEnglish}})

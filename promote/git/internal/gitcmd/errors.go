@@ -167,14 +167,6 @@ func withoutUserinfo(s string) string {
 	}
 }
 
-// Quote makes a path safe to paste into a shell.
-func Quote(s string) string {
-	if strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-") == "" && !strings.HasPrefix(s, "-") {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
-}
-
 // Hinted gives an error of git with another hint.
 func Hinted(err error, hint string) error {
 	var e *Error

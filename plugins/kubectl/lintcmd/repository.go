@@ -1,0 +1,107 @@
+package lintcmd
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/promote/git"
+	"github.com/kubepromote/kubepromote/promote/images"
+	"github.com/kubepromote/kubepromote/promote/lint"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/verify"
+)
+
+// rulePipeline is the rule about the pipeline file: package lint gets it as it was read.
+const rulePipeline = "pipeline"
+
+// repository looks at the repository's pipeline, its policies, and what stands at their
+// locations, as the working tree has them. Outside of Git, and where nothing shows
+// environments, there is nothing to look at.
+func (o *options) repository(ctx context.Context, tree string) ([]lint.Finding, error) {
+	if _, err := os.Lstat(filepath.Join(tree, ".git")); err != nil {
+		return nil, nil
+	}
+	repo, err := git.Open(ctx, o.session.Repo)
+	if err != nil {
+		return nil, err
+	}
+	defer repo.Close()
+	in := lint.Input{Tree: repo, Name: pipeline.FileName, Skip: o.skip}
+	if o.session.Pipeline != "" {
+		in.Name = filepath.ToSlash(o.session.Pipeline)
+		in.Source, err = cli.ReadBounded(o.session.Pipeline)
+	} else {
+		in.Source, err = repo.ReadFile(pipeline.FileName)
+	}
+	var faults []lint.Finding
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && o.session.Pipeline == "":
+		in.Source = nil
+		in.Pipeline, _, err = pipeline.Discover(ctx, repo)
+		if errors.Is(err, pipeline.ErrNone) {
+			return nil, nil
+		}
+	case err == nil:
+		in.Pipeline, err = pipeline.Parse(in.Name, in.Source)
+		faults, err = o.faults(rulePipeline, err)
+	}
+	if err != nil || in.Pipeline == nil {
+		return faults, err
+	}
+	findings, err := lint.Run(ctx, in)
+	policies, perr := o.policies(repo, in)
+	return slices.Concat(findings, policies), errors.Join(err, perr)
+}
+
+// policies reads all policies that the pipeline names.
+func (o *options) policies(repo *git.Repo, in lint.Input) ([]lint.Finding, error) {
+	var names []string
+	for _, e := range in.Pipeline.Spec.Environments {
+		if e.Verify != nil {
+			names = append(names, e.Verify.Policy)
+		}
+		for _, g := range e.Gates {
+			if g.Promoted != nil {
+				names = append(names, g.Promoted.Policy)
+			}
+		}
+	}
+	slices.Sort(names)
+	var findings []lint.Finding
+	var errs []error
+	read := images.PoliciesIn(repo)
+	for _, name := range slices.Compact(names) {
+		_, err := read(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // which package lint has told
+		}
+		found, err := o.faults(lint.RulePolicy, err)
+		findings, errs = append(findings, found...), append(errs, err)
+	}
+	return findings, errors.Join(errs...)
+}
+
+// faults gives what is wrong with a file as findings, and other errors as such.
+func (o *options) faults(rule string, err error) ([]lint.Finding, error) {
+	var findings []lint.Finding
+	var errs []error
+	for _, e := range cli.Split(err) {
+		if fault, ok := errors.AsType[*overlay.Error](e); ok {
+			findings = append(findings, lint.Finding{Rule: rule, File: fault.File, Line: fault.Line, Column: fault.Col, Message: fault.Msg, Hint: fault.Hint})
+		} else if fault, ok := errors.AsType[*verify.PolicyError](e); ok {
+			findings = append(findings, lint.Finding{Rule: rule, File: fault.File, Line: fault.Line, Column: fault.Col, Message: fault.Msg, Hint: fault.Hint})
+		} else {
+			errs = append(errs, e)
+		}
+	}
+	if slices.Contains(o.skip, rule) {
+		findings = nil
+	}
+	return findings, errors.Join(errs...)
+}

@@ -1,0 +1,304 @@
+package gate
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"time"
+
+	"github.com/gobwas/glob"
+	"github.com/kubepromote/kubepromote/internal/yamlfile"
+	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/internal/schedule"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/robfig/cron/v3"
+	"go.yaml.in/yaml/v3"
+)
+
+// argoWindows are the sync windows of AppProjects of Argo CD, evaluated as Argo CD does:
+// what it would not sync is not promoted.
+type argoWindows struct {
+	cfg  *pipeline.ArgoWindows
+	tree promote.Tree
+	all  []syncWindow
+}
+
+// syncWindow is one of an AppProject's.
+type syncWindow struct {
+	project, place string
+
+	kind       string
+	cron       cron.Schedule
+	duration   time.Duration
+	zone       *time.Location
+	manual     bool
+	and        bool
+	apps       []*glob.Pattern
+	clusters   []*glob.Pattern
+	namespaces []*glob.Pattern
+	reason     string
+}
+
+// windowEntry is a sync window as an AppProject has it.
+type windowEntry struct {
+	Kind         string   `yaml:"kind"`
+	Schedule     string   `yaml:"schedule"`
+	Duration     string   `yaml:"duration"`
+	TimeZone     string   `yaml:"timeZone"`
+	Applications []string `yaml:"applications"`
+	Namespaces   []string `yaml:"namespaces"`
+	Clusters     []string `yaml:"clusters"`
+	ManualSync   bool     `yaml:"manualSync"`
+	AndOperator  bool     `yaml:"andOperator"`
+	Description  string   `yaml:"description"`
+}
+
+// argoApp is the application that windows are for.
+type argoApp struct{ name, project, server, cluster, namespace string }
+
+// manifest is what is read of the objects of Argo CD.
+type manifest struct {
+	Kind     string `yaml:"kind"`
+	Metadata struct {
+		Name string `yaml:"name"`
+	} `yaml:"metadata"`
+	Spec struct {
+		SyncWindows []yaml.Node `yaml:"syncWindows"`
+		Project     string      `yaml:"project"`
+		Destination struct {
+			Server    string `yaml:"server"`
+			Name      string `yaml:"name"`
+			Namespace string `yaml:"namespace"`
+		} `yaml:"destination"`
+	} `yaml:"spec"`
+}
+
+// mostManifests bounds the documents of one file.
+const mostManifests = 100
+
+// manifests reads a file with objects of Argo CD, of which some other than those that are
+// asked for may have any shape.
+func manifests(tree promote.Tree, name string, visit func(*yamlfile.File, *yaml.Node, manifest)) error {
+	if tree == nil {
+		return &promote.Error{Msg: name + ": there is no repository to read it from"}
+	}
+	data, err := tree.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &promote.Error{Msg: name + " is not there", Hint: "git add " + name + " && git commit " + name}
+	}
+	if err != nil {
+		return &promote.Error{Msg: name + " cannot be read", Err: err}
+	}
+	f := yamlfile.Parse(name, data, yamlfile.Options{Documents: mostManifests, Aliases: mostManifests})
+	for _, doc := range f.Documents() {
+		var m manifest
+		if err := doc.Decode(&m); err != nil && (m.Kind == "AppProject" || m.Kind == "Application") {
+			f.Add(doc, "", "the %s is malformed", m.Kind)
+			continue
+		}
+		visit(f, doc, m)
+	}
+	return f.Err(faultOf)
+}
+
+func newArgoWindows(cfg *pipeline.ArgoWindows, tree promote.Tree) (*argoWindows, error) {
+	out := &argoWindows{cfg: cfg, tree: tree}
+	found := false
+	err := manifests(tree, cfg.Project, func(f *yamlfile.File, _ *yaml.Node, m manifest) {
+		if m.Kind != "AppProject" {
+			return
+		}
+		found = true
+		for i := range m.Spec.SyncWindows {
+			n := &m.Spec.SyncWindows[i]
+			var e windowEntry
+			if err := n.Decode(&e); err != nil {
+				f.Add(n, "", "the sync window is malformed")
+				continue
+			}
+			w, ok := e.window(f, n)
+			w.project, w.place = m.Metadata.Name, fmt.Sprintf("%s:%d:%d", cfg.Project, n.Line, n.Column)
+			if ok {
+				out.all = append(out.all, w)
+			}
+		}
+	})
+	if err == nil && !found {
+		err = &promote.Error{Msg: cfg.Project + " has no AppProject"}
+	}
+	return out, err
+}
+
+// argoParser is that of Argo CD: five fields, without @daily and the like.
+var argoParser = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
+
+// window checks what stands in the file. Argo CD takes a zone that it does not know for
+// UTC; here it is an error.
+func (e windowEntry) window(f *yamlfile.File, n *yaml.Node) (w syncWindow, ok bool) {
+	w = syncWindow{kind: e.Kind, manual: e.ManualSync, and: e.AndOperator, reason: e.Description}
+	var err error
+	ok = true
+	wrong := func(hint, format string, args ...any) {
+		f.Add(n, hint, format, args...)
+		ok = false
+	}
+	if e.Kind != "allow" && e.Kind != "deny" {
+		wrong("kind: deny", "the kind of the sync window is %q", e.Kind)
+	}
+	if w.cron, err = argoParser.Parse(e.Schedule); err != nil || len(e.Schedule) > 256 {
+		wrong(`schedule: "0 16 * * 5"`, "schedule %q is malformed", e.Schedule)
+	}
+	if w.duration, err = time.ParseDuration(e.Duration); err != nil || w.duration <= 0 || w.duration > schedule.MaxDuration {
+		wrong("duration: 8h", "duration is %q", e.Duration)
+	}
+	if w.zone, err = schedule.Zone(e.TimeZone); err != nil {
+		wrong("timeZone: Europe/Zurich", "time zone %q is not known: Argo CD takes it for UTC", e.TimeZone)
+	}
+	for _, list := range []struct {
+		texts []string
+		into  *[]*glob.Pattern
+	}{{e.Applications, &w.apps}, {e.Clusters, &w.clusters}, {e.Namespaces, &w.namespaces}} {
+		for _, text := range list.texts {
+			g, err := glob.Compile(text)
+			if err != nil || len(text) > 256 {
+				wrong("", "%q is malformed", text)
+				continue
+			}
+			*list.into = append(*list.into, g)
+		}
+	}
+	return w, ok
+}
+
+func matches(globs []*glob.Pattern, names ...string) bool {
+	return slices.ContainsFunc(globs, func(g *glob.Pattern) bool {
+		return slices.ContainsFunc(names, g.Match)
+	})
+}
+
+// concerns tells whether the window is for an application, as SyncWindows.Matches of Argo
+// CD does: one of the three lists will do, or with andOperator all that there are.
+func (w *syncWindow) concerns(a argoApp) bool {
+	if a.project != "" && w.project != a.project {
+		return false
+	}
+	var clusters []string
+	for _, name := range []string{a.cluster, a.server} {
+		if name != "" {
+			clusters = append(clusters, name)
+		}
+	}
+	lists := []struct {
+		globs []*glob.Pattern
+		fits  bool
+	}{{w.apps, matches(w.apps, a.name)}, {w.clusters, matches(w.clusters, clusters...)}, {w.namespaces, matches(w.namespaces, a.namespace)}}
+	any, all := false, true
+	for _, l := range lists {
+		any = any || l.fits
+		all = all && (l.fits || len(l.globs) == 0)
+	}
+	if w.and {
+		return any && all
+	}
+	return any
+}
+
+// shift is how far the window's clock is ahead of UTC, which Argo CD finds out at the
+// moment: a window that began before a change to daylight saving time moves with it.
+func (w *syncWindow) shift(t time.Time) time.Duration {
+	_, offset := t.In(w.zone).Zone()
+	return time.Duration(offset) * time.Second
+}
+
+// active tells whether the window is open: after its start and before its end. until is its
+// end, as the clock is at t.
+func (w *syncWindow) active(t time.Time) (until time.Time, open bool) {
+	clock := t.UTC().Add(w.shift(t))
+	for start := w.cron.Next(clock.Add(-w.duration)); !start.IsZero() && start.Before(clock); start = w.cron.Next(start) {
+		until, open = start.Add(w.duration-w.shift(t)).In(w.zone), true
+	}
+	return until, open
+}
+
+// opens is the first moment after t at which the window is open.
+func (w *syncWindow) opens(t time.Time) time.Time {
+	start := w.cron.Next(t.UTC().Add(w.shift(t)))
+	if start.IsZero() {
+		return start
+	}
+	return start.Add(-w.shift(t)).Add(time.Second).In(w.zone)
+}
+
+// at tells what keeps Argo CD from syncing an application at a moment.
+func (a *argoWindows) at(t time.Time, app argoApp) *closed {
+	var denied, next *closed
+	allowed, manual, manualAllow := false, true, true
+	for i := range a.all {
+		w := &a.all[i]
+		if !w.concerns(app) {
+			continue
+		}
+		until, open := w.active(t)
+		switch {
+		case open && w.kind == "allow":
+			allowed = true
+		case open:
+			manual = manual && w.manual
+			if denied == nil || until.After(denied.until) {
+				denied = &closed{until, w.reason, w.place}
+			}
+		case w.kind == "allow":
+			manualAllow = manualAllow && w.manual
+			if begin := w.opens(t); next == nil || !begin.IsZero() && (next.until.IsZero() || begin.Before(next.until)) {
+				next = &closed{begin, w.reason, w.place}
+			}
+		}
+	}
+	switch {
+	case denied != nil && !(a.cfg.Manual && manual):
+		denied.reason = cmp.Or(denied.reason, "a sync window of Argo CD")
+		return denied
+	case denied == nil && !allowed && next != nil && !(a.cfg.Manual && manualAllow):
+		next.reason = "" // it says why the window is there, and not why it is closed
+		return next
+	}
+	return nil
+}
+
+// changes tells when windows next begin to deny, or end to allow.
+func (a *argoWindows) changes(t time.Time, app argoApp, at func(time.Time)) {
+	for i := range a.all {
+		w := &a.all[i]
+		switch until, open := w.active(t); {
+		case !w.concerns(app):
+		case w.kind == "deny":
+			at(w.opens(t))
+		case open:
+			at(until)
+		}
+	}
+}
+
+// app is the application of a service: what its file says, or what the pipeline does.
+func (a *argoWindows) app(q promote.GateRequest) (argoApp, error) {
+	if a.cfg.Application == "" {
+		cluster := fill(a.cfg.Cluster, q)
+		return argoApp{name: fill(a.cfg.Name, q), cluster: cluster, namespace: fill(a.cfg.Namespace, q)}, nil
+	}
+	var found []argoApp
+	name := fill(a.cfg.Application, q)
+	err := manifests(a.tree, name, func(_ *yamlfile.File, _ *yaml.Node, m manifest) {
+		if d := m.Spec.Destination; m.Kind == "Application" {
+			found = append(found, argoApp{m.Metadata.Name, cmp.Or(m.Spec.Project, "default"), d.Server, d.Name, d.Namespace})
+		}
+	})
+	if err == nil && len(found) != 1 {
+		err = &promote.Error{Msg: fmt.Sprintf("%s has %d Applications, and one is wanted", name, len(found))}
+	}
+	if err != nil {
+		return argoApp{}, err
+	}
+	return found[0], nil
+}
