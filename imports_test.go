@@ -77,6 +77,7 @@ var mayImport = map[string][]string{
 	"promote/git/internal/gitcmd":     {"internal/files"},
 	"promote/git/internal/fastimport": {"promote", "promote/git/internal/gitcmd"},
 	"promote/proposal":                {"promote", "promote/objects", "promote/pipeline", "promote/record", "promote/forge"},
+	"promote/planfile":                {"promote", "promote/pipeline", "promote/proposal", "internal/fault"},
 	"promote/judge":                   {"promote", "promote/pipeline", "promote/status"},
 	"promote/lint":                    {"overlay", "promote/pipeline", "promote/status", "internal/yamlfile"},
 	"promote/check":                   {"overlay", "promote", "promote/history", "promote/judge", "promote/pipeline", "promote/status", "promote/internal/..."},

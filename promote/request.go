@@ -316,6 +316,12 @@ func (s *ServicePlan) Changed() bool {
 		slices.ContainsFunc(s.Copies, func(c CopyPlan) bool { return c.Changed })
 }
 
+// Writes gives the files that differ, as they shall be.
+func (p *Plan) Writes() []File {
+	all, _ := p.files()
+	return all
+}
+
 // files gives the files that differ, as they shall be, and of them those that are
 // to be written: the others have their new content already. A file that several
 // services share has the edits of all.

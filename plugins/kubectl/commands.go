@@ -33,6 +33,7 @@ func subcommands(s *cli.Session) []*cobra.Command {
 	return []*cobra.Command{
 		promotecmd.NewRun(s),
 		promotecmd.NewPlan(s),
+		promotecmd.NewApply(s),
 		gatescmd.New(s),
 		checkcmd.New(s),
 		attestcmd.New(s),

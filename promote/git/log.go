@@ -47,6 +47,12 @@ func (r *Repo) Commits(ctx context.Context, pathspecs []string, visit func(histo
 // LogOf reads the history that ends with a commit, in place of the head.
 func (r *Repo) LogOf(commit string) history.Log { return &logOf{r, commit} }
 
+// LogIn reads the history that ends with a commit in a repository without a working tree,
+// of which gitDir is git's directory. What is not there is not fetched: that is an error.
+func LogIn(gitDir, commit string) history.Follower {
+	return &logOf{&Repo{top: gitDir, gitDir: gitDir, common: gitDir, env: []string{"GIT_NO_LAZY_FETCH=1"}}, commit}
+}
+
 type logOf struct {
 	*Repo
 	commit string
@@ -75,7 +81,7 @@ func (r *Repo) Renames(ctx context.Context, commit string) ([]history.Rename, er
 		return nil, &Error{Msg: "not an object name: " + gitcmd.Clean(commit)}
 	}
 	out, err := r.run(ctx, gitcmd.Call{Op: "git diff-tree", Args: []string{"diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--find-renames=50%", "-l" + mostRenamed,
-		"--diff-filter=R", "--no-relative", "--no-ext-diff", "--no-textconv", commit + "^1", commit, "--"}, Reads: true, Env: []string{gitcmd.AsStored}})
+		"--diff-filter=R", "--no-relative", "--no-ext-diff", "--no-textconv", commit + "^1", commit, "--"}, Reads: true, Env: r.asStored()})
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +120,7 @@ func (r *Repo) commits(ctx context.Context, from string, pathspecs []string, vis
 	case err != nil || stopped || len(cut) == 0:
 		return err
 	}
-	out, err := r.run(ctx, gitcmd.Call{Op: "git rev-list", Args: []string{"rev-list", "--first-parent", "--max-parents=0", from, "--"}, Reads: true, Env: []string{gitcmd.AsStored}})
+	out, err := r.run(ctx, gitcmd.Call{Op: "git rev-list", Args: []string{"rev-list", "--first-parent", "--max-parents=0", from, "--"}, Reads: true, Env: r.asStored()})
 	if oldest := strings.TrimSpace(string(out)); err == nil && cut[oldest] {
 		return &history.Truncated{Commit: oldest}
 	}
@@ -130,9 +136,12 @@ func (r *Repo) Merged(ctx context.Context, merge string, pathspecs []string, vis
 	return r.log(ctx, "--no-merges", []string{merge, "^" + merge + "^1"}, pathspecs, visit)
 }
 
+// asStored is the environment of what reads objects.
+func (r *Repo) asStored() []string { return append([]string{gitcmd.AsStored}, r.env...) }
+
 // log visits the commits that the revisions name.
 func (r *Repo) log(ctx context.Context, option string, revisions, pathspecs []string, visit func(history.Commit) (bool, error)) error {
-	c := gitcmd.Call{Op: "git log", Args: append(logArgs(), option), Reads: true, Env: []string{gitcmd.AsStored}}
+	c := gitcmd.Call{Op: "git log", Args: append(logArgs(), option), Reads: true, Env: r.asStored()}
 	if err := addPathspecs(&c, revisions, pathspecs); err != nil {
 		return err
 	}

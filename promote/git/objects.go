@@ -100,7 +100,7 @@ func (r *Repo) objects(ctx context.Context, names []string, visit func(int, gitc
 		Op:    "git cat-file",
 		Args:  []string{"cat-file", "--batch", "--buffer", "-z"},
 		Stdin: strings.NewReader(strings.Join(names, "\x00") + "\x00"),
-		Reads: true, Env: []string{gitcmd.AsStored},
+		Reads: true, Env: r.asStored(),
 	})
 	if err != nil {
 		return err

@@ -27,6 +27,7 @@ type Repo struct {
 	// directory of its objects; all of them absolute.
 	top, gitDir, common, index, store string
 	prefix                            string
+	env                               []string // of what reads objects
 }
 
 // Open finds the repository that dir is in. It is an error if dir is in no

@@ -39,6 +39,12 @@ func (d *Delivery) AddMode(s *Session, cmd *cobra.Command) {
 	Must(cmd.RegisterFlagCompletionFunc("branch", cobra.NoFileCompletions))
 }
 
+// BranchVar gives a command that reads the branch of a repository which is known by its URL.
+func (s *Session) BranchVar(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&s.Branch, "branch", "", "with -C URL, the branch that is read (default: the repository's own)")
+	Must(cmd.RegisterFlagCompletionFunc("branch", cobra.NoFileCompletions))
+}
+
 // Mode is the mode that a flag gives, or empty. It wins over the file, whatever that says.
 func (d *Delivery) Mode(cmd *cobra.Command) (pipeline.DeliverMode, error) {
 	switch changed := cmd.Flags().Changed; {

@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,7 +15,6 @@ import (
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/cluster"
 	"github.com/kubepromote/kubepromote/promote/gate"
-	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/history"
 	"github.com/kubepromote/kubepromote/promote/objects"
@@ -25,11 +25,16 @@ import (
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 )
 
-// reachGates lets a promoter ask the gates of its pipeline.
-func (s *Session) reachGates(p *promote.Promoter, repo *git.Repo, log history.Log) {
-	d := gate.Deps{Tree: s.rules.tree, Root: repo.Root(), Confirmed: s.isConfirmed}
+// reachGates lets the workspace's promoter ask the gates of its pipeline. Commands are run in
+// its working tree; without one none is.
+func (s *Session) reachGates(w *Workspace) {
+	p, root, log := w.Promoter, "", w.Log()
+	if w.Repo != nil {
+		root = w.Repo.Root()
+	}
+	d := gate.Deps{Tree: s.rules.tree, Root: root, Confirmed: s.isConfirmed}
 	d.AllowExec = func(ctx context.Context) bool {
-		cmd := exec.CommandContext(ctx, "git", "-C", repo.Root(), "config", "--type=bool", "--get", gate.AllowExecKey)
+		cmd := exec.CommandContext(ctx, "git", "-C", root, "config", "--type=bool", "--get", gate.AllowExecKey)
 		out, err := cmd.Output()
 		return err == nil && strings.TrimSpace(string(out)) == "true"
 	}
@@ -41,13 +46,16 @@ func (s *Session) reachGates(p *promote.Promoter, repo *git.Repo, log history.Lo
 	}
 	d.Pipeline = p.Pipeline
 	d.Contains = func(ctx context.Context, commit, revision string) (bool, error) {
-		if _, err := repo.Revision(ctx, revision); err != nil {
+		if w.Repo == nil {
+			return false, errors.New("there is no clone that has it")
+		}
+		if _, err := w.Repo.Revision(ctx, revision); err != nil {
 			return false, err
 		}
-		base, err := repo.MergeBase(ctx, commit, revision)
+		base, err := w.Repo.MergeBase(ctx, commit, revision)
 		return base == commit, err
 	}
-	s.Renderer = s.newRenderer(p, repo)
+	s.Renderer = s.newRenderer(w)
 	d.Renderer = s.Renderer
 	p.Gates = gate.Of(d)
 }
@@ -58,13 +66,17 @@ type Renderer struct {
 	quiet sync.Once
 }
 
-// newRenderer makes the renderer of a promoter's repository.
-func (s *Session) newRenderer(p *promote.Promoter, repo *git.Repo) *Renderer {
+// newRenderer makes the renderer of a workspace.
+func (s *Session) newRenderer(w *Workspace) *Renderer {
+	p := w.Promoter
 	at := func(ctx context.Context, commit string) (pipeline.Tree, error) {
 		if b, ok := p.Repo.(*branch.Branch); ok && b.Tip() == commit || commit == "" { // before the first commit
 			return p.Repo, nil
 		}
-		b, err := branch.OfCommit(ctx, repo, commit)
+		if w.Repo == nil {
+			return nil, fmt.Errorf("there is no clone that has commit %.9s", commit)
+		}
+		b, err := branch.OfCommit(ctx, w.Repo, commit)
 		if err == nil {
 			s.closing.Lock()
 			s.closers = append(s.closers, b.Close)

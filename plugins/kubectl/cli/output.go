@@ -134,8 +134,22 @@ type Object struct {
 // PrintList prints a versioned list object of a kind, for example Promotion. The
 // content's fields stand beside metadata, as in the lists of kubectl top.
 func PrintList(w io.Writer, p printers.ResourcePrinter, kind string, items []Object) error {
+	return PrintListWith(w, p, kind, struct{}{}, items)
+}
+
+// PrintListWith is PrintList with the fields of head beside items.
+func PrintListWith(w io.Writer, p printers.ResourcePrinter, kind string, head any, items []Object) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, `{"apiVersion":%q,"kind":%q,"metadata":{},"items":[`, pipeline.APIVersion, kind+"List")
+	more, err := json.Marshal(head)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(&b, `{"apiVersion":%q,"kind":%q,"metadata":{},`, pipeline.APIVersion, kind+"List")
+	if len(more) > len("{}") {
+		b.Write(more[1 : len(more)-1])
+		b.WriteByte(',')
+	}
+	b.WriteString(`"items":[`)
 	for i, item := range items {
 		if i > 0 {
 			b.WriteByte(',')

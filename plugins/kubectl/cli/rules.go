@@ -20,6 +20,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/planfile"
 )
 
 // rules is what pipeline, policies and keys are read from: the head, so that nobody
@@ -29,6 +30,47 @@ type rules struct {
 
 	mu        sync.Mutex
 	elsewhere []promote.RuleFile
+	read      map[string]string // the digests of the files that were read, by their paths
+}
+
+// use has rules read from a tree, and notes which.
+func (r *rules) use(tree promote.Tree) {
+	r.tree = &noting{tree, r}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.read = make(map[string]string)
+}
+
+func (r *rules) note(name string, data []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.read[name] = planfile.Digest(data)
+}
+
+// noting is a tree that notes which of its files are read.
+type noting struct {
+	promote.Tree
+	rules *rules
+}
+
+// ReadFile reads a file, and notes it.
+func (n *noting) ReadFile(name string) ([]byte, error) {
+	data, err := n.Tree.ReadFile(name)
+	if err == nil {
+		n.rules.note(name, data)
+	}
+	return data, err
+}
+
+// RulesRead are the files of the repository that rules were read from since it was opened.
+func (s *Session) RulesRead() []planfile.Rule {
+	s.rules.mu.Lock()
+	defer s.rules.mu.Unlock()
+	var out []planfile.Rule
+	for name, digest := range s.rules.read {
+		out = append(out, planfile.Rule{Name: name, Digest: digest})
+	}
+	return out
 }
 
 // from notes a file that the user has named in place of what is committed. It is
@@ -56,9 +98,9 @@ func (s *Session) readRules(ctx context.Context, p *promote.Promoter, repo *git.
 	if err != nil {
 		return err
 	}
-	s.rules.tree = repo
+	s.rules.use(repo)
 	if head != nil {
-		s.rules.tree = &committed{Tree: head, ctx: ctx, repo: repo, session: s}
+		s.rules.use(&committed{Tree: head, ctx: ctx, repo: repo, session: s})
 		p.Rules.Commit = head.Commit()
 	}
 	if s.Pipeline != "" {
@@ -66,8 +108,9 @@ func (s *Session) readRules(ctx context.Context, p *promote.Promoter, repo *git.
 	}
 	data, err := s.rules.tree.ReadFile(pipeline.FileName)
 	if errors.Is(err, errNotCommitted) || err == nil && head == nil {
-		data, err = repo.ReadFile(pipeline.FileName)
-		s.rules.tree, p.Rules.Uncommitted = repo, pipeline.FileName
+		s.rules.use(repo)
+		p.Rules.Uncommitted = pipeline.FileName
+		data, err = s.rules.tree.ReadFile(pipeline.FileName)
 		s.Warn("%s is not committed: until it is, the rules of the working tree are shown, and nothing is committed by them", pipeline.FileName)
 	}
 	return s.takeRules(ctx, p, repo, repo.Root(), data, err)
@@ -75,11 +118,12 @@ func (s *Session) readRules(ctx context.Context, p *promote.Promoter, repo *git.
 
 // readRulesOf does the same on a branch, whatever the working tree has. At is where it is.
 func (s *Session) readRulesOf(ctx context.Context, p *promote.Promoter, b *branch.Branch, at string) error {
-	s.rules.tree, p.Rules.Commit = b, b.Tip()
+	s.rules.use(b)
+	p.Rules.Commit = b.Tip()
 	if s.Pipeline != "" {
 		return s.readNamed(p)
 	}
-	data, err := b.ReadFile(pipeline.FileName)
+	data, err := s.rules.tree.ReadFile(pipeline.FileName)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := b.FetchAll(ctx); err != nil { // there is no telling where to look
 			return err

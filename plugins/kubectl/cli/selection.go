@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/planfile"
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/labels"
 )
@@ -56,6 +57,22 @@ func (sel *Selection) Choose(cmd *cobra.Command, services []string) error {
 	}
 	sel.Services = bareNames(services)
 	return nil
+}
+
+// Asked is what a selection asks for, as a plan's file has it.
+func (sel *Selection) Asked(branch string) planfile.Request {
+	r := sel.Request
+	return planfile.Request{Services: r.Services, All: r.All, Selector: sel.selector, Except: r.Except, To: sel.Targets, From: r.From, Images: r.Images,
+		Version: r.Version, Newest: r.Newest, AllowDowngrade: r.AllowDowngrade, AddMissing: r.AddMissing, SkipRefused: r.SkipRefused,
+		Deliver: r.Mode, Branch: branch, Override: r.Override}
+}
+
+// Ask is the reverse: it takes what a plan's file asks for, but for the mode of delivery.
+func (sel *Selection) Ask(cmd *cobra.Command, asked planfile.Request) error {
+	sel.Request = promote.Request{All: asked.All, Except: asked.Except, From: asked.From, Images: asked.Images, Version: asked.Version, Newest: asked.Newest,
+		AllowDowngrade: asked.AllowDowngrade, AddMissing: asked.AddMissing, SkipRefused: asked.SkipRefused, Override: asked.Override}
+	sel.Targets, sel.selector = asked.To, asked.Selector
+	return sel.Choose(cmd, asked.Services)
 }
 
 // bareNames takes back names as -o name prints them, and service/NAME.

@@ -152,7 +152,7 @@ func (s *Session) Open(ctx context.Context) (*promote.Promoter, *git.Repo, error
 	if err != nil {
 		return nil, nil, errors.Join(err, repo.Close())
 	}
-	s.reachGates(p, repo, repo)
+	s.reachGates(&Workspace{Promoter: p, Repo: repo})
 	return p, repo, nil
 }
 

@@ -73,6 +73,29 @@ func (s *Session) OpenFor(ctx context.Context, targets []string, mode pipeline.D
 	return w, nil
 }
 
+// OpenToRead opens the repository for what asks no registry about its images: the working
+// tree, or, by its URL, the branch that others have. The caller closes it.
+func (s *Session) OpenToRead(ctx context.Context) (*Workspace, error) {
+	if branch.IsURL(s.Repo) {
+		s.Offline = true
+		return s.openURL(ctx)
+	}
+	p, repo, err := s.OpenOffline(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Workspace{Promoter: p, Repo: repo}, nil
+}
+
+// Whole has all that the newest commit has fetched, where the repository is known by its
+// URL: for who is going to look at most of it.
+func (w *Workspace) Whole(ctx context.Context) error {
+	if w.Repo != nil {
+		return nil
+	}
+	return w.Branch.FetchAll(ctx)
+}
+
 // useBranch goes on with a branch of the remote, and the rules that stand there.
 func (s *Session) useBranch(ctx context.Context, w *Workspace, e *pipeline.Environment) error {
 	state, err := w.Repo.State(ctx, nil)
@@ -138,8 +161,8 @@ func (s *Session) promoterOf(ctx context.Context, w *Workspace) error {
 	if err == nil && !s.Offline {
 		err = s.reachRegistries(w.Promoter)
 	}
-	if err == nil && w.Repo != nil {
-		s.reachGates(w.Promoter, w.Repo, w.Repo.LogOf(w.Branch.Tip()))
+	if err == nil {
+		s.reachGates(w)
 	}
 	return err
 }
@@ -171,10 +194,25 @@ func (s *Session) AwaitIn(ctx context.Context, clock Clock, w *Workspace, plan f
 
 // Log is the history of what the workspace has.
 func (w *Workspace) Log() history.Log {
-	if w.Branch != nil {
+	switch {
+	case w.Repo == nil:
+		return w.Branch.Log()
+	case w.Branch != nil:
 		return w.Repo.LogOf(w.Branch.Tip())
 	}
 	return w.Repo
+}
+
+// LogAt is the history that ends with a commit which a user has named, and that commit.
+func (w *Workspace) LogAt(ctx context.Context, revision string) (history.Log, string, error) {
+	if w.Repo == nil {
+		return w.Branch.LogAt(ctx, revision)
+	}
+	commit, err := w.Repo.Revision(ctx, revision)
+	if err != nil {
+		return nil, "", err
+	}
+	return w.Repo.LogOf(commit), commit, nil
 }
 
 // Who gives the name and the address that a commit would name.

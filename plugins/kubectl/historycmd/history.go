@@ -4,6 +4,7 @@
 package historycmd
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -25,7 +26,10 @@ const example = `  # who put what into production, and when
   kubectl promote history cart --env production
 
   # the last five changes of any service
-  kubectl promote history --limit 5`
+  kubectl promote history --limit 5
+
+  # without a clone
+  kubectl promote history cart -C https://git.example.com/infra.git`
 
 // New makes kubectl promote history.
 func New(s *cli.Session) *cobra.Command {
@@ -42,6 +46,8 @@ func New(s *cli.Session) *cobra.Command {
 	s.EnvironmentVar(cmd, &o.request.Environment, "env", "only this environment")
 	cmd.Flags().IntVar(&o.limit, "limit", 0, "show at most so many changes (default: all)")
 	o.output = cli.AddOutput(cmd)
+	s.BranchVar(cmd)
+	s.TakesURL(cmd)
 	cmd.RunE = o.run
 	return cmd
 }
@@ -64,17 +70,19 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 		return &cli.UsageError{Msg: "--limit is negative", Command: cmd.CommandPath()}
 	}
 	o.request.Services = services
-	p, repo, err := s.OpenOffline(cmd.Context())
+	w, err := s.OpenToRead(cmd.Context())
 	if err != nil {
 		return err
 	}
-	defer repo.Close()
-	if err := status.CheckServices(p.Pipeline, p.Repo, services); err != nil {
+	defer w.Close()
+	// By a URL the services are listed only where the history has none of them: that
+	// fetches all directories.
+	if err := o.checkServices(cmd.Context(), w, w.Repo != nil); err != nil {
 		return err
 	}
 	var changes []history.Change
 	bar := s.NewProgress()
-	err = history.Read(cmd.Context(), p.Pipeline, p.Repo, repo, o.request, func(c history.Change) bool {
+	err = history.Read(cmd.Context(), w.Pipeline, w.Promoter.Repo, w.Log(), o.request, func(c history.Change) bool {
 		changes = append(changes, c)
 		bar.Show("reading the history", len(changes), max(o.limit, len(changes)))
 		return o.limit == 0 || len(changes) < o.limit
@@ -83,7 +91,21 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	if err := s.WarnTruncated(err); err != nil {
 		return err
 	}
+	if err := o.checkServices(cmd.Context(), w, w.Repo == nil && len(changes) == 0); err != nil {
+		return err
+	}
 	return o.report(printer, changes)
+}
+
+// checkServices gives an error for the first name that is no service's.
+func (o *options) checkServices(ctx context.Context, w *cli.Workspace, asked bool) error {
+	if !asked || len(o.request.Services) == 0 {
+		return nil
+	}
+	if err := w.Whole(ctx); err != nil {
+		return err
+	}
+	return status.CheckServices(w.Pipeline, w.Promoter.Repo, o.request.Services)
 }
 
 // report prints the changes. One whose commit has a record that does not fit it is

@@ -116,8 +116,8 @@ func (o *options) await(ctx context.Context, w *cli.Workspace) (*promote.Plans, 
 			}
 			w.Now = func() time.Time { return at }
 		}
-		if o.back != nil {
-			return o.back.plan(ctx, w)
+		if o.make != nil {
+			return o.make(ctx, w)
 		}
 		request := o.request.Request
 		request.NoDiff = request.NoDiff && !o.proposes(w)

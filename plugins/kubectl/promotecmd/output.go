@@ -9,36 +9,14 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/planfile"
 	"github.com/kubepromote/kubepromote/promote/proposal"
 )
-
-// promotion is one service's plan as an API object.
-type promotion struct {
-	From  string `json:"from,omitempty"`
-	To    string `json:"to"`
-	Entry string `json:"entry,omitempty"`
-	// RollbackOf is the commit of the oldest change that is taken back, where it is a rollback.
-	RollbackOf string               `json:"rollbackOf,omitempty"`
-	Mode       pipeline.DeliverMode `json:"mode"`
-	DryRun     bool                 `json:"dryRun,omitempty"`
-	// Answer is that of the whole plan: one service refused refuses all.
-	Answer promote.Answer `json:"answer"`
-	// Changed tells that the target's file differs; Commit is the commit made.
-	Changed bool   `json:"changed"`
-	Head    string `json:"head,omitempty"`
-	Commit  string `json:"commit,omitempty"`
-	// Attempts is how often it was made anew because others were faster, and once more.
-	Attempts int `json:"attempts,omitempty"`
-	// Branch is where the commit is, behind its remote where it was pushed.
-	Branch      string           `json:"branch,omitempty"`
-	PullRequest *proposal.Result `json:"pullRequest,omitempty"`
-	*promote.ServicePlan
-}
 
 func (o *options) objects(plan *promote.Plan, applied *promote.Applied, request *proposal.Result) []cli.Object {
 	var out []cli.Object
 	for _, s := range plan.Services {
-		out = append(out, cli.Object{Name: s.Service, Content: promotion{
+		out = append(out, cli.Object{Name: s.Service, Content: planfile.Promotion{
 			From: plan.From, To: plan.To, Entry: plan.Entry, RollbackOf: plan.RollbackOf, Mode: plan.Mode, DryRun: o.dryRun, Answer: plan.Answer,
 			Changed: s.Changed(), Head: plan.Head, Commit: applied.Commit, Attempts: applied.Attempts, Branch: where(plan), PullRequest: request, ServicePlan: s,
 		}})

@@ -4,6 +4,7 @@
 package promotecmd
 
 import (
+	"context"
 	"errors"
 	"strings"
 
@@ -33,8 +34,10 @@ type options struct {
 	// override are the gates to go past, for a reason.
 	override []string
 	reason   string
-	// back is set where it is a rollback.
-	back *backwards
+	// make, if not nil, makes the plans in place of [promote.Promoter.PlanAll].
+	make func(context.Context, *cli.Workspace) (*promote.Plans, error)
+	// rollback is set where pins are taken back, which no plan file can ask for.
+	rollback bool
 }
 
 const example = `  # show what promoting cart from staging to production would change
@@ -107,7 +110,7 @@ func NewPlan(s *cli.Session) *cobra.Command {
 		Use:     "plan SERVICE... --to ENVIRONMENT",
 		Short:   "Show what a promotion would change, and whether it may",
 		Long:    "Show what a promotion would change, and whether it may. Nothing is written.\nThis is kubectl promote --dry-run, with the same exit status.",
-		Example: "  # the plan as JSON\n  kubectl promote plan cart --to production -o json",
+		Example: "  # what would change in production\n  kubectl promote plan cart --to production\n\n  # a plan to be reviewed, and applied later as it is\n  kubectl promote plan cart --to production -o json > plan.json\n  kubectl promote apply -f plan.json",
 		GroupID: cli.GroupPromote,
 		Args:    cobra.ArbitraryArgs,
 		RunE:    o.run,
@@ -231,7 +234,7 @@ func (o *options) report(printer printers.ResourcePrinter, plans *promote.Plans,
 	}
 	var err error
 	if printer != nil {
-		err = cli.PrintList(o.session.Out, printer, "Promotion", objects)
+		err = cli.PrintListWith(o.session.Out, printer, "Promotion", o.head(plans), objects)
 	} else {
 		err = o.printPlans(o.session.Out, plans, applied, requests)
 	}

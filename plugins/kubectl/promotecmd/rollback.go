@@ -6,7 +6,6 @@ import (
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
-	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/history"
 	"github.com/kubepromote/kubepromote/promote/hold"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
@@ -38,6 +37,9 @@ const rollbackExample = `  # to what production had before the last change, push
   # what that would be
   kubectl promote rollback cart --env production --dry-run
 
+  # without a clone
+  kubectl promote rollback cart --env production -C https://git.example.com/infra.git
+
   # two changes back, to a commit, or to a moment
   kubectl promote rollback cart --env production --steps 2 --commit
   kubectl promote rollback cart --env production --to-revision 4f2a9c1 --commit
@@ -57,7 +59,7 @@ type backwards struct {
 func NewRollback(s *cli.Session) *cobra.Command {
 	o := &options{session: s, clock: cli.SystemClock()}
 	b := &backwards{options: o}
-	o.back = b
+	o.make, o.rollback = b.plan, true
 	cmd := &cobra.Command{
 		Use:     "rollback SERVICE --env ENVIRONMENT",
 		Short:   "Take a service back to the pins that it had",
@@ -79,6 +81,7 @@ func NewRollback(s *cli.Session) *cobra.Command {
 	f.BoolVar(&s.Offline, "offline", false, "ask no registry and no server: take recorded digests back only, and verify nothing")
 	f.BoolVar(&o.dryRun, "dry-run", false, "show the plan and change nothing")
 	o.how.Add(s, cmd, "the edits, with the rollback's record and the hold")
+	s.TakesURL(cmd)
 	for _, name := range []string{"to-revision", "to-time", "reason"} {
 		cli.Must(cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions))
 	}
@@ -97,8 +100,6 @@ func (b *backwards) run(cmd *cobra.Command, services []string) error {
 		return &cli.UsageError{Msg: msg, Hint: hint, Command: cmd.CommandPath()}
 	}
 	switch {
-	case branch.IsURL(o.session.Repo):
-		return usage(cmd.CommandPath()+" needs a clone of the repository", "git clone URL, and -C DIR")
 	case len(services) != 1:
 		return usage("one service is taken back at a time", cmd.CommandPath()+" SERVICE --env ENVIRONMENT")
 	case b.env == "":
@@ -132,14 +133,26 @@ func (b *backwards) run(cmd *cobra.Command, services []string) error {
 // plan makes the plans on what the workspace has now.
 func (b *backwards) plan(ctx context.Context, w *cli.Workspace) (*promote.Plans, error) {
 	req := b.options.request.Request
-	if err := status.CheckServices(w.Pipeline, w.Promoter.Repo, req.Services); err != nil {
-		return nil, err
+	// By a URL the services are listed only where nothing is found: that fetches all
+	// directories.
+	if w.Repo != nil {
+		if err := status.CheckServices(w.Pipeline, w.Promoter.Repo, req.Services); err != nil {
+			return nil, err
+		}
 	}
 	e, err := w.Pipeline.Environment(b.env)
 	if err != nil {
 		return nil, err
 	}
 	found, err := b.find(ctx, w)
+	if err != nil && w.Repo == nil {
+		if err := w.Whole(ctx); err != nil {
+			return nil, err
+		}
+		if err := status.CheckServices(w.Pipeline, w.Promoter.Repo, req.Services); err != nil {
+			return nil, err
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -162,9 +175,9 @@ func (b *backwards) find(ctx context.Context, w *cli.Workspace) (*rollback.Found
 	req := history.Request{Services: b.options.request.Services, Environment: b.env}
 	target := b.target
 	if b.revision != "" {
-		commit, err := w.Repo.Revision(ctx, b.revision)
+		log, commit, err := w.LogAt(ctx, b.revision)
 		if err == nil {
-			err = history.Read(ctx, w.Pipeline, w.Promoter.Repo, w.Repo.LogOf(commit), req, func(c history.Change) bool {
+			err = history.Read(ctx, w.Pipeline, w.Promoter.Repo, log, req, func(c history.Change) bool {
 				target.Change = c.Commit
 				return false
 			})

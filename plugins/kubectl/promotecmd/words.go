@@ -19,7 +19,7 @@ var otherWords = map[string]string{
 	"diff": "plan SERVICES --to ENVIRONMENT", "preview": "plan SERVICES --to ENVIRONMENT",
 	"log": "history SERVICES", "logs": "history SERVICES", "who": "history SERVICES", "blame": "history SERVICES",
 	"validate": "lint", "doctor": "lint",
-	"deploy": "SERVICES --to ENVIRONMENT", "apply": "SERVICES --to ENVIRONMENT", "promote": "SERVICES --to ENVIRONMENT",
+	"deploy": "SERVICES --to ENVIRONMENT", "promote": "SERVICES --to ENVIRONMENT",
 	"release": "SERVICES --to ENVIRONMENT", "push": "SERVICES --to ENVIRONMENT",
 	"update": "set IMAGE:TAG", "bump": "set IMAGE:TAG", "edit": "set IMAGE:TAG", "pin": "resolve --pin -k DIR",
 	"sign": "attest SERVICES --to ENVIRONMENT --key FILE", "render": "build DIR", "kustomize": "build DIR", "upgrade": "version",

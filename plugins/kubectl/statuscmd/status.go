@@ -21,7 +21,7 @@ import (
 
 const long = `Show what each service is pinned to in each environment.
 
-The files of the working tree are read. An asterisk marks what differs from the
+The files of the working tree are read, or, with -C URL, those of the branch. An asterisk marks what differs from the
 environment that it is promoted from, "held" what kubectl promote hold keeps there; "-" stands where a service has no overlay, and
 "none" where its overlay has no pin. What has no pin in any environment is no row of the
 board, and is told below it. With -o wide, each environment is a row of its own, with
@@ -31,7 +31,10 @@ const example = `  # the board of all services
   kubectl promote status
 
   # one service, with digests and who promoted it
-  kubectl promote status cart -o wide`
+  kubectl promote status cart -o wide
+
+  # without a clone
+  kubectl promote status -C https://git.example.com/infra.git`
 
 // New makes kubectl promote status.
 func New(s *cli.Session) *cobra.Command {
@@ -45,6 +48,8 @@ func New(s *cli.Session) *cobra.Command {
 		ValidArgsFunction: s.CompleteServices,
 	}
 	o := &options{session: s, output: cli.AddOutput(cmd)}
+	s.BranchVar(cmd)
+	s.TakesURL(cmd)
 	cmd.RunE = o.run
 	return cmd
 }
@@ -61,11 +66,15 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	if err != nil {
 		return err
 	}
-	p, repo, err := s.OpenOffline(cmd.Context())
+	w, err := s.OpenToRead(cmd.Context())
 	if err != nil {
 		return err
 	}
-	defer repo.Close()
+	defer w.Close()
+	if err := w.Whole(cmd.Context()); err != nil {
+		return err
+	}
+	p := w.Promoter
 	listing, err := status.List(p.Pipeline, p.Repo)
 	if err != nil {
 		return err
@@ -88,7 +97,7 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 		return err
 	}
 	if out.Wide() || printer != nil && !out.Names() {
-		if err := s.WarnTruncated(status.AddHistory(cmd.Context(), p.Pipeline, p.Repo, repo, statuses)); err != nil {
+		if err := s.WarnTruncated(status.AddHistory(cmd.Context(), p.Pipeline, p.Repo, w.Log(), statuses)); err != nil {
 			return err
 		}
 	}

@@ -34,6 +34,7 @@ type Branch struct {
 
 	tip, root string
 	whole     string // the commit of which all was fetched
+	far       *far   // of a repository that is known by its URL
 }
 
 // OfRemote gives a branch of a remote of a clone, as the remote has it now.

@@ -75,7 +75,7 @@ func OfURL(ctx context.Context, address, name string, cache Cache) (*Branch, err
 		return nil, err
 	}
 	b := &Branch{ctx: ctx, dir: dir, gitDir: dir, remote: "origin", address: address, name: name, env: append(remoteURL(address), cache.Env...), release: release}
-	b.objects = &objects{dir: dir, fetch: b.fetchObjects}
+	b.objects, b.far = &objects{dir: dir, fetch: b.fetchObjects}, &far{}
 	if name == "" {
 		if b.name, err = defaultBranch(ctx, b, "origin"); err != nil {
 			b.Close()

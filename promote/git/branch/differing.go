@@ -1,0 +1,181 @@
+package branch
+
+import (
+	"context"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
+	"github.com/kubepromote/kubepromote/promote/history"
+)
+
+// pair is two trees that stand at one path in a commit and in its first parent; an empty
+// one is not there.
+type pair struct {
+	of             int // the commit's number
+	path, old, now string
+	segments       [][]string // what is asked for
+	depth          int        // how many elements lead here
+}
+
+// anything stands for all that there may be from some element of a path on.
+const anything = "**"
+
+// segments takes pathspecs apart into the elements of paths, each a glob as path.Match has
+// it (https://git-scm.com/docs/gitglossary#Documentation/gitglossary.txt-pathspec).
+func segments(pathspecs []string) [][]string {
+	if len(pathspecs) == 0 {
+		return [][]string{{anything}}
+	}
+	var out [][]string
+	for _, spec := range pathspecs {
+		magic, at, ok := strings.Cut(spec, ")")
+		if !ok || !strings.HasPrefix(magic, ":(") {
+			return [][]string{{anything}}
+		}
+		if strings.Contains(magic, "literal") {
+			at = globQuoter.Replace(at)
+		}
+		out = append(out, strings.Split(at, "/"))
+	}
+	return out
+}
+
+var globQuoter = strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`)
+
+// below are those of the segments that an entry of a tree may lead to, and whether one of
+// them is about the entry itself, or all that is below it.
+func below(all [][]string, depth int, name string) (further [][]string, meant bool) {
+	for _, s := range all {
+		star := slices.Index(s[:min(depth+1, len(s))], anything) >= 0
+		if depth < len(s) && !star {
+			if ok, err := path.Match(s[depth], name); !ok && err == nil {
+				continue
+			}
+		}
+		further = append(further, s)
+		meant = meant || star || depth >= len(s)-1
+	}
+	return further, meant
+}
+
+// mostTrees bounds what is read of a history that differs everywhere.
+const mostTrees = 2_000_000
+
+// filesOf gives for each commit the files that it has changed, as far as they are asked
+// for. The trees that differ are fetched, all of one depth at once. A commit whose parents
+// are not here, or that is there as a parent alone, has none.
+func (b *Branch) filesOf(ctx context.Context, all []commitTree, segments [][]string) ([][]history.FileVersion, error) {
+	roots := make(map[string]string, len(all))
+	for _, c := range all {
+		roots[c.Hash] = c.root
+	}
+	var pairs []pair
+	for n, c := range all {
+		if c.cut || c.boundary {
+			continue
+		}
+		one := pair{of: n, now: c.root, segments: segments}
+		if len(c.Parents) > 0 {
+			if one.old = roots[c.Parents[0]]; one.old == "" {
+				return nil, &gitcmd.Error{Op: "git rev-list", Msg: "unexpected answer: the parent of " + c.Hash + " is missing"}
+			}
+		}
+		pairs = append(pairs, one)
+	}
+	files := make([][]history.FileVersion, len(all))
+	for looked := 0; len(pairs) > 0; {
+		ids := make(map[string]bool)
+		for _, p := range pairs {
+			ids[p.old], ids[p.now] = true, true
+		}
+		delete(ids, "")
+		if looked += len(ids); looked > mostTrees {
+			return nil, &gitcmd.Error{Msg: "the history of " + gitcmd.Clean(b.Where()) + " differs in more than can be read", Hint: "git clone, and -C DIR"}
+		}
+		if err := b.objects.fetchLacking(ctx, slices.Collect(maps.Keys(ids))); err != nil {
+			return nil, err
+		}
+		var next []pair
+		for _, p := range pairs {
+			further, err := b.differ(ctx, p, &files[p.of])
+			if err != nil {
+				return nil, err
+			}
+			next = append(next, further...)
+		}
+		pairs = next
+	}
+	for _, f := range files {
+		slices.SortFunc(f, func(a, b history.FileVersion) int { return strings.Compare(a.Path, b.Path) })
+	}
+	return files, nil
+}
+
+// differ compares two trees: the files that differ, and the directories.
+func (b *Branch) differ(ctx context.Context, p pair, files *[]history.FileVersion) ([]pair, error) {
+	if p.old == p.now {
+		return nil, nil
+	}
+	old, err := b.entriesOf(ctx, p.old)
+	if err != nil {
+		return nil, err
+	}
+	now, err := b.entriesOf(ctx, p.now)
+	if err != nil {
+		return nil, err
+	}
+	before := make(map[string]entry, len(old))
+	for _, e := range old {
+		before[e.name] = e
+	}
+	var next []pair
+	add := func(was, is entry, name string) {
+		further, meant := below(p.segments, p.depth, name)
+		if was == is || len(further) == 0 {
+			return
+		}
+		at := path.Join(p.path, name)
+		one := pair{of: p.of, path: at, segments: further, depth: p.depth + 1}
+		if was.mode == modeTree {
+			one.old = was.id
+		}
+		if is.mode == modeTree {
+			one.now = is.id
+		}
+		if one.old != one.now {
+			next = append(next, one)
+		}
+		blob := func(e entry) string {
+			if e.isDir() {
+				return ""
+			}
+			return e.id
+		}
+		if v := (history.FileVersion{Path: at, Old: blob(was), New: blob(is)}); meant && v.Old+v.New != "" {
+			*files = append(*files, v)
+		}
+	}
+	for _, e := range now {
+		add(before[e.name], e, e.name)
+		delete(before, e.name)
+	}
+	for name, e := range before {
+		add(e, entry{}, name)
+	}
+	return next, nil
+}
+
+// entriesOf reads a tree, which is not kept: there may be many, and each is read once.
+func (b *Branch) entriesOf(ctx context.Context, id string) ([]entry, error) {
+	if id == "" {
+		return nil, nil
+	}
+	found, err := b.objects.get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return parseTree(found.Data, len(id)/2)
+}
