@@ -25,6 +25,7 @@ var mayImport = map[string][]string{
 	"internal/expression": {"internal/fault"},
 	"internal/fault":      {},
 	"internal/files":      {},
+	"internal/rego":       {"internal/fault"},
 	"internal/shell":      {},
 	"internal/spelling":   {},
 	"internal/yamlbound":  {},
@@ -55,7 +56,7 @@ var mayImport = map[string][]string{
 	"verify/internal/statement": {"verify/internal/mismatch", "verify/internal/untrusted"},
 	"verify/internal/keys":      {"verify/internal/untrusted"},
 	"verify/internal/sigbundle": {"verify/internal/keys", "verify/internal/mismatch", "verify/internal/untrusted"},
-	"verify/internal/condition": {"internal/expression", "verify/internal/mismatch", "verify/internal/statement", "verify/internal/untrusted"},
+	"verify/internal/condition": {"internal/expression", "internal/rego", "verify/internal/mismatch", "verify/internal/statement", "verify/internal/untrusted"},
 	"verify/internal/policy": {"verify/internal/condition", "verify/internal/keys", "verify/internal/statement",
 		"verify/internal/untrusted", "internal/spelling", "internal/yamlfile"},
 	"verify/internal/source": {"digest/registry", "digest/layout", "verify/internal/mismatch", "verify/internal/statement",
@@ -90,9 +91,10 @@ var mayImport = map[string][]string{
 	"promote/forge/credentials": {"promote/forge", "internal/fault"},
 	"promote/forge/codeowners":  {"internal/fault"},
 	"promote/cluster":           {"promote", "promote/internal/kinds", "internal/fault", "internal/spelling"},
-	"promote/gate":              {"promote", "promote/cluster", "promote/pipeline", "promote/history", "promote/internal/...", "internal/address", "internal/expression", "internal/fault", "internal/yamlfile", "internal/shell", "promote/objects/..."},
+	"promote/gate":              {"promote", "promote/cluster", "promote/pipeline", "promote/history", "promote/internal/...", "internal/address", "internal/expression", "internal/fault", "internal/yamlfile", "internal/shell", "promote/objects/...", "promote/policy"},
 	// Objects of Kubernetes as data; who renders them is an adapter.
 	"promote/objects": {"internal/fault"},
+	"promote/policy":  {"promote/pipeline", "promote/objects", "internal/expression", "internal/fault", "internal/rego", "internal/yamlbound"},
 	"promote/render":  {"promote", "promote/pipeline", "promote/objects", "promote/internal/...", "internal/fault", "internal/yamlbound"},
 	// What promote is made of knows nothing of it.
 	"promote/internal": {"overlay", "internal/..."},

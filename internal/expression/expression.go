@@ -69,6 +69,8 @@ type Language struct {
 	Variables []Variable
 	// Example is an expression that is right, for hints.
 	Example string
+	// Optional lets expressions say object.?field, as those of Kubernetes do.
+	Optional bool
 }
 
 // Error is what is wrong with an expression.
@@ -109,7 +111,12 @@ type Program struct {
 }
 
 // Compile compiles an expression of the type bool. The error is an *Error.
-func (l Language) Compile(text string) (p *Program, err error) {
+func (l Language) Compile(text string) (*Program, error) { return l.compile(text, true) }
+
+// CompileValue compiles an expression of any type, for [Program.Value].
+func (l Language) CompileValue(text string) (*Program, error) { return l.compile(text, false) }
+
+func (l Language) compile(text string, condition bool) (p *Program, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			p, err = nil, &Error{Msg: "the expression cannot be compiled: " + oneLine(fmt.Sprint(r))}
@@ -129,7 +136,7 @@ func (l Language) Compile(text string) (p *Program, err error) {
 	if err := l.issue(issues); err != nil {
 		return nil, err
 	}
-	if t := checked.OutputType(); !t.IsExactType(cel.BoolType) {
+	if t := checked.OutputType(); condition && !t.IsExactType(cel.BoolType) && !(l.Optional && t.IsExactType(cel.DynType)) {
 		return nil, &Error{Line: 1, Col: 1, Msg: "expression is of type " + oneLine(t.String()) + ", not bool", Hint: "compare with a value: " + l.Example}
 	}
 	program, err := env.Program(checked, cel.CostLimit(maxCost), cel.InterruptCheckFrequency(interrupt))
@@ -152,6 +159,9 @@ func (l Language) environment() (*cel.Env, error) {
 		ext.Strings(),
 		ext.Lists(ext.ListsMaxRangeSize(maxList)),
 		ext.Sets(),
+	}
+	if l.Optional {
+		options = append(options, cel.OptionalTypes())
 	}
 	for _, v := range l.Variables {
 		options = append(options, cel.Variable(v.Name, v.Type.cel()))
@@ -193,16 +203,22 @@ func (p *Program) Uses(variable string) bool { return p.uses[variable] }
 // Holds evaluates the expression; each variable has a value. The error is an
 // *Inapplicable where the expression does not fit the values, ErrCost, or the context's.
 func (p *Program) Holds(ctx context.Context, values map[string]any) (bool, error) {
+	v, err := p.Value(ctx, values)
+	return v == types.True, err
+}
+
+// Value evaluates the expression, for the value of a variable of other expressions.
+func (p *Program) Value(ctx context.Context, values map[string]any) (any, error) {
 	v, _, err := p.program.ContextEval(ctx, values)
 	switch limit := (interpreter.EvalCancelledError{}); {
 	case errors.As(err, &limit):
-		return false, ErrCost
+		return nil, ErrCost
 	case ctx.Err() != nil:
-		return false, ctx.Err()
+		return nil, ctx.Err()
 	case err != nil:
-		return false, &Inapplicable{err}
+		return nil, &Inapplicable{err}
 	}
-	return v == types.True, nil
+	return v, nil
 }
 
 // oneLine bounds a library's message, which may quote the expression.

@@ -64,7 +64,7 @@ func endsInCommand(hint string) bool {
 var answers = []struct{ why, pattern string }{
 	{"the word to type in place of the one that the message quotes", `(?:did you mean .*\?|known (?:are|here).*|letters, digits, .*|a time, for example .*|tag\+digest, digest, tag or source|--push, or --pr)`},
 	{"a flag of the command that was typed, or its values", `-(?:k|f|o|-[a-z-]+)\b.*|- once, .*|one of the two|one of them at a time|an unset variable\?|name the file with the private key, .*`},
-	{"what to write at the place that the message names", `(?:- )?[\w.-]+: .*|write .*|list it in .*|(?:keep|remove) (?:one|the) .*|VerifyImages .*|change the value at the anchor.*|promote the values that the template is rendered with`},
+	{"what to write at the place that the message names", `(?:- )?[\w.-]+: .*|write .*|list it in .*|(?:keep|remove) (?:one|the) .*|keep a copy of it in the repository|spec\.replicas, .*|VerifyImages .*|change the value at the anchor.*|promote the values that the template is rendered with`},
 	{"what a path or a file has to be", `(?:give|it is|a public key begins) .*`},
 	{"what to set outside", `set (?:COSIGN_PASSWORD|PROMOTE_\w+).*`},
 }

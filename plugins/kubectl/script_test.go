@@ -54,6 +54,18 @@ func TestScript(t *testing.T) {
 	})
 }
 
+// TestStories runs the scripts of examples/stories, which are there to be read.
+func TestStories(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "../../examples/stories",
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup:               setupScript,
+		Cmds:                scriptCommands,
+	})
+}
+
 func setupScript(env *testscript.Env) error {
 	// Git must not find the configuration of whoever runs the tests.
 	home := filepath.Join(env.WorkDir, ".home")

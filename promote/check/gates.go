@@ -162,7 +162,8 @@ func (nobody) Check(context.Context, promote.GateRequest) promote.Verdict {
 
 // advised is a verdict without advice that is about a promotion still to be made.
 func advised(v promote.Verdict) promote.Verdict {
-	if v.Advice.Do == promote.DoAwait || v.Advice.Do == promote.DoOverride {
+	switch v.Advice.Do {
+	case promote.DoAwait, promote.DoOverride, promote.DoDiff:
 		v.Advice = promote.Advice{}
 	}
 	return v

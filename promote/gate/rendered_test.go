@@ -100,3 +100,31 @@ func TestRenderedMany(t *testing.T) {
 		t.Error(v.Reason)
 	}
 }
+
+// Rules of the repository see the objects and the promotion. One that does not compile is
+// unknown, with its place.
+func TestPolicy(t *testing.T) {
+	after := shown{after: deployment("shop/cart:v2@"+sha("2"), `"replicas": 7, `, "")}
+	files := tree("p/a.rego", "package main\ndeny contains sprintf(\"%d replicas of %s\", [input.spec.replicas, input.promotion.service]) if input.spec.replicas > 5\n",
+		"w/a.rego", "package main\nwarn contains \"many\" if input.spec.replicas > 5\n", "bad/a.rego", "package main\ndeny contains if\n",
+		"c/a.yaml", "kind: ValidatingAdmissionPolicy\nmetadata: {name: limits}\nspec:\n  matchConstraints: {resourceRules: [{apiGroups: [apps], apiVersions: [v1], operations: ['*'], resources: [deployments]}]}\n  validations: [{expression: object.spec.replicas < 9}]\n")
+	for _, tc := range []struct {
+		list, want string
+		d          Deps
+	}{
+		{"- policy: {rego: p}", "fail main.deny: Deployment cart: 7 replicas of cart", Deps{Tree: files, Renderer: after}},
+		{"- policy: {rego: w}", "pass nothing against it, but: main.warn: Deployment cart: many", Deps{Tree: files, Renderer: after}},
+		{"- policy: {cel: c}", "pass nothing against 1 objects", Deps{Tree: files, Renderer: after}},
+		{"- policy: {rego: bad}", "unknown bad/a.rego:", Deps{Tree: files, Renderer: after}},
+		{"- policy: {rego: none}", "unknown none is not there", Deps{Tree: files, Renderer: after}},
+		{"- policy: {rego: p}", "unknown it could not be rendered: nothing can be rendered here", Deps{Tree: files}},
+		{"- policy: {rego: p}", "unknown there is no repository", Deps{Renderer: after}},
+	} {
+		g := gates(t, tc.list, tc.d)[0]
+		for range 2 { // the rules are compiled once
+			if v := g.Check(t.Context(), cart()); !strings.HasPrefix(string(v.Answer)+" "+v.Reason, tc.want) {
+				t.Errorf("%s: %s %s", tc.list, v.Answer, v.Reason)
+			}
+		}
+	}
+}

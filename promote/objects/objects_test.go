@@ -177,7 +177,7 @@ func TestPatterns(t *testing.T) {
 	for text, want := range map[string]bool{
 		"spec.template": true, "**.resources": true, "**.limits.cpu": true, "spec.**.cpu": true, "spec.template.spec.containers[*].resources": true,
 		"spec.template.spec.containers[name=web].resources": true, "spec.template.spec.containers[name=other].resources": false, "**.requests": false,
-		"Deployment:**.resources": true, "Deployment/web:**.resources": true, "Deployment/prod-*:spec": true, "Deployment/other:spec": false, "StatefulSet:spec": false,
+		"Deployment:**.resources": true, "Deployment/web:**.resources": true, "Deployment/prod-*:spec": true, "Deployment/other:spec": false, "Deployment/web:**": true, "StatefulSet:spec": false,
 		"spec.*.spec": true, "spec.replicas": false, "*": true, "spec.template.spec.containers[*].resources.limits.cpu.more": false,
 	} {
 		p, err := ParsePattern(text)
@@ -227,7 +227,7 @@ func TestHostile(t *testing.T) {
 	if err := Write(&b, all, Style{}); err != nil {
 		t.Fatal(err)
 	}
-	md := Markdown(all, 1)
+	md := Markdown(all, 1, Style{})
 	for _, text := range []string{b.String(), md} {
 		if strings.Contains(text, "\x1b") || len(text) > 1500 || strings.Contains(text, "\n# x") {
 			t.Errorf("%q", text)

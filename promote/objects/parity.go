@@ -9,7 +9,7 @@ import "strings"
 func Parity(source, target []Object, allowed Allowed) []Difference {
 	var out []Difference
 	all := Compare(source, target, ByOriginal)
-	own := named(source, target)
+	own := Renamed(source, target, ByOriginal)
 	for _, d := range all {
 		if d.Old != nil && d.New != nil {
 			kept := d.Changes[:0:0]
@@ -27,14 +27,17 @@ func Parity(source, target []Object, allowed Allowed) []Difference {
 	return out
 }
 
-// named are names and namespaces in one environment and what they are in the other.
-func named(source, target []Object) map[[2]string]bool {
-	source, target = Flatten(source), Flatten(target)
+// Renamed are names and namespaces of objects and what they are in the other set: where one
+// object names another, they differ as the names do.
+func Renamed(before, after []Object, pairing Pairing) map[[2]string]bool {
+	before, after = Flatten(before), Flatten(after)
 	out := make(map[[2]string]bool)
-	for n, m := range pair(source, target, ByOriginal) {
-		old, now := &source[m], &target[n]
-		out[[2]string{old.Name, now.Name}] = true
-		if old.Namespace != "" && now.Namespace != "" {
+	for n, m := range pair(before, after, pairing) {
+		old, now := &before[m], &after[n]
+		if old.Name != now.Name {
+			out[[2]string{old.Name, now.Name}] = true
+		}
+		if old.Namespace != now.Namespace && old.Namespace != "" && now.Namespace != "" {
 			out[[2]string{old.Namespace, now.Namespace}] = true
 		}
 	}

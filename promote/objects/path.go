@@ -108,7 +108,7 @@ func ParsePattern(s string) (Pattern, error) {
 	if p.steps, err = splitPath(rest); err != nil {
 		return p, err
 	}
-	if len(p.steps) == 1 && p.steps[0] == "**" {
+	if p.kind == "" && len(p.steps) == 1 && p.steps[0] == "**" {
 		return p, errors.New("it allows everything")
 	}
 	return p, nil

@@ -13,6 +13,8 @@ import (
 type Style struct {
 	// Color has added, removed and named things stand out on a terminal.
 	Color bool
+	// Old and New, if not empty, are what the two sets are called.
+	Old, New string
 }
 
 const (
@@ -30,9 +32,15 @@ func (s Style) paint(color, text string) string {
 }
 
 // Summary says in a line what becomes of an object.
-func (d *Difference) Summary() string {
+func (d *Difference) Summary() string { return d.summary(Style{}) }
+
+func (d *Difference) summary(s Style) string {
 	name := fault.OneLine(d.Object().String())
 	switch {
+	case d.Old == nil && s.New != "":
+		return "+ " + name + " is in " + s.New + " alone"
+	case d.New == nil && s.Old != "":
+		return "- " + name + " is in " + s.Old + " alone"
 	case d.Old == nil:
 		return "+ " + name + " is new"
 	case d.New == nil:
@@ -49,7 +57,7 @@ func Write(w io.Writer, all []Difference, s Style) error {
 	var b strings.Builder
 	for n := range all {
 		d := &all[n]
-		b.WriteString(s.paint(bold, d.Summary()) + "\n")
+		b.WriteString(s.paint(bold, d.summary(s)) + "\n")
 		for _, c := range d.Changes {
 			b.WriteString("    " + fault.OneLine(c.Path.String()))
 			if at := d.Place(c).String(); at != "" {
@@ -129,15 +137,16 @@ func (d *Difference) Report() Report {
 }
 
 // Markdown shows differences in a pull request, at most so many lines: a summary line for
-// each object, and the fields as a diff. Nothing in it is taken for Markdown.
-func Markdown(all []Difference, most int) string {
+// each object, and the fields as a diff. Nothing in it is taken for Markdown; of the style
+// the names of the sets count.
+func Markdown(all []Difference, most int, s Style) string {
 	var b strings.Builder
 	for n := range all {
 		if n == most {
 			fmt.Fprintf(&b, "- and %d more\n", len(all)-most)
 			break
 		}
-		fmt.Fprintf(&b, "- %s\n", code(all[n].Summary()))
+		fmt.Fprintf(&b, "- %s\n", code(all[n].summary(s)))
 	}
 	var text strings.Builder
 	lines := 0

@@ -53,6 +53,17 @@ func TestGateFaults(t *testing.T) {
 		{"promoted", "- {promoted: {environment: stagging, policy: p.yaml}}\n- {promoted: {environment: staging, policy: p.yaml}, overridable: true}\n- {promoted: {}}", []string{
 			`p.yaml:8:32: environment "stagging" is not listed`, "hint: did you mean staging?", "p.yaml:9:7: promoted has neither name, when, warnOnly, overridable nor timeout",
 			"p.yaml:10:18: the gate names no environment", "hint: environment: staging", "p.yaml:10:18: the gate names no policy", "hint: policy: policies/promotions.yaml"}},
+		{"rendered", "- rendered: {only: [images], against: stagin, allow: [a..b, spec.replicas]}\n- rendered: {against: prod}\n  name: b\n- rendered: {alow: [x]}\n  name: c", []string{
+			`p.yaml:11:18: unknown field "spec.environments[1].gates[2].rendered.alow"`, "hint: did you mean allow?"}},
+		{"rendered's values", "- rendered: {only: [images], against: stagin, allow: [a..b, spec.replicas]}\n- rendered: {against: prod}\n  name: b", []string{
+			`p.yaml:8:25: only has "images"`, "hint: only: [image], and other fields in allow", `p.yaml:8:43: environment "stagin" is not listed`, "hint: did you mean staging?",
+			`p.yaml:8:59: "a..b" is no pattern of fields: a step is empty`, "hint: spec.replicas, **.resources, ConfigMap/settings:data.HOST", `p.yaml:9:27: environment "prod" is compared with itself`}},
+		{"references", "- references: {declared: [Secret, Secret/db, /x]}\n- resources: {allow: ['**']}", []string{
+			`p.yaml:8:31: "Secret" is not KIND/NAME`, "hint: Secret/db, Secret/shared-*:password", `p.yaml:8:50: "/x" is not KIND/NAME`, "hint: Secret/db, Secret/shared-*:password",
+			`p.yaml:9:27: "**" is no pattern of fields: it allows everything`, "hint: spec.replicas, **.resources, ConfigMap/settings:data.HOST"}},
+		{"policy", "- policy: {}\n- {policy: {cel: c, data: [d]}, name: b}\n- {policy: {rego: ../p, data: [/d]}, name: c}", []string{
+			"p.yaml:8:15: the gate names no policy", "hint: policy: {rego: policies/rego}", "p.yaml:9:16: namespaces and data are those of Rego", "hint: rego: policies/rego",
+			`p.yaml:10:23: "../p" is not a path inside the repository`, "hint: policies/rego", `p.yaml:10:36: "/d" is not a path inside the repository`, "hint: policies/rego"}},
 		{"soak", "- soak: {}\n- {soak: {for: soon, environment: stagin, trustTags: yes, helthy: true}, name: b}\n- {soak: {for: 9999h}, name: c}", []string{
 			`p.yaml:9:58: spec.environments[1].gates[1].soak.trustTags is a string, not a boolean`, `p.yaml:9:63: unknown field "spec.environments[1].gates[1].soak.helthy"`, "hint: did you mean healthy?"}},
 		{"soak's values", "- soak: {}\n- {soak: {for: soon, environment: stagin}, name: b}\n- {soak: {for: 9999h, environment: prod}, name: c}", []string{

@@ -9,12 +9,21 @@ import (
 	"unicode"
 
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/objects"
 	"github.com/kubepromote/kubepromote/promote/record"
 )
 
+// Rendered is what a promotion changes in the objects that are applied for a service.
+type Rendered struct {
+	Service     string
+	Differences []objects.Difference
+	// Err says why it could not be rendered; nil where it was.
+	Err error
+}
+
 // Body is what the pull request of a plan says, in Markdown, and the footer that has to
 // stay whole where a forge wants it shorter: the promotion's record.
-func Body(plan *promote.Plan) (body, footer string) {
+func Body(plan *promote.Plan, rendered []Rendered) (body, footer string) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Promotes from %s to %s.\n\n", code(plan.From), code(plan.To))
 	b.WriteString("| service | image | now | becomes | digest |\n| --- | --- | --- | --- | --- |\n")
@@ -31,6 +40,7 @@ func Body(plan *promote.Plan) (body, footer string) {
 	}
 	verdicts(&b, plan)
 	warnings(&b, plan)
+	applied(&b, rendered)
 	diffs(&b, plan)
 	return b.String(), "\n```\n" + fenced(plan.Record()) + "```\n"
 }
@@ -72,6 +82,32 @@ func warnings(b *strings.Builder, plan *promote.Plan) {
 	}
 	if len(all) > most {
 		fmt.Fprintf(b, "- and %d more\n", len(all)-most)
+	}
+}
+
+// mostObjects bounds the objects that are listed for all services.
+const mostObjects = 100
+
+// applied says what changes in the objects that are applied.
+func applied(b *strings.Builder, all []Rendered) {
+	left := mostObjects
+	for n, r := range all {
+		if n == 0 {
+			b.WriteString("\n### What is applied\n")
+		}
+		if left <= 0 {
+			fmt.Fprintf(b, "\nand %d more services\n", len(all)-n)
+			return
+		}
+		switch {
+		case r.Err != nil:
+			fmt.Fprintf(b, "\n%s could not be rendered: %s\n", code(r.Service), code(r.Err.Error()))
+		case len(r.Differences) == 0:
+			fmt.Fprintf(b, "\n%s: nothing changes\n", code(r.Service))
+		default:
+			fmt.Fprintf(b, "\n%s:\n\n%s", code(r.Service), objects.Markdown(r.Differences, left, objects.Style{}))
+		}
+		left -= len(r.Differences) + 1
 	}
 }
 

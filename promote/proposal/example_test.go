@@ -11,7 +11,7 @@ func ExampleBody() {
 	body, _ := proposal.Body(&promote.Plan{From: "staging", To: "production", Services: []*promote.ServicePlan{{
 		Service: "cart",
 		Images:  []promote.ImagePlan{{Repository: "shop/cart", Old: promote.Pin{Tag: "v1"}, New: promote.Pin{Tag: "v2"}}},
-	}}})
+	}}}, nil)
 	fmt.Print(body)
 	// Output:
 	// Promotes from `staging` to `production`.

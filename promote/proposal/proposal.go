@@ -27,6 +27,8 @@ type Options struct {
 	// AutoMerge leaves it to the forge to merge, once all gates have said yes and the
 	// forge's own rules are met.
 	AutoMerge bool
+	// Rendered is what changes in the objects that are applied, where that was rendered.
+	Rendered []Rendered
 }
 
 // What has become of a pull request.
@@ -52,7 +54,7 @@ type Result struct {
 // Publish opens the pull request for a commit on the plan's branch, or brings the open
 // one up to date.
 func Publish(ctx context.Context, f forge.Forge, plan *promote.Plan, commit string, o Options) (*Result, error) {
-	title, body := plan.Subject(), o.Kind.FitBody(Body(plan))
+	title, body := plan.Subject(), o.Kind.FitBody(Body(plan, o.Rendered))
 	there, err := f.Find(ctx, forge.FindRequest{Head: plan.Proposal(), Base: plan.Branch})
 	if err != nil {
 		return nil, err

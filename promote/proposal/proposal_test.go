@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/forge"
+	"github.com/kubepromote/kubepromote/promote/objects"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
@@ -22,12 +23,38 @@ func plan(reason string) *promote.Plan {
 	}}}
 }
 
+// rendered is what changes in objects with a text in all that can be one.
+func rendered(text string) []Rendered {
+	of := func(v string) []objects.Object {
+		return []objects.Object{objects.Of(map[string]any{"kind": "ConfigMap", "metadata": map[string]any{"name": text}, "data": map[string]any{text: v}})}
+	}
+	return []Rendered{{Service: text, Differences: objects.Compare(of("1"), of(text), objects.ByName)}, {Service: "web", Err: errors.New(text)}, {Service: "x"}}
+}
+
+// What changes in the objects is in the body, within its bounds, and what could not be
+// rendered is said.
+func TestBodyRendered(t *testing.T) {
+	all := rendered("shop")
+	body, _ := Body(plan(""), all)
+	for _, want := range []string{"### What is applied\n\n`cart`", "`shop`:\n\n- `~ ConfigMap shop: 1 field differs`", "  ConfigMap shop data.shop\n- 1\n+ shop\n", "`web` could not be rendered: `shop`", "`x`: nothing changes"} {
+		if want = strings.Replace(want, "`cart`", "`shop`:", 1); !strings.Contains(body, want) {
+			t.Errorf("no %q in\n%s", want, body)
+		}
+	}
+	for range 200 {
+		all = append(all, all[0])
+	}
+	if body, _ := Body(plan(""), all); !strings.Contains(body, "more services\n") || len(body) > 30_000 {
+		t.Errorf("%d bytes", len(body))
+	}
+}
+
 // What comes from outside is shown as it stands, and writes no Markdown of its own.
 func TestBodyIsNobodyElses(t *testing.T) {
 	for _, hostile := range []string{
 		"@everyone look", "a | b | c", "x\n\n# Approved\n\n@team", "``` \n</details> <img src=x onerror=alert(1)>", "` `` ```` `", "\u202e\x1b[31m", "<!-- -->",
 	} {
-		body, footer := Body(plan(hostile))
+		body, footer := Body(plan(hostile), rendered(hostile))
 		outside := withoutCode(body)
 		for _, bad := range []string{"@", "# Approved", "<img", "<!--", "\x1b", "\u202e"} {
 			if strings.Contains(outside, bad) {

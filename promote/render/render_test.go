@@ -64,41 +64,46 @@ func onDisk(t testing.TB, texts map[string]string, dir string) ([]byte, error) {
 	return m.AsYaml()
 }
 
+// featureFiles are what the kustomizations of features are made of.
+var featureFiles = map[string]string{
+	"base/kustomization.yaml": "resources: [web.yaml, more.yaml]\n", "base/web.yaml": web,
+	"base/more.yaml":               "apiVersion: v1\nkind: Service\nmetadata: {name: web, annotations: {a: b}}\nspec: {ports: [{port: 80}]}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: big, annotations: {}}\ndata: {n: \"12345678901234567890\", f: \"1.0\"}\n",
+	"component/kustomization.yaml": "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\npatches:\n- patch: |-\n    - {op: add, path: /spec/replicas, value: 3}\n  target: {kind: Deployment}\n",
+	"o/patch.yaml":                 "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {template: {spec: {containers: [{name: web, resources: {limits: {cpu: 1}}}]}}}\n",
+	"o/app.env":                    "A=1\n", "o/schema.json": `{"definitions": {}}`,
+}
+
+// features are kustomizations, each with something of its own.
+var features = map[string]string{
+	"a base":           "resources: [../base]\n",
+	"images, replicas": "resources: [../base]\nimages:\n- {name: shop/web, newName: eu/web, newTag: v2}\nreplicas: [{name: web, count: 2}]\n",
+	"names":            "resources: [../base]\nnamePrefix: eu-\nnameSuffix: -1\nnamespace: shop\ncommonLabels: {app: web}\nlabels:\n- {pairs: {team: a}, includeTemplates: true}\ncommonAnnotations: {x: y}\n",
+	"patches":          "resources: [../base]\npatches:\n- path: patch.yaml\n- patch: |-\n    apiVersion: v1\n    kind: Service\n    metadata: {name: web}\n    spec: {type: NodePort}\n",
+	"generators":       "resources: [../base]\nconfigMapGenerator:\n- name: settings\n  literals: [A=b]\n  envs: [app.env]\n- name: files\n  files: [x=app.env]\nsecretGenerator:\n- {name: s, literals: [p=q]}\n",
+	"a component":      "resources: [../base]\ncomponents: [../component]\n",
+	"flow style":       "{resources: [../base], namePrefix: x-}",
+	"its own origins":  "resources: [../base]\nbuildMetadata: [originAnnotations, managedByLabel]\n",
+	"other metadata":   "resources: [../base]\nbuildMetadata: [managedByLabel, transformerAnnotations]\nnamePrefix: x-\n",
+	"no newline":       "resources: [../base]\n# end",
+	"a document":       "---\nresources: [../base]\n",
+	"an end":           "resources: [../base]\n...\n",
+	"a merge":          "x: &x {name: web, count: 2}\nresources: [../base]\nreplicas: [*x]\n",
+	"sorted":           "resources: [../base]\nsortOptions: {order: legacy}\n",
+	"replacements":     "resources: [../base]\nreplacements:\n- source: {kind: Service, fieldPath: metadata.name}\n  targets:\n  - select: {kind: ConfigMap}\n    fieldPaths: [data.name]\n    options: {create: true}\n",
+	"a schema":         "resources: [../base]\nopenapi: {path: schema.json}\npatches: [{path: patch.yaml}]\n",
+	"builtin":          "resources: [../base]\ntransformers:\n- |-\n  apiVersion: builtin\n  kind: PrefixTransformer\n  metadata: {name: p}\n  prefix: q-\n  fieldSpecs: [{path: metadata/name}]\n",
+	"nothing there":    "resources: []\n",
+	"wrong":            "resources: [../base]\nimages: [{newTagg: x}]\n",
+	"a bad patch":      "resources: [../base]\npatches:\n- patch: '{kind: None, metadata: {name: x}}'\n",
+}
+
 // What is rendered is what kustomize itself gives, byte for byte, whatever a kustomization
 // is made of and however its file is written.
 func TestSame(t *testing.T) {
-	base := map[string]string{
-		"base/kustomization.yaml": "resources: [web.yaml, more.yaml]\n", "base/web.yaml": web,
-		"base/more.yaml":               "apiVersion: v1\nkind: Service\nmetadata: {name: web, annotations: {a: b}}\nspec: {ports: [{port: 80}]}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: big, annotations: {}}\ndata: {n: \"12345678901234567890\", f: \"1.0\"}\n",
-		"component/kustomization.yaml": "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\npatches:\n- patch: |-\n    - {op: add, path: /spec/replicas, value: 3}\n  target: {kind: Deployment}\n",
-		"o/patch.yaml":                 "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {template: {spec: {containers: [{name: web, resources: {limits: {cpu: 1}}}]}}}\n",
-		"o/app.env":                    "A=1\n", "o/schema.json": `{"definitions": {}}`,
-	}
-	for name, text := range map[string]string{
-		"a base":           "resources: [../base]\n",
-		"images, replicas": "resources: [../base]\nimages:\n- {name: shop/web, newName: eu/web, newTag: v2}\nreplicas: [{name: web, count: 2}]\n",
-		"names":            "resources: [../base]\nnamePrefix: eu-\nnameSuffix: -1\nnamespace: shop\ncommonLabels: {app: web}\nlabels:\n- {pairs: {team: a}, includeTemplates: true}\ncommonAnnotations: {x: y}\n",
-		"patches":          "resources: [../base]\npatches:\n- path: patch.yaml\n- patch: |-\n    apiVersion: v1\n    kind: Service\n    metadata: {name: web}\n    spec: {type: NodePort}\n",
-		"generators":       "resources: [../base]\nconfigMapGenerator:\n- name: settings\n  literals: [A=b]\n  envs: [app.env]\n- name: files\n  files: [x=app.env]\nsecretGenerator:\n- {name: s, literals: [p=q]}\n",
-		"a component":      "resources: [../base]\ncomponents: [../component]\n",
-		"flow style":       "{resources: [../base], namePrefix: x-}",
-		"its own origins":  "resources: [../base]\nbuildMetadata: [originAnnotations, managedByLabel]\n",
-		"other metadata":   "resources: [../base]\nbuildMetadata: [managedByLabel, transformerAnnotations]\nnamePrefix: x-\n",
-		"no newline":       "resources: [../base]\n# end",
-		"a document":       "---\nresources: [../base]\n",
-		"an end":           "resources: [../base]\n...\n",
-		"a merge":          "x: &x {name: web, count: 2}\nresources: [../base]\nreplicas: [*x]\n",
-		"sorted":           "resources: [../base]\nsortOptions: {order: legacy}\n",
-		"replacements":     "resources: [../base]\nreplacements:\n- source: {kind: Service, fieldPath: metadata.name}\n  targets:\n  - select: {kind: ConfigMap}\n    fieldPaths: [data.name]\n    options: {create: true}\n",
-		"a schema":         "resources: [../base]\nopenapi: {path: schema.json}\npatches: [{path: patch.yaml}]\n",
-		"builtin":          "resources: [../base]\ntransformers:\n- |-\n  apiVersion: builtin\n  kind: PrefixTransformer\n  metadata: {name: p}\n  prefix: q-\n  fieldSpecs: [{path: metadata/name}]\n",
-		"nothing there":    "resources: []\n",
-		"wrong":            "resources: [../base]\nimages: [{newTagg: x}]\n",
-		"a bad patch":      "resources: [../base]\npatches:\n- patch: '{kind: None, metadata: {name: x}}'\n",
-	} {
+	for name, text := range features {
 		t.Run(name, func(t *testing.T) {
 			files := map[string]string{"o/kustomization.yaml": text}
-			for name, text := range base {
+			for name, text := range featureFiles {
 				files[name] = text
 			}
 			want, werr := onDisk(t, files, "o")

@@ -82,6 +82,7 @@ type options struct {
 type result struct {
 	service, from, to string
 	differences       []objects.Difference
+	parity            bool
 }
 
 // status is 1 where anything differs.
@@ -188,7 +189,7 @@ func (o *options) render(ctx context.Context, asked []promote.GateRequest) error
 			if err != nil {
 				return err
 			}
-			o.results[n] = result{q.Service, q.From, q.To, objects.Compare(before, after, objects.ByName)}
+			o.results[n] = result{q.Service, q.From, q.To, objects.Compare(before, after, objects.ByName), false}
 			return nil
 		})
 	}

@@ -40,7 +40,7 @@ func show(s *cli.Session, output *cli.Output, printer printers.ResourcePrinter, 
 		if _, err := fmt.Fprintf(s.Out, "# %s\n", heading(r)); err != nil {
 			return err
 		}
-		if err := objects.Write(s.Out, r.differences, objects.Style{Color: color}); err != nil {
+		if err := objects.Write(s.Out, r.differences, r.style(color)); err != nil {
 			return err
 		}
 	}
@@ -50,11 +50,27 @@ func show(s *cli.Session, output *cli.Output, printer printers.ResourcePrinter, 
 	return nil
 }
 
+// arrow stands between the environments: what comes from one to the other, or both.
+func (r result) arrow() string {
+	if r.parity {
+		return " and "
+	}
+	return " → "
+}
+
+// style names the environments where two are compared.
+func (r result) style(color bool) objects.Style {
+	if r.parity {
+		return objects.Style{Color: color, Old: r.from, New: r.to}
+	}
+	return objects.Style{Color: color}
+}
+
 func heading(r result) string {
 	if r.from == "" {
 		return cli.Clean(r.service + " in " + r.to)
 	}
-	return cli.Clean(r.service + ": " + r.from + " → " + r.to)
+	return cli.Clean(r.service + ": " + r.from + r.arrow() + r.to)
 }
 
 func asMarkdown(w io.Writer, all []result) error {
@@ -67,7 +83,7 @@ func asMarkdown(w io.Writer, all []result) error {
 			_, err := fmt.Fprintln(w, "\nand more services")
 			return err
 		}
-		if _, err := fmt.Fprintf(w, "### %s\n\n%s\n", heading(r), objects.Markdown(r.differences, left)); err != nil {
+		if _, err := fmt.Fprintf(w, "### %s\n\n%s\n", heading(r), objects.Markdown(r.differences, left, r.style(false))); err != nil {
 			return err
 		}
 		left -= len(r.differences)

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/onforge"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/forge"
 	"github.com/kubepromote/kubepromote/promote/forge/codeowners"
+	"github.com/kubepromote/kubepromote/promote/git/branch"
+	"github.com/kubepromote/kubepromote/promote/objects"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/proposal"
 	"github.com/kubepromote/kubepromote/promote/review"
@@ -81,7 +84,42 @@ func (o *options) openRequest(ctx context.Context, w *cli.Workspace, f *review.F
 	if err != nil {
 		return nil, err
 	}
-	return proposal.Publish(ctx, f, plan, commit, proposal.Options{Kind: f.Kind, Labels: d.Labels, Reviewers: reviewers, Draft: d.Draft, AutoMerge: d.AutoMerge == pipeline.WhenGreen})
+	return proposal.Publish(ctx, f, plan, commit, proposal.Options{Kind: f.Kind, Labels: d.Labels, Reviewers: reviewers, Draft: d.Draft, AutoMerge: d.AutoMerge == pipeline.WhenGreen,
+		Rendered: o.rendered(ctx, w, plan, commit)})
+}
+
+// The bounds of what is rendered for the text of a pull request.
+const (
+	mostRendered = 50
+	renderTime   = 30 * time.Second
+)
+
+// rendered is what a commit changes in the objects that are applied. It is for people to
+// read: what cannot be rendered is said, and stops nothing.
+func (o *options) rendered(ctx context.Context, w *cli.Workspace, plan *promote.Plan, commit string) []proposal.Rendered {
+	if w.Repo == nil || o.session.Renderer == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, renderTime)
+	defer cancel()
+	after, err := branch.OfCommit(ctx, w.Repo, commit)
+	if err != nil {
+		return nil
+	}
+	defer after.Close()
+	var out []proposal.Rendered
+	for _, s := range plan.Services {
+		if !s.Changed() || len(out) == mostRendered {
+			continue
+		}
+		r := proposal.Rendered{Service: s.Service}
+		var before, now []objects.Object
+		if before, now, r.Err = o.session.Renderer.Rendered(ctx, promote.GateRequest{Service: s.Service, From: plan.From, To: plan.To, Head: plan.Head, After: after}); r.Err == nil {
+			r.Differences = objects.Compare(before, now, objects.ByName)
+		}
+		out = append(out, r)
+	}
+	return out
 }
 
 // reviewers replaces the word codeowners by those who own the files that change.

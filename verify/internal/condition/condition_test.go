@@ -115,8 +115,8 @@ func TestCELErrors(t *testing.T) {
 	}
 }
 
-// rego wraps a body into the module of a policy-controller policy.
-func rego(body string) map[string]string {
+// regoModule wraps a body into the module of a policy-controller policy.
+func regoModule(body string) map[string]string {
 	return map[string]string{"policy.rego": "package sigstore\n" + body}
 }
 
@@ -126,40 +126,40 @@ func TestRego(t *testing.T) {
 		modules map[string]string
 		want    string
 	}{
-		"v0 true":      {rego("default isCompliant = false\nisCompliant { input.predicate.level >= 3 }"), ""},
-		"v0 false":     {rego("default isCompliant = false\nisCompliant { input.predicate.level > 3 }"), "rule sigstore.isCompliant is false"},
-		"v0 undefined": {rego("isCompliant { input.predicate.level > 3 }"), "rule sigstore.isCompliant has no value"},
-		"v1 true":      {rego("isCompliant if input.predicate.level == 3"), ""},
-		"v1 import":    {rego("import rego.v1\nisCompliant if { some f in input.predicate.findings; f.id == \"CVE-2\" }"), ""},
-		"v0 response": {rego(`isCompliant[response] {
+		"v0 true":      {regoModule("default isCompliant = false\nisCompliant { input.predicate.level >= 3 }"), ""},
+		"v0 false":     {regoModule("default isCompliant = false\nisCompliant { input.predicate.level > 3 }"), "rule sigstore.isCompliant is false"},
+		"v0 undefined": {regoModule("isCompliant { input.predicate.level > 3 }"), "rule sigstore.isCompliant has no value"},
+		"v1 true":      {regoModule("isCompliant if input.predicate.level == 3"), ""},
+		"v1 import":    {regoModule("import rego.v1\nisCompliant if { some f in input.predicate.findings; f.id == \"CVE-2\" }"), ""},
+		"v0 response": {regoModule(`isCompliant[response] {
 			result := input.predicate.level == 4
 			response := {"result": result, "error": "level is not 4", "warning": ""} }`),
 			"rule sigstore.isCompliant has no result that is true: level is not 4"},
-		"v0 response true": {rego(`isCompliant[response] { response := {"result": input.predicate.level == 3} }`), ""},
-		"v1 response":      {rego(`isCompliant contains {"result": false, "error": "no"} if true`), "true: no"},
-		"response of text": {rego(`isCompliant contains "yes" if true`), "neither true nor a set of objects"},
-		"response empty":   {rego(`isCompliant contains {"result": true} if input.predicate.level == 4`), "has no result that is true"},
-		"a text":           {rego(`isCompliant = "true"`), "has no result that is true"},
+		"v0 response true": {regoModule(`isCompliant[response] { response := {"result": input.predicate.level == 3} }`), ""},
+		"v1 response":      {regoModule(`isCompliant contains {"result": false, "error": "no"} if true`), "true: no"},
+		"response of text": {regoModule(`isCompliant contains "yes" if true`), "neither true nor a set of objects"},
+		"response empty":   {regoModule(`isCompliant contains {"result": true} if input.predicate.level == 4`), "has no result that is true"},
+		"a text":           {regoModule(`isCompliant = "true"`), "has no result that is true"},
 		"cosign":           {map[string]string{"a": "package signature\nallow { input.predicateType == \"https://slsa.dev/provenance/v1\" }"}, ""},
 		"cosign false":     {map[string]string{"a": "package signature\ndefault allow = false"}, "signature.allow is false"},
 		"deny":             {map[string]string{"a": `package main` + "\n" + `deny contains msg if { some f in input.predicate.findings; f.severity == "low"; msg := sprintf("%s is open", [f.id]) }`}, "rule main.deny refuses: CVE-1 is open"},
-		"deny v0":          {rego(`deny[msg] { input.predicate.level < 4; msg := "level" }`), "rule sigstore.deny refuses: level"},
-		"deny v1 object":   {rego(`deny[msg] if { input.predicate.level < 4; msg := "level" }`), "refuses: level"},
-		"deny object":      {rego(`deny contains {"msg": "level", "x": 1} if true`), "refuses: level"},
-		"deny nothing":     {rego(`deny contains "x" if input.predicate.level > 4`), ""},
-		"deny undefined":   {rego(`deny = {"x"} if input.predicate.level > 4`), ""},
-		"deny boolean":     {rego(`deny if input.predicate.level > 2`), "no set of reasons"},
-		"deny many":        {rego("import rego.v1\ndeny contains sprintf(\"r%d\", [i]) if some i in [10, 11, 12, 13, 14, 15, 16, 17, 18, 19]"), "r10; r11; r12; r13; r14 (and 5 more)"},
-		"deny lines":       {rego(`deny contains "a\nb\u001b[2J" if true`), "refuses: a b [2J"},
-		"violation":        {rego(`violation_slsa contains "v" if true`), "rule sigstore.violation_slsa refuses: v"},
-		"warn":             {rego("isCompliant = true\nwarn contains \"w\" if true"), ""},
-		"both":             {rego("isCompliant = true\ndeny contains \"d\" if true"), "refuses: d"},
-		"image":            {rego(`isCompliant if { data.kubepromote.image == "registry.example.com/shop/cart"; endswith(data.kubepromote.digest, input.subject[0].digest.sha256) }`), ""},
-		"numbers":          {rego(`isCompliant if { input.predicate.big == 9007199254740993; input.predicate.exp == 1000; input.predicate.score == 7.5 }`), ""},
+		"deny v0":          {regoModule(`deny[msg] { input.predicate.level < 4; msg := "level" }`), "rule sigstore.deny refuses: level"},
+		"deny v1 object":   {regoModule(`deny[msg] if { input.predicate.level < 4; msg := "level" }`), "refuses: level"},
+		"deny object":      {regoModule(`deny contains {"msg": "level", "x": 1} if true`), "refuses: level"},
+		"deny nothing":     {regoModule(`deny contains "x" if input.predicate.level > 4`), ""},
+		"deny undefined":   {regoModule(`deny = {"x"} if input.predicate.level > 4`), ""},
+		"deny boolean":     {regoModule(`deny if input.predicate.level > 2`), "no set of reasons"},
+		"deny many":        {regoModule("import rego.v1\ndeny contains sprintf(\"r%d\", [i]) if some i in [10, 11, 12, 13, 14, 15, 16, 17, 18, 19]"), "r10; r11; r12; r13; r14 (and 5 more)"},
+		"deny lines":       {regoModule(`deny contains "a\nb\u001b[2J" if true`), "refuses: a b [2J"},
+		"violation":        {regoModule(`violation_slsa contains "v" if true`), "rule sigstore.violation_slsa refuses: v"},
+		"warn":             {regoModule("isCompliant = true\nwarn contains \"w\" if true"), ""},
+		"both":             {regoModule("isCompliant = true\ndeny contains \"d\" if true"), "refuses: d"},
+		"image":            {regoModule(`isCompliant if { data.kubepromote.image == "registry.example.com/shop/cart"; endswith(data.kubepromote.digest, input.subject[0].digest.sha256) }`), ""},
+		"numbers":          {regoModule(`isCompliant if { input.predicate.big == 9007199254740993; input.predicate.exp == 1000; input.predicate.score == 7.5 }`), ""},
 		"two modules": {map[string]string{"lib.rego": "package lib\nok(x) if x == 3",
 			"policy.rego": "package sigstore\nimport data.lib\nisCompliant if lib.ok(input.predicate.level)"}, ""},
-		"failing function": {rego(`deny contains "x" if to_number(input.predicate.builder.id) > 3`), "cannot be applied"},
-		"conflict":         {rego("isCompliant = true if input.predicate.level == 3\nisCompliant = false if input.predicate.score > 7"), "cannot be applied"},
+		"failing function": {regoModule(`deny contains "x" if to_number(input.predicate.builder.id) > 3`), "cannot be applied"},
+		"conflict":         {regoModule("isCompliant = true if input.predicate.level == 3\nisCompliant = false if input.predicate.score > 7"), "cannot be applied"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, err := Rego(c.modules)
@@ -180,27 +180,27 @@ func TestRegoErrors(t *testing.T) {
 	}{
 		{nil, "no rule decides"},
 		{many, "there are 33 modules"},
-		{rego(""), "no rule decides"},
+		{regoModule(""), "no rule decides"},
 		{map[string]string{"a": ""}, "a: "},
 		{map[string]string{"a": "package other\nisCompliant = true"}, "no rule decides"},
-		{rego("warn contains \"x\" if true"), "no rule decides"},
-		{rego("isCompliant {\n  input.x ==\n}"), "policy.rego:4:"},
-		{rego("isCompliant if {\n  foo(1)\n}"), "policy.rego:3:3: undefined function foo"},
-		{rego("isCompliant(x) if x == 1"), "policy.rego:2:1: rule isCompliant decides, and can be no function"},
-		{rego("isCompliant if http.send({\"method\": \"get\", \"url\": \"http://127.0.0.1\"})"), "policy.rego:2:16: undefined function http.send"},
-		{rego("isCompliant if opa.runtime().env.HOME"), "policy.rego:2:16: undefined function opa.runtime"},
-		{rego("isCompliant if net.lookup_ip_addr(\"localhost\")"), "policy.rego:2:16: undefined function net.lookup_ip_addr"},
-		{rego("isCompliant if time.now_ns() > 0"), "policy.rego:2:16: undefined function time.now_ns"},
-		{rego("isCompliant if rand.intn(\"a\", 2) == 0"), "policy.rego:2:16: undefined function rand.intn"},
-		{rego("isCompliant if count(numbers.range(1, input.n)) > 1"), "policy.rego:2:22: undefined function numbers.range"},
-		{rego("isCompliant if bits.lsh(1, input.n) > 1"), "policy.rego:2:16: undefined function bits.lsh"},
-		{rego("isCompliant if io.jwt.decode(\"a\")"), "policy.rego:2:16: undefined function io.jwt.decode"},
-		{rego("isCompliant if json.match_schema({}, {})"), "policy.rego:2:16: undefined function json.match_schema"},
-		{rego("deny contains \"x\" if input.x in data.blocked"), "policy.rego:2:33: no module defines data.blocked"},
-		{rego("isCompliant if isCompliant"), "policy.rego:2:1: rule data.sigstore.isCompliant is recursive"},
-		{rego("x := " + strings.Repeat("[", 5000) + strings.Repeat("]", 5000)), "policy.rego:2:"},
-		{rego(strings.Repeat("#", maxRuleText)), "policy.rego: modules are over 256 KiB"},
-		{rego("isCompliant if \x00"), "policy.rego:2:"},
+		{regoModule("warn contains \"x\" if true"), "no rule decides"},
+		{regoModule("isCompliant {\n  input.x ==\n}"), "policy.rego:4:"},
+		{regoModule("isCompliant if {\n  foo(1)\n}"), "policy.rego:3:3: undefined function foo"},
+		{regoModule("isCompliant(x) if x == 1"), "policy.rego:2:1: rule isCompliant decides, and can be no function"},
+		{regoModule("isCompliant if http.send({\"method\": \"get\", \"url\": \"http://127.0.0.1\"})"), "policy.rego:2:16: undefined function http.send"},
+		{regoModule("isCompliant if opa.runtime().env.HOME"), "policy.rego:2:16: undefined function opa.runtime"},
+		{regoModule("isCompliant if net.lookup_ip_addr(\"localhost\")"), "policy.rego:2:16: undefined function net.lookup_ip_addr"},
+		{regoModule("isCompliant if time.now_ns() > 0"), "policy.rego:2:16: undefined function time.now_ns"},
+		{regoModule("isCompliant if rand.intn(\"a\", 2) == 0"), "policy.rego:2:16: undefined function rand.intn"},
+		{regoModule("isCompliant if count(numbers.range(1, input.n)) > 1"), "policy.rego:2:22: undefined function numbers.range"},
+		{regoModule("isCompliant if bits.lsh(1, input.n) > 1"), "policy.rego:2:16: undefined function bits.lsh"},
+		{regoModule("isCompliant if io.jwt.decode(\"a\")"), "policy.rego:2:16: undefined function io.jwt.decode"},
+		{regoModule("isCompliant if json.match_schema({}, {})"), "policy.rego:2:16: undefined function json.match_schema"},
+		{regoModule("deny contains \"x\" if input.x in data.blocked"), "policy.rego:2:33: no module defines data.blocked"},
+		{regoModule("isCompliant if isCompliant"), "policy.rego:2:1: rule data.sigstore.isCompliant is recursive"},
+		{regoModule("x := " + strings.Repeat("[", 5000) + strings.Repeat("]", 5000)), "policy.rego:2:"},
+		{regoModule(strings.Repeat("#", maxRuleText)), "policy.rego: modules are over 256 KiB"},
+		{regoModule("isCompliant if \x00"), "policy.rego:2:"},
 	} {
 		_, err := Rego(c.modules)
 		if _, ok := errors.AsType[*Error](err); !ok || !strings.HasPrefix(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
@@ -235,7 +235,7 @@ func TestHostilePredicates(t *testing.T) {
 	sigtest.Must(t, err)
 	loop, err := CEL(`predicate.a.all(x, x == 1)`)
 	sigtest.Must(t, err)
-	opa, err := Rego(rego(`deny contains "x" if input.predicate.a == "x"`))
+	opa, err := Rego(regoModule(`deny contains "x" if input.predicate.a == "x"`))
 	sigtest.Must(t, err)
 	for name, predicate := range map[string]string{"deep": deep, "wide": wide} {
 		t.Run(name, func(t *testing.T) {
@@ -252,7 +252,7 @@ func TestRulesStop(t *testing.T) {
 	in := inputFor(t, sigtest.Minimal+`,"predicate":{"a":[`+strings.Repeat("1,", 9000)+`1]}}`)
 	cel, err := CEL(`lists.range(1000).all(i, lists.range(1000).all(j, i + j >= 0))`)
 	sigtest.Must(t, err)
-	opa, err := Rego(rego(`isCompliant if { some i in input.predicate.a; some j in input.predicate.a; i + j < 0 }`))
+	opa, err := Rego(regoModule(`isCompliant if { some i in input.predicate.a; some j in input.predicate.a; i + j < 0 }`))
 	sigtest.Must(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

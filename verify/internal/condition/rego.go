@@ -2,7 +2,6 @@ package condition
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,13 +12,13 @@ import (
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/topdown"
 
+	"github.com/kubepromote/kubepromote/internal/rego"
 	"github.com/kubepromote/kubepromote/verify/internal/mismatch"
 	"github.com/kubepromote/kubepromote/verify/internal/untrusted"
 )
 
 const (
 	maxRegoModules = 32
-	maxRegoDepth   = 200
 	maxRegoReasons = 5 // of the reasons of a refusal
 	maxRegoErrors  = 3
 )
@@ -65,7 +64,7 @@ func newRego(modules map[string]string) (Condition, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := ast.NewCompiler().WithCapabilities(regoCapabilities()).SetErrorLimit(maxRegoErrors)
+	c := ast.NewCompiler().WithCapabilities(rego.Capabilities()).SetErrorLimit(maxRegoErrors)
 	if c.Compile(parsed); c.Failed() {
 		return nil, regoError("", c.Errors)
 	}
@@ -95,87 +94,19 @@ func parseRego(modules map[string]string) (map[string]*ast.Module, error) {
 		if size += len(modules[file]); size > maxRuleText {
 			return nil, &Error{file: file, msg: fmt.Sprintf("modules are over %d KiB", maxRuleText>>10)}
 		}
-		m, err := parseModule(file, modules[file])
+		m, err := rego.ParseModule(file, modules[file])
 		if err != nil {
-			return nil, err
+			return nil, regoError(file, err)
 		}
 		parsed[file] = m
 	}
 	return parsed, nil
 }
 
-// parseModule reads either version of the language, the newer one first. What
-// policy-controller and cosign take is the older one. If neither can read it,
-// the error of the one that came further says more.
-func parseModule(file, text string) (*ast.Module, error) {
-	var first *Error
-	for _, version := range []ast.RegoVersion{ast.RegoV1, ast.RegoV0} {
-		m, err := parseVersion(file, text, version)
-		if err == nil {
-			return m, nil
-		}
-		e := regoError(file, err)
-		if first == nil || e.line > first.line {
-			first = e
-		}
-	}
-	return nil, first
-}
-
-func parseVersion(file, text string, version ast.RegoVersion) (*ast.Module, error) {
-	// The parser behind ParseModuleWithOpts goes 100,000 levels deep, which
-	// is more than the stack of a goroutine is good for.
-	_, _, errs := ast.NewParser().WithMaxRecursionDepth(maxRegoDepth).WithFilename(file).
-		WithCapabilities(regoCapabilities()).WithRegoVersion(version).WithReader(strings.NewReader(text)).Parse()
-	if len(errs) > 0 {
-		return nil, errs
-	}
-	return ast.ParseModuleWithOpts(file, text, ast.ParserOptions{
-		Capabilities: regoCapabilities(), RegoVersion: version})
-}
-
 // regoError is the first of the problems that the compiler has found.
 func regoError(file string, err error) *Error {
-	e := &Error{file: file, msg: untrusted.OneLine(err.Error())}
-	var found *ast.Error
-	if list, ok := errors.AsType[ast.Errors](err); ok && len(list) > 0 {
-		found = list[0]
-	} else if found, ok = errors.AsType[*ast.Error](err); !ok {
-		return e
-	}
-	e.msg = untrusted.OneLine(found.Message)
-	if found.Location != nil {
-		e.file, e.line, e.col = found.Location.File, found.Location.Row, found.Location.Col
-	}
-	if strings.HasPrefix(e.msg, "undefined function") {
-		e.Hint = "functions that reach out, take the time or look at the machine are not available"
-	}
-	return e
-}
-
-// regoCapabilities leaves the functions whose result depends on nothing but
-// their arguments, and is not much larger than these: bits.lsh and
-// numbers.range turn a number of the predicate into as many bits or elements.
-// What a future version of OPA adds is not among them.
-func regoCapabilities() *ast.Capabilities {
-	all := ast.CapabilitiesForThisVersion()
-	c := &ast.Capabilities{
-		FutureKeywords: all.FutureKeywords,
-		Features:       all.Features,
-		AllowNet:       []string{},
-	}
-	groups := []string{"array", "base64", "base64url", "glob", "graph", "hex", "internal", "json",
-		"net", "object", "regex", "semver", "strings", "time", "units", "uri", "urlquery"}
-	never := []string{"net.cidr_expand", "strings.render_template", "internal.test_case"}
-	for _, b := range all.Builtins {
-		group, _, grouped := strings.Cut(b.Name, ".")
-		if b.IsNondeterministic() || slices.Contains(never, b.Name) ||
-			grouped && !slices.Contains(groups, group) || b.Name == "trace" {
-			continue
-		}
-		c.Builtins = append(c.Builtins, b)
-	}
-	return c
+	p := rego.Problem(file, err)
+	return &Error{file: p.File, line: p.Line, col: p.Col, msg: p.Msg, Hint: p.Hint}
 }
 
 // checkData refuses names below data that no module defines. They would have
@@ -208,19 +139,13 @@ func checkData(c *ast.Compiler) error {
 	return nil
 }
 
-// refuses is true for the names of the rules that Conftest takes for refusals.
-func refuses(name string) bool {
-	kind, _, _ := strings.Cut(name, "_")
-	return kind == "deny" || kind == "violation"
-}
-
 // decide finds the rules of a module that decide.
 func (r *regoRule) decide(file string, m *ast.Module) error {
 	for _, rule := range m.Rules {
 		name := string(rule.Head.Ref()[0].Value.(ast.Var))
 		path := strings.TrimPrefix(m.Package.Path.String(), "data.") + "." + name
 		pkg := strings.TrimSuffix(path, "."+name)
-		deny := (pkg == "main" || pkg == "sigstore") && refuses(name)
+		deny := (pkg == "main" || pkg == "sigstore") && rego.Refuses(name)
 		if !deny && path != "sigstore.isCompliant" && path != "signature.allow" {
 			continue
 		}
@@ -255,7 +180,7 @@ func (r *regoRule) Eval(ctx context.Context, in Input) error {
 		return storage.Txn(ctx, store, storage.TransactionParams{}, func(txn storage.Transaction) error {
 			for _, d := range r.decisions {
 				q := topdown.NewQuery(d.query).WithCompiler(r.compiler).WithStore(store).WithTransaction(txn).
-					WithInput(ast.NewTerm(input)).WithStrictBuiltinErrors(true)
+					WithInput(ast.NewTerm(input))
 				if err := d.ask(ctx, q); err != nil {
 					return err
 				}
@@ -267,30 +192,16 @@ func (r *regoRule) Eval(ctx context.Context, in Input) error {
 
 // ask evaluates one rule and judges its value.
 func (d *decision) ask(ctx context.Context, q *topdown.Query) error {
-	stop := topdown.NewCancel()
-	defer context.AfterFunc(ctx, stop.Cancel)()
-	var value *ast.Term
-	err := q.WithCancel(stop).Iter(ctx, func(r topdown.QueryResult) error {
-		value = r["x"]
-		return nil
-	})
+	value, err := rego.Ask(ctx, q)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
-		return mismatch.NotMet("rule %s cannot be applied: %v", d.name, bareRego(err))
+		return mismatch.NotMet("rule %s cannot be applied: %v", d.name, err)
 	case d.deny:
 		return d.denied(value)
 	}
 	return d.allowed(value)
-}
-
-// bareRego takes the position and code out of an error of the evaluation.
-func bareRego(err error) error {
-	if e, ok := errors.AsType[*topdown.Error](err); ok {
-		return errors.New(e.Message)
-	}
-	return err
 }
 
 // allowed judges isCompliant and allow.
@@ -305,7 +216,7 @@ func (d *decision) allowed(value *ast.Term) error {
 		return mismatch.NotMet("rule %s is false", d.name)
 	}
 	var reasons []string
-	for _, e := range elements(value.Value) {
+	for _, e := range rego.Elements(value.Value) {
 		o, ok := e.Value.(ast.Object)
 		if !ok {
 			return mismatch.NotMet("rule %s is neither true nor a set of objects", d.name)
@@ -329,7 +240,7 @@ func (d *decision) denied(value *ast.Term) error {
 		return mismatch.NotMet("rule %s is %s and no set of reasons", d.name, untrusted.Quoted(value.String()))
 	}
 	var reasons []string
-	for _, e := range elements(value.Value) {
+	for _, e := range rego.Elements(value.Value) {
 		if o, ok := e.Value.(ast.Object); ok {
 			if msg := o.Get(ast.StringTerm("msg")); msg != nil {
 				e = msg
@@ -341,22 +252,6 @@ func (d *decision) denied(value *ast.Term) error {
 		return nil
 	}
 	return mismatch.NotMet("rule %s refuses%s", d.name, listed(reasons))
-}
-
-// elements lists a collection; of an object the names, because that is what
-// deny[msg] of the older language turns into in the newer one.
-func elements(v ast.Value) []*ast.Term {
-	switch v := v.(type) {
-	case ast.Set:
-		return v.Slice()
-	case *ast.Array:
-		var list []*ast.Term
-		v.Foreach(func(t *ast.Term) { list = append(list, t) })
-		return list
-	case ast.Object:
-		return v.Keys()
-	}
-	return nil
 }
 
 func textOf(t *ast.Term) string {
