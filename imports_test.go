@@ -100,7 +100,8 @@ var mayImport = map[string][]string{
 	"promote/internal": {"overlay", "internal/..."},
 
 	"plugins/kubectl":                   {"overlay", "internal/..."},
-	"plugins/kubectl/cli":               {"overlay", "internal/...", "digest/...", "verify/...", "promote/...", "plugins/kustomize/..."},
+	"plugins/kubectl/cli":               {"plugins/kubectl/internal/remarks", "overlay", "internal/...", "digest/...", "verify/...", "promote/...", "plugins/kustomize/..."},
+	"plugins/kubectl/internal/remarks":  {},
 	"plugins/kubectl/internal/loopback": {},
 	// Subcommands do not know one another.
 	"plugins/kubectl/*": {"overlay/...", "internal/...", "digest/...", "verify/...", "promote/...", "plugins/kubectl/cli/...", "plugins/kubectl/internal/...",

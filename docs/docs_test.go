@@ -24,6 +24,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/verify"
+	"go.yaml.in/yaml/v3"
 )
 
 // block is a fenced block of a guide.
@@ -75,7 +76,8 @@ func guides(t *testing.T) []string {
 const (
 	policyHead = "apiVersion: kubepromote.dev/v1alpha1\nkind: VerificationPolicy\nspec:\n" +
 		"  unmatched: reject\n  trustedRoot: {publicGood: true}\n  rules:\n"
-	pipelineHead = "apiVersion: kubepromote.dev/v1alpha1\nkind: Pipeline\nspec:\n  environments:\n" +
+	pipelineTop  = "apiVersion: kubepromote.dev/v1alpha1\nkind: Pipeline\nspec:\n"
+	pipelineHead = pipelineTop + "  environments:\n" +
 		"  - name: staging\n  - name: production\n    from: [staging]\n"
 )
 
@@ -107,6 +109,12 @@ func TestConfiguration(t *testing.T) {
 			switch parsed[kind]++; kind {
 			case "Pipeline":
 				_, err = pipeline.Parse(b.String(), []byte(b.text))
+			case "spec":
+				_, err = pipeline.Parse(b.String(), []byte(strings.TrimSuffix(pipelineTop, "spec:\n")+b.text))
+			case "environments":
+				_, err = pipeline.Parse(b.String(), []byte(pipelineTop+indent(b.text, "  ")))
+			case "ClusterRole": // which e2e/cluster gives a user
+				err = yaml.Unmarshal([]byte(b.text), &map[string]any{})
 			case "gates":
 				_, err = pipeline.Parse(b.String(), []byte(pipelineHead+indent(b.text, "    ")))
 			case "layout":
@@ -191,7 +199,7 @@ func kindOf(text string) string {
 	if m := regexp.MustCompile(`(?m)^kind: (\w+)$`).FindStringSubmatch(text); m != nil {
 		return m[1]
 	}
-	for start, kind := range map[string]string{"gates:": "gates", "layout:": "layout", "- images:": "rules", "- name:": "authorities"} {
+	for start, kind := range map[string]string{"gates:": "gates", "layout:": "layout", "- images:": "rules", "- name:": "authorities", "spec:": "spec", "environments:": "environments"} {
 		if strings.HasPrefix(text, start) {
 			return kind
 		}

@@ -7,10 +7,9 @@ import (
 	"io/fs"
 	"path"
 	"slices"
-	"unicode/utf8"
 
 	"github.com/kubepromote/kubepromote/promote/internal/location"
-	"github.com/rogpeppe/go-internal/diff"
+	"github.com/kubepromote/kubepromote/promote/internal/textdiff"
 )
 
 // CopyPlan is a file that is promoted as it is.
@@ -95,16 +94,7 @@ func (w *planner) compareCopy(ctx context.Context, c *draft, plan *CopyPlan, old
 		old = committed[plan.Target]
 	}
 	if plan.Changed = !bytes.Equal(old, plan.data); plan.Changed {
-		plan.Diff = unifiedDiff(plan.Target, old, plan.data)
+		plan.Diff = textdiff.Unified(plan.Target, old, plan.data)
 	}
 	return nil
-}
-
-func unifiedDiff(name string, old, now []byte) string {
-	const most = 1 << 20
-	if len(old)+len(now) > most || !utf8.Valid(old) || !utf8.Valid(now) || bytes.IndexByte(now, 0) >= 0 {
-		return "Binary files a/" + name + " and b/" + name + " differ\n"
-	}
-	d := diff.Diff("a/"+name, old, "b/"+name, now)
-	return string(d[bytes.IndexByte(d, '\n')+1:])
 }

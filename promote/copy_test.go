@@ -1,7 +1,6 @@
 package promote
 
 import (
-	"bytes"
 	"context"
 	"strings"
 	"testing"
@@ -61,24 +60,6 @@ func TestCopies(t *testing.T) {
 				t.Errorf("committed: %q, want %q", got, tc.want)
 			}
 		})
-	}
-}
-
-// A plan shows what a copy changes, as far as a person can read it.
-func TestCopyDiff(t *testing.T) {
-	for _, tc := range []struct {
-		name     string
-		old, now []byte
-		want     string
-	}{
-		{"text", []byte("a\nb\n"), []byte("a\nc\n"), "--- a/f\n+++ b/f\n@@ -1,2 +1,2 @@\n a\n-b\n+c\n"},
-		{"not text", []byte("a\n"), []byte("a\x00\n"), "Binary files a/f and b/f differ\n"},
-		{"not UTF-8", []byte("a\n"), []byte("\xff\n"), "Binary files a/f and b/f differ\n"},
-		{"large", bytes.Repeat([]byte("a\n"), 1<<19), []byte("b\n"), "Binary files a/f and b/f differ\n"},
-	} {
-		if d := cmp.Diff(tc.want, unifiedDiff("f", tc.old, tc.now)); d != "" {
-			t.Errorf("%s:\n%s", tc.name, d)
-		}
 	}
 }
 

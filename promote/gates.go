@@ -3,6 +3,7 @@ package promote
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/internal/spelling"
+	"github.com/kubepromote/kubepromote/promote/internal/parallel"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
@@ -237,38 +239,22 @@ func (w *planner) gateRequest(c *draft) *GateRequest {
 	return q
 }
 
-// lateAnswer is how long a gate whose time is over may take to say so itself.
-const lateAnswer = 200 * time.Millisecond
-
-// AskGate asks a gate within its limit; a gate that panics does not know. One that does not heed it is left behind.
+// AskGate asks a gate within its limit; a gate that panics does not know, nor does one that
+// does not heed its limit, which is left behind.
 func AskGate(ctx context.Context, g Gate, q GateRequest) Verdict {
 	limit := GateLimit
 	if l, ok := g.(interface{ Limit() time.Duration }); ok {
 		limit = cmp.Or(l.Limit(), limit)
 	}
-	inner, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	said := make(chan Verdict, 1)
-	go func() {
-		defer func() {
-			if p := recover(); p != nil {
-				said <- Verdict{Answer: Unknown, Reason: fmt.Sprintf("the gate has failed: %v", p)}
-			}
-		}()
-		said <- g.Check(inner, q)
-	}()
-	var v Verdict
-	select {
-	case v = <-said:
-	case <-inner.Done():
-		select {
-		case v = <-said:
-		case <-time.After(lateAnswer):
-			v = Verdict{Answer: Unknown, Reason: fmt.Sprintf("the gate gave no answer within %s", limit)}
-			if ctx.Err() != nil {
-				v.Reason = "there was no time left for the gate's answer"
-			}
-		}
+	v, err := parallel.Within(ctx, limit, func(ctx context.Context) Verdict { return g.Check(ctx, q) })
+	switch {
+	case err == nil:
+	case errors.Is(err, parallel.ErrLate) && ctx.Err() != nil:
+		v = Verdict{Answer: Unknown, Reason: "there was no time left for the gate's answer"}
+	case errors.Is(err, parallel.ErrLate):
+		v = Verdict{Answer: Unknown, Reason: fmt.Sprintf("the gate gave no answer within %s", limit)}
+	default:
+		v = Verdict{Answer: Unknown, Reason: "the gate has failed: " + err.Error()}
 	}
 	return v.by(g.Name())
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/overlay/unlisted"
+	"github.com/kubepromote/kubepromote/promote/internal/globs"
 	"github.com/kubepromote/kubepromote/promote/internal/parallel"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/status"
@@ -20,14 +21,14 @@ import (
 // chooseServices lists the services asked for.
 func (w *planner) chooseServices(context.Context) error {
 	for _, s := range slices.Concat(w.req.Services, w.req.Except) {
-		if _, err := path.Match(s, ""); err != nil || strings.Contains(s, "..") || !isGlob(s) && !pipeline.IsFolder(s) {
+		if _, err := path.Match(s, ""); err != nil || strings.Contains(s, "..") || !globs.Is(s) && !pipeline.IsFolder(s) {
 			return usage("letters, digits, '.', '_' and '-'", "service name %q is malformed", s)
 		}
 	}
 	switch every := w.req.All || w.req.Select != nil && len(w.req.Services) == 0; {
 	case w.req.All && len(w.req.Services) > 0:
 		return usage("", "services are named although all are asked for").advising(advise(DoPromoteAll, "to", w.to.Name))
-	case every, slices.ContainsFunc(w.req.Services, isGlob):
+	case every, slices.ContainsFunc(w.req.Services, globs.Is):
 		if err := w.chooseListed(every); err != nil {
 			return err
 		}
@@ -39,7 +40,7 @@ func (w *planner) chooseServices(context.Context) error {
 	all := w.names
 	w.names = nil
 	for _, name := range all {
-		if !slices.Contains(w.names, name) && !matchesAny(w.req.Except, name) && w.selects(name) {
+		if !slices.Contains(w.names, name) && !globs.Any(w.req.Except, name) && w.selects(name) {
 			w.names = append(w.names, name)
 		}
 	}
@@ -83,17 +84,6 @@ func (w *planner) checkDependencies() error {
 	return errors.Join(errs...)
 }
 
-// isGlob tells whether a name may stand for several.
-func isGlob(name string) bool { return strings.ContainsAny(name, `*?[`) }
-
-// matchesAny tells whether one of the names or globs is a service's.
-func matchesAny(globs []string, name string) bool {
-	return slices.ContainsFunc(globs, func(glob string) bool {
-		ok, _ := path.Match(glob, name)
-		return ok
-	})
-}
-
 // selects tells whether a service's labels are asked for.
 func (w *planner) selects(name string) bool {
 	if w.req.Select == nil {
@@ -129,10 +119,7 @@ func (w *planner) chooseListed(every bool) error {
 		return nil
 	}
 	for _, s := range w.req.Services {
-		found := []string{s}
-		if isGlob(s) {
-			found = slices.DeleteFunc(slices.Clone(both), func(name string) bool { return !matchesAny([]string{s}, name) })
-		}
+		found := globs.Take(s, both)
 		if len(found) == 0 {
 			return usage(spelling.Hint(s, both), "no service fits %q", s)
 		}

@@ -9,9 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"sync"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/onforge"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/internal/remarks"
 	"github.com/kubepromote/kubepromote/plugins/kustomize/build"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/cluster"
@@ -179,7 +179,6 @@ func (s *Session) builders(ctx context.Context, p *promote.Promoter, q promote.G
 // Renderer renders services as commits have them, with the functions of this project.
 type Renderer struct {
 	*render.Services
-	quiet sync.Once
 }
 
 // newRenderer makes the renderer of a workspace.
@@ -208,32 +207,21 @@ func (s *Session) newRenderer(w *Workspace) *Renderer {
 	return &Renderer{Services: &render.Services{Pipeline: p.Pipeline, At: at, Options: render.Options{Functions: functions}}}
 }
 
-// silence keeps kustomize's remarks on fields that are deprecated off the terminal: it
-// writes them to os.Stderr, for each time that it reads a file. The session's own streams
-// were taken before.
-func (r *Renderer) silence() {
-	r.quiet.Do(func() {
-		if null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil {
-			os.Stderr = null
-		}
-	})
-}
-
 // Rendered implements [gate.Renderer].
 func (r *Renderer) Rendered(ctx context.Context, q promote.GateRequest) (before, after []objects.Object, err error) {
-	r.silence()
+	remarks.Silence()
 	return r.Services.Rendered(ctx, q)
 }
 
 // Of gives the objects of a service in an environment, as a tree has them.
 func (r *Renderer) Of(ctx context.Context, tree promote.Tree, service, environment string) ([]objects.Object, error) {
-	r.silence()
+	remarks.Silence()
 	return r.Services.Of(ctx, tree, service, environment)
 }
 
 // In implements [gate.Renderer].
 func (r *Renderer) In(ctx context.Context, q promote.GateRequest, environment string) ([]objects.Object, error) {
-	r.silence()
+	remarks.Silence()
 	return r.Services.In(ctx, q, environment)
 }
 

@@ -1,6 +1,7 @@
 // Package resources finds what a change takes away from running workloads: limits,
 // requests, probes, security settings, replicas and disruption budgets that are lost or
-// lowered.
+// lowered. It compares the objects of before and after as package objects has them; what is
+// added or raised is nothing to tell.
 package resources
 
 import (
