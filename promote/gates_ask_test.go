@@ -88,7 +88,15 @@ func TestGatesAreAsked(t *testing.T) {
 		Now: time.Date(2026, 11, 27, 16, 30, 0, 0, time.UTC), Services: []string{"cart", "web"},
 		Images: []ImagePlan{{Name: "shop/cart", Repository: "shop/cart", File: "apps/cart/overlays/production/kustomization.yaml",
 			Old: Pin{Tag: "v1"}, New: Pin{Tag: "v2", Digest: sha("2")}}},
+		Files: []string{"apps/cart/overlays/production/kustomization.yaml"},
 	}}
+	for n := range asked {
+		edits, err := asked[n].Edits()
+		if err != nil || len(edits) != 1 || edits[0].Path != asked[n].Files[0] || !strings.Contains(string(edits[0].Data), sha("2")) {
+			t.Errorf("what would be written is %v, %v", edits, err)
+		}
+		asked[n].Edits = nil // which is no value
+	}
 	if d := cmp.Diff(want, asked); d != "" {
 		t.Error(d)
 	}

@@ -155,11 +155,12 @@ func (o *options) wants(c *history.Change) bool {
 		return false
 	}
 	if o.digest != "" {
+		c.Along = nil // which has none
 		c.Images = slices.DeleteFunc(slices.Clone(c.Images), func(i history.ImageChange) bool {
 			return !strings.HasPrefix(i.New.Digest, o.digest) && !strings.HasPrefix(i.Old.Digest, o.digest) || i.New.Digest == i.Old.Digest
 		})
 	}
-	return len(c.Images) > 0
+	return len(c.Images)+len(c.Along) > 0
 }
 
 // checkServices gives an error for the first name that is no service's.

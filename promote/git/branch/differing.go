@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/bmatcuk/doublestar/v4"
 	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
 	"github.com/kubepromote/kubepromote/promote/history"
 )
@@ -46,8 +47,8 @@ func segments(pathspecs []string) [][]string {
 var globQuoter = strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`)
 
 // below are those of the segments that an entry of a tree may lead to, and whether one of
-// them is about the entry itself, or all that is below it.
-func below(all [][]string, depth int, name string) (further [][]string, meant bool) {
+// them is about the entry itself, or all that is below it. at is the entry's path.
+func below(all [][]string, depth int, name, at string) (further [][]string, meant bool) {
 	for _, s := range all {
 		star := slices.Index(s[:min(depth+1, len(s))], anything) >= 0
 		if depth < len(s) && !star {
@@ -56,7 +57,14 @@ func below(all [][]string, depth int, name string) (further [][]string, meant bo
 			}
 		}
 		further = append(further, s)
-		meant = meant || star || depth >= len(s)-1
+		if star {
+			whole := strings.Join(s, "/")
+			is, _ := doublestar.Match(whole, at)
+			in, _ := doublestar.Match(whole+"/**", at)
+			meant = meant || is || in
+		} else {
+			meant = meant || depth >= len(s)-1
+		}
 	}
 	return further, meant
 }
@@ -133,11 +141,11 @@ func (b *Branch) differ(ctx context.Context, p pair, files *[]history.FileVersio
 	}
 	var next []pair
 	add := func(was, is entry, name string) {
-		further, meant := below(p.segments, p.depth, name)
+		at := path.Join(p.path, name)
+		further, meant := below(p.segments, p.depth, name, at)
 		if was == is || len(further) == 0 {
 			return
 		}
-		at := path.Join(p.path, name)
 		one := pair{of: p.of, path: at, segments: further, depth: p.depth + 1}
 		if was.mode == modeTree {
 			one.old = was.id

@@ -39,9 +39,9 @@ func (h *Home) inClone(clone *git.Repo, name string) (*found, error) {
 		b, err := branch.OfClone(h.ctx, clone, name) // it says what there is
 		return h.keep(b, err)(clone)
 	case here == "":
-		o.refuse = &promote.Error{Msg: fmt.Sprintf("there is no branch %s here, but %s", name, remote), Hint: fmt.Sprintf("git branch %s %s, or --push", shell.Quote(name), shell.Quote(remote))}
+		o.refuse = &promote.Error{Msg: fmt.Sprintf("there is no branch %s here, but %s", name, remote), Hint: fmt.Sprintf("--push, or git branch %s %s", shell.Quote(name), shell.Quote(remote))}
 	case behind:
-		o.refuse = &promote.Error{Msg: fmt.Sprintf("branch %s is behind %s", name, remote), Hint: fmt.Sprintf("git fetch . %s, or --push", shell.Quote(remote+":"+name))}
+		o.refuse = &promote.Error{Msg: fmt.Sprintf("branch %s is behind %s", name, remote), Hint: fmt.Sprintf("--push, or git fetch . %s", shell.Quote(remote+":"+name))}
 	}
 	var b *branch.Branch
 	if o.refuse == nil {
