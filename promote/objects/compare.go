@@ -47,7 +47,7 @@ func (d Difference) Without(allowed Allowed) *Difference {
 	return &d
 }
 
-// How objects of two sets are paired.
+// Pairing is how objects of two sets are paired.
 type Pairing int
 
 // The pairings.
@@ -213,11 +213,10 @@ func (w *walk) list(at Path, old, now []any) {
 		steps, after[step] = append(steps, step), v
 		w.value(append(at, step), before[step], v)
 	}
-	var gone, kept []any
+	var kept []any
 	for _, v := range old {
 		step := key.step(v)
 		if _, ok := after[step]; !ok {
-			gone = append(gone, v)
 			w.value(append(at, step), v, nil)
 			continue
 		}

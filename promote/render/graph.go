@@ -215,9 +215,11 @@ func (s *source) check(n *node, stack []string) error {
 func (n *node) loads() []string {
 	k := &n.k
 	all := slices.Concat(k.Crds, k.Configurations, k.Generators, k.Transformers, k.Validators, []string{k.OpenAPI["path"]})
+	//lint:ignore SA1019 repositories have them
 	for _, p := range slices.Concat(k.Patches, k.PatchesJson6902) {
 		all = append(all, p.Path)
 	}
+	//lint:ignore SA1019 repositories have them
 	for _, p := range k.PatchesStrategicMerge {
 		all = append(all, string(p))
 	}

@@ -45,8 +45,6 @@ type applying struct {
 	options *options
 	file    string
 	planned *planfile.Document
-	// done are the environments that have all of the plan already.
-	done []string
 }
 
 // NewApply makes kubectl promote apply.
