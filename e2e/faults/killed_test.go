@@ -21,7 +21,7 @@ import (
 )
 
 var (
-	points = flag.Int("points", 4, "how many faults there are for each way of delivery")
+	points = flag.Int("points", 2, "how many faults there are for each way of delivery")
 	seed   = flag.Uint64("seed", 1, "what the faults are drawn from; the same ones come from the same number")
 )
 
