@@ -159,11 +159,11 @@ func find(path string) (field, error) {
 	return fits[0], nil
 }
 
-// nearest gives of the fields of each kind that fit those nearest to its root: a gate's,
-// and not again those of the gates below anyOf.
+// nearest gives a field that stands at several places once, where it is nearest to the root:
+// that of a gate, and not again that of the gates below anyOf.
 func nearest(fits []field) []field {
 	return slices.DeleteFunc(slices.Clone(fits), func(f field) bool {
-		return slices.ContainsFunc(fits, func(other field) bool { return other.kind == f.kind && len(other.path) < len(f.path) })
+		return slices.ContainsFunc(fits, func(other field) bool { return other.schema == f.schema && len(other.path) < len(f.path) })
 	})
 }
 
