@@ -113,6 +113,7 @@ func (o *options) carryOutSteps(cmd *cobra.Command, printer printers.ResourcePri
 		}
 		if err == nil && plans.Refused() == nil {
 			o.session.Note("%s: delivered: %s", s, strings.Join(s.Services, ", "))
+			err = o.watch(cmd, w, plans, applied) // what is taken back lets nothing follow
 		}
 		return err == nil && plans.Refused() == nil, err
 	}

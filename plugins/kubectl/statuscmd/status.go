@@ -18,6 +18,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote/status"
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/duration"
+	"k8s.io/cli-runtime/pkg/printers"
 )
 
 const long = `Show what each service is pinned to in each environment.
@@ -75,8 +76,7 @@ type options struct {
 }
 
 func (o *options) run(cmd *cobra.Command, services []string) error {
-	s, out := o.session, o.output
-	printer, err := out.Printer()
+	printer, err := o.output.Printer()
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 			return err
 		}
 	}
-	w, err := s.OpenToRead(cmd.Context())
+	w, err := o.session.OpenToRead(cmd.Context())
 	if err != nil {
 		return err
 	}
@@ -93,13 +93,12 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	if err := w.Whole(cmd.Context()); err != nil {
 		return err
 	}
-	p := w.Promoter
-	listing, err := status.List(p.Pipeline, p.Repo)
+	listing, err := status.List(w.Pipeline, w.Promoter.Repo)
 	if err != nil {
 		return err
 	}
 	for _, m := range listing.Misfits() {
-		s.Warn("%s", m)
+		o.session.Warn("%s", m)
 	}
 	statuses, failed := listing.Status(cmd.Context(), services)
 	if statuses == nil && failed != nil {
@@ -108,46 +107,59 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	if o.digest != "" {
 		statuses = with(o.digest, statuses)
 	}
+	wide := o.output.Wide() || o.digest != "" || printer != nil && !o.output.Names()
+	if err := o.complete(cmd.Context(), w, statuses, wide); err != nil {
+		return err
+	}
+	if err := o.print(printer, w.Pipeline, statuses, len(services) == 0); err != nil {
+		return err
+	}
+	return failed
+}
+
+// complete adds to what the files say what the holds say and, where it is asked for, the
+// forges and the history; it warns of what the files are to be warned of.
+func (o *options) complete(ctx context.Context, w *cli.Workspace, statuses []status.Service, withHistory bool) error {
 	for _, st := range statuses {
 		for _, e := range st.Environments {
-			for _, w := range e.Warnings {
-				s.Warn("%s", w)
+			for _, text := range e.Warnings {
+				o.session.Warn("%s", text)
 			}
 		}
 	}
-	if err := addHolds(cmd.Context(), s, p, statuses); err != nil {
+	if err := addHolds(ctx, o.session, w.Promoter, statuses); err != nil {
 		return err
 	}
 	if o.pending {
-		if err := o.addPending(cmd.Context(), w, statuses); err != nil {
+		if err := o.addPending(ctx, w, statuses); err != nil {
 			return err
 		}
 	}
-	if out.Wide() || o.digest != "" || printer != nil && !out.Names() {
-		if err := s.WarnTruncated(status.AddHistory(cmd.Context(), p.Pipeline, p.Repo, w.Log(), statuses)); err != nil {
-			return err
-		}
+	if !withHistory {
+		return nil
 	}
+	return o.session.WarnTruncated(status.AddHistory(ctx, w.Pipeline, w.Promoter.Repo, w.Log(), statuses))
+}
+
+// print shows the board, or what the printer makes of it; every tells that no service was
+// named.
+func (o *options) print(printer printers.ResourcePrinter, p *pipeline.Pipeline, statuses []status.Service, every bool) error {
+	s := o.session
 	var items []cli.Object
 	for i := 0; printer != nil && i < len(statuses); i++ {
 		items = append(items, cli.Object{Name: statuses[i].Service, Content: statuses[i]})
 	}
 	shown, bare := statuses, []status.Service(nil)
-	if len(services) == 0 && o.digest == "" {
-		shown, bare = o.pinned(p.Pipeline, statuses)
+	if every && o.digest == "" {
+		shown, bare = o.pinned(p, statuses)
 	}
-	rows := board(p.Pipeline, shown)
-	if o.pending {
-		if err := o.addPending(cmd.Context(), w, statuses); err != nil {
-			return err
-		}
-	}
-	if out.Wide() || o.digest != "" {
+	rows := board(p, shown)
+	if o.output.Wide() || o.digest != "" {
 		rows = wideStatus(shown, time.Now(), o.pending)
 	}
 	if o.digest != "" && printer == nil && len(statuses) == 0 {
-		fmt.Fprintln(s.ErrOut, "no environment has "+o.digest)
-		return failed
+		_, err := fmt.Fprintln(s.ErrOut, "no environment has "+o.digest)
+		return err
 	}
 	if err := s.Print(printer, "ServiceStatus", items, rows); err != nil {
 		return err
@@ -156,9 +168,9 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 		o.explainPending(shown)
 	}
 	if printer == nil && o.digest == "" {
-		o.explain(p.Pipeline, shown, bare)
+		o.explain(p, shown, bare)
 	}
-	return failed
+	return nil
 }
 
 // with gives what has a digest: the services, in them the environments, and their images.
