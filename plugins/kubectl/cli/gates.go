@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -135,15 +134,11 @@ func (s *Session) remoteOf(ctx context.Context, w *Workspace, environment string
 	case w.Branch != nil && w.Branch.Remote() != "":
 		return e, w.Branch, nil
 	}
-	state, err := w.Repo.State(ctx, nil)
+	remote, name, err := s.remoteName(ctx, w.Repo, e)
 	if err != nil {
 		return nil, nil, err
 	}
-	remote, name, err := branch.Upstream(ctx, w.Repo, state.Branch)
-	if err != nil {
-		return nil, nil, err
-	}
-	at := branch.Named(ctx, w.Repo, cmp.Or(e.Deliver.Remote, remote), cmp.Or(s.Branch, name))
+	at := branch.Named(ctx, w.Repo, remote, name)
 	s.closeLater(at.Close)
 	return e, at, nil
 }

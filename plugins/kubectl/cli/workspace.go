@@ -105,23 +105,24 @@ func (s *Session) useBranch(ctx context.Context, w *Workspace, e *pipeline.Envir
 	return s.promoterOf(ctx, w)
 }
 
-// remoteBranch is the branch that others have of what an environment is delivered to.
+// remoteBranch is the branch that others have of what an environment is delivered to, as
+// it is now.
 func (s *Session) remoteBranch(ctx context.Context, repo *git.Repo, e *pipeline.Environment) (*branch.Branch, error) {
-	state, err := repo.State(ctx, nil)
+	remote, name, err := s.remoteName(ctx, repo, e)
 	if err != nil {
 		return nil, err
-	}
-	remote, name, err := branch.Upstream(ctx, repo, state.Branch)
-	if err != nil {
-		return nil, err
-	}
-	if e.Deliver.Remote != "" {
-		remote = e.Deliver.Remote
-	}
-	if s.Branch != "" {
-		name = s.Branch
 	}
 	return branch.OfRemote(ctx, repo, remote, name)
+}
+
+// remoteName says which branch of which remote an environment is delivered to.
+func (s *Session) remoteName(ctx context.Context, repo *git.Repo, e *pipeline.Environment) (remote, name string, err error) {
+	state, err := repo.State(ctx, nil)
+	if err != nil {
+		return "", "", err
+	}
+	remote, name, err = branch.Upstream(ctx, repo, state.Branch)
+	return cmp.Or(e.Deliver.Remote, remote), cmp.Or(s.Branch, name), err
 }
 
 // ProposedTo is the branch that the pull requests of an environment are to be merged into,

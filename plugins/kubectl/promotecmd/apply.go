@@ -153,7 +153,7 @@ func (a *applying) isThere(w *cli.Workspace, plan *promote.Plan) (bool, error) {
 	if plan.Changed() {
 		return false, nil
 	}
-	any := false
+	planned := false
 	for _, write := range a.planned.Writes {
 		if write.To != plan.To {
 			continue
@@ -168,9 +168,9 @@ func (a *applying) isThere(w *cli.Workspace, plan *promote.Plan) (bool, error) {
 		if planfile.Digest(data) != write.After {
 			return false, nil
 		}
-		any = true
+		planned = true
 	}
-	return any, nil
+	return planned, nil
 }
 
 // mostDifferences is how many are told.

@@ -65,7 +65,7 @@ func (o *options) patients(ctx context.Context, w *cli.Workspace, plans *promote
 		if e.Rollback == nil || e.Rollback.OnUnhealthy == "" || applied[n].Commit == "" || plan.Mode == pipeline.DeliverPullRequest {
 			continue
 		}
-		if w.Repo == nil || w.Gates == nil {
+		if w.Repo == nil {
 			o.session.PrintFacts([]cli.Fact{{Text: "the health in " + plan.To + " is not followed: there is no clone to take anything back from", Hint: "git clone the repository, and -C DIR"}})
 			continue
 		}
@@ -74,7 +74,7 @@ func (o *options) patients(ctx context.Context, w *cli.Workspace, plans *promote
 				return nil, 0, err
 			}
 		}
-		gates, err := w.Gates(&pipeline.Environment{Name: plan.To, Gates: []pipeline.Gate{{Health: &pipeline.Health{Environment: plan.To}}}})
+		health, err := o.session.HealthGate(w.Promoter, plan.To)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -86,7 +86,7 @@ func (o *options) patients(ctx context.Context, w *cli.Workspace, plans *promote
 			}
 			q := promote.GateRequest{Service: sp.Service, From: plan.To, To: plan.To, Images: sp.Images, Head: applied[n].Commit, Services: []string{sp.Service}}
 			all = append(all, &patient{service: sp.Service, environment: plan.To, commit: applied[n].Commit, before: plan.Head,
-				until: o.clock.Now().Add(span), gate: gates[0], question: q})
+				until: o.clock.Now().Add(span), gate: health, question: q})
 		}
 	}
 	return all, every, nil
