@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -116,17 +117,31 @@ func AtVar(cmd *cobra.Command, text *string) {
 	Must(cmd.RegisterFlagCompletionFunc("at", cobra.NoFileCompletions))
 }
 
-// ParsePast reads a moment that has been: one of RFC 3339, or a day, or a day and a time of
-// the local clock.
+// ParsePast reads a moment that has been: how long ago it was (24h, 7d), or one of RFC 3339,
+// or a day, or a day and a time of the local clock.
 func ParsePast(text string, now time.Time) (time.Time, error) {
+	if ago, ok := parseAge(text); ok {
+		return now.Add(-ago), nil
+	}
 	t, err := parseDay(text, now.Location())
 	switch {
 	case err != nil:
-		return t, &UsageError{Msg: fmt.Sprintf("%q is no time", text), Hint: "2026-11-28T18:00:00Z, '2026-11-28 18:00', or 2026-11-28"}
+		return t, &UsageError{Msg: fmt.Sprintf("%q is no time", text), Hint: "24h, 7d, 2026-11-28, '2026-11-28 18:00', or 2026-11-28T18:00:00Z"}
 	case t.After(now):
 		return t, &UsageError{Msg: fmt.Sprintf("%s is still to come", text), Hint: "a moment that has been"}
 	}
 	return t, nil
+}
+
+// parseAge reads how long ago something was: 90m, 24h, or days as 7d, of 24 hours each.
+func parseAge(text string) (time.Duration, bool) {
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		n, err := strconv.Atoi(days)
+		const most = 100 * 366
+		return time.Duration(n) * 24 * time.Hour, err == nil && n > 0 && n <= most
+	}
+	ago, err := time.ParseDuration(text)
+	return ago, err == nil && ago > 0
 }
 
 // parseDay reads a moment that names its day.

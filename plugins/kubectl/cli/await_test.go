@@ -138,3 +138,18 @@ func TestParseMoment(t *testing.T) {
 }
 
 func plansOf(plan *promote.Plan) *promote.Plans { return &promote.Plans{All: []*promote.Plan{plan}} }
+
+// What has been is named by when it was, or by how long ago.
+func TestParsePast(t *testing.T) {
+	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	for text, want := range map[string]string{
+		"24h": "2026-11-28T12:00:00Z", "90m": "2026-11-29T10:30:00Z", "7d": "2026-11-22T12:00:00Z",
+		"2026-11-28": "2026-11-28T00:00:00Z", "2026-11-28 18:00": "2026-11-28T18:00:00Z", "2026-11-28T18:00:00Z": "2026-11-28T18:00:00Z",
+		"-24h": "", "0d": "", "d": "", "999999999d": "", "24": "", "yesterday": "", "2026-11-30": "",
+	} {
+		got, err := ParsePast(text, now)
+		if (err != nil) != (want == "") || err == nil && got.Format(time.RFC3339) != want {
+			t.Errorf("%q: %v, %v; want %s", text, got, err, want)
+		}
+	}
+}

@@ -53,7 +53,7 @@ func New(s *cli.Session) *cobra.Command {
 	s.EnvironmentVar(cmd, &o.request.Environment, "env", "only this environment")
 	cmd.Flags().IntVar(&o.limit, "limit", 0, "show at most so many changes (default: all)")
 	cmd.Flags().StringVar(&o.digest, "digest", "", "only changes that have brought this digest or taken it away; its first digits will do")
-	cmd.Flags().StringVar(&o.from, "since", "", "only changes since then: 2026-11-28T18:00:00Z, '2026-11-28 18:00' or 2026-11-28")
+	cmd.Flags().StringVar(&o.from, "since", "", "only changes since then: 24h, 7d, 2026-11-28, '2026-11-28 18:00' or 2026-11-28T18:00:00Z")
 	cmd.Flags().StringVar(&o.to, "until", "", "only changes until then")
 	for _, name := range []string{"digest", "since", "until"} {
 		cli.Must(cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions))

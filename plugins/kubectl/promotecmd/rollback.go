@@ -79,7 +79,7 @@ func NewRollback(s *cli.Session) *cobra.Command {
 	s.EnvironmentVar(cmd, &b.env, "env", "environment to take it back in")
 	f.IntVar(&b.steps, "steps", 1, "how many changes to take back")
 	f.StringVar(&b.revision, "to-revision", "", "to the pins as this commit left them")
-	f.StringVar(&b.moment, "to-time", "", "to the pins of this moment: 2026-11-28T18:00:00Z, '2026-11-28 18:00' or 2026-11-28")
+	f.StringVar(&b.moment, "to-time", "", "to the pins of this moment: 24h ago as 24h, 2026-11-28, '2026-11-28 18:00' or 2026-11-28T18:00:00Z")
 	f.StringVar(&o.reason, "reason", "", "why; it is recorded, and it is the reason of the hold")
 	f.BoolVar(&b.noHold, "no-hold", false, "do not hold the service afterwards")
 	f.BoolVar(&s.Offline, "offline", false, "ask no registry and no server: take recorded digests back only, and verify nothing")
