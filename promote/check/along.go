@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/promote/hold"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
@@ -46,44 +47,36 @@ func differing(old, now []byte) int {
 	return line
 }
 
-// rules gives the files that the change touches and the pipeline judges by. Beside a policy
-// are the keys that it names.
+// rules gives the files that the change touches and its successors are judged by: the
+// pipeline, holds, owners, what gates read, and policies with the keys that they name.
 func (w *work) rules() []string {
-	files := []string{pipeline.FileName}
-	var folders []string
+	files := []string{pipeline.FileName, hold.FileName}
+	var policies [][]byte
 	policy := func(name string) {
-		files = append(files, path.Clean(name))
-		if dir := path.Dir(path.Clean(name)); dir != "." {
-			folders = append(folders, dir+"/")
-		}
-	}
-	var gates func(all []pipeline.Gate)
-	gates = func(all []pipeline.Gate) {
-		for _, g := range all {
-			switch {
-			case g.Promoted != nil:
-				policy(g.Promoted.Policy)
-			case g.Approvals != nil && g.Approvals.Policy != "":
-				policy(g.Approvals.Policy)
-			case g.Freeze != nil && g.Freeze.Calendar != "":
-				files = append(files, path.Clean(g.Freeze.Calendar))
-			case g.Exec != nil:
-				for _, word := range g.Exec.Command { // a script may be an argument
-					files = append(files, path.Clean(word))
-				}
-			}
-			gates(g.AnyOf)
+		name = path.Clean(name)
+		files = append(files, name)
+		if dir := path.Dir(name); dir != "." {
+			files = append(files, dir)
+		} else if text, err := w.req.Rules.ReadFile(name); err == nil {
+			policies = append(policies, text) // all of the repository lies beside it
 		}
 	}
 	for _, e := range w.Pipeline.Spec.Environments {
 		if e.Verify != nil {
 			policy(e.Verify.Policy)
 		}
-		gates(e.Gates)
+		for _, g := range e.Gates {
+			files = append(files, g.Files()...)
+			for _, name := range g.Policies() {
+				policy(name)
+			}
+		}
 	}
 	var out []string
 	for _, file := range w.changed {
-		if slices.Contains(files, file) || slices.ContainsFunc(folders, func(dir string) bool { return strings.HasPrefix(file, dir) }) || isOwners(file) {
+		is := func(name string) bool { return name == file || strings.HasPrefix(file, name+"/") }
+		named := func(text []byte) bool { return bytes.Contains(text, []byte(file)) }
+		if slices.ContainsFunc(files, is) || slices.ContainsFunc(policies, named) || isOwners(file) {
 			out = append(out, file)
 		}
 	}

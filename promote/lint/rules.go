@@ -37,8 +37,8 @@ func checkPolicies(w *work) {
 			named(at+".verify.policy", e.Verify.Policy)
 		}
 		for n, g := range e.Gates {
-			if g.Promoted != nil {
-				named(fmt.Sprintf("%s.gates[%d].promoted.policy", at, n), g.Promoted.Policy)
+			for _, policy := range g.Policies() {
+				named(fmt.Sprintf("%s.gates[%d]", at, n), policy)
 			}
 		}
 	}

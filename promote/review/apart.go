@@ -2,7 +2,6 @@ package review
 
 import (
 	"context"
-	"net/mail"
 	"slices"
 	"strings"
 
@@ -30,6 +29,9 @@ func (a *approvals) apart(ctx context.Context, q promote.GateRequest) (*apart, *
 		}
 		for _, name := range authors {
 			out.authors = append(out.authors, address(name))
+		}
+		if len(authors) == 0 || slices.Contains(out.authors, "") {
+			return fail(say(promote.Unknown, "nobody can say who has made the change: it has no author, or one without an address"))
 		}
 	}
 	if slices.Contains(a.cfg.Separate, pipeline.SeparateBuilder) {
@@ -71,12 +73,13 @@ func (p *apart) person(known []string, reason string) (State, string) {
 	return Counts, ""
 }
 
-// address is the one of a name as git has it: NAME <ADDRESS>.
+// address is the one of a name as git has it, NAME <ADDRESS>, where the name may have what
+// no mail may have; or the name, where it is an address alone.
 func address(name string) string {
-	if a, err := mail.ParseAddress(name); err == nil {
-		return a.Address
+	if from, to := strings.LastIndexByte(name, '<'), strings.LastIndexByte(name, '>'); from >= 0 && from < to {
+		name = name[from+1 : to]
 	}
-	return name
+	return strings.TrimSpace(name)
 }
 
 // common gives what is in both lists; empty where nothing is.

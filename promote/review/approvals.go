@@ -25,7 +25,7 @@ type approvals struct {
 // Count lists the approvals that a gate asks for: one count for a pull request, or one for
 // each image.
 func (g *Gates) Count(ctx context.Context, cfg *pipeline.ApprovalsGate, q promote.GateRequest) []Count {
-	return (&approvals{g: g, cfg: cfg}).count(ctx, q)
+	return (&approvals{g: g, cfg: cfg, asks: asks{g: g}}).count(ctx, q)
 }
 
 func (a *approvals) check(ctx context.Context, q promote.GateRequest) promote.Verdict {
@@ -44,7 +44,6 @@ func (a *approvals) check(ctx context.Context, q promote.GateRequest) promote.Ve
 }
 
 func (a *approvals) count(ctx context.Context, q promote.GateRequest) []Count {
-	a.asks.g = a.g
 	apart, v := a.apart(ctx, q)
 	if v != nil {
 		return []Count{{Type: a.kind(), Least: a.cfg.Least(), Verdict: *v}}

@@ -54,10 +54,10 @@ type Gates struct {
 func (g *Gates) Ask(cfg pipeline.Gate) gate.Asks {
 	switch {
 	case cfg.Approvals != nil:
-		one := &approvals{g: g, cfg: cfg.Approvals}
+		one := &approvals{g: g, cfg: cfg.Approvals, asks: asks{g: g}}
 		return one.check
 	case cfg.CommitStatus != nil:
-		one := &status{g: g, cfg: cfg.CommitStatus}
+		one := &status{g: g, cfg: cfg.CommitStatus, asks: asks{g: g}}
 		return one.check
 	}
 	return nil

@@ -23,7 +23,6 @@ type status struct {
 }
 
 func (s *status) check(ctx context.Context, q promote.GateRequest) promote.Verdict {
-	s.asks.g = s.g
 	f, err := s.asks.forge(ctx, q.To)
 	if err != nil {
 		return untold("", err)
@@ -35,19 +34,21 @@ func (s *status) check(ctx context.Context, q promote.GateRequest) promote.Verdi
 	var all []checked
 	for _, glob := range s.cfg.Contexts {
 		glob = location.Fill(glob, location.Holes{location.Service: q.Service, location.Environment: q.To, "from": q.From})
-		one := checked{context: glob}
-		for _, commit := range commits { // the first that has one counts
-			statuses, err := once(&s.asks, "statuses "+commit, func() ([]forge.Status, error) { return f.Statuses(ctx, commit) })
-			if err != nil {
-				return untold("", err)
+		for _, alike := range commits {
+			one := checked{context: glob, commit: alike[0]}
+			for _, commit := range alike { // the first that has one counts
+				statuses, err := once(&s.asks, "statuses "+commit, func() ([]forge.Status, error) { return f.Statuses(ctx, commit) })
+				if err != nil {
+					return untold("", err)
+				}
+				if one.take(commit, statuses) {
+					break
+				}
 			}
-			if one.take(commit, statuses); len(one.found) > 0 {
-				break
-			}
+			all = append(all, one)
 		}
-		all = append(all, one)
 	}
-	return s.verdict(all, commits[0])
+	return s.verdict(all)
 }
 
 // checked is what is asked for, and what is there of it.
@@ -56,35 +57,38 @@ type checked struct {
 	found           []forge.Status
 }
 
-func (c *checked) take(commit string, all []forge.Status) {
-	c.commit = commit
+// take takes what a commit has of it, and tells whether that is anything.
+func (c *checked) take(commit string, all []forge.Status) bool {
 	for _, one := range all {
 		if ok, _ := path.Match(c.context, one.Context); ok || one.Context == c.context {
-			c.found = append(c.found, one)
+			c.commit, c.found = commit, append(c.found, one)
 		}
 	}
+	return len(c.found) > 0
 }
 
-// commits are those whose checks are asked for.
-func (s *status) commits(ctx context.Context, f *Forge, q promote.GateRequest) ([]string, *promote.Verdict) {
-	fail := func(v promote.Verdict) ([]string, *promote.Verdict) { return nil, &v }
+// commits are those whose checks are asked for: all of them, each with others that may
+// have the checks in its place.
+func (s *status) commits(ctx context.Context, f *Forge, q promote.GateRequest) ([][]string, *promote.Verdict) {
+	fail := func(v promote.Verdict) ([][]string, *promote.Verdict) { return nil, &v }
 	switch s.cfg.On {
 	case pipeline.OnHead:
 		if len(q.Heads) > 0 {
-			return q.Heads, nil
+			return [][]string{q.Heads}, nil
 		}
-		return []string{q.Head}, nil
+		return [][]string{{q.Head}}, nil
 	case pipeline.OnPullRequest:
 		pr, v := s.asks.pull(ctx, f, q)
 		if v != nil {
 			return nil, v
 		}
-		return []string{pr.HeadCommit}, nil
+		return [][]string{{pr.HeadCommit}}, nil
 	}
 	if s.g.History == nil {
 		return fail(say(promote.Unknown, "there is no history to read"))
 	}
-	var out []string
+	var out [][]string
+	seen := make(map[string]bool)
 	for _, i := range q.Images {
 		commit, err := s.g.History.Brought(ctx, q, q.From, i.New)
 		if err != nil {
@@ -93,22 +97,25 @@ func (s *status) commits(ctx context.Context, f *Forge, q promote.GateRequest) (
 		if commit == "" {
 			return fail(say(promote.Fail, "image %q: %s does not have %s", i.Name, q.From, i.New.Short()))
 		}
-		if !slices.Contains(out, commit) {
-			out = append(out, commit)
+		if seen[commit] {
+			continue
 		}
+		seen[commit] = true
+		alike := []string{commit}
+		// Whoever deploys reports on the newest commit that it finds, and may have passed
+		// over the one that brought it.
+		if q.Head != "" && q.Head != commit {
+			alike = append(alike, q.Head)
+		}
+		out = append(out, alike)
 	}
 	if len(out) == 0 {
 		return fail(say(promote.Unknown, "no image would change, and of nothing else it is known which commit has brought it"))
 	}
-	// Whoever deploys reports on the newest commit that it finds, and may have passed over
-	// the one that brought it.
-	if q.Head != "" && !slices.Contains(out, q.Head) {
-		out = append(out, q.Head)
-	}
 	return out, nil
 }
 
-func (s *status) verdict(all []checked, commit string) promote.Verdict {
+func (s *status) verdict(all []checked) promote.Verdict {
 	missing := promote.Wait
 	if s.cfg.Missing == pipeline.MissingUnknown {
 		missing = promote.Unknown
@@ -118,7 +125,7 @@ func (s *status) verdict(all []checked, commit string) promote.Verdict {
 	url := ""
 	for _, c := range all {
 		if len(c.found) == 0 {
-			answers, reasons = append(answers, missing), append(reasons, fmt.Sprintf("%s is not there on commit %.9s", c.context, commit))
+			answers, reasons = append(answers, missing), append(reasons, fmt.Sprintf("%s is not there on commit %.9s", c.context, c.commit))
 		}
 		for _, one := range c.found {
 			word := map[forge.StatusState]string{forge.StatusPending: "is still running", forge.StatusFailure: "has failed", forge.StatusSuccess: "is good"}[one.State]
@@ -136,7 +143,7 @@ func (s *status) verdict(all []checked, commit string) promote.Verdict {
 	worst := promote.Worst(answers...)
 	var said []string
 	for n, a := range answers {
-		if a == worst {
+		if a == worst && !slices.Contains(said, reasons[n]) {
 			said = append(said, reasons[n])
 		}
 	}

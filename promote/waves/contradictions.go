@@ -3,9 +3,7 @@ package waves
 import (
 	"bytes"
 	"cmp"
-	"errors"
 	"fmt"
-	"io"
 	"path"
 	"slices"
 	"strconv"
@@ -45,11 +43,11 @@ func Contradictions(p *pipeline.Pipeline, e *pipeline.Environment, sites pipelin
 	for service, environments := range sites {
 		for _, one := range environments[e.Name] {
 			of[path.Clean(one.Path)] = service
-			folder := path.Dir(path.Clean(one.Path))
+			folder, owner := path.Dir(path.Clean(one.Path)), service
 			if other, taken := folders[folder]; taken && other != service {
-				service = "" // it is of several
+				owner = "" // it is of several
 			}
-			folders[folder] = service
+			folders[folder] = owner
 		}
 	}
 	for folder, service := range folders {
@@ -139,7 +137,7 @@ func objectsIn(f File, of map[string]string) []object {
 	dec := yaml.NewDecoder(bytes.NewReader(f.Data))
 	for range most {
 		var node yaml.Node
-		if err := dec.Decode(&node); errors.Is(err, io.EOF) || err != nil {
+		if err := dec.Decode(&node); err != nil {
 			break
 		}
 		var m manifest

@@ -68,9 +68,7 @@ func (o *options) policies(repo *git.Repo, in lint.Input) ([]lint.Finding, error
 			names = append(names, e.Verify.Policy)
 		}
 		for _, g := range e.Gates {
-			if g.Promoted != nil {
-				names = append(names, g.Promoted.Policy)
-			}
+			names = append(names, g.Policies()...)
 		}
 	}
 	slices.Sort(names)
