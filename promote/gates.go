@@ -71,8 +71,9 @@ type GateRequest struct {
 	Before, After Tree                   `json:"-"`
 	Edits         func() ([]File, error) `json:"-"`
 	// Files are those that would change. Heads are commits that have the change already,
-	// where it is one that somebody has made: those that a pull request may end with.
+	// where it is one that somebody has made: those that a pull request may end with. It begins at Base.
 	Files, Heads []string `json:"-"`
+	Base         string   `json:"-"`
 }
 
 // gates asks all gates of the target environment. What they say stands in the order of

@@ -97,6 +97,8 @@ type Request struct {
 	Policy string
 	// Files are those that differ between Before and After, in any order.
 	Files []history.FileVersion
+	// Base is the commit that the change begins at, where it is one of commits.
+	Base string
 	// Heads are the commits that end with the change: After's, and those that have it as
 	// well, such as the head of a pull request of which After is the merge.
 	Heads []string

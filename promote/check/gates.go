@@ -57,7 +57,7 @@ func (w *work) gates(ctx context.Context) error {
 			}
 			made[asked{g.to, g.back}] = own
 		}
-		q := promote.GateRequest{Service: g.service, From: g.from, To: g.to, Head: w.Promoter.Rules.Commit, Now: w.now(), Services: services[g.to], Heads: w.req.Heads, Before: w.req.Before, After: w.req.After}
+		q := promote.GateRequest{Service: g.service, From: g.from, To: g.to, Head: w.Promoter.Rules.Commit, Now: w.now(), Services: services[g.to], Base: w.req.Base, Heads: w.req.Heads, Before: w.req.Before, After: w.req.After}
 		for _, at := range groups[g] {
 			c := w.report.Changes[at]
 			q.Files = append(q.Files, c.File)

@@ -66,11 +66,17 @@ func (r *Repo) Changed(ctx context.Context, base, head string) ([]history.FileVe
 	return all, nil
 }
 
-// Authors are the addresses of those who have made the commits that one has and another
-// has not, as the commits say.
+// Authors are those who have made the commits that one has and another has not, as the
+// commits say: authors by their addresses, and who is named as a co-author.
 func (r *Repo) Authors(ctx context.Context, base, head string) ([]string, error) {
-	out, err := r.run(ctx, gitcmd.Call{Op: "git log", Args: []string{"log", "--format=%ae", "--no-show-signature", "--no-color", "--end-of-options", base + ".." + head}, Reads: true})
-	all := strings.Fields(string(out))
+	const format = "--format=%ae%n%(trailers:key=Co-authored-by,valueonly)"
+	out, err := r.run(ctx, gitcmd.Call{Op: "git log", Args: []string{"log", format, "--no-show-signature", "--no-color", "--end-of-options", base + ".." + head}, Reads: true})
+	var all []string
+	for line := range strings.SplitSeq(string(out), "\n") {
+		if line = strings.TrimSpace(line); line != "" {
+			all = append(all, line)
+		}
+	}
 	slices.Sort(all)
 	return slices.Compact(all), err
 }

@@ -271,8 +271,17 @@ func (o *options) check(ctx context.Context, repo *git.Repo, c change) (*check.R
 	o.pipeline = w.Pipeline
 	bar := o.session.NewProgress()
 	defer bar.Clear()
-	return checker.Check(ctx, check.Request{Services: o.services, Environments: names, Before: as(c.before), After: as(c.head), Rules: as(c.base), Files: c.files, Heads: c.heads, Policy: o.session.VerifyPolicy})
+	return checker.Check(ctx, check.Request{Services: o.services, Environments: names, Before: as(c.before), After: as(c.head), Rules: ruleTree{w.Branch, as(c.base)}, Files: c.files, Base: c.before, Heads: c.heads, Policy: o.session.VerifyPolicy})
 }
+
+// ruleTree is the tree of the rules: that of their own commit, with the places of the base.
+type ruleTree struct {
+	promote.Tree
+	places pipeline.Places
+}
+
+// At implements [pipeline.Places].
+func (r ruleTree) At(at pipeline.Place) (pipeline.Tree, error) { return r.places.At(at) }
 
 // beStrict refuses what touches more than pins.
 func beStrict(r *check.Report) {

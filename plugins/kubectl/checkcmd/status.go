@@ -1,6 +1,7 @@
 package checkcmd
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"strings"
@@ -26,7 +27,7 @@ func (o *options) setStatus(ctx context.Context, c change, r *check.Report) {
 		o.session.Warn("the commit status %s is not set: no server may be asked", o.status)
 		return
 	}
-	f, err := o.session.Reviews.Forge(ctx, o.environment(r))
+	f, err := o.session.Reviews.Forge(ctx, o.environment())
 	if err != nil {
 		warn(err)
 		return
@@ -38,21 +39,18 @@ func (o *options) setStatus(ctx context.Context, c change, r *check.Report) {
 	}
 }
 
-// environment is one that says which forge it is on.
-func (o *options) environment(r *check.Report) string {
+// environment is one that says which forge the repository is on: of those that are in
+// another there is none that could.
+func (o *options) environment() string {
 	first := ""
 	for _, e := range o.pipeline.Spec.Environments {
-		if first == "" || e.Deliver.Forge != "" {
-			first = e.Name
+		if e.Repository != "" {
+			continue
 		}
 		if e.Deliver.Forge != "" {
-			break
-		}
-	}
-	for _, c := range r.Changes {
-		if e, err := o.pipeline.Environment(c.Environment); err == nil && e.Deliver.Forge != "" {
 			return e.Name
 		}
+		first = cmp.Or(first, e.Name)
 	}
 	return first
 }

@@ -76,7 +76,7 @@ func (s *Session) reviews(w *Workspace, h *gate.History) *review.Gates {
 	r.Authors = func(ctx context.Context, q promote.GateRequest) ([]string, error) {
 		switch {
 		case len(q.Heads) > 0 && repo != nil:
-			return repo.Authors(ctx, q.Head, q.Heads[0])
+			return repo.Authors(ctx, q.Base, q.Heads[0])
 		case repo == nil:
 			who, err := b.Who(ctx)
 			return []string{who}, err
