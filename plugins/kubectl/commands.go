@@ -20,6 +20,7 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kubectl/lintcmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/optionscmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/promotecmd"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/reportcmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/resolvecmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/setcmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/statuscmd"
@@ -48,6 +49,7 @@ func subcommands(s *cli.Session) []*cobra.Command {
 		diffcmd.NewParity(s),
 		statuscmd.New(s),
 		historycmd.New(s),
+		reportcmd.New(s),
 		buildcmd.New(s),
 		fncmd.New(s),
 		lintcmd.New(s),
