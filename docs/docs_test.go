@@ -199,7 +199,7 @@ func kindOf(text string) string {
 	if m := regexp.MustCompile(`(?m)^kind: (\w+)$`).FindStringSubmatch(text); m != nil {
 		return m[1]
 	}
-	for start, kind := range map[string]string{"gates:": "gates", "layout:": "layout", "- images:": "rules", "- name:": "authorities", "spec:": "spec", "environments:": "environments"} {
+	for start, kind := range map[string]string{"gates:": "gates", "layout:": "layout", "- images:": "rules", "- name:": "authorities", "spec:": "spec", "environments:": "environments", "gateTemplates:": "environments"} {
 		if strings.HasPrefix(text, start) {
 			return kind
 		}

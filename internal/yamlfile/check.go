@@ -50,7 +50,7 @@ type Field struct {
 }
 
 // ShapeOf gives the shape that the YAML form of a Go type has. Its fields are
-// named by the tag "yaml"; a yaml.Node is anything, a string any scalar. A struct
+// named by the tag "yaml", where "-" leaves one out; a yaml.Node is anything, a string any scalar. A struct
 // that decodes itself may be written as a text for short, a list that does as its one
 // item. A type may contain itself.
 func ShapeOf(t reflect.Type) *Shape { return shapeOf(t, make(map[reflect.Type]*Shape)) }
@@ -71,6 +71,9 @@ func shapeOf(t reflect.Type, known map[reflect.Type]*Shape) *Shape {
 		known[t] = s
 		for i := range t.NumField() {
 			name, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
+			if name == "-" {
+				continue
+			}
 			s.Fields = append(s.Fields, Field{Name: name, Shape: shapeOf(t.Field(i).Type, known)})
 		}
 		return s

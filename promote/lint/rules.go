@@ -36,9 +36,9 @@ func checkPolicies(w *work) {
 		if e.Verify != nil {
 			named(at+".verify.policy", e.Verify.Policy)
 		}
-		for n, g := range e.Gates {
+		for _, g := range e.Gates {
 			for _, policy := range g.Policies() {
-				named(fmt.Sprintf("%s.gates[%d]", at, n), policy)
+				named(g.At, policy)
 			}
 		}
 	}

@@ -49,6 +49,9 @@ type Gate struct {
 	CommitStatus *CommitStatusGate `yaml:"commitStatus" json:"commitStatus,omitempty"`
 	// AnyOf demands that one of several gates passes.
 	AnyOf []Gate `yaml:"anyOf" json:"anyOf,omitempty"`
+	// Template stands for gates of spec.gateTemplates. A pipeline that was parsed has
+	// those in its place.
+	Template string `yaml:"template" json:"template,omitempty"`
 
 	// Name is what verdicts call the gate; by default what it asks: soak.
 	Name string `yaml:"name" json:"name,omitempty"`
@@ -62,6 +65,10 @@ type Gate struct {
 	Overridable bool `yaml:"overridable" json:"overridable,omitempty"`
 	// Timeout is how long the gate may take to be asked; by default 30s.
 	Timeout Duration `yaml:"timeout" json:"timeout,omitempty"`
+
+	// At is where the gate stands in the pipeline file that was parsed:
+	// spec.environments[1].gates[0].
+	At string `yaml:"-" json:"-"`
 }
 
 // DefaultTimeout is how long a gate may take to be asked, MaxTimeout how long it may be
@@ -152,10 +159,10 @@ var reserved = []string{"plan", "pin", "resolve", "verify", "promoted", "source"
 
 // gates checks all gates of an environment. Verdicts and overrides name gates, so no two
 // have one name.
-func (c gateCheck) gates(path string, gates []Gate) {
+func (c gateCheck) gates(gates []Gate) {
 	seen := make(map[string]bool)
-	for i, g := range gates {
-		at := fmt.Sprintf("%s[%d]", path, i)
+	for _, g := range gates {
+		at := g.At
 		c.gate(at, g)
 		title := g.Title()
 		if title != "" && seen[title] && g.Promoted == nil {
@@ -233,6 +240,8 @@ func (c gateCheck) anyOf(at string, g Gate) {
 			c.At(below, "", "promoted stands alone, not under anyOf")
 		case one.AnyOf != nil:
 			c.At(below, "list its gates here", "anyOf stands in anyOf")
+		case one.Template != "":
+			c.At(below, "list its gates here", "template stands in anyOf")
 		case one.WarnOnly || one.Overridable:
 			c.At(below, "write it beside anyOf", "warnOnly and overridable are said of all of anyOf")
 		default:

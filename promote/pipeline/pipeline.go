@@ -57,6 +57,9 @@ type Spec struct {
 	// Copy lists files, relative to the overlay's directory, that are promoted as
 	// they are.
 	Copy []string `yaml:"copy" json:"copy,omitempty"`
+	// GateTemplates are gates that several environments have, by a name. An environment
+	// has them where a gate of its own is template: NAME.
+	GateTemplates map[string][]Gate `yaml:"gateTemplates" json:"gateTemplates,omitempty"`
 	// Environments are listed in the order in which they are shown.
 	Environments []Environment `yaml:"environments" json:"environments"`
 	// Services are those of which there is more to say than where they are found.
@@ -207,6 +210,7 @@ func Parse(name string, data []byte) (*Pipeline, error) {
 	p := &Pipeline{}
 	f := yamlfile.Parse(name, data, yamlfile.Options{})
 	if f.Decode(0, p) {
+		p.Spec.useTemplates(f)
 		p.check(f)
 	}
 	if err := f.Err(fileError); err != nil {
@@ -342,7 +346,7 @@ func (e *Environment) check(file *yamlfile.File, path string, from map[string][]
 	e.checkPlace(file, path)
 	e.checkDeliver(file, path)
 	e.checkRollback(file, path)
-	gates.gates(path+".gates", e.Gates)
+	gates.gates(e.Gates)
 	gates.own(path+".health", e.Health)
 	switch {
 	case e.Admit == nil:

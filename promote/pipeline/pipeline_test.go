@@ -159,7 +159,7 @@ spec:
 			{Name: "dev", Deliver: Deliver{Mode: DeliverWorktree}},
 			{
 				Name: "prod", From: []string{"dev"}, Verify: &VerifyRule{Policy: "policies/images.yaml"},
-				Gates:   []Gate{{Promoted: &PromotedGate{Environment: "dev", Policy: "policies/promotions.yaml"}}},
+				Gates:   []Gate{{Promoted: &PromotedGate{Environment: "dev", Policy: "policies/promotions.yaml"}, At: "spec.environments[1].gates[0]"}},
 				Deliver: Deliver{Mode: DeliverCommit},
 			},
 		},
