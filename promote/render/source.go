@@ -170,10 +170,14 @@ func (s *source) readBytes(name string) content {
 	return content{data, err}
 }
 
-// bounded refuses what would take too much memory when it is parsed.
+// bounded refuses what would take too much memory when it is parsed, and what is written
+// out in it.
 func bounded(name string, data []byte) error {
 	if err := yamlbound.Check(data); err != nil {
 		return &promote.Error{Msg: name + ": " + err.Error(), Hint: "write it without aliases, or in parts"}
+	}
+	if line, err := yamlbound.CheckNested(data); err != nil {
+		return &promote.Error{Msg: fmt.Sprintf("%s:%d: %v", name, line, err), Hint: "write it without aliases"}
 	}
 	return nil
 }
