@@ -44,6 +44,8 @@ type source struct {
 type content struct {
 	data []byte
 	err  error
+	// again tells that the tree could not be read, which may be another time: it is not kept.
+	again bool
 }
 
 func newSource(tree pipeline.Tree) *source {
@@ -146,7 +148,9 @@ func (s *source) bytes(name string) ([]byte, error) {
 		return c.data, c.err
 	}
 	c := s.readBytes(name)
-	s.files[name] = c
+	if !c.again {
+		s.files[name] = c
+	}
 	return c.data, c.err
 }
 
@@ -154,20 +158,21 @@ func (s *source) readBytes(name string) content {
 	if data, ok := s.over[name]; ok && data == nil {
 		return content{err: &fs.PathError{Op: "read", Path: name, Err: fs.ErrNotExist}}
 	} else if ok {
-		return content{data, bounded(name, data)}
+		return content{data: data, err: bounded(name, data)}
 	}
 	if s.below != nil {
-		data, err := s.below.bytes(name)
-		return content{data, err}
+		data, err := s.below.bytes(name) // which keeps what is to be kept
+		return content{data, err, err != nil}
 	}
 	data, err := s.tree.ReadFile(name)
-	if err == nil {
-		err = bounded(name, data)
+	if err != nil {
+		return content{err: err, again: !errors.Is(err, fs.ErrNotExist)}
 	}
+	err = bounded(name, data)
 	if s.read += len(data); err == nil && s.read > maxRead {
 		err = &promote.Error{Msg: fmt.Sprintf("more than %d MiB were read", maxRead>>20), Hint: "render fewer services at once"}
 	}
-	return content{data, err}
+	return content{data: data, err: err}
 }
 
 // bounded refuses what would take too much memory when it is parsed, and what is written
