@@ -61,6 +61,46 @@ func Check(text []byte) error {
 	}
 }
 
+// maxNested is how deep texts in texts are read as YAML: a patch in a configuration that is
+// written out in a kustomization.
+const maxNested = 3
+
+// CheckNested is Check for what is written out in a text, as patches are: each value that
+// is read as YAML in its turn. It gives the line of the one that is not within the bounds.
+// The text itself is.
+func CheckNested(text []byte) (line int, err error) { return checkNested(text, maxNested) }
+
+func checkNested(text []byte, depth int) (int, error) {
+	// Base64 may hide aliases, and an escape the signs of them.
+	if depth == 0 || !bytes.ContainsAny(text, `&\`) && !bytes.Contains(text, []byte("binary")) {
+		return 0, nil
+	}
+	for dec := yaml.NewDecoder(bytes.NewReader(text)); ; {
+		var doc yaml.Node
+		if dec.Decode(&doc) != nil {
+			return 0, nil
+		}
+		for nodes := []*yaml.Node{&doc}; len(nodes) > 0; {
+			n := nodes[len(nodes)-1]
+			nodes = append(nodes[:len(nodes)-1], n.Content...)
+			if n.Kind != yaml.ScalarNode {
+				continue
+			}
+			value := n.Value
+			if n.ShortTag() == "!!binary" && n.Decode(&value) != nil {
+				continue // nobody can read it
+			}
+			err := Check([]byte(value))
+			if err == nil {
+				_, err = checkNested([]byte(value), depth-1)
+			}
+			if err != nil {
+				return n.Line, err
+			}
+		}
+	}
+}
+
 // Survey is what a look at all values gives.
 type Survey struct {
 	// Twice is a key that a mapping has more than once, or "".

@@ -30,6 +30,31 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// A patch on a single line, with its signs escaped or as base64 is read as YAML as well as
+// one in a block: an alias in what it stands for took the stack of the program.
+func TestCheckNested(t *testing.T) {
+	const want = "its aliases stand for more than 2 million values"
+	for name, tc := range map[string]struct {
+		text string
+		line int
+	}{
+		"none":               {"a: &a [1]\nb: *a\n", 0},
+		"a fine one":         {"a: '{b: &b [1], c: *b}'\n", 0},
+		"a script":           {"a: |\n  ls * && x &\n", 0},
+		"in a block":         {"x: 1\na: |\n  b: &b [*b]\n", 2},
+		"on a line":          {"x: 1\ny: 2\na: '{b: &b [*b]}'\n", 3},
+		"escaped":            {`a: "{b: \u0026b [\u002ab]}"`, 1},
+		"as base64":          {"a: !!binary e2I6ICZiIFsqYl19\n", 1},
+		"in what is written": {"a: |\n  kind: PatchTransformer\n  patch: '{b: &b [*b]}'\n", 1},
+		"in a second one":    {"a: 1\n---\na: '{b: &b [*b]}'\n", 3},
+	} {
+		line, err := CheckNested([]byte(tc.text))
+		if line != tc.line || (err != nil) != (tc.line > 0) || err != nil && err.Error() != want {
+			t.Errorf("%s: %d, %v", name, line, err)
+		}
+	}
+}
+
 func TestSurvey(t *testing.T) {
 	var n yaml.Node
 	if err := yaml.Unmarshal([]byte("a: 1\nb: {c: 1, c: 2}\n"), &n); err != nil {

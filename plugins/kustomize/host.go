@@ -34,9 +34,15 @@ type Host struct {
 	// Service is the one that the objects are of, where a configuration names none:
 	// an approval may be for one service alone. Empty is none.
 	Service string
+	// Closed hosts have neither files nor registries, for who renders what somebody else
+	// has written: a function that needs one ends with [ErrClosed].
+	Closed bool
 
 	clients *clients
 }
+
+// ErrClosed is the error of a function that needs more than a closed host has.
+var ErrClosed = errors.New("the function names a file or asks a registry, and gets neither here")
 
 // clients are shared by the hosts of one build.
 type clients struct {
@@ -49,7 +55,7 @@ type clients struct {
 // At gives the same host for another directory, with the same sessions.
 func (h *Host) At(dir string) *Host {
 	h.connect()
-	return &Host{Dir: dir, Root: h.Root, Client: h.Client, Environment: h.Environment, Service: h.Service, clients: h.clients}
+	return &Host{Dir: dir, Root: h.Root, Client: h.Client, Environment: h.Environment, Service: h.Service, Closed: h.Closed, clients: h.clients}
 }
 
 func (h *Host) connect() *clients {
@@ -59,7 +65,10 @@ func (h *Host) connect() *clients {
 	return h.clients
 }
 
-func (h *Host) start() *clients {
+func (h *Host) start() (*clients, error) {
+	if h.Closed {
+		return nil, ErrClosed
+	}
 	c := h.connect()
 	c.once.Do(func() {
 		if c.registries = h.Client; c.registries == nil {
@@ -68,7 +77,7 @@ func (h *Host) start() *clients {
 		c.resolver = digest.NewResolver(digest.Options{Client: c.registries})
 		c.verifier = verify.New(verify.Options{Client: c.registries})
 	})
-	return c
+	return c, nil
 }
 
 // maxFile bounds the files that configurations name, in bytes.
@@ -84,6 +93,9 @@ type tree struct {
 }
 
 func (h *Host) open() (*tree, error) {
+	if h.Closed {
+		return nil, ErrClosed
+	}
 	dir, err := filepath.Abs(h.Dir)
 	if err == nil {
 		dir, err = filepath.EvalSymlinks(dir)

@@ -60,7 +60,11 @@ func (p *pinImages) Filter(items []*yaml.RNode) ([]*yaml.RNode, error) {
 		}
 		changes = append(changes, change{i, to})
 	}
-	results = append(results, p.ask(changes, ask)...)
+	asked, err := p.ask(changes, ask)
+	if err != nil {
+		return items, err
+	}
+	results = append(results, asked...)
 	if results.ExitCode() != 0 {
 		return finish(items, results)
 	}
@@ -102,15 +106,19 @@ func (p *pinImages) wish(src *sources, i *image) (ref, *finding) {
 }
 
 // ask completes changes with digests from the registry.
-func (p *pinImages) ask(changes []change, which []int) (results framework.Results) {
+func (p *pinImages) ask(changes []change, which []int) (results framework.Results, err error) {
 	if len(which) == 0 {
-		return nil
+		return nil, nil
+	}
+	clients, err := p.host.start()
+	if err != nil {
+		return nil, err
 	}
 	var refs []string
 	for _, n := range which {
 		refs = append(refs, changes[n].to.String())
 	}
-	for n, answer := range p.host.start().resolver.ResolveAll(p.ctx, refs, nil) {
+	for n, answer := range clients.resolver.ResolveAll(p.ctx, refs, nil) {
 		c := &changes[which[n]]
 		c.to.digest = answer.Digest
 		if answer.Err == nil {
@@ -122,7 +130,7 @@ func (p *pinImages) ask(changes []change, which []int) (results framework.Result
 		}
 		results = append(results, f.result(p.kind, c.image))
 	}
-	return results
+	return results, nil
 }
 
 // differing leaves out what is as it shall be.

@@ -41,7 +41,9 @@ func (p *Processor) Changed() bool { return p.changed }
 // is an error, the items are as they were and the error is a *[Refused].
 func (p *Processor) Process(list *framework.ResourceList) error {
 	p.changed = false
-	if err := p.process(list); err != nil {
+	if err := p.process(list); errors.Is(err, ErrClosed) {
+		return err
+	} else if err != nil {
 		list.Results = append(list.Results, configResults(list.FunctionConfig, err)...)
 	}
 	list.Results = fewer(list.Results)

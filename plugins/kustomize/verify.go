@@ -112,7 +112,11 @@ func (v *verifyImages) verify(policy *verify.Policy, images []*image) ([]verify.
 		}
 	}
 	if len(subjects) > 0 {
-		for n, answer := range v.host.start().verifier.VerifySubjects(v.ctx, policy, subjects...) {
+		clients, err := v.host.start()
+		if err != nil {
+			return nil, err
+		}
+		for n, answer := range clients.verifier.VerifySubjects(v.ctx, policy, subjects...) {
 			answers[which[n]] = answer
 		}
 	}
@@ -135,6 +139,10 @@ func (v *verifyImages) fromEvidence(policy *verify.Policy, images []*image, answ
 	if err != nil {
 		return err
 	}
+	clients, err := v.host.start()
+	if err != nil {
+		return err
+	}
 	known := make(map[ref]verify.Result)
 	for n, i := range images {
 		r := i.ref()
@@ -143,7 +151,7 @@ func (v *verifyImages) fromEvidence(policy *verify.Policy, images []*image, answ
 		if !ok {
 			// A layout does not say which repository it was made from: that is the
 			// one that the object names.
-			o := verify.Options{Client: v.host.start().registries, LayoutName: r.repository}
+			o := verify.Options{Client: clients.registries, LayoutName: r.repository}
 			answer = verify.New(o).VerifySubjects(v.ctx, policy, v.subject("oci:"+dir+"@"+r.digest))[0]
 			known[r] = answer
 		}

@@ -90,9 +90,9 @@ func (g *renderedGate) check(ctx context.Context, q promote.GateRequest) promote
 		return *v
 	}
 	images, findings := 0, []string{}
-	// A name may have a hash of what is in it, which is told by itself.
-	renamed := objects.Renamed(before, after, objects.ByName)
-	for _, d := range objects.Compare(before, after, objects.ByName) {
+	all := objects.Compare(before, after, objects.ByName)
+	named := rehashed(all)
+	for _, d := range all {
 		if d.Old == nil || d.New == nil {
 			if rest := d.Without(g.allowed); rest != nil {
 				findings = append(findings, d.Summary()[2:])
@@ -102,7 +102,7 @@ func (g *renderedGate) check(ctx context.Context, q promote.GateRequest) promote
 		for _, c := range d.Changes {
 			if isPinned(c, q.Images) {
 				images++
-			} else if !renamed[[2]string{objects.Text(c.Old), objects.Text(c.New)}] && !g.allowed.Allows(d.New, c.Path) {
+			} else if !named(&d, c) && !g.allowed.Allows(d.New, c.Path) {
 				findings = append(findings, becomes(&d, c))
 			}
 		}
@@ -118,6 +118,27 @@ func (g *renderedGate) check(ctx context.Context, q promote.GateRequest) promote
 		return refuse(q, findings)
 	}
 	return pass("nothing changes but images (%d)", images)
+}
+
+// rehashed tells which changes are of a name that has another hash of what is in the object,
+// which is told by itself: the name, and where others have it. Any other name or namespace
+// is another object to a cluster.
+func rehashed(all []objects.Difference) func(*objects.Difference, objects.Change) bool {
+	names := make(map[[2]string]bool)
+	for n := range all {
+		if d := &all[n]; d.Rehashed() {
+			names[[2]string{d.Old.Name, d.New.Name}] = true
+		}
+	}
+	return func(d *objects.Difference, c objects.Change) bool {
+		switch c.Path.String() {
+		case "metadata.namespace":
+			return false
+		case "metadata.name":
+			return d.Rehashed()
+		}
+		return names[[2]string{objects.Text(c.Old), objects.Text(c.New)}]
+	}
 }
 
 // isPinned tells whether a field becomes one of the promotion's images. In custom resources

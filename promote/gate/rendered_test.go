@@ -92,6 +92,43 @@ func TestRendered(t *testing.T) {
 	}
 }
 
+// A hash of what is in an object may change its name, and the names that others have of it.
+// Any other name or namespace is another object to a cluster, and does not pass for one.
+func TestRenderedNames(t *testing.T) {
+	object := func(kind, namespace, name, original string, more ...string) objects.Object {
+		fields := map[string]any{"apiVersion": "v1", "kind": kind, "metadata": map[string]any{"name": name, "namespace": namespace}}
+		for n := 0; n+1 < len(more); n += 2 {
+			fields[more[n]] = more[n+1]
+		}
+		o := objects.Of(fields)
+		o.Original = original
+		return o
+	}
+	const one, two = "-4kfmb9ck2t", "-g7h8d2f4t6"
+	list := func(all ...objects.Object) []objects.Object { return all }
+	for name, tc := range map[string]struct {
+		before, after []objects.Object
+		want          string
+	}{
+		"a hash": {list(object("ConfigMap", "a", "x"+one, "x", "data", "1"), object("Pod", "a", "p", "p", "from", "x"+one)),
+			list(object("ConfigMap", "a", "x"+two, "x", "data", "2"), object("Pod", "a", "p", "p", "from", "x"+two)), "pass"},
+		"a namespace":                   {list(object("Pod", "a", "p", "p")), list(object("Pod", "b", "p", "p")), "fail Pod b/p: metadata.namespace becomes b, and is a"},
+		"no namespace any more":         {list(object("Pod", "a", "p", "p")), list(object("Pod", "", "p", "p")), "fail Pod p: metadata.namespace becomes "},
+		"a prefix":                      {list(object("Pod", "a", "x-p", "p")), list(object("Pod", "a", "y-p", "p")), "fail Pod a/y-p: metadata.name becomes y-p, and is x-p"},
+		"a prefix of what is generated": {list(object("ConfigMap", "a", "x"+one, "x")), list(object("ConfigMap", "a", "y-x"+two, "x")), "fail ConfigMap a/y-x"},
+		"another kind with a hash":      {list(object("Pod", "a", "x"+one, "x")), list(object("Pod", "a", "x"+two, "x")), "fail Pod a/x"},
+		"a hash in another namespace":   {list(object("ConfigMap", "a", "x"+one, "x")), list(object("ConfigMap", "b", "x"+two, "x")), "fail ConfigMap b/x"},
+		"a name of another": {list(object("Pod", "a", "x-p", "p"), object("Pod", "a", "q", "q", "host", "x-p")), list(object("Pod", "a", "y-p", "p"), object("Pod", "a", "q", "q", "host", "y-p")),
+			"fail Pod a/y-p: metadata.name becomes y-p, and is x-p; Pod a/q: host becomes y-p"},
+	} {
+		r := shown{before: tc.before, after: tc.after}
+		v := gates(t, "- rendered: {allow: ['ConfigMap:data']}", Deps{Renderer: r})[0].Check(t.Context(), cart())
+		if got := string(v.Answer) + " " + v.Reason; !strings.HasPrefix(got, tc.want) {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
 // A verdict names a few, and how many more there are.
 func TestRenderedMany(t *testing.T) {
 	after := deployment("shop/cart:v1", `"a": 1, "b": 2, "c": 3, "d": 4, "e": 5, "f": 6, "g": 7, `, "")

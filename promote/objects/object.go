@@ -2,6 +2,7 @@ package objects
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -75,28 +76,49 @@ func text(v any) string {
 	return s
 }
 
+// maxLists bounds how deep lists may lie in lists. Clusters take none in another.
+const maxLists = 16
+
 // Flatten puts the elements of lists (kind List, or any kind that ends so and has items
-// that are objects) in their place.
-func Flatten(all []Object) []Object {
-	var out []Object
+// that are objects) in their place, and those of lists in them.
+func Flatten(all []Object) []Object { return flatten(nil, all, 0) }
+
+func flatten(out, all []Object, depth int) []Object {
 	for _, o := range all {
-		items, ok := o.Fields["items"].([]any)
-		if !ok || !strings.HasSuffix(o.Kind, "List") {
-			out = append(out, o)
+		if items, ok := o.list(); ok && depth < maxLists {
+			out = flatten(out, o.elements(items), depth+1)
 			continue
 		}
-		for n, item := range items {
-			fields, ok := item.(map[string]any)
-			if !ok || fields["kind"] == nil {
-				continue
-			}
-			one := Of(fields)
-			if o.Places != nil {
-				at := o.Places
-				one.Places = func(p Path) Place { return at(append(Path{"items", fmt.Sprintf("[%d]", n)}, p...)) }
-			}
-			out = append(out, one)
+		out = append(out, o)
+	}
+	return out
+}
+
+func (o *Object) list() (items []any, ok bool) {
+	items, ok = o.Fields["items"].([]any)
+	return items, ok && strings.HasSuffix(o.Kind, "List")
+}
+
+// Deep tells whether lists lie in an object deeper than Flatten takes them apart. Nobody can
+// judge what is in them then.
+func (o *Object) Deep() bool {
+	return slices.ContainsFunc(Flatten([]Object{*o}), func(o Object) bool { _, ok := o.list(); return ok })
+}
+
+// elements are the objects of a list.
+func (o *Object) elements(items []any) []Object {
+	var out []Object
+	for n, item := range items {
+		fields, ok := item.(map[string]any)
+		if !ok || fields["kind"] == nil {
+			continue
 		}
+		one := Of(fields)
+		if o.Places != nil {
+			at := o.Places
+			one.Places = func(p Path) Place { return at(append(Path{"items", fmt.Sprintf("[%d]", n)}, p...)) }
+		}
+		out = append(out, one)
 	}
 	return out
 }

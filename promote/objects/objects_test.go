@@ -76,7 +76,9 @@ func TestCompare(t *testing.T) {
 		"another version": {strings.Replace(deployment("{a: 1}"), "apps/v1", "apps/v1beta1", 1), deployment("{a: 1}"), "apiVersion: apps/v1beta1 -> apps/v1"},
 		"a secret": {"apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {a: c2VjcmV0, b: eA==}\nstringData: {c: secret}\n", "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {a: b3RoZXI=, b: eA==}\n",
 			"data.a: *** (before) -> *** (after)\nstringData.c: *** (before) -> null"},
-		"in a list":          {"kind: List\napiVersion: v1\nitems: [{kind: A, apiVersion: v1, metadata: {name: x}, a: 1}]", "kind: List\napiVersion: v1\nitems: [{kind: A, apiVersion: v1, metadata: {name: x}, a: 2}]", "a: 1 -> 2"},
+		"in a list": {"kind: List\napiVersion: v1\nitems: [{kind: A, apiVersion: v1, metadata: {name: x}, a: 1}]", "kind: List\napiVersion: v1\nitems: [{kind: A, apiVersion: v1, metadata: {name: x}, a: 2}]", "a: 1 -> 2"},
+		"in a list in one": {"kind: List\napiVersion: v1\nitems: [{kind: List, apiVersion: v1, items: [{kind: SecretList, apiVersion: v1, items: [{kind: Secret, apiVersion: v1, metadata: {name: x}, data: {a: eA==}}]}]}]",
+			"kind: List\napiVersion: v1\nitems: [{kind: List, apiVersion: v1, items: [{kind: Secret, apiVersion: v1, metadata: {name: x}, data: {a: eQ==}}]}]", "data.a: *** (before) -> *** (after)"},
 		"dots and slashes":   {"kind: A\nmetadata: {name: x, annotations: {a.b/c: '1'}}", "kind: A\nmetadata: {name: x, annotations: {a.b/c: '2'}}", `metadata.annotations.a\.b/c: 1 -> 2`},
 		"names that are odd": {deployment("{c: [{name: 'a,b', x: 1}]}"), deployment("{c: [{name: 'a,b', x: 2}]}"), "spec.c[0].x: 1 -> 2"},
 	} {
@@ -85,6 +87,20 @@ func TestCompare(t *testing.T) {
 				t.Errorf("got\n%s\nwant\n%s", got, tc.want)
 			}
 		})
+	}
+}
+
+// Lists that lie deeper than they are taken apart are told, as what is in them is not seen.
+func TestDeep(t *testing.T) {
+	fields := map[string]any{"kind": "Secret", "metadata": map[string]any{"name": "x"}}
+	for n := range maxLists + 1 {
+		if o := Of(fields); o.Deep() {
+			t.Errorf("%d lists are too deep", n)
+		}
+		fields = map[string]any{"kind": "List", "items": []any{fields}}
+	}
+	if o := Of(fields); !o.Deep() {
+		t.Error("any depth will do")
 	}
 }
 

@@ -1,6 +1,9 @@
 package objects
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 // Parity gives what differs between the objects of two environments beyond what is
 // allowed: those of the source are old, those of the target new. Namespaces, the names that
@@ -9,7 +12,7 @@ import "strings"
 func Parity(source, target []Object, allowed Allowed) []Difference {
 	var out []Difference
 	all := Compare(source, target, ByOriginal)
-	own := Renamed(source, target, ByOriginal)
+	own := renamed(source, target, ByOriginal)
 	for _, d := range all {
 		if d.Old != nil && d.New != nil {
 			kept := d.Changes[:0:0]
@@ -27,9 +30,9 @@ func Parity(source, target []Object, allowed Allowed) []Difference {
 	return out
 }
 
-// Renamed are names and namespaces of objects and what they are in the other set: where one
+// renamed are names and namespaces of objects and what they are in the other set: where one
 // object names another, they differ as the names do.
-func Renamed(before, after []Object, pairing Pairing) map[[2]string]bool {
+func renamed(before, after []Object, pairing Pairing) map[[2]string]bool {
 	before, after = Flatten(before), Flatten(after)
 	out := make(map[[2]string]bool)
 	for n, m := range pair(before, after, pairing) {
@@ -42,6 +45,20 @@ func Renamed(before, after []Object, pairing Pairing) map[[2]string]bool {
 		}
 	}
 	return out
+}
+
+// hashes are what kustomize puts behind the names of what it generates.
+var hashes = regexp.MustCompile(`-[bcdfghkmt2456789]{10}$`)
+
+// Rehashed tells whether a difference is of a generated object whose name has another hash
+// of what is in it, and nothing else in its name or namespace is different.
+func (d *Difference) Rehashed() bool {
+	if d.Old == nil || d.New == nil || d.Old.Namespace != d.New.Namespace || d.Old.Name == d.New.Name {
+		return false
+	}
+	old, now := hashes.FindStringIndex(d.Old.Name), hashes.FindStringIndex(d.New.Name)
+	return (d.New.Kind == "ConfigMap" || d.New.Kind == "Secret") && d.New.Group() == "" &&
+		old != nil && now != nil && d.Old.Name[:old[0]] == d.New.Name[:now[0]]
 }
 
 // sameImage tells whether two references are of one digest.

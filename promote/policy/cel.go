@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -13,9 +14,10 @@ import (
 	"github.com/kubepromote/kubepromote/internal/fault"
 	"github.com/kubepromote/kubepromote/promote/objects"
 	"go.yaml.in/yaml/v3"
-	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 )
+
+// maxVariables bounds how many variables a policy has.
+const maxVariables = 500
 
 // admission is a ValidatingAdmissionPolicy.
 type admission struct {
@@ -141,6 +143,9 @@ func (p *admission) compile(f file, spec *yaml.Node) error {
 	if len(p.spec.Validations) == 0 {
 		return fail(f.name, spec.Line, spec.Column, "validations: [{expression: object.spec.replicas <= 5}]", "policy %q has no validations", p.name)
 	}
+	if len(p.spec.Variables) > maxVariables { // each may be evaluated within the next one
+		return fail(f.name, spec.Line, spec.Column, "", "policy %q has more than %d variables", p.name, maxVariables)
+	}
 	for _, v := range p.spec.Variables {
 		c, err := p.expression(f, &v.Expression, language().CompileValue)
 		if err != nil {
@@ -198,11 +203,14 @@ func (p *admission) check(ctx context.Context, before, after []objects.Object, p
 	for n := range after {
 		o := &after[n]
 		was := old[o.Kind+" "+o.String()]
-		request, ok := p.about(o, was != nil)
+		request, ok, err := p.about(o, was != nil)
+		if err != nil {
+			return nil, err
+		}
 		if !ok {
 			continue
 		}
-		values := map[string]any{"object": plain(o.Fields), "oldObject": nil, "request": request, "params": nil, "namespaceObject": nil, "variables": map[string]any{}, "promotion": plain(promotion)}
+		values := map[string]any{"object": plain(o.Fields), "oldObject": nil, "request": request, "params": nil, "namespaceObject": nil, "promotion": plain(promotion)}
 		if was != nil {
 			values["oldObject"] = plain(was.Fields)
 		}
@@ -216,25 +224,51 @@ func (p *admission) check(ctx context.Context, before, after []objects.Object, p
 }
 
 // about tells whether the policy is about an object, and gives the request that a cluster
-// would be sent.
-func (p *admission) about(o *objects.Object, exists bool) (map[string]any, bool) {
+// would be sent. What a custom resource is called there is not always known: where that
+// decides, it is an error.
+func (p *admission) about(o *objects.Object, exists bool) (map[string]any, bool, error) {
 	operation := "CREATE"
 	if exists {
 		operation = "UPDATE"
 	}
 	group, version := o.Group(), o.APIVersion[strings.LastIndexByte(o.APIVersion, '/')+1:]
-	plural, _ := meta.UnsafeGuessKindToResource(schema.GroupVersionKind{Group: group, Version: version, Kind: o.Kind})
-	request := map[string]any{
+	called := resourceOf(group, version, o.Kind)
+	find := func(rules []resourceRule) (best match, name string) {
+		for _, r := range rules {
+			if !has(r.APIGroups, group) || !has(r.APIVersions, version) || !has(r.Operations, operation) || len(r.Names) > 0 && !slices.Contains(r.Names, o.Name) {
+				continue
+			}
+			for _, n := range r.Resources {
+				if m := called.matches(n); m > best {
+					best, name = m, n
+				}
+			}
+		}
+		return best, name
+	}
+	in, name := find(p.spec.MatchConstraints.ResourceRules)
+	out, not := find(p.spec.MatchConstraints.ExcludeResourceRules)
+	switch {
+	case in == other || out == same:
+		return nil, false, nil
+	case in == maybe, out != other:
+		if out != other {
+			name = not
+		}
+		return nil, false, &Error{fault.OneLine(fmt.Sprintf("%s: cannot be applied to %s: nobody knows here whether a cluster calls %s %q", p.place, o, o.Kind, name)),
+			"resources: ['*'], and matchConditions over object.kind"}
+	}
+	resource := map[string]any{"group": group, "version": version}
+	switch { // without a name that is known, asking for it is an error
+	case in == likely:
+		resource["resource"] = strings.TrimSuffix(name, "/*")
+	case len(called.names) == 1:
+		resource["resource"] = called.names[0]
+	}
+	return map[string]any{
 		"operation": operation, "name": o.Name, "namespace": o.Namespace, "userInfo": map[string]any{}, "dryRun": true, "subResource": "",
-		"kind":     map[string]any{"group": group, "version": version, "kind": o.Kind},
-		"resource": map[string]any{"group": group, "version": version, "resource": plural.Resource},
-	}
-	matches := func(r resourceRule) bool {
-		return has(r.APIGroups, group) && has(r.APIVersions, version) && has(r.Operations, operation) && has(r.Resources, plural.Resource) &&
-			(len(r.Names) == 0 || slices.Contains(r.Names, o.Name))
-	}
-	rules := p.spec.MatchConstraints
-	return request, slices.ContainsFunc(rules.ResourceRules, matches) && !slices.ContainsFunc(rules.ExcludeResourceRules, matches)
+		"kind": map[string]any{"group": group, "version": version, "kind": o.Kind}, "resource": resource,
+	}, true, nil
 }
 
 // has tells whether a list has a text, or all.
@@ -243,15 +277,7 @@ func has(list []string, s string) bool {
 }
 
 func (p *admission) validate(ctx context.Context, o *objects.Object, values map[string]any) ([]Finding, error) {
-	variables := make(map[string]any)
-	values["variables"] = variables
-	for _, v := range p.variables {
-		value, err := v.program.Value(ctx, values)
-		if err != nil {
-			return nil, p.unknown(v, o, err)
-		}
-		variables[v.name] = value
-	}
+	values["variables"] = p.lazily(ctx, values)
 	for _, c := range p.conditions {
 		holds, err := c.program.Holds(ctx, values)
 		if err != nil {
@@ -279,6 +305,35 @@ func (p *admission) validate(ctx context.Context, o *objects.Object, values map[
 		out = append(out, Finding{Rule: p.name + " (" + c.place + ")", Object: o, Msg: fault.OneLine(msg), Warn: p.warn})
 	}
 	return out, nil
+}
+
+// lazily gives the variables of a policy. As in a cluster each is evaluated when something
+// asks for it, once, and knows those that stand before it: what a condition leaves out asks
+// for none.
+func (p *admission) lazily(ctx context.Context, values map[string]any) any {
+	type result struct {
+		value any
+		err   error
+	}
+	known := make(map[int]result)
+	var before func(int) any
+	before = func(end int) any {
+		return expression.Lazy(func(name string) (any, bool, error) {
+			n := slices.IndexFunc(p.variables[:end], func(c compiled) bool { return c.name == name })
+			if n < 0 {
+				return nil, false, nil
+			}
+			r, ok := known[n]
+			if !ok {
+				sees := maps.Clone(values)
+				sees["variables"] = before(n)
+				r.value, r.err = p.variables[n].program.Value(ctx, sees)
+				known[n] = r
+			}
+			return r.value, true, r.err
+		})
+	}
+	return before(len(p.variables))
 }
 
 func (p *admission) unknown(c compiled, o *objects.Object, err error) error {

@@ -134,21 +134,60 @@ func admissionPolicy(spec string) map[string]string {
 func TestCEL(t *testing.T) {
 	for name, tc := range map[string]struct{ spec, before, want string }{
 		// The example of Kubernetes' own documentation.
-		"documented":    {"  validations:\n  - expression: object.spec.replicas <= 5\n", "", "limits (c/a.yaml:9): Deployment web: failed expression: object.spec.replicas <= 5"},
-		"a message":     {"  validations:\n  - {expression: object.spec.replicas <= 5, message: too many}\n", "", "limits (c/a.yaml:9): Deployment web: too many"},
-		"made":          {"  validations:\n  - expression: object.spec.replicas <= 5\n    messageExpression: \"'at most 5, not ' + string(object.spec.replicas)\"\n", "", "limits (c/a.yaml:9): Deployment web: at most 5, not 7"},
-		"variables":     {"  variables:\n  - {name: most, expression: '5'}\n  - {name: more, expression: variables.most + 1}\n  validations:\n  - expression: object.spec.replicas <= variables.more\n", "", "limits (c/a.yaml:12): Deployment web: failed expression: object.spec.replicas <= variables.more"},
-		"holds":         {"  validations:\n  - expression: object.spec.replicas == 7 && object.metadata.?labels.?app.orValue('') == 'web' && has(object.spec.template)\n", "", ""},
-		"conditions":    {"  matchConditions:\n  - {name: x, expression: \"object.metadata.name != 'web'\"}\n  validations:\n  - expression: 'false'\n", "", ""},
-		"created":       {"  validations:\n  - expression: oldObject == null && request.operation == 'CREATE' && request.resource.resource == 'deployments'\n", "", ""},
-		"updated":       {"  validations:\n  - expression: oldObject.spec.replicas == 7 && request.operation == 'UPDATE'\n", web, ""},
-		"the promotion": {"  validations:\n  - expression: promotion.to == 'production' && promotion.images.all(i, i.evidence.exists(e, e.predicateType == 'scan'))\n", "", ""},
-		"bound":         {"  validations:\n  - expression: 'false'\n    message: m\n---\nkind: ValidatingAdmissionPolicyBinding\nspec: {policyName: limits, validationActions: [Warn]}\n", "", "warning: limits (c/a.yaml:9): Deployment web: m"},
-		"other kinds":   {"    excludeResourceRules:\n    - {apiGroups: ['*'], apiVersions: ['*'], operations: ['*'], resources: ['*']}\n  validations:\n  - expression: 'false'\n", "", ""},
+		"documented":     {"  validations:\n  - expression: object.spec.replicas <= 5\n", "", "limits (c/a.yaml:9): Deployment web: failed expression: object.spec.replicas <= 5"},
+		"a message":      {"  validations:\n  - {expression: object.spec.replicas <= 5, message: too many}\n", "", "limits (c/a.yaml:9): Deployment web: too many"},
+		"made":           {"  validations:\n  - expression: object.spec.replicas <= 5\n    messageExpression: \"'at most 5, not ' + string(object.spec.replicas)\"\n", "", "limits (c/a.yaml:9): Deployment web: at most 5, not 7"},
+		"variables":      {"  variables:\n  - {name: most, expression: '5'}\n  - {name: more, expression: variables.most + 1}\n  validations:\n  - expression: object.spec.replicas <= variables.more\n", "", "limits (c/a.yaml:12): Deployment web: failed expression: object.spec.replicas <= variables.more"},
+		"left out":       {"  variables:\n  - {name: none, expression: object.spec.none.none}\n  matchConditions:\n  - {name: x, expression: 'has(object.spec.none)'}\n  validations:\n  - expression: variables.none == 1\n", "", ""},
+		"not asked for":  {"  variables:\n  - {name: none, expression: object.spec.none.none}\n  validations:\n  - expression: \"!has(object.spec.none) || variables.none == 1\"\n", "", ""},
+		"by a condition": {"  variables:\n  - {name: many, expression: object.spec.replicas > 5}\n  matchConditions:\n  - {name: x, expression: variables.many}\n  validations:\n  - {expression: 'false', message: m, messageExpression: \"'many: ' + string(variables.many) + string(has(variables.many)) + string('few' in variables)\"}\n", "", "limits (c/a.yaml:13): Deployment web: many: truetruefalse"},
+		"holds":          {"  validations:\n  - expression: object.spec.replicas == 7 && object.metadata.?labels.?app.orValue('') == 'web' && has(object.spec.template)\n", "", ""},
+		"conditions":     {"  matchConditions:\n  - {name: x, expression: \"object.metadata.name != 'web'\"}\n  validations:\n  - expression: 'false'\n", "", ""},
+		"created":        {"  validations:\n  - expression: oldObject == null && request.operation == 'CREATE' && request.resource.resource == 'deployments'\n", "", ""},
+		"updated":        {"  validations:\n  - expression: oldObject.spec.replicas == 7 && request.operation == 'UPDATE'\n", web, ""},
+		"the promotion":  {"  validations:\n  - expression: promotion.to == 'production' && promotion.images.all(i, i.evidence.exists(e, e.predicateType == 'scan'))\n", "", ""},
+		"bound":          {"  validations:\n  - expression: 'false'\n    message: m\n---\nkind: ValidatingAdmissionPolicyBinding\nspec: {policyName: limits, validationActions: [Warn]}\n", "", "warning: limits (c/a.yaml:9): Deployment web: m"},
+		"other kinds":    {"    excludeResourceRules:\n    - {apiGroups: ['*'], apiVersions: ['*'], operations: ['*'], resources: ['*']}\n  validations:\n  - expression: 'false'\n", "", ""},
 	} {
 		got, err := ask(t, admissionPolicy(tc.spec), Source{CEL: "c"}, tc.before)
 		if err != nil || got != tc.want {
 			t.Errorf("%s: got %q, %v", name, got, err)
+		}
+	}
+}
+
+// What a cluster calls a custom resource is for its definition to say. A rule that may be
+// about an object is not passed over because of a guess.
+func TestResources(t *testing.T) {
+	for _, tc := range []struct{ kind, apiVersion, rules, want string }{
+		{"Gateway", "gateway.networking.k8s.io/v1", "resourceRules: [{apiGroups: ['*'], apiVersions: ['*'], operations: ['*'], resources: [gateways]}]", "refused"},
+		{"Gateway", "gateway.networking.k8s.io/v1", "resourceRules: [{apiGroups: ['*'], apiVersions: ['*'], operations: ['*'], resources: [gatewaies/*]}]", "refused"},
+		{"Gateway", "gateway.networking.k8s.io/v1", "resourceRules: [{apiGroups: ['*'], apiVersions: ['*'], operations: ['*'], resources: ['*']}]", "refused"},
+		{"Gateway", "gateway.networking.k8s.io/v1", "resourceRules: [{apiGroups: ['*'], apiVersions: ['*'], operations: ['*'], resources: [httproutes, gatewayclasses]}]", ""},
+		{"Gateway", "gateway.networking.k8s.io/v1", "resourceRules: [{apiGroups: [apps], apiVersions: ['*'], operations: ['*'], resources: [gateways]}]", ""},
+		{"Gateway", "gateway.networking.k8s.io/v1", "resourceRules: [{apiGroups: ['*'], apiVersions: ['*'], operations: ['*'], resources: ['*']}]\n    excludeResourceRules: [{apiGroups: ['*'], apiVersions: ['*'], operations: ['*'], resources: [gateways]}]", `nobody knows here whether a cluster calls Gateway "gateways"`},
+		{"Redis", "x.io/v1", "resourceRules: [{apiGroups: ['*'], apiVersions: ['*'], operations: ['*'], resources: [redis]}]", "refused"},
+		{"Index", "x.io/v1", "resourceRules: [{apiGroups: ['*'], apiVersions: ['*'], operations: ['*'], resources: [indices]}]", `nobody knows here whether a cluster calls Index "indices"`},
+		{"Rollout", "argoproj.io/v1alpha1", "resourceRules: [{apiGroups: ['*'], apiVersions: ['*'], operations: ['*'], resources: ['*']}]\n    excludeResourceRules: [{apiGroups: ['*'], apiVersions: ['*'], operations: ['*'], resources: [rollouts]}]", ""},
+		{"NetworkPolicy", "networking.k8s.io/v1", "resourceRules: [{apiGroups: ['*'], apiVersions: ['*'], operations: ['*'], resources: [networkpolicies]}]", "refused"},
+		{"Endpoints", "v1", "resourceRules: [{apiGroups: [''], apiVersions: ['*'], operations: ['*'], resources: [endpoints]}]", "refused"},
+		{"Ingress", "networking.k8s.io/v1", "resourceRules: [{apiGroups: ['*'], apiVersions: ['*'], operations: ['*'], resources: [ingress, ingresss]}]", ""},
+	} {
+		files := map[string]string{"c/a.yaml": "kind: ValidatingAdmissionPolicy\nmetadata: {name: x}\nspec:\n  matchConstraints:\n    " + tc.rules + "\n  validations: [{expression: 'false', message: refused}]\n"}
+		set, err := Load(t.Context(), of(files), Source{CEL: "c"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := objects.Of(map[string]any{"apiVersion": tc.apiVersion, "kind": tc.kind, "metadata": map[string]any{"name": "x"}})
+		found, err := set.Check(t.Context(), nil, []objects.Object{o}, nil)
+		got := ""
+		if err != nil {
+			got = err.Error()
+		} else if len(found) > 0 {
+			got = found[0].Msg
+		}
+		if got != tc.want && (tc.want == "" || !strings.Contains(got, tc.want)) {
+			t.Errorf("%s by %s: %q, want %q", tc.kind, tc.rules, got, tc.want)
 		}
 	}
 }
@@ -162,6 +201,11 @@ func TestCELErrors(t *testing.T) {
 		"a selector":    {"    objectSelector: {matchLabels: {a: b}}\n  validations:\n  - expression: 'true'\n", "c/a.yaml:8:21: objectSelector is not served here"},
 		"no validation": {"", "c/a.yaml:5:3: policy \"limits\" has no validations"},
 		"a missing key": {"  validations:\n  - expression: object.spec.none == 1\n", "c/a.yaml:9: cannot be applied to Deployment web: no such key: none"},
+		"of variables":  {"  variables:\n  - {name: none, expression: object.spec.none}\n  validations:\n  - expression: variables.none == 1\n", "c/a.yaml:11: cannot be applied to Deployment web: "},
+		"of itself":     {"  variables:\n  - {name: a, expression: variables.b}\n  - {name: b, expression: variables.a}\n  validations:\n  - expression: variables.b == 1\n", "c/a.yaml:12: cannot be applied to Deployment web: "},
+		"all of them":   {"  variables:\n  - {name: a, expression: '1'}\n  validations:\n  - expression: size(variables) == 1\n", "c/a.yaml:11: cannot be applied to Deployment web: they cannot be counted"},
+		"many":          {"  variables:\n" + strings.Repeat("  - {name: a, expression: '1'}\n", maxVariables+1) + "  validations:\n  - expression: 'true'\n", "c/a.yaml:5:3: policy \"limits\" has more than 500 variables"},
+		"in turn":       {"  variables:\n  - {name: a, expression: '1'}\n  validations:\n  - expression: variables.all(v, v == 'a')\n", "c/a.yaml:11: cannot be applied to Deployment web: "},
 		"costly":        {"  validations:\n  - expression: lists.range(50000).all(i, lists.range(50000).all(j, i + j >= 0))\n", "c/a.yaml:9: cannot be applied to Deployment web: the condition costs more than the limit"},
 	} {
 		_, err := ask(t, admissionPolicy(tc.spec), Source{CEL: "c"}, "")

@@ -28,9 +28,9 @@ const mostPending = 200
 
 // FindPending gives the open pull requests into base from those of the branches that are a
 // promotion's, by the names that promote.Plan.Proposal gives them; one whose text has no
-// record of its own environment any more is of no service.
-func FindPending(ctx context.Context, f forge.Forge, base string, branches []string) ([]Pending, error) {
-	var all []Pending
+// record of its own environment any more is of no service. Left is how many branches were
+// not asked about, as there are too many.
+func FindPending(ctx context.Context, f forge.Forge, base string, branches []string) (all []Pending, left int, err error) {
 	asked := 0
 	for _, head := range branches {
 		verb, rest, _ := strings.Cut(head, "/")
@@ -39,11 +39,12 @@ func FindPending(ctx context.Context, f forge.Forge, base string, branches []str
 			continue
 		}
 		if asked++; asked > mostPending {
-			break
+			left++
+			continue
 		}
 		found, err := f.Find(ctx, forge.FindRequest{Head: head, Base: base})
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		for _, pr := range found {
 			p := Pending{Number: pr.Number, URL: pr.URL, Title: pr.Title, Author: pr.Author, Draft: pr.Draft, Environment: environment, Services: []string{}, Rollback: verb == "rollback"}
@@ -55,7 +56,7 @@ func FindPending(ctx context.Context, f forge.Forge, base string, branches []str
 			all = append(all, p)
 		}
 	}
-	return all, nil
+	return all, left, nil
 }
 
 // recordIn reads the record at the end of a text of [Body].

@@ -3,6 +3,7 @@ package proposal
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 
@@ -34,8 +35,8 @@ func TestFindPending(t *testing.T) {
 		"feature/production/cart":         {Number: 4, Base: "main"},
 		"promote/production":              {Number: 5, Base: "main"},
 	}}
-	all, err := FindPending(t.Context(), f, "main", []string{"main", "promote/production/2-services-1", "promote/production/elsewhere", "promote/production", "feature/production/cart", "rollback/production/cart"})
-	if err != nil || len(all) != 2 {
+	all, left, err := FindPending(t.Context(), f, "main", []string{"main", "promote/production/2-services-1", "promote/production/elsewhere", "promote/production", "feature/production/cart", "rollback/production/cart"})
+	if err != nil || len(all) != 2 || left != 0 {
 		t.Fatalf("got %+v, %v", all, err)
 	}
 	if one := all[0]; one.Number != 1 || one.Environment != "production" || !slices.Equal(one.Services, []string{"cart", "web"}) || one.Rollback {
@@ -44,8 +45,19 @@ func TestFindPending(t *testing.T) {
 	if two := all[1]; two.Number != 2 || len(two.Services) != 0 || !two.Rollback || !two.Draft {
 		t.Errorf("got %+v", two)
 	}
-	if _, err := FindPending(t.Context(), f, "main", []string{"promote/staging/broken"}); err == nil {
+	if _, _, err := FindPending(t.Context(), f, "main", []string{"promote/staging/broken"}); err == nil {
 		t.Error("what the forge cannot say is taken for none")
+	}
+}
+
+// What is not asked about is told: a board without it is no board without pull requests.
+func TestFindPendingMany(t *testing.T) {
+	var heads []string
+	for n := range mostPending + 3 {
+		heads = append(heads, fmt.Sprintf("promote/production/%d", n), fmt.Sprintf("feature/production/%d", n))
+	}
+	if _, left, err := FindPending(t.Context(), found{}, "main", heads); err != nil || left != 3 {
+		t.Errorf("%d left, %v", left, err)
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/kubepromote/kubepromote/internal/fault"
-	"github.com/kubepromote/kubepromote/internal/yamlbound"
 	"github.com/kubepromote/kubepromote/promote"
 	"go.yaml.in/yaml/v3"
 	"sigs.k8s.io/kustomize/api/types"
@@ -29,6 +28,8 @@ type node struct {
 	doc       *yaml.Node // its mapping
 	// resources and components are the directories among them, in their order.
 	resources, components []*node
+	// configs are directories that give functions, with their configurations.
+	configs []*node
 
 	builds int
 	// functions tells that some of it has functions of this project, schema that some of it
@@ -78,25 +79,17 @@ func (s *source) visit(dir string, stack []string) (*node, error) {
 		return nil, err
 	}
 	stack = append(stack[:len(stack):len(stack)], dir)
-	for _, field := range []struct {
-		name string
-		to   *[]*node
-	}{{"resources", &n.resources}, {"bases", &n.resources}, {"components", &n.components}} {
-		for _, entry := range entriesOf(n.doc, field.name) {
-			child, err := s.child(n, entry, field.name, stack)
-			if err != nil {
-				return nil, err
-			}
-			if child != nil {
-				*field.to = append(*field.to, child)
-			}
-		}
+	if n.resources, err = s.children(n, n.k.Resources, stack, "resources", "bases"); err != nil {
+		return nil, err
+	}
+	if n.components, err = s.children(n, n.k.Components, stack, "components"); err != nil {
+		return nil, err
 	}
 	if err := s.check(n, stack); err != nil {
 		return nil, err
 	}
 	n.builds = 1
-	for _, c := range slices.Concat(n.resources, n.components) {
+	for _, c := range slices.Concat(n.resources, n.components, n.configs) {
 		n.builds += c.builds
 		n.functions, n.schema = n.functions || c.functions, n.schema || c.schema
 	}
@@ -141,50 +134,63 @@ func (s *source) parse(dir string) (*node, error) {
 		return nil, &promote.Error{Msg: file + ": " + fault.OneLine(strings.TrimPrefix(err.Error(), "invalid Kustomization: "))}
 	}
 	n.k.FixKustomization()
-	return n, inline(file, n.doc)
+	return n, nil
 }
 
-// inline checks what is written out in a kustomization: patches and functions.
-func inline(file string, doc *yaml.Node) error {
-	for nodes := []*yaml.Node{doc}; len(nodes) > 0; {
-		n := nodes[len(nodes)-1]
-		nodes = append(nodes[:len(nodes)-1], n.Content...)
-		if n.Kind == yaml.ScalarNode && strings.Contains(n.Value, "\n") {
-			if err := yamlbound.Check([]byte(n.Value)); err != nil {
-				return &promote.Error{Msg: fmt.Sprintf("%s:%d: %v", file, n.Line, err), Hint: "write it without aliases"}
+// children gives the kustomizations among the entries of fields. They are what kustomize
+// itself has read, whatever they are written as: merged, as aliases, as base64.
+func (s *source) children(n *node, entries []string, stack []string, fields ...string) ([]*node, error) {
+	var out []*node
+	for _, entry := range entries {
+		child, err := s.child(n, entry, stack, fields)
+		if err != nil {
+			return nil, err
+		}
+		if child != nil {
+			out = append(out, child)
+		}
+	}
+	return out, nil
+}
+
+// place is where an entry of one of the fields is written, as far as that can be told.
+func (n *node) place(entry string, fields []string) string {
+	for _, field := range fields {
+		for _, e := range entriesOf(n.doc, field) {
+			if e.Value == entry {
+				return fmt.Sprintf("%s:%d:%d: %s: ", n.file, e.Line, e.Column, field)
 			}
 		}
 	}
-	return nil
+	return n.file + ": " + fields[0] + ": "
 }
 
 // child gives the kustomization that an entry leads to; nil for a file.
-func (s *source) child(n *node, entry *yaml.Node, field string, stack []string) (*node, error) {
-	place := fmt.Sprintf("%s:%d:%d: ", n.file, entry.Line, entry.Column)
-	if remote(entry.Value) {
-		return nil, &promote.Error{Msg: place + field + ": " + fault.WithoutURLs(fault.OneLine(entry.Value)) + " is fetched from elsewhere, and nothing is fetched to render",
-			Hint: "keep a copy of it in the repository"}
+func (s *source) child(n *node, entry string, stack, fields []string) (*node, error) {
+	place := n.place(entry, fields)
+	if remote(entry) {
+		return nil, fetched(place, entry)
 	}
-	if path.IsAbs(entry.Value) {
-		return nil, &promote.Error{Msg: place + field + ": " + fault.OneLine(entry.Value) + " is an absolute path", Hint: "write it relative to " + n.dir}
+	if path.IsAbs(entry) {
+		return nil, &promote.Error{Msg: place + fault.OneLine(entry) + " is an absolute path", Hint: "write it relative to " + n.dir}
 	}
-	at := path.Join(n.dir, entry.Value)
+	at := path.Join(n.dir, entry)
 	if at == ".." || strings.HasPrefix(at, "../") {
-		return nil, &promote.Error{Msg: place + field + ": " + fault.OneLine(entry.Value) + " is outside of the repository"}
+		return nil, &promote.Error{Msg: place + fault.OneLine(entry) + " is outside of the repository"}
 	}
 	switch k, err := s.at(at); {
 	case err != nil:
 		return nil, err
 	case k == isLink:
-		return nil, &promote.Error{Msg: place + linked(at).Error()}
-	case k == nothing && strings.Contains(entry.Value, "\n"):
+		return nil, &promote.Error{Msg: strings.TrimSuffix(place, fields[0]+": ") + linked(at).Error()}
+	case k == nothing && strings.Contains(entry, "\n"):
 		return nil, nil // written out
 	case k == nothing:
-		return nil, &promote.Error{Msg: place + field + ": there is no " + fault.OneLine(at)}
+		return nil, &promote.Error{Msg: place + "there is no " + fault.OneLine(at)}
 	case k == isFile:
 		return nil, nil
 	case slices.Contains(stack, at):
-		return nil, &promote.Error{Msg: place + field + ": " + fault.OneLine(entry.Value) + " leads back to where it comes from: a cycle"}
+		return nil, &promote.Error{Msg: place + fault.OneLine(entry) + " leads back to where it comes from: a cycle"}
 	}
 	return s.visit(at, stack)
 }
@@ -197,15 +203,13 @@ func (s *source) check(n *node, stack []string) error {
 	}
 	for _, name := range n.loads() {
 		if remote(name) {
-			return &promote.Error{Msg: n.file + ": " + fault.WithoutURLs(fault.OneLine(name)) + " is fetched from elsewhere, and nothing is fetched to render", Hint: "keep a copy of it in the repository"}
+			return fetched(n.file+": ", name)
 		}
 	}
-	for _, name := range slices.Concat(n.k.Generators, n.k.Transformers, n.k.Validators) {
-		more, err := s.configured(n, name, stack)
-		if err != nil {
+	for _, entry := range slices.Concat(n.k.Generators, n.k.Transformers, n.k.Validators) {
+		if err := s.configured(n, entry, stack); err != nil {
 			return err
 		}
-		n.functions = n.functions || more
 	}
 	return nil
 }
@@ -247,55 +251,15 @@ func kvFiles(g types.KvPairSources) []string {
 	return all
 }
 
-// configured tells whether the functions that an entry stands for are of this project.
-// What other kinds there are, kustomize knows itself, or refuses as it may run none.
-func (s *source) configured(n *node, entry string, stack []string) (bool, error) {
-	if strings.Contains(entry, "\n") {
-		return ours([]byte(entry)), nil
-	}
-	at := path.Join(n.dir, entry)
-	k, err := s.at(at)
-	if err != nil || k == nothing {
-		return false, err // which kustomize tells
-	}
-	if k == isDir {
-		if slices.Contains(stack, at) {
-			return false, &promote.Error{Msg: n.file + ": " + fault.OneLine(entry) + " has itself as its functions: a cycle"}
-		}
-		child, err := s.visit(at, stack)
-		if err != nil {
-			return false, err
-		}
-		for _, entry := range entriesOf(child.doc, "resources") {
-			if more, err := s.configured(child, entry.Value, append(stack[:len(stack):len(stack)], at)); more || err != nil {
-				return more, err
-			}
-		}
-		return false, nil
-	}
-	data, err := s.bytes(at)
-	return err == nil && ours(data), err
-}
-
-// ours tells whether a text has a function of this project.
-func ours(data []byte) bool {
-	for dec := yaml.NewDecoder(bytes.NewReader(data)); ; {
-		var head struct {
-			APIVersion string `yaml:"apiVersion"`
-		}
-		if dec.Decode(&head) != nil {
-			return false
-		}
-		if strings.HasPrefix(head.APIVersion, "kubepromote.dev/") {
-			return true
-		}
-	}
-}
-
 // remotes are how everything begins that kustomize takes for a URL or for a repository.
 var remotes = regexp.MustCompile(`(?i)^(git::|https?:|ssh:|file:|[a-z][a-z0-9-]*@|github\.com[/:])`)
 
 func remote(name string) bool { return remotes.MatchString(name) }
+
+func fetched(place, name string) error {
+	return &promote.Error{Msg: place + fault.WithoutURLs(fault.OneLine(name)) + " is fetched from elsewhere, and nothing is fetched to render",
+		Hint: "keep a copy of it in the repository"}
+}
 
 func linked(name string) error {
 	return &promote.Error{Msg: name + ": leads over a symbolic link, which is not followed to render", Hint: "name what it leads to"}

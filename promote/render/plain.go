@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 
+	"github.com/kubepromote/kubepromote/internal/fault"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/objects"
 	"go.yaml.in/yaml/v3"
@@ -169,11 +170,18 @@ func (d document) object(file string) (objects.Object, error) {
 		return fail(err)
 	}
 	o := objects.Of(fields)
+	if o.Deep() {
+		return objects.Object{}, deep(fmt.Sprintf("%s:%d", file, d.root.Line), &o)
+	}
 	o.Places = func(p objects.Path) objects.Place {
 		n, _ := find(d.root, p)
 		return objects.Place{File: file, Line: n.Line}
 	}
 	return o, nil
+}
+
+func deep(where string, o *objects.Object) error {
+	return &promote.Error{Msg: fmt.Sprintf("%s: %s has lists in lists, deeper than they are read", where, fault.OneLine(o.String())), Hint: "write the objects by themselves"}
 }
 
 // find goes as far along a path as a document has it, and tells whether that is all of it.

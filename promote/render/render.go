@@ -209,6 +209,9 @@ func (r *Renderer) result(n *node, m resmap.ResMap) (*Rendered, error) {
 			return nil, kustomizeError(n, err)
 		}
 		o := objects.Of(fields)
+		if o.Deep() {
+			return nil, deep(n.file, &o)
+		}
 		at.locate(&o)
 		out.Objects = append(out.Objects, o)
 	}

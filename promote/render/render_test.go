@@ -71,6 +71,8 @@ var featureFiles = map[string]string{
 	"component/kustomization.yaml": "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\npatches:\n- patch: |-\n    - {op: add, path: /spec/replicas, value: 3}\n  target: {kind: Deployment}\n",
 	"o/patch.yaml":                 "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {template: {spec: {containers: [{name: web, resources: {limits: {cpu: 1}}}]}}}\n",
 	"o/app.env":                    "A=1\n", "o/schema.json": `{"definitions": {}}`,
+	"o/functions/kustomization.yaml": "resources: [../prefix]\n", "o/prefix/kustomization.yaml": "resources: [p.yaml]\n",
+	"o/prefix/p.yaml": "apiVersion: builtin\nkind: PrefixTransformer\nmetadata: {name: p}\nprefix: q-\nfieldSpecs: [{path: metadata/name}]\n",
 }
 
 // features are kustomizations, each with something of its own.
@@ -91,6 +93,8 @@ var features = map[string]string{
 	"sorted":           "resources: [../base]\nsortOptions: {order: legacy}\n",
 	"replacements":     "resources: [../base]\nreplacements:\n- source: {kind: Service, fieldPath: metadata.name}\n  targets:\n  - select: {kind: ConfigMap}\n    fieldPaths: [data.name]\n    options: {create: true}\n",
 	"a schema":         "resources: [../base]\nopenapi: {path: schema.json}\npatches: [{path: patch.yaml}]\n",
+	"an address":       "resources: [../base]\ntransformers:\n- |\n  apiVersion: builtin\n  kind: AnnotationsTransformer\n  metadata: {name: p}\n  annotations: {from: 'https://x/y'}\n  fieldSpecs: [{path: metadata/annotations, create: true}]\n",
+	"functions":        "resources: [../base]\ntransformers: [functions]\n",
 	"builtin":          "resources: [../base]\ntransformers:\n- |-\n  apiVersion: builtin\n  kind: PrefixTransformer\n  metadata: {name: p}\n  prefix: q-\n  fieldSpecs: [{path: metadata/name}]\n",
 	"nothing there":    "resources: []\n",
 	"wrong":            "resources: [../base]\nimages: [{newTagg: x}]\n",
@@ -180,6 +184,9 @@ func TestRefused(t *testing.T) {
 	for i := 1; i <= 10; i++ {
 		bomb += fmt.Sprintf("x%d: &x%d [%s]\n", i, i, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*x%d, ", i-1), 10), ", "))
 	}
+	builtin := func(kind, field string) string {
+		return "apiVersion: builtin\nkind: " + kind + "\nmetadata: {name: x}\n" + field + "\n"
+	}
 	one := func(text string, more ...string) map[string]string {
 		files := map[string]string{"o/kustomization.yaml": text, "o/web.yaml": web}
 		for i := 0; i+1 < len(more); i += 2 {
@@ -213,17 +220,41 @@ func TestRefused(t *testing.T) {
 		"twice and twice":     {twice, "is built from more than 10000 kustomizations"},
 		"aliases":             {one("resources: [a.yaml]\n", "o/a.yaml", bomb), "o/a.yaml: its aliases stand for more than 2 million values"},
 		"aliases in a patch":  {one("resources: [web.yaml]\npatches:\n- patch: |-\n    " + strings.ReplaceAll(bomb, "\n", "\n    ") + "\n"), "o/kustomization.yaml:3: its aliases"},
-		"no kustomization":    {map[string]string{"o/x.txt": ""}, "o has neither a kustomization nor an object"},
-		"two of them":         {one("resources: [web.yaml]\n", "o/Kustomization", ""), "o has both kustomization.yaml and Kustomization"},
-		"no YAML":             {one("resources: [web.yaml\n"), "o/kustomization.yaml:1: "},
-		"no mapping":          {one("- a\n"), "o/kustomization.yaml: is no kustomization"},
-		"a base without":      {one("resources: [../b]\n", "b/x.yaml", web), "b has no kustomization.yaml"},
-		"a linked base":       {one("resources: [../b]\n", "b", "-> o2", "o2/kustomization.yaml", ""), "o/kustomization.yaml:1:13: b: leads over a symbolic link"},
-		"a linked file":       {one("resources: [b.yaml]\n", "o/b.yaml", "-> web.yaml"), "o/b.yaml: leads over a symbolic link"},
-		"a linked patch":      {one("resources: [web.yaml]\npatches: [{path: b.yaml}]\n", "o/b.yaml", "-> web.yaml"), "o/b.yaml: leads over a symbolic link"},
-		"a program":           {one("resources: [web.yaml]\ntransformers: [t.yaml]\n", "o/t.yaml", "apiVersion: x/v1\nkind: X\nmetadata: {name: x, annotations: {config.kubernetes.io/function: 'exec: {path: /bin/true}'}}\n"), "external plugins disabled"},
-		"our functions":       {one("resources: [web.yaml]\ntransformers: [t.yaml]\n", "o/t.yaml", "apiVersion: kubepromote.dev/v1alpha1\nkind: SetImages\nmetadata: {name: x}\n"), "lists functions of kubepromote.dev, which are not run here"},
-		"no schema":           {one("resources: [web.yaml]\nopenapi: {path: s.json}\npatches: [{path: web.yaml}]\n", "o/s.json", "{"), "o/kustomization.yaml: kustomize: "},
+		// What kustomize reads is what counts, however it is written.
+		"merged":                 {one("x: &x {resources: ['https://x/y']}\n<<: *x\n"), "unknown field \"x\""},
+		"merged in place":        {one("<<: {resources: ['https://x/y.git']}\n"), "o/kustomization.yaml: resources: (URL) is fetched from elsewhere"},
+		"an alias for a list":    {one("resources: &x ['https://x/y.git']\ncomponents: *x\n"), "is fetched from elsewhere"},
+		"a list of aliases":      {one("namePrefix: &x 'https://x/y.git'\ncomponents: [*x]\n"), "is fetched from elsewhere"},
+		"as base64":              {one("resources: [!!binary aHR0cHM6Ly94L3kuZ2l0]\n"), "is fetched from elsewhere"},
+		"merged in a list":       {one("resources: [web.yaml]\npatches: [{<<: {path: 'https://x/y'}}]\n"), "is fetched from elsewhere"},
+		"a transformer's":        {one("resources: [web.yaml]\ntransformers: [t.yaml]\n", "o/t.yaml", builtin("PatchTransformer", "path: https://user:secret@x/y")), "o/t.yaml: PatchTransformer: (URL) is fetched from elsewhere"},
+		"merged in it":           {one("resources: [web.yaml]\ntransformers: [t.yaml]\n", "o/t.yaml", builtin("PatchTransformer", "<<: {path: https://x/y}")), "is fetched from elsewhere"},
+		"base64 in it":           {one("resources: [web.yaml]\ntransformers: [t.yaml]\n", "o/t.yaml", builtin("PatchTransformer", "path: !!binary aHR0cHM6Ly94L3kuZ2l0")), "is fetched from elsewhere"},
+		"in its list":            {one("resources: [web.yaml]\ntransformers: [t.yaml]\n", "o/t.yaml", builtin("ReplacementTransformer", "replacements: [{path: HTTPS://x/y}]")), "is fetched from elsewhere"},
+		"a generator's":          {one("resources: [web.yaml]\ngenerators: [t.yaml]\n", "o/t.yaml", builtin("ConfigMapGenerator", "files: ['a=https://x/y']")), "is fetched from elsewhere"},
+		"on a line":              {one("resources: [web.yaml]\ntransformers: ['{apiVersion: builtin, kind: PatchTransformer, metadata: {name: x}, path: \"https://x/y\"}']\n"), "o/kustomization.yaml: PatchTransformer: (URL) is fetched from elsewhere"},
+		"a validator's":          {one("resources: [web.yaml]\nvalidators: [t.yaml]\n", "o/t.yaml", builtin("PatchTransformer", "path: https://x/y")), "is fetched from elsewhere"},
+		"in a list of functions": {one("resources: [web.yaml]\ntransformers: [t.yaml]\n", "o/t.yaml", "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: builtin, kind: PatchTransformer, metadata: {name: x}, path: 'https://x/y'}\n"), "is fetched from elsewhere"},
+		"in a directory":         {one("resources: [web.yaml]\ntransformers: [../f]\n", "f/kustomization.yaml", "resources: [../g]\n", "g/kustomization.yaml", "resources: [t.yaml]\n", "g/t.yaml", builtin("PatchTransformer", "path: https://x/y")), "g/t.yaml: PatchTransformer: (URL) is fetched from elsewhere"},
+		"made by a patch": {one("resources: [web.yaml]\ntransformers: [../f]\n", "f/kustomization.yaml", "resources: [t.yaml]\npatches: [{patch: '[{op: add, path: /path, value: \"https://x/y\"}]', target: {kind: PatchTransformer}}]\n", "f/t.yaml", builtin("PatchTransformer", "patch: x")),
+			"f/kustomization.yaml: gives functions for o/kustomization.yaml and changes them"},
+		"made in a base of it": {one("resources: [web.yaml]\ntransformers: [../f]\n", "f/kustomization.yaml", "resources: [../g]\n", "g/kustomization.yaml", "resources: [t.yaml]\nconfigurations: [c.yaml]\n", "g/c.yaml", "", "g/t.yaml", builtin("PatchTransformer", "patch: x")),
+			"g/kustomization.yaml: gives functions for o/kustomization.yaml and changes them"},
+		"a cycle in a patch":         {one("resources: [web.yaml]\npatches:\n- patch: '{a: &a [*a]}'\n"), "o/kustomization.yaml:3: its aliases"},
+		"a cycle in a function":      {one("resources: [web.yaml]\ntransformers: [t.yaml]\n", "o/t.yaml", builtin("PatchTransformer", "patch: '{a: &a [*a]}'")), "o/t.yaml:4: its aliases"},
+		"a cycle in one written out": {one("resources: [web.yaml]\ntransformers:\n- |\n  " + strings.ReplaceAll(builtin("PatchTransformer", "patch: '{a: &a [*a]}'"), "\n", "\n  ") + "\n"), "o/kustomization.yaml:3: its aliases"},
+
+		"no kustomization": {map[string]string{"o/x.txt": ""}, "o has neither a kustomization nor an object"},
+		"two of them":      {one("resources: [web.yaml]\n", "o/Kustomization", ""), "o has both kustomization.yaml and Kustomization"},
+		"no YAML":          {one("resources: [web.yaml\n"), "o/kustomization.yaml:1: "},
+		"no mapping":       {one("- a\n"), "o/kustomization.yaml: is no kustomization"},
+		"a base without":   {one("resources: [../b]\n", "b/x.yaml", web), "b has no kustomization.yaml"},
+		"a linked base":    {one("resources: [../b]\n", "b", "-> o2", "o2/kustomization.yaml", ""), "o/kustomization.yaml:1:13: b: leads over a symbolic link"},
+		"a linked file":    {one("resources: [b.yaml]\n", "o/b.yaml", "-> web.yaml"), "o/b.yaml: leads over a symbolic link"},
+		"a linked patch":   {one("resources: [web.yaml]\npatches: [{path: b.yaml}]\n", "o/b.yaml", "-> web.yaml"), "o/b.yaml: leads over a symbolic link"},
+		"a program":        {one("resources: [web.yaml]\ntransformers: [t.yaml]\n", "o/t.yaml", "apiVersion: x/v1\nkind: X\nmetadata: {name: x, annotations: {config.kubernetes.io/function: 'exec: {path: /bin/true}'}}\n"), "external plugins disabled"},
+		"our functions":    {one("resources: [web.yaml]\ntransformers: [t.yaml]\n", "o/t.yaml", "apiVersion: kubepromote.dev/v1alpha1\nkind: SetImages\nmetadata: {name: x}\n"), "lists functions of kubepromote.dev, which are not run here"},
+		"no schema":        {one("resources: [web.yaml]\nopenapi: {path: s.json}\npatches: [{path: web.yaml}]\n", "o/s.json", "{"), "o/kustomization.yaml: kustomize: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := New(of(tc.files), Options{}).Dir(t.Context(), "o")

@@ -27,9 +27,44 @@ type Services struct {
 	Options
 
 	mu    sync.Mutex
-	at    map[string]func() (pipeline.Tree, error)
+	at    map[string]*call[pipeline.Tree]
 	trees []*rendering
-	known map[string]func() ([]objects.Object, error)
+	known map[string]*call[[]objects.Object]
+}
+
+// call is what is done once for all who ask for it.
+type call[T any] struct {
+	turn chan struct{} // has room for the one who does it
+	done bool
+	out  T
+}
+
+// once does what has not been done yet, and keeps what it gives. An error is of the one who
+// has asked, and of that one's time, and is not kept: who waits does it anew.
+func once[T any](ctx context.Context, mu *sync.Mutex, known *map[string]*call[T], key string, do func() (T, error)) (out T, err error) {
+	mu.Lock()
+	if *known == nil {
+		*known = make(map[string]*call[T])
+	}
+	c := (*known)[key]
+	if c == nil {
+		c = &call[T]{turn: make(chan struct{}, 1)}
+		(*known)[key] = c
+	}
+	mu.Unlock()
+	select {
+	case c.turn <- struct{}{}:
+	case <-ctx.Done():
+		return out, ctx.Err()
+	}
+	defer func() { <-c.turn }()
+	if c.done {
+		return c.out, nil
+	}
+	if out, err = do(); err == nil {
+		c.out, c.done = out, true
+	}
+	return out, err
 }
 
 // rendering is a tree and its renderer.
@@ -42,7 +77,7 @@ type rendering struct {
 // Of gives the objects of a service in an environment, as a tree has them.
 func (s *Services) Of(ctx context.Context, tree pipeline.Tree, service, environment string) ([]objects.Object, error) {
 	t := s.of(tree)
-	return s.once(fmt.Sprintf("%d\n%s\n%s", t.number, service, environment), func() ([]objects.Object, error) {
+	return once(ctx, &s.mu, &s.known, fmt.Sprintf("%d\n%s\n%s", t.number, service, environment), func() ([]objects.Object, error) {
 		return t.renderer.service(ctx, s.Pipeline, tree, service, environment)
 	})
 }
@@ -90,7 +125,7 @@ func (s *Services) edited(ctx context.Context, tree pipeline.Tree, q promote.Gat
 		fmt.Fprintf(sum, "%s\n%d\n%s", f.Path, len(f.Data), f.Data)
 	}
 	t := s.of(tree)
-	return s.once(fmt.Sprintf("%d\n%s\n%s\n%x", t.number, q.Service, q.To, sum.Sum(nil)), func() ([]objects.Object, error) {
+	return once(ctx, &s.mu, &s.known, fmt.Sprintf("%d\n%s\n%s\n%x", t.number, q.Service, q.To, sum.Sum(nil)), func() ([]objects.Object, error) {
 		return t.renderer.With(over).service(ctx, s.Pipeline, tree, q.Service, q.To)
 	})
 }
@@ -102,17 +137,8 @@ func (s *Services) before(ctx context.Context, q promote.GateRequest) (pipeline.
 	if s.At == nil {
 		return nil, &promote.Error{Msg: "there is no commit to render"}
 	}
-	s.mu.Lock()
-	if s.at == nil {
-		s.at = make(map[string]func() (pipeline.Tree, error))
-	}
-	open := s.at[q.Head]
-	if open == nil {
-		open = sync.OnceValues(func() (pipeline.Tree, error) { return s.At(context.WithoutCancel(ctx), q.Head) })
-		s.at[q.Head] = open
-	}
-	s.mu.Unlock()
-	return open()
+	// The tree outlives the one who asks for it first.
+	return once(ctx, &s.mu, &s.at, q.Head, func() (pipeline.Tree, error) { return s.At(context.WithoutCancel(ctx), q.Head) })
 }
 
 // of gives the renderer of a tree; the same for the same one.
@@ -132,28 +158,6 @@ func (s *Services) of(tree pipeline.Tree) *rendering {
 	}
 	s.trees = append(s.trees, t)
 	return t
-}
-
-// once renders what has not been rendered yet. What has failed is rendered again: it may
-// have been the time of one gate.
-func (s *Services) once(key string, render func() ([]objects.Object, error)) ([]objects.Object, error) {
-	s.mu.Lock()
-	if s.known == nil {
-		s.known = make(map[string]func() ([]objects.Object, error))
-	}
-	call := s.known[key]
-	if call == nil {
-		call = sync.OnceValues(render)
-		s.known[key] = call
-	}
-	s.mu.Unlock()
-	out, err := call()
-	if err != nil {
-		s.mu.Lock()
-		delete(s.known, key)
-		s.mu.Unlock()
-	}
-	return out, err
 }
 
 // service renders all that the layout has of a service in an environment.

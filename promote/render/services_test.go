@@ -138,3 +138,66 @@ func TestUnits(t *testing.T) {
 		}
 	}
 }
+
+// An error is of the one who has asked. Others who waited for the same do not get it, and
+// one whose time is over does not wait.
+func TestServicesErrors(t *testing.T) {
+	started, end := make(chan struct{}), make(chan struct{})
+	opened := 0
+	s := &Services{Pipeline: parse(t, "apps/{service}/{environment}"), At: func(context.Context, string) (pipeline.Tree, error) {
+		if opened++; opened == 1 {
+			close(started)
+			<-end
+			return nil, errors.New("cancelled")
+		}
+		return shop(), nil
+	}}
+	q := promote.GateRequest{Service: "web", To: "prod", Head: "c1"}
+	first, second := make(chan error, 1), make(chan error, 1)
+	go func() { _, err := s.In(t.Context(), q, "prod"); first <- err }()
+	<-started
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.In(over, q, "prod"); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	go func() { _, err := s.In(t.Context(), q, "prod"); second <- err }()
+	close(end)
+	if err := <-first; err == nil {
+		t.Error("the first has no error")
+	}
+	if err := <-second; err != nil {
+		t.Error(err)
+	}
+	if _, err := s.In(t.Context(), q, "prod"); err != nil || opened != 2 {
+		t.Errorf("%v, opened %d times", err, opened)
+	}
+}
+
+// A tree that could not be read once may be read later.
+func TestReadAgain(t *testing.T) {
+	files := &flaky{tree: shop().tree}
+	for _, over := range []map[string][]byte{nil, {"x": nil}} {
+		r := New(files, Options{}).With(over)
+		files.broken = errors.New("cancelled")
+		if _, err := r.Dir(t.Context(), "apps/web/prod"); !errors.Is(err, files.broken) {
+			t.Error(err)
+		}
+		files.broken = nil
+		if _, err := r.Dir(t.Context(), "apps/web/prod"); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+type flaky struct {
+	tree
+	broken error
+}
+
+func (f *flaky) ReadFile(name string) ([]byte, error) {
+	if f.broken != nil {
+		return nil, f.broken
+	}
+	return f.tree.ReadFile(name)
+}

@@ -44,6 +44,8 @@ type source struct {
 type content struct {
 	data []byte
 	err  error
+	// again tells that the tree could not be read, which may be another time: it is not kept.
+	again bool
 }
 
 func newSource(tree pipeline.Tree) *source {
@@ -146,7 +148,9 @@ func (s *source) bytes(name string) ([]byte, error) {
 		return c.data, c.err
 	}
 	c := s.readBytes(name)
-	s.files[name] = c
+	if !c.again {
+		s.files[name] = c
+	}
 	return c.data, c.err
 }
 
@@ -154,26 +158,31 @@ func (s *source) readBytes(name string) content {
 	if data, ok := s.over[name]; ok && data == nil {
 		return content{err: &fs.PathError{Op: "read", Path: name, Err: fs.ErrNotExist}}
 	} else if ok {
-		return content{data, bounded(name, data)}
+		return content{data: data, err: bounded(name, data)}
 	}
 	if s.below != nil {
-		data, err := s.below.bytes(name)
-		return content{data, err}
+		data, err := s.below.bytes(name) // which keeps what is to be kept
+		return content{data, err, err != nil}
 	}
 	data, err := s.tree.ReadFile(name)
-	if err == nil {
-		err = bounded(name, data)
+	if err != nil {
+		return content{err: err, again: !errors.Is(err, fs.ErrNotExist)}
 	}
+	err = bounded(name, data)
 	if s.read += len(data); err == nil && s.read > maxRead {
 		err = &promote.Error{Msg: fmt.Sprintf("more than %d MiB were read", maxRead>>20), Hint: "render fewer services at once"}
 	}
-	return content{data, err}
+	return content{data: data, err: err}
 }
 
-// bounded refuses what would take too much memory when it is parsed.
+// bounded refuses what would take too much memory when it is parsed, and what is written
+// out in it.
 func bounded(name string, data []byte) error {
 	if err := yamlbound.Check(data); err != nil {
 		return &promote.Error{Msg: name + ": " + err.Error(), Hint: "write it without aliases, or in parts"}
+	}
+	if line, err := yamlbound.CheckNested(data); err != nil {
+		return &promote.Error{Msg: fmt.Sprintf("%s:%d: %v", name, line, err), Hint: "write it without aliases"}
 	}
 	return nil
 }

@@ -3,14 +3,18 @@ package cli
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/onforge"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/internal/remarks"
+	"github.com/kubepromote/kubepromote/plugins/kustomize"
 	"github.com/kubepromote/kubepromote/plugins/kustomize/build"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/cluster"
@@ -193,7 +197,11 @@ func (s *Session) newRenderer(w *Workspace) *Renderer {
 		return b, err
 	}
 	functions := func(ctx context.Context, fs filesys.FileSystem, dir string) (resmap.ResMap, error) {
-		result, err := build.Run(ctx, dir, build.Options{FS: fs, NoValidators: true})
+		result, err := build.Run(ctx, dir, build.Options{FS: fs, NoValidators: true, Closed: true})
+		if errors.Is(err, kustomize.ErrClosed) {
+			at := strings.TrimPrefix(filepath.ToSlash(dir), "/")
+			return nil, &promote.Error{Msg: fmt.Sprintf("%s: %v", at, err), Hint: "kubectl promote build " + shell.Quote(at)}
+		}
 		if err != nil {
 			return nil, err
 		}

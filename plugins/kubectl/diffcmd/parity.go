@@ -2,6 +2,7 @@ package diffcmd
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -21,6 +22,7 @@ What may differ is what --allow says, and the gates of the second environment th
 step, ** for any number of them, [*] for any element of a list, and KIND: or KIND/NAME: may
 stand in front. Namespaces, and names that kustomize makes, are environments' own; an image
 is the same at another registry. Objects are told apart by the names that their files have.
+A service that is named has to be in both environments; of others it is said that they are not.
 
 Exit status: 0 nothing differs, 1 something does, 2 something failed.`
 
@@ -139,7 +141,7 @@ func (o *parity) allowed(p *promote.Promoter, first, second string) (objects.All
 	return allowed, nil
 }
 
-// services are those that are named, or all that are in both environments.
+// services are those that are named, which have to be in both environments, or all that are.
 func (o *parity) services(p *promote.Promoter, first, second string, named []string) ([]string, error) {
 	known, err := p.Pipeline.Sites(p.Repo).All(first, second)
 	if err != nil {
@@ -148,19 +150,30 @@ func (o *parity) services(p *promote.Promoter, first, second string, named []str
 	if err := known.Check(named); err != nil {
 		return nil, err
 	}
-	in := func(name string) bool {
+	missing := func(name string) string {
 		for _, e := range []string{first, second} {
 			if len(known[name][e]) == 0 {
-				o.session.Warn("%s has nothing in %s to compare", name, e)
-				return false
+				return fmt.Sprintf("%s has nothing in %s to compare", name, e)
 			}
 		}
-		return true
+		return ""
 	}
-	if len(named) == 0 {
-		named = slices.Sorted(maps.Keys(known))
+	for _, name := range named { // nobody is told that it is the same
+		if msg := missing(name); msg != "" {
+			return nil, &promote.Error{Msg: msg, Err: pipeline.ErrUsage}
+		}
 	}
-	names := slices.DeleteFunc(slices.Clone(named), func(name string) bool { return !in(name) })
+	if len(named) > 0 {
+		return named, nil
+	}
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(known)) {
+		if msg := missing(name); msg != "" {
+			o.session.Warn("%s", msg)
+			continue
+		}
+		names = append(names, name)
+	}
 	if len(names) == 0 {
 		return nil, &promote.Error{Msg: "no service is in both " + first + " and " + second, Err: pipeline.ErrUsage}
 	}

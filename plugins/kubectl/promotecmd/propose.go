@@ -3,6 +3,7 @@ package promotecmd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -103,24 +104,30 @@ func (o *options) rendered(ctx context.Context, w *cli.Workspace, plan *promote.
 	ctx, cancel := context.WithTimeout(ctx, renderTime)
 	defer cancel()
 	after, err := branch.OfCommit(ctx, w.Repo, commit)
-	if err != nil {
-		return nil
+	if err == nil {
+		defer after.Close()
 	}
-	defer after.Close()
 	var out []proposal.Rendered
 	for _, s := range plan.Services {
-		if !s.Changed() || len(out) == mostRendered {
+		if !s.Changed() {
 			continue
 		}
-		r := proposal.Rendered{Service: s.Service}
-		var before, now []objects.Object
-		if before, now, r.Err = o.session.Renderer.Rendered(ctx, promote.GateRequest{Service: s.Service, From: plan.From, To: plan.To, Head: plan.Head, After: after}); r.Err == nil {
-			r.Differences = objects.Compare(before, now, objects.ByName)
+		r := proposal.Rendered{Service: s.Service, Err: err}
+		if len(out) >= mostRendered {
+			r.Err = errTooMany
+		}
+		if r.Err == nil {
+			var before, now []objects.Object
+			if before, now, r.Err = o.session.Renderer.Rendered(ctx, promote.GateRequest{Service: s.Service, From: plan.From, To: plan.To, Head: plan.Head, After: after}); r.Err == nil {
+				r.Differences = objects.Compare(before, now, objects.ByName)
+			}
 		}
 		out = append(out, r)
 	}
 	return out
 }
+
+var errTooMany = fmt.Errorf("at most %d services are rendered for a pull request", mostRendered)
 
 // reviewers replaces the word codeowners by those who own the files that change.
 func reviewers(tree promote.Tree, kind forge.Kind, plan *promote.Plan, wanted []string) ([]string, error) {

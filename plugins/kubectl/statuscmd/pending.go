@@ -65,7 +65,11 @@ func (o *options) pendingOf(ctx context.Context, w *cli.Workspace, e *pipeline.E
 	if err != nil {
 		return nil, err
 	}
-	return proposal.FindPending(ctx, f, b.Name(), heads)
+	all, left, err := proposal.FindPending(ctx, f, b.Name(), heads)
+	if left > 0 {
+		o.session.Warn("%d more branches of promotions are there, and were not asked about", left)
+	}
+	return all, err
 }
 
 // take notes pull requests with the services that they are of.

@@ -1,14 +1,12 @@
 package build
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/kubepromote/kubepromote/internal/yamlbound"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
-	"sigs.k8s.io/kustomize/kyaml/yaml"
 )
 
 // maxDepth bounds how deep bases may lie in bases, and maxBuilds how many are built:
@@ -77,35 +75,14 @@ func (f bounded) ReadFile(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = yamlbound.Check(data)
-	if err == nil && isKustomizationName(filepath.Base(path)) {
-		err = checkInline(data)
+	const hint = "write it without aliases, or build the parts"
+	if err := yamlbound.Check(data); err != nil {
+		return nil, failure(hint, "%s: %v", relative(path), err)
 	}
-	if err != nil {
-		return nil, failure("write it without aliases, or build the parts", "%s: %v", relative(path), err)
+	if line, err := yamlbound.CheckNested(data); err != nil {
+		return nil, failure(hint, "%s:%d: %v", relative(path), line, err)
 	}
 	return data, nil
-}
-
-// checkInline checks what is written out in a kustomization: patches and functions.
-func checkInline(data []byte) error {
-	if !bytes.Contains(data, []byte("&")) || !bytes.Contains(data, []byte("*")) {
-		return nil
-	}
-	var doc yaml.Node
-	if yaml.NewDecoder(bytes.NewReader(data)).Decode(&doc) != nil {
-		return nil // kustomize tells of it
-	}
-	for nodes := []*yaml.Node{&doc}; len(nodes) > 0; {
-		n := nodes[len(nodes)-1]
-		nodes = append(nodes[:len(nodes)-1], n.Content...)
-		if n.Kind == yaml.ScalarNode {
-			if err := yamlbound.Check([]byte(n.Value)); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 // cycle tells whether a directory is being prepared.

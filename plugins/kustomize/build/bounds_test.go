@@ -58,7 +58,9 @@ func TestRunEnds(t *testing.T) {
 		{"aliases", map[string]string{"/a0/kustomization.yaml": "resources: [a.yaml]\n", "/a0/a.yaml": bomb()}, "/a0/a.yaml: its aliases stand for more than 2 million values"},
 		{"aliases in a base", map[string]string{"/a0/kustomization.yaml": "resources: [../b]\n", "/b/kustomization.yaml": "resources: [a.yaml]\n", "/b/a.yaml": bomb()}, "/b/a.yaml: its aliases stand for more than 2 million values"},
 		{"aliases in a kustomization", map[string]string{"/a0/kustomization.yaml": bomb()}, "/a0/kustomization.yaml: its aliases stand for more than 2 million values"},
-		{"aliases in a patch", map[string]string{"/a0/kustomization.yaml": "resources: [pod.yaml]\n" + patch, "/a0/pod.yaml": pod}, "/a0/kustomization.yaml: its aliases stand for more than 2 million values"},
+		{"aliases in a patch", map[string]string{"/a0/kustomization.yaml": "resources: [pod.yaml]\n" + patch, "/a0/pod.yaml": pod}, "/a0/kustomization.yaml:3: its aliases stand for more than 2 million values"},
+		{"a cycle in a patch on a line", map[string]string{"/a0/kustomization.yaml": "resources: [pod.yaml]\npatches: [{patch: '{a: &a [*a]}'}]\n", "/a0/pod.yaml": pod}, "/a0/kustomization.yaml:2: its aliases"},
+		{"a cycle in a function", map[string]string{"/a0/kustomization.yaml": "resources: [pod.yaml]\ntransformers: [t.yaml]\n", "/a0/pod.yaml": pod, "/a0/t.yaml": "apiVersion: builtin\nkind: PatchTransformer\nmetadata: {name: x}\npatch: '{a: &a [*a]}'\n"}, "/a0/t.yaml:4: its aliases"},
 		{"many values", map[string]string{"/a0/kustomization.yaml": "resources: [a.yaml]\n", "/a0/a.yaml": strings.Repeat("- a\n", 3<<20)}, "/a0/a.yaml: has more than 2 million values"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

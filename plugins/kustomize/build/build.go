@@ -69,6 +69,9 @@ type Options struct {
 	// FS is where files are read from; nil is the disk. Files that our functions
 	// name are on the disk always.
 	FS filesys.FileSystem
+	// Closed lets our functions neither read files nor ask registries: one that does
+	// ends the build with kustomize.ErrClosed.
+	Closed bool
 }
 
 // Result is what a build gives.
@@ -95,7 +98,7 @@ func Run(ctx context.Context, dir string, o Options) (*Result, error) {
 		return nil, fmt.Errorf("%s is not a directory", dir)
 	}
 	b := &builder{
-		ctx: ctx, options: o, host: &kustomize.Host{Client: o.Client, Environment: o.Environment, Service: o.Service},
+		ctx: ctx, options: o, host: &kustomize.Host{Client: o.Client, Environment: o.Environment, Service: o.Service, Closed: o.Closed},
 		factory:   resmap.NewFactory(provider.NewDefaultDepProvider().GetResourceFactory()),
 		rewritten: make(map[string][]byte), started: make(map[string]bool), builds: make(map[string]int),
 	}

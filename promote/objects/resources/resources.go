@@ -7,6 +7,7 @@ package resources
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -174,18 +175,23 @@ func (w *work) compare(d *objects.Difference, at objects.Path, wrong int, word s
 // isPart tells whether a value is a percentage.
 func isPart(v any) bool { s, _ := v.(string); return strings.HasSuffix(s, "%") }
 
+// quantities are numbers with a suffix or a small exponent. What is larger than all that
+// there is takes Kubernetes' parser hours and all memory.
+var quantities = regexp.MustCompile(`^[+-]?[0-9.]{1,64}([a-zA-Z]{0,2}|[eE][+-]?0{0,9}[0-9]{1,2})$`)
+
 // quantity reads a quantity, or a percentage.
 func quantity(v any) (resource.Quantity, error) {
+	text := ""
 	switch v := v.(type) {
 	case json.Number:
-		return resource.ParseQuantity(v.String())
+		text = v.String()
 	case string:
-		if part, ok := strings.CutSuffix(v, "%"); ok {
-			return resource.ParseQuantity(part)
-		}
-		return resource.ParseQuantity(v)
+		text = strings.TrimSuffix(v, "%")
 	}
-	return resource.Quantity{}, resource.ErrFormatWrong
+	if !quantities.MatchString(text) {
+		return resource.Quantity{}, resource.ErrFormatWrong
+	}
+	return resource.ParseQuantity(text)
 }
 
 // weaker are settings that are false or true where they protect least.
