@@ -25,7 +25,14 @@ type Rendered struct {
 // stay whole where a forge wants it shorter: the promotion's record.
 func Body(plan *promote.Plan, rendered []Rendered) (body, footer string) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Promotes from %s to %s.\n\n", code(plan.From), code(plan.To))
+	switch {
+	case plan.RollbackOf != "":
+		fmt.Fprintf(&b, "Takes %s back.\n\n", code(plan.To))
+	case plan.From == "":
+		fmt.Fprintf(&b, "Brings %s into %s.\n\n", code(plan.Entry), code(plan.To))
+	default:
+		fmt.Fprintf(&b, "Promotes from %s to %s.\n\n", code(plan.From), code(plan.To))
+	}
 	b.WriteString("| service | image | now | becomes | digest |\n| --- | --- | --- | --- | --- |\n")
 	for _, s := range plan.Services {
 		for _, i := range s.Images {

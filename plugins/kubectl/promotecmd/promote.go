@@ -115,14 +115,14 @@ func NewPlan(s *cli.Session) *cobra.Command {
 		Use:     "plan SERVICE... --to ENVIRONMENT",
 		Short:   "Show what a promotion would change, and whether it may",
 		Long:    "Show what a promotion would change, and whether it may. Nothing is written.\nThis is kubectl promote --dry-run, with the same exit status.",
-		Example: "  # what would change in production\n  kubectl promote plan cart --to production\n\n  # a plan to be reviewed, and applied later as it is\n  kubectl promote plan cart --to production -o json > plan.json\n  kubectl promote apply -f plan.json",
+		Example: "  # what would change in production\n  kubectl promote plan cart --to production\n\n  # a plan to be reviewed, and applied later as it is\n  kubectl promote plan cart --to production -o json > plan.json\n  kubectl promote apply -f plan.json\n\n  # for the comment of a pull request\n  kubectl promote plan --all --to production -o markdown",
 		GroupID: cli.GroupPromote,
 		Args:    cobra.ArbitraryArgs,
 		RunE:    o.run,
 
 		ValidArgsFunction: s.CompleteServices,
 	}
-	o.output = cli.AddOutput(cmd)
+	o.output = cli.AddOutput(cmd, markdown)
 	o.addFlags(cmd)
 	o.how.AddMode(s, cmd)
 	s.TakesURL(cmd)
@@ -261,6 +261,8 @@ func (o *options) report(printer printers.ResourcePrinter, plans *promote.Plans,
 	var err error
 	if printer != nil {
 		err = cli.PrintListWith(o.session.Out, printer, "Promotion", o.head(plans), objects)
+	} else if o.output.Is(markdown) {
+		_, err = fmt.Fprint(o.session.Out, comment(plans))
 	} else {
 		err = o.printPlans(o.session.Out, plans, applied, requests)
 	}
