@@ -6,11 +6,15 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/images"
 	"github.com/kubepromote/kubepromote/promote/planfile"
 	"github.com/spf13/cobra"
@@ -243,7 +247,24 @@ func (a *applying) again() string {
 	set("--allow-downgrade", r.AllowDowngrade)
 	set("--add-missing", r.AddMissing)
 	set("--skip-refused", r.SkipRefused)
+	for _, gate := range slices.Sorted(maps.Keys(r.Override)) {
+		add("--override", gate)
+	}
+	if reasons := slices.Sorted(maps.Values(r.Override)); len(reasons) > 0 {
+		add("--reason", reasons[0]) // the command line has one for all
+	}
+	if !r.OverrideUntil.IsZero() {
+		add("--until", r.OverrideUntil.UTC().Format(time.RFC3339))
+	}
 	add("--deliver", string(r.Deliver))
+	s := a.options.session
+	add("--branch", s.Branch)
+	set("--offline", s.Offline)
+	add("--pipeline", s.Pipeline)
+	add("--verify-policy", s.VerifyPolicy)
+	if s.Repo != "." {
+		add("-C", branch.WithoutCredentials(s.Repo))
+	}
 	return strings.Join(words, " ") + " -o json > plan.json"
 }
 
