@@ -157,12 +157,20 @@ func (a *applying) isThere(w *cli.Workspace, plan *promote.Plan) (bool, error) {
 	if plan.Changed() {
 		return false, nil
 	}
+	e, err := w.Pipeline.Environment(plan.To)
+	if err != nil {
+		return false, err
+	}
+	tree, err := e.TreeOf(w.Promoter.Repo)
+	if err != nil {
+		return false, err
+	}
 	planned := false
 	for _, write := range a.planned.Writes {
 		if write.To != plan.To {
 			continue
 		}
-		data, err := w.Promoter.Repo.ReadFile(write.Path)
+		data, err := tree.ReadFile(write.Path)
 		if errors.Is(err, fs.ErrNotExist) {
 			return false, nil
 		}
