@@ -380,12 +380,12 @@ func TestForkInTheWay(t *testing.T) {
 		}
 		return proposed("2"), nil
 	}
-	v := ask(t, "{approvals: {users: [ann]}}", g, request())
+	v := ask(t, "{approvals: {by: [ann]}}", g, request())
 	if v.Answer != promote.Pass {
 		t.Errorf("%s: %s", v.Answer, v.Reason)
 	}
 	g.Proposed = func(context.Context, string, *forge.PullRequest) (promote.Tree, error) { return nil, errors.New("the commit is not there") }
-	if v = ask(t, "{approvals: {users: [ann]}}", g, request()); v.Answer != promote.Unknown {
+	if v = ask(t, "{approvals: {by: [ann]}}", g, request()); v.Answer != promote.Unknown {
 		t.Errorf("none can be looked at: %s: %s", v.Answer, v.Reason)
 	}
 }
@@ -400,7 +400,7 @@ func TestCounterAsksOnce(t *testing.T) {
 		forges++
 		return open(ctx, environment)
 	}
-	count := g.Counter(&pipeline.ApprovalsGate{Users: []string{"ann"}})
+	count := g.Counter(&pipeline.ApprovalsGate{By: []string{"ann"}})
 	for range 3 {
 		count(t.Context(), request())
 	}
