@@ -367,7 +367,7 @@ func changes(all ...history.Change) *gate.History {
 // Anybody opens a pull request from a fork and writes what they like into its text. That its
 // commit is not to be had keeps nobody from the one that brings the promotion.
 func TestForkInTheWay(t *testing.T) {
-	body := "```\nPromotion-Service: cart\nPromotion-To: production\n```\n"
+	body := "the plan\n\nPromotion-Service: cart\nPromotion-To: production\n"
 	g := on(t, gitea{
 		"/pulls":   listed(pull(6, "fork", strings.Repeat("ef", 20), "eve", body), pull(7, "promote/production/all", head, "ci", body)),
 		reviews:    listed(says("ann", "APPROVED", head)),
@@ -384,7 +384,9 @@ func TestForkInTheWay(t *testing.T) {
 	if v.Answer != promote.Pass {
 		t.Errorf("%s: %s", v.Answer, v.Reason)
 	}
-	g.Proposed = func(context.Context, string, *forge.PullRequest) (promote.Tree, error) { return nil, errors.New("the commit is not there") }
+	g.Proposed = func(context.Context, string, *forge.PullRequest) (promote.Tree, error) {
+		return nil, errors.New("the commit is not there")
+	}
 	if v = ask(t, "{approvals: {by: [ann]}}", g, request()); v.Answer != promote.Unknown {
 		t.Errorf("none can be looked at: %s: %s", v.Answer, v.Reason)
 	}
