@@ -87,21 +87,29 @@ type Request struct {
 // over: the next that can is compared with the last that could. Where the repository
 // has the newer part of the history alone, the error is *Truncated, after that part
 // has been visited. Environments that are in other places are read there, as the tree and
-// the log have them: see [pipeline.Places] and [Places].
+// the log have them: see [pipeline.Places] and [Places]. Where nobody can tell what some of
+// these have, the others are visited, and the error is a [*pipeline.Unreached] for each.
 func Read(ctx context.Context, p *pipeline.Pipeline, tree pipeline.Tree, log Log, req Request, visit func(Change) bool) error {
 	if req.Environment != "" {
 		if _, err := p.Environment(req.Environment); err != nil {
 			return err
 		}
 	}
-	parts, err := partsOf(p, tree, log, req)
-	if err != nil || len(parts) == 0 {
+	parts, lost := partsOf(p, tree, log, req)
+	if len(parts) == 0 {
+		return lost
+	}
+	read := parts[0].read
+	if len(parts) > 1 {
+		read = func(ctx context.Context, p *pipeline.Pipeline, req Request, visit func(Change) bool) error {
+			return merge(ctx, p, parts, req, visit)
+		}
+	}
+	err := read(ctx, p, req, visit)
+	if lost == nil {
 		return err
 	}
-	if len(parts) == 1 {
-		return parts[0].read(ctx, p, req, visit)
-	}
-	return merge(ctx, p, parts, req, visit)
+	return errors.Join(lost, err)
 }
 
 // read is Read for one place.

@@ -32,31 +32,49 @@ type part struct {
 }
 
 // partsOf gives the places that a history is asked for, in the order of the environments.
+// Those of which nobody can tell what is there are the error, beside the others.
 func partsOf(p *pipeline.Pipeline, tree pipeline.Tree, log Log, req Request) ([]*part, error) {
 	var parts []*part
+	var lost []error
 	at := make(map[pipeline.Place]*part)
 	for i := range p.Spec.Environments {
 		e := &p.Spec.Environments[i]
 		if req.Environment != "" && req.Environment != e.Name {
 			continue
 		}
-		one := at[e.Place()]
-		if one == nil {
-			there, err := e.TreeOf(tree)
-			if err != nil {
+		one, known := at[e.Place()]
+		if !known {
+			var err error
+			var unreached *pipeline.Unreached
+			switch one, err = partAt(e, tree, log); {
+			case errors.As(err, &unreached):
+				lost = append(lost, err)
+			case err != nil:
 				return nil, err
+			default:
+				parts = append(parts, one)
 			}
-			one = &part{tree: there, log: log}
-			if places, ok := log.(Places); ok {
-				if one.log, err = places.LogAt(e.Place()); err != nil {
-					return nil, err
-				}
-			}
-			at[e.Place()], parts = one, append(parts, one)
+			at[e.Place()] = one
 		}
-		one.environments = append(one.environments, e.Name)
+		if one != nil {
+			one.environments = append(one.environments, e.Name)
+		}
 	}
-	return parts, nil
+	return parts, errors.Join(lost...)
+}
+
+// partAt opens the place of an environment.
+func partAt(e *pipeline.Environment, tree pipeline.Tree, log Log) (*part, error) {
+	there, err := e.TreeOf(tree)
+	if err != nil {
+		return nil, err
+	}
+	if places, ok := log.(Places); ok {
+		if log, err = places.LogAt(e.Place()); err != nil {
+			return nil, err
+		}
+	}
+	return &part{tree: there, log: log}, nil
 }
 
 // changes are what Read visits of one place. An error comes last.

@@ -90,6 +90,7 @@ type work struct {
 	Input
 	ctx      context.Context
 	overlays pipeline.ByService
+	unknown  []string // environments of which nobody can tell what is there
 	files    []siteFile
 	findings []Finding
 	rule     string
@@ -126,10 +127,20 @@ func Run(ctx context.Context, in Input) ([]Finding, error) {
 func (w *work) read() error {
 	sites := w.Pipeline.Sites(w.Tree)
 	var err error
-	if w.overlays, err = sites.All(); err != nil {
+	var errs []error
+	var unreached *pipeline.Unreached
+	switch w.overlays, err = sites.All(); {
+	case errors.As(err, &unreached): // the others are looked at
+		errs = append(errs, err)
+		for i := range w.Pipeline.Spec.Environments {
+			e := &w.Pipeline.Spec.Environments[i]
+			if _, err := e.TreeOf(w.Tree); errors.As(err, &unreached) {
+				w.unknown = append(w.unknown, e.Name)
+			}
+		}
+	case err != nil:
 		return err
 	}
-	var errs []error
 	seen := make(map[string]bool)
 	for _, environments := range w.overlays {
 		for name, all := range environments {
@@ -162,7 +173,15 @@ func (w *work) read() error {
 	return errors.Join(errs...)
 }
 
-// at notes a trap at a pin.
+// in notes a trap at a pin of a site.
+func (w *work) in(f siteFile, p overlay.Position, hint, format string, args ...any) {
+	if f.env.Elsewhere() {
+		format, args, hint = format+" (%s)", append(args, f.env.Place()), ""
+	}
+	w.at(f.Name(), p, hint, format, args...)
+}
+
+// at notes a trap at a place.
 func (w *work) at(file string, p overlay.Position, hint, format string, args ...any) {
 	w.findings = append(w.findings, Finding{Rule: w.rule, File: file, Line: p.Line, Column: p.Col, Message: fmt.Sprintf(format, args...), Hint: hint})
 }

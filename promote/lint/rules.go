@@ -19,7 +19,10 @@ import (
 // checkLayout tells what a status warns of: locations that fit nothing, and pins that two
 // of them claim.
 func checkLayout(w *work) {
-	for _, text := range w.Pipeline.Misfits(w.overlays) {
+	if w.overlays == nil {
+		return // why nobody can tell, the error says
+	}
+	for _, text := range w.Pipeline.Misfits(w.overlays, w.unknown...) {
 		w.inPipeline("spec.layout", "kubectl promote init --dry-run", "%s", text)
 	}
 }
@@ -89,11 +92,11 @@ func checkVersions(w *work) {
 			case p.Tag == "" && p.Format == overlay.Kustomization:
 				continue // it renames, and the manifests below have the tag
 			case p.Tag == "":
-				w.at(f.Name(), p.Position, pinHint(f, p), "image %q has neither tag nor digest: what runs is whatever is latest then", p.Name)
+				w.in(f, p.Position, pinHint(f, p), "image %q has neither tag nor digest: what runs is whatever is latest then", p.Name)
 			case p.Tag == "latest":
-				w.at(f.Name(), p.Position, pinHint(f, p), "image %q has the tag latest, which names no version", p.Name)
+				w.in(f, p.Position, pinHint(f, p), "image %q has the tag latest, which names no version", p.Name)
 			case w.isEnvironment(p.Tag):
-				w.at(f.Name(), p.Position, pinHint(f, p), "image %q has the tag %s, the name of an environment and of no version", p.Name, p.Tag)
+				w.in(f, p.Position, pinHint(f, p), "image %q has the tag %s, the name of an environment and of no version", p.Name, p.Tag)
 			}
 		}
 	}
@@ -115,7 +118,7 @@ func checkDigests(w *work) {
 		}
 		for _, p := range f.pins {
 			if p.Type == overlay.TypeImage && p.Digest == "" && p.Tag != "" && p.Tag != "latest" && p.Known() && !w.isEnvironment(p.Tag) {
-				w.at(f.Name(), p.Position, pinHint(f, p), "image %q has the tag %s alone, and the pipeline promotes digests to %s: what it stands for may change", p.Name, p.Tag, f.env.Name)
+				w.in(f, p.Position, pinHint(f, p), "image %q has the tag %s alone, and the pipeline promotes digests to %s: what it stands for may change", p.Name, p.Tag, f.env.Name)
 			}
 		}
 	}
@@ -137,7 +140,7 @@ func checkMisread(w *work) {
 	for _, f := range w.files {
 		for _, p := range f.pins {
 			if m := p.Misread; m.Found() {
-				w.at(f.Name(), m.Position, m.Hint(), "%s", m.Says(f.env.Name))
+				w.in(f, m.Position, m.Hint(), "%s", m.Says(f.env.Name))
 			}
 		}
 	}
@@ -147,7 +150,7 @@ func checkMisread(w *work) {
 func checkUnread(w *work) {
 	for _, f := range w.files {
 		for _, u := range status.UnreadIn(f.File) {
-			w.at(f.Name(), u.Position, "", "image %q cannot be read, so nobody can say what runs there", cmp.Or(u.Text, u.Path))
+			w.in(f, u.Position, "", "image %q cannot be read, so nobody can say what runs there", cmp.Or(u.Text, u.Path))
 		}
 	}
 }
@@ -166,7 +169,7 @@ func checkNames(w *work) {
 			if !ok {
 				first[repository] = p
 			} else if other.Name != p.Name {
-				w.at(f.Name(), p.Position, "", "images %q and %q are both %s: a promotion of the one leaves the other", other.Name, p.Name, repository)
+				w.in(f, p.Position, "", "images %q and %q are both %s: a promotion of the one leaves the other", other.Name, p.Name, repository)
 			}
 		}
 	}

@@ -177,7 +177,7 @@ func (p *Pipeline) EnvironmentOf(dir string) (e *Environment, service string, ok
 // Misfits says what of a layout fits nothing: all of it, an environment's part, or a
 // location; and which locations have the same pins. A name that is not that of the folder
 // looks like an environment without services.
-func (p *Pipeline) Misfits(overlays ByService) []string {
+func (p *Pipeline) Misfits(overlays ByService, unknown ...string) []string {
 	in := make(map[string]bool)
 	for _, environments := range overlays {
 		for e := range environments {
@@ -187,7 +187,7 @@ func (p *Pipeline) Misfits(overlays ByService) []string {
 	var out []string
 	for i := range p.Spec.Environments {
 		e := &p.Spec.Environments[i]
-		if !in[e.Name] {
+		if !in[e.Name] && !slices.Contains(unknown, e.Name) {
 			line := fmt.Sprintf("environment %q has no overlay: nothing fits %s", e.Name,
 				location.Fill(p.Spec.layoutOf(e).String(), location.Holes{location.Environment: e.folder()}))
 			if e.Elsewhere() {
@@ -199,7 +199,7 @@ func (p *Pipeline) Misfits(overlays ByService) []string {
 	if len(out) == len(p.Spec.Environments) {
 		return []string{"no overlay anywhere: nothing fits the layout " + p.Spec.Layout.String()}
 	}
-	if len(out) == 0 {
+	if len(out) == 0 && len(unknown) == 0 {
 		out = p.unused(overlays)
 	}
 	return append(out, p.claims(overlays)...)

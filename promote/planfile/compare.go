@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kubepromote/kubepromote/promote"
 )
@@ -146,10 +147,18 @@ func (c *comparison) item(b, i *Item) {
 		say("%s", map[bool]string{true: "would change, and in the plan it would not", false: "would not change, and in the plan it would"}[i.Changed])
 	}
 	for _, w := range i.Warnings {
-		if !slices.Contains(b.Warnings, w) {
+		if !slices.Contains(b.Warnings, w) && !i.tellsVerdict(w) {
 			say("there is a warning that the plan has not: %s", w)
 		}
 	}
+}
+
+// tellsVerdict tells whether a warning has no more than the reason of a verdict that is
+// overridden: verdicts are compared without their reasons.
+func (i *Item) tellsVerdict(warning string) bool {
+	return slices.ContainsFunc(i.Verdicts, func(v promote.Verdict) bool {
+		return v.Override != "" && strings.HasPrefix(warning, "NOT met: "+v.Gate+": ")
+	})
 }
 
 // asText is what two values are compared by: what a document has of them.
@@ -212,7 +221,7 @@ func (c *comparison) verdicts(b, i *Item) {
 			if !ok {
 				before.answer = promote.Pass
 			}
-			now := said{promote.Worst(before.answer, v.Answer), cmp.Or(v.Override, before.override), before.reason}
+			now := said{promote.Worst(before.answer, v.Answer), cmp.Or(overrideOf(v), before.override), before.reason}
 			if v.Answer != promote.Pass && now.reason == "" {
 				now.reason = ": " + v.Text()
 			}
@@ -240,6 +249,19 @@ func (c *comparison) verdicts(b, i *Item) {
 			c.say(i.To, i.Service, "gate %s: does not say %s any more", gate, planned[gate].answer)
 		}
 	}
+}
+
+// overrideOf is why a verdict is overridden and, where somebody has asked for that, who it
+// was and until when.
+func overrideOf(v promote.Verdict) string {
+	text := v.Override
+	if v.OverrideBy != "" {
+		text += ", by " + v.OverrideBy
+	}
+	if !v.OverrideUntil.IsZero() {
+		text += ", until " + v.OverrideUntil.UTC().Format(time.RFC3339)
+	}
+	return text
 }
 
 func overridden(why string) string {

@@ -11,6 +11,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/kubepromote/kubepromote/internal/fault"
 	"github.com/kubepromote/kubepromote/promote"
@@ -59,6 +60,9 @@ type Request struct {
 	Branch         string               `json:"branch,omitempty"`
 	// Override has the reasons for which gates are gone past, by their names.
 	Override map[string]string `json:"override,omitempty"`
+	// OverrideUntil is when that ends, and OverrideBy who answers for it.
+	OverrideUntil time.Time `json:"overrideUntil,omitzero"`
+	OverrideBy    string    `json:"overrideBy,omitempty"`
 }
 
 // Rule is a file that a plan was judged by: the pipeline, a policy, a key, a calendar.

@@ -50,6 +50,23 @@ func TestCompare(t *testing.T) {
 		}, want: []string{`production: cart: image "cart" would become v1@sha256:9 now, and v1@sha256:v1 in the plan`}},
 		"target": {now: func(d *planfile.Document) { cart(d).Images[0].Old = promote.Pin{}; d.Writes[0].Before = "sha256:x" },
 			want: []string{`production: cart: image "cart" is without a pin now, and was v0 in the plan`, "production: apps/cart/production.yaml: has changed since"}},
+		// What an overridden gate says may have the time in it, and the warning has all of that.
+		"why a gate that is overridden is not met": {
+			planned: func(d *planfile.Document) {
+				cart(d).Verdicts = []promote.Verdict{{Gate: "soak", Answer: promote.Pass, Override: "INC-12"}}
+				cart(d).Warnings = []string{"NOT met: soak: since 3h; overridden: INC-12"}
+			},
+			now: func(d *planfile.Document) {
+				cart(d).Verdicts = []promote.Verdict{{Gate: "soak", Answer: promote.Pass, Override: "INC-12"}}
+				cart(d).Warnings = []string{"NOT met: soak: since 4h; overridden: INC-12"}
+			}},
+		"who overrides": {
+			planned: func(d *planfile.Document) {
+				cart(d).Verdicts = []promote.Verdict{{Gate: "soak", Answer: promote.Pass, Override: "INC-12", OverrideBy: "Ada"}}
+			},
+			now: func(d *planfile.Document) {
+				cart(d).Verdicts = []promote.Verdict{{Gate: "soak", Answer: promote.Pass, Override: "INC-12", OverrideBy: "Bob"}}
+			}, want: []string{"production: cart: gate soak: overridden: INC-12, by Bob, and in the plan overridden: INC-12, by Ada"}},
 		"registry": {now: func(d *planfile.Document) { cart(d).Images[0].Repository = "evil.example.com/cart" },
 			want: []string{`production: cart: image "cart" is pulled from evil.example.com/cart now, and from r.example.com/cart in the plan`}},
 		"another signer": {now: func(d *planfile.Document) { cart(d).Images[0].Evidence[0].KeyID = "thief" },

@@ -22,10 +22,10 @@ type approvals struct {
 	asks asks
 }
 
-// Count lists the approvals that a gate asks for: one count for a pull request, or one for
-// each image.
-func (g *Gates) Count(ctx context.Context, cfg *pipeline.ApprovalsGate, q promote.GateRequest) []Count {
-	return (&approvals{g: g, cfg: cfg, asks: asks{g: g}}).count(ctx, q)
+// Counter lists the approvals that a gate asks for: one count for a pull request, or one for
+// each image. What it asks is asked once, for however many services it counts.
+func (g *Gates) Counter(cfg *pipeline.ApprovalsGate) func(context.Context, promote.GateRequest) []Count {
+	return (&approvals{g: g, cfg: cfg, asks: asks{g: g}}).count
 }
 
 func (a *approvals) check(ctx context.Context, q promote.GateRequest) promote.Verdict {

@@ -12,7 +12,7 @@ import (
 )
 
 // Two have to sign, one has, and the other one's approval is over.
-func ExampleGates_Count() {
+func ExampleGates_Counter() {
 	g := &review.Gates{Signed: func(context.Context, string, verify.Subject, string) ([]verify.Approval, error) {
 		return []verify.Approval{
 			{State: verify.ApprovalCounts, Signer: "1", Evidence: verify.Evidence{Subject: "ada@example.com"}},
@@ -20,7 +20,8 @@ func ExampleGates_Count() {
 		}, nil
 	}}
 	q := promote.GateRequest{Service: "cart", To: "production", Images: []promote.ImagePlan{{Name: "cart", Repository: "registry.example.com/cart", New: promote.Pin{Digest: "sha256:91bf57e2"}}}}
-	for _, c := range g.Count(context.Background(), &pipeline.ApprovalsGate{Min: 2, From: pipeline.FromAttestation, Policy: "approvals.yaml"}, q) {
+	count := g.Counter(&pipeline.ApprovalsGate{Min: 2, From: pipeline.FromAttestation, Policy: "approvals.yaml"})
+	for _, c := range count(context.Background(), q) {
 		fmt.Printf("%d of %d: %s\n", c.Have, c.Least, c.Verdict.Reason)
 	}
 	// Output:

@@ -37,16 +37,20 @@ func (a *asks) pull(ctx context.Context, f *Forge, q promote.GateRequest) (*forg
 		v.Advice = promote.Advice{Do: promote.DoPropose, With: map[string]string{"service": q.Service, "to": q.To}}
 		return nil, &v
 	}
+	var failed *promote.Verdict
 	for n := range found {
 		pr := &found[n]
 		brings, err := a.brings(ctx, pr, q)
-		if err != nil {
+		if err != nil && failed == nil { // such as one of a fork, which anybody opens: another may bring it
 			v := untold(number(pr)+": ", err)
-			return nil, &v
+			failed = &v
 		}
-		if brings {
+		if err == nil && brings {
 			return pr, nil
 		}
+	}
+	if failed != nil {
+		return nil, failed
 	}
 	v := say(promote.Wait, "%s brings something else than is to be promoted now", number(&found[0]))
 	v.Advice = promote.Advice{Do: promote.DoPropose, With: map[string]string{"service": q.Service, "to": q.To}}

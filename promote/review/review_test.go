@@ -363,3 +363,50 @@ func changes(all ...history.Change) *gate.History {
 		return nil
 	})
 }
+
+// Anybody opens a pull request from a fork and writes what they like into its text. That its
+// commit is not to be had keeps nobody from the one that brings the promotion.
+func TestForkInTheWay(t *testing.T) {
+	body := "the plan\n\nPromotion-Service: cart\nPromotion-To: production\n"
+	g := on(t, gitea{
+		"/pulls":   listed(pull(6, "fork", strings.Repeat("ef", 20), "eve", body), pull(7, "promote/production/all", head, "ci", body)),
+		reviews:    listed(says("ann", "APPROVED", head)),
+		team:       listed(),
+		"/commits": listed(),
+	})
+	g.Proposed = func(_ context.Context, _ string, pr *forge.PullRequest) (promote.Tree, error) {
+		if pr.Number == 6 {
+			return nil, errors.New("the commit is not there")
+		}
+		return proposed("2"), nil
+	}
+	v := ask(t, "{approvals: {by: [ann]}}", g, request())
+	if v.Answer != promote.Pass {
+		t.Errorf("%s: %s", v.Answer, v.Reason)
+	}
+	g.Proposed = func(context.Context, string, *forge.PullRequest) (promote.Tree, error) {
+		return nil, errors.New("the commit is not there")
+	}
+	if v = ask(t, "{approvals: {by: [ann]}}", g, request()); v.Answer != promote.Unknown {
+		t.Errorf("none can be looked at: %s: %s", v.Answer, v.Reason)
+	}
+}
+
+// The approvals of many services in one pull request are asked for once.
+func TestCounterAsksOnce(t *testing.T) {
+	answers := gitea{"/pulls": listed(pull(7, "promote/production/cart", head, "ci", "")), reviews: listed(says("ann", "APPROVED", head))}
+	g := on(t, answers)
+	forges := 0
+	open := g.Forge
+	g.Forge = func(ctx context.Context, environment string) (*review.Forge, error) {
+		forges++
+		return open(ctx, environment)
+	}
+	count := g.Counter(&pipeline.ApprovalsGate{By: []string{"ann"}})
+	for range 3 {
+		count(t.Context(), request())
+	}
+	if forges != 1 {
+		t.Errorf("asked %d times", forges)
+	}
+}

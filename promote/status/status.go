@@ -178,10 +178,7 @@ func List(p *pipeline.Pipeline, tree pipeline.Tree) (*Listing, error) {
 // all of it, or one for each environment or location; and which locations have the same
 // pins.
 func (l *Listing) Misfits() []string {
-	if len(l.unreached) > 0 {
-		return nil // what is there is not known
-	}
-	return l.pipeline.Misfits(l.overlays)
+	return l.pipeline.Misfits(l.overlays, slices.Collect(maps.Keys(l.unreached))...)
 }
 
 // Read is the status of a new listing.

@@ -115,7 +115,11 @@ func (o *options) gates(to *pipeline.Environment) ([]promote.Gate, error) {
 	var all []promote.Gate
 	for _, g := range to.Gates {
 		if g.Promoted == nil {
-			all = append(all, &noting{o, g.Title(), approvalsOf(g)})
+			n := &noting{o: o, name: g.Title()}
+			for _, one := range approvalsOf(g) {
+				n.asks = append(n.asks, ask{one.Title(), o.session.Reviews.Counter(one.Approvals)})
+			}
+			all = append(all, n)
 		}
 	}
 	return all, nil
@@ -137,7 +141,13 @@ func approvalsOf(g pipeline.Gate) []pipeline.Gate {
 type noting struct {
 	o    *options
 	name string
-	asks []pipeline.Gate
+	asks []ask
+}
+
+// ask is one gate whose approvals are counted.
+type ask struct {
+	title string
+	count func(context.Context, promote.GateRequest) []review.Count
 }
 
 // Name implements [promote.Gate].
@@ -145,10 +155,10 @@ func (n *noting) Name() string { return n.name }
 
 // Check implements [promote.Gate].
 func (n *noting) Check(ctx context.Context, q promote.GateRequest) promote.Verdict {
-	for _, g := range n.asks {
-		for _, c := range n.o.session.Reviews.Count(ctx, g.Approvals, q) {
+	for _, a := range n.asks {
+		for _, c := range a.count(ctx, q) {
 			n.o.mu.Lock()
-			n.o.found = append(n.o.found, count{q.Service, q.From, q.To, g.Title(), c})
+			n.o.found = append(n.o.found, count{q.Service, q.From, q.To, a.title, c})
 			n.o.mu.Unlock()
 		}
 	}

@@ -4,6 +4,7 @@
 package checkcmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -128,11 +129,14 @@ func (o *options) run(cmd *cobra.Command, _ []string) error {
 	}
 	report, err := o.check(ctx, repo, c)
 	if err != nil {
+		o.setStatus(ctx, c, failed(o.status, err))
 		return err
 	}
 	if o.strict {
 		beStrict(report)
 	}
+	// Whether anybody reads what is printed has no say.
+	o.setStatus(ctx, c, statusOf(o.status, report))
 	switch {
 	case printer != nil:
 		err = cli.PrintList(o.session.Out, printer, "PinChange", objects(report))
@@ -145,7 +149,6 @@ func (o *options) run(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	o.tell(c, report)
-	o.setStatus(ctx, c, report)
 	return cli.Silent(cli.AnswerStatus(report.Answer()))
 }
 
@@ -259,7 +262,7 @@ func (o *options) check(ctx context.Context, repo *git.Repo, c change) (*check.R
 		}
 		defer at[commit].Close()
 	}
-	place, names := placeOf(w.Pipeline, c.branch)
+	place, names := placeOf(w.Pipeline, cmp.Or(o.session.Branch, c.branch))
 	if len(o.environments) > 0 {
 		names = o.environments
 	}

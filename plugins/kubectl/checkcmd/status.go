@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
@@ -15,13 +16,25 @@ import (
 // statusName is what the status is called that --commit-status sets.
 const statusName = "promote/check"
 
+// statusTime is how long setting it may take.
+const statusTime = 30 * time.Second
+
+// failed is the status of a check that has ended with an error.
+func failed(name string, err error) forge.Status {
+	text, _, _ := strings.Cut(err.Error(), "\n")
+	return forge.Status{Context: name, State: forge.StatusFailure, URL: jobURL(), Description: cli.Clean("this change " + headlines[promote.Unknown] + ": " + text)}
+}
+
 // setStatus sets the status of the change on the forge, where that is asked for: on the
 // head, and on that of the pull request where the head is its merge. What cannot be set is
-// a warning: the exit status is about the change.
-func (o *options) setStatus(ctx context.Context, c change, r *check.Report) {
+// a warning: the exit status is about the change. It is set even where the check was stopped:
+// else one of an earlier run would stay.
+func (o *options) setStatus(ctx context.Context, c change, s forge.Status) {
 	if o.status == "" {
 		return
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), statusTime)
+	defer cancel()
 	warn := func(err error) { o.session.Warn("the commit status %s is not set: %v", o.status, err) }
 	if o.session.Reviews == nil || o.session.Reviews.Forge == nil {
 		o.session.Warn("the commit status %s is not set: no server may be asked", o.status)
@@ -33,7 +46,7 @@ func (o *options) setStatus(ctx context.Context, c change, r *check.Report) {
 		return
 	}
 	for _, commit := range c.heads {
-		if err := f.SetStatus(ctx, commit, statusOf(o.status, r)); err != nil {
+		if err := f.SetStatus(ctx, commit, s); err != nil {
 			warn(err)
 		}
 	}

@@ -200,6 +200,12 @@ func (s *Session) Warn(format string, args ...any) {
 // WarnTruncated makes a warning of the error of a history that is not all here; it
 // gives any other error back.
 func (s *Session) WarnTruncated(err error) error {
+	if all := Split(err); len(all) > 1 {
+		for n := range all {
+			all[n] = s.WarnTruncated(all[n])
+		}
+		return errors.Join(all...)
+	}
 	var t *history.Truncated
 	if !errors.As(err, &t) {
 		return err

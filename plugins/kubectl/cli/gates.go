@@ -92,18 +92,22 @@ func (s *Session) reviews(w *Workspace, h *gate.History) *review.Gates {
 		return r
 	}
 	r.Forge = func(ctx context.Context, environment string) (*review.Forge, error) {
-		e, at, err := s.remoteOf(ctx, w, environment)
+		e, err := w.Pipeline.Environment(environment)
 		if err != nil {
 			return nil, err
 		}
-		home := at
-		if w.Branch != nil && w.Branch.Remote() != "" {
-			home = w.Branch
+		home, at, err := s.RemoteOf(ctx, w, e)
+		if err != nil {
+			return nil, err
 		}
 		return onforge.Open(ctx, home, at, e.Deliver, UserAgent())
 	}
 	r.Proposed = func(ctx context.Context, environment string, pr *forge.PullRequest) (promote.Tree, error) {
-		_, at, err := s.remoteOf(ctx, w, environment)
+		e, err := w.Pipeline.Environment(environment)
+		if err != nil {
+			return nil, err
+		}
+		_, at, err := s.RemoteOf(ctx, w, e)
 		if err != nil {
 			return nil, err
 		}
@@ -124,27 +128,6 @@ func (s *Session) reviews(w *Workspace, h *gate.History) *review.Gates {
 		return s.builders(ctx, p, q)
 	}
 	return r
-}
-
-// remoteOf gives an environment and the branch of the remote that it is delivered to.
-func (s *Session) remoteOf(ctx context.Context, w *Workspace, environment string) (*pipeline.Environment, *branch.Branch, error) {
-	e, err := w.Pipeline.Environment(environment)
-	switch {
-	case err != nil:
-		return nil, nil, err
-	case e.Place() != pipeline.Place{}:
-		at, err := w.Home.BranchAt(e.Place())
-		return e, at, err
-	case w.Branch != nil && w.Branch.Remote() != "":
-		return e, w.Branch, nil
-	}
-	remote, name, err := s.remoteName(ctx, w.Repo, e)
-	if err != nil {
-		return nil, nil, err
-	}
-	at := branch.Named(ctx, w.Repo, remote, name)
-	s.closeLater(at.Close)
-	return e, at, nil
 }
 
 // builders are those who have signed the images, as the environment's policy asks for it.

@@ -65,13 +65,14 @@ func (sel *Selection) Asked(branch string) planfile.Request {
 	r := sel.Request
 	return planfile.Request{Services: r.Services, All: r.All, Selector: sel.selector, Except: r.Except, To: sel.Targets, From: r.From, Images: r.Images,
 		Version: r.Version, Newest: r.Newest, AllowDowngrade: r.AllowDowngrade, AddMissing: r.AddMissing, SkipRefused: r.SkipRefused,
-		Deliver: r.Mode, Branch: branch, Override: r.Override}
+		Deliver: r.Mode, Branch: branch, Override: r.Override, OverrideUntil: r.OverrideUntil, OverrideBy: r.OverrideBy}
 }
 
 // Ask is the reverse: it takes what a plan's file asks for, but for the mode of delivery.
 func (sel *Selection) Ask(cmd *cobra.Command, asked planfile.Request) error {
 	sel.Request = promote.Request{All: asked.All, Except: asked.Except, From: asked.From, Images: asked.Images, Version: asked.Version, Newest: asked.Newest,
-		AllowDowngrade: asked.AllowDowngrade, AddMissing: asked.AddMissing, SkipRefused: asked.SkipRefused, Override: asked.Override}
+		AllowDowngrade: asked.AllowDowngrade, AddMissing: asked.AddMissing, SkipRefused: asked.SkipRefused,
+		Override: asked.Override, OverrideUntil: asked.OverrideUntil, OverrideBy: asked.OverrideBy}
 	sel.Targets, sel.selector = asked.To, asked.Selector
 	return sel.Choose(cmd, asked.Services)
 }

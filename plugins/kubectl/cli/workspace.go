@@ -98,21 +98,15 @@ func (w *Workspace) Whole(ctx context.Context) error {
 }
 
 // useBranch goes on with a branch of the remote, and the rules that stand there.
-func (s *Session) useBranch(ctx context.Context, w *Workspace, e *pipeline.Environment) (err error) {
-	if w.Branch, err = s.remoteBranch(ctx, w.Repo, e); err != nil {
+func (s *Session) useBranch(ctx context.Context, w *Workspace, e *pipeline.Environment) error {
+	remote, name, err := s.remoteName(ctx, w.Repo, e)
+	if err != nil {
+		return err
+	}
+	if w.Branch, err = branch.OfRemote(ctx, w.Repo, remote, name); err != nil {
 		return err
 	}
 	return s.promoterOf(ctx, w)
-}
-
-// remoteBranch is the branch that others have of what an environment is delivered to, as
-// it is now.
-func (s *Session) remoteBranch(ctx context.Context, repo *git.Repo, e *pipeline.Environment) (*branch.Branch, error) {
-	remote, name, err := s.remoteName(ctx, repo, e)
-	if err != nil {
-		return nil, err
-	}
-	return branch.OfRemote(ctx, repo, remote, name)
 }
 
 // remoteName says which branch of which remote an environment is delivered to.
@@ -125,16 +119,28 @@ func (s *Session) remoteName(ctx context.Context, repo *git.Repo, e *pipeline.En
 	return cmp.Or(e.Deliver.Remote, remote), cmp.Or(s.Branch, name), err
 }
 
-// ProposedTo is the branch that the pull requests of an environment are to be merged into,
-// for who only looks. The caller gives it back by release.
-func (s *Session) ProposedTo(ctx context.Context, w *Workspace, e *pipeline.Environment) (b *branch.Branch, release func(), err error) {
-	if w.Branch != nil {
-		return w.Branch, func() {}, nil
+// RemoteOf gives the branches of remotes that the home is, and that the pull requests of an
+// environment are merged into: one branch where that is at home. For an environment that is
+// elsewhere the home is nil if it has no remote.
+func (s *Session) RemoteOf(ctx context.Context, w *Workspace, e *pipeline.Environment) (home, at *branch.Branch, err error) {
+	elsewhere := e.Place() != pipeline.Place{}
+	if home = w.Branch; home == nil || home.Remote() == "" {
+		remote, name, err := s.remoteName(ctx, w.Repo, e)
+		switch {
+		case err == nil:
+			home = branch.Named(ctx, w.Repo, remote, name)
+			s.closeLater(home.Close)
+		case elsewhere:
+			home = nil
+		default:
+			return nil, nil, err
+		}
 	}
-	if b, err = s.remoteBranch(ctx, w.Repo, e); err != nil {
-		return nil, nil, err
+	if !elsewhere {
+		return home, home, nil
 	}
-	return b, b.Close, nil
+	at, err = w.Home.RemoteAt(e.Place(), e.Deliver.Remote)
+	return home, at, err
 }
 
 // OpenAt opens the repository for what is judged by the rules of one commit, whatever the

@@ -3,6 +3,7 @@
 package explaincmd
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -128,10 +129,13 @@ func find(path string) (field, error) {
 				return root, nil
 			}
 		}
-		rest := asked
-		named := strings.EqualFold(asked[0], k.names[0])
-		if named {
-			rest = asked[1:]
+		rest, named := asked, false
+		for _, name := range k.names {
+			front := strings.Split(name, ".") // that of a file has a dot
+			if len(asked) > len(front) && slices.EqualFunc(asked[:len(front)], front, strings.EqualFold) {
+				rest, named = asked[len(front):], true
+				break
+			}
 		}
 		walk(root, func(f field) {
 			if len(f.path) > 0 {
@@ -167,6 +171,8 @@ func nearest(fits []field) []field {
 	})
 }
 
+func second(_ field, err error) error { return err }
+
 // unknownHint names the field that was meant, or how to see all.
 func unknownHint(path string, names []string) string {
 	slices.Sort(names)
@@ -174,6 +180,9 @@ func unknownHint(path string, names []string) string {
 	last := path[strings.LastIndexByte(path, '.')+1:]
 	for _, asked := range []string{path, last} {
 		if near := spelling.Nearest(asked, names); near != "" {
+			if several, ok := errors.AsType[*cli.UsageError](second(find(near))); ok {
+				return several.Hint // with the kind in front
+			}
 			return "kubectl promote explain " + near
 		}
 	}

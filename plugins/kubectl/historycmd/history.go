@@ -6,6 +6,7 @@ package historycmd
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote/history"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/status"
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/duration"
@@ -113,13 +115,15 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 		return o.limit == 0 || len(changes) < o.limit
 	})
 	bar.Clear()
-	if err := s.WarnTruncated(err); err != nil {
-		return err
+	failed := s.WarnTruncated(err)
+	var unreached *pipeline.Unreached
+	if failed != nil && (!errors.As(failed, &unreached) || len(changes) == 0) {
+		return failed
 	}
 	if err := o.checkServices(cmd.Context(), w, w.Repo == nil && len(changes) == 0); err != nil {
 		return err
 	}
-	return o.report(printer, changes)
+	return errors.Join(o.report(printer, changes), failed)
 }
 
 // clockSlack is how much older than what came after it a commit may seem: the clocks of

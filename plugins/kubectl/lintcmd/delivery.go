@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,9 +15,10 @@ import (
 
 	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/forge"
 	"github.com/kubepromote/kubepromote/promote/forge/codeowners"
-	"github.com/kubepromote/kubepromote/promote/git"
+	"github.com/kubepromote/kubepromote/promote/git/places"
 	"github.com/kubepromote/kubepromote/promote/hold"
 	"github.com/kubepromote/kubepromote/promote/lint"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
@@ -40,20 +42,21 @@ func deliveryRules() []deliveryRule {
 
 // repository is what these rules look at: the files of the working tree.
 type repository struct {
-	Repo     *git.Repo
+	Home     *places.Home
 	Pipeline *pipeline.Pipeline
 	root     string
 	sites    pipeline.ByService
+	partial  bool // not all that is there could be told
 	now      time.Time
+	most     int     // files and folders
+	errs     []error // where the search has ended early
 }
 
-// delivery looks at how the services of a pipeline are delivered.
-func (o *options) delivery(ctx context.Context, repo *git.Repo, p *pipeline.Pipeline) ([]lint.Finding, error) {
-	sites, err := p.Sites(repo).All()
-	if err != nil {
-		return nil, err
-	}
-	r := &repository{repo, p, repo.Root(), sites, time.Now()}
+// delivery looks at how the services of a pipeline are delivered. What cannot be listed
+// package lint has told.
+func (o *options) delivery(ctx context.Context, home *places.Home, root string, p *pipeline.Pipeline) ([]lint.Finding, error) {
+	sites, err := p.Sites(home).All()
+	r := &repository{Home: home, Pipeline: p, root: root, sites: sites, partial: err != nil, now: time.Now(), most: maxEntries}
 	var all []lint.Finding
 	for _, rule := range deliveryRules() {
 		if slices.Contains(o.skip, rule.Name) {
@@ -64,12 +67,12 @@ func (o *options) delivery(ctx context.Context, repo *git.Repo, p *pipeline.Pipe
 			all = append(all, found)
 		}
 	}
-	return all, nil
+	return all, errors.Join(r.errs...)
 }
 
 // holds finds those that are over or are for no service, and faults of the file.
 func holds(_ context.Context, r *repository) []lint.Finding {
-	data, err := r.Repo.ReadFile(hold.FileName)
+	data, err := r.Home.ReadFile(hold.FileName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -94,7 +97,7 @@ func holds(_ context.Context, r *repository) []lint.Finding {
 		switch {
 		case !h.Until.IsZero() && !r.now.Before(h.Until):
 			at.Message, at.Hint = fmt.Sprintf("the hold of %s is over since %s", name, h.Until.UTC().Format("2006-01-02 15:04 MST")), unhold
-		case h.Service != "" && !r.has(h.Service):
+		case h.Service != "" && !r.partial && !r.has(h.Service):
 			at.Message, at.Hint = fmt.Sprintf("there is no service %q, so that nothing is held", h.Service), unhold
 		default:
 			continue
@@ -149,7 +152,8 @@ func holdFaults(err error) []lint.Finding {
 // unowned finds files that come by pull requests and whose review nobody is asked for.
 func unowned(_ context.Context, r *repository) []lint.Finding {
 	var all []lint.Finding
-	for _, e := range r.Pipeline.Spec.Environments {
+	for i := range r.Pipeline.Spec.Environments {
+		e := &r.Pipeline.Spec.Environments[i]
 		dialect := codeowners.Dialect(e.Deliver.Forge)
 		if e.Deliver.Mode != pipeline.DeliverPullRequest || len(dialect.Paths()) == 0 {
 			continue
@@ -157,21 +161,23 @@ func unowned(_ context.Context, r *repository) []lint.Finding {
 		var files []string
 		for _, environments := range r.sites {
 			for _, one := range environments[e.Name] {
-				if f, err := r.Pipeline.Sites(r.Repo).Read(one, false); err == nil && !slices.Contains(files, f.Name()) {
+				if f, err := r.Pipeline.Sites(r.Home).Read(one, false); err == nil && !slices.Contains(files, f.Name()) {
 					files = append(files, f.Name())
 				}
 			}
 		}
 		slices.Sort(files)
-		all = append(all, r.owners(e.Name, dialect, files)...)
+		if tree, err := e.TreeOf(r.Home); err == nil {
+			all = append(all, owners(tree, e.Name, dialect, files)...)
+		}
 	}
 	return all
 }
 
-func (r *repository) owners(environment string, dialect codeowners.Dialect, files []string) []lint.Finding {
+func owners(tree pipeline.Tree, environment string, dialect codeowners.Dialect, files []string) []lint.Finding {
 	kind := forge.Kind(dialect).String()
 	for _, name := range dialect.Paths() {
-		data, err := r.Repo.ReadFile(name)
+		data, err := tree.ReadFile(name)
 		if err != nil {
 			continue
 		}
@@ -204,8 +210,21 @@ func (r *repository) owners(environment string, dialect codeowners.Dialect, file
 	return []lint.Finding{{File: pipeline.FileName, Line: 1, Column: 1, Message: fmt.Sprintf("%s is delivered by pull requests on %s, and there is no file CODEOWNERS", environment, kind), Hint: "kubectl promote init --owner NAME"}}
 }
 
-// The bounds of the files that are searched for what deploys services.
+// mostManifest is how large a file may be that is searched for what deploys services.
 const mostManifest = 1 << 20
+
+// skipOrder leaves out the rule where a search has ended early.
+const skipOrder = "kubectl promote lint --skip order"
+
+// readUpTo reads so many bytes of a file.
+func readUpTo(name string, most int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, most))
+}
 
 // orders finds where what deploys the services has another order.
 func orders(ctx context.Context, r *repository) []lint.Finding {
@@ -219,19 +238,24 @@ func orders(ctx context.Context, r *repository) []lint.Finding {
 		switch {
 		case err != nil:
 			return nil
-		case ctx.Err() != nil || entries > maxEntries:
+		case ctx.Err() != nil:
+			r.errs = append(r.errs, &promote.Error{Msg: "order: the search has not ended in time, at " + path, Err: ctx.Err(), Hint: skipOrder})
+			return fs.SkipAll
+		case entries > r.most:
+			r.errs = append(r.errs, &promote.Error{Msg: fmt.Sprintf("order: more than %d files and folders, at %s", r.most, path), Hint: skipOrder})
 			return fs.SkipAll
 		case d.IsDir() && d.Name() == ".git":
 			return fs.SkipDir
 		case !d.Type().IsRegular() || filepath.Ext(path) != ".yaml" && filepath.Ext(path) != ".yml":
 			return nil
 		}
-		if info, err := d.Info(); err != nil || info.Size() > mostManifest {
-			return nil
-		}
-		data, err := os.ReadFile(path)
+		data, err := readUpTo(path, mostManifest+1)
 		if err == nil && (bytes.Contains(data, []byte("argoproj.io/")) || bytes.Contains(data, []byte("fluxcd.io/"))) {
 			if name, err := filepath.Rel(r.root, path); err == nil {
+				if len(data) > mostManifest {
+					r.errs = append(r.errs, &promote.Error{Msg: fmt.Sprintf("order: %s has more than %d bytes, and is not read", filepath.ToSlash(name), mostManifest), Hint: skipOrder})
+					return nil
+				}
 				files = append(files, waves.File{Path: filepath.ToSlash(name), Data: data})
 			}
 		}

@@ -11,6 +11,8 @@ import (
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote/git"
+	"github.com/kubepromote/kubepromote/promote/git/branch"
+	"github.com/kubepromote/kubepromote/promote/git/places"
 	"github.com/kubepromote/kubepromote/promote/images"
 	"github.com/kubepromote/kubepromote/promote/lint"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
@@ -32,7 +34,9 @@ func (o *options) repository(ctx context.Context, tree string) ([]lint.Finding, 
 		return nil, err
 	}
 	defer repo.Close()
-	in := lint.Input{Tree: repo, Name: pipeline.FileName, Skip: o.skip}
+	home := places.OfClone(ctx, repo, branch.Cache{})
+	defer home.Close()
+	in := lint.Input{Tree: home, Name: pipeline.FileName, Skip: o.skip}
 	if o.session.Pipeline != "" {
 		in.Name = filepath.ToSlash(o.session.Pipeline)
 		in.Source, err = cli.ReadBounded(o.session.Pipeline)
@@ -54,9 +58,12 @@ func (o *options) repository(ctx context.Context, tree string) ([]lint.Finding, 
 	if err != nil || in.Pipeline == nil {
 		return faults, err
 	}
+	if err := home.Settle(in.Pipeline); err != nil {
+		return faults, err
+	}
 	findings, err := lint.Run(ctx, in)
 	policies, perr := o.policies(repo, in)
-	delivery, derr := o.delivery(ctx, repo, in.Pipeline)
+	delivery, derr := o.delivery(ctx, home, repo.Root(), in.Pipeline)
 	return slices.Concat(findings, policies, delivery), errors.Join(err, perr, derr)
 }
 

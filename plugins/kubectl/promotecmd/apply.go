@@ -6,11 +6,15 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/images"
 	"github.com/kubepromote/kubepromote/promote/planfile"
 	"github.com/spf13/cobra"
@@ -153,12 +157,20 @@ func (a *applying) isThere(w *cli.Workspace, plan *promote.Plan) (bool, error) {
 	if plan.Changed() {
 		return false, nil
 	}
+	e, err := w.Pipeline.Environment(plan.To)
+	if err != nil {
+		return false, err
+	}
+	tree, err := e.TreeOf(w.Promoter.Repo)
+	if err != nil {
+		return false, err
+	}
 	planned := false
 	for _, write := range a.planned.Writes {
 		if write.To != plan.To {
 			continue
 		}
-		data, err := w.Promoter.Repo.ReadFile(write.Path)
+		data, err := tree.ReadFile(write.Path)
 		if errors.Is(err, fs.ErrNotExist) {
 			return false, nil
 		}
@@ -243,7 +255,24 @@ func (a *applying) again() string {
 	set("--allow-downgrade", r.AllowDowngrade)
 	set("--add-missing", r.AddMissing)
 	set("--skip-refused", r.SkipRefused)
+	for _, gate := range slices.Sorted(maps.Keys(r.Override)) {
+		add("--override", gate)
+	}
+	if reasons := slices.Sorted(maps.Values(r.Override)); len(reasons) > 0 {
+		add("--reason", reasons[0]) // the command line has one for all
+	}
+	if !r.OverrideUntil.IsZero() {
+		add("--until", r.OverrideUntil.UTC().Format(time.RFC3339))
+	}
 	add("--deliver", string(r.Deliver))
+	s := a.options.session
+	add("--branch", s.Branch)
+	set("--offline", s.Offline)
+	add("--pipeline", s.Pipeline)
+	add("--verify-policy", s.VerifyPolicy)
+	if s.Repo != "." {
+		add("-C", branch.WithoutCredentials(s.Repo))
+	}
 	return strings.Join(words, " ") + " -o json > plan.json"
 }
 

@@ -116,18 +116,18 @@ func (o *options) await(ctx context.Context, w *cli.Workspace) (*promote.Plans, 
 			}
 			w.Now = func() time.Time { return at }
 		}
+		if len(o.request.Override) > 0 && o.request.OverrideBy == "" {
+			who, err := w.Who(ctx)
+			if err != nil {
+				return nil, err
+			}
+			o.request.OverrideBy = who // the file of a plan has it
+		}
 		if o.make != nil {
 			return o.make(ctx, w)
 		}
 		request := o.request.Request
 		request.NoDiff = request.NoDiff && !o.proposes(w)
-		if len(request.Override) > 0 {
-			who, err := w.Who(ctx)
-			if err != nil {
-				return nil, err
-			}
-			request.OverrideBy = who
-		}
 		return w.PlanAll(ctx, request, o.request.Targets...)
 	}
 	if !o.wait {

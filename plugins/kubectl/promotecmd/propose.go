@@ -28,11 +28,11 @@ func (o *options) readyToPropose(ctx context.Context, w *cli.Workspace, plan *pr
 	if err != nil {
 		return err
 	}
-	b, err := w.Home.BranchAt(e.Place())
+	home, b, err := o.session.RemoteOf(ctx, w, e)
 	if err != nil {
 		return err
 	}
-	f, err := onforge.Open(ctx, w.Branch, b, e.Deliver, cli.UserAgent())
+	f, err := onforge.Open(ctx, home, b, e.Deliver, cli.UserAgent())
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package statuscmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -37,6 +38,9 @@ func (o *options) addPending(ctx context.Context, w *cli.Workspace, statuses []s
 		}
 		done[at] = true
 		found, err := o.pendingOf(ctx, w, e)
+		if unreached := (*pipeline.Unreached)(nil); errors.As(err, &unreached) {
+			continue // which the board says
+		}
 		if err != nil {
 			return err
 		}
@@ -46,16 +50,9 @@ func (o *options) addPending(ctx context.Context, w *cli.Workspace, statuses []s
 }
 
 func (o *options) pendingOf(ctx context.Context, w *cli.Workspace, e *pipeline.Environment) ([]proposal.Pending, error) {
-	home, release, err := o.session.ProposedTo(ctx, w, e)
+	home, b, err := o.session.RemoteOf(ctx, w, e)
 	if err != nil {
 		return nil, err
-	}
-	defer release()
-	b := home
-	if e.Place() != (pipeline.Place{}) {
-		if b, err = w.Home.BranchAt(e.Place()); err != nil {
-			return nil, err
-		}
 	}
 	heads, err := b.Heads(ctx, "promote/", "rollback/")
 	if err != nil || len(heads) == 0 {

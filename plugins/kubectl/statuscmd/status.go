@@ -5,6 +5,7 @@ package statuscmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -105,16 +106,42 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 		return failed
 	}
 	if o.digest != "" {
-		statuses = with(o.digest, statuses)
+		statuses, failed = with(o.digest, statuses), unknown(failed)
 	}
 	wide := o.output.Wide() || o.digest != "" || printer != nil && !o.output.Names()
 	if err := o.complete(cmd.Context(), w, statuses, wide); err != nil {
+		return err
+	}
+	if o.digest != "" && printer == nil && len(statuses) == 0 && failed == nil {
+		_, err := fmt.Fprintln(o.session.ErrOut, "no environment has "+o.digest)
 		return err
 	}
 	if err := o.print(printer, w.Pipeline, statuses, len(services) == 0); err != nil {
 		return err
 	}
 	return failed
+}
+
+// unreadError is the error of an overlay that could not be read where that leaves a
+// question without an answer.
+type unreadError struct{ error }
+
+// Unwrap gives the cause.
+func (e unreadError) Unwrap() error { return e.error }
+
+// ExitStatus is that of what is unknown.
+func (unreadError) ExitStatus() int { return cli.ExitUnknown }
+
+// unknown has errors of overlays be that.
+func unknown(err error) error {
+	if err == nil {
+		return nil
+	}
+	all := cli.Split(err)
+	for n := range all {
+		all[n] = unreadError{all[n]}
+	}
+	return errors.Join(all...)
 }
 
 // complete adds to what the files say what the holds say and, where it is asked for, the
@@ -138,7 +165,11 @@ func (o *options) complete(ctx context.Context, w *cli.Workspace, statuses []sta
 	if !withHistory {
 		return nil
 	}
-	return o.session.WarnTruncated(status.AddHistory(ctx, w.Pipeline, w.Promoter.Repo, w.Log(), statuses))
+	all := cli.Split(o.session.WarnTruncated(status.AddHistory(ctx, w.Pipeline, w.Promoter.Repo, w.Log(), statuses)))
+	return errors.Join(slices.DeleteFunc(all, func(err error) bool {
+		unreached := (*pipeline.Unreached)(nil)
+		return errors.As(err, &unreached) // which the board says
+	})...)
 }
 
 // print shows the board, or what the printer makes of it; every tells that no service was
@@ -157,10 +188,6 @@ func (o *options) print(printer printers.ResourcePrinter, p *pipeline.Pipeline, 
 	if o.output.Wide() || o.digest != "" {
 		rows = wideStatus(shown, time.Now(), o.pending)
 	}
-	if o.digest != "" && printer == nil && len(statuses) == 0 {
-		_, err := fmt.Fprintln(s.ErrOut, "no environment has "+o.digest)
-		return err
-	}
 	if err := s.Print(printer, "ServiceStatus", items, rows); err != nil {
 		return err
 	}
@@ -173,7 +200,8 @@ func (o *options) print(printer printers.ResourcePrinter, p *pipeline.Pipeline, 
 	return nil
 }
 
-// with gives what has a digest: the services, in them the environments, and their images.
+// with gives what has a digest: the services, in them the environments, and their images;
+// and the environments of which nobody can tell.
 func with(digest string, all []status.Service) []status.Service {
 	out := []status.Service{}
 	for _, st := range all {
@@ -181,7 +209,7 @@ func with(digest string, all []status.Service) []status.Service {
 		for _, e := range st.Environments {
 			e.Along = nil
 			e.Images = slices.DeleteFunc(slices.Clone(e.Images), func(i status.Image) bool { return !strings.HasPrefix(i.Digest, digest) })
-			if len(e.Images) > 0 {
+			if len(e.Images) > 0 || e.Error != "" {
 				has = append(has, e)
 			}
 		}

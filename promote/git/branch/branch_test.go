@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -403,12 +405,50 @@ func TestPasswordStaysHere(t *testing.T) {
 	}
 }
 
+// A server may redirect to another host, which asks for a password as well: that of a URL
+// is for the host in it alone, and gets there as it is.
+func TestPasswordOfOneHost(t *testing.T) {
+	t.Parallel()
+	got := make(chan string, 20)
+	asks := func(name string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if user, password, ok := r.BasicAuth(); ok && password != "" {
+				got <- name + " " + user + " " + password
+			}
+			w.Header().Set("WWW-Authenticate", "Basic realm=x")
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	}
+	other := httptest.NewServer(asks("other"))
+	defer other.Close()
+	mux := http.NewServeMux()
+	mux.Handle("/moved.git/", http.RedirectHandler(other.URL+"/x.git/info/refs?service=git-upload-pack", http.StatusFound))
+	mux.Handle("/", asks("own"))
+	own := httptest.NewServer(mux)
+	defer own.Close()
+	for _, path := range []string{"/moved.git", "/x.git"} {
+		address := strings.Replace(own.URL, "http://", "http://ann:a%5Cn%5Cb@", 1) + path
+		if _, err := OfURL(t.Context(), address, "main", Cache{}); err == nil {
+			t.Error(path + ": no error")
+		}
+	}
+	close(got)
+	if len(got) == 0 {
+		t.Error("nobody was told")
+	}
+	for one := range got {
+		if one != `own ann a\n\b` {
+			t.Errorf("told: %s", one)
+		}
+	}
+}
+
 // The settings go behind those that the user has in the environment, and the password is
 // in none of them.
 func TestRemoteURL(t *testing.T) {
 	t.Setenv("GIT_CONFIG_COUNT", "2")
 	got := strings.Join(remoteURL("https://ann:se%2Fcret@git.example.com/x.git"), "\n")
-	want := "KUBEPROMOTE_GIT_PASSWORD=se/cret\nGIT_CONFIG_KEY_2=credential.helper\nGIT_CONFIG_VALUE_2=\nGIT_CONFIG_KEY_3=credential.helper\nGIT_CONFIG_VALUE_3=" + passwordHelper +
+	want := "KUBEPROMOTE_GIT_PASSWORD=se/cret\nGIT_CONFIG_KEY_2=credential.https://git.example.com.helper\nGIT_CONFIG_VALUE_2=\nGIT_CONFIG_KEY_3=credential.https://git.example.com.helper\nGIT_CONFIG_VALUE_3=" + passwordHelper +
 		"\nGIT_CONFIG_KEY_4=remote.origin.url\nGIT_CONFIG_VALUE_4=https://ann@git.example.com/x.git\nGIT_CONFIG_COUNT=5"
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

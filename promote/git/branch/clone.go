@@ -91,11 +91,11 @@ func OfURL(ctx context.Context, address, name string, cache Cache) (*Branch, err
 const passwordVariable = "KUBEPROMOTE_GIT_PASSWORD"
 
 // passwordHelper answers git with it (https://git-scm.com/docs/gitcredentials).
-const passwordHelper = `!f() { test "$1" = get && echo "password=$` + passwordVariable + `"; }; f`
+const passwordHelper = `!f() { test "$1" = get && printf 'password=%s\n' "$` + passwordVariable + `"; }; f`
 
 // remoteURL has git take an address for the remote's. A password in it is neither written
 // to the cache, nor seen among the arguments of programs, nor given to the user's own
-// helpers to be kept. What the user's own variables say stays
+// helpers to be kept, nor told to another host that this one redirects to. What the user's own variables say stays
 // (https://git-scm.com/docs/git-config#ENVIRONMENT).
 func remoteURL(address string) []string {
 	settings, env := [][2]string{}, []string{}
@@ -103,7 +103,8 @@ func remoteURL(address string) []string {
 		if password, ok := u.User.Password(); ok {
 			u.User = url.User(u.User.Username())
 			address, env = u.String(), []string{passwordVariable + "=" + password}
-			settings = [][2]string{{"credential.helper", ""}, {"credential.helper", passwordHelper}}
+			helper := "credential." + u.Scheme + "://" + u.Host + ".helper"
+			settings = [][2]string{{helper, ""}, {helper, passwordHelper}}
 		}
 	}
 	n, err := strconv.Atoi(os.Getenv("GIT_CONFIG_COUNT"))

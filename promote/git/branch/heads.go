@@ -10,6 +10,9 @@ import (
 // Heads lists the branches of the branch's remote that begin with one of the prefixes, in
 // the order of their names.
 func (b *Branch) Heads(ctx context.Context, prefixes ...string) ([]string, error) {
+	if b.remote == "" {
+		return nil, &gitcmd.Error{Msg: "branch " + gitcmd.Clean(b.name) + " is of no remote"}
+	}
 	args := []string{"ls-remote", "--end-of-options", b.remote}
 	for _, p := range prefixes {
 		args = append(args, "refs/heads/"+p+"*")

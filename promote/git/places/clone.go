@@ -20,6 +20,12 @@ func (h *Home) inClone(clone *git.Repo, name string) (*found, error) {
 	if h.branch == nil && (name == "" || name == state.Branch) {
 		return ofTree(clone), nil
 	}
+	if name == "" { // that of a commit, which has no working tree
+		if state.Branch == "" {
+			return h.keep(branch.OfCommit(h.ctx, clone, state.Head))(clone)
+		}
+		name = state.Branch
+	}
 	shared, remote := "", ""
 	if r, there, err := branch.Upstream(h.ctx, clone, name); err == nil {
 		remote = r + "/" + there

@@ -13,6 +13,7 @@
 package places
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"path/filepath"
@@ -54,6 +55,7 @@ type found struct {
 	log  func() history.Log
 	// branch is what it is where there is no working tree.
 	branch *branch.Branch
+	clone  *git.Repo // that it is in; nil where it is known by its URL alone
 	err    error
 }
 
@@ -113,18 +115,37 @@ func (h *Home) LogAt(at pipeline.Place) (history.Log, error) {
 	return f.log(), nil
 }
 
-// BranchAt gives the branch that a place is; nil where it is a working tree.
-func (h *Home) BranchAt(at pipeline.Place) (*branch.Branch, error) {
+// RemoteAt gives the branch of a remote that pull requests for a place are merged into. Where
+// the place is in a clone nobody has looked at it yet, and a remote that is named is that of
+// the home's clone, in place of the one that the branch follows.
+func (h *Home) RemoteAt(at pipeline.Place, remote string) (*branch.Branch, error) {
 	f := h.find(at)
-	return f.branch, f.err
-}
-
-// CloneAt gives the clone that a place is in; nil where it is known by its URL alone.
-func (h *Home) CloneAt(at pipeline.Place) *git.Repo {
-	if at.Repository == "" {
-		return h.clone
+	if f.err != nil {
+		return nil, f.err
 	}
-	return nil
+	if f.branch != nil && f.branch.Remote() != "" {
+		return f.branch, nil
+	}
+	name := at.Branch
+	if name == "" {
+		state, err := f.clone.State(h.ctx, nil)
+		if err != nil {
+			return nil, err
+		}
+		name = state.Branch
+	}
+	follows, name, err := branch.Upstream(h.ctx, f.clone, name)
+	if at.Repository == "" {
+		follows = cmp.Or(remote, follows)
+	}
+	if err != nil {
+		return nil, err
+	}
+	b := branch.Named(h.ctx, f.clone, follows, name)
+	h.lock.Lock()
+	defer h.lock.Unlock()
+	h.opened = append(h.opened, b)
+	return b, nil
 }
 
 func (h *Home) find(at pipeline.Place) *found {
@@ -154,6 +175,10 @@ func (h *Home) open(at pipeline.Place) *found {
 	return &found{err: err}
 }
 
+// ofRemote tells whether the home is a remote's branch, rather than a working tree or a
+// commit: then all places are what others have now.
+func (h *Home) ofRemote() bool { return h.branch != nil && h.branch.Name() != "" }
+
 func (h *Home) look(at pipeline.Place) (*found, error) {
 	switch {
 	case at == pipeline.Place{}:
@@ -161,7 +186,7 @@ func (h *Home) look(at pipeline.Place) (*found, error) {
 			return h.ofBranch(h.branch, h.clone), nil
 		}
 		return ofTree(h.clone), nil
-	case at.Repository == "" && h.branch != nil && h.branch.Name() != "":
+	case at.Repository == "" && h.ofRemote():
 		return h.keep(h.branch.Other(h.ctx, at.Branch))(h.clone)
 	case at.Repository == "":
 		return h.inClone(h.clone, at.Branch)
@@ -175,7 +200,7 @@ func (h *Home) look(at pipeline.Place) (*found, error) {
 		return nil, err
 	}
 	h.clones = append(h.clones, clone)
-	if h.branch == nil {
+	if !h.ofRemote() {
 		return h.inClone(clone, at.Branch)
 	}
 	remote, name, err := branch.Upstream(h.ctx, clone, at.Branch)
@@ -216,7 +241,7 @@ func (h *Home) byURL(at pipeline.Place) (*found, error) {
 
 // ofTree is a working tree.
 func ofTree(clone *git.Repo) *found {
-	return &found{repo: clone, log: func() history.Log { return clone }}
+	return &found{repo: clone, clone: clone, log: func() history.Log { return clone }}
 }
 
 // ofBranch is a branch, whose history a clone knows better, if there is one.
@@ -225,7 +250,7 @@ func (h *Home) ofBranch(b *branch.Branch, clone *git.Repo) *found {
 	if clone != nil {
 		log = func() history.Log { return clone.LogOf(b.Tip()) }
 	}
-	return &found{repo: b, branch: b, log: log}
+	return &found{repo: b, branch: b, clone: clone, log: log}
 }
 
 // Commits implements [history.Log] for the home.

@@ -15,7 +15,7 @@ import (
 
 // Open makes the client of the forge that a branch's remote is on. A token that is not bound
 // to a host goes to that of the home's remote alone, which the user has chosen, whatever the
-// pipeline file says.
+// pipeline file says; where home is nil, to nobody.
 func Open(ctx context.Context, home, b *branch.Branch, d pipeline.Deliver, userAgent string) (*review.Forge, error) {
 	address, err := b.URL(ctx)
 	if err != nil {
@@ -45,6 +45,9 @@ func Open(ctx context.Context, home, b *branch.Branch, d pipeline.Deliver, userA
 
 // hostsOf is the host that a branch's remote is on.
 func hostsOf(ctx context.Context, home *branch.Branch, kind forge.Kind, web string) ([]string, error) {
+	if home == nil {
+		return nil, nil
+	}
 	address, err := home.URL(ctx)
 	if err != nil {
 		return nil, err
