@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -154,6 +155,34 @@ func TestCheck(t *testing.T) {
 				t.Errorf("got\n%s\nwant\n%s", got, tc.want)
 			}
 		})
+	}
+}
+
+// Whatever gates read is a rule, and --strict refuses a change of it. A file that a command
+// is given behind --file=, keys beside a policy in the root, and holds were no rules, nor was
+// a policy of which the change leaves nothing.
+func TestRules(t *testing.T) {
+	p, err := pipeline.Parse("promotion.yaml", []byte(head+"  environments:\n  - name: staging\n  - name: production\n    from: [staging]\n    verify: {policy: images.yaml}\n"+
+		"    gates:\n    - policy: {rego: rules/gate.rego}\n    - exec: {command: [bash, --file=hack/gate.sh]}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := commit(images("cart:v2@2"), images("cart:v1@1"))
+	for name, text := range map[string]string{"images.yaml": "authorities: [{key: cosign.pub}]", "cosign.pub": "a key", "rules/gate.rego": "deny", "hack/gate.sh": "exit 1", "promotion.holds.yaml": "apiVersion: kubepromote.dev/v1alpha1\nkind: Holds\nholds: []\n", "README.md": "more"} {
+		before.MapFS[name] = &fstest.MapFile{Data: []byte(text)}
+	}
+	for name, rule := range map[string]bool{"images.yaml": true, "cosign.pub": true, "rules/gate.rego": true, "hack/gate.sh": true, "promotion.holds.yaml": true, "CODEOWNERS": true, "README.md": false} {
+		after := before
+		after.MapFS = maps.Clone(before.MapFS)
+		after.MapFS[name] = &fstest.MapFile{}
+		c := &check.Checker{Promoter: &promote.Promoter{Pipeline: p}}
+		r, err := c.Check(context.Background(), check.Request{Before: before, After: after, Rules: before, Files: differ(before, after)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := slices.Contains(r.Rules, name); got != rule || len(r.Rules) > 1 {
+			t.Errorf("%s: rules are %q", name, r.Rules)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -38,7 +39,7 @@ func application(o object) state {
 		return progressing("a sync is running: %s", o.said("status", "operationState", "message"))
 	case sync == "" || sync == "Unknown":
 		return untold("its sync is unknown: %s", argoError(o))
-	case sync != "Synced" && (operation == "Failed" || operation == "Error"):
+	case operation == "Failed" || operation == "Error": // a hook may, behind what is synced
 		return failed("its sync has failed: %s", o.said("status", "operationState", "message"))
 	case sync != "Synced":
 		return progressing("it is %s", sync)
@@ -107,37 +108,39 @@ func flux(o object) state {
 	return conditions(o)
 }
 
+// source is a commit that is live, and the address of its repository, where that is told.
+type source struct{ repository, revision string }
+
 // revisions gives the revisions of Git that what has brought a service says are live: those
 // of an Application or a Kustomization; none where it says none, as with charts.
-func revisions(kind string, o object) []string {
-	var all []string
-	switch kind {
-	case kinds.Application:
-		// What is hydrated is synced from a commit that was made of the one that people make.
-		if commit := dry(o); commit != "" {
-			return commits(commit)
+func revisions(kind string, o object) []source {
+	if kind == kinds.Kustomization {
+		return commits(source{revision: cmp.Or(o.text("status", "lastAppliedOriginRevision"), o.text("status", "lastAppliedRevision"))})
+	}
+	// What is hydrated is synced from a commit that was made of the one that people make.
+	if commit := dry(o); commit != "" {
+		return commits(source{revision: commit})
+	}
+	all := []source{{o.text("spec", "source", "repoURL"), o.text("status", "sync", "revision")}}
+	several, _ := o.at("status", "sync", "revisions").([]any)
+	sources := o.list("spec", "sources")
+	for i, one := range several {
+		s := source{}
+		s.revision, _ = one.(string)
+		if len(sources) == len(several) {
+			s.repository = sources[i].text("repoURL")
 		}
-		all = append(all, o.text("status", "sync", "revision"))
-		several, _ := o.at("status", "sync", "revisions").([]any)
-		for _, one := range several {
-			text, _ := one.(string)
-			all = append(all, text)
-		}
-	case kinds.Kustomization, kinds.HelmRelease:
-		if origin := o.text("status", "lastAppliedOriginRevision"); origin != "" {
-			return commits(origin)
-		}
-		all = append(all, o.text("status", "lastAppliedRevision"))
+		all = append(all, s)
 	}
 	return commits(all...)
 }
 
 // commits gives those revisions that are hashes of commits. Flux writes main@sha1:HASH.
-func commits(all ...string) []string {
-	var out []string
-	for _, text := range all {
-		if r := revision(text); (len(r) == 40 || len(r) == 64 && !strings.Contains(text, "@sha256:")) && strings.Trim(r, "0123456789abcdef") == "" {
-			out = append(out, r)
+func commits(all ...source) []source {
+	var out []source
+	for _, s := range all {
+		if r := revision(s.revision); (len(r) == 40 || len(r) == 64 && !strings.Contains(s.revision, "@sha256:")) && strings.Trim(r, "0123456789abcdef") == "" {
+			out = append(out, source{s.repository, r})
 		}
 	}
 	return out

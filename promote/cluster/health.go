@@ -30,7 +30,9 @@ type Target struct {
 type Question struct {
 	Targets []Target
 	// Images, if not empty, are those that the pods of the targets must run, and no others
-	// of their repositories. Whoever asks for pods must be let list them.
+	// of their repositories: of a CronJob those that it makes. Whoever asks for pods must be
+	// let list them. Where there are images or commits and neither pods nor a live commit
+	// to compare them with, the answer is unknown.
 	Images []Image
 	// Commits are those that must be live: Contains tells whether one of them is in the
 	// history of a revision that Argo CD or Flux have made live, or is it. Its error is
@@ -103,9 +105,9 @@ func (c *Clusters) Health(ctx context.Context, q Question) Report {
 // part is what was found out about one target.
 type part struct {
 	objects []Object
-	// pods tells that there were pods to look at.
-	pods bool
-	err  error
+	// pods tells that there were pods to look at, commit that the live commit was.
+	pods, commit bool
+	err          error
 }
 
 func (c *Clusters) target(ctx context.Context, t Target, q Question) part {
@@ -155,9 +157,11 @@ func (c *connection) look(ctx context.Context, r resource, found []object, q Que
 		out.pods = out.pods || has
 		pods, owners = append(pods, mine...), append(owners, slices.Repeat([]int{n}, len(mine))...)
 		if s = withPods(s, mine, has); s.answer == promote.Pass {
-			if s, err = live(ctx, r.kind, o, s, q); err != nil {
+			var seen bool
+			if s, seen, err = live(ctx, r.kind, o, s, q); err != nil {
 				return part{err: err}
 			}
+			out.commit = out.commit || seen
 		}
 		out.objects = append(out.objects, Object{c.context, r.kind, o.namespace(), o.name(), s.answer, s.reason, s.since})
 	}
@@ -209,30 +213,53 @@ func withPods(s state, pods []pod, has bool) state {
 	return s
 }
 
-// live tells whether what has brought a service has the commits that must be live.
-func live(ctx context.Context, kind string, o object, s state, q Question) (state, error) {
+// live tells whether what has brought a service has the commits that must be live; seen is
+// false where nobody asks, or the kind knows of no commits.
+func live(ctx context.Context, kind string, o object, s state, q Question) (_ state, seen bool, err error) {
 	if len(q.Commits) == 0 || kind != kinds.Application && kind != kinds.Kustomization {
-		return s, nil
+		return s, false, nil
 	}
 	all := revisions(kind, o)
 	if len(all) == 0 {
-		return untold("it does not tell which commit is live"), nil
+		return untold("it does not tell which commit is live"), true, nil
 	}
+	at := ""
 	for _, commit := range q.Commits {
 		has := false
-		for _, revision := range all {
-			ok, err := q.Contains(ctx, commit, revision)
-			if err != nil {
-				return s, err
-			}
-			has = has || ok
+		if at, has, err = q.contains(ctx, all, commit); err != nil {
+			return s, true, err
 		}
 		if !has {
-			return progressing("%s is live, which does not have %s", brief(all[0]), brief(commit)), nil
+			return progressing("%s is live, which does not have %s", brief(at), brief(commit)), true, nil
 		}
 	}
-	s.reason += " at " + brief(all[0])
-	return s, nil
+	s.reason += " at " + brief(at)
+	return s, true, nil
+}
+
+// contains tells whether one of the sources has a commit, and which revision says so. A source
+// that it cannot be told of is one of another repository, which does not matter, where
+// another source is known here that has another address.
+func (q Question) contains(ctx context.Context, all []source, commit string) (at string, has bool, err error) {
+	ours := make(map[string]bool)
+	faults := make([]error, len(all))
+	for i, s := range all {
+		if has, faults[i] = q.Contains(ctx, commit, s.revision); faults[i] != nil {
+			continue
+		}
+		if ours[s.repository] = true; has || at == "" {
+			at = s.revision
+		}
+		if has {
+			return at, true, nil
+		}
+	}
+	for i, fault := range faults {
+		if fault != nil && (len(ours) == 0 || ours[all[i].repository]) {
+			return "", false, fault
+		}
+	}
+	return at, false, nil
 }
 
 // brief is a commit as messages have it.
@@ -250,9 +277,9 @@ func digestsOf(images []Image) string {
 func summary(answers []part, q Question) Report {
 	var out Report
 	var all []promote.Answer
-	pods, told := false, true
+	pods, commit, told := false, false, true
 	for _, a := range answers {
-		pods = pods || a.pods
+		pods, commit = pods || a.pods && len(q.Images) > 0, commit || a.commit
 		out.Objects = append(out.Objects, a.objects...)
 		if a.err != nil {
 			all = append(all, promote.Unknown)
@@ -280,7 +307,12 @@ func summary(answers []part, q Question) Report {
 		}
 	}
 	out.Reason = someOf(reasons)
-	if out.Answer == promote.Pass && len(q.Images) > 0 && !pods {
+	switch {
+	case out.Answer != promote.Pass || pods || len(q.Images)+len(q.Commits) == 0:
+	case !commit: // what is healthy may be anything
+		out.Answer, out.Since, out.Hint = promote.Unknown, time.Time{}, "kind: Deployment"
+		out.Reason += "; neither which images run nor which commit is live was looked at"
+	case len(q.Images) > 0:
 		out.Reason += "; which images run was not looked at"
 	}
 	return out

@@ -32,6 +32,18 @@ func podsOf(digest string) string {
 	return `{items: [{metadata: {name: cart-1}, spec: {containers: [{name: app, image: "shop/cart:v2"}]}, status: {phase: Running, containerStatuses: [{name: app, imageID: "shop/cart@` + digest + `"}]}}]}`
 }
 
+const (
+	helm     = "/apis/helm.toolkit.fluxcd.io/v2/namespaces/shop/helmreleases/cart"
+	release  = `{metadata: {name: cart, namespace: shop}, status: {conditions: [{type: Ready, status: "True", lastTransitionTime: "2026-01-02T11:00:00Z"}]}}`
+	cronJobs = "/apis/batch/v1/namespaces/shop/cronjobs/cart"
+)
+
+// cron is a CronJob that has made something of an image at noon.
+func cron(image string) string {
+	return `{metadata: {name: cart, namespace: shop}, spec: {jobTemplate: {spec: {template: {spec: {containers: [{name: app, image: "` + image + `"}]}}}}},
+		status: {lastScheduleTime: "2026-01-02T11:00:00Z", lastSuccessfulTime: "2026-01-02T12:00:00Z"}}`
+}
+
 const argo = `{metadata: {name: cart, namespace: argocd}, status: {reconciledAt: "2026-01-02T12:01:00Z", health: {status: Healthy, lastTransitionTime: "2026-01-02T11:30:00Z"},
 	sync: {status: Synced, revision: ` + atA + `}, operationState: {phase: Succeeded, finishedAt: "2026-01-02T11:20:00Z"}}}`
 
@@ -86,7 +98,20 @@ func TestHealth(t *testing.T) {
 		{"a kind of their own", map[string]string{"/apis/example.com/v1": `{resources: [{name: widgets, kind: Widget, namespaced: true}, {name: widgets/status, kind: Widget, namespaced: true}]}`,
 			"/apis/example.com/v1/namespaces/shop/widgets/cart": `{metadata: {name: cart, namespace: shop}, status: {conditions: [{type: Ready, status: "True", lastTransitionTime: "2026-01-02T11:00:00Z"}]}}`},
 			Question{Targets: []Target{{Context: "dev", Kind: "Widget", APIVersion: "example.com/v1", Name: "cart"}}, Images: image},
-			"pass: dev: Widget shop/cart: Ready; which images run was not looked at since 11:00"},
+			"unknown: dev: Widget shop/cart: Ready; neither which images run nor which commit is live was looked at; hint: kind: Deployment"},
+		{"a claim has no pods", map[string]string{"/api/v1/namespaces/shop/persistentvolumeclaims/cart": `{metadata: {name: cart, namespace: shop}, status: {phase: Bound}}`}, Question{Targets: []Target{{Context: "dev", Kind: "PersistentVolumeClaim", Name: "cart"}}, Images: image},
+			"unknown: dev: PersistentVolumeClaim shop/cart: it is bound; neither which images run nor which commit is live was looked at; hint: kind: Deployment"},
+		{"a release knows of no commit", map[string]string{helm: release}, Question{Targets: []Target{{Context: "dev", Kind: "HelmRelease", Name: "cart"}}, Images: image, Commits: []string{"c1"}, Contains: in(true, nil)},
+			"unknown: dev: HelmRelease shop/cart: Ready; neither which images run nor which commit is live was looked at; hint: kind: Deployment"},
+		{"and its pods tell", map[string]string{helm: release, deployments + "/cart": cartIs("cart"), pods: podsOf(sum2)}, Question{Targets: []Target{{Context: "dev", Kind: "HelmRelease", Name: "cart"}, cart}, Images: image},
+			"pass: dev: HelmRelease shop/cart: Ready; dev: Deployment shop/cart: 1 of 1 pods are available, and run sha256:222222222222 since 11:00"},
+		{"what nobody has to compare", map[string]string{helm: release}, Question{Targets: []Target{{Context: "dev", Kind: "HelmRelease", Name: "cart"}}}, "pass: dev: HelmRelease shop/cart: Ready since 11:00"},
+		{"what a CronJob makes", map[string]string{cronJobs: cron("shop/cart:v2@" + sum2)}, Question{Targets: []Target{{Context: "dev", Kind: "CronJob", Name: "cart"}}, Images: image},
+			"pass: dev: CronJob shop/cart: it has succeeded last at 2026-01-02T12:00:00Z, and run sha256:222222222222 since 12:00"},
+		{"what a CronJob makes, of another image", map[string]string{cronJobs: cron("shop/cart:v1@" + sum1)}, Question{Targets: []Target{{Context: "dev", Kind: "CronJob", Name: "cart"}}, Images: image},
+			"wait: dev: CronJob shop/cart: pod of its template: container app runs sha256:111111111111, and not sha256:222222222222"},
+		{"what a CronJob makes, by a tag", map[string]string{cronJobs: cron("shop/cart:v2")}, Question{Targets: []Target{{Context: "dev", Kind: "CronJob", Name: "cart"}}, Images: image},
+			"unknown: dev: CronJob shop/cart: pod of its template: container app has a tag alone, and nobody can tell what that is"},
 		{"a kind that there is not", map[string]string{"/apis/example.com/v1": `{resources: []}`}, Question{Targets: []Target{{Context: "dev", Kind: "Widget", APIVersion: "example.com/v1", Name: "cart"}}},
 			"unknown: context dev has no kind Widget of example.com/v1; hint: kubectl --context dev api-resources"},
 		{"a group that there is not", map[string]string{"/apis/example.com/v1": `404 "404 page not found"`}, Question{Targets: []Target{{Context: "dev", Kind: "Widget", APIVersion: "example.com/v1", Name: "cart"}}},
@@ -114,6 +139,43 @@ func TestHealth(t *testing.T) {
 			s := apitest.Serve(t, tc.answers)
 			c := New(Options{Kubeconfig: s.Kubeconfig(t, apitest.Token, "dev", "us"), Sleep: noSleep})
 			if got := outline(c.Health(t.Context(), tc.q)); got != tc.want {
+				t.Errorf("got\n\t%s\nwant\n\t%s", got, tc.want)
+			}
+		})
+	}
+}
+
+// Of several sources one of this repository decides. A chart's or another repository's, whose
+// revision no clone has, made the answer unknown for ever.
+func TestSeveralSources(t *testing.T) {
+	const atB = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+	at := func(first, second, firstURL, secondURL string) string {
+		return `{metadata: {name: cart, namespace: argocd}, spec: {sources: [{repoURL: ` + firstURL + `}, {repoURL: ` + secondURL + `}]}, status: {reconciledAt: "2026-01-02T12:01:00Z", health: {status: Healthy},
+			sync: {status: Synced, revisions: [` + first + `, ` + second + `]}, operationState: {phase: Succeeded, finishedAt: "2026-01-02T11:20:00Z"}}}`
+	}
+	for _, tc := range []struct {
+		name, app string
+		known     map[string]bool // what the clone has, and whether that contains the commit
+		want      string
+	}{
+		{"another repository first", at(atB, atA, "other", "infra"), map[string]bool{atA: true}, "pass: dev: Application argocd/cart: it is healthy and synced at aaaaaaaaaaaa"},
+		{"another repository, and ours behind", at(atB, atA, "other", "infra"), map[string]bool{atA: false}, "wait: dev: Application argocd/cart: aaaaaaaaaaaa is live, which does not have c1"},
+		{"two of ours, one ahead", at(atB, atA, "infra", "infra"), map[string]bool{atA: true, atB: false}, "pass: dev: Application argocd/cart: it is healthy and synced at aaaaaaaaaaaa"},
+		{"two of ours, one not fetched", at(atB, atA, "infra", "infra"), map[string]bool{atA: false}, "unknown: no commit bbbb"},
+		{"none of ours", at(atB, atA, "other", "another"), nil, "unknown: no commit bbbb"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := apitest.Serve(t, map[string]string{apps + "/cart": tc.app})
+			c := New(Options{Kubeconfig: s.Kubeconfig(t, apitest.Token, "dev"), Sleep: noSleep})
+			q := Question{Targets: []Target{{Context: "dev", Namespace: "argocd", Kind: "Application", Name: "cart"}}, Commits: []string{"c1"}}
+			q.Contains = func(_ context.Context, _, revision string) (bool, error) {
+				has, ok := tc.known[revision]
+				if !ok {
+					return false, errors.New("no commit " + revision[:4])
+				}
+				return has, nil
+			}
+			if got := outline(c.Health(t.Context(), q)); got != tc.want {
 				t.Errorf("got\n\t%s\nwant\n\t%s", got, tc.want)
 			}
 		})

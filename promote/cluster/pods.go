@@ -28,6 +28,8 @@ type pod struct {
 		Conditions                               []condition
 		InitContainerStatuses, ContainerStatuses []containerStatus
 	}
+	// template tells that it is none yet, but what those will be that are made.
+	template bool
 }
 
 type container struct{ Name, Image string }
@@ -111,6 +113,15 @@ func (c *connection) podsOf(ctx context.Context, kind string, o object) ([]pod, 
 		}
 		return []pod{one}, true, err
 	}
+	if kind == "CronJob" { // its pods come and go: what it makes is what counts
+		one := pod{template: true}
+		one.Metadata.Name = "of its template"
+		text, err := json.Marshal(o.at("spec", "jobTemplate", "spec", "template", "spec"))
+		if err == nil {
+			err = json.Unmarshal(text, &one.Spec)
+		}
+		return []pod{one}, true, err
+	}
 	selector, ok, err := selectorOf(kind, o)
 	if err != nil || !ok {
 		return nil, false, err
@@ -151,7 +162,11 @@ func running(images []Image, pods []pod) (s state, at int) {
 					found[i.Digest] = true
 				}
 			}
-			if all := wanted[repository]; len(all) > 0 && !slices.ContainsFunc(all, is) {
+			switch all := wanted[repository]; {
+			case len(all) == 0 || slices.ContainsFunc(all, is):
+			case p.template && len(digests) == 0:
+				return untold("pod %s: container %s has a tag alone, and nobody can tell what that is", p.Metadata.Name, fault.Shorten(c.Name)), n
+			default:
 				return progressing("pod %s: container %s runs %s, and not %s", fault.Shorten(p.Metadata.Name), fault.Shorten(c.Name), shorts(digests), shorts(all)), n
 			}
 		}
@@ -170,6 +185,9 @@ func (p *pod) runs(c container) (repository string, digests []string) {
 	name, digest, _ := strings.Cut(c.Image, "@")
 	if colon := strings.LastIndexByte(name, ':'); colon > strings.LastIndexByte(name, '/') {
 		name = name[:colon]
+	}
+	if p.template && digest != "" {
+		digests = append(digests, digest)
 	}
 	for _, s := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
 		if s.Name != c.Name || s.ImageID == "" {

@@ -95,6 +95,8 @@ func TestJudge(t *testing.T) {
 			promote.Fail, "it is degraded: Deployment cart is degraded: deadline", time.Time{}},
 		{"syncing", "Application", `{status: {health: {status: Healthy}, sync: {status: OutOfSync}, operationState: {phase: Running, message: waiting for hooks}}}`, promote.Wait, "a sync is running: waiting for hooks", time.Time{}},
 		{"a sync that failed", "Application", `{status: {health: {status: Healthy}, sync: {status: OutOfSync}, operationState: {phase: Failed, message: broken}}}`, promote.Fail, "its sync has failed: broken", time.Time{}},
+		{"a hook that failed behind what is synced", "Application", `{status: {reconciledAt: "2026-01-02T12:01:00Z", health: {status: Healthy}, sync: {status: Synced}, operationState: {phase: Failed, finishedAt: "2026-01-02T12:00:00Z", message: PostSync hook smoke-test failed}}}`, promote.Fail, "its sync has failed: PostSync hook smoke-test failed", time.Time{}},
+		{"an error behind what is synced", "Application", `{status: {reconciledAt: "2026-01-02T12:01:00Z", health: {status: Healthy}, sync: {status: Synced}, operationState: {phase: Error, finishedAt: "2026-01-02T12:00:00Z", message: broken}}}`, promote.Fail, "its sync has failed: broken", time.Time{}},
 		{"no comparison", "Application", `{status: {sync: {status: Unknown}, conditions: [{type: ComparisonError, message: no such repository}]}}`, promote.Unknown, "its sync is unknown: ComparisonError: no such repository", time.Time{}},
 		{"missing", "Application", `{status: {reconciledAt: "2026-01-02T12:01:00Z", health: {status: Missing}, sync: {status: Synced}}}`, promote.Wait, "it is missing", time.Time{}},
 		{"hydrated and not synced", "Application", `{status: {reconciledAt: "2026-01-02T12:01:00Z", health: {status: Healthy}, sync: {status: Synced, revision: aaaa}, sourceHydrator: {lastSuccessfulOperation: {drySHA: dddd, hydratedSHA: bbbb}}}}`,
@@ -190,7 +192,7 @@ func TestRevisions(t *testing.T) {
 		if err := yaml.Unmarshal([]byte(tc.object), &o); err != nil {
 			t.Fatal(err)
 		}
-		if got := revisions(tc.kind, o); len(got) != len(tc.want) || len(got) > 0 && got[0] != tc.want[0] {
+		if got := revisions(tc.kind, o); len(got) != len(tc.want) || len(got) > 0 && got[0].revision != tc.want[0] {
 			t.Errorf("%s: got %v, want %v", tc.object, got, tc.want)
 		}
 	}

@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/gobwas/glob"
+	"github.com/kubepromote/kubepromote/internal/fault"
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/internal/yamlfile"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/internal/schedule"
@@ -20,9 +23,10 @@ import (
 // argoWindows are the sync windows of AppProjects of Argo CD, evaluated as Argo CD does:
 // what it would not sync is not promoted.
 type argoWindows struct {
-	cfg  *pipeline.ArgoWindows
-	tree promote.Tree
-	all  []syncWindow
+	cfg      *pipeline.ArgoWindows
+	tree     promote.Tree
+	projects []string // the AppProjects that there are
+	all      []syncWindow
 }
 
 // syncWindow is one of an AppProject's.
@@ -32,6 +36,7 @@ type syncWindow struct {
 	kind       string
 	cron       cron.Schedule
 	duration   time.Duration
+	always     bool // it never closes
 	zone       *time.Location
 	manual     bool
 	and        bool
@@ -86,7 +91,7 @@ func manifests(tree promote.Tree, name string, visit func(*yamlfile.File, *yaml.
 	}
 	data, err := tree.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return &promote.Error{Msg: name + " is not there", Hint: "git add " + name + " && git commit " + name}
+		return &promote.Error{Msg: name + " is not there", Hint: "git add " + shell.Pathspecs(name) + " && git commit " + shell.Pathspecs(name)}
 	}
 	if err != nil {
 		return &promote.Error{Msg: name + " cannot be read", Err: err}
@@ -105,12 +110,11 @@ func manifests(tree promote.Tree, name string, visit func(*yamlfile.File, *yaml.
 
 func newArgoWindows(cfg *pipeline.ArgoWindows, tree promote.Tree) (*argoWindows, error) {
 	out := &argoWindows{cfg: cfg, tree: tree}
-	found := false
 	err := manifests(tree, cfg.Project, func(f *yamlfile.File, _ *yaml.Node, m manifest) {
 		if m.Kind != "AppProject" {
 			return
 		}
-		found = true
+		out.projects = append(out.projects, m.Metadata.Name)
 		for i := range m.Spec.SyncWindows {
 			n := &m.Spec.SyncWindows[i]
 			var e windowEntry
@@ -125,7 +129,7 @@ func newArgoWindows(cfg *pipeline.ArgoWindows, tree promote.Tree) (*argoWindows,
 			}
 		}
 	})
-	if err == nil && !found {
+	if err == nil && len(out.projects) == 0 {
 		err = &promote.Error{Msg: cfg.Project + " has no AppProject"}
 	}
 	return out, err
@@ -169,6 +173,7 @@ func (e windowEntry) window(f *yamlfile.File, n *yaml.Node) (w syncWindow, ok bo
 			*list.into = append(*list.into, g)
 		}
 	}
+	w.always = ok && schedule.Endless(w.cron, w.duration)
 	return w, ok
 }
 
@@ -213,13 +218,30 @@ func (w *syncWindow) shift(t time.Time) time.Duration {
 }
 
 // active tells whether the window is open: after its start and before its end. until is its
-// end, as the clock is at t.
+// end, as the clock is at t; zero where it has none.
 func (w *syncWindow) active(t time.Time) (until time.Time, open bool) {
-	clock := t.UTC().Add(w.shift(t))
-	for start := w.cron.Next(clock.Add(-w.duration)); !start.IsZero() && start.Before(clock); start = w.cron.Next(start) {
-		until, open = start.Add(w.duration-w.shift(t)).In(w.zone), true
+	if w.always {
+		return time.Time{}, true
 	}
-	return until, open
+	clock := t.UTC().Add(w.shift(t))
+	first := clock.Add(-w.duration)
+	before := func(t time.Time) (start time.Time, ok bool) {
+		start = w.cron.Next(t)
+		return start, !start.IsZero() && start.Before(clock)
+	}
+	start, open := before(first)
+	if !open {
+		return time.Time{}, false
+	}
+	// Of those that have begun the last one counts. A year may have half a million.
+	n := sort.Search(int(w.duration/time.Second)+1, func(n int) bool {
+		_, ok := before(first.Add(time.Duration(n) * time.Second))
+		return !ok
+	})
+	if n > 0 {
+		start, _ = before(first.Add(time.Duration(n-1) * time.Second))
+	}
+	return start.Add(w.duration - w.shift(t)).In(w.zone), true
 }
 
 // opens is the first moment after t at which the window is open.
@@ -246,7 +268,7 @@ func (a *argoWindows) at(t time.Time, app argoApp) *closed {
 			allowed = true
 		case open:
 			manual = manual && w.manual
-			if denied == nil || until.After(denied.until) {
+			if denied == nil || longer(until, denied.until) {
 				denied = &closed{until, w.reason, w.place}
 			}
 		case w.kind == "allow":
@@ -299,6 +321,9 @@ func (a *argoWindows) app(q promote.GateRequest) (argoApp, error) {
 	}
 	if err != nil {
 		return argoApp{}, err
+	}
+	if project := found[0].project; !slices.Contains(a.projects, project) {
+		return argoApp{}, &promote.Error{Msg: fmt.Sprintf("%s is of project %q, and %s has no AppProject of that name", name, fault.Shorten(project), a.cfg.Project)}
 	}
 	return found[0], nil
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kubepromote/kubepromote/internal/fault"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
@@ -79,6 +80,40 @@ func TestArgoWindowsAndDaylightSaving(t *testing.T) {
 	}
 }
 
+// A file's name in a hint is one word, whatever is in it.
+func TestArgoHintIsQuoted(t *testing.T) {
+	_, err := New(pipeline.Gate{Freeze: &pipeline.FreezeGate{ArgoCD: &pipeline.ArgoWindows{Project: "argo cd/$(id).yaml", Name: "x"}}}, Deps{Tree: tree()})
+	if got := fault.HintOf(err); got != "git add 'argo cd/$(id).yaml' && git commit 'argo cd/$(id).yaml'" {
+		t.Error(got)
+	}
+}
+
+// Whoever looked for the end of a window without one looked at each of its starts for two
+// years: seconds for each service. The last start counts, however many there are.
+func TestWindowsWithoutEnd(t *testing.T) {
+	for _, tc := range []struct{ schedule, duration, until string }{
+		{"* * * * *", "1h", ", and no opening is in sight"},
+		{"* * * * *", "61s", ", and no opening is in sight"},
+		{"*/5 * * * *", "6m", ", and no opening is in sight"},
+		{"* * * * *", "8784h", ", and no opening is in sight"},
+		{"* * * * 1-5", "8000h", ", and no opening is in sight"},
+		{"* * * * 1-5", "1h", " until 2026-11-28 00:59 UTC [11-28 00:59]"},
+		{"0-29 * * * *", "2h", ", and no opening is in sight"},
+		{"0-10 15 * * *", "1h", " until 2026-11-27 16:10 UTC [11-27 16:10]; await"},
+		{"0-10 15 * * *", "25m", " until 2026-11-27 15:35 UTC [11-27 15:35]; await"},
+	} {
+		window := "{schedule: '" + tc.schedule + "', duration: " + tc.duration + ", "
+		d := Deps{Tree: tree("p.yaml", "kind: AppProject\nspec: {syncWindows: ["+window+"kind: deny, applications: ['*']}, {kind: deny, schedule: '0 15 * * *', duration: 31m, applications: ['*']}]}")}
+		begin := time.Now()
+		theirs := ask(t, "- freeze: {argocd: {project: p.yaml, name: x}}", d, cart())
+		ours := ask(t, "- freeze: {deny: ["+window+"reason: x}, {schedule: '0 15 * * *', duration: 31m}]}", d, cart())
+		t.Logf("%s for %s took %s", tc.schedule, tc.duration, time.Since(begin).Round(time.Millisecond))
+		if !strings.HasSuffix(theirs, tc.until) || !strings.HasSuffix(ours, tc.until) || !strings.HasPrefix(theirs, "wait: p.yaml:2:22: ") {
+			t.Errorf("%s for %s:\n%s\n%s", tc.schedule, tc.duration, theirs, ours)
+		}
+	}
+}
+
 func TestArgoWindowFaults(t *testing.T) {
 	for _, tc := range []struct{ name, project, app, want string }{
 		{"no project", "", "", "p.yaml is not there"},
@@ -87,6 +122,9 @@ func TestArgoWindowFaults(t *testing.T) {
 		{"values", "kind: AppProject\nspec:\n  syncWindows:\n  - {kind: denny, schedule: '@daily', duration: 1d, timeZone: Mars, applications: ['[']}\n  - {applications: {}}", "",
 			"p.yaml:4:5: the kind of the sync window is \"denny\"\np.yaml:4:5: schedule \"@daily\" is malformed\np.yaml:4:5: duration is \"1d\"\np.yaml:4:5: time zone \"Mars\" is not known: Argo CD takes it for UTC\np.yaml:4:5: \"[\" is malformed\np.yaml:5:5: the sync window is malformed"},
 		{"no application", "kind: AppProject", "", "unknown: the application of Argo CD: a.yaml is not there; hint: git add a.yaml && git commit a.yaml"},
+		{"an application of another project", "kind: AppProject\nmetadata: {name: shop}\nspec: {syncWindows: [{kind: deny, schedule: '* * * * *', duration: 1h, applications: ['*']}]}", "kind: Application\nspec: {project: bank}",
+			`unknown: the application of Argo CD: a.yaml is of project "bank", and p.yaml has no AppProject of that name`},
+		{"an application of the default project", "kind: AppProject\nmetadata: {name: shop}", "kind: Application", `unknown: the application of Argo CD: a.yaml is of project "default", and p.yaml has no AppProject of that name`},
 		{"two applications", "kind: AppProject", "kind: Application\n---\nkind: Application", "unknown: the application of Argo CD: a.yaml has 2 Applications, and one is wanted"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -28,6 +28,20 @@ type window struct {
 	services []string
 	reason   string
 	zone     *time.Location
+	always   bool // it never closes
+}
+
+// At tells whether the window is open, and until when; zero where it never closes.
+func (w *window) At(t time.Time) (until time.Time, open bool) {
+	if w.always {
+		return time.Time{}, true
+	}
+	return w.Window.At(t)
+}
+
+// longer tells whether an end is later than another; zero is none.
+func longer(end, than time.Time) bool {
+	return !than.IsZero() && (end.IsZero() || end.After(than))
 }
 
 func newFreeze(cfg *pipeline.FreezeGate, d Deps) (*freeze, error) {
@@ -68,6 +82,7 @@ func windows(all []pipeline.Window, zone *time.Location) ([]window, error) {
 			return nil, err
 		}
 		w.Window = schedule.Window{Cron: cron, Duration: cfg.Duration.Time()}
+		w.always = w.Endless()
 		out = append(out, w)
 	}
 	return out, nil
@@ -111,7 +126,7 @@ func (f *freeze) at(t time.Time, q asked) *closed {
 func (f *freeze) own(t time.Time, q promote.GateRequest) *closed {
 	var found *closed
 	deny := func(until time.Time, reason, rule string) {
-		if found == nil || until.After(found.until) {
+		if found == nil || longer(until, found.until) {
 			found = &closed{until, reason, rule}
 		}
 	}

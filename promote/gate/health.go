@@ -3,8 +3,10 @@ package gate
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"path"
 	"slices"
+	"time"
 
 	"github.com/kubepromote/kubepromote/internal/fault"
 	"github.com/kubepromote/kubepromote/promote"
@@ -44,8 +46,13 @@ func (h *health) ask(ctx context.Context, q promote.GateRequest) (cluster.Report
 		as.From, as.To = environment, environment
 	}
 	question := cluster.Question{Targets: targets(seen, as), Contains: h.deps.Contains}
+	var tagged []string
 	for _, i := range q.Images {
-		if i.New.Digest != "" && (len(seen.Images) == 0 || slices.Contains(seen.Images, i.Name)) {
+		switch {
+		case len(seen.Images) > 0 && !slices.Contains(seen.Images, i.Name):
+		case i.New.Digest == "":
+			tagged = append(tagged, i.Name)
+		default:
 			question.Images = append(question.Images, cluster.Image{Name: i.Name, Repository: i.Repository, Digest: i.New.Digest})
 		}
 	}
@@ -56,7 +63,28 @@ func (h *health) ask(ctx context.Context, q promote.GateRequest) (cluster.Report
 		}
 		question.Commits = commits
 	}
-	return h.deps.Clusters.Health(ctx, question), nil
+	r := h.deps.Clusters.Health(ctx, question)
+	if r.Answer == promote.Pass {
+		compared(&r, question, q, tagged)
+	}
+	return r, nil
+}
+
+// compared makes unknown what is healthy and may be something else than what is promoted.
+func compared(r *cluster.Report, asked cluster.Question, q promote.GateRequest, tagged []string) {
+	switch {
+	case len(tagged) > 0:
+		r.Reason += fmt.Sprintf("; the digest of image %q is not known, so nobody can tell whether it runs", fault.Shorten(tagged[0]))
+	case len(asked.Images)+len(asked.Commits) > 0:
+		return
+	case len(q.Images) > 0:
+		r.Reason += "; none of the images that it names is promoted"
+		return
+	default:
+		r.Reason += "; no image is promoted, and nobody can tell whether it is what else is promoted that runs"
+		r.Hint = "when: size(images) > 0"
+	}
+	r.Answer, r.Since = promote.Unknown, time.Time{}
 }
 
 // own is what an environment says itself.
@@ -128,6 +156,9 @@ func (h *health) commits(ctx context.Context, q promote.GateRequest, environment
 		case !slices.Contains(all, at.commit):
 			all = append(all, at.commit)
 		}
+	}
+	if delivered := q.From == q.To; delivered && len(all) == 0 && q.Head != "" {
+		all = []string{q.Head} // what it has brought is not known, but where
 	}
 	return all, nil
 }

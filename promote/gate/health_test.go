@@ -54,7 +54,7 @@ func TestHealth(t *testing.T) {
 		{"an older digest", inline, func(_ *Deps, a map[string]string) {
 			a["/api/v1/namespaces/shop/pods"] = strings.ReplaceAll(a["/api/v1/namespaces/shop/pods"], sha("2"), sha("1"))
 		}, "wait: eu: Deployment shop/cart: pod cart-1: container app runs sha256:111111111111, and not sha256:222222222222"},
-		{"an image that does not run there", "- health: {context: eu, kind: Deployment, images: [side]}", nil, "pass: eu: Deployment shop/cart: 1 of 1 pods are available"},
+		{"an image that does not run there", "- health: {context: eu, kind: Deployment, images: [side]}", nil, "pass: eu: Deployment shop/cart: 1 of 1 pods are available; none of the images that it names is promoted"},
 		{"offline", inline, func(d *Deps, _ map[string]string) { d.Clusters = nil }, "unknown: no cluster may be asked; ask-registry"},
 		{"Argo CD", "- health: {context: eu, argocd: {application: '{service}-staging'}}", nil, "pass: eu: Application argocd/cart-staging: it is healthy and synced at aaaaaaaaaaaa; which images run was not looked at"},
 		{"Argo CD and pods", "- health: {context: eu, kind: Deployment, argocd: {application: '{service}-{from}', context: us}}", nil,
@@ -67,7 +67,7 @@ func TestHealth(t *testing.T) {
 			d.History = NewHistory(changes(change(30, promote.Pin{Tag: "v1"}, promote.Pin{Tag: "v2"})))
 		}, `unknown: image "cart": staging does not have sha256:222222222222 by its digest, and so nobody can tell which commit must be live; hint: pin staging by digest`},
 		{"a Kustomization", "- health: {context: eu, flux: {kustomization: '{service}'}}", nil, "pass: eu: Kustomization flux-system/cart: Ready at aaaaaaaaaaaa; which images run was not looked at"},
-		{"a HelmRelease", "- health: {context: eu, flux: {helmRelease: '{service}', namespace: shop}}", nil, "pass: eu: HelmRelease shop/cart: Ready; which images run was not looked at"},
+		{"a HelmRelease", "- health: {context: eu, flux: {helmRelease: '{service}', namespace: shop}}", nil, "unknown: eu: HelmRelease shop/cart: Ready; neither which images run nor which commit is live was looked at; hint: kind: Deployment"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			answers := shop()
@@ -91,6 +91,32 @@ func TestHealth(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(t, outline(g.Check(t.Context(), cart())), `unknown: environment "dev" does not say where its health is seen`)
+}
+
+// What is healthy where a chart alone is promoted may run any version of it: nothing was
+// compared, and it passed.
+func TestHealthOfNoImages(t *testing.T) {
+	s := apitest.Serve(t, shop())
+	d := Deps{Clusters: cluster.New(cluster.Options{Kubeconfig: s.Kubeconfig(t, apitest.Token, "eu")}), History: NewHistory(changes())}
+	d.Contains = func(_ context.Context, commit, _ string) (bool, error) { return commit == "delivered", nil }
+	q := cart()
+	q.Images, q.Along = nil, []promote.AlongPlan{{Kind: "chart", Name: "redis", Old: "1.0.0", New: "2.0.0"}}
+	check := func(list, answer string) {
+		t.Helper()
+		want(t, outline(gates(t, list, d)[0].Check(t.Context(), q)), answer)
+	}
+	const none = "; no image is promoted, and nobody can tell whether it is what else is promoted that runs; hint: when: size(images) > 0"
+	check("- health: {context: eu, kind: Deployment}", "unknown: eu: Deployment shop/cart: 1 of 1 pods are available"+none)
+	check("- health: {context: eu, argocd: {application: cart-staging}}", "unknown: eu: Application argocd/cart-staging: it is healthy and synced"+none)
+	check("- {health: {context: eu, kind: Deployment}, when: size(images) > 0}", "pass: not asked, as size(images) > 0 does not hold")
+	check("- health: {context: eu, kind: Deployment, name: web}", "wait: eu: Deployment shop/web: it is not there")
+	// Of what was delivered it is known which commit has it.
+	q.From, q.To, q.Head = "staging", "staging", "delivered"
+	check("- health: {context: eu, argocd: {application: cart-staging}}", "pass: eu: Application argocd/cart-staging: it is healthy and synced at aaaaaaaaaaaa")
+	q.Head = "another"
+	check("- health: {context: eu, argocd: {application: cart-staging}}", "wait: eu: Application argocd/cart-staging: aaaaaaaaaaaa is live, which does not have another")
+	q.Images = []promote.ImagePlan{{Name: "cart", Repository: "shop/cart", New: promote.Pin{Tag: "v2"}}}
+	check("- health: {context: eu, kind: Deployment}", "unknown: eu: Deployment shop/cart: 1 of 1 pods are available; the digest of image \"cart\" is not known, so nobody can tell whether it runs")
 }
 
 // Healthy since is what the conditions say: it begins anew with a restart that the history

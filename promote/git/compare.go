@@ -69,7 +69,7 @@ func (r *Repo) Changed(ctx context.Context, base, head string) ([]history.FileVe
 // Authors are those who have made the commits that one has and another has not, as the
 // commits say: authors by their addresses, and who is named as a co-author.
 func (r *Repo) Authors(ctx context.Context, base, head string) ([]string, error) {
-	const format = "--format=%ae%n%(trailers:key=Co-authored-by,valueonly)"
+	const format = "--format=%ae%n%(trailers:key=Co-authored-by,valueonly,unfold)"
 	out, err := r.run(ctx, gitcmd.Call{Op: "git log", Args: []string{"log", format, "--no-show-signature", "--no-color", "--end-of-options", base + ".." + head}, Reads: true})
 	var all []string
 	for line := range strings.SplitSeq(string(out), "\n") {

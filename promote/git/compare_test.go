@@ -24,6 +24,26 @@ func diverged(t *testing.T) *Repo {
 	return r
 }
 
+// Whoever has had a part in a change is told, whatever their names are like: names with commas
+// were taken for none, as they are no addresses of mail, and co-authors were not told. One
+// line is one person, also where the trailer has several lines.
+func TestAuthors(t *testing.T) {
+	r := newRepo(t, map[string]string{"a": "1"})
+	base := headOf(t, r)
+	for _, commit := range [][2]string{
+		{"Lovelace, Ada <ada@x>", "one\n\nbody: Co-authored-by: nobody <nobody@x>\n\nCo-authored-by: Hopper, Grace <grace@x>\nco-authored-by: \"Katherine\n  Johnson\" <katherine@x>"},
+		{"  Ada   King  <ada@x>", "two"},
+		{"Ada, or so <ada@z>", "three\n\nCo-authored-by: ada@w\nReviewed-by: Bob <bob@x>"},
+	} {
+		gitIn(t, r.top, "commit", "-q", "--allow-empty", "--author", commit[0], "-m", commit[1])
+	}
+	got, err := r.Authors(t.Context(), base, headOf(t, r))
+	want := []string{`"Katherine Johnson" <katherine@x>`, "Hopper, Grace <grace@x>", "ada@w", "ada@x", "ada@z"}
+	if slices.Sort(want); err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %q, %v, want %q", got, err, want)
+	}
+}
+
 func TestMergeBaseAndChanged(t *testing.T) {
 	r, ctx := diverged(t), t.Context()
 	revision := func(name string) string {

@@ -10,6 +10,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -236,6 +237,11 @@ func TestSeparate(t *testing.T) {
 		{"neither", both, ann, []string{"Robot <robot@example.com>"}, []string{"https://ci.example.com/build"}, "pass: pull request 7 is approved by ann; 1 is asked for"},
 		{"the author", both, ann, []string{"Ann <Ann@example.com>"}, []string{"x"}, "wait: pull request 7 is approved by nobody, 0 of 1; that of ann does not count, who has made the change; may approve: ann and bob"},
 		{"the builder", both, usual(says("bob", "APPROVED", head)), []string{"robot@example.com"}, []string{"sha256:b0b"}, "wait: pull request 7 is approved by nobody, 0 of 1; that of bob does not count, who has built the image; may approve: ann and bob"},
+		// A name may have what no address has. One with a comma was of nobody, and ann approved her own change.
+		{"the author, whose name is none of mail", both, ann, []string{"Lovelace, Ann (\"A\nB\") <ann@example.com>"}, []string{"x"}, "wait: pull request 7 is approved by nobody, 0 of 1; that of ann does not count, who has made the change; may approve: ann and bob"},
+		{"a co-author", both, ann, []string{"robot@example.com", "Lovelace, Ann <ann@example.com>"}, []string{"x"}, "wait: pull request 7 is approved by nobody, 0 of 1; that of ann does not count, who has made the change; may approve: ann and bob"},
+		{"who bears another's address as a name", both, ann, []string{"ann@example.com <robot@example.com>"}, []string{"x"}, "pass: pull request 7 is approved by ann; 1 is asked for"},
+		{"an author without an address", both, ann, []string{"Ann <>"}, []string{"x"}, "unknown: nobody can say who has made the change: it has no author, or one without an address"},
 		{"both are one", both, ann, []string{"Eve <eve@example.com>"}, []string{"eve@example.com"}, "fail: eve@example.com has made the change, and has built the image"},
 		{"of whom nothing is known", "approvals: {by: [ann], separate: [author]}", ann, []string{"robot@example.com"}, nil, "unknown: nobody can say whether ann is kept apart: people does not say by what ann is known elsewhere"},
 		{"nothing is signed", "approvals: {by: [ann], separate: [builder]}", ann, nil, []string{}, "unknown: nobody can say who has built it: no signature of the images is asked for"},
@@ -318,6 +324,13 @@ func TestCommitStatus(t *testing.T) {
 		return fmt.Sprintf(`{"id": 1, "context": %q, "status": %q, "description": %q, "target_url": "https://ci.example.com/1"}`, context, state, description)
 	}
 	const url = "https://ci.example.com/1"
+	proxied := strings.Repeat("34", 20)
+	both := func(g *review.Gates, q *promote.GateRequest) {
+		proxy := promote.ImagePlan{Name: "proxy", File: overlay, New: promote.Pin{Tag: "v3", Digest: "sha256:" + strings.Repeat("3", 64)}}
+		g.History = changes(history.Change{Service: "cart", Environment: "staging", Commit: proxied, Images: []history.ImageChange{{Name: "proxy", New: proxy.New}}},
+			history.Change{Service: "cart", Environment: "staging", Commit: brought, Images: []history.ImageChange{{Name: "cart", New: q.Images[0].New}}})
+		q.Images = append(q.Images, proxy)
+	}
 	good := listed(is("ci/test", "success", ""), is("ci/build", "success", ""))
 	for _, c := range []struct {
 		name, gate string
@@ -338,6 +351,11 @@ func TestCommitStatus(t *testing.T) {
 		{"no pull request", "commitStatus: {contexts: [ci/test], on: pullRequest}", gitea{"/pulls": "[]"}, nil, "wait: there is no open pull request for it yet", "propose"},
 		{"no rights", "commitStatus: {contexts: [ci/test], on: head}", gitea{at(base): "down", "": "{}"}, nil, "unknown: 127.0.0.1: reading statuses: ", ""},
 		{"not asked", "commitStatus: {contexts: [ci/test], on: head}", nil, func(g *review.Gates, _ *promote.GateRequest) { g.Forge = nil }, "unknown: no server may be asked", "ask-registry"},
+		// Each image's own commit counts: one that was good was enough for all.
+		{"of two images one has failed", "commitStatus: {contexts: [ci/test]}", gitea{at(brought): good, at(proxied): listed(is("ci/test", "failure", "proxy")), at(base): good}, both,
+			"fail: ci/test has failed on commit 343434343: proxy", url},
+		{"of two images one has no check", "commitStatus: {contexts: [ci/test]}", gitea{at(brought): good, at(proxied): "[]", at(base): "[]"}, both, "wait: ci/test is not there on commit 343434343", ""},
+		{"two images are good", "commitStatus: {contexts: [ci/test]}", gitea{at(brought): good, at(proxied): good}, both, "pass: ci/test is good on commit 121212121; ci/test is good on commit 343434343", ""},
 		{"never there", "commitStatus: {contexts: [ci/test]}", nil, func(g *review.Gates, _ *promote.GateRequest) { g.History = changes() }, `fail: image "cart": staging does not have v2`, ""},
 		{"no history", "commitStatus: {contexts: [ci/test]}", nil, func(g *review.Gates, _ *promote.GateRequest) { g.History = nil }, "unknown: there is no history to read", ""},
 	} {
@@ -350,6 +368,34 @@ func TestCommitStatus(t *testing.T) {
 			check(t, ask(t, c.gate, g, q), c.want, c.hint)
 		})
 	}
+}
+
+// Services are asked about at once, by one gate: what it has read for one it has for all, and
+// it was read and written at once.
+func TestTwoServicesAtOnce(t *testing.T) {
+	p, err := pipeline.Parse("promotion.yaml", []byte(strings.Replace(text, "GATE", "approvals: {by: [ann], separate: [author], people: {ann: [ann@example.com]}}, commitStatus: {contexts: [ci/test], on: head}", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := on(t, usual(says("ann", "APPROVED", head)).with("/commits/"+base+"/statuses", `[{"id": 1, "context": "ci/test", "status": "success"}]`))
+	g.Pipeline, g.Authors = p, func(context.Context, promote.GateRequest) ([]string, error) {
+		return []string{"robot@example.com"}, nil
+	}
+	gates, err := gate.Of(gate.Deps{Elsewhere: g.Ask})(&p.Spec.Environments[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wait sync.WaitGroup
+	for _, one := range gates {
+		for range 2 {
+			wait.Go(func() {
+				if v := promote.AskGate(t.Context(), one, request()); v.Answer != promote.Pass {
+					t.Errorf("%s: %s: %s", v.Gate, v.Answer, v.Reason)
+				}
+			})
+		}
+	}
+	wait.Wait()
 }
 
 // changes is a history.

@@ -23,8 +23,11 @@ type Gate struct {
 	heads     map[string]string               // by environment
 }
 
+// sideBySide bounds how many services are asked about at once.
+const sideBySide = 32
+
 // Delivered notes what a plan has brought, and the commit that it is in: that is what must
-// be healthy.
+// be healthy. What the plan refuses has not come.
 func (g *Gate) Delivered(plan *promote.Plan, commit string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -33,6 +36,9 @@ func (g *Gate) Delivered(plan *promote.Plan, commit string) {
 	}
 	g.heads[plan.To] = commit
 	for _, s := range plan.Services {
+		if s.Answer() != promote.Pass {
+			continue
+		}
 		g.delivered[plan.To+"\n"+s.Service] = s
 	}
 }
@@ -47,17 +53,23 @@ func (g *Gate) Health(ctx context.Context, services []string, environment string
 		return promote.Verdict{Answer: promote.Unknown, Reason: fmt.Sprintf("environment %q does not say where its health is seen", environment)}
 	}
 	says := make([]promote.Verdict, len(services))
+	places := make(chan struct{}, sideBySide)
 	var wait sync.WaitGroup
 	for n, service := range services {
 		g.mu.Lock()
 		s, head := g.delivered[environment+"\n"+service], g.heads[environment]
 		g.mu.Unlock()
 		if s == nil {
+			says[n] = promote.Verdict{Answer: promote.Unknown, Reason: "it was not delivered"}
 			continue
 		}
 		// The gate is one of a promotion from there: it sees what stands there now.
 		q := promote.GateRequest{Service: service, From: environment, To: environment, Images: s.Images, Head: head, Now: g.Now(), Services: services}
-		wait.Go(func() { says[n] = promote.AskGate(ctx, one, q) })
+		places <- struct{}{}
+		wait.Go(func() {
+			defer func() { <-places }()
+			says[n] = promote.AskGate(ctx, one, q)
+		})
 	}
 	wait.Wait()
 	return worst(services, says)
@@ -72,7 +84,7 @@ func worst(services []string, says []promote.Verdict) promote.Verdict {
 	all := promote.Verdict{Answer: promote.Worst(answers...)}
 	var reasons []string
 	for n, v := range says {
-		if v.Answer == "" || v.Answer != all.Answer {
+		if v.Answer != all.Answer {
 			continue
 		}
 		reasons = append(reasons, services[n]+": "+v.Text())

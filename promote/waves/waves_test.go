@@ -216,9 +216,29 @@ func TestGate(t *testing.T) {
 			return c.sees, nil
 		}}
 		g.Delivered(plan, "abc")
-		v := g.Health(t.Context(), []string{"cart", "web", "never-delivered"}, "prod-eu")
+		v := g.Health(t.Context(), []string{"cart", "web"}, "prod-eu")
 		if got := string(v.Answer) + ": " + v.Reason; got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
+// What was not delivered, as it is in no plan or was refused, is not looked at, and so
+// nothing says that it is healthy. A wave of it alone passed.
+func TestGateOfWhatWasNotDelivered(t *testing.T) {
+	plan := &promote.Plan{To: "prod-eu", Services: []*promote.ServicePlan{
+		{Service: "cart", Images: []promote.ImagePlan{{Name: "cart"}}},
+		{Service: "held", Images: []promote.ImagePlan{{Name: "held"}}, Verdicts: []promote.Verdict{{Gate: "hold", Answer: promote.Fail}}},
+	}}
+	g := &waves.Gate{Now: time.Now, Of: func(string) (promote.Gate, error) {
+		return sees{"cart": {Answer: promote.Pass}, "held": {Answer: promote.Pass}}, nil
+	}}
+	g.Delivered(plan, "abc")
+	for _, service := range []string{"held", "in-no-plan"} {
+		for _, asked := range [][]string{{service}, {"cart", service}} {
+			if v := g.Health(t.Context(), asked, "prod-eu"); v.Answer != promote.Unknown || v.Reason != service+": it was not delivered" {
+				t.Errorf("%v: %s: %s", asked, v.Answer, v.Reason)
+			}
 		}
 	}
 }

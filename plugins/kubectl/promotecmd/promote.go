@@ -169,19 +169,20 @@ func (o *options) carryOut(cmd *cobra.Command, printer printers.ResourcePrinter,
 	if err := o.report(printer, plans, applied, requests); err != nil {
 		return errors.Join(failed, err)
 	}
-	if err := o.follow(cmd.Context(), w, plans, applied); err != nil {
-		return errors.Join(failed, err)
-	}
+	failed = errors.Join(failed, o.follow(cmd.Context(), w, plans, applied))
 	for n, a := range applied {
-		if err := o.attestCommit(cmd, w, plans.All[n], a); err != nil {
-			return errors.Join(failed, err)
-		}
+		failed = errors.Join(failed, o.attestCommit(cmd, w, plans.All[n], a))
 	}
-	if failed != nil {
+	if failed != nil && o.wait { // it is told before what was delivered is followed
+		failed = cli.Silent(o.session.Fail(failed))
+	}
+	err = o.watch(cmd, w, plans, applied)
+	switch {
+	case failed != nil && err != nil:
+		o.session.Fail(err)
 		return failed
-	}
-	if err := o.watch(cmd, w, plans, applied); err != nil {
-		return err
+	case failed != nil || err != nil:
+		return errors.Join(failed, err)
 	}
 	return o.refusal(plans, applied)
 }

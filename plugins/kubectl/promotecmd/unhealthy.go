@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
@@ -25,10 +26,11 @@ type patient struct {
 	last                 promote.Verdict
 }
 
-// How often health is asked for: some times while it is followed.
+// How often health is asked for: some times while it is followed, and of so many at once.
 const (
 	fewestAsks = 5
 	askHealth  = 10 * time.Second
+	sideBySide = 32
 )
 
 // watch follows, with --wait, the health of what was delivered to environments that ask for
@@ -42,10 +44,12 @@ func (o *options) watch(cmd *cobra.Command, w *cli.Workspace, plans *promote.Pla
 		return err
 	}
 	lost := 0
-	err = o.attend(cmd.Context(), patients, every, func(p *patient) error {
+	err = o.attend(cmd.Context(), patients, every, func(p *patient) {
 		lost++
 		o.session.PrintFacts([]cli.Fact{{Text: fmt.Sprintf("%s in %s is not healthy, and is taken back: %s", p.service, p.environment, p.last.Text())}})
-		return o.takeBack(cmd, p, "unhealthy: "+p.last.Text())
+		if err := o.takeBack(cmd, p, "unhealthy: "+p.last.Text()); err != nil {
+			o.session.Fail(err) // which keeps no other from being taken back
+		}
 	})
 	if err == nil && lost > 0 {
 		err = cli.Silent(cli.ExitFailed)
@@ -57,7 +61,8 @@ func (o *options) watch(cmd *cobra.Command, w *cli.Workspace, plans *promote.Pla
 func (o *options) patients(ctx context.Context, w *cli.Workspace, plans *promote.Plans, applied []*promote.Applied) ([]*patient, time.Duration, error) {
 	var all []*patient
 	every := askHealth
-	for n, plan := range plans.All {
+	for n := range applied {
+		plan := plans.All[n]
 		e, err := w.Pipeline.Environment(plan.To)
 		if err != nil {
 			return nil, 0, err
@@ -81,7 +86,7 @@ func (o *options) patients(ctx context.Context, w *cli.Workspace, plans *promote
 		span := e.Rollback.OnUnhealthy.Time()
 		every = min(every, span/fewestAsks)
 		for _, sp := range plan.Services {
-			if !sp.Changed() {
+			if !sp.Changed() || sp.Answer() != promote.Pass { // what is refused was not delivered
 				continue
 			}
 			q := promote.GateRequest{Service: sp.Service, From: plan.To, To: plan.To, Images: sp.Images, Head: applied[n].Commit, Services: []string{sp.Service}}
@@ -93,23 +98,25 @@ func (o *options) patients(ctx context.Context, w *cli.Workspace, plans *promote
 }
 
 // attend asks for the health of all until their time is over, and tells which have lost it.
-// --timeout ends it sooner.
-func (o *options) attend(ctx context.Context, patients []*patient, every time.Duration, lost func(*patient) error) error {
+// --timeout ends it sooner, and then it says which were still followed.
+func (o *options) attend(ctx context.Context, patients []*patient, every time.Duration, lost func(*patient)) error {
 	for {
 		now := o.clock.Now()
+		says := o.askAll(ctx, patients, now)
 		var left []*patient
-		for _, p := range patients {
-			p.question.Now = now
-			said := promote.AskGate(ctx, p.gate, p.question)
+		for n, p := range patients {
+			if ctx.Err() != nil { // what was said then is about the time
+				left = append(left, patients[n:]...)
+				break
+			}
+			said := says[n]
 			if said.Answer != p.last.Answer {
 				o.session.Note("%s in %s: %s: %s", p.service, p.environment, said.Answer, said.Text())
 			}
 			p.last = said
 			switch {
 			case p.vitals.Lost(said):
-				if err := lost(p); err != nil {
-					return err
-				}
+				lost(p)
 			case now.Before(p.until):
 				left = append(left, p)
 			case said.Answer != promote.Pass:
@@ -119,13 +126,45 @@ func (o *options) attend(ctx context.Context, patients []*patient, every time.Du
 		if patients = left; len(patients) == 0 {
 			return nil
 		}
-		if err := o.clock.Sleep(ctx, every); err != nil {
-			if errors.Is(err, context.DeadlineExceeded) {
-				return nil
-			}
+		err := o.clock.Sleep(ctx, every)
+		switch {
+		case errors.Is(err, context.DeadlineExceeded):
+			o.leave(patients)
+			return nil
+		case err != nil:
 			return err
 		}
 	}
+}
+
+// askAll asks for the health of all side by side.
+func (o *options) askAll(ctx context.Context, patients []*patient, now time.Time) []promote.Verdict {
+	says := make([]promote.Verdict, len(patients))
+	places := make(chan struct{}, sideBySide)
+	var wait sync.WaitGroup
+	for n, p := range patients {
+		p.question.Now = now
+		places <- struct{}{}
+		wait.Go(func() {
+			defer func() { <-places }()
+			says[n] = promote.AskGate(ctx, p.gate, p.question)
+		})
+	}
+	wait.Wait()
+	return says
+}
+
+// leave says of whom nobody knows how it goes on.
+func (o *options) leave(patients []*patient) {
+	var facts []cli.Fact
+	for _, p := range patients {
+		text := "nothing was said of it yet"
+		if p.last.Answer != "" {
+			text = fmt.Sprintf("%s: %s", p.last.Answer, p.last.Text())
+		}
+		facts = append(facts, cli.Fact{Text: fmt.Sprintf("%s in %s is not followed any more, as --timeout is over: %s", p.service, p.environment, text), Hint: p.last.Hint})
+	}
+	o.session.PrintFacts(facts)
 }
 
 // takeBack rolls a service back to what stood before it was promoted, as kubectl promote

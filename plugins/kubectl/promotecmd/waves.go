@@ -111,11 +111,14 @@ func (o *options) carryOutSteps(cmd *cobra.Command, printer printers.ResourcePri
 				err = o.attestCommit(cmd, w, plan, applied[n])
 			}
 		}
-		if err == nil && plans.Refused() == nil {
+		all := plans.Refused() == nil
+		if err == nil && all {
 			o.session.Note("%s: delivered: %s", s, strings.Join(s.Services, ", "))
+		}
+		if err == nil {
 			err = o.watch(cmd, w, plans, applied) // what is taken back lets nothing follow
 		}
-		return err == nil && plans.Refused() == nil, err
+		return err == nil && all, err
 	}
 	failed := r.Run(cmd.Context(), steps)
 	if len(done) == 0 {

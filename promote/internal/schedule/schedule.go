@@ -146,6 +146,35 @@ type Window struct {
 	Duration time.Duration
 }
 
+// Endless tells whether the window never closes, as far as that is seen at once.
+func (w Window) Endless() bool {
+	if w.zone == time.UTC {
+		return Endless(w.spec, w.Duration)
+	}
+	return Endless(w.spec, w.Duration-slack) // where the clock is set back there are no starts for a while
+}
+
+// everyDay is what robfig/cron sets in a field that is a star.
+const everyDay = 1 << 63
+
+// Endless tells whether windows that begin every day alike leave no gap: each begins before
+// the one before is over. Who looks for the end of such a window looks at each start there is.
+func Endless(starts cron.Schedule, duration time.Duration) bool {
+	spec, ok := starts.(*cron.SpecSchedule)
+	if !ok || spec.Dom&spec.Month&spec.Dow&everyDay == 0 {
+		return false
+	}
+	start := spec.Next(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))
+	for end := start.Add(24 * time.Hour); start.Before(end); {
+		next := spec.Next(start)
+		if next.Sub(start) >= duration {
+			return false
+		}
+		start = next
+	}
+	return true
+}
+
 // At tells whether the window is open at an instant, and until when.
 func (w Window) At(t time.Time) (until time.Time, open bool) {
 	start, ok := w.last(t, t.Add(-w.Duration))

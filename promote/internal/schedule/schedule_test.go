@@ -44,6 +44,35 @@ func (n *naive) open(t time.Time) bool {
 	return t.Before(n.until)
 }
 
+// What has no gap is known without looking at each start.
+func TestEndless(t *testing.T) {
+	for _, tc := range []struct {
+		cron, zone string
+		duration   time.Duration
+		endless    bool
+	}{
+		{"* * * * *", "UTC", 2 * time.Minute, true},
+		{"* * * * *", "UTC", time.Minute, false}, // each ends as the next begins
+		{"0 * * * *", "UTC", time.Hour + time.Minute, true},
+		{"0 0-22 * * *", "UTC", time.Hour + time.Minute, false},
+		{"0 12 * * *", "UTC", 25 * time.Hour, true},
+		{"* * * * 1-5", "UTC", time.Hour, false},
+		{"* * 1 * *", "UTC", time.Hour, false},
+		{"* * * 1-11 *", "UTC", time.Hour, false},
+		{"* * * * *", "Europe/Zurich", 2 * time.Minute, false}, // not while the clock is set back
+		{"* * * * *", "Europe/Zurich", 48 * time.Hour, true},
+	} {
+		z := zone(t, tc.zone)
+		c, err := Parse(tc.cron, z)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := (Window{c, tc.duration}).Endless(); got != tc.endless {
+			t.Errorf("%s for %s in %s: %v", tc.cron, tc.duration, tc.zone, got)
+		}
+	}
+}
+
 // Two years, minute by minute, in zones with a gap in the night, at midnight, of half an
 // hour, and in the south.
 func TestWindowMinuteByMinute(t *testing.T) {
