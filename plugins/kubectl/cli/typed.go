@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"net/url"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -45,10 +46,21 @@ func typedBy(cmd *cobra.Command) *typed {
 		case f.NoOptDefVal != "":
 			t.flags = append(t.flags, typedFlag{f.Name, "--" + f.Name + "=" + shell.Quote(f.Value.String())})
 		default:
-			t.flags = append(t.flags, typedFlag{f.Name, name + " " + shell.Quote(f.Value.String())})
+			t.flags = append(t.flags, typedFlag{f.Name, name + " " + shell.Quote(withoutPassword(f.Value.String()))})
 		}
 	})
 	return t
+}
+
+// withoutPassword takes the password out of a URL: a line to be typed again is printed, and
+// ends up in logs. Git asks for it, or whoever helps it.
+func withoutPassword(value string) string {
+	u, err := url.Parse(value)
+	if err != nil || u.User == nil || !branch.IsURL(value) {
+		return value
+	}
+	u.User = url.User(u.User.Username())
+	return u.String()
 }
 
 // set gives a flag other values, at its place if it has one: none removes it, and ""
