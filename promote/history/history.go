@@ -76,6 +76,9 @@ type Request struct {
 	// Files, if not empty, are those that are read: what is asked for stands in no other
 	// now, and where it stood before is not asked.
 	Files []string
+	// Named, if not nil, are the sites of all files of values that others name, see
+	// [pipeline.Sites.Named]. They are looked for where it is nil.
+	Named []pipeline.Site
 	// Wants, if set, tells whether a service's changes are asked for yet. What is not is
 	// read no further.
 	Wants func(service, environment string) bool
@@ -111,7 +114,7 @@ func (o *part) read(ctx context.Context, p *pipeline.Pipeline, req Request, visi
 		h.wanted[s] = true
 	}
 	h.keys, h.cheap = keysOf(p)
-	specs := p.Pathspecs(req.Services, o.environments...)
+	specs := append(p.Pathspecs(req.Services, o.environments...), h.named()...)
 	if len(req.Files) > 0 {
 		specs = nil
 		for _, file := range req.Files {

@@ -155,9 +155,10 @@ func unowned(_ context.Context, r *repository) []lint.Finding {
 			continue
 		}
 		var files []string
+		sites := r.Pipeline.Sites(r.Repo)
 		for _, environments := range r.sites {
-			for _, one := range environments[e.Name] {
-				if f, err := r.Pipeline.Sites(r.Repo).Read(one, false); err == nil && !slices.Contains(files, f.Name()) {
+			for _, one := range sites.WithNamed(environments[e.Name]) {
+				if f, err := sites.Read(one, false); err == nil && !slices.Contains(files, f.Name()) {
 					files = append(files, f.Name())
 				}
 			}
