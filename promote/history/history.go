@@ -123,7 +123,7 @@ func (o *part) read(ctx context.Context, p *pipeline.Pipeline, req Request, visi
 			}
 		}
 	}
-	err := h.walk(specs)
+	err := h.walk(narrow(specs, req.Services))
 	var truncated *Truncated
 	if err != nil && !errors.As(err, &truncated) {
 		return err
@@ -409,8 +409,9 @@ func (h *historian) addMerged(c *Change, file string) error {
 	})
 }
 
-// literal is the pathspec of a file.
-func literal(file string) string { return ":(top,literal)" + file }
+// literal is the pathspec of a file or a directory. With the magic word top git would use no
+// filters of a commit graph.
+func literal(file string) string { return ":(literal)" + file }
 
 // recordsOf gives the records of a message by service and environment.
 func recordsOf(message string) map[[2]string]record.Trailers {
