@@ -164,7 +164,10 @@ type historian struct {
 
 	pending []*pendingChange
 	batch   int
-	stopped bool
+	// seen are the commits so far, and due is at how many the pending ones are looked at,
+	// be they few: the last that is wanted may be among them.
+	seen, due int
+	stopped   bool
 	// moved is the commit that gave a file of interest another path; what the file was
 	// before stands in followed, by the path that it had.
 	moved    string
@@ -203,6 +206,8 @@ func (p *pendingChange) key() pendingKey {
 const (
 	firstBatch = 8
 	maxBatch   = 512
+	// leastSeen is how many commits are passed at least before few changes are read.
+	leastSeen = 64
 )
 
 func (h *historian) commit(c Commit) (bool, error) {
@@ -229,8 +234,12 @@ func (h *historian) commit(c Commit) (bool, error) {
 	if err := h.follow(c, here); err != nil {
 		return false, err
 	}
-	if len(h.pending) >= h.batch {
-		h.batch = min(2*h.batch, maxBatch)
+	h.seen++
+	if full := len(h.pending) >= h.batch; full || len(h.pending) > 0 && h.seen >= h.due {
+		if full {
+			h.batch = min(2*h.batch, maxBatch)
+		}
+		h.due = h.seen + max(leastSeen, h.seen/4)
 		if err := h.flush(); err != nil {
 			return false, err
 		}
