@@ -31,9 +31,10 @@ var mayImport = map[string][]string{
 	"internal/yamlbound":  {},
 	"internal/yamlfile":   {"internal/spelling"},
 
-	"overlay":          {"internal/spelling"},
-	"overlay/unlisted": {"overlay", "overlay/internal/..."},
-	"digest":           {"digest/registry", "digest/layout", "digest/internal/...", "internal/fault"},
+	"overlay":             {"internal/spelling"},
+	"overlay/unlisted":    {"overlay", "overlay/internal/..."},
+	"overlay/valuesfiles": {"overlay", "overlay/internal/..."},
+	"digest":              {"digest/registry", "digest/layout", "digest/internal/...", "internal/fault"},
 	// What is below digest: one client of registries and one reader of layouts,
 	// which know nothing of what is asked of them.
 	"digest/internal":              {"digest/internal/...", "internal/fault"},
@@ -72,7 +73,7 @@ var mayImport = map[string][]string{
 	"promote/hold":                    {"overlay", "promote/pipeline", "internal/spelling", "internal/yamlfile"},
 	"promote/rollback":                {"overlay", "promote", "promote/pipeline", "promote/history", "promote/record"},
 	"promote/report":                  {"promote/history", "promote/pipeline"},
-	"promote/pipeline":                {"overlay", "promote/internal/...", "internal/expression", "internal/spelling", "internal/yamlfile", "promote/objects"},
+	"promote/pipeline":                {"overlay", "overlay/valuesfiles", "promote/internal/...", "internal/expression", "internal/spelling", "internal/yamlfile", "promote/objects"},
 	"promote/git":                     {"promote", "promote/history", "promote/git/internal/...", "overlay", "internal/files", "internal/shell"},
 	"promote/git/branch":              {"promote", "promote/git", "promote/history", "promote/record", "promote/git/internal/...", "internal/files", "internal/shell", "internal/spelling"},
 	"promote/git/places":              {"promote", "promote/git", "promote/git/branch", "promote/history", "promote/pipeline", "internal/shell"},
@@ -98,7 +99,7 @@ var mayImport = map[string][]string{
 	"promote/policy":  {"promote/pipeline", "promote/objects", "internal/expression", "internal/fault", "internal/rego", "internal/yamlbound"},
 	"promote/render":  {"promote", "promote/pipeline", "promote/objects", "promote/internal/...", "internal/fault", "internal/yamlbound"},
 	// What promote is made of knows nothing of it.
-	"promote/internal": {"overlay", "internal/..."},
+	"promote/internal": {"overlay", "overlay/valuesfiles", "internal/..."},
 
 	"plugins/kubectl":                   {"overlay", "internal/..."},
 	"plugins/kubectl/cli":               {"plugins/kubectl/internal/remarks", "overlay", "internal/...", "digest/...", "verify/...", "promote/...", "plugins/kustomize/..."},

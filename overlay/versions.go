@@ -11,7 +11,7 @@ import (
 )
 
 // remotes finds what a kustomization pins apart from images: the revisions of
-// remote resources, and the versions of the Helm charts that it inflates.
+// remote resources, and the versions and inline values of the Helm charts that it inflates.
 func (f *finder) remotes(root *yaml.Node) {
 	for _, field := range []string{"resources", "components", "bases"} {
 		for i, n := range f.items(nodes.At(root, field)) {
@@ -23,6 +23,9 @@ func (f *finder) remotes(root *yaml.Node) {
 	for i, c := range f.items(nodes.At(root, "helmCharts")) {
 		p := Pin{Type: TypeChart, Format: Kustomization, Name: nodes.Text(nodes.At(c, "name"))}
 		f.version(nodes.At(c, "version"), p, nodes.Join(nodes.Item("helmCharts", i), "version"), "version")
+		if v := nodes.At(c, "valuesInline"); v != nil && nodes.Resolve(v).Kind == yaml.MappingNode && f.once(nodes.Resolve(v)) {
+			f.values(nodes.Resolve(v), nodes.Join(nodes.Item("helmCharts", i), "valuesInline"))
+		}
 	}
 }
 

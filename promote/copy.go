@@ -8,7 +8,6 @@ import (
 	"path"
 	"slices"
 
-	"github.com/kubepromote/kubepromote/promote/internal/location"
 	"github.com/kubepromote/kubepromote/promote/internal/textdiff"
 )
 
@@ -32,7 +31,7 @@ func (w *planner) copyPaths(c *draft) [][2]string {
 	var out [][2]string
 	seen := make(map[[2]string]bool)
 	for _, p := range c.parts {
-		if location.IsFile(p.site.Path) {
+		if p.site.IsFile() {
 			continue // what lies beside a file is not its service's
 		}
 		for _, file := range w.Pipeline.Spec.Copy {

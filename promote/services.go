@@ -236,7 +236,7 @@ func (w *planner) readService(name string) (*draft, error) {
 		c.unread = append(c.unread, status.UnreadIn(f.File)...)
 	}
 	for _, f := range to {
-		c.plan.Warnings = append(c.plan.Warnings, f.Warnings()...)
+		c.plan.Warnings = append(append(c.plan.Warnings, f.Warnings()...), f.notes...)
 		if w.to.Verify == nil && w.req.Policy == "" {
 			continue
 		}
@@ -260,6 +260,8 @@ type siteFile struct {
 	*overlay.File
 	site pipeline.Site
 	pins []overlay.Pin // the service's
+	// notes are what is to be told of the files of values that it names.
+	notes []string
 }
 
 // readAll reads all files of a service in an environment, and returns pipeline.ErrNoOverlay where
@@ -271,16 +273,16 @@ func (w *planner) readAll(e *pipeline.Environment, service string) ([]siteFile, 
 	}
 	var out []siteFile
 	var errs []error
-	for _, one := range all {
-		f, err := w.sites.Read(one, true)
-		var pins []overlay.Pin
-		if err == nil {
-			pins, err = one.Pins(f)
-		}
+	for i := 0; i < len(all); i++ {
+		f, pins, err := w.sites.ReadPins(all[i], true)
 		if errors.Is(err, pipeline.ErrNoOverlay) {
 			continue
 		}
-		errs, out = append(errs, err), append(out, siteFile{f, one, pins})
+		errs, out = append(errs, err), append(out, siteFile{f, all[i], pins, nil})
+		if err == nil {
+			more, notes := w.sites.Named(all[i], f)
+			out[len(out)-1].notes, all = notes, slices.Concat(all, more)
+		}
 	}
 	if err := errors.Join(errs...); err != nil || len(out) > 0 {
 		return out, err

@@ -25,7 +25,9 @@ const guideRegistry = "img.example.com"
 // what is printed now is written into them.
 func TestGuides(t *testing.T) {
 	for _, name := range []string{"start"} {
-		t.Run(name, func(t *testing.T) { typeGuide(t, filepath.Join("..", "..", "docs", name+".md"), "testdata/guide/"+name+".txtar") })
+		t.Run(name, func(t *testing.T) {
+			typeGuide(t, filepath.Join("..", "..", "docs", name+".md"), "testdata/guide/"+name+".txtar")
+		})
 	}
 }
 

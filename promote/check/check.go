@@ -194,11 +194,12 @@ func (w *work) list() error {
 	}
 	known := make(pipeline.ByService)
 	at := make(map[place]int)
-	for _, all := range []pipeline.ByService{old, now} {
+	for n, all := range []pipeline.ByService{old, now} {
+		in := []*pipeline.Sites{w.before, after}[n]
 		for service, environments := range all {
 			known[service] = environments
 			for _, sites := range environments {
-				for _, one := range sites {
+				for _, one := range in.WithNamed(sites) {
 					key := place{one.Entry, one.Environment, one.Service[strings.LastIndexByte(one.Service, '/')+1:], one.Path, one.Within}
 					n, ok := at[key]
 					if !ok {

@@ -22,10 +22,7 @@ type version struct {
 }
 
 func read(sites *pipeline.Sites, one pipeline.Site) (v version) {
-	v.file, v.err = sites.Read(one, true)
-	if v.err == nil {
-		v.pins, v.err = one.Pins(v.file)
-	}
+	v.file, v.pins, v.err = sites.ReadPins(one, true)
 	if errors.Is(v.err, pipeline.ErrNoOverlay) {
 		v.absent, v.err = true, nil
 	}

@@ -132,7 +132,7 @@ func (w *work) has(environment, service, name string) bool {
 		if err != nil {
 			return true
 		}
-		for _, one := range all {
+		for _, one := range sites.WithNamed(all) {
 			v := read(sites, one)
 			if v.err != nil || slices.ContainsFunc(v.pins, func(p overlay.Pin) bool { return p.Name == name }) {
 				return true

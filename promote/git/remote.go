@@ -40,3 +40,19 @@ func publicURL(remote string) string {
 	}
 	return ""
 }
+
+// Remotes gives the URLs of all remotes, as Remote has them.
+func (r *Repo) Remotes(ctx context.Context) []string {
+	out, err := r.run(ctx, gitcmd.Call{Op: "read the remotes", Args: []string{"config", "--null", "--get-regexp", `^remote\..*\.url$`}, Reads: true})
+	if err != nil {
+		return nil // there are none
+	}
+	var all []string
+	for entry := range strings.SplitSeq(string(out), "\x00") {
+		_, remote, _ := strings.Cut(entry, "\n")
+		if public := publicURL(remote); public != "" {
+			all = append(all, public)
+		}
+	}
+	return all
+}

@@ -63,3 +63,29 @@ func (h *historian) match(file string) []pipeline.Site {
 	}
 	return h.pipeline.Match(file)
 }
+
+// named notes the files of values that others name now, and gives their pathspecs.
+func (h *historian) named() []string {
+	all := h.req.Named
+	if all == nil {
+		overlays, _ := h.sites.All(h.environments...) // what cannot be listed names nothing
+		for service, environments := range overlays {
+			for _, sites := range environments {
+				if len(h.wanted) > 0 && !h.wanted[service] && !h.wanted[sites[0].FullName()] {
+					continue
+				}
+				all = append(all, h.sites.WithNamed(sites)...)
+			}
+		}
+	}
+	var specs []string
+	for _, one := range all {
+		if one.IsNamed() && slices.Contains(h.environments, one.Environment) {
+			if h.followed == nil {
+				h.followed = make(map[string]pipeline.Site)
+			}
+			h.followed[one.Path], specs = one, append(specs, literal(one.Path))
+		}
+	}
+	return specs
+}

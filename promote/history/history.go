@@ -76,6 +76,9 @@ type Request struct {
 	// Files, if not empty, are those that are read: what is asked for stands in no other
 	// now, and where it stood before is not asked.
 	Files []string
+	// Named, if not nil, are the sites of all files of values that others name, see
+	// [pipeline.Sites.Named]. They are looked for where it is nil.
+	Named []pipeline.Site
 	// Wants, if set, tells whether a service's changes are asked for yet. What is not is
 	// read no further.
 	Wants func(service, environment string) bool
@@ -119,7 +122,7 @@ func (o *part) read(ctx context.Context, p *pipeline.Pipeline, req Request, visi
 		h.wanted[s] = true
 	}
 	h.keys, h.cheap = keysOf(p)
-	specs := p.Pathspecs(req.Services, o.environments...)
+	specs := append(p.Pathspecs(req.Services, o.environments...), h.named()...)
 	if len(req.Files) > 0 {
 		specs = nil
 		for _, file := range req.Files {
@@ -128,7 +131,7 @@ func (o *part) read(ctx context.Context, p *pipeline.Pipeline, req Request, visi
 			}
 		}
 	}
-	err := h.walk(specs)
+	err := h.walk(narrow(specs, req.Services))
 	var truncated *Truncated
 	if err != nil && !errors.As(err, &truncated) {
 		return err
@@ -169,7 +172,10 @@ type historian struct {
 
 	pending []*pendingChange
 	batch   int
-	stopped bool
+	// seen are the commits so far, and due is at how many the pending ones are looked at,
+	// be they few: the last that is wanted may be among them.
+	seen, due int
+	stopped   bool
 	// moved is the commit that gave a file of interest another path; what the file was
 	// before stands in followed, by the path that it had.
 	moved    string
@@ -208,6 +214,8 @@ func (p *pendingChange) key() pendingKey {
 const (
 	firstBatch = 8
 	maxBatch   = 512
+	// leastSeen is how many commits are passed at least before few changes are read.
+	leastSeen = 64
 )
 
 func (h *historian) commit(c Commit) (bool, error) {
@@ -234,8 +242,12 @@ func (h *historian) commit(c Commit) (bool, error) {
 	if err := h.follow(c, here); err != nil {
 		return false, err
 	}
-	if len(h.pending) >= h.batch {
-		h.batch = min(2*h.batch, maxBatch)
+	h.seen++
+	if full := len(h.pending) >= h.batch; full || len(h.pending) > 0 && h.seen >= h.due {
+		if full {
+			h.batch = min(2*h.batch, maxBatch)
+		}
+		h.due = h.seen + max(leastSeen, h.seen/4)
 		if err := h.flush(); err != nil {
 			return false, err
 		}
@@ -414,8 +426,9 @@ func (h *historian) addMerged(c *Change, file string) error {
 	})
 }
 
-// literal is the pathspec of a file.
-func literal(file string) string { return ":(top,literal)" + file }
+// literal is the pathspec of a file or a directory. With the magic word top git would use no
+// filters of a commit graph.
+func literal(file string) string { return ":(literal)" + file }
 
 // recordsOf gives the records of a message by service and environment.
 func recordsOf(message string) map[[2]string]record.Trailers {

@@ -114,7 +114,7 @@ func bySource(ctx context.Context, p *promote.Promoter, req Request) promote.Ver
 		all := p.Pipeline.Sites(tree)
 		here, err := all.Of(from, req.Service)
 		unreadable = errors.Join(unreadable, err)
-		for _, one := range here {
+		for _, one := range all.WithNamed(here) {
 			f, err := all.Read(one, false)
 			if err != nil {
 				if !errors.Is(err, pipeline.ErrNoOverlay) {

@@ -148,14 +148,10 @@ func (w *work) read() error {
 			if err != nil {
 				return err
 			}
-			for _, one := range all {
-				f, err := sites.Read(one, false)
+			for _, one := range sites.WithNamed(all) {
+				f, pins, err := sites.ReadPins(one, false)
 				if errors.Is(err, pipeline.ErrNoOverlay) {
 					continue
-				}
-				var pins []overlay.Pin
-				if err == nil {
-					pins, err = one.Pins(f)
 				}
 				if err != nil && !seen[err.Error()] {
 					seen[err.Error()] = true

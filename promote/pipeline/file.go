@@ -56,7 +56,7 @@ func (s *Sites) over(one Site, f *overlay.File, data []byte) (*overlay.File, err
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range bases(tree, f.Name()) {
+	for _, name := range slices.Concat(one.under, bases(tree, f.Name())) {
 		base, err := tree.ReadFile(name)
 		if err != nil {
 			continue // there is none, or nothing to be known from it

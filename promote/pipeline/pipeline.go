@@ -29,6 +29,10 @@ type Pipeline struct {
 	Metadata Metadata `yaml:"metadata" json:"metadata"`
 	// Spec says what there is.
 	Spec Spec `yaml:"spec" json:"spec"`
+
+	// Remotes, if not nil, gives the URLs by which the repository is known. They are no
+	// part of the file.
+	Remotes func() []string `yaml:"-" json:"-"`
 }
 
 // Metadata names an object.

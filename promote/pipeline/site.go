@@ -38,11 +38,21 @@ type Site struct {
 	Starred bool
 
 	listed bool // by its directory
+	// named is where another file names the site's; under are the files that it is laid
+	// over then, the nearest first.
+	named string
+	under []string
 }
+
+// IsFile tells whether the site is a file, and no directory that holds one.
+func (s Site) IsFile() bool { return s.named != "" || location.IsFile(s.Path) }
+
+// IsNamed tells whether the site is a file of values that another file names.
+func (s Site) IsNamed() bool { return s.named != "" }
 
 // Counterpart is the same for the sites of two environments that belong together.
 func (s Site) Counterpart() string {
-	return strconv.Itoa(s.Entry) + " " + location.Holes(s.Holes).Key()
+	return strconv.Itoa(s.Entry) + " " + s.named + " " + location.Holes(s.Holes).Key()
 }
 
 // Sites finds the sites in the trees of a pipeline's environments, by its layout.
@@ -51,6 +61,8 @@ type Sites struct {
 	pipeline *Pipeline
 	lock     sync.Mutex
 	stands   map[Place]stand
+	namers   sync.Once
+	namedBy  map[standing][]user // see users
 }
 
 // stand is a place with what was found in it.
@@ -393,27 +405,48 @@ func (s *Sites) leadsOn(e *Environment, at stand, one Site) bool {
 // Read reads the file of a site. It returns ErrNoOverlay where there is none. strict
 // refuses a directory that has several kustomization files, as kustomize does.
 func (s *Sites) Read(one Site, strict bool) (*overlay.File, error) {
-	tree, err := s.treeOf(one)
+	name, data, err := s.open(one, strict)
 	if err != nil {
 		return nil, err
 	}
-	if location.IsFile(one.Path) {
+	f, err := s.Parse(one, name, data)
+	if err == nil && name == one.Path && !one.IsFile() && len(f.Pins()) == 0 {
+		return nil, ErrNoOverlay // a file without an extension is none of the service's then
+	}
+	return f, err
+}
+
+// ReadPins is Read, with those pins of the file that are the service's.
+func (s *Sites) ReadPins(one Site, strict bool) (f *overlay.File, pins []overlay.Pin, err error) {
+	if f, err = s.Read(one, strict); err == nil {
+		pins, err = one.Pins(f)
+	}
+	return f, pins, err
+}
+
+// open finds the file of a site, and its content. What is no directory is taken for a file
+// without an extension, such as image-tags/production/web.
+func (s *Sites) open(one Site, strict bool) (name string, data []byte, err error) {
+	tree, err := s.treeOf(one)
+	if err != nil {
+		return "", nil, err
+	}
+	if one.IsFile() {
 		data, err := tree.ReadFile(one.Path)
-		if err != nil {
-			return nil, missing(err)
-		}
-		return s.Parse(one, one.Path, data)
+		return one.Path, data, missing(err)
 	}
 	found, err := tree.ReadAny(one.Path, kustomizationNames)
 	switch {
 	case strict && len(found.Have) > 1:
-		return nil, &lookupError{msg: fmt.Sprintf("%s has both %s and %s", one.Path, found.Have[0], found.Have[1]), hint: "keep one of them"}
+		return "", nil, &lookupError{msg: fmt.Sprintf("%s has both %s and %s", one.Path, found.Have[0], found.Have[1]), hint: "keep one of them"}
 	case err == nil:
-		return s.Parse(one, path.Join(one.Path, found.Name), found.Data)
-	case strings.Contains(path.Base(one.Path), "."):
-		return nil, missing(err)
+		return path.Join(one.Path, found.Name), found.Data, nil
+	case !strings.Contains(path.Base(one.Path), "."):
+		if data, ferr := tree.ReadFile(one.Path); ferr == nil {
+			return one.Path, data, nil
+		}
 	}
-	return s.readPlain(tree, one, err)
+	return "", nil, missing(err)
 }
 
 // missing is ErrNoOverlay in the place of the error for what is not there.
@@ -422,21 +455,6 @@ func missing(err error) error {
 		return ErrNoOverlay
 	}
 	return err
-}
-
-// readPlain reads what is no directory, which is the error given, as a file without an
-// extension, such as image-tags/production/web. One that holds no pin is none of the
-// service's.
-func (s *Sites) readPlain(tree Tree, one Site, none error) (*overlay.File, error) {
-	data, err := tree.ReadFile(one.Path)
-	if err != nil {
-		return nil, missing(none)
-	}
-	f, err := s.Parse(one, one.Path, data)
-	if err == nil && len(f.Pins()) == 0 {
-		return nil, ErrNoOverlay
-	}
-	return f, err
 }
 
 // Holes are what stands for the holes of a site, its service and environment among them.

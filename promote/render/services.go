@@ -24,6 +24,10 @@ type Services struct {
 	// At gives the tree of a commit, for requests that name no trees. It is asked once for
 	// each.
 	At func(ctx context.Context, commit string) (pipeline.Tree, error)
+	// Elsewhere gives what is committed of an environment where the files of one, or of the
+	// one that is promoted to, are in another place than the home. It is asked once for each
+	// place.
+	Elsewhere func(ctx context.Context, e *pipeline.Environment) (pipeline.Tree, error)
 	Options
 
 	mu    sync.Mutex
@@ -74,8 +78,18 @@ type rendering struct {
 	number   int
 }
 
-// Of gives the objects of a service in an environment, as a tree has them.
+// Of gives the objects of a service in an environment, as a tree has them, or what that has
+// of the environment's place: see [pipeline.Places].
 func (s *Services) Of(ctx context.Context, tree pipeline.Tree, service, environment string) ([]objects.Object, error) {
+	if places, ok := tree.(pipeline.Places); ok {
+		e, err := s.Pipeline.Environment(environment)
+		if err == nil {
+			tree, err = places.At(e.Place())
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
 	t := s.of(tree)
 	return once(ctx, &s.mu, &s.known, fmt.Sprintf("%d\n%s\n%s", t.number, service, environment), func() ([]objects.Object, error) {
 		return t.renderer.service(ctx, s.Pipeline, tree, service, environment)
@@ -84,7 +98,7 @@ func (s *Services) Of(ctx context.Context, tree pipeline.Tree, service, environm
 
 // In gives the objects of a request's service in an environment, as they are.
 func (s *Services) In(ctx context.Context, q promote.GateRequest, environment string) ([]objects.Object, error) {
-	tree, err := s.before(ctx, q)
+	tree, err := s.before(ctx, q, environment)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +108,13 @@ func (s *Services) In(ctx context.Context, q promote.GateRequest, environment st
 // Rendered gives the objects of a request's service in the environment that it is about, as
 // they are and as they would be.
 func (s *Services) Rendered(ctx context.Context, q promote.GateRequest) (before, after []objects.Object, err error) {
-	tree, err := s.before(ctx, q)
+	tree, err := s.before(ctx, q, q.To)
+	if places, ok := tree.(pipeline.Places); ok && err == nil {
+		var to *pipeline.Environment
+		if to, err = s.Pipeline.Environment(q.To); err == nil {
+			tree, err = places.At(to.Place())
+		}
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -130,15 +150,29 @@ func (s *Services) edited(ctx context.Context, tree pipeline.Tree, q promote.Gat
 	})
 }
 
-func (s *Services) before(ctx context.Context, q promote.GateRequest) (pipeline.Tree, error) {
+// before gives the tree of an environment that a request is about, as it is.
+func (s *Services) before(ctx context.Context, q promote.GateRequest, environment string) (pipeline.Tree, error) {
 	if q.Before != nil {
 		return q.Before, nil
 	}
-	if s.At == nil {
+	e, err := s.Pipeline.Environment(environment)
+	if err != nil {
+		return nil, err
+	}
+	to, err := s.Pipeline.Environment(q.To)
+	if err != nil {
+		return nil, err
+	}
+	elsewhere := e.Elsewhere() || to.Elsewhere() // then the request's commit is not one of the home
+	if s.At == nil || elsewhere && s.Elsewhere == nil {
 		return nil, &promote.Error{Msg: "there is no commit to render"}
 	}
+	key, ask := q.Head, func(ctx context.Context) (pipeline.Tree, error) { return s.At(ctx, q.Head) }
+	if elsewhere {
+		key, ask = "\n"+e.Place().String(), func(ctx context.Context) (pipeline.Tree, error) { return s.Elsewhere(ctx, e) }
+	}
 	// The tree outlives the one who asks for it first.
-	return once(ctx, &s.mu, &s.at, q.Head, func() (pipeline.Tree, error) { return s.At(context.WithoutCancel(ctx), q.Head) })
+	return once(ctx, &s.mu, &s.at, key, func() (pipeline.Tree, error) { return ask(context.WithoutCancel(ctx)) })
 }
 
 // of gives the renderer of a tree; the same for the same one.
@@ -166,7 +200,7 @@ func (r *Renderer) service(ctx context.Context, p *pipeline.Pipeline, tree pipel
 	if err != nil {
 		return nil, err
 	}
-	sites, err := p.Sites(tree).Of(e, service)
+	sites, err := p.Sites(pipeline.Everywhere{Tree: tree}).Of(e, service)
 	if err != nil {
 		return nil, err
 	}

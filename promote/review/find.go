@@ -110,15 +110,11 @@ func (a *asks) brings(ctx context.Context, pr *forge.PullRequest, q promote.Gate
 		return false, err
 	}
 	there := make(map[string][]overlay.Pin)
-	for _, one := range all {
-		f, err := sites.Read(one, false)
+	for _, one := range sites.WithNamed(all) {
+		f, pins, err := sites.ReadPins(one, false)
 		if errors.Is(err, pipeline.ErrNoOverlay) {
 			continue
 		}
-		if err != nil {
-			return false, err
-		}
-		pins, err := one.Pins(f)
 		if err != nil {
 			return false, err
 		}

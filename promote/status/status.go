@@ -60,6 +60,8 @@ type Environment struct {
 	Held *hold.Hold `json:"held,omitempty"`
 
 	err error
+	// named are the sites of the files of values that its files name.
+	named []pipeline.Site
 }
 
 // Along is the version of a chart, or the revision of a repository.
@@ -285,13 +287,9 @@ func (l *Listing) serviceStatus(all *pipeline.Sites, name string, has map[string
 	return s
 }
 
-// read adds what stands at a site, of the kinds that are promoted.
+// read adds what stands at a site, and in the files of values that its own names, of the kinds that are promoted.
 func (e *Environment) read(p *pipeline.Pipeline, all *pipeline.Sites, one pipeline.Site) {
-	f, err := all.Read(one, false)
-	var pins []overlay.Pin
-	if err == nil {
-		pins, err = one.Pins(f)
-	}
+	f, pins, err := all.ReadPins(one, false)
 	if errors.Is(err, pipeline.ErrNoOverlay) {
 		return
 	}
@@ -308,7 +306,12 @@ func (e *Environment) read(p *pipeline.Pipeline, all *pipeline.Sites, one pipeli
 	for _, pin := range p.Along(one, f) {
 		e.Along = append(e.Along, Along{Kind: string(pin.Type), Name: pin.Name, Version: pin.Tag, File: f.Name(), site: one.Path})
 	}
-	e.Warnings, e.Unread = append(e.Warnings, f.Misreadings()...), append(e.Unread, UnreadIn(f)...)
+	more, notes := all.Named(one, f)
+	e.Warnings, e.Unread = append(append(e.Warnings, f.Misreadings()...), notes...), append(e.Unread, UnreadIn(f)...)
+	e.named = append(e.named, more...)
+	for _, named := range more {
+		e.read(p, all, named)
+	}
 }
 
 func imagesOf(f *overlay.File, one pipeline.Site, images []overlay.Pin) []Image {
@@ -363,7 +366,7 @@ func differsAlong(source, target []Along) bool {
 // when all have been found. A pin that is not what its newest change made of it
 // stands in the working tree alone, and has none.
 func AddHistory(ctx context.Context, p *pipeline.Pipeline, tree pipeline.Tree, log history.Log, statuses []Service) error {
-	open := &cells{images: make(map[cell]*Image), along: make(map[cell]*Along), left: make(map[[2]string]int)}
+	open := &cells{images: make(map[cell]*Image), along: make(map[cell]*Along), left: make(map[[2]string]int), named: []pipeline.Site{}}
 	var services []string
 	for i := range statuses {
 		services = append(services, statuses[i].Service)
@@ -381,7 +384,7 @@ func AddHistory(ctx context.Context, p *pipeline.Pipeline, tree pipeline.Tree, l
 	if len(files) > maxPathspecs {
 		files = nil
 	}
-	req := history.Request{Services: services, Files: files, Wants: func(service, environment string) bool { return open.left[[2]string{service, environment}] > 0 }}
+	req := history.Request{Services: services, Files: files, Named: open.named, Wants: func(service, environment string) bool { return open.left[[2]string{service, environment}] > 0 }}
 	return history.Read(ctx, p, tree, log, req, func(c history.Change) bool {
 		open.take(c)
 		return len(open.images)+len(open.along) > 0
@@ -397,10 +400,12 @@ type cells struct {
 	along  map[cell]*Along
 	left   map[[2]string]int // of a service in an environment
 	files  []string
+	named  []pipeline.Site
 }
 
 func (o *cells) add(service string, e *Environment) {
 	at := [2]string{service, e.Environment}
+	o.named = append(o.named, e.named...)
 	for k := range e.Images {
 		i := &e.Images[k]
 		key := cell{service, e.Environment, i.site, i.Name, i.path}

@@ -20,6 +20,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote/cluster"
 	"github.com/kubepromote/kubepromote/promote/forge"
 	"github.com/kubepromote/kubepromote/promote/gate"
+	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/history"
 	"github.com/kubepromote/kubepromote/promote/objects"
@@ -179,6 +180,25 @@ func (s *Session) newRenderer(w *Workspace) *Renderer {
 		}
 		return b, err
 	}
+	elsewhere := func(ctx context.Context, e *pipeline.Environment) (pipeline.Tree, error) {
+		tree, err := e.TreeOf(w.Home)
+		repo, ok := tree.(*git.Repo)
+		if tree == pipeline.Tree(w.Home) {
+			repo, ok = w.Repo, w.Branch == nil
+		}
+		if err != nil || !ok {
+			return tree, err // a commit
+		}
+		state, err := repo.State(ctx, nil)
+		if err != nil || state.Head == "" {
+			return tree, err
+		}
+		b, err := branch.OfCommit(ctx, repo, state.Head)
+		if err == nil {
+			s.closeLater(b.Close)
+		}
+		return b, err
+	}
 	functions := func(ctx context.Context, fs filesys.FileSystem, dir string) (resmap.ResMap, error) {
 		result, err := build.Run(ctx, dir, build.Options{FS: fs, NoValidators: true, Closed: true})
 		if errors.Is(err, kustomize.ErrClosed) {
@@ -190,7 +210,7 @@ func (s *Session) newRenderer(w *Workspace) *Renderer {
 		}
 		return result.Resources, nil
 	}
-	return &Renderer{Services: &render.Services{Pipeline: p.Pipeline, At: at, Options: render.Options{Functions: functions}}}
+	return &Renderer{Services: &render.Services{Pipeline: p.Pipeline, At: at, Elsewhere: elsewhere, Options: render.Options{Functions: functions}}}
 }
 
 // Rendered implements [gate.Renderer].

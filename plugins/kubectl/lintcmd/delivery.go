@@ -159,9 +159,10 @@ func unowned(_ context.Context, r *repository) []lint.Finding {
 			continue
 		}
 		var files []string
+		sites := r.Pipeline.Sites(r.Home)
 		for _, environments := range r.sites {
-			for _, one := range environments[e.Name] {
-				if f, err := r.Pipeline.Sites(r.Home).Read(one, false); err == nil && !slices.Contains(files, f.Name()) {
+			for _, one := range sites.WithNamed(environments[e.Name]) {
+				if f, err := sites.Read(one, false); err == nil && !slices.Contains(files, f.Name()) {
 					files = append(files, f.Name())
 				}
 			}

@@ -300,7 +300,7 @@ func (o *options) services(cmd *cobra.Command, args []string) (*input, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, one := range all {
+		for _, one := range sites.WithNamed(all) {
 			if f, err := sites.Read(one, false); err == nil { // else it has been told
 				in.unlisted(f, st.Service)
 			}

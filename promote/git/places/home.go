@@ -77,8 +77,10 @@ func OfBranch(ctx context.Context, clone *git.Repo, b *branch.Branch, cache bran
 // StayLocal has no other machine asked: what is there is unknown.
 func (h *Home) StayLocal() { h.local = true }
 
-// Settle has environments that name the home's branch be at home.
+// Settle has environments that name the home's branch be at home, and the pipeline know
+// the URLs of its repository.
 func (h *Home) Settle(p *pipeline.Pipeline) error {
+	p.Remotes = sync.OnceValue(h.remotes)
 	name := ""
 	if h.branch != nil {
 		name = h.branch.Name()
@@ -93,6 +95,16 @@ func (h *Home) Settle(p *pipeline.Pipeline) error {
 		if e := &p.Spec.Environments[i]; name != "" && e.Place() == (pipeline.Place{Branch: name}) {
 			e.Branch = ""
 		}
+	}
+	return nil
+}
+
+func (h *Home) remotes() []string {
+	if h.clone != nil {
+		return h.clone.Remotes(h.ctx)
+	}
+	if at, err := h.branch.URL(h.ctx); err == nil {
+		return []string{at}
 	}
 	return nil
 }

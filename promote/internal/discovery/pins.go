@@ -67,6 +67,7 @@ func (r *reader) read(file string) ([]pin, error) {
 		var data []byte
 		if data, o.err = r.tree.ReadFile(file); o.err == nil {
 			o.pins, o.err = pinsOf(file, data)
+			o.pins = append(o.pins, r.named(file, data)...)
 		}
 	})
 	return o.pins, o.err
