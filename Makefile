@@ -28,7 +28,7 @@ GORELEASER = sed '$(if $(targets),s/targets: .*/targets: [$(targets)]/)' .gorele
 RACE := $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test e2e bench lint fmt check generate fuzz api platforms size release krew image tools man
+.PHONY: help build demo test e2e bench lint fmt check generate fuzz api platforms size release krew image tools man schemas
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ fmt: ## format the code
 
 generate: ## write docs/reference from the commands, and docs/api from the packages
 	$(GO) run ./docs/gen
+
+schemas: ## write promote/schema/kubernetes.gz from the OpenAPI files of Kubernetes, which Go fetches
+	cd tools && $(GO) run ./schemas -o ../promote/schema/kubernetes.gz
 
 lint: ## vet, staticcheck, and govulncheck where its database can be reached
 	$(GO) vet ./...
