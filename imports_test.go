@@ -96,7 +96,7 @@ var mayImport = map[string][]string{
 	"promote/objects": {"internal/fault"},
 	"promote/policy":  {"promote/pipeline", "promote/objects", "internal/expression", "internal/fault", "internal/rego", "internal/yamlbound"},
 	"promote/schema":  {"promote/pipeline", "promote/objects", "internal/fault", "internal/spelling", "internal/yamlbound"},
-	"promote/render":  {"promote", "promote/pipeline", "promote/objects", "promote/internal/...", "internal/fault", "internal/yamlbound"},
+	"promote/render":  {"promote", "promote/pipeline", "promote/objects", "promote/internal/...", "internal/fault", "internal/shell", "internal/yamlbound"},
 	// What promote is made of knows nothing of it.
 	"promote/internal": {"overlay", "internal/..."},
 

@@ -46,7 +46,7 @@ func TestGateFaults(t *testing.T) {
 			`p.yaml:8:29: timeout is "3", and must be a time such as 90s, 10m or 64h`, "hint: timeout: 30s", `p.yaml:9:34: timeout is "-1s", and must be a time such as 90s, 10m or 64h`, "hint: timeout: 30s",
 			"p.yaml:10:39: timeout is 1h, and at most 10m0s is possible", "hint: timeout: 30s"}},
 		{"when", "- {manual: {}, when: servce == 'x'}\n- {manual: {}, name: b, when: labels.tier}\n- {manual: {}, name: c, when: 'service =='}\n- {manual: {}, name: d, when: labels.tier == 1}", []string{
-			"p.yaml:8:26: when: 1:1: undeclared reference to 'servce' (did you mean 'service'?)", "hint: known here: service, environment, from, images, labels",
+			"p.yaml:8:25: when: 1:1: undeclared reference to 'servce' (did you mean 'service'?)", "hint: known here: service, environment, from, images, labels",
 			"p.yaml:9:35: when: 1:1: expression is of type string, not bool", `hint: compare with a value: labels.tier == "gold"`,
 			"p.yaml:10:35: when: 1:11: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}", "hint: when: a condition in CEL",
 			"p.yaml:11:35: when: 1:13: found no matching overload for '_==_' applied to '(string, int)'", "hint: when: a condition in CEL"}},
@@ -62,8 +62,8 @@ func TestGateFaults(t *testing.T) {
 			`p.yaml:8:31: "Secret" is not KIND/NAME`, "hint: Secret/db, Secret/shared-*:password", `p.yaml:8:50: "/x" is not KIND/NAME`, "hint: Secret/db, Secret/shared-*:password",
 			`p.yaml:9:27: "**" is no pattern of fields: it allows everything`, "hint: spec.replicas, **.resources, ConfigMap/settings:data.HOST"}},
 		{"schema", "- schema: {version: 1.36.1, crds: [../c, ''], ignore: ['*', '/x', '[']}\n- {schema: {version: '1.36', crds: [crds/], ignore: [Odd, '*.example.com/*']}, name: b}", []string{
-			"p.yaml:8:26: \"1.36.1\" is no minor version of Kubernetes", "hint: version: \"1.36\"", "p.yaml:8:41: \"../c\" is not a path inside the repository", "hint: crds/",
-			"p.yaml:8:47: the path is empty", "hint: crds: [crds/]", "p.yaml:8:60: \"*\" ignores all there is", "hint: Rollout, *.argoproj.io",
+			"p.yaml:8:25: \"1.36.1\" is no minor version of Kubernetes", "hint: version: \"1.36\"", "p.yaml:8:40: \"../c\" is not a path inside the repository", "hint: crds/",
+			"p.yaml:8:46: the path is empty", "hint: crds: [crds/]", "p.yaml:8:60: \"*\" ignores all there is", "hint: Rollout, *.argoproj.io",
 			"p.yaml:8:65: \"/x\" is not KIND, KIND.GROUP or KIND/NAME", "hint: Rollout, *.argoproj.io, Secret/generated-*", "p.yaml:8:71: \"[\" is not KIND, KIND.GROUP or KIND/NAME", "hint: Rollout, *.argoproj.io, Secret/generated-*"}},
 		{"policy", "- policy: {}\n- {policy: {cel: c, data: [d]}, name: b}\n- {policy: {rego: ../p, data: [/d]}, name: c}", []string{
 			"p.yaml:8:15: the gate names no policy", "hint: policy: {rego: policies/rego}", "p.yaml:9:16: namespaces and data are those of Rego", "hint: rego: policies/rego",
