@@ -32,28 +32,44 @@ func (s *source) isChart(dir string) bool {
 	return err == nil && k == isFile
 }
 
-// chartOf gives the chart that a file has values of: the nearest directory around it that is
-// one, or has one as chart, or as charts/SERVICE. It is "" where there is none, and for
-// files that are no values.
-func (r *Renderer) chartOf(file, service string) string {
-	if ext := path.Ext(file); ext != ".yaml" && ext != ".yml" || path.Base(file) == "Chart.yaml" {
-		return ""
+// chartOf gives the chart that a site is, or that it has values of: the nearest directory
+// around it that is one, or has one as chart, or as charts/SERVICE. It is "" where there is
+// none, and for files that are no values.
+func (r *Renderer) chartOf(site, service string) (chart string, values bool) {
+	dir := path.Dir(site)
+	k, err := r.source.at(site)
+	if k == isDir {
+		dir = site
 	}
-	if k, err := r.source.at(file); err != nil || k != isFile {
-		return ""
+	if name, kerr := r.source.kustomization(dir); err != nil || kerr != nil || name != "" {
+		return "", false
 	}
-	if name, err := r.source.kustomization(path.Dir(file)); err != nil || name != "" {
-		return ""
+	if k == isDir || path.Base(site) == "Chart.yaml" {
+		if r.source.isChart(dir) {
+			return dir, false
+		}
+		return "", false
 	}
+	if ext := path.Ext(site); k == isFile && (ext == ".yaml" || ext == ".yml") {
+		chart = r.chartAround(site, service)
+	}
+	return chart, chart != ""
+}
+
+func (r *Renderer) chartAround(file, service string) string {
 	docs, err := r.source.documents(file)
 	if err == nil && slices.ContainsFunc(docs, func(d document) bool { return d.kind != "" && d.apiVersion != "" }) {
 		return ""
 	}
 	for dir := path.Dir(file); ; dir = path.Dir(dir) {
 		for _, at := range []string{dir, path.Join(dir, "chart"), path.Join(dir, "charts", service)} {
-			if r.source.isChart(at) {
-				return at
+			if !r.source.isChart(at) {
+				continue
 			}
+			if strings.HasPrefix(file, path.Join(at, "templates")+"/") {
+				return ""
+			}
+			return at
 		}
 		if dir == "." {
 			return ""

@@ -54,6 +54,9 @@ func TestCharts(t *testing.T) {
 		"values beside the chart":  {"web/values-{environment}.yaml", "tag: v2", nil, []string{"web | shop | default | web/values-prod.yaml=tag: v2 | own tag: v1"}},
 		"values below the chart":   {"web/envs/{environment}/values.yaml", "tag: v2", nil, []string{"web | shop | default | web/envs/prod/values.yaml=tag: v2 | own tag: v1"}},
 		"a chart in a folder":      {"{service}/{environment}.yaml", "tag: v2", map[string]string{"shop/chart/Chart.yaml": "name: x"}, []string{"shop/chart | shop | default | shop/prod.yaml=tag: v2"}},
+		"a chart for each":         {"env/{environment}", "tag: v2", map[string]string{"env/prod/Chart.yaml": "name: x", "env/prod/values.yaml": "tag: v3"}, []string{"env/prod | shop | default | own tag: v3"}},
+		"by its own file":          {"env/{environment}/Chart.yaml", "name: x", nil, []string{"env/prod | shop | default"}},
+		"a template":               {"web/templates/{environment}.yaml", "a: b", nil, []string{"error web/templates/prod.yaml has no object of Kubernetes, and there is no chart around it that it could be values of"}},
 		"no chart around":          {"else/{environment}.yaml", "tag: v2", nil, []string{"error else/prod.yaml has no object of Kubernetes, and there is no chart around it that it could be values of"}},
 		"an Application":           {"argo/{environment}.yaml", app + "  source: {repoURL: x, path: web, helm: {releaseName: w, valueFiles: [values-prod.yaml, /more.yaml], values: 'a: 1', parameters: [{name: tag, value: v3}], skipCrds: true}}\n", nil, []string{"web | w | shop | web/values-prod.yaml=tag: v2 | more.yaml=b: c | argo/prod.yaml:1=a: 1 | set tag=v3 | own tag: v1 | no CRDs"}},
 		"values of another source": {"argo/{environment}.yaml", app + "  sources: [{repoURL: x, path: web, helm: {valueFiles: [$v/more.yaml], valuesObject: {c: 1}}}, {repoURL: x, ref: v}]\n", nil, []string{"web | web-prod | shop | more.yaml=b: c | argo/prod.yaml:1=c: 1 | own tag: v1"}},
@@ -83,7 +86,9 @@ func TestCharts(t *testing.T) {
 			if strings.HasPrefix(at, "k/") {
 				at += "/kustomization.yaml"
 			}
-			files[at] = tc.text
+			if tc.layout != "env/{environment}" {
+				files[at] = tc.text
+			}
 			a := &asked{}
 			s := &Services{Pipeline: parse(t, tc.layout), Options: Options{Charts: a.render}}
 			all, err := s.Of(t.Context(), &counting{tree: of(files)}, "shop", "prod")

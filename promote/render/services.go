@@ -171,11 +171,11 @@ func (r *Renderer) service(ctx context.Context, p *pipeline.Pipeline, tree pipel
 	var charts []string
 	values := make(map[string][]string)
 	for _, one := range sites {
-		if chart := r.chartOf(one.Path, service); chart != "" {
-			if values[chart] == nil {
+		if chart, is := r.chartOf(one.Path, service); chart != "" {
+			if !slices.Contains(charts, chart) {
 				charts = append(charts, chart)
 			}
-			if !slices.Contains(values[chart], one.Path) {
+			if is && !slices.Contains(values[chart], one.Path) {
 				values[chart] = append(values[chart], one.Path)
 			}
 			continue
