@@ -46,7 +46,7 @@ func TestGateFaults(t *testing.T) {
 			`p.yaml:8:29: timeout is "3", and must be a time such as 90s, 10m or 64h`, "hint: timeout: 30s", `p.yaml:9:34: timeout is "-1s", and must be a time such as 90s, 10m or 64h`, "hint: timeout: 30s",
 			"p.yaml:10:39: timeout is 1h, and at most 10m0s is possible", "hint: timeout: 30s"}},
 		{"when", "- {manual: {}, when: servce == 'x'}\n- {manual: {}, name: b, when: labels.tier}\n- {manual: {}, name: c, when: 'service =='}\n- {manual: {}, name: d, when: labels.tier == 1}", []string{
-			"p.yaml:8:25: when: 1:1: undeclared reference to 'servce' (did you mean 'service'?)", "hint: known here: service, environment, from, images, labels",
+			"p.yaml:8:26: when: 1:1: undeclared reference to 'servce' (did you mean 'service'?)", "hint: known here: service, environment, from, images, labels",
 			"p.yaml:9:35: when: 1:1: expression is of type string, not bool", `hint: compare with a value: labels.tier == "gold"`,
 			"p.yaml:10:35: when: 1:11: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}", "hint: when: a condition in CEL",
 			"p.yaml:11:35: when: 1:13: found no matching overload for '_==_' applied to '(string, int)'", "hint: when: a condition in CEL"}},
