@@ -205,6 +205,8 @@ func (q *Request) explain(text string) error {
 			Hint: "helm dependency build " + shell.Quote(q.Dir) + ", and commit " + shell.Quote(path.Join(q.Dir, "charts"))}
 	case strings.Contains(text, "values don't meet the specifications"):
 		return &promote.Error{Msg: q.valuesName() + ": " + msg}
+	case at != nil && strings.Contains(text, "nested reference name"):
+		return &promote.Error{Msg: fmt.Sprintf("%s:%s: includes a template that includes itself without an end", path.Join(q.Dir, at[2]), at[3])}
 	case at != nil:
 		if _, cause, ok := strings.Cut(msg, "): "); ok && strings.HasPrefix(msg, "execution error at (") {
 			msg = cause
