@@ -77,7 +77,7 @@ func TestEqual(t *testing.T) {
 		}
 	}
 	for want, change := range map[string]func(*helm.Request){
-		"plain/templates/ingress.yaml:5: ingress.host is needed (set it in plain/values-production.yaml)": func(q *helm.Request) { q.Values[0].Data = []byte("ingress: {enabled: true}") },
+		"plain/templates/ingress.yaml:6: ingress.host is needed (set it in plain/values-production.yaml)": func(q *helm.Request) { q.Values[0].Data = []byte("ingress: {enabled: true}") },
 		"plain/Chart.yaml: found in Chart.yaml, but missing in charts/ directory: db: nothing is fetched to render (helm dependency build plain, and commit plain/charts)": func(q *helm.Request) {
 			q.Files["Chart.yaml"] = append(q.Files["Chart.yaml"], "dependencies: [{name: db, version: 1.0.0, repository: 'https://charts.example.com'}]\n"...)
 		},
