@@ -28,14 +28,15 @@ GORELEASER = sed '$(if $(targets),s/targets: .*/targets: [$(targets)]/)' .gorele
 RACE := $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test e2e bench lint fmt check generate fuzz api platforms size release krew image tools man
+.PHONY: help build demo test e2e bench lint fmt check generate fuzz api platforms size release krew image tools man schemas
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## build bin/kubectl-promote and bin/promote-fn
+build: ## build bin/kubectl-promote, bin/promote-fn and bin/promote-helm
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/kubectl-promote ./cmd/kubectl-promote
 	$(GO) build -trimpath -ldflags "$(LDFLAGS)" -o bin/promote-fn ./cmd/promote-fn
+	cd cmd/promote-helm && $(GO) build -trimpath -ldflags '-s -w' -o ../../bin/promote-helm .
 
 demo: ## do the main job on a fresh repository and registry
 	$(GO) run ./cmd/kubectl-promote demo
@@ -44,10 +45,11 @@ test: ## run all unit tests and scripts, with the race detector where there is a
 	@test -n '$(RACE)' || echo 'no C compiler: the tests run without the race detector'
 	GORACE=atexit_sleep_ms=0 $(GO) test $(RACE) -timeout 30m ./...
 
-e2e: ## run the tests against real peers: registry, cosign, kustomize, kubectl, git, Gitea, the API server of Kubernetes
+e2e: ## run the tests against real peers: registry, cosign, kustomize, kubectl, git, Gitea, the API server of Kubernetes, helm
 	cd e2e && $(GO) test -count=1 -timeout 40m ./...
 	cd e2e/forge && $(GO) test -count=1 -timeout 40m ./...
 	cd e2e/cluster && $(GO) test -count=1 -timeout 40m ./...
+	cd e2e/helm && $(GO) test -count=1 -timeout 40m ./...
 
 bench: ## compare speed and memory with kustomize, as ratios from one run
 	cd e2e && $(GO) run ./cmd/bench
@@ -58,11 +60,16 @@ fmt: ## format the code
 generate: ## write docs/reference from the commands, and docs/api from the packages
 	$(GO) run ./docs/gen
 
+schemas: ## write promote/schema/kubernetes.gz from the OpenAPI files of Kubernetes, which Go fetches
+	cd tools && $(GO) run ./schemas -o ../promote/schema/kubernetes.gz
+
 lint: ## vet, staticcheck, and govulncheck where its database can be reached
 	$(GO) vet ./...
 	cd e2e && $(GO) vet ./...
 	cd e2e/forge && $(GO) vet ./...
 	cd e2e/cluster && $(GO) vet ./...
+	cd e2e/helm && $(GO) vet ./...
+	cd cmd/promote-helm && $(GO) vet ./...
 	cd tools && $(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 	@.ci/govulncheck $(GO) run $(GOVULNCHECK) ./...
@@ -73,6 +80,8 @@ check: lint ## lint, and fail where formatting, go.mod or generated files are no
 	cd e2e && $(GO) mod tidy -diff
 	cd e2e/forge && $(GO) mod tidy -diff
 	cd e2e/cluster && $(GO) mod tidy -diff
+	cd e2e/helm && $(GO) mod tidy -diff
+	cd cmd/promote-helm && $(GO) mod tidy -diff
 	cd tools && $(GO) mod tidy -diff
 	$(GO) run ./docs/gen -check
 	@.ci/apidiff $(GO) run $(APIDIFF)
@@ -82,7 +91,8 @@ api: ## compare the packages' API with the last tag's
 
 platforms: ## compile everything for PLATFORMS (all that a release is made for)
 	@set -e; for p in $(or $(PLATFORMS),linux/386 linux/amd64 linux/arm linux/arm64 linux/ppc64le darwin/amd64 darwin/arm64 windows/386 windows/amd64 windows/arm64); do \
-	  echo "$$p"; CGO_ENABLED=0 GOARM=6 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -trimpath ./...; done
+	  echo "$$p"; CGO_ENABLED=0 GOARM=6 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -trimpath ./...; \
+	  cd cmd/promote-helm; CGO_ENABLED=0 GOARM=6 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -trimpath -o /dev/null .; cd ../..; done
 
 release: tools man ## make dist/: archives, checksums, SBOMs, krew manifest, image; signed with COSIGN_KEY
 	$(GORELEASER) release --snapshot --clean --config - $(if $(COSIGN_KEY),,--skip=sign)

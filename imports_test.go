@@ -93,11 +93,12 @@ var mayImport = map[string][]string{
 	"promote/forge/credentials": {"promote/forge", "internal/fault"},
 	"promote/forge/codeowners":  {"internal/fault"},
 	"promote/cluster":           {"promote", "promote/internal/kinds", "internal/fault", "internal/spelling"},
-	"promote/gate":              {"promote", "promote/cluster", "promote/pipeline", "promote/history", "promote/internal/...", "internal/address", "internal/expression", "internal/fault", "internal/yamlfile", "internal/shell", "promote/objects/...", "promote/policy"},
+	"promote/gate":              {"promote", "promote/cluster", "promote/pipeline", "promote/history", "promote/internal/...", "internal/address", "internal/expression", "internal/fault", "internal/yamlfile", "internal/shell", "promote/objects/...", "promote/policy", "promote/schema"},
 	// Objects of Kubernetes as data; who renders them is an adapter.
 	"promote/objects": {"internal/fault"},
 	"promote/policy":  {"promote/pipeline", "promote/objects", "internal/expression", "internal/fault", "internal/rego", "internal/yamlbound"},
-	"promote/render":  {"promote", "promote/pipeline", "promote/objects", "promote/internal/...", "internal/fault", "internal/yamlbound"},
+	"promote/schema":  {"promote/pipeline", "promote/objects", "internal/fault", "internal/spelling", "internal/yamlbound"},
+	"promote/render":  {"promote", "promote/pipeline", "promote/objects", "promote/internal/...", "internal/fault", "internal/shell", "internal/yamlbound"},
 	// What promote is made of knows nothing of it.
 	"promote/internal": {"overlay", "overlay/valuesfiles", "internal/..."},
 
@@ -126,6 +127,7 @@ var mustNotNeed = map[string][]string{
 	"internal/spelling": {"go.yaml.in/"},
 	"promote":           {"k8s.io/", "sigs.k8s.io/", "github.com/google/go-containerregistry", "github.com/sigstore/", "net/http"},
 	"promote/objects":   {"k8s.io/", "sigs.k8s.io/", "net/http"},
+	"promote/schema":    {"k8s.io/", "net/http"},
 	// All that is below digest is in one of these.
 	"digest/lock":      {"k8s.io/", "sigs.k8s.io/", "github.com/sigstore/"},
 	"digest/tags":      {"k8s.io/", "sigs.k8s.io/", "github.com/sigstore/"},

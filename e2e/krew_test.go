@@ -249,7 +249,7 @@ func installFor(t *testing.T, manifest, goos, arch string) {
 // archiveIn gives the one archive in a folder.
 func archiveIn(t *testing.T, dist string) string {
 	t.Helper()
-	for _, pattern := range []string{"*.tar.gz", "*.zip"} {
+	for _, pattern := range []string{"kubectl-promote_*.tar.gz", "kubectl-promote_*.zip"} {
 		if found, err := filepath.Glob(filepath.Join(dist, pattern)); err == nil && len(found) == 1 {
 			return found[0]
 		}

@@ -105,7 +105,7 @@ func TestReleaseIsReproducible(t *testing.T) {
 func TestReleaseSize(t *testing.T) {
 	const megabyte = 1_000_000
 	limits := map[string]int64{archiveIn(t, hostRelease(t)): 45 * megabyte}
-	for _, pattern := range []string{"kubectl-promote_*/kubectl-promote*", "promote-fn_*/promote-fn*"} {
+	for _, pattern := range []string{"kubectl-promote_*/kubectl-promote*", "promote-fn_*/promote-fn*", "promote-helm_*/promote-helm*"} {
 		found, err := filepath.Glob(filepath.Join(hostRelease(t), pattern))
 		if err != nil || len(found) != 1 {
 			t.Fatalf("%s: %v, %v", pattern, found, err)

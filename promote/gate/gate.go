@@ -136,6 +136,8 @@ func newRule(cfg pipeline.Gate, d Deps) (*rule, error) {
 		r.asks, err = newResources(cfg.Resources, d)
 	case cfg.Policy != nil:
 		r.asks = &policyGate{cfg: cfg.Policy, deps: d}
+	case cfg.Schema != nil:
+		r.asks = &schemaGate{cfg: cfg.Schema, deps: d}
 	case cfg.AnyOf != nil:
 		r.asks, err = newAnyOf(cfg.AnyOf, d)
 	case cfg.Approvals != nil, cfg.CommitStatus != nil:

@@ -37,11 +37,6 @@ func (g *policyGate) rules(ctx context.Context) (*policy.Set, error) {
 }
 
 func (g *policyGate) check(ctx context.Context, q promote.GateRequest) promote.Verdict {
-	cannot := func(err error) promote.Verdict {
-		v := unknown("%s", fault.OneLine(err.Error()))
-		v.Hint = fault.HintOf(err)
-		return v
-	}
 	if g.deps.Tree == nil {
 		return unknown("there is no repository to read the rules from")
 	}
@@ -78,6 +73,13 @@ func (g *policyGate) check(ctx context.Context, q promote.GateRequest) promote.V
 		return pass("nothing against it, but: %s", refuse(q, warnings).Reason)
 	}
 	return pass("nothing against %d objects", len(after))
+}
+
+// cannot is the verdict where rules or schemas cannot be read.
+func cannot(err error) promote.Verdict {
+	v := unknown("%s", fault.OneLine(err.Error()))
+	v.Hint = fault.HintOf(err)
+	return v
 }
 
 // asMap is what a gate is asked as rules see it.

@@ -165,3 +165,49 @@ func TestPolicy(t *testing.T) {
 		}
 	}
 }
+
+// A field that no API server knows is refused; what there is no schema of is unknown, and so
+// is what cannot be read. What is deprecated is said.
+func TestSchema(t *testing.T) {
+	const selector = `"selector": {"matchLabels": {"app": "cart"}}, `
+	good := shown{after: deployment("shop/cart:v2", selector, "")}
+	other := func(apiVersion, kind string) shown {
+		return shown{after: []objects.Object{objects.Of(map[string]any{"apiVersion": apiVersion, "kind": kind, "metadata": map[string]any{"name": "x"}})}}
+	}
+	files := tree("crds/odd.yaml", "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nspec:\n  group: example.com\n  names: {kind: Odd}\n"+
+		"  versions: [{name: v1, served: true, schema: {openAPIV3Schema: {type: object}}}]\n", "bad/a.yaml", "kind: CustomResourceDefinition\na: [")
+	for name, tc := range map[string]struct {
+		list, want string
+		d          Deps
+	}{
+		"good":            {`- schema: {version: "1.36"}`, "pass Kubernetes 1.36 knows all fields of 1 objects", Deps{Renderer: good}},
+		"the newest":      {"- schema: {}", "pass Kubernetes 1.37 knows all fields of 1 objects", Deps{Renderer: good}},
+		"unknown field":   {"- schema: {}", "fail Deployment cart: spec.replica is no field that is known there, did you mean replicas?", Deps{Renderer: shown{after: deployment("shop/cart:v2", selector+`"replica": 2, `, "")}}},
+		"missing":         {"- schema: {}", "fail Deployment cart: spec.selector is missing", Deps{Renderer: shown{after: deployment("shop/cart:v2", "", "")}}},
+		"removed":         {"- schema: {}", "fail CronJob x: is batch/v1beta1, which Kubernetes has no more since 1.25, in its place there is batch/v1 CronJob", Deps{Renderer: other("batch/v1beta1", "CronJob")}},
+		"deprecated":      {"- schema: {}", "pass Kubernetes 1.37 knows all fields of 1 objects, but: MutatingAdmissionPolicy x: is", Deps{Renderer: other("admissionregistration.k8s.io/v1beta1", "MutatingAdmissionPolicy")}},
+		"no schema":       {"- schema: {}", "unknown there is no schema of Odd.example.com, such as for Odd x (hint: crds: [FOLDER] with its CustomResourceDefinition, or ignore: [Odd.example.com])", Deps{Renderer: other("example.com/v1", "Odd")}},
+		"ignored":         {"- schema: {ignore: [Odd.example.com]}", "pass Kubernetes 1.37 knows all fields of 0 objects", Deps{Renderer: other("example.com/v1", "Odd")}},
+		"defined":         {"- schema: {crds: [crds/]}", "pass Kubernetes 1.37 knows all fields of 1 objects", Deps{Tree: files, Renderer: other("example.com/v1", "Odd")}},
+		"another version": {"- schema: {crds: [crds/]}", "fail Odd x: is example.com/v2, and the definition of Odd (crds/odd.yaml:1) has example.com/v1", Deps{Tree: files, Renderer: other("example.com/v2", "Odd")}},
+		"bad definition":  {"- schema: {crds: [bad]}", "unknown bad/a.yaml: yaml:", Deps{Tree: files, Renderer: good}},
+		"no definition":   {"- schema: {crds: [none]}", "unknown none is not there (hint: name a folder", Deps{Tree: files, Renderer: good}},
+		"too old":         {`- schema: {version: "1.12"}`, "unknown the schemas of Kubernetes 1.12 are not built in (hint: version: one of 1.33", Deps{Renderer: good}},
+		"no repository":   {"- schema: {crds: [crds]}", "unknown there is no repository", Deps{Renderer: good}},
+		"not rendered":    {"- schema: {}", "unknown it could not be rendered: nothing can be rendered here", Deps{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := gates(t, tc.list, tc.d)[0]
+			for range 2 { // definitions are read once
+				v := g.Check(t.Context(), cart())
+				got := string(v.Answer) + " " + v.Reason
+				if v.Hint != "" {
+					got += " (hint: " + v.Hint + ")"
+				}
+				if !strings.HasPrefix(got, tc.want) {
+					t.Errorf("got %s", got)
+				}
+			}
+		})
+	}
+}

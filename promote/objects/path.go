@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -223,4 +225,35 @@ func (a Allowed) Allows(o *Object, at Path) bool {
 		}
 	}
 	return false
+}
+
+// At is the path to a field that keys and, for elements of lists, numbers lead to. Elements
+// are told apart as elsewhere, where they can be.
+func At(v any, steps []string) Path {
+	out := make(Path, 0, len(steps))
+	for _, step := range steps {
+		switch at := v.(type) {
+		case map[string]any:
+			out, v = append(out, step), at[step]
+		case []any:
+			n, err := strconv.Atoi(step)
+			if err != nil || n < 0 || n >= len(at) {
+				return append(out, step)
+			}
+			out, v = append(out, stepOf(at, n)), at[n]
+		default:
+			return append(out, step)
+		}
+	}
+	return out
+}
+
+// stepOf is an element of a list as paths have it.
+func stepOf(list []any, n int) string {
+	if !slices.ContainsFunc(list, func(v any) bool { _, ok := v.(map[string]any); return !ok }) {
+		if key := keyOf(list); key != nil {
+			return key.step(list[n])
+		}
+	}
+	return number(n)
 }

@@ -43,6 +43,8 @@ type Gate struct {
 	Resources *ResourcesGate `yaml:"resources" json:"resources,omitempty"`
 	// Policy demands that rules have nothing against the objects.
 	Policy *PolicyGate `yaml:"policy" json:"policy,omitempty"`
+	// Schema demands that an API server would know the objects' fields.
+	Schema *SchemaGate `yaml:"schema" json:"schema,omitempty"`
 	// Approvals demands that people have approved it.
 	Approvals *ApprovalsGate `yaml:"approvals" json:"approvals,omitempty"`
 	// CommitStatus demands that checks of the forge are good.
@@ -117,7 +119,7 @@ func (g Gate) kinds() []string {
 	}{
 		{"promoted", g.Promoted != nil}, {"freeze", g.Freeze != nil}, {"soak", g.Soak != nil}, {"health", g.Health != nil}, {"http", g.HTTP != nil},
 		{"metric", g.Metric != nil}, {"exec", g.Exec != nil}, {"manual", g.Manual != nil}, {"rendered", g.Rendered != nil},
-		{"references", g.References != nil}, {"resources", g.Resources != nil}, {"policy", g.Policy != nil}, {"anyOf", g.AnyOf != nil},
+		{"references", g.References != nil}, {"resources", g.Resources != nil}, {"policy", g.Policy != nil}, {"schema", g.Schema != nil}, {"anyOf", g.AnyOf != nil},
 		{"approvals", g.Approvals != nil}, {"commitStatus", g.CommitStatus != nil},
 	} {
 		if k.set {
@@ -218,6 +220,8 @@ func (c gateCheck) gate(at string, g Gate) {
 		g.Resources.check(c, at+".resources")
 	case g.Policy != nil:
 		g.Policy.check(c, at+".policy")
+	case g.Schema != nil:
+		g.Schema.check(c, at+".schema")
 	case g.Approvals != nil:
 		g.Approvals.check(c, at+".approvals")
 	case g.CommitStatus != nil:

@@ -20,7 +20,7 @@ func gateFile(list string) []byte {
 
 // Every field of every gate, misspelt or of another type, is told where it stands.
 func TestGateFaults(t *testing.T) {
-	const unknownKinds = "hint: known here: promoted, freeze, soak, health, http, metric, exec, manual, rendered, references, resources, policy, approvals, commitStatus, anyOf, template, name, when, warnOnly, overridable, timeout"
+	const unknownKinds = "hint: known here: promoted, freeze, soak, health, http, metric, exec, manual, rendered, references, resources, policy, schema, approvals, commitStatus, anyOf, template, name, when, warnOnly, overridable, timeout"
 	for _, tc := range []struct {
 		name, list string
 		want       []string
@@ -62,6 +62,10 @@ func TestGateFaults(t *testing.T) {
 		{"references", "- references: {declared: [Secret, Secret/db, /x]}\n- resources: {allow: ['**']}", []string{
 			`p.yaml:8:31: "Secret" is not KIND/NAME`, "hint: Secret/db, Secret/shared-*:password", `p.yaml:8:50: "/x" is not KIND/NAME`, "hint: Secret/db, Secret/shared-*:password",
 			`p.yaml:9:27: "**" is no pattern of fields: it allows everything`, "hint: spec.replicas, **.resources, ConfigMap/settings:data.HOST"}},
+		{"schema", "- schema: {version: 1.36.1, crds: [../c, ''], ignore: ['*', '/x', '[']}\n- {schema: {version: '1.36', crds: [crds/], ignore: [Odd, '*.example.com/*']}, name: b}", []string{
+			"p.yaml:8:25: \"1.36.1\" is no minor version of Kubernetes", "hint: version: \"1.36\"", "p.yaml:8:40: \"../c\" is not a path inside the repository", "hint: crds/",
+			"p.yaml:8:46: the path is empty", "hint: crds: [crds/]", "p.yaml:8:60: \"*\" ignores all there is", "hint: Rollout, *.argoproj.io",
+			"p.yaml:8:65: \"/x\" is not KIND, KIND.GROUP or KIND/NAME", "hint: Rollout, *.argoproj.io, Secret/generated-*", "p.yaml:8:71: \"[\" is not KIND, KIND.GROUP or KIND/NAME", "hint: Rollout, *.argoproj.io, Secret/generated-*"}},
 		{"policy", "- policy: {}\n- {policy: {cel: c, data: [d]}, name: b}\n- {policy: {rego: ../p, data: [/d]}, name: c}", []string{
 			"p.yaml:8:15: the gate names no policy", "hint: policy: {rego: policies/rego}", "p.yaml:9:16: namespaces and data are those of Rego", "hint: rego: policies/rego",
 			`p.yaml:10:23: "../p" is not a path inside the repository`, "hint: policies/rego", `p.yaml:10:36: "/d" is not a path inside the repository`, "hint: policies/rego"}},

@@ -3,6 +3,8 @@ package pipeline
 import (
 	"fmt"
 	"io/fs"
+	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -58,6 +60,21 @@ type PolicyGate struct {
 	CEL string `yaml:"cel" json:"cel,omitempty"`
 }
 
+// SchemaGate lets pass objects that an API server would know every field of.
+type SchemaGate struct {
+	// Version is that of Kubernetes, such as "1.36"; by default the newest whose schemas are
+	// built in.
+	Version string `yaml:"version" json:"version,omitempty"`
+	// CRDs are files and folders with CustomResourceDefinitions. Those among the rendered
+	// objects count anyway.
+	CRDs []string `yaml:"crds" json:"crds,omitempty"`
+	// Ignore are objects that are not looked at: KIND, KIND.GROUP or one of them with /NAME
+	// behind, with globs. An object that there is no schema of is unknown otherwise.
+	Ignore []string `yaml:"ignore" json:"ignore,omitempty"`
+}
+
+var minorVersion = regexp.MustCompile(`^1\.[0-9]{1,3}$`)
+
 // allowed checks patterns of fields.
 func (c gateCheck) allowed(at string, all []string) {
 	for i, text := range all {
@@ -106,8 +123,38 @@ func (g *PolicyGate) check(c gateCheck, at string) {
 		paths[fmt.Sprintf(".data[%d]", i)] = name
 	}
 	for where, name := range paths {
-		if name != "" && !fs.ValidPath(strings.TrimSuffix(name, "/")) {
-			c.At(at+where, "policies/rego", "%q is not a path inside the repository", name)
+		c.inside(at+where, "policies/rego", name)
+	}
+}
+
+func (g *SchemaGate) check(c gateCheck, at string) {
+	if g.Version != "" && !minorVersion.MatchString(g.Version) {
+		c.At(at+".version", `version: "1.36"`, "%q is no minor version of Kubernetes", g.Version)
+	}
+	for i, name := range g.CRDs {
+		where := fmt.Sprintf("%s.crds[%d]", at, i)
+		if name == "" {
+			c.At(where, "crds: [crds/]", "the path is empty")
 		}
+		c.inside(where, "crds/", name)
+	}
+	for i, text := range g.Ignore {
+		kind, name, named := strings.Cut(text, "/")
+		_, err := path.Match(kind, "")
+		_, nameErr := path.Match(name, "")
+		where := fmt.Sprintf("%s.ignore[%d]", at, i)
+		switch {
+		case kind == "" || named && name == "" || err != nil || nameErr != nil:
+			c.At(where, "Rollout, *.argoproj.io, Secret/generated-*", "%q is not KIND, KIND.GROUP or KIND/NAME", text)
+		case strings.Trim(kind, "*.") == "" && strings.Trim(name, "*") == "":
+			c.At(where, "Rollout, *.argoproj.io", "%q ignores all there is", text)
+		}
+	}
+}
+
+// inside checks a path of the repository.
+func (c gateCheck) inside(at, hint, name string) {
+	if name != "" && !fs.ValidPath(strings.TrimSuffix(name, "/")) {
+		c.At(at, hint, "%q is not a path inside the repository", name)
 	}
 }

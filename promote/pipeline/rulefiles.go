@@ -21,7 +21,7 @@ func (g Gate) Policies() []string {
 }
 
 // Files are the files and folders of the repository that the gate judges by beside its
-// policies, as they stand in it: calendars, rules, and the words of a command that may be
+// policies, as they stand in it: calendars, rules, definitions, and the words of a command that may be
 // scripts. Whoever changes one of them changes what the gate says. A name with holes is
 // that of the folder which all that fit are in.
 func (g Gate) Files() []string {
@@ -45,6 +45,9 @@ func (g Gate) Files() []string {
 	if g.Policy != nil {
 		add(g.Policy.Rego, g.Policy.CEL)
 		add(g.Policy.Data...)
+	}
+	if g.Schema != nil {
+		add(g.Schema.CRDs...)
 	}
 	if g.Exec != nil {
 		for _, word := range g.Exec.Command {

@@ -199,7 +199,7 @@ func (s *source) child(n *node, entry string, stack, fields []string) (*node, er
 func (s *source) check(n *node, stack []string) error {
 	n.schema = len(n.k.OpenAPI) > 0
 	if len(n.k.HelmCharts)+len(n.k.HelmChartInflationGenerator) > 0 {
-		return &promote.Error{Msg: n.file + ": helmCharts are charts for helm to render, which is a program", Hint: "kubectl promote build --enable-helm " + n.dir}
+		return &needsCharts{n}
 	}
 	for _, name := range n.loads() {
 		if remote(name) {

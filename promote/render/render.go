@@ -33,6 +33,9 @@ type Options struct {
 	// Functions is nil where functions of this project cannot be run: then a kustomization
 	// that lists some is an error.
 	Functions Functions
+	// Charts is nil where charts of Helm cannot be rendered: then a service that is one is an
+	// error.
+	Charts Charts
 }
 
 // Renderer renders directories of one tree. Its methods may be called concurrently.
@@ -83,15 +86,21 @@ func (r *Renderer) Dir(ctx context.Context, dir string) (*Rendered, error) {
 	if file == "" {
 		return r.plainDir(dir)
 	}
-	n, err := r.source.graph(dir)
+	run, n, charts, err := r.graph(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
-	m, err := r.build(ctx, n)
+	m, err := run.build(ctx, n)
 	if err != nil {
 		return nil, err
 	}
-	return r.result(n, m)
+	out, err := run.result(n, m)
+	if err == nil {
+		for i := range out.Objects {
+			relocate(&out.Objects[i], charts)
+		}
+	}
+	return out, err
 }
 
 // schemas guards what kustomize knows of schemas, which is one for all of a program: many

@@ -206,7 +206,18 @@ func (r *Renderer) service(ctx context.Context, p *pipeline.Pipeline, tree pipel
 	}
 	var out []objects.Object
 	done := make(map[string]bool)
+	var charts []string
+	values := make(map[string][]string)
 	for _, one := range sites {
+		if chart, is := r.chartOf(one.Path, service); chart != "" {
+			if !slices.Contains(charts, chart) {
+				charts = append(charts, chart)
+			}
+			if is && !slices.Contains(values[chart], one.Path) {
+				values[chart] = append(values[chart], one.Path)
+			}
+			continue
+		}
 		at, whole, err := r.unit(p, one)
 		if err != nil {
 			return nil, err
@@ -219,17 +230,24 @@ func (r *Renderer) service(ctx context.Context, p *pipeline.Pipeline, tree pipel
 		if whole {
 			more, err = r.Dir(ctx, at)
 		} else if more, err = r.plain([]string{at}); err == nil && len(more.Objects) == 0 {
-			err = &promote.Error{Msg: at + " has no object of Kubernetes: values of charts are not rendered here", Hint: "helm template"}
+			err = &promote.Error{Msg: at + " has no object of Kubernetes, and there is no chart around it that it could be values of", Hint: "keep the chart in a directory around it"}
 		}
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, more.Objects...)
 	}
-	if len(done) == 0 {
+	for _, chart := range charts {
+		more, err := r.values(ctx, chart, service, values[chart])
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, more...)
+	}
+	if len(done)+len(charts) == 0 {
 		return nil, &promote.Error{Msg: fmt.Sprintf("%s has nothing in %s to render", service, environment)}
 	}
-	return out, nil
+	return r.releases(ctx, out, environment)
 }
 
 // unit gives what is rendered for a site: a directory, or a file alone where what lies

@@ -118,7 +118,7 @@ func TestUnits(t *testing.T) {
 		"its own directory":  {"apps/{service}/{environment}/web.yaml", map[string]string{"apps/web/prod/web.yaml": web, "apps/web/prod/more.yaml": config}, "ConfigMap more, Deployment web"},
 		"a shared directory": {"apps/{environment}/{service}.yaml", map[string]string{"apps/prod/web.yaml": web, "apps/prod/more.yaml": config}, "Deployment web"},
 		"a file of overlays": {"apps/{service}/{environment}/tags.yaml", map[string]string{"apps/web/prod/tags.yaml": "images: [{name: shop/web, newTag: v2}]\n", "apps/web/prod/kustomization.yaml": "resources: [web.yaml]\n", "apps/web/prod/web.yaml": web}, "Deployment web"},
-		"values":             {"apps/{service}/values-{environment}.yaml", map[string]string{"apps/web/values-prod.yaml": "image: {repository: shop/web, tag: v1}\n"}, "apps/web/values-prod.yaml has no object of Kubernetes: values of charts are not rendered here"},
+		"values":             {"apps/{service}/values-{environment}.yaml", map[string]string{"apps/web/values-prod.yaml": "image: {repository: shop/web, tag: v1}\n"}, "apps/web/values-prod.yaml has no object of Kubernetes, and there is no chart around it that it could be values of"},
 		"nothing":            {"apps/{service}/{environment}", map[string]string{"apps/web/staging/kustomization.yaml": ""}, "web has nothing in prod to render"},
 		"a link":             {"apps/{service}/{environment}", map[string]string{"apps/web/prod": "-> x"}, "apps/web/prod: leads over a symbolic link"},
 	} {

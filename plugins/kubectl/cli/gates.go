@@ -26,6 +26,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote/objects"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/render"
+	"github.com/kubepromote/kubepromote/promote/render/helm"
 	"github.com/kubepromote/kubepromote/promote/review"
 	"github.com/kubepromote/kubepromote/verify"
 	"golang.org/x/term"
@@ -164,6 +165,15 @@ type Renderer struct {
 	*render.Services
 }
 
+// charts has a chart rendered by the program that is found: who renders none starts none.
+func charts(ctx context.Context, q helm.Request) (string, error) {
+	program, err := helm.Find()
+	if err != nil {
+		return "", err
+	}
+	return program.Render(ctx, q)
+}
+
 // newRenderer makes the renderer of a workspace.
 func (s *Session) newRenderer(w *Workspace) *Renderer {
 	p := w.Promoter
@@ -210,7 +220,7 @@ func (s *Session) newRenderer(w *Workspace) *Renderer {
 		}
 		return result.Resources, nil
 	}
-	return &Renderer{Services: &render.Services{Pipeline: p.Pipeline, At: at, Elsewhere: elsewhere, Options: render.Options{Functions: functions}}}
+	return &Renderer{Services: &render.Services{Pipeline: p.Pipeline, At: at, Elsewhere: elsewhere, Options: render.Options{Functions: functions, Charts: charts}}}
 }
 
 // Rendered implements [gate.Renderer].

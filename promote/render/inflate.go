@@ -1,0 +1,204 @@
+package render
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/internal/fault"
+	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/objects"
+	"github.com/kubepromote/kubepromote/promote/render/helm"
+	"go.yaml.in/yaml/v3"
+	"sigs.k8s.io/kustomize/api/types"
+	kyaml "sigs.k8s.io/yaml"
+)
+
+// needsCharts says that a kustomization has charts, which kustomize would have a program
+// render.
+type needsCharts struct{ node *node }
+
+// Error says so where nobody renders them.
+func (e *needsCharts) Error() string {
+	return e.node.file + ": helmCharts are charts for helm to render, which is a program"
+}
+
+// HintText tells who does.
+func (e *needsCharts) HintText() string { return "kubectl promote build --enable-helm " + e.node.dir }
+
+// maxInflated bounds the kustomizations with charts that one is made of.
+const maxInflated = 100
+
+// graph is that of the source, with charts rendered: each in a file that is laid over the
+// tree, in the place of the field that names them. The renderer is the one of that tree;
+// charts are the places of such files.
+func (r *Renderer) graph(ctx context.Context, dir string) (run *Renderer, n *node, charts map[string]chartOrigin, err error) {
+	run, charts = r, make(map[string]chartOrigin)
+	for range maxInflated {
+		n, err = run.source.graph(dir)
+		needs, ok := errors.AsType[*needsCharts](err)
+		if !ok || r.options.Charts == nil {
+			return run, n, charts, err
+		}
+		if run, err = run.inflate(ctx, needs.node, charts); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	return nil, nil, nil, &promote.Error{Msg: fmt.Sprintf("%s is made of more than %d kustomizations with charts", dir, maxInflated)}
+}
+
+// inflate renders the charts of a kustomization.
+func (r *Renderer) inflate(ctx context.Context, n *node, charts map[string]chartOrigin) (*Renderer, error) {
+	at := slices.IndexFunc(n.doc.Content, func(c *yaml.Node) bool { return strings.EqualFold(c.Value, "helmCharts") })
+	if len(n.k.HelmChartInflationGenerator) > 0 || at < 0 || n.doc.Style&yaml.FlowStyle != 0 || field(n.doc, "bases") != nil {
+		return nil, &promote.Error{Msg: n.file + ": helmCharts cannot be rendered beside bases or helmChartInflationGenerator, or where all is on a line", Hint: "kustomize edit fix"}
+	}
+	key := n.doc.Content[at]
+	end := 0 // the line that follows
+	if at+2 < len(n.doc.Content) {
+		end = n.doc.Content[at+2].Line
+	}
+	data, err := r.source.bytes(n.file)
+	if err != nil {
+		return nil, err
+	}
+	lines := bytes.SplitAfter(data, []byte("\n"))
+	if end == 0 {
+		end = len(lines) + 1
+	}
+	for i := key.Line - 1; i < end-1; i++ { // the others keep their numbers
+		lines[i] = []byte("\n")
+	}
+	over := make(map[string][]byte)
+	text := append(bytes.Join(lines, nil), []byte("\nbases:\n")...)
+	for i, c := range n.k.HelmCharts {
+		all, err := r.chart(ctx, n, c, key.Line)
+		if err != nil {
+			return nil, err
+		}
+		name := fmt.Sprintf(".helm-chart-%d.yaml", i)
+		over[path.Join(n.dir, name)], err = marshal(all)
+		if err != nil {
+			return nil, err
+		}
+		charts[path.Join(n.dir, name)] = chartOrigin{file: n.file, objects: all, line: key.Line}
+		text = append(text, "- "+name+"\n"...)
+	}
+	over[n.file] = text
+	return r.With(over), nil
+}
+
+func marshal(all []objects.Object) ([]byte, error) {
+	var b bytes.Buffer
+	for _, o := range all {
+		data, err := kyaml.Marshal(o.Fields)
+		if err != nil {
+			return nil, err
+		}
+		b.WriteString("---\n")
+		b.Write(data)
+	}
+	return b.Bytes(), nil
+}
+
+// chart renders one chart as kustomize has it done.
+func (r *Renderer) chart(ctx context.Context, n *node, c types.HelmChart, line int) ([]objects.Object, error) {
+	fail := func(hint, format string, args ...any) ([]objects.Object, error) {
+		return nil, &promote.Error{Msg: fault.OneLine(fmt.Sprintf("%s:%d: helmCharts: ", n.file, line) + fmt.Sprintf(format, args...)), Hint: hint}
+	}
+	home := "charts"
+	if g := n.k.HelmGlobals; g != nil && g.ChartHome != "" {
+		home = g.ChartHome
+	}
+	if c.Version != "" && c.Repo != "" {
+		home = path.Join(home, c.Name+"-"+c.Version)
+	}
+	dir := path.Join(n.dir, home, c.Name)
+	switch {
+	case path.IsAbs(home) || strings.HasPrefix(dir, "../"):
+		return fail("", "chart %s is outside of the repository", c.Name)
+	case !r.source.isChart(dir):
+		return fail("helm pull "+c.Name+" --untar --untardir "+path.Join(n.dir, home)+", and commit it", "there is no chart in %s, and nothing is fetched to render", dir)
+	case c.ReleaseName == "" || c.NameTemplate != "":
+		return fail("releaseName: "+c.Name, "chart %s has no releaseName, and would be called differently each time", c.Name)
+	}
+	q := helm.Request{Dir: dir, Release: c.ReleaseName, Namespace: c.Namespace, KubeVersion: c.KubeVersion, APIVersions: c.ApiVersions,
+		SkipCRDs: !c.IncludeCRDs, SkipHooks: c.SkipHooks, Tests: !c.SkipTests}
+	if q.Namespace == "" {
+		q.Namespace = "default"
+	}
+	var own []helm.Values
+	if c.ValuesFile != "" {
+		v, err := r.valuesFile(path.Join(n.dir, c.ValuesFile))
+		if err != nil {
+			return fail(fault.HintOf(err), "%v", err)
+		}
+		own = append(own, v)
+	}
+	if len(c.ValuesInline) > 0 {
+		data, err := kyaml.Marshal(c.ValuesInline)
+		if err != nil {
+			return nil, err
+		}
+		inline := helm.Values{Name: n.file, Data: data}
+		switch c.ValuesMerge {
+		case "", "override":
+			own = append(own, inline)
+		case "replace":
+			own = []helm.Values{inline}
+		case "merge":
+			own = append([]helm.Values{inline}, own...)
+			if c.ValuesFile == "" { // the chart's own count more
+				v, err := r.valuesFile(path.Join(dir, "values.yaml"))
+				if err != nil {
+					return fail(fault.HintOf(err), "%v", err)
+				}
+				own = append(own, v)
+			}
+		default:
+			return fail("valuesMerge: override", "valuesMerge is none of merge, override and replace")
+		}
+	}
+	q.Values = own
+	for _, name := range c.AdditionalValuesFiles {
+		v, err := r.valuesFile(path.Join(n.dir, name))
+		if err != nil {
+			return fail(fault.HintOf(err), "%v", err)
+		}
+		q.Values = append(q.Values, v)
+	}
+	return r.release(ctx, q)
+}
+
+// relocate tells where the fields of a chart's object come from, in the place of a file
+// that is not there.
+func relocate(o *objects.Object, charts map[string]chartOrigin) {
+	if len(charts) == 0 || o.Places == nil {
+		return
+	}
+	at := o.Places
+	o.Places = func(p objects.Path) objects.Place {
+		place := at(p)
+		c, ok := charts[place.File]
+		if !ok {
+			return place
+		}
+		for i := range c.objects {
+			if one := &c.objects[i]; one.Kind == o.Kind && one.Name == o.Original {
+				return one.Place(p)
+			}
+		}
+		return objects.Place{File: c.file, Line: c.line}
+	}
+}
+
+// chartOrigin is what a chart of a kustomization gives, and where it is named.
+type chartOrigin struct {
+	file    string
+	line    int
+	objects []objects.Object
+}
