@@ -70,6 +70,7 @@ var mayImport = map[string][]string{
 	"promote/history":                 {"overlay", "promote/pipeline", "promote/record"},
 	"promote/record":                  {},
 	"promote/hold":                    {"overlay", "promote/pipeline", "internal/spelling", "internal/yamlfile"},
+	"promote/attempts":                {"promote", "promote/internal/..."},
 	"promote/rollback":                {"overlay", "promote", "promote/pipeline", "promote/history", "promote/record"},
 	"promote/pipeline":                {"overlay", "promote/internal/...", "internal/expression", "internal/spelling", "internal/yamlfile", "promote/objects"},
 	"promote/git":                     {"promote", "promote/history", "promote/git/internal/...", "overlay", "internal/files", "internal/shell"},
