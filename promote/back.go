@@ -18,6 +18,9 @@ type Back struct {
 	// Holds, if not nil, is the file of holds as it shall be, in the same commit. Where it
 	// is not as committed, an interrupted run has written just that.
 	Holds *File
+	// Revert, if not empty, is the commit whose changes are taken back whole, in place of the
+	// pins alone, which must come to the same.
+	Revert string
 	// Pins are those of then, where they are others than now. All other images stay.
 	Pins []BackPin
 }

@@ -45,7 +45,11 @@ func (p *Promoter) Plan(ctx context.Context, req Request) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.plan.at, w.plan.place, w.sites = w.target, to.Place(), p.Pipeline.Sites(p.Repo)
+	w.sites = p.Pipeline.Sites(p.Repo)
+	if err := w.carry(ctx); err != nil {
+		return nil, err
+	}
+	w.plan.at, w.plan.place = w.target, to.Place()
 	w.overlays = sync.OnceValues(w.sites.Reached)
 	if req.Mode != "" {
 		w.plan.Mode = req.Mode
@@ -59,6 +63,9 @@ func (p *Promoter) Plan(ctx context.Context, req Request) (*Plan, error) {
 		}
 	}
 	if err := w.assemble(); err != nil {
+		return nil, err
+	}
+	if err := w.finish(ctx); err != nil {
 		return nil, err
 	}
 	if p.Rules.Elsewhere != nil {
@@ -93,6 +100,7 @@ type planner struct {
 	from, to *pipeline.Environment
 	// source and target are where the two are; often both are the promoter's repository.
 	source, target Repo
+	carrier        Carrier // that target is, or nil
 	plan           *Plan
 	names          []string
 	several        bool // all services are asked for, or all that are labelled so

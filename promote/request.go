@@ -7,6 +7,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/promote/history"
+	"github.com/kubepromote/kubepromote/promote/mergeplan"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
@@ -167,6 +168,9 @@ type Promoter struct {
 	// those that are promoted; more may follow them. Where it is nil, what the file asks
 	// for is unknown. See package promote/gate.
 	Gates func(to *pipeline.Environment) ([]Gate, error)
+	// Carriers makes the carriers of environments whose strategy is another than edits, and of
+	// a Back.Revert; without it these are errors. See package promote/merging.
+	Carriers func(ctx context.Context, c Carried) (Carrier, error)
 	// Now, if not nil, is the clock that gates are asked by.
 	Now func() time.Time
 	// Rules says where the pipeline and the policies come from.
@@ -225,6 +229,8 @@ type Plan struct {
 	Rules []RuleFile `json:"rules,omitempty"`
 	// Warnings are facts that concern no service of the plan.
 	Warnings []string `json:"warnings,omitempty"`
+	// Merge is how the target's branch moves, where that is by a merge.
+	Merge *mergeplan.Plan `json:"merge,omitempty"`
 	// Services are the services in the order asked for.
 	Services []*ServicePlan `json:"services"`
 

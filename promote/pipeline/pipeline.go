@@ -104,6 +104,8 @@ type Environment struct {
 	Health *Health `yaml:"health" json:"health,omitempty"`
 	// Deliver says what a promotion does with its edits.
 	Deliver Deliver `yaml:"deliver" json:"deliver"`
+	// Strategy says how pins come here; by default they are edited in the files.
+	Strategy *Strategy `yaml:"strategy" json:"strategy,omitempty"`
 	// Rollback says what a way back to earlier pins must pass; by default verify alone.
 	Rollback *Rollback `yaml:"rollback" json:"rollback,omitempty"`
 }
@@ -301,6 +303,7 @@ func (p *Pipeline) check(f *yamlfile.File) {
 	p.checkGroups(f, names)
 	for i, e := range p.Spec.Environments {
 		e.check(f, fmt.Sprintf("spec.environments[%d]", i), from, p.gateCheck(f, &e, names))
+		p.checkStrategy(f, i)
 	}
 }
 

@@ -138,3 +138,23 @@ func (e *Environment) checkPlace(f *yamlfile.File, at string) {
 		}
 	}
 }
+
+// Replacing is a home in which one place has other files.
+func Replacing(home Tree, at Place, files Tree) Tree { return &replaced{home, at, files} }
+
+type replaced struct {
+	Tree
+	place Place
+	files Tree
+}
+
+// At implements [Places].
+func (r *replaced) At(at Place) (Tree, error) {
+	if at == r.place {
+		return r.files, nil
+	}
+	if places, ok := r.Tree.(Places); ok {
+		return places.At(at)
+	}
+	return r.Tree, nil
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/history"
@@ -28,6 +29,9 @@ kubectl rollout undo it never returns to what was just left; --to-revision does,
 a promotion. What was pinned by a tag alone comes back as what that tag stands for now.
 Charts, revisions, values and copied files stay, and are named.
 
+Where promotions are merges (docs/strategies.md), --mode revert takes back all that the last one
+has brought, and is refused where other services would go back with it.
+
 In the same commit the service is held, so that neither automation nor --all brings back what
 was left: kubectl promote unhold lets it go. --no-hold leaves that out. A hold that is there
 already does not stop a rollback.`
@@ -46,10 +50,14 @@ const rollbackExample = `  # to what production had before the last change, push
   kubectl promote rollback cart --env production --to-revision 4f2a9c1 --commit
   kubectl promote rollback cart --env production --to-time '2026-11-28 18:00' --commit`
 
+// modeRevert is the --mode that takes a whole merge back.
+const modeRevert = "revert"
+
 // backwards is what a rollback has beside a promotion.
 type backwards struct {
 	options               *options
 	env, revision, moment string
+	mode                  string // pin, or revert
 	steps                 int
 	noHold                bool
 	target                rollback.Target
@@ -81,6 +89,8 @@ func NewRollback(s *cli.Session) *cobra.Command {
 	f.StringVar(&b.revision, "to-revision", "", "to the pins as this commit left them")
 	f.StringVar(&b.moment, "to-time", "", "to the pins of this moment: 24h ago as 24h, 2026-11-28, '2026-11-28 18:00' or 2026-11-28T18:00:00Z")
 	f.StringVar(&o.reason, "reason", "", "why; it is recorded, and it is the reason of the hold")
+	f.StringVar(&b.mode, "mode", "pin", "pin: the pins alone go back; revert: all that the last merge has brought, where promotions are merges")
+	cli.Must(cmd.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions([]string{"pin", "revert"}, cobra.ShellCompDirectiveNoFileComp)))
 	f.BoolVar(&b.noHold, "no-hold", false, "do not hold the service afterwards")
 	f.BoolVar(&s.Offline, "offline", false, "ask no registry and no server: take recorded digests back only, and verify nothing")
 	f.BoolVar(&o.dryRun, "dry-run", false, "show the plan and change nothing")
@@ -108,6 +118,8 @@ func (b *backwards) run(cmd *cobra.Command, services []string) error {
 		return usage("one service is taken back at a time", cmd.CommandPath()+" SERVICE --env ENVIRONMENT")
 	case b.env == "":
 		return usage("--env is missing", cmd.CommandPath()+" "+services[0]+" --env ENVIRONMENT")
+	case b.mode != "pin" && b.mode != modeRevert:
+		return usage("--mode "+b.mode+" is none", spelling.Hint(b.mode, []string{"pin", modeRevert}))
 	case b.steps < 1:
 		return usage("--steps is less than 1", "")
 	case b.moment != "":
@@ -171,9 +183,15 @@ func (b *backwards) plan(ctx context.Context, w *cli.Workspace) (*promote.Plans,
 			Hint: "kubectl promote history " + req.Services[0] + " --env " + b.env}
 	}
 	found.Reason = b.options.reason
+	if b.mode == modeRevert && len(found.Taken) > 0 {
+		if len(found.Taken) != 1 {
+			return nil, &promote.Error{Msg: fmt.Sprintf("%d commits are to be taken back, and one is reverted at a time", len(found.Taken)), Hint: "--mode pin"}
+		}
+		found.Revert = found.Taken[0].Commit
+	}
 	switch b.held = (hold.Hold{}); {
 	case b.noHold || len(found.Taken) == 0:
-	case e.Elsewhere():
+	case e.Elsewhere(), found.Revert != "":
 		found.Notes = append(found.Notes, fmt.Sprintf("%s is not held with it, as holds stand on the branch of the pipeline: kubectl promote hold %s --env %s --reason TEXT", req.Services[0], req.Services[0], b.env))
 	default:
 		if found.Holds, err = b.hold(ctx, w, e, found); err != nil {
