@@ -7,9 +7,6 @@ import (
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
-// GateMerge is the name of the verdict on what a merge brings.
-const GateMerge = "merge"
-
 // Carrier is the target of a promotion that is carried out in another way than by edits of
 // its files, such as by a merge. Its files are the target's, and those that would come new
 // and that pins are to be compared in; its Commit makes what [Carrier.Finish] has found.
@@ -27,6 +24,7 @@ type Carrier interface {
 type Carried struct {
 	Pipeline *pipeline.Pipeline
 	// Home is the promoter's repository; Source and Target are where the two environments are.
+	// Whoever makes the Carrier may put another Source in its place.
 	Home, Source, Target Repo
 	From, To             *pipeline.Environment
 	Request              Request
@@ -41,15 +39,19 @@ func (f FilePlan) Becoming(file File) FilePlan {
 // carry has the target's strategy begin, where that is another than edits.
 func (w *planner) carry(ctx context.Context) (err error) {
 	reverts := w.req.Back != nil && w.req.Back.Revert != ""
-	if !reverts && (w.to.Merging() == nil || w.req.enters()) {
+	if w.to.Tagging() != nil && !reverts && w.req.enters() {
+		return usage("--mode tag, for the way back", "%q is tags, in which nothing is edited", w.to.Name)
+	}
+	if !reverts && (w.to.Merging() == nil && w.to.Tagging() == nil || w.req.enters()) {
 		return nil
 	}
 	if w.Carriers == nil {
 		return failure("", "promotions to %q are merges, which nobody can make here", w.to.Name)
 	}
-	w.carrier, err = w.Carriers(ctx, Carried{Pipeline: w.Pipeline, Home: w.Repo, Source: w.source, Target: w.target, From: w.from, To: w.to, Request: w.req})
-	if err == nil {
-		w.target, w.sites = w.carrier, w.Pipeline.Sites(pipeline.Replacing(w.Repo, w.to.Place(), w.carrier))
+	asked := &Carried{Pipeline: w.Pipeline, Home: w.Repo, Source: w.source, Target: w.target, From: w.from, To: w.to, Request: w.req}
+	if w.carrier, err = w.Carriers(ctx, asked); err == nil {
+		w.source, w.target = asked.Source, w.carrier
+		w.sites = w.Pipeline.Sites(pipeline.Replacing(pipeline.Replacing(w.Repo, w.from.Place(), w.source), w.to.Place(), w.target))
 	}
 	return err
 }

@@ -28,6 +28,11 @@ func (p *Promoter) Plan(ctx context.Context, req Request) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if to.Tagging() != nil && len(to.From) > 0 {
+		req.TagVersion, req.Version = req.Version, ""
+	} else if req.AllowDowngrade && !req.Newest {
+		return nil, usage("", "a downgrade is allowed where the newest is not asked for")
+	}
 	from, err := p.origin(to, req)
 	if err != nil {
 		return nil, forRequest(err, req)

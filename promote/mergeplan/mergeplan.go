@@ -5,12 +5,14 @@ package mergeplan
 // Plan is how the branch of an environment moves by a merge.
 type Plan struct {
 	// How is commit, fast-forward, paths, which is a commit with a part of the merge, or
-	// revert.
+	// revert; or tag, where nothing is merged and the commit gets a tag.
 	How string `json:"how"`
 	// From is what is merged: a branch, and its commit. Of a revert it is the commit that is
 	// taken back.
 	From   string `json:"from,omitempty"`
 	Commit string `json:"commit"`
+	// Tag is the environment's, which is made of the commit, or is there already.
+	Tag string `json:"tag,omitempty"`
 	// Base is the commit from which both have come.
 	Base string `json:"base,omitempty"`
 	// Beside are files that come with it and are of no service, at most 100.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
@@ -72,17 +73,24 @@ func (c *carrier) take(plan *promote.Plan, s *promote.ServicePlan) error {
 		}
 		s.Files = append(s.Files, one.Becoming(f))
 	}
-	if len(files) == 0 {
+	if len(files) > 0 {
+		c.along(s)
+	}
+	if c.tag != nil {
+		c.takeFollowing(s, plan.Services[0] == s)
+	}
+	if len(s.Files) == 0 {
 		return nil
 	}
-	c.along(s)
-	s.Verdicts = append(s.Verdicts, promote.Verdict{Gate: promote.GateMerge, Answer: promote.Pass, Reason: c.says(plan.Merge)})
+	s.Verdicts = append(s.Verdicts, promote.Verdict{Gate: GateMerge, Answer: promote.Pass, Reason: c.says(plan.Merge)})
 	return nil
 }
 
 // says words a merge for the record.
 func (c *carrier) says(m *mergeplan.Plan) string {
 	switch c.how {
+	case HowTag:
+		return fmt.Sprintf("%s of %s, commit %.12s", c.tag.name, c.tag.from.Name, m.Commit)
 	case HowRevert:
 		return fmt.Sprintf("takes commit %.12s back whole", m.Commit)
 	case HowPaths:
@@ -114,21 +122,25 @@ func (c *carrier) along(s *promote.ServicePlan) {
 func (c *carrier) describe(ctx context.Context, plan *promote.Plan) (err error) {
 	from, into := c.names(ctx)
 	plan.Merge = &mergeplan.Plan{How: c.how, From: from, Commit: c.merge.From, Base: c.merge.Base, Conflicts: c.conflicts(plan)}
+	if c.tag != nil {
+		c.describeTag(plan)
+	}
 	if c.how == HowRevert {
-		plan.Merge.From, plan.Merge.Commit, plan.Merge.Base = "", c.merge.Base, ""
+		plan.Merge = &mergeplan.Plan{How: c.how, Commit: c.merge.Base, Conflicts: plan.Merge.Conflicts}
 	}
 	for _, one := range c.within(c.changes.beside, services(plan)) {
 		if len(plan.Merge.Beside) < 100 {
 			plan.Merge.Beside = append(plan.Merge.Beside, one.Path)
 		}
 	}
-	if c.how == HowRevert {
+	if c.how == HowRevert || c.how == HowTag {
 		return nil
 	}
 	d, err := c.target.Drift(ctx, c.merge)
 	if plan.Merge.Drift = d; err != nil || d == nil {
 		return err
 	}
+	c.head, c.drifted = plan.Head, d.Files
 	if n := len(d.Files) + d.More; n > 0 {
 		plan.Warnings = append(plan.Warnings, fmt.Sprintf("%s has what %s lacks, by %s: %s", into, from, counted(d.Commits, "commit"), list(d.Files, n)))
 	}
@@ -179,7 +191,7 @@ func (c *carrier) conflicts(plan *promote.Plan) []mergeplan.Conflict {
 func (c *carrier) refusals(ctx context.Context, plan *promote.Plan) []promote.Verdict {
 	var out []promote.Verdict
 	no := func(hint, format string, args ...any) {
-		out = append(out, promote.Verdict{Gate: promote.GateMerge, Answer: promote.Fail, Reason: fmt.Sprintf(format, args...), Hint: hint})
+		out = append(out, promote.Verdict{Gate: GateMerge, Answer: promote.Fail, Reason: fmt.Sprintf(format, args...), Hint: hint})
 	}
 	from, into := c.names(ctx)
 	if all := plan.Merge.Conflicts; len(all) > 0 {
@@ -194,12 +206,19 @@ func (c *carrier) refusals(ctx context.Context, plan *promote.Plan) []promote.Ve
 		}
 		return out
 	}
+	if c.tag != nil {
+		out = append(out, c.tagRefusals(plan)...)
+	}
 	if c.rules != nil && c.rules.FastForward == pipeline.FastForwardOnly && !c.merge.FastForward && !c.merge.Contained {
 		no("fastForward: allowed in the pipeline", "%s has commits that %s lacks, and only a fast-forward is allowed", into, from)
 	}
 	if moved := c.others(plan); len(moved) > 0 {
 		no("", "%s would move with it, and %s asked for: %s", counted(len(moved), "other service"), map[bool]string{true: "was not", false: "were not"}[len(moved) == 1], list(moved, len(moved)))
-		out[len(out)-1].Advice = promote.Advice{Do: promote.DoPromoteAll, With: map[string]string{"to": plan.To}}
+		names := slices.Concat(services(plan), moved[:min(len(moved), most)])
+		for n, name := range names {
+			names[n], _, _ = strings.Cut(name, " (")
+		}
+		out[len(out)-1].Advice = promote.Advice{Do: promote.DoPromote, With: map[string]string{"service": strings.Join(names, " "), "to": plan.To}}
 		if c.how == HowRevert {
 			out[len(out)-1].Advice, out[len(out)-1].Hint = promote.Advice{}, "--mode pin"
 		}
@@ -291,7 +310,7 @@ func (c *carrier) ownRules() []string {
 // differing are the pins that the merged tree has otherwise than the plan.
 func (c *carrier) differing(s *promote.ServicePlan) []promote.Verdict {
 	if err := c.changes.failed[s.Service]; err != nil {
-		return []promote.Verdict{{Gate: promote.GateMerge, Answer: promote.Fail, Reason: "what comes of it cannot be read: " + err.Error()}}
+		return []promote.Verdict{{Gate: GateMerge, Answer: promote.Fail, Reason: "what comes of it cannot be read: " + err.Error()}}
 	}
 	all, ok := c.changes.now[s.Service]
 	if !ok { // nothing of it changes
@@ -314,43 +333,56 @@ func (c *carrier) differing(s *promote.ServicePlan) []promote.Verdict {
 		for _, i := range s.Images {
 			if has(p.file, p, i) {
 				right = right || i.New == is
-				want = append(want, i.New.Ref(""))
+				want = append(want, ref(i.New))
 			}
 		}
 		switch kept := slices.ContainsFunc(c.changes.old[s.Service], func(o pin) bool { return o.is() == p.is() }); {
 		case right, len(want) == 0 && kept: // which the promotion is not about
 		case len(want) == 0:
-			out = append(out, fmt.Sprintf("%s: %s is %s, and not in the plan", p.file, p.Name, is.Ref("")))
+			out = append(out, fmt.Sprintf("%s: %s is %s, and not in the plan", p.file, p.Name, ref(is)))
 		default:
-			out = append(out, fmt.Sprintf("%s: %s is %s, and the plan has %s", p.file, p.Name, is.Ref(""), want[0]))
+			out = append(out, fmt.Sprintf("%s: %s is %s, and the plan has %s", p.file, p.Name, ref(is), want[0]))
 		}
 	}
 	for _, i := range s.Images {
 		if ok && !slices.ContainsFunc(all, func(p pin) bool { return has(i.File, p, i) }) {
-			out = append(out, fmt.Sprintf("%s: %s is not there, and the plan has %s", i.File, i.Name, i.New.Ref("")))
+			out = append(out, fmt.Sprintf("%s: %s is not there, and the plan has %s", i.File, i.Name, ref(i.New)))
 		}
 	}
 	if len(out) == 0 {
 		return nil
 	}
-	return []promote.Verdict{{Gate: promote.GateMerge, Answer: promote.Fail, Reason: "after the merge " + list(out, len(out)), Hint: c.mend()}}
+	return []promote.Verdict{{Gate: GateMerge, Answer: promote.Fail, Reason: "after the merge " + list(out, len(out)), Hint: c.mend(s)}}
 }
 
-// mend says what may help where pins differ.
-func (c *carrier) mend() string {
-	if c.how == HowRevert {
+// mend says what may help where pins differ: to see who has changed the target's, or to
+// have the source's as the pipeline writes them.
+func (c *carrier) mend(s *promote.ServicePlan) string {
+	switch c.how {
+	case HowRevert:
 		return "--mode pin"
+	case HowTag:
+		return ""
 	}
-	return "the pin of the source has to be as the pipeline writes it, and the target's the one that was merged last: bring it there first"
+	for _, f := range s.Files {
+		if slices.Contains(c.drifted, f.Target) {
+			return "git log " + c.merge.Base[:12] + ".." + c.head[:12] + " -- " + shell.Pathspecs(f.Target)
+		}
+	}
+	return "pin: source in the pipeline, or in the source what the plan has"
 }
+
+// ref is a pin in full.
+func ref(p promote.Pin) string { return strings.TrimPrefix(p.Ref(""), ":") }
 
 // settle takes the content that is committed.
 func (c *carrier) settle(ctx context.Context, plan *promote.Plan) error {
-	if plan.Merge.Conflicts != nil || len(c.changes.all) == 0 {
+	if plan.Merge.Conflicts != nil || len(c.changes.all) == 0 && c.tag == nil {
 		return nil
 	}
 	c.content = branch.Content{Tree: c.merge.Tree, Merged: c.merge.From}
 	switch {
+	case c.tag != nil:
 	case c.how == HowRevert, c.merge.Contained:
 		c.content.Merged = ""
 	case c.how == HowPaths:

@@ -21,12 +21,16 @@ import (
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
+// GateMerge is the name of the verdict on what a merge brings.
+const GateMerge = "merge"
+
 // How a branch moves, as mergeplan.Plan has it.
 const (
 	HowCommit      = "commit"
 	HowFastForward = "fast-forward"
 	HowPaths       = "paths"
 	HowRevert      = "revert"
+	HowTag         = "tag"
 )
 
 // target is a branch that can be merged into.
@@ -34,9 +38,9 @@ type target interface {
 	promote.Repo
 	Root() string
 	With(tree string) *branch.Branch
-	Merge(ctx context.Context, from string, set []promote.File) (*branch.Merge, error)
+	Merge(ctx context.Context, from string, undo ...string) (*branch.Merge, error)
 	Revert(ctx context.Context, commit string) (*branch.Merge, error)
-	Changes(ctx context.Context, old, now string) ([]branch.Change, error)
+	Changes(ctx context.Context, old, now string, pathspecs ...string) ([]branch.Change, error)
 	Taking(ctx context.Context, tree string, changes []branch.Change) (string, error)
 	Drift(ctx context.Context, m *branch.Merge) (*mergeplan.Drift, error)
 	CommitTree(ctx context.Context, d promote.Delivery, c branch.Content) (string, error)
@@ -47,7 +51,7 @@ var _ target = (*branch.Branch)(nil)
 // carrier is a target, and what a merge into it comes to.
 type carrier struct {
 	promote.Repo // the target's files, and those of services that come new
-	asked        promote.Carried
+	asked        *promote.Carried
 	rules        *pipeline.Merge // nil for a revert
 	target       target
 	source       promote.State
@@ -55,14 +59,25 @@ type carrier struct {
 	how          string
 	changes      *changes
 	content      branch.Content // once it is known
+	tag          *tagging       // nil where branches are merged
+	// head is the target's commit, and drifted are files that it has otherwise than where the
+	// two have parted.
+	head    string
+	drifted []string
 }
 
 // Carriers makes what carries out a merge, or takes one back; see promote.Promoter.
-func Carriers(ctx context.Context, asked promote.Carried) (promote.Carrier, error) {
+func Carriers(ctx context.Context, asked *promote.Carried) (promote.Carrier, error) {
 	c := &carrier{asked: asked, rules: asked.To.Merging(), how: HowCommit}
 	var err error
 	if c.target, err = targetOf(asked); err != nil {
 		return nil, err
+	}
+	if asked.To.Tagging() != nil {
+		if err := c.chooseTag(ctx); err != nil {
+			return nil, err
+		}
+		return c, c.study(ctx)
 	}
 	if c.source, err = asked.Source.State(ctx, nil); err != nil {
 		return nil, err
@@ -81,7 +96,7 @@ func Carriers(ctx context.Context, asked promote.Carried) (promote.Carrier, erro
 		if c.source.Head == "" {
 			return nil, &promote.Error{Msg: fmt.Sprintf("%q has no commit yet that could be merged", asked.From.Name)}
 		}
-		c.merge, err = c.target.Merge(ctx, c.source.Head, nil)
+		c.merge, err = c.target.Merge(ctx, c.source.Head)
 	}
 	if err != nil {
 		return nil, err
@@ -91,7 +106,7 @@ func Carriers(ctx context.Context, asked promote.Carried) (promote.Carrier, erro
 
 // targetOf gives the branch that is merged into. A working tree is none: what is checked
 // out would have to be merged with it.
-func targetOf(asked promote.Carried) (target, error) {
+func targetOf(asked *promote.Carried) (target, error) {
 	if t, ok := asked.Target.(target); ok {
 		return t, nil
 	}
@@ -118,7 +133,7 @@ func (c *carrier) study(ctx context.Context) (err error) {
 			}
 		}
 	}
-	if len(fresh) == 0 || c.how == HowRevert {
+	if len(fresh) == 0 || c.how == HowRevert || c.asked.Request.Back != nil {
 		return nil
 	}
 	tree, err := c.target.Taking(ctx, c.target.Root(), fresh)
@@ -130,11 +145,18 @@ func (c *carrier) study(ctx context.Context) (err error) {
 
 // State is that of the target, whatever its files are shown as.
 func (c *carrier) State(ctx context.Context, paths []string) (promote.State, error) {
-	return c.target.State(ctx, paths)
+	state, err := c.target.State(ctx, paths)
+	if c.tag != nil {
+		state.Branch = c.tag.name
+	}
+	return state, err
 }
 
 // Write is an error: a merge is a commit.
 func (c *carrier) Write(context.Context, []promote.File) error {
+	if c.tag != nil {
+		return &promote.Error{Msg: fmt.Sprintf("a promotion to %q is a tag, and no file is edited for it", c.asked.To.Name), Hint: "--commit, or --push"}
+	}
 	return &promote.Error{Msg: fmt.Sprintf("a promotion to %q is a merge, and that is a commit", c.asked.To.Name), Hint: "--commit, --push, or --pr"}
 }
 
@@ -142,6 +164,9 @@ func (c *carrier) Write(context.Context, []promote.File) error {
 func (c *carrier) Commit(ctx context.Context, d promote.Delivery) (string, error) {
 	if c.content.Tree == "" {
 		return "", &promote.Error{Msg: "there is no merge to commit"}
+	}
+	if c.tag != nil {
+		return c.commitTag(ctx, d)
 	}
 	return c.target.CommitTree(ctx, d, c.content)
 }

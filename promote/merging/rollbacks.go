@@ -8,35 +8,33 @@ import (
 	"github.com/kubepromote/kubepromote/promote/history"
 )
 
-// overRollbacks merges once more where the target has pins of a rollback: git would keep
-// these, as the source has not changed since, or find a conflict. They are what the next
-// promotion is to replace. What anybody else has changed there stays, and is refused.
+// overRollbacks merges once more where the last changes of a service in the target are
+// rollbacks: git would keep what these have made, as the source has not changed since, or
+// find a conflict. They are undone first, as the promotion is to come after them. What
+// anybody else has changed there stays, and is refused.
 func (c *carrier) overRollbacks(ctx context.Context, plan *promote.Plan) error {
-	if c.how == HowRevert {
+	if c.how == HowRevert || c.how == HowTag {
 		return nil
 	}
-	var set []promote.File
+	var undo []string
 	for _, s := range plan.Services {
 		if len(c.merge.Conflicts) == 0 && len(c.differing(s)) == 0 {
 			continue
 		}
-		back, err := c.wentBack(ctx, s.Service)
+		back, err := c.rollbacks(ctx, s.Service)
 		if err != nil {
 			return err
 		}
-		if !back {
-			continue
-		}
-		for _, f := range plan.Writes() {
-			if slices.ContainsFunc(s.Files, func(of promote.FilePlan) bool { return of.Target == f.Path }) {
-				set = append(set, f)
+		for _, commit := range back {
+			if !slices.Contains(undo, commit) {
+				undo = append(undo, commit)
 			}
 		}
 	}
-	if len(set) == 0 {
+	if len(undo) == 0 {
 		return nil
 	}
-	merge, err := c.target.Merge(ctx, c.source.Head, set)
+	merge, err := c.target.Merge(ctx, c.source.Head, undo...)
 	if err != nil {
 		return err
 	}
@@ -45,16 +43,20 @@ func (c *carrier) overRollbacks(ctx context.Context, plan *promote.Plan) error {
 	return err
 }
 
-// wentBack tells whether the newest change of a service in the target is a rollback.
-func (c *carrier) wentBack(ctx context.Context, service string) (back bool, err error) {
+// rollbacks are the newest changes of a service in the target as long as they are
+// rollbacks, the newest first.
+func (c *carrier) rollbacks(ctx context.Context, service string) (commits []string, err error) {
 	places, ok := c.asked.Home.(history.Places)
 	if !ok {
-		return false, nil
+		return nil, nil
 	}
 	req := history.Request{Services: []string{service}, Environment: c.asked.To.Name}
 	err = history.Read(ctx, c.asked.Pipeline, c.asked.Home, places, req, func(change history.Change) bool {
-		back = change.Record != nil && change.Mismatch == "" && change.Record.RollbackOf != ""
-		return false
+		if change.Record == nil || change.Mismatch != "" || change.Record.RollbackOf == "" {
+			return false
+		}
+		commits = append(commits, change.Commit)
+		return true
 	})
-	return back, err
+	return commits, err
 }

@@ -233,6 +233,9 @@ func (p *Pipeline) setDefaults() {
 		if e := &p.Spec.Environments[i]; e.Deliver.Mode == "" {
 			e.Deliver.Mode = DeliverWorktree
 		}
+		if t := p.Spec.Environments[i].Tagging(); t != nil {
+			t.Name = location.Fill(cmp.Or(t.Name, defaultTag), location.Holes{location.Service: p.Metadata.Name})
+		}
 	}
 }
 

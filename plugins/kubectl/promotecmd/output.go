@@ -68,7 +68,7 @@ func (o *options) printPlan(w io.Writer, plan *promote.Plan, applied *promote.Ap
 	if err := cli.Table(w, rows); err != nil {
 		return err
 	}
-	if plan.Merge != nil {
+	if plan.Merge != nil && (plan.Changed() || plan.Refused() != nil) {
 		o.printMerge(w, plan.Merge)
 	}
 	for _, s := range plan.Services {

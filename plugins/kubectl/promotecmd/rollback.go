@@ -30,7 +30,8 @@ a promotion. What was pinned by a tag alone comes back as what that tag stands f
 Charts, revisions, values and copied files stay, and are named.
 
 Where promotions are merges (docs/strategies.md), --mode revert takes back all that the last one
-has brought, and is refused where other services would go back with it.
+has brought, and is refused where other services would go back with it. Where environments are
+tags, --mode tag has the targetRevision that follows them name the tag before.
 
 In the same commit the service is held, so that neither automation nor --all brings back what
 was left: kubectl promote unhold lets it go. --no-hold leaves that out. A hold that is there
@@ -50,14 +51,19 @@ const rollbackExample = `  # to what production had before the last change, push
   kubectl promote rollback cart --env production --to-revision 4f2a9c1 --commit
   kubectl promote rollback cart --env production --to-time '2026-11-28 18:00' --commit`
 
-// modeRevert is the --mode that takes a whole merge back.
-const modeRevert = "revert"
+// The values of --mode: the pins alone, or a whole merge, are taken back, or the tag before
+// is that of the environment again.
+const (
+	modePin    = "pin"
+	modeRevert = "revert"
+	modeTag    = "tag"
+)
 
 // backwards is what a rollback has beside a promotion.
 type backwards struct {
 	options               *options
 	env, revision, moment string
-	mode                  string // pin, or revert
+	mode                  string // pin, revert or tag
 	steps                 int
 	noHold                bool
 	target                rollback.Target
@@ -89,8 +95,8 @@ func NewRollback(s *cli.Session) *cobra.Command {
 	f.StringVar(&b.revision, "to-revision", "", "to the pins as this commit left them")
 	f.StringVar(&b.moment, "to-time", "", "to the pins of this moment: 24h ago as 24h, 2026-11-28, '2026-11-28 18:00' or 2026-11-28T18:00:00Z")
 	f.StringVar(&o.reason, "reason", "", "why; it is recorded, and it is the reason of the hold")
-	f.StringVar(&b.mode, "mode", "pin", "pin: the pins alone go back; revert: all that the last merge has brought, where promotions are merges")
-	cli.Must(cmd.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions([]string{"pin", "revert"}, cobra.ShellCompDirectiveNoFileComp)))
+	f.StringVar(&b.mode, "mode", modePin, "pin: the pins alone go back; revert: all that the last merge has brought, where promotions are merges; tag: to the tag before, where the environment is tags")
+	cli.Must(cmd.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions([]string{modePin, modeRevert, modeTag}, cobra.ShellCompDirectiveNoFileComp)))
 	f.BoolVar(&b.noHold, "no-hold", false, "do not hold the service afterwards")
 	f.BoolVar(&s.Offline, "offline", false, "ask no registry and no server: take recorded digests back only, and verify nothing")
 	f.BoolVar(&o.dryRun, "dry-run", false, "show the plan and change nothing")
@@ -118,8 +124,8 @@ func (b *backwards) run(cmd *cobra.Command, services []string) error {
 		return usage("one service is taken back at a time", cmd.CommandPath()+" SERVICE --env ENVIRONMENT")
 	case b.env == "":
 		return usage("--env is missing", cmd.CommandPath()+" "+services[0]+" --env ENVIRONMENT")
-	case b.mode != "pin" && b.mode != modeRevert:
-		return usage("--mode "+b.mode+" is none", spelling.Hint(b.mode, []string{"pin", modeRevert}))
+	case b.mode != modePin && b.mode != modeRevert && b.mode != modeTag:
+		return usage("--mode "+b.mode+" is none", spelling.Hint(b.mode, []string{modePin, modeRevert, modeTag}))
 	case b.steps < 1:
 		return usage("--steps is less than 1", "")
 	case b.moment != "":
@@ -166,6 +172,10 @@ func (b *backwards) plan(ctx context.Context, w *cli.Workspace) (*promote.Plans,
 	if err != nil {
 		return nil, err
 	}
+	if tags := e.Tagging() != nil; tags != (b.mode == modeTag) {
+		how := map[bool]string{true: "--mode tag", false: "--mode pin"}[tags]
+		return nil, &cli.UsageError{Msg: fmt.Sprintf("%s is not how %s goes back", "--mode "+b.mode, b.env), Hint: how, Command: "kubectl promote rollback"}
+	}
 	found, err := b.find(ctx, w)
 	if err != nil && w.Repo == nil {
 		if err := w.Whole(ctx); err != nil {
@@ -183,9 +193,9 @@ func (b *backwards) plan(ctx context.Context, w *cli.Workspace) (*promote.Plans,
 			Hint: "kubectl promote history " + req.Services[0] + " --env " + b.env}
 	}
 	found.Reason = b.options.reason
-	if b.mode == modeRevert && len(found.Taken) > 0 {
+	if b.mode != "" && b.mode != modePin && len(found.Taken) > 0 {
 		if len(found.Taken) != 1 {
-			return nil, &promote.Error{Msg: fmt.Sprintf("%d commits are to be taken back, and one is reverted at a time", len(found.Taken)), Hint: "--mode pin"}
+			return nil, &promote.Error{Msg: fmt.Sprintf("%d changes are to be taken back, and --mode %s takes one at a time", len(found.Taken), b.mode), Hint: "kubectl promote history"}
 		}
 		found.Revert = found.Taken[0].Commit
 	}

@@ -1,7 +1,6 @@
 package branch
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -42,9 +41,11 @@ func (c Change) IsFile() bool {
 // mostChanges is how many files a merge may change that is looked at.
 const mostChanges = 20_000
 
-// Changes gives the files that differ between two trees, in the order of their paths.
-func (b *Branch) Changes(ctx context.Context, old, now string) ([]Change, error) {
-	out, err := gitcmd.Run(ctx, b.dir, gitcmd.Call{Op: "git diff-tree", Args: []string{"diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--end-of-options", old, now}, Reads: true, Env: b.lazily()})
+// Changes gives the files that differ between two trees, in the order of their paths, as far as
+// they fit one of the pathspecs if there are any.
+func (b *Branch) Changes(ctx context.Context, old, now string, pathspecs ...string) ([]Change, error) {
+	args := append([]string{"diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-abbrev", "--end-of-options", old, now, "--"}, pathspecs...)
+	out, err := gitcmd.Run(ctx, b.dir, gitcmd.Call{Op: "git diff-tree", Args: args, Reads: true, Env: b.lazily()})
 	if err != nil {
 		return nil, err
 	}
@@ -78,23 +79,6 @@ func (b *Branch) Taking(ctx context.Context, tree string, changes []Change) (str
 			continue
 		}
 		fmt.Fprintf(&list, "%s %s\t%s\x00", c.NewMode, c.New, c.Path)
-	}
-	return b.written(ctx, tree, list.String())
-}
-
-// with is a tree in which files have other bytes.
-func (b *Branch) with(ctx context.Context, tree string, files []promote.File) (string, error) {
-	var list strings.Builder
-	for _, f := range files {
-		mode := "100644"
-		if e, err := b.With(tree).find(f.Path); err == nil && !e.isDir() && e.mode != modeLink {
-			mode = e.mode
-		}
-		id, err := b.answer(ctx, gitcmd.Call{Op: "git hash-object", Args: gitcmd.Durably("hash-object", "-w", "-t", "blob", "--no-filters", "--stdin"), Stdin: bytes.NewReader(f.Data)})
-		if err != nil {
-			return "", err
-		}
-		fmt.Fprintf(&list, "%s %s\t%s\x00", mode, id, f.Path)
 	}
 	return b.written(ctx, tree, list.String())
 }

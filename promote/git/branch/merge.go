@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
 	"github.com/kubepromote/kubepromote/promote/mergeplan"
 )
@@ -25,33 +24,29 @@ type Merge struct {
 }
 
 // Merge finds out what merging a commit of the same repository into the branch comes to.
-// The files that are set count as what the branch has. Nothing is changed, but that the
-// repository gets objects that nothing leads to.
-func (b *Branch) Merge(ctx context.Context, from string, set []promote.File) (*Merge, error) {
+// Commits of the branch that are to be undone are taken back before it, newest first.
+// Nothing is changed, but that the repository gets objects that nothing leads to.
+func (b *Branch) Merge(ctx context.Context, from string, undo ...string) (*Merge, error) {
 	base, err := b.meet(ctx, from)
 	if err != nil {
 		return nil, err
 	}
 	m := &Merge{From: from, Base: base, Contained: base == from, FastForward: base == b.tip && base != from}
 	ours := b.tip
-	if len(set) > 0 {
-		tree, err := b.with(ctx, b.root, set)
-		if err == nil {
-			ours, err = b.passing(ctx, tree, b.tip)
+	m.Tree = b.root
+	for _, commit := range undo {
+		m.FastForward = false
+		if err := b.takeBack(ctx, m, ours, commit); err != nil || len(m.Conflicts) > 0 {
+			return m, err
 		}
-		if err != nil {
+		if ours, err = b.passing(ctx, m.Tree, ours); err != nil {
 			return nil, err
-		}
-		if m.Contained {
-			m.Tree = tree
-			return m, nil
 		}
 	}
 	switch {
 	case m.Contained:
-		m.Tree = b.root
 		return m, nil
-	case m.FastForward && len(set) == 0:
+	case m.FastForward:
 		m.Tree, err = b.objects.rootOf(ctx, from)
 		return m, err
 	}
@@ -61,24 +56,29 @@ func (b *Branch) Merge(ctx context.Context, from string, set []promote.File) (*M
 // Revert finds out what taking a commit of the branch back comes to: the difference
 // between it and its first parent, the other way round (git revert -m 1).
 func (b *Branch) Revert(ctx context.Context, commit string) (*Merge, error) {
+	m := &Merge{Base: commit}
+	return m, b.takeBack(ctx, m, b.tip, commit)
+}
+
+// takeBack merges the way back from a commit to its first parent into ours.
+func (b *Branch) takeBack(ctx context.Context, m *Merge, ours, commit string) error {
 	parent, err := b.revision(ctx, commit+"^1")
 	if err == nil && parent == "" {
 		err = &gitcmd.Error{Msg: "commit " + gitcmd.Clean(commit) + " has no parent to go back to"}
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	before, err := b.objects.rootOf(ctx, parent)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	// The commit is what both sides have come from: git before 2.40 cannot be told a base.
 	theirs, err := b.passing(ctx, before, commit)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	m := &Merge{From: parent, Base: commit}
-	return m, b.mergeTree(ctx, m, b.tip, theirs)
+	return b.mergeTree(ctx, m, ours, theirs)
 }
 
 // meet gives the commit from which the branch and another commit have come.
