@@ -3,6 +3,7 @@ package promote
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 
 	"github.com/kubepromote/kubepromote/promote/history"
@@ -58,10 +59,10 @@ func (w *planner) goBack() error {
 				}
 			}
 		}
-		for _, b := range w.req.Back.Pins {
-			if !used[b.Overlay+"\n"+b.Name] {
-				w.warn(c, "%s: image %q was pinned to %s then and is not here any more", b.Overlay, b.Name, b.Short())
-			}
+	}
+	for _, b := range w.req.Back.Pins {
+		if !used[b.Overlay+"\n"+b.Name] {
+			w.plan.Warnings = append(w.plan.Warnings, fmt.Sprintf("%s: image %q was pinned to %s then and is not here any more", b.Overlay, b.Name, b.Short()))
 		}
 	}
 	return errors.Join(errs...)

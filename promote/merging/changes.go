@@ -73,8 +73,11 @@ func (c *carrier) changed(ctx context.Context) (*changes, error) {
 		if len(touched) == 0 {
 			continue
 		}
-		was, _ := old.pins(service) // what nobody can read has no pins that anybody uses
-		is, err := now.pins(service)
+		was, before, _ := old.pins(service) // what nobody can read has no pins that anybody uses
+		is, after, err := now.pins(service)
+		if !before && !after && err == nil {
+			continue // a directory without an overlay is no service
+		}
 		if shared && err == nil && was.equal(is) {
 			continue // another's part of a file changes
 		}
@@ -125,9 +128,8 @@ func (c *carrier) sitesIn(tree promote.Tree) (*standing, error) {
 	return s, err
 }
 
-// pins gives all pins of a service, in a fixed order.
-func (s *standing) pins(service string) (pins, error) {
-	var out pins
+// pins gives all pins of a service, in a fixed order, and tells whether it has an overlay.
+func (s *standing) pins(service string) (out pins, exists bool, err error) {
 	for _, one := range s.sites[service] {
 		f, err := s.read.Read(one, false)
 		var images []overlay.Pin
@@ -138,8 +140,9 @@ func (s *standing) pins(service string) (pins, error) {
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return nil, true, err
 		}
+		exists = true
 		if one.Within == "" && !one.Image {
 			for _, p := range f.Pins() {
 				if p.Type != overlay.TypeImage {
@@ -155,5 +158,5 @@ func (s *standing) pins(service string) (pins, error) {
 		x, y := a.is(), b.is()
 		return slices.Compare(x[:], y[:])
 	})
-	return out, nil
+	return out, exists, nil
 }

@@ -82,8 +82,24 @@ func (c *carrier) take(plan *promote.Plan, s *promote.ServicePlan) error {
 	if len(s.Files) == 0 {
 		return nil
 	}
-	s.Verdicts = append(s.Verdicts, promote.Verdict{Gate: GateMerge, Answer: promote.Pass, Reason: c.says(plan.Merge)})
+	s.Verdicts = append(s.Verdicts, promote.Verdict{Gate: c.gate(), Answer: promote.Pass, Reason: c.says(plan.Merge)})
 	return nil
+}
+
+// gate is the name of the verdicts.
+func (c *carrier) gate() string {
+	if c.tag != nil {
+		return GateTag
+	}
+	return GateMerge
+}
+
+// after is when, or where, the pins are looked at.
+func (c *carrier) after() string {
+	if c.tag != nil {
+		return "in " + c.tag.from.Name + " "
+	}
+	return "after the merge "
 }
 
 // says words a merge for the record.
@@ -191,7 +207,7 @@ func (c *carrier) conflicts(plan *promote.Plan) []mergeplan.Conflict {
 func (c *carrier) refusals(ctx context.Context, plan *promote.Plan) []promote.Verdict {
 	var out []promote.Verdict
 	no := func(hint, format string, args ...any) {
-		out = append(out, promote.Verdict{Gate: GateMerge, Answer: promote.Fail, Reason: fmt.Sprintf(format, args...), Hint: hint})
+		out = append(out, promote.Verdict{Gate: c.gate(), Answer: promote.Fail, Reason: fmt.Sprintf(format, args...), Hint: hint})
 	}
 	from, into := c.names(ctx)
 	if all := plan.Merge.Conflicts; len(all) > 0 {
@@ -219,8 +235,8 @@ func (c *carrier) refusals(ctx context.Context, plan *promote.Plan) []promote.Ve
 			names[n], _, _ = strings.Cut(name, " (")
 		}
 		out[len(out)-1].Advice = promote.Advice{Do: promote.DoPromote, With: map[string]string{"service": strings.Join(names, " "), "to": plan.To}}
-		if c.how == HowRevert {
-			out[len(out)-1].Advice, out[len(out)-1].Hint = promote.Advice{}, "--mode pin"
+		if c.asked.Request.Back != nil {
+			out[len(out)-1].Advice, out[len(out)-1].Hint = promote.Advice{}, "kubectl promote rollback "+strings.Join(names, " ")+" --env "+plan.To+" --mode "+c.how
 		}
 	}
 	if rules := c.ownRules(); len(rules) > 0 {
@@ -310,7 +326,7 @@ func (c *carrier) ownRules() []string {
 // differing are the pins that the merged tree has otherwise than the plan.
 func (c *carrier) differing(s *promote.ServicePlan) []promote.Verdict {
 	if err := c.changes.failed[s.Service]; err != nil {
-		return []promote.Verdict{{Gate: GateMerge, Answer: promote.Fail, Reason: "what comes of it cannot be read: " + err.Error()}}
+		return []promote.Verdict{{Gate: c.gate(), Answer: promote.Fail, Reason: "what comes of it cannot be read: " + err.Error()}}
 	}
 	all, ok := c.changes.now[s.Service]
 	if !ok { // nothing of it changes
@@ -352,7 +368,7 @@ func (c *carrier) differing(s *promote.ServicePlan) []promote.Verdict {
 	if len(out) == 0 {
 		return nil
 	}
-	return []promote.Verdict{{Gate: GateMerge, Answer: promote.Fail, Reason: "after the merge " + list(out, len(out)), Hint: c.mend(s)}}
+	return []promote.Verdict{{Gate: c.gate(), Answer: promote.Fail, Reason: c.after() + list(out, len(out)), Hint: c.mend(s)}}
 }
 
 // mend says what may help where pins differ: to see who has changed the target's, or to

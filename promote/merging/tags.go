@@ -100,12 +100,17 @@ func (c *carrier) sourceTag(ctx context.Context) error {
 
 // goBack takes the tag before the one that the target has.
 func (c *carrier) goBack(ours []branch.Tag) error {
-	n := slices.IndexFunc(ours, func(t branch.Tag) bool { return t.Name == c.tag.now.Name })
+	// What is taken back came with one of the tags up to the one that it has.
+	now := slices.IndexFunc(ours, func(t branch.Tag) bool { return t.Name == c.tag.now.Name })
+	n := now
+	for n >= 0 && n < len(ours) && ours[n].Commit != c.asked.Request.Back.Revert {
+		n++
+	}
 	switch {
 	case len(c.asked.To.Tagging().Follow) == 0:
 		return &promote.Error{Msg: fmt.Sprintf("no file says which tag %q has, so that it could say another one; a tag is never moved", c.asked.To.Name),
 			Hint: `strategy: {tag: {follow: ["argocd/{environment}.yaml"]}} in the pipeline`}
-	case n < 0 || n+1 == len(ours):
+	case n < 0 || n+1 >= len(ours):
 		return &promote.Error{Msg: fmt.Sprintf("%q has no tag before the one that it has", c.asked.To.Name), Hint: "git tag --list " + shell.Quote(c.asked.To.TagOf("*"))}
 	}
 	c.tag.from, c.tag.name = ours[n+1], ours[n+1].Name

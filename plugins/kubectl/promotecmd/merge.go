@@ -13,9 +13,12 @@ import (
 // conflict: what the target has, and what would come.
 func (o *options) printMerge(w io.Writer, m *mergeplan.Plan) {
 	w = cli.ForTerminal(w)
-	if m.From == "" {
+	switch {
+	case m.Tag != "":
+		fmt.Fprintf(w, "\ntag %s of %s %.9s\n", m.Tag, m.From, m.Commit)
+	case m.From == "":
 		fmt.Fprintf(w, "\n%s of commit %.9s\n", m.How, m.Commit)
-	} else {
+	default:
 		fmt.Fprintf(w, "\nmerge of %s %.9s: %s\n", m.From, m.Commit, m.How)
 	}
 	for _, file := range m.Beside {

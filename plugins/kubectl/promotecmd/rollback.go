@@ -3,6 +3,7 @@ package promotecmd
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
@@ -120,7 +121,7 @@ func (b *backwards) run(cmd *cobra.Command, services []string) error {
 		return &cli.UsageError{Msg: msg, Hint: hint, Command: cmd.CommandPath()}
 	}
 	switch {
-	case len(services) != 1:
+	case len(services) == 0, len(services) > 1 && b.mode == modePin:
 		return usage("one service is taken back at a time", cmd.CommandPath()+" SERVICE --env ENVIRONMENT")
 	case b.env == "":
 		return usage("--env is missing", cmd.CommandPath()+" "+services[0]+" --env ENVIRONMENT")
@@ -176,7 +177,7 @@ func (b *backwards) plan(ctx context.Context, w *cli.Workspace) (*promote.Plans,
 		how := map[bool]string{true: "--mode tag", false: "--mode pin"}[tags]
 		return nil, &cli.UsageError{Msg: fmt.Sprintf("%s is not how %s goes back", "--mode "+b.mode, b.env), Hint: how, Command: "kubectl promote rollback"}
 	}
-	found, err := b.find(ctx, w)
+	found, err := b.findAll(ctx, w)
 	if err != nil && w.Repo == nil {
 		if err := w.Whole(ctx); err != nil {
 			return nil, err
@@ -202,7 +203,8 @@ func (b *backwards) plan(ctx context.Context, w *cli.Workspace) (*promote.Plans,
 	switch b.held = (hold.Hold{}); {
 	case b.noHold || len(found.Taken) == 0:
 	case e.Elsewhere(), found.Revert != "":
-		found.Notes = append(found.Notes, fmt.Sprintf("%s is not held with it, as holds stand on the branch of the pipeline: kubectl promote hold %s --env %s --reason TEXT", req.Services[0], req.Services[0], b.env))
+		all := strings.Join(req.Services, " ")
+		found.Notes = append(found.Notes, fmt.Sprintf("%s is not held with it, as holds stand on the branch of the pipeline: kubectl promote hold %s --env %s --reason TEXT", all, all, b.env))
 	default:
 		if found.Holds, err = b.hold(ctx, w, e, found); err != nil {
 			return nil, err
@@ -216,9 +218,29 @@ func (b *backwards) plan(ctx context.Context, w *cli.Workspace) (*promote.Plans,
 	return plans, err
 }
 
-// find reads the history as far as it is needed.
-func (b *backwards) find(ctx context.Context, w *cli.Workspace) (*rollback.Found, error) {
-	req := history.Request{Services: b.options.request.Services, Environment: b.env}
+// findAll finds what all services go back to, which have changed in one commit, or one has
+// alone.
+func (b *backwards) findAll(ctx context.Context, w *cli.Workspace) (*rollback.Found, error) {
+	var all *rollback.Found
+	for _, service := range b.options.request.Services {
+		found, err := b.find(ctx, w, service)
+		switch {
+		case err != nil:
+			return nil, err
+		case all == nil:
+			all = found
+			continue
+		case len(all.Taken) != 1 || len(found.Taken) != 1 || all.Taken[0].Commit != found.Taken[0].Commit:
+			return nil, &promote.Error{Msg: fmt.Sprintf("%s has not changed last in the same commit as %s", service, b.options.request.Services[0]), Hint: "kubectl promote history --env " + b.env}
+		}
+		all.Pins, all.Notes = append(all.Pins, found.Pins...), append(all.Notes, found.Notes...)
+	}
+	return all, nil
+}
+
+// find reads the history of a service as far as it is needed.
+func (b *backwards) find(ctx context.Context, w *cli.Workspace, service string) (*rollback.Found, error) {
+	req := history.Request{Services: []string{service}, Environment: b.env}
 	target := b.target
 	if b.revision != "" {
 		log, commit, err := w.LogAt(ctx, b.revision)
