@@ -1,5 +1,6 @@
 // Package attempts delivers promotions where others deliver as well: what came too late is
-// planned and carried out anew on what they have done.
+// planned and carried out anew on what they have done, with the rules and gates of that
+// moment. [Deliver] is for promotions, [Retry.Until] for whatever else is written to a branch.
 package attempts
 
 import (

@@ -1,5 +1,6 @@
-// Package mergeplan is a merge as data: what it brings, what it cannot decide, and what the
-// two branches do not have in common. Package promote has it in its plans.
+// Package mergeplan is a merge of an environment's branch as data: what it brings beside the
+// services, what it cannot decide, and what the two branches do not have in common. Package
+// promote has it in its plans, package promote/merging finds it out, and it is shown as it is.
 package mergeplan
 
 // Plan is how the branch of an environment moves by a merge.

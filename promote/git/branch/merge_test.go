@@ -1,0 +1,34 @@
+package branch
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// Git's list of conflicts names a file once for each version, and says why behind it; what
+// is no conflict is said there as well.
+func TestConflicts(t *testing.T) {
+	fields := strings.Split("100644 aaa 1\ta file\x00100644 bbb 2\ta file\x00100644 ccc 3\ta file\x00100644 ddd 2\tb\nc\x00\x00"+
+		"1\x00a file\x00Auto-merging\x00Auto-merging a file\n\x001\x00a file\x00CONFLICT (contents)\x00CONFLICT (content): Merge conflict in a file\n\x00"+
+		"2\x00b\nc\x00other\x00CONFLICT (rename/delete)\x00CONFLICT (rename/delete): it has gone\n\x00", "\x00")
+	got := conflicts(fields)
+	if len(got) != 2 || got[0].File != "a file" || got[0].Why != "CONFLICT (content): Merge conflict in a file" || got[1].File != "b\nc" || !strings.HasSuffix(got[1].Why, "it has gone") {
+		t.Errorf("got %+v", got)
+	}
+	for _, broken := range []string{"", "x", "\x00", "\x00\x00-3\x00a", "\x00\x0099999999\x00a", "100644 a 1\tf\x00\x001"} {
+		conflicts(strings.Split(broken, "\x00")) // hostile or cut off, it must not panic
+	}
+}
+
+// The lines of a conflict are those of the branch's own file.
+func TestHunks(t *testing.T) {
+	got := hunks([]byte("one\n<<<<<<< x\nours\nmore\n=======\ntheirs\n>>>>>>> y\nlast\n<<<<<<< x\n=======\nnew\n>>>>>>> y\n"))
+	if s := fmt.Sprintf("%q", got); s != `[{'\x02' "ours\nmore\n" "theirs\n"} {'\x05' "" "new\n"}]` {
+		t.Errorf("got %s", s)
+	}
+	many := hunks([]byte(strings.Repeat("<<<<<<< x\n"+strings.Repeat("a", 9000)+"\n=======\nb\n>>>>>>> y\n", 50)))
+	if len(many) != mostHunks || len(many[0].Ours) > hunkSize {
+		t.Errorf("%d hunks, the first of %d bytes", len(many), len(many[0].Ours))
+	}
+}
