@@ -253,6 +253,8 @@ func (p *Pipeline) checkTags(f *yamlfile.File, at string, e *Environment) {
 		f.At(at, "metadata: {name: shop}", "the tag's name has {service}, and the pipeline has no name that it could be")
 	case e.Branch != "":
 		f.At(at, "remove branch", "environment %q is tags, which are of no branch", e.Name)
+	case e.Rollback != nil && e.Rollback.OnUnhealthy != "":
+		f.At(at, "remove rollback.onUnhealthy", "environment %q is tags, which do not go back by themselves", e.Name)
 	case e.Deliver.Mode == DeliverWorktree, e.Deliver.Mode == DeliverPullRequest:
 		f.At(at, "deliver: {mode: push}", "a tag is made, or pushed, and deliver.mode is %s", e.Deliver.Mode)
 	}
