@@ -2,11 +2,12 @@ package branch
 
 import (
 	"errors"
-	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/mergeplan"
 )
 
 // Git's list of conflicts names a file once for each version, and says why behind it; what
@@ -27,8 +28,9 @@ func TestConflicts(t *testing.T) {
 // The lines of a conflict are those of the branch's own file.
 func TestHunks(t *testing.T) {
 	got := hunks([]byte("one\n<<<<<<< x\nours\nmore\n=======\ntheirs\n>>>>>>> y\nlast\n<<<<<<< x\n=======\nnew\n>>>>>>> y\n"))
-	if s := fmt.Sprintf("%q", got); s != `[{'\x02' "ours\nmore\n" "theirs\n"} {'\x05' "" "new\n"}]` {
-		t.Errorf("got %s", s)
+	want := []mergeplan.Hunk{{Line: 2, Ours: "ours\nmore\n", Theirs: "theirs\n"}, {Line: 5, Theirs: "new\n"}}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %+v", got)
 	}
 	many := hunks([]byte(strings.Repeat("<<<<<<< x\n"+strings.Repeat("a", 9000)+"\n=======\nb\n>>>>>>> y\n", 50)))
 	if len(many) != mostHunks || len(many[0].Ours) > hunkSize {
