@@ -57,7 +57,7 @@ func (w *planner) takePin(c *draft, p *part, source, target siteFile, pin overla
 	}
 	what := pipeline.Kind(pin.Type + "s")
 	if !slices.Contains(w.Pipeline.Spec.Promote, what) {
-		if !hasTag(target.pins, there.Tag) { // else it is told with the image that has it
+		if w.carrier == nil && !hasTag(target.pins, there.Tag) { // else it is told with the image that has it
 			w.warn(c, "%s:%d:%d: %s %q has %s, and %s in %s; it stays, as promote: [images, %s] is not in the pipeline",
 				target.Name(), there.Position.Line, there.Position.Col, pin.Type, pin.Name, there.Tag, pin.Tag, w.from.Name, what)
 		}

@@ -3,6 +3,7 @@ package promote
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 
 	"github.com/kubepromote/kubepromote/promote/history"
@@ -18,6 +19,9 @@ type Back struct {
 	// Holds, if not nil, is the file of holds as it shall be, in the same commit. Where it
 	// is not as committed, an interrupted run has written just that.
 	Holds *File
+	// Revert, if not empty, is the commit whose changes are taken back whole, in place of the
+	// pins alone, which must come to the same.
+	Revert string
 	// Pins are those of then, where they are others than now. All other images stay.
 	Pins []BackPin
 }
@@ -55,10 +59,10 @@ func (w *planner) goBack() error {
 				}
 			}
 		}
-		for _, b := range w.req.Back.Pins {
-			if !used[b.Overlay+"\n"+b.Name] {
-				w.warn(c, "%s: image %q was pinned to %s then and is not here any more", b.Overlay, b.Name, b.Short())
-			}
+	}
+	for _, b := range w.req.Back.Pins {
+		if !used[b.Overlay+"\n"+b.Name] {
+			w.plan.Warnings = append(w.plan.Warnings, fmt.Sprintf("%s: image %q was pinned to %s then and is not here any more", b.Overlay, b.Name, b.Short()))
 		}
 	}
 	return errors.Join(errs...)

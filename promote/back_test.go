@@ -23,7 +23,7 @@ func TestBack(t *testing.T) {
 	if now := got.Services[0].Images[0].New; now != old || got.RollbackOf != "c0ffee" || !strings.HasPrefix(got.Subject(), "rollback(production): cart") {
 		t.Errorf("%v, %s, %s", now, got.RollbackOf, got.Subject())
 	}
-	if w := strings.Join(got.Services[0].Warnings, "\n"); !strings.Contains(w, `image "gone" was pinned to v1 then and is not here any more`) {
+	if w := strings.Join(got.Warnings, "\n"); !strings.Contains(w, `image "gone" was pinned to v1 then and is not here any more`) {
 		t.Error(w)
 	}
 	if _, err := plan(BackPin{site, "cart", "images[0]", old}, BackPin{site, "cart", "images[4]", other}); err == nil || !strings.Contains(err.Error(), "cannot be told") {

@@ -31,6 +31,9 @@ func (w *planner) copyPaths(c *draft) [][2]string {
 	var out [][2]string
 	seen := make(map[[2]string]bool)
 	for _, p := range c.parts {
+		if w.carrier != nil {
+			break // which brings them
+		}
 		if p.site.IsFile() {
 			continue // what lies beside a file is not its service's
 		}

@@ -224,8 +224,12 @@ func (w *planner) gateRequest(c *draft) *GateRequest {
 	for _, p := range c.plan.Copies {
 		q.Files = append(q.Files, p.Target)
 	}
+	brought, err := w.brought(q.Service)
+	for _, f := range brought {
+		q.Files = append(q.Files, f.Path)
+	}
 	changed := func(p CopyPlan) bool { return p.Changed }
-	if len(q.Images)+len(q.Along) == 0 && !slices.ContainsFunc(c.plan.Copies, changed) {
+	if len(q.Images)+len(q.Along)+len(brought) == 0 && err == nil && !slices.ContainsFunc(c.plan.Copies, changed) {
 		return nil
 	}
 	for _, s := range w.Pipeline.Spec.Services {
@@ -237,6 +241,9 @@ func (w *planner) gateRequest(c *draft) *GateRequest {
 		q.Services = append(q.Services, other.plan.Service)
 	}
 	q.Edits = w.edited(c)
+	if w.carrier != nil {
+		q.Edits = func() ([]File, error) { return brought, err }
+	}
 	return q
 }
 

@@ -195,6 +195,9 @@ func (w *planner) pairImage(c *draft, p *part, file string, target siteFile, img
 	if !i.pulledFromKnown() {
 		i.plan.Unknown = cmp.Or(there.Unknown, img.Unknown)
 	}
+	if w.arrives(c, p.plan.Target) {
+		i.plan.Old = Pin{}
+	}
 	i.done = ok && img.Digest != "" && w.pinned(i) == i.plan.Old
 	p.paired = append(p.paired, i)
 	if p.byName == nil {

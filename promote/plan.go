@@ -28,6 +28,11 @@ func (p *Promoter) Plan(ctx context.Context, req Request) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if to.Tagging() != nil && len(to.From) > 0 {
+		req.TagVersion, req.Version = req.Version, ""
+	} else if req.AllowDowngrade && !req.Newest {
+		return nil, usage("", "a downgrade is allowed where the newest is not asked for")
+	}
 	from, err := p.origin(to, req)
 	if err != nil {
 		return nil, forRequest(err, req)
@@ -45,7 +50,11 @@ func (p *Promoter) Plan(ctx context.Context, req Request) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.plan.at, w.plan.place, w.sites = w.target, to.Place(), p.Pipeline.Sites(p.Repo)
+	w.sites = p.Pipeline.Sites(p.Repo)
+	if err := w.carry(ctx); err != nil {
+		return nil, err
+	}
+	w.plan.at, w.plan.place = w.target, to.Place()
 	w.overlays = sync.OnceValues(w.sites.Reached)
 	if req.Mode != "" {
 		w.plan.Mode = req.Mode
@@ -59,6 +68,9 @@ func (p *Promoter) Plan(ctx context.Context, req Request) (*Plan, error) {
 		}
 	}
 	if err := w.assemble(); err != nil {
+		return nil, err
+	}
+	if err := w.finish(ctx); err != nil {
 		return nil, err
 	}
 	if p.Rules.Elsewhere != nil {
@@ -93,6 +105,7 @@ type planner struct {
 	from, to *pipeline.Environment
 	// source and target are where the two are; often both are the promoter's repository.
 	source, target Repo
+	carrier        Carrier // that target is, or nil
 	plan           *Plan
 	names          []string
 	several        bool // all services are asked for, or all that are labelled so

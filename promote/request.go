@@ -7,7 +7,9 @@ import (
 
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/promote/history"
+	"github.com/kubepromote/kubepromote/promote/mergeplan"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/record"
 )
 
 // Request asks for services to be promoted.
@@ -34,6 +36,8 @@ type Request struct {
 	// for it; see [pipeline.Admit]. AllowDowngrade lets that be an older one than the
 	// environment's.
 	Newest, AllowDowngrade bool
+	// TagVersion is Version for an environment that is tags: which of the source's is meant.
+	TagVersion string
 	// Back, if not nil, takes the services back to pins that they had, in place of all that
 	// comes from somewhere.
 	Back *Back
@@ -167,6 +171,9 @@ type Promoter struct {
 	// those that are promoted; more may follow them. Where it is nil, what the file asks
 	// for is unknown. See package promote/gate.
 	Gates func(to *pipeline.Environment) ([]Gate, error)
+	// Carriers makes the carriers of environments whose strategy is another than edits, and of
+	// a Back.Revert; without it these are errors. See package promote/merging.
+	Carriers func(ctx context.Context, c *Carried) (Carrier, error)
 	// Now, if not nil, is the clock that gates are asked by.
 	Now func() time.Time
 	// Rules says where the pipeline and the policies come from.
@@ -191,16 +198,7 @@ type Rules struct {
 }
 
 // RuleFile is a file with rules that does not come from the repository's commit.
-type RuleFile struct {
-	// Kind is pipeline, policy or key; or commit, for all rules of the home where the
-	// target is elsewhere.
-	Kind string `json:"kind"`
-	// Name is what it is called, without the directory that it was found in; of a commit
-	// its branch.
-	Name string `json:"name"`
-	// Digest is that of its bytes: sha256 and hexadecimal digits; or the commit.
-	Digest string `json:"digest"`
-}
+type RuleFile = record.RuleFile
 
 // Plan is what a promotion would do.
 type Plan struct {
@@ -225,6 +223,8 @@ type Plan struct {
 	Rules []RuleFile `json:"rules,omitempty"`
 	// Warnings are facts that concern no service of the plan.
 	Warnings []string `json:"warnings,omitempty"`
+	// Merge is how the target's branch moves, where that is by a merge.
+	Merge *mergeplan.Plan `json:"merge,omitempty"`
 	// Services are the services in the order asked for.
 	Services []*ServicePlan `json:"services"`
 

@@ -75,7 +75,8 @@ func (p *Promoter) independent(targets []*pipeline.Environment, req Request) err
 	return nil
 }
 
-func (ps *Plans) preview() bool {
+// Preview tells whether the plans were only asked for to be shown.
+func (ps *Plans) Preview() bool {
 	return slices.ContainsFunc(ps.requests, func(r Request) bool { return r.Preview })
 }
 

@@ -128,10 +128,23 @@ func (r *Repo) commits(ctx context.Context, from string, pathspecs []string, vis
 }
 
 // Merged visits what a merge has brought to its first parent, as far as it touches
-// the pathspecs, newest first and without merges.
+// the pathspecs: merges on the branch that it has merged, as a promotion may be one, then
+// without merges, each newest first.
 func (r *Repo) Merged(ctx context.Context, merge string, pathspecs []string, visit func(history.Commit) (bool, error)) error {
 	if !gitcmd.IsHash(merge) {
 		return &Error{Msg: "not an object name: " + gitcmd.Clean(merge)}
+	}
+	stopped := false
+	err := r.log(ctx, "--first-parent", []string{merge + "^2", "^" + merge + "^1"}, pathspecs, func(c history.Commit) (bool, error) {
+		if len(c.Parents) < 2 {
+			return true, nil
+		}
+		more, err := visit(c)
+		stopped = !more || err != nil
+		return more, err
+	})
+	if err != nil || stopped {
+		return err
 	}
 	return r.log(ctx, "--no-merges", []string{merge, "^" + merge + "^1"}, pathspecs, visit)
 }

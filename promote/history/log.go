@@ -13,7 +13,7 @@ type Log interface {
 	// repository has the newer part of it alone, its error is in the end *Truncated.
 	Commits(ctx context.Context, pathspecs []string, visit func(Commit) (more bool, err error)) error
 	// Merged visits what a merge has brought to its first parent: the commits that
-	// touch the pathspecs and are no merges themselves, newest first.
+	// touch the pathspecs, newest first, and of merges those alone that may be promotions.
 	Merged(ctx context.Context, merge string, pathspecs []string, visit func(Commit) (more bool, err error)) error
 	// Blobs reads blobs by their object names, in the order given.
 	Blobs(ctx context.Context, ids []string, visit func(id string, data []byte) error) error

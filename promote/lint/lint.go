@@ -61,6 +61,7 @@ var rules = []struct {
 	{Rule{"unread-image", "an image of which nobody can say what it is"}, checkUnread},
 	{Rule{"two-names", "one repository under two names in one file"}, checkNames},
 	{Rule{"unlisted-image", "pins of an environment that no location of the pipeline leads to"}, checkUnlisted},
+	{Rule{"unrecorded", "an environment whose branch is only moved by promotions, which leaves no record of them"}, checkRecorded},
 }
 
 // Rules gives the rules, in the order in which they are documented.

@@ -81,6 +81,19 @@ func checkGuards(w *work) {
 	}
 }
 
+// checkRecorded finds environments whose promotions may be moves of a branch: no commit is
+// made, so that nobody can read afterwards who promoted what and what the gates said.
+func checkRecorded(w *work) {
+	if w.Source == nil {
+		return
+	}
+	for i, e := range w.Pipeline.Spec.Environments {
+		if m := e.Merging(); m != nil && m.FastForward != "" && m.FastForward != pipeline.FastForwardNever {
+			w.inPipeline(fmt.Sprintf("spec.environments[%d].strategy.merge.fastForward", i), "fastForward: never", "promotions to %q may leave no record, as a branch that is only moved has none", e.Name)
+		}
+	}
+}
+
 // checkVersions finds tags that stand for something else tomorrow by their very names.
 func checkVersions(w *work) {
 	for _, f := range w.files {

@@ -111,6 +111,8 @@ type Environment struct {
 	Health *Health `yaml:"health" json:"health,omitempty"`
 	// Deliver says what a promotion does with its edits.
 	Deliver Deliver `yaml:"deliver" json:"deliver"`
+	// Strategy says how pins come here; by default they are edited in the files.
+	Strategy *Strategy `yaml:"strategy" json:"strategy,omitempty"`
 	// Rollback says what a way back to earlier pins must pass; by default verify alone.
 	Rollback *Rollback `yaml:"rollback" json:"rollback,omitempty"`
 }
@@ -239,6 +241,9 @@ func (p *Pipeline) setDefaults() {
 		if e := &p.Spec.Environments[i]; e.Deliver.Mode == "" {
 			e.Deliver.Mode = DeliverWorktree
 		}
+		if t := p.Spec.Environments[i].Tagging(); t != nil {
+			t.Name = location.Fill(cmp.Or(t.Name, defaultTag), location.Holes{location.Service: p.Metadata.Name})
+		}
 	}
 }
 
@@ -309,6 +314,7 @@ func (p *Pipeline) check(f *yamlfile.File) {
 	p.checkGroups(f, names)
 	for i, e := range p.Spec.Environments {
 		e.check(f, fmt.Sprintf("spec.environments[%d]", i), from, p.gateCheck(f, &e, names))
+		p.checkStrategy(f, i)
 	}
 }
 

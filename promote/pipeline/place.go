@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"net/url"
@@ -45,6 +46,9 @@ type Place struct {
 	// Branch is empty for the branch of the home, or of another repository for the one
 	// that is its default.
 	Branch string
+	// Tag, if not empty, is the template of the names of tags with {version} in it: the place
+	// is the commit that one of them names.
+	Tag string
 }
 
 // String names a place for people.
@@ -52,6 +56,8 @@ func (p Place) String() string {
 	switch {
 	case p == Place{}:
 		return "this branch"
+	case p.Tag != "":
+		return strings.TrimSuffix("tags "+p.Tag+" of "+p.Repository, " of ")
 	case p.Repository == "":
 		return "branch " + p.Branch
 	case p.Branch == "":
@@ -63,7 +69,11 @@ func (p Place) String() string {
 // Place is where the environment's files are.
 func (e *Environment) Place() Place {
 	holes := location.Holes{location.Environment: e.folder()}
-	return Place{location.Fill(e.Repository, holes), location.Fill(e.Branch, holes)}
+	at := Place{Repository: location.Fill(e.Repository, holes), Branch: location.Fill(e.Branch, holes)}
+	if t := e.Tagging(); t != nil {
+		at.Tag = location.Fill(cmp.Or(t.Name, defaultTag), holes)
+	}
+	return at
 }
 
 // Places is a Tree, that of the home, which has the trees of other places as well.
@@ -109,7 +119,7 @@ func (e *Environment) TreeOf(home Tree) (Tree, error) {
 }
 
 // Elsewhere tells whether an environment's files are in another place than the home.
-func (e *Environment) Elsewhere() bool { return e.Branch+e.Repository != "" }
+func (e *Environment) Elsewhere() bool { return e.Branch+e.Repository != "" || e.Tagging() != nil }
 
 // apart tells whether each environment has a place of its own, so that its files need no
 // name of it in their paths.
@@ -162,4 +172,24 @@ func (e *Environment) checkPlace(f *yamlfile.File, at string) {
 			f.At(where, "git's credential helpers keep it", "repository has a password, which everybody can read")
 		}
 	}
+}
+
+// Replacing is a home in which one place has other files.
+func Replacing(home Tree, at Place, files Tree) Tree { return &replaced{home, at, files} }
+
+type replaced struct {
+	Tree
+	place Place
+	files Tree
+}
+
+// At implements [Places].
+func (r *replaced) At(at Place) (Tree, error) {
+	if at == r.place {
+		return r.files, nil
+	}
+	if places, ok := r.Tree.(Places); ok {
+		return places.At(at)
+	}
+	return r.Tree, nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/internal/fault"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/mergeplan"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/proposal"
 	"sigs.k8s.io/json"
@@ -116,6 +117,8 @@ type Promotion struct {
 	// Branch is where the commit is, behind its remote where it was pushed.
 	Branch      string           `json:"branch,omitempty"`
 	PullRequest *proposal.Result `json:"pullRequest,omitempty"`
+	// Merge is how the target's branch moves, where it is by a merge.
+	Merge *mergeplan.Plan `json:"merge,omitempty"`
 	*promote.ServicePlan
 }
 
@@ -135,7 +138,7 @@ func Of(request Request, plans *promote.Plans, rules []Rule) *Document {
 		}
 		for _, s := range plan.Services {
 			d.Items = append(d.Items, Item{Metadata: Metadata{s.Service}, Promotion: Promotion{From: plan.From, To: plan.To, Entry: plan.Entry, RollbackOf: plan.RollbackOf,
-				Mode: plan.Mode, DryRun: true, Answer: plan.Answer, Changed: s.Changed(), Head: plan.Head, ServicePlan: s}})
+				Mode: plan.Mode, DryRun: true, Answer: plan.Answer, Changed: s.Changed(), Head: plan.Head, Merge: plan.Merge, ServicePlan: s}})
 		}
 	}
 	slices.SortFunc(d.Rules, Rule.compare)

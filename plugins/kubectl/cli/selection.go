@@ -32,23 +32,19 @@ func (s *Session) AddSelection(cmd *cobra.Command, to *Selection) {
 	f.StringArrayVar(&to.Images, "image", nil, "only this image, by the name of its entry; can be repeated")
 	f.StringVar(&to.Version, "version", "", "TAG[@DIGEST] that comes into the first environment, for all services asked for")
 	f.BoolVar(&to.Newest, "newest", false, "the newest tag comes into the first environment, by the rule that the pipeline has for it (admit)")
-	f.BoolVar(&to.AllowDowngrade, "allow-downgrade", false, "with --newest, also one that is older than what is there")
+	f.BoolVar(&to.AllowDowngrade, "allow-downgrade", false, "with --newest, or where environments are tags, also one that is older than what is there")
 	f.BoolVar(&s.Offline, "offline", false, "ask no registry and no server: promote recorded digests only, and verify nothing")
 	Must(cmd.RegisterFlagCompletionFunc("image", s.CompleteImages))
 	Must(cmd.RegisterFlagCompletionFunc("except", s.CompleteServices))
 	Must(cmd.RegisterFlagCompletionFunc("selector", cobra.NoFileCompletions))
 	Must(cmd.RegisterFlagCompletionFunc("version", cobra.NoFileCompletions))
 	cmd.MarkFlagsMutuallyExclusive("version", "newest")
-	cmd.MarkFlagsMutuallyExclusive("version", "allow-downgrade")
 	cmd.MarkFlagsMutuallyExclusive("version", "from")
 	cmd.MarkFlagsMutuallyExclusive("newest", "from")
 }
 
 // Choose takes the services named on a command line, and what the flags have said.
 func (sel *Selection) Choose(cmd *cobra.Command, services []string) error {
-	if sel.AllowDowngrade && !sel.Newest {
-		return &UsageError{Msg: "--allow-downgrade stands without --newest", Command: cmd.CommandPath()}
-	}
 	if sel.selector != "" {
 		selector, err := labels.Parse(sel.selector)
 		if err != nil {

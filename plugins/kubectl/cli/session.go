@@ -22,6 +22,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/git/places"
 	"github.com/kubepromote/kubepromote/promote/images"
+	"github.com/kubepromote/kubepromote/promote/merging"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/review"
 	"github.com/spf13/cobra"
@@ -185,7 +186,7 @@ func (s *Session) Open(ctx context.Context) (*promote.Promoter, *git.Repo, error
 	}
 	s.root = repo.Root()
 	home := s.home(places.OfClone(ctx, repo, s.gitCache()))
-	p := &promote.Promoter{Repo: home, Progress: s.NewProgress().Show}
+	p := &promote.Promoter{Repo: home, Carriers: merging.Carriers, Progress: s.NewProgress().Show}
 	if err = s.readRules(ctx, p, repo); err == nil {
 		err = home.Settle(p.Pipeline)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote/git/places"
 	"github.com/kubepromote/kubepromote/promote/history"
 	"github.com/kubepromote/kubepromote/promote/hold"
+	"github.com/kubepromote/kubepromote/promote/merging"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
@@ -174,7 +175,7 @@ func (s *Session) openURL(ctx context.Context) (*Workspace, error) {
 // promoterOf makes a promoter for the workspace's branch.
 func (s *Session) promoterOf(ctx context.Context, w *Workspace) error {
 	w.Home = s.home(places.OfBranch(ctx, w.Repo, w.Branch, s.gitCache()))
-	w.Promoter = &promote.Promoter{Repo: w.Home, Progress: s.NewProgress().Show}
+	w.Promoter = &promote.Promoter{Repo: w.Home, Carriers: merging.Carriers, Progress: s.NewProgress().Show}
 	at := w.Branch.Remote()
 	if at == "" && w.Repo != nil {
 		at = w.Repo.Root()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/attempts"
 	"github.com/kubepromote/kubepromote/promote/hold"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/status"
@@ -218,7 +219,7 @@ func (o *options) change(cmd *cobra.Command, services []string, verb string, mak
 		return err
 	}
 	var done delivered
-	err = promote.Retry{Says: func(n int, err error) { s.Note("attempt %d: %v", n, err) }}.Until(cmd.Context(), func(attempt int) (err error) {
+	err = attempts.Retry{Says: func(n int, err error) { s.Note("attempt %d: %v", n, err) }}.Until(cmd.Context(), func(attempt int) (err error) {
 		if attempt > 1 {
 			if err := s.Again(cmd.Context(), w); err != nil {
 				return err

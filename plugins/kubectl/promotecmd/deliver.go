@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/attempts"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/proposal"
 	"github.com/spf13/cobra"
@@ -70,7 +71,7 @@ func (o *options) deliver(cmd *cobra.Command, w *cli.Workspace) (*promote.Plans,
 		return w.Promoter, nil
 	}
 	plan := func(ctx context.Context, _ *promote.Promoter) (*promote.Plans, error) { return o.plan(ctx, w) }
-	plans, applied, err := promote.Deliver(cmd.Context(), open, plan, promote.Retry{
+	plans, applied, err := attempts.Deliver(cmd.Context(), open, plan, attempts.Retry{
 		Ready: func(plan *promote.Plan) error { return o.ready(cmd, w, plan) },
 		Says:  func(n int, err error) { o.session.Note("attempt %d: %v", n, err) },
 	})

@@ -18,7 +18,7 @@ func (o *options) objects(plan *promote.Plan, applied *promote.Applied, request 
 	for _, s := range plan.Services {
 		out = append(out, cli.Object{Name: s.Service, Content: planfile.Promotion{
 			From: plan.From, To: plan.To, Entry: plan.Entry, RollbackOf: plan.RollbackOf, Mode: plan.Mode, DryRun: o.dryRun, Answer: plan.Answer,
-			Changed: s.Changed(), Head: plan.Head, Commit: applied.Commit, Attempts: applied.Attempts, Branch: where(plan), PullRequest: request, ServicePlan: s,
+			Changed: s.Changed(), Head: plan.Head, Commit: applied.Commit, Attempts: applied.Attempts, Branch: where(plan), PullRequest: request, Merge: plan.Merge, ServicePlan: s,
 		}})
 	}
 	return out
@@ -67,6 +67,9 @@ func (o *options) printPlan(w io.Writer, plan *promote.Plan, applied *promote.Ap
 	}
 	if err := cli.Table(w, rows); err != nil {
 		return err
+	}
+	if plan.Merge != nil && (plan.Changed() || plan.Refused() != nil) {
+		o.printMerge(w, plan.Merge)
 	}
 	for _, s := range plan.Services {
 		for _, v := range s.Verdicts {

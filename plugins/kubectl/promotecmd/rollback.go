@@ -3,7 +3,9 @@ package promotecmd
 import (
 	"context"
 	"fmt"
+	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/history"
@@ -28,6 +30,10 @@ kubectl rollout undo it never returns to what was just left; --to-revision does,
 a promotion. What was pinned by a tag alone comes back as what that tag stands for now.
 Charts, revisions, values and copied files stay, and are named.
 
+Where promotions are merges (docs/strategies.md), --mode revert takes back all that the last one
+has brought, and is refused where other services would go back with it. Where environments are
+tags, --mode tag has the targetRevision that follows them name the tag before.
+
 In the same commit the service is held, so that neither automation nor --all brings back what
 was left: kubectl promote unhold lets it go. --no-hold leaves that out. A hold that is there
 already does not stop a rollback.`
@@ -46,10 +52,19 @@ const rollbackExample = `  # to what production had before the last change, push
   kubectl promote rollback cart --env production --to-revision 4f2a9c1 --commit
   kubectl promote rollback cart --env production --to-time '2026-11-28 18:00' --commit`
 
+// The values of --mode: the pins alone, or a whole merge, are taken back, or the tag before
+// is that of the environment again.
+const (
+	modePin    = "pin"
+	modeRevert = "revert"
+	modeTag    = "tag"
+)
+
 // backwards is what a rollback has beside a promotion.
 type backwards struct {
 	options               *options
 	env, revision, moment string
+	mode                  string // pin, revert or tag
 	steps                 int
 	noHold                bool
 	target                rollback.Target
@@ -81,6 +96,8 @@ func NewRollback(s *cli.Session) *cobra.Command {
 	f.StringVar(&b.revision, "to-revision", "", "to the pins as this commit left them")
 	f.StringVar(&b.moment, "to-time", "", "to the pins of this moment: 24h ago as 24h, 2026-11-28, '2026-11-28 18:00' or 2026-11-28T18:00:00Z")
 	f.StringVar(&o.reason, "reason", "", "why; it is recorded, and it is the reason of the hold")
+	f.StringVar(&b.mode, "mode", modePin, "pin: the pins alone go back; revert: all that the last merge has brought, where promotions are merges; tag: to the tag before, where the environment is tags")
+	cli.Must(cmd.RegisterFlagCompletionFunc("mode", cobra.FixedCompletions([]string{modePin, modeRevert, modeTag}, cobra.ShellCompDirectiveNoFileComp)))
 	f.BoolVar(&b.noHold, "no-hold", false, "do not hold the service afterwards")
 	f.BoolVar(&s.Offline, "offline", false, "ask no registry and no server: take recorded digests back only, and verify nothing")
 	f.BoolVar(&o.dryRun, "dry-run", false, "show the plan and change nothing")
@@ -104,10 +121,12 @@ func (b *backwards) run(cmd *cobra.Command, services []string) error {
 		return &cli.UsageError{Msg: msg, Hint: hint, Command: cmd.CommandPath()}
 	}
 	switch {
-	case len(services) != 1:
+	case len(services) == 0, len(services) > 1 && b.mode == modePin:
 		return usage("one service is taken back at a time", cmd.CommandPath()+" SERVICE --env ENVIRONMENT")
 	case b.env == "":
 		return usage("--env is missing", cmd.CommandPath()+" "+services[0]+" --env ENVIRONMENT")
+	case b.mode != modePin && b.mode != modeRevert && b.mode != modeTag:
+		return usage("--mode "+b.mode+" is none", spelling.Hint(b.mode, []string{modePin, modeRevert, modeTag}))
 	case b.steps < 1:
 		return usage("--steps is less than 1", "")
 	case b.moment != "":
@@ -154,7 +173,11 @@ func (b *backwards) plan(ctx context.Context, w *cli.Workspace) (*promote.Plans,
 	if err != nil {
 		return nil, err
 	}
-	found, err := b.find(ctx, w)
+	if tags := e.Tagging() != nil; tags != (b.mode == modeTag) {
+		how := map[bool]string{true: "--mode tag", false: "--mode pin"}[tags]
+		return nil, &cli.UsageError{Msg: fmt.Sprintf("%s is not how %s goes back", "--mode "+b.mode, b.env), Hint: how, Command: "kubectl promote rollback"}
+	}
+	found, err := b.findAll(ctx, w)
 	if err != nil && w.Repo == nil {
 		if err := w.Whole(ctx); err != nil {
 			return nil, err
@@ -171,10 +194,17 @@ func (b *backwards) plan(ctx context.Context, w *cli.Workspace) (*promote.Plans,
 			Hint: "kubectl promote history " + req.Services[0] + " --env " + b.env}
 	}
 	found.Reason = b.options.reason
+	if b.mode != "" && b.mode != modePin && len(found.Taken) > 0 {
+		if len(found.Taken) != 1 {
+			return nil, &promote.Error{Msg: fmt.Sprintf("%d changes are to be taken back, and --mode %s takes one at a time", len(found.Taken), b.mode), Hint: "kubectl promote history"}
+		}
+		found.Revert = found.Taken[0].Commit
+	}
 	switch b.held = (hold.Hold{}); {
 	case b.noHold || len(found.Taken) == 0:
-	case e.Elsewhere():
-		found.Notes = append(found.Notes, fmt.Sprintf("%s is not held with it, as holds stand on the branch of the pipeline: kubectl promote hold %s --env %s --reason TEXT", req.Services[0], req.Services[0], b.env))
+	case e.Elsewhere(), found.Revert != "":
+		all := strings.Join(req.Services, " ")
+		found.Notes = append(found.Notes, fmt.Sprintf("%s is not held with it, as holds stand on the branch of the pipeline: kubectl promote hold %s --env %s --reason TEXT", all, all, b.env))
 	default:
 		if found.Holds, err = b.hold(ctx, w, e, found); err != nil {
 			return nil, err
@@ -188,9 +218,29 @@ func (b *backwards) plan(ctx context.Context, w *cli.Workspace) (*promote.Plans,
 	return plans, err
 }
 
-// find reads the history as far as it is needed.
-func (b *backwards) find(ctx context.Context, w *cli.Workspace) (*rollback.Found, error) {
-	req := history.Request{Services: b.options.request.Services, Environment: b.env}
+// findAll finds what all services go back to, which have changed in one commit, or one has
+// alone.
+func (b *backwards) findAll(ctx context.Context, w *cli.Workspace) (*rollback.Found, error) {
+	var all *rollback.Found
+	for _, service := range b.options.request.Services {
+		found, err := b.find(ctx, w, service)
+		switch {
+		case err != nil:
+			return nil, err
+		case all == nil:
+			all = found
+			continue
+		case len(all.Taken) != 1 || len(found.Taken) != 1 || all.Taken[0].Commit != found.Taken[0].Commit:
+			return nil, &promote.Error{Msg: fmt.Sprintf("%s has not changed last in the same commit as %s", service, b.options.request.Services[0]), Hint: "kubectl promote history --env " + b.env}
+		}
+		all.Pins, all.Notes = append(all.Pins, found.Pins...), append(all.Notes, found.Notes...)
+	}
+	return all, nil
+}
+
+// find reads the history of a service as far as it is needed.
+func (b *backwards) find(ctx context.Context, w *cli.Workspace, service string) (*rollback.Found, error) {
+	req := history.Request{Services: []string{service}, Environment: b.env}
 	target := b.target
 	if b.revision != "" {
 		log, commit, err := w.LogAt(ctx, b.revision)

@@ -60,6 +60,11 @@ func running(pid int) bool {
 // another commit is the newest one now. Cancelling ctx has an effect until the commit is
 // made known; from then on it is found out what has become of it.
 func (b *Branch) Commit(ctx context.Context, d promote.Delivery) (string, error) {
+	return b.deliver(ctx, d, func(ctx context.Context, ref string) (string, error) { return b.make(ctx, d, ref) })
+}
+
+// deliver is Commit with a way to make the commit; nothing but ref need lead to it.
+func (b *Branch) deliver(ctx context.Context, d promote.Delivery, make func(ctx context.Context, ref string) (string, error)) (string, error) {
 	if len(d.Files) == 0 || d.Message == "" || strings.ContainsRune(d.Message, 0) {
 		return "", &gitcmd.Error{Op: "git commit", Msg: "there are no files, or no message"}
 	}
@@ -82,7 +87,7 @@ func (b *Branch) Commit(ctx context.Context, d promote.Delivery) (string, error)
 		fastimport.DeleteRef(context.WithoutCancel(ctx), b.gitDir, ref)
 		_ = os.Remove(filepath.Join(b.gitDir, filepath.FromSlash(ref)+".lock")) // of a git that was killed
 	}()
-	hash, err := b.make(ctx, d, ref)
+	hash, err := make(ctx, ref)
 	if err != nil {
 		return "", err
 	}
@@ -102,19 +107,11 @@ func (b *Branch) Commit(ctx context.Context, d promote.Delivery) (string, error)
 
 // make makes the commit; nothing but ref leads to it.
 func (b *Branch) make(ctx context.Context, d promote.Delivery, ref string) (string, error) {
-	message, err := b.message(ctx, gitcmd.Tidy(d.Message))
+	message, err := b.checked(ctx, d)
 	if err != nil {
 		return "", err
 	}
-	if d.Check != nil {
-		if err := d.Check(message); err != nil {
-			return "", &gitcmd.Error{Msg: fmt.Sprintf("the hook commit-msg changes the promotion's record: %v; nothing was changed", err), Hint: "git config core.hooksPath", Err: err}
-		}
-	}
-	who, err := gitcmd.WhoCommits(ctx, cmp.Or(b.user, b.dir))
-	if err != nil && b.address != "" { // there is no clone whose configuration could say it
-		err = gitcmd.Hinted(err, `git config --global user.name "Your Name" && git config --global user.email you@example.com`)
-	}
+	who, err := b.identity(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -130,6 +127,26 @@ func (b *Branch) make(ctx context.Context, d promote.Delivery, ref string) (stri
 		return hash, err
 	}
 	return b.sign(ctx, hash, d.Head, message)
+}
+
+// checked is the message of a commit, once hooks have had their say.
+func (b *Branch) checked(ctx context.Context, d promote.Delivery) (string, error) {
+	message, err := b.message(ctx, gitcmd.Tidy(d.Message))
+	if err == nil && d.Check != nil {
+		if err := d.Check(message); err != nil {
+			return "", &gitcmd.Error{Msg: fmt.Sprintf("the hook commit-msg changes the promotion's record: %v; nothing was changed", err), Hint: "git config core.hooksPath", Err: err}
+		}
+	}
+	return message, err
+}
+
+// identity is whom a commit names.
+func (b *Branch) identity(ctx context.Context) (gitcmd.Identity, error) {
+	who, err := gitcmd.WhoCommits(ctx, cmp.Or(b.user, b.dir))
+	if err != nil && b.address != "" { // there is no clone whose configuration could say it
+		err = gitcmd.Hinted(err, `git config --global user.name "Your Name" && git config --global user.email you@example.com`)
+	}
+	return who, err
 }
 
 // signs tells whether the user has commits signed.

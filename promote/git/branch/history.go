@@ -15,6 +15,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
 	"github.com/kubepromote/kubepromote/promote/history"
+	"github.com/kubepromote/kubepromote/promote/record"
 )
 
 // Log is the history that ends with the branch's newest commit. Of a repository that is
@@ -169,7 +170,8 @@ func (l *farLog) Merged(ctx context.Context, merge string, pathspecs []string, v
 		return err
 	}
 	for n := range brought {
-		brought[n].boundary = brought[n].boundary || len(brought[n].Parents) > 1
+		isMerge := n == 0 || len(brought[n].Parents) > 1 && len(record.Parse(brought[n].Message)) == 0
+		brought[n].boundary = brought[n].boundary || isMerge // one with a record is a promotion
 	}
 	_, err = l.branch.visit(ctx, brought, pathspecs, visit)
 	return err

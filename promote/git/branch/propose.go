@@ -3,6 +3,8 @@ package branch
 import (
 	"bytes"
 	"context"
+	"errors"
+	"io/fs"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/internal/shell"
@@ -63,7 +65,7 @@ func (b *Branch) stands(ctx context.Context, d promote.Delivery, commit string) 
 	}
 	head, message, _ := bytes.Cut(o.Data, []byte("\n\n"))
 	parents := strings.Count("\n"+string(head), "\nparent ")
-	if parents != 1 || len(record.Parse(string(message))) == 0 {
+	if parents == 0 || parents > 2 || len(record.Parse(string(message))) == 0 {
 		return false, &gitcmd.Error{Msg: "branch " + gitcmd.Clean(b.Remote()+"/"+d.Proposal) + " has commits that are no promotions, and is left alone",
 			Hint: "merge or close its pull request, then git push " + shell.Quote(b.Remote()) + " --delete " + shell.Quote(d.Proposal)}
 	}
@@ -81,6 +83,9 @@ func (b *Branch) stands(ctx context.Context, d promote.Delivery, commit string) 
 		data, perr := proposed.ReadFile(f.Path)
 		was, berr := base.ReadFile(f.Path)
 		now, nerr := b.ReadFile(f.Path)
+		if f.Data == nil && errors.Is(perr, fs.ErrNotExist) {
+			perr = nil
+		}
 		if perr != nil || !bytes.Equal(data, f.Data) || (berr == nil) != (nerr == nil) || !bytes.Equal(was, now) {
 			return false, nil
 		}

@@ -98,3 +98,11 @@ func (o *other) Commit(ctx context.Context, d promote.Delivery) (string, error) 
 	}
 	return o.Branch.Commit(ctx, d)
 }
+
+// CommitTree is the same with a whole tree.
+func (o *other) CommitTree(ctx context.Context, d promote.Delivery, c branch.Content) (string, error) {
+	if o.refuse != nil {
+		return "", o.refuse
+	}
+	return o.Branch.CommitTree(ctx, d, c)
+}

@@ -41,6 +41,8 @@ type Home struct {
 	branch *branch.Branch  // nil where the home is a working tree
 	cache  branch.Cache
 	local  bool
+	// follows are the files that name the tag which an environment has.
+	follows map[pipeline.Place][]string
 
 	lock   sync.Mutex
 	places map[pipeline.Place]*found
@@ -91,8 +93,11 @@ func (h *Home) Settle(p *pipeline.Pipeline) error {
 		}
 		name = state.Branch
 	}
+	h.follows = make(map[pipeline.Place][]string)
 	for i := range p.Spec.Environments {
-		if e := &p.Spec.Environments[i]; name != "" && e.Place() == (pipeline.Place{Branch: name}) {
+		if e := &p.Spec.Environments[i]; e.Tagging() != nil {
+			h.follows[e.Place()] = e.FollowedBy()
+		} else if name != "" && e.Place() == (pipeline.Place{Branch: name}) {
 			e.Branch = ""
 		}
 	}
@@ -198,6 +203,8 @@ func (h *Home) look(at pipeline.Place) (*found, error) {
 			return h.ofBranch(h.branch, h.clone), nil
 		}
 		return ofTree(h.clone), nil
+	case at.Tag != "":
+		return h.lookTag(at)
 	case at.Repository == "" && h.ofRemote():
 		return h.keep(h.branch.Other(h.ctx, at.Branch))(h.clone)
 	case at.Repository == "":

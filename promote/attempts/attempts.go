@@ -1,4 +1,7 @@
-package promote
+// Package attempts delivers promotions where others deliver as well: what came too late is
+// planned and carried out anew on what they have done, with the rules and gates of that
+// moment. [Deliver] is for promotions, [Retry.Until] for whatever else is written to a branch.
+package attempts
 
 import (
 	"context"
@@ -6,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/internal/backoff"
 )
 
@@ -20,11 +24,11 @@ type Retry struct {
 	Says func(attempt int, err error)
 	// Ready, if not nil, is asked about each plan that may be carried out before anything
 	// is written. Its error ends it.
-	Ready func(*Plan) error
+	Ready func(*promote.Plan) error
 }
 
 // Deliver plans a promotion and carries it out. Plan makes the plans, by
-// [Promoter.PlanAll]. Where somebody else has moved a branch in the meantime, all is
+// [promote.Promoter.PlanAll]. Where somebody else has moved a branch in the meantime, all is
 // planned anew on what is there then, with its rules and gates, until it lands, is
 // refused, or there is nothing left to do: no edit is merged with another.
 // A refusal is no error here: it is in the plans, and nothing is applied; nor is anything
@@ -33,14 +37,14 @@ type Retry struct {
 //
 // The plans are the last ones, and there is an Applied for each, or beside an error for
 // those before it.
-func Deliver(ctx context.Context, open func(context.Context) (*Promoter, error), plan func(context.Context, *Promoter) (*Plans, error), retry Retry) (*Plans, []*Applied, error) {
+func Deliver(ctx context.Context, open func(context.Context) (*promote.Promoter, error), plan func(context.Context, *promote.Promoter) (*promote.Plans, error), retry Retry) (*promote.Plans, []*promote.Applied, error) {
 	type landing struct {
-		plan    *Plan
-		applied *Applied
+		plan    *promote.Plan
+		applied *promote.Applied
 	}
 	landed := make(map[string]landing)
-	var plans *Plans
-	var done []*Applied
+	var plans *promote.Plans
+	var done []*promote.Applied
 	err := retry.Until(ctx, func(attempt int) (err error) {
 		plans, done, err = deliverOnce(ctx, open, plan, retry)
 		for n, a := range done {
@@ -61,17 +65,17 @@ func Deliver(ctx context.Context, open func(context.Context) (*Promoter, error),
 	return plans, done, err
 }
 
-// Until tries until there is an error other than [Moved], or none: so often as [Deliver]
+// Until tries until there is an error other than [promote.Moved], or none: so often as [Deliver]
 // does, and with its waits. Attempts count from 1.
 func (r Retry) Until(ctx context.Context, try func(attempt int) error) error {
 	for attempt := 1; ; attempt++ {
 		err := try(attempt)
-		var moved *Moved
+		var moved *promote.Moved
 		if !errors.As(err, &moved) {
 			return err
 		}
 		if attempt >= maxAttempts {
-			return failure("run the same command again", "%s was moved by others %d times in a row; nothing was changed", moved.Branch, attempt)
+			return &promote.Error{Msg: fmt.Sprintf("%s was moved by others %d times in a row; nothing was changed", moved.Branch, attempt), Hint: "run the same command again"}
 		}
 		if r.Says != nil {
 			r.Says(attempt, err)
@@ -81,12 +85,12 @@ func (r Retry) Until(ctx context.Context, try func(attempt int) error) error {
 			wait = backoff.Wait
 		}
 		if err := wait(ctx, backoff.Of(attempt)); err != nil {
-			return &Error{Msg: fmt.Sprintf("others were faster %d times, and then it was interrupted", attempt), Err: err}
+			return &promote.Error{Msg: fmt.Sprintf("others were faster %d times, and then it was interrupted", attempt), Err: err}
 		}
 	}
 }
 
-func deliverOnce(ctx context.Context, open func(context.Context) (*Promoter, error), plan func(context.Context, *Promoter) (*Plans, error), retry Retry) (*Plans, []*Applied, error) {
+func deliverOnce(ctx context.Context, open func(context.Context) (*promote.Promoter, error), plan func(context.Context, *promote.Promoter) (*promote.Plans, error), retry Retry) (*promote.Plans, []*promote.Applied, error) {
 	p, err := open(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -95,10 +99,10 @@ func deliverOnce(ctx context.Context, open func(context.Context) (*Promoter, err
 	if err != nil {
 		return nil, nil, err
 	}
-	if plans.preview() || plans.Refusal() != nil {
-		none := make([]*Applied, len(plans.All))
+	if plans.Preview() || plans.Refusal() != nil {
+		none := make([]*promote.Applied, len(plans.All))
 		for n := range none {
-			none[n] = &Applied{Files: []string{}}
+			none[n] = &promote.Applied{Files: []string{}}
 		}
 		return plans, none, nil
 	}
