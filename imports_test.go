@@ -65,7 +65,8 @@ var mayImport = map[string][]string{
 		"verify/internal/sigbundle", "verify/internal/statement", "verify/internal/untrusted"},
 	"verify/internal/sigtest": {"digest/registry"},
 
-	"promote":                         {"overlay", "overlay/unlisted", "promote/pipeline", "promote/history", "promote/hold", "promote/record", "promote/status", "promote/internal/...", "internal/shell", "internal/spelling"},
+	"promote":                         {"overlay", "overlay/unlisted", "promote/pipeline", "promote/history", "promote/hold", "promote/record", "promote/status", "promote/versions", "promote/internal/...", "internal/shell", "internal/spelling"},
+	"promote/versions":                {"overlay", "promote/pipeline", "promote/status", "promote/internal/...", "internal/shell"},
 	"promote/status":                  {"overlay", "promote/pipeline", "promote/history", "promote/hold", "promote/record", "promote/internal/..."},
 	"promote/history":                 {"overlay", "promote/pipeline", "promote/record"},
 	"promote/record":                  {},
@@ -80,7 +81,7 @@ var mayImport = map[string][]string{
 	"promote/proposal":                {"promote", "promote/objects", "promote/pipeline", "promote/record", "promote/forge"},
 	"promote/planfile":                {"promote", "promote/pipeline", "promote/proposal", "internal/fault"},
 	"promote/judge":                   {"overlay", "promote", "promote/pipeline", "promote/status"},
-	"promote/lint":                    {"overlay", "promote/pipeline", "promote/status", "internal/yamlfile"},
+	"promote/lint":                    {"overlay", "promote/pipeline", "promote/status", "promote/versions", "internal/yamlfile"},
 	"promote/check":                   {"overlay", "promote", "promote/history", "promote/judge", "promote/pipeline", "promote/status", "promote/internal/...", "promote/hold"},
 	"promote/waves":                   {"promote", "promote/pipeline"},
 	"promote/review":                  {"overlay", "promote", "promote/forge", "promote/forge/codeowners", "promote/gate", "promote/internal/location", "promote/pipeline", "promote/record", "verify", "internal/fault"},

@@ -61,6 +61,8 @@ type Spec struct {
 	Environments []Environment `yaml:"environments" json:"environments"`
 	// Services are those of which there is more to say than where they are found.
 	Services []Service `yaml:"services" json:"services,omitempty"`
+	// Record says what is kept of promotions beside the files and their history.
+	Record Record `yaml:"record" json:"record,omitzero"`
 }
 
 // Kind is what may move from one environment to another.
@@ -299,6 +301,7 @@ func (p *Pipeline) check(f *yamlfile.File) {
 	}
 	p.checkServices(f)
 	p.checkGroups(f, names)
+	p.Spec.Record.check(f)
 	for i, e := range p.Spec.Environments {
 		e.check(f, fmt.Sprintf("spec.environments[%d]", i), from, p.gateCheck(f, &e, names))
 	}

@@ -122,6 +122,9 @@ func diffs(b *strings.Builder, plan *promote.Plan) {
 			text.WriteString(c.Diff)
 		}
 	}
+	for _, k := range plan.Kept {
+		text.WriteString(k.Diff)
+	}
 	if text.Len() == 0 {
 		return
 	}

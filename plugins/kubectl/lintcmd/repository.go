@@ -3,6 +3,7 @@ package lintcmd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,7 +11,10 @@ import (
 
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
+	"github.com/kubepromote/kubepromote/promote/git/branch"
+	"github.com/kubepromote/kubepromote/promote/git/places"
 	"github.com/kubepromote/kubepromote/promote/images"
 	"github.com/kubepromote/kubepromote/promote/lint"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
@@ -54,10 +58,39 @@ func (o *options) repository(ctx context.Context, tree string) ([]lint.Finding, 
 	if err != nil || in.Pipeline == nil {
 		return faults, err
 	}
-	findings, err := lint.Run(ctx, in)
+	// An environment that names the branch at hand is at home.
+	if err := places.OfClone(ctx, repo, branch.Cache{}).Settle(in.Pipeline); err != nil {
+		return nil, err
+	}
+	if o.fix {
+		err = o.writeFixes(ctx, repo, in)
+	}
+	findings, rerr := lint.Run(ctx, in)
+	err = errors.Join(err, rerr)
 	policies, perr := o.policies(repo, in)
 	delivery, derr := o.delivery(ctx, repo, in.Pipeline)
 	return slices.Concat(findings, policies, delivery), errors.Join(err, perr, derr)
+}
+
+// writeFixes writes what rules can write anew, and says so.
+func (o *options) writeFixes(ctx context.Context, repo *git.Repo, in lint.Input) error {
+	fixes, err := lint.Fixes(ctx, in)
+	var list []promote.File
+	for _, f := range fixes {
+		list = append(list, promote.File{Path: f.File, Data: f.Data, Old: f.Before, New: f.Before == nil})
+	}
+	if len(list) == 0 {
+		return err
+	}
+	if werr := repo.Write(ctx, list); werr != nil {
+		return errors.Join(err, werr)
+	}
+	if !o.session.Quiet {
+		for _, f := range list {
+			fmt.Fprintln(o.session.ErrOut, cli.Clean(f.Path)+": written")
+		}
+	}
+	return err
 }
 
 // policies reads all policies that the pipeline names.

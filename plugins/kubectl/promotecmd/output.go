@@ -88,6 +88,11 @@ func (o *options) printPlan(w io.Writer, plan *promote.Plan, applied *promote.Ap
 			}
 		}
 	}
+	for _, k := range plan.Kept {
+		if o.dryRun {
+			fmt.Fprint(cli.ForTerminal(w), "\n"+k.Diff)
+		}
+	}
 	if applied.Commit != "" {
 		fmt.Fprintf(w, "\n[%s %.9s] %s\n", where(plan), applied.Commit, plan.Subject())
 		if applied.Attempts > 1 {
