@@ -9,6 +9,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote/history"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/record"
+	"github.com/kubepromote/kubepromote/promote/sources"
 )
 
 // Request asks for services to be promoted.
@@ -269,6 +270,8 @@ type ImagePlan struct {
 	Why string `json:"why,omitempty"`
 	// Evidence is what the verifier found.
 	Evidence []Evidence `json:"evidence,omitempty"`
+	// Source is what lies between the two in the image's source, where that was asked for.
+	Source *sources.Change `json:"source,omitempty"`
 }
 
 // Pin is a tag and a digest, either of which may be empty.

@@ -76,6 +76,12 @@ func (o *options) printPlan(w io.Writer, plan *promote.Plan, applied *promote.Ap
 			if i.Why != "" {
 				o.session.Note("%s: image %q: %s", s.Service, i.Name, i.Why)
 			}
+			if i.Source != nil && o.output.Wide() {
+				fmt.Fprintf(w, "\n%s: source: %s\n", cli.Clean(s.Service), cli.Clean(i.Source.String()))
+				if i.Source.Compare != "" {
+					fmt.Fprintln(w, cli.Clean(i.Source.Compare))
+				}
+			}
 		}
 		for _, f := range s.Files {
 			if o.dryRun && f.Diff != "" {

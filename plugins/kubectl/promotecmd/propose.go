@@ -4,18 +4,22 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/onforge"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/forge"
 	"github.com/kubepromote/kubepromote/promote/forge/codeowners"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
+	"github.com/kubepromote/kubepromote/promote/images"
 	"github.com/kubepromote/kubepromote/promote/objects"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/proposal"
 	"github.com/kubepromote/kubepromote/promote/review"
+	"github.com/kubepromote/kubepromote/promote/sources"
 )
 
 // readyToPropose makes sure, before anything is pushed, that a pull request can be opened.
@@ -86,6 +90,23 @@ func (o *options) openRequest(ctx context.Context, w *cli.Workspace, f *review.F
 	}
 	return proposal.Publish(ctx, f, plan, commit, proposal.Options{Kind: f.Kind, Labels: d.Labels, Reviewers: reviewers, Draft: d.Draft, AutoMerge: d.AutoMerge == pipeline.WhenGreen,
 		Rendered: o.rendered(ctx, w, plan, commit)})
+}
+
+// findSources finds what lies between old and new images in their sources, for who is going
+// to read it: in a pull request, or in a plan that is shown with all that there is.
+func (o *options) findSources(ctx context.Context, plans *promote.Plans, whole bool) {
+	if o.session.Offline || len(o.forges) == 0 && !(o.dryRun && (whole || o.output.Wide())) {
+		return
+	}
+	c, err := o.session.CachedRegistries()
+	if err != nil {
+		return // nothing depends on it
+	}
+	known := make(map[string]sources.Kind)
+	for _, f := range o.forges {
+		known[strings.ToLower(f.Host)] = sources.Kind(f.Kind)
+	}
+	images.Sources(ctx, digest.NewResolver(digest.Options{Client: c.Hurried()}), plans.All, known)
 }
 
 // The bounds of what is rendered for the text of a pull request.
