@@ -36,6 +36,9 @@ func (o *options) printPlans(w io.Writer, plans *promote.Plans, applied []*promo
 		}
 		if r := requests[n]; r != nil {
 			fmt.Fprintf(w, "pull request %d, %s: %s\n", r.Number, state(r), cli.Clean(r.URL))
+			for _, gone := range r.Superseded {
+				fmt.Fprintf(w, "pull request %d, closed, as %d has all of it: %s\n", gone.Number, r.Number, cli.Clean(gone.URL))
+			}
 		}
 	}
 	return nil

@@ -88,8 +88,19 @@ func (o *options) openRequest(ctx context.Context, w *cli.Workspace, f *review.F
 	if err != nil {
 		return nil, err
 	}
-	return proposal.Publish(ctx, f, plan, commit, proposal.Options{Kind: f.Kind, Labels: d.Labels, Reviewers: reviewers, Draft: d.Draft, AutoMerge: d.AutoMerge == pipeline.WhenGreen,
+	r, err := proposal.Publish(ctx, f, plan, commit, proposal.Options{Kind: f.Kind, Labels: d.Labels, Reviewers: reviewers, Draft: d.Draft, AutoMerge: d.AutoMerge == pipeline.WhenGreen,
 		Rendered: o.rendered(ctx, w, plan, commit)})
+	if err != nil || r == nil {
+		return r, err
+	}
+	b, err := w.Home.BranchAt(e.Place())
+	if err == nil {
+		err = proposal.Supersede(ctx, f, b, plan, r)
+	}
+	if err != nil { // the promotion is proposed all the same
+		o.session.Warn("pull request %d: which others it replaces could not be settled: %v", r.Number, err)
+	}
+	return r, nil
 }
 
 // findSources finds what lies between old and new images in their sources, for who is going
