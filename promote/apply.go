@@ -145,7 +145,7 @@ func (p *Promoter) unmoved(ctx context.Context, plan *Plan, paths []string, writ
 		}
 	}
 	for _, f := range write {
-		if how := state.Dirty[f.Path]; how != "" {
+		if how := state.Dirty[f.Path]; how != "" && (plan.Mode.Commits() || !plan.Keeps(f.Path)) {
 			return uncommitted(f.Path, how)
 		}
 	}

@@ -3,8 +3,6 @@ package promote
 import (
 	"errors"
 	"slices"
-
-	"github.com/kubepromote/kubepromote/overlay"
 )
 
 // gatePlan is the gate of a verdict about a service that could not be planned.
@@ -47,11 +45,11 @@ func (w *planner) assemble() error {
 		p := &ServicePlan{Service: name, Images: []ImagePlan{}, failed: errs}
 		for _, err := range errs {
 			v := Verdict{Gate: gatePlan, Answer: Unknown, Reason: err.Error()}
-			var mine *Error
-			var file *overlay.Error
-			if errors.As(err, &file) {
-				v.Hint = file.Hint
+			var hinted interface{ HintText() string }
+			if errors.As(err, &hinted) {
+				v.Hint = hinted.HintText()
 			}
+			var mine *Error
 			if errors.As(err, &mine) {
 				v.Hint, v.Advice = mine.Hint, mine.Advice
 			}

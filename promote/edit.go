@@ -8,7 +8,7 @@ import (
 	"sync"
 
 	"github.com/kubepromote/kubepromote/overlay"
-	"github.com/kubepromote/kubepromote/promote/internal/leftbehind"
+	"github.com/kubepromote/kubepromote/promote/internal/edits"
 	"github.com/kubepromote/kubepromote/promote/internal/parallel"
 )
 
@@ -66,16 +66,16 @@ func (w *planner) editFile(parts []partOf) {
 		one := &parts[n]
 		c, p := one.draft, one.part
 		changes := w.changes(p)
-		if p.ahead == nil || n > 0 || !slices.Equal(p.ahead.asked, changes) {
+		if p.ahead == nil || n > 0 || !slices.Equal(p.ahead.Asked, changes) {
 			target, err := w.sites.Parse(p.site, p.plan.Target, now)
 			if err != nil {
 				one.err = err
 				continue
 			}
-			p.ahead = w.makeEdit(target, changes, p.along)
+			p.ahead = edits.Make(target, changes, p.along.changes, p.along.values, !w.req.NoDiff)
 		}
 		if one.err = w.take(c, p, now, before); one.err == nil && c.plan.Answer() == Pass {
-			now = p.ahead.after
+			now = p.ahead.After
 		}
 	}
 	if working := parts[0].part.working; working != nil && !bytes.Equal(working, now) {
@@ -100,7 +100,7 @@ func foreign(parts []partOf) {
 // later seldom changes what is written: where it does, the edit is made again.
 func (w *planner) editAhead(p *part, target *overlay.File) {
 	if changes := w.changes(p); len(p.paired) > 0 && len(changes) == len(p.paired) {
-		p.ahead = w.makeEdit(target, changes, p.along)
+		p.ahead = edits.Make(target, changes, p.along.changes, p.along.values, !w.req.NoDiff)
 	}
 }
 
@@ -115,43 +115,18 @@ func (w *planner) changes(p *part) []overlay.Change {
 	return changes
 }
 
-// madeEdit is an edit without the syntax that it was made with.
-type madeEdit struct {
-	asked   []overlay.Change
-	changes []overlay.FieldChange
-	diff    string
-	after   []byte
-	notes   []string
-	err     error
-}
-
-func (w *planner) makeEdit(target *overlay.File, changes []overlay.Change, more along) *madeEdit {
-	edit, err := target.Edit(overlay.Request{Changes: slices.Concat(changes, more.changes), Values: more.values})
-	if err == nil && len(edit.Warnings) > 0 {
-		err = failure("write the value in place of the alias", "%s; a promotion changes the images that it names and no others", edit.Warnings[0])
-	}
-	if err != nil {
-		return &madeEdit{asked: changes, err: err}
-	}
-	made := &madeEdit{asked: changes, changes: edit.Changes, after: edit.After.Bytes(), notes: append(edit.Notes, leftbehind.Notes(edit, changes)...)}
-	if edit.Changed() && !w.req.NoDiff {
-		made.diff = edit.Diff()
-	}
-	return made
-}
-
 // take puts an edit of a file into the plan. now is what the parts before it have made
 // of the file, before what it was.
 func (w *planner) take(c *draft, p *part, now, before []byte) error {
 	made := p.ahead
-	if made.err != nil {
-		return made.err
+	if made.Err != nil {
+		return made.Err
 	}
-	c.plan.Warnings = append(c.plan.Warnings, made.notes...)
+	c.plan.Warnings = append(c.plan.Warnings, made.Notes...)
 	p.plan.write = p.working == nil
-	p.plan.Changes, p.plan.Diff = made.changes, made.diff
-	if !bytes.Equal(now, made.after) {
-		p.plan.file = File{Path: p.plan.Target, Data: made.after, Old: before}
+	p.plan.Changes, p.plan.Diff = made.Changes, made.Diff
+	if !bytes.Equal(now, made.After) {
+		p.plan.file = File{Path: p.plan.Target, Data: made.After, Old: before}
 	}
 	return nil
 }
@@ -159,7 +134,7 @@ func (w *planner) take(c *draft, p *part, now, before []byte) error {
 // edited gives the files that a service's promotion would write, for gates that look at
 // what comes of it. The edits of the draft may be made anew meanwhile.
 func (w *planner) edited(c *draft) func() ([]File, error) {
-	made, targets, copies := make([]*madeEdit, len(c.parts)), make([]string, len(c.parts)), slices.Clone(c.plan.Copies)
+	made, targets, copies := make([]*edits.Made, len(c.parts)), make([]string, len(c.parts)), slices.Clone(c.plan.Copies)
 	for n, p := range c.parts {
 		made[n], targets[n] = p.ahead, p.plan.Target
 	}
@@ -170,17 +145,17 @@ func (w *planner) edited(c *draft) func() ([]File, error) {
 				i, out = len(out), append(out, File{Path: targets[n], Data: p.target, Old: p.target})
 			}
 			edit, changes := made[n], w.changes(p)
-			if edit == nil || slices.Contains(targets[:n], targets[n]) || !slices.Equal(edit.asked, changes) {
+			if edit == nil || slices.Contains(targets[:n], targets[n]) || !slices.Equal(edit.Asked, changes) {
 				target, err := w.sites.Parse(p.site, targets[n], out[i].Data)
 				if err != nil {
 					return nil, err
 				}
-				edit = w.makeEdit(target, changes, p.along)
+				edit = edits.Make(target, changes, p.along.changes, p.along.values, !w.req.NoDiff)
 			}
-			if edit.err != nil {
-				return nil, edit.err
+			if edit.Err != nil {
+				return nil, edit.Err
 			}
-			out[i].Data = edit.after
+			out[i].Data = edit.After
 		}
 		for _, f := range copies {
 			if f.Changed {

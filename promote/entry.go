@@ -87,15 +87,11 @@ func (p *Promoter) origin(to *pipeline.Environment, req Request) (*pipeline.Envi
 
 // parseVersion reads TAG, TAG@DIGEST or @DIGEST.
 func parseVersion(text string) (Pin, error) {
-	tag, digest, _ := strings.Cut(text, "@")
-	ref := "image" + text
-	if tag != "" {
-		ref = "image:" + text
-	}
-	if _, err := overlay.ParseArgument(ref); err != nil || strings.ContainsAny(text, "*=") || strings.ContainsAny(tag, "/:") {
+	pin, ok := history.ParsePin(text)
+	if !ok {
 		return Pin{}, usage("give a tag as the registry has it, TAG@DIGEST or @DIGEST", "version %q is malformed", text)
 	}
-	return Pin{Tag: tag, Digest: digest}, nil
+	return pin, nil
 }
 
 // enterFiles makes a part of the draft of each file of the target, whose images are

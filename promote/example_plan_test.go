@@ -9,6 +9,7 @@ import (
 	"testing/fstest"
 
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/discover"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
@@ -67,7 +68,7 @@ func newPromoter() *promote.Promoter {
 		"apps/cart/overlays/staging/kustomization.yaml":    {Data: []byte("images:\n- name: shop/cart\n  newTag: v2\n")},
 		"apps/cart/overlays/production/kustomization.yaml": {Data: []byte("images:\n- name: shop/cart\n  newTag: v1 # since May\n")},
 	}}
-	pipeline, _, err := pipeline.Discover(context.Background(), repo)
+	pipeline, _, err := discover.Pipeline(context.Background(), repo)
 	if err != nil {
 		log.Fatal(err)
 	}

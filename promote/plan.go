@@ -12,6 +12,7 @@ import (
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/promote/hold"
+	"github.com/kubepromote/kubepromote/promote/internal/edits"
 	"github.com/kubepromote/kubepromote/promote/internal/imagepolicy"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/status"
@@ -71,6 +72,9 @@ func (p *Promoter) Plan(ctx context.Context, req Request) (*Plan, error) {
 		return nil, err
 	}
 	if err := w.finish(ctx); err != nil {
+		return nil, err
+	}
+	if err := w.keepVersions(ctx); err != nil {
 		return nil, err
 	}
 	if p.Rules.Elsewhere != nil {
@@ -141,7 +145,7 @@ type part struct {
 	working []byte
 	paired  []*draftImage
 	byName  map[string]*draftImage
-	ahead   *madeEdit
+	ahead   *edits.Made
 	along   along
 }
 
@@ -295,7 +299,7 @@ func (w *planner) paths(of pipeline.Place) []string {
 		}
 	}
 	source, target := w.from.Place(), w.to.Place()
-	add(pipeline.Place{}, hold.FileName)
+	add(pipeline.Place{}, append([]string{hold.FileName}, w.Pipeline.Spec.Record.Versions...)...)
 	for _, c := range w.drafts {
 		add(source, c.sourceFiles()...)
 		for _, p := range c.parts {

@@ -2,11 +2,9 @@ package promote
 
 import (
 	"cmp"
-	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/record"
@@ -18,13 +16,14 @@ func (p *Plan) message() string {
 	services := p.changed()
 	var b strings.Builder
 	b.WriteString(p.Subject() + "\n\n")
-	images := 0
+	var images [][]string
 	for _, s := range services {
-		images += len(s.Images)
+		for _, i := range s.Images {
+			images = append(images, []string{s.Service, i.Name, i.Old.Short() + " → " + i.New.Short()})
+		}
 	}
-	if images > 1 {
-		b.WriteString(imageTable(services))
-		b.WriteByte('\n')
+	if len(images) > 1 {
+		b.WriteString(record.Table(images) + "\n")
 	}
 	b.WriteString(p.Record())
 	return b.String()
@@ -62,18 +61,12 @@ func (p *Plan) Proposal() string {
 	for _, s := range p.Services {
 		names = append(names, s.Service)
 	}
-	return proposal(p.verb(), p.To, names)
+	return record.Branch(p.verb(), p.To, names)
 }
 
 // ProposalBranch is the branch of a pull request that promotes services to an environment.
-func ProposalBranch(to string, services []string) string { return proposal("promote", to, services) }
-
-func proposal(verb, to string, services []string) string {
-	if len(services) == 1 {
-		return verb + "/" + to + "/" + services[0]
-	}
-	names := slices.Sorted(slices.Values(services))
-	return fmt.Sprintf("%s/%s/%d-services-%.4x", verb, to, len(names), sha256.Sum256([]byte(strings.Join(names, "\n"))))
+func ProposalBranch(to string, services []string) string {
+	return record.Branch("promote", to, services)
 }
 
 func (p *Plan) what(services []*ServicePlan) string {
@@ -97,19 +90,6 @@ func (p *Plan) what(services []*ServicePlan) string {
 		return s.Service + " → " + record.Escape(s.Images[0].New.Short())
 	}
 	return fmt.Sprintf("%s, %d images", s.Service, len(s.Images))
-}
-
-// imageTable lists the images with their old and new pins.
-func imageTable(services []*ServicePlan) string {
-	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	for _, s := range services {
-		for _, i := range s.Images {
-			fmt.Fprintf(w, "%s\t%s\t%s → %s\n", s.Service, record.Escape(i.Name), record.Escape(i.Old.Short()), record.Escape(i.New.Short()))
-		}
-	}
-	_ = w.Flush() // a strings.Builder does not fail
-	return b.String()
 }
 
 func (p *Plan) trailers(s *ServicePlan) [][2]string {
@@ -139,7 +119,7 @@ func (p *Plan) trailers(s *ServicePlan) [][2]string {
 		out = append(out, [2]string{record.KeySourceCommit, from})
 	}
 	for _, r := range p.Rules {
-		out = append(out, [2]string{record.KeyRules, r.Kind + " " + r.Digest + " " + r.Name})
+		out = append(out, [2]string{record.KeyRules, r.String()})
 	}
 	for _, v := range s.Verdicts {
 		answer, reason := string(v.Answer), v.Reason
@@ -155,17 +135,4 @@ func (p *Plan) trailers(s *ServicePlan) [][2]string {
 }
 
 // isRecordedBy tells by an error in what a message differs from the plan's record.
-func (p *Plan) isRecordedBy(message string) error {
-	want, got := record.Lines(p.message()), record.Lines(message)
-	for i := 0; i < len(want) || i < len(got); i++ {
-		switch {
-		case i >= len(got):
-			return failure("", "%q is missing", want[i])
-		case i >= len(want):
-			return failure("", "%q was added", got[i])
-		case got[i] != want[i]:
-			return failure("", "%q stands in place of %q", got[i], want[i])
-		}
-	}
-	return nil
-}
+func (p *Plan) isRecordedBy(message string) error { return record.Differs(p.message(), message) }

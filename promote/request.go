@@ -10,6 +10,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote/mergeplan"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/record"
+	"github.com/kubepromote/kubepromote/promote/sources"
 )
 
 // Request asks for services to be promoted.
@@ -125,32 +126,12 @@ type Verification struct {
 	Warnings []string `json:"warnings,omitempty"`
 }
 
-// Evidence is what a verifier found.
-type Evidence struct {
-	// Authority is the policy's name for who signed.
-	Authority string `json:"authority,omitempty"`
-	// Kind is how: key, keyless or certificate.
-	Kind string `json:"kind,omitempty"`
-	// KeyID is the fingerprint of the key: sha256 and the digest of its DER form.
-	KeyID string `json:"keyID,omitempty"`
-	// Subject and Issuer are who signed and who has confirmed it, where there was
-	// a certificate.
-	Subject string `json:"subject,omitempty"`
-	Issuer  string `json:"issuer,omitempty"`
-	// Storage is where the signature was found: signature-tag or bundle.
-	Storage string `json:"storage,omitempty"`
-	// Payload is the digest of the signed bytes.
-	Payload string `json:"payload,omitempty"`
-	// PredicateType is that of an attestation.
-	PredicateType string `json:"predicateType,omitempty"`
-	// Location is the manifest that led to the signature.
-	Location string `json:"location,omitempty"`
-	// Time is when the signature is known to have been there; zero where nothing
-	// says so.
-	Time time.Time `json:"time,omitzero"`
-	// Logs are its entries in transparency logs: the log's ID, "/", the index.
-	Logs []string `json:"logs,omitempty"`
-}
+// Evidence is what a verifier found, RuleFile a file with rules that does not come from the
+// repository's commit.
+type (
+	Evidence = record.Evidence
+	RuleFile = record.RuleFile
+)
 
 // Promoter makes and carries out plans on one repository.
 type Promoter struct {
@@ -197,9 +178,6 @@ type Rules struct {
 	Elsewhere func() []RuleFile
 }
 
-// RuleFile is a file with rules that does not come from the repository's commit.
-type RuleFile = record.RuleFile
-
 // Plan is what a promotion would do.
 type Plan struct {
 	// From is empty where images come in from outside. Entry says then by what:
@@ -227,6 +205,8 @@ type Plan struct {
 	Merge *mergeplan.Plan `json:"merge,omitempty"`
 	// Services are the services in the order asked for.
 	Services []*ServicePlan `json:"services"`
+	// Kept are the files of versions, see [pipeline.Record], that the promotion changes.
+	Kept []KeptPlan `json:"kept,omitempty"`
 
 	at    Repo // that the target is in
 	place pipeline.Place
@@ -298,6 +278,8 @@ type ImagePlan struct {
 	Why string `json:"why,omitempty"`
 	// Evidence is what the verifier found.
 	Evidence []Evidence `json:"evidence,omitempty"`
+	// Source is what lies between the two in the image's source, where that was asked for.
+	Source *sources.Change `json:"source,omitempty"`
 }
 
 // Pin is a tag and a digest, either of which may be empty.
@@ -361,6 +343,9 @@ func (p *Plan) files() (all, write []File) {
 	}
 	if p.holds != nil && len(all) > 0 {
 		add(*p.holds, !p.held)
+	}
+	for _, k := range p.Kept {
+		add(k.file, k.write)
 	}
 	for _, f := range all {
 		if writes[f.Path] {

@@ -34,7 +34,7 @@ var required = map[string][]string{
 
 // short are types that a file may also write as the one text that their main field has,
 // or as one where a list is meant.
-var short = []reflect.Type{reflect.TypeFor[pipeline.Location](), reflect.TypeFor[overlay.ImagePath](), reflect.TypeFor[pipeline.Strategy](), reflect.TypeFor[pipeline.Tag]()}
+var short = []reflect.Type{reflect.TypeFor[pipeline.Location](), reflect.TypeFor[overlay.ImagePath](), reflect.TypeFor[pipeline.Strategy](), reflect.TypeFor[pipeline.Tag](), reflect.TypeFor[string]()}
 
 // schema is the part of JSON Schema that is written, in the order of the fields here.
 type schema struct {

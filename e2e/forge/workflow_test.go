@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -179,6 +180,37 @@ func TestWorkflow(t *testing.T) {
 	r.git(dir, "commit", "-q", "-a", "-m", "by hand")
 	r.git(dir, "push", "-q", "origin", "HEAD:main")
 	r.mustPromote(remote, "pull request 2, closed", "s1", "--to", "production")
+}
+
+// Pull requests of one service each are closed, with a comment that leads on, when one of
+// both is opened; one on which somebody has committed is not.
+func TestSuperseded(t *testing.T) {
+	r := newRepository(t)
+	remote := r.fill(shop(3))
+	for n, service := range []string{"s0", "s1", "s2"} {
+		r.mustPromote(remote, fmt.Sprintf("pull request %d, opened", n+1), service, "--to", "production")
+	}
+	dir := r.TempDir()
+	r.git(dir, "clone", "-q", "-b", "promote/production/s1", remote, ".")
+	r.git(dir, "commit", "-q", "--allow-empty", "-m", "my own")
+	r.git(dir, "push", "-q", "origin", "HEAD")
+	out := r.mustPromote(remote, "pull request 4, opened", "s0", "s1", "--to", "production")
+	if !strings.Contains(out, "pull request 1, closed, as 4 has all of it: ") || strings.Contains(out, "pull request 2, closed") || strings.Contains(out, "pull request 3, closed") {
+		t.Errorf("%s", out)
+	}
+	states := make(map[int]string)
+	for _, pr := range r.pulls() {
+		states[pr.Number] = pr.State
+	}
+	if want := map[int]string{1: "closed", 2: "open", 3: "open", 4: "open"}; !maps.Equal(states, want) {
+		t.Errorf("%v", states)
+	}
+	var comments []struct{ Body string }
+	r.api("alice", http.MethodGet, "/issues/1/comments", nil, &comments)
+	if len(comments) != 1 || !strings.HasPrefix(comments[0].Body, "Replaced by ") || !strings.Contains(comments[0].Body, "/pulls/4, which has all of it.") {
+		t.Errorf("%+v", comments)
+	}
+	r.mustPromote(remote, "pull request 4, unchanged", "s0", "s1", "--to", "production")
 }
 
 // A proposal on which somebody has committed is left alone.

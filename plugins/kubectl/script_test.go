@@ -119,6 +119,7 @@ var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"repo":     cmdRepo,
 	"registry": cmdRegistry,
 	"image":    cmdImage,
+	"labeled":  cmdLabeled,
 	"index":    cmdIndex,
 	"private":  cmdPrivate,
 	"retag":    cmdRetag,
@@ -188,6 +189,26 @@ func cmdImage(ts *testscript.TestScript, neg bool, args []string) {
 		key = scriptKey(ts, args[1])
 	}
 	digest, err := scriptRegistry(ts).Push(context.Background(), repository, tag, key)
+	ts.Check(err)
+	ts.Setenv("DIGEST", digest.String())
+}
+
+// labeled REPOSITORY:TAG LABEL=VALUE...: push an image with labels. Its digest is in $DIGEST.
+func cmdLabeled(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: labeled REPOSITORY:TAG LABEL=VALUE...")
+	}
+	labels := make(map[string]string)
+	for _, text := range args[1:] {
+		label, value, _ := strings.Cut(text, "=")
+		labels[label] = value
+	}
+	img, err := mutate.ConfigFile(empty.Image, &v1.ConfigFile{Config: v1.Config{Labels: labels}})
+	ts.Check(err)
+	ref, err := name.ParseReference(scriptRegistry(ts).Host + "/" + args[0])
+	ts.Check(err)
+	ts.Check(remote.Write(ref, img))
+	digest, err := img.Digest()
 	ts.Check(err)
 	ts.Setenv("DIGEST", digest.String())
 }

@@ -1,6 +1,10 @@
 package history
 
-import "github.com/kubepromote/kubepromote/overlay"
+import (
+	"strings"
+
+	"github.com/kubepromote/kubepromote/overlay"
+)
 
 // Pin is a tag and a digest, either of which may be empty.
 type Pin struct {
@@ -55,4 +59,17 @@ func PinnedApart(images []overlay.Pin) map[string]bool {
 		}
 	}
 	return apart
+}
+
+// ParsePin reads TAG, TAG@DIGEST or @DIGEST.
+func ParsePin(text string) (Pin, bool) {
+	tag, digest, _ := strings.Cut(text, "@")
+	ref := "image" + text
+	if tag != "" {
+		ref = "image:" + text
+	}
+	if _, err := overlay.ParseArgument(ref); err != nil || strings.ContainsAny(text, "*=") || strings.ContainsAny(tag, "/:") {
+		return Pin{}, false
+	}
+	return Pin{Tag: tag, Digest: digest}, true
 }

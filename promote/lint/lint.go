@@ -44,6 +44,9 @@ func (f Finding) Place() string {
 // for package verify to judge.
 const RulePolicy = "policy"
 
+// RuleVersions is the rule about files of versions; --fix writes them.
+const RuleVersions = "versions"
+
 // Rule is a kind of trap.
 type Rule struct{ Name, About string }
 
@@ -62,6 +65,7 @@ var rules = []struct {
 	{Rule{"two-names", "one repository under two names in one file"}, checkNames},
 	{Rule{"unlisted-image", "pins of an environment that no location of the pipeline leads to"}, checkUnlisted},
 	{Rule{"unrecorded", "an environment whose branch is only moved by promotions, which leaves no record of them"}, checkRecorded},
+	{Rule{RuleVersions, "a file of versions (record.versions) that is not there, not as it was written, or not what the overlays have"}, checkVersionsFiles},
 }
 
 // Rules gives the rules, in the order in which they are documented.

@@ -10,6 +10,7 @@ import (
 	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/kubepromote/kubepromote/promote/discover"
 	"github.com/kubepromote/kubepromote/promote/lint"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/rogpeppe/go-internal/txtar"
@@ -49,7 +50,7 @@ func look(t testing.TB, archive string, skip ...string) []string {
 		in.Source = data
 		in.Pipeline, err = pipeline.Parse(in.Name, data)
 	} else {
-		in.Pipeline, _, err = pipeline.Discover(t.Context(), in.Tree)
+		in.Pipeline, _, err = discover.Pipeline(t.Context(), in.Tree)
 	}
 	if err != nil {
 		t.Fatal(err)

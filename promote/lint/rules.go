@@ -12,6 +12,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/internal/yamlfile"
 	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/promote/discover"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/status"
 )
@@ -194,7 +195,7 @@ func checkUnlisted(w *work) {
 	if w.Source == nil {
 		return
 	}
-	found, _, err := pipeline.Discover(w.ctx, w.Tree)
+	found, _, err := discover.Pipeline(w.ctx, w.Tree)
 	if err != nil {
 		return // where nothing shows there is nothing to tell
 	}

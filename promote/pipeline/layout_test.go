@@ -37,43 +37,6 @@ func tree(files ...string) memory {
 	return m
 }
 
-func TestDiscover(t *testing.T) {
-	for _, tc := range []struct {
-		name, layout string
-		tree         memory
-		environments []string
-	}{
-		{"default", defaultLayout, tree("apps/a/overlays/prod/kustomization.yaml", "apps/a/overlays/dev/kustomization.yaml", "apps/b/overlays/qa/kustomization.yaml", "apps/b/overlays/prod/kustomization.yaml", "apps/b/overlays/odd/kustomization.yaml"),
-			[]string{"dev", "qa", "prod"}},
-		{"by environment", "environments/{environment}/{service}", tree("environments/staging/a/kustomization.yaml", "environments/production/a/kustomization.yaml"),
-			[]string{"staging", "production"}},
-		{"one environment only", "", tree("apps/a/overlays/prod/kustomization.yaml"), nil},
-		{"none", "", tree("README.md"), nil},
-	} {
-		p, _, err := Discover(t.Context(), tc.tree)
-		if tc.layout == "" {
-			if err == nil {
-				t.Errorf("%s: found %v", tc.name, p.Spec)
-			}
-			continue
-		}
-		if err != nil {
-			t.Errorf("%s: %v", tc.name, err)
-			continue
-		}
-		var names []string
-		for i, e := range p.Spec.Environments {
-			names = append(names, e.Name)
-			if i > 0 && !slices.Equal(e.From, names[i-1:i]) {
-				t.Errorf("%s: %s comes from %v", tc.name, e.Name, e.From)
-			}
-		}
-		if d := cmp.Diff(tc.environments, names); d != "" || p.Spec.Layout.String() != tc.layout {
-			t.Errorf("%s: %s in %s", tc.name, d, p.Spec.Layout)
-		}
-	}
-}
-
 // locked is a tree of which one directory cannot be read.
 type locked struct {
 	memory
@@ -94,9 +57,6 @@ func TestSitesCannotBeRead(t *testing.T) {
 	for _, dir := range []string{"apps", "apps/a/overlays"} {
 		if _, err := laidOut(t, defaultLayout).Sites(locked{files, dir}).All(); !errors.Is(err, fs.ErrPermission) {
 			t.Errorf("%s: %v", dir, err)
-		}
-		if _, _, err := Discover(t.Context(), locked{files, dir}); !errors.Is(err, fs.ErrPermission) {
-			t.Errorf("%s: discovered, %v", dir, err)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -68,6 +69,8 @@ type Spec struct {
 	Environments []Environment `yaml:"environments" json:"environments"`
 	// Services are those of which there is more to say than where they are found.
 	Services []Service `yaml:"services" json:"services,omitempty"`
+	// Record says what is kept of promotions beside the files and their history.
+	Record Record `yaml:"record" json:"record,omitzero"`
 }
 
 // Kind is what may move from one environment to another.
@@ -247,6 +250,27 @@ func (p *Pipeline) setDefaults() {
 	}
 }
 
+// ErrUsage marks errors in what was asked for, such as the name of an environment that
+// does not exist. Test with errors.Is.
+var ErrUsage = errors.New("usage error")
+
+// ErrNone marks the error of a repository that has no pipeline file and no layout that
+// is known. Test with errors.Is.
+var ErrNone = errors.New("no pipeline")
+
+// ErrNoOverlay says that there is nothing at a site.
+var ErrNoOverlay = errors.New("no overlay")
+
+// lookupError is something that is not there, and what to do about it.
+type lookupError struct {
+	msg, hint string
+	err       error
+}
+
+func (e *lookupError) Error() string    { return e.msg }
+func (e *lookupError) Unwrap() error    { return e.err }
+func (e *lookupError) HintText() string { return e.hint }
+
 // Environment finds an environment by its name.
 func (p *Pipeline) Environment(name string) (*Environment, error) {
 	var names []string
@@ -312,6 +336,7 @@ func (p *Pipeline) check(f *yamlfile.File) {
 	}
 	p.checkServices(f)
 	p.checkGroups(f, names)
+	p.Spec.Record.check(f)
 	for i, e := range p.Spec.Environments {
 		e.check(f, fmt.Sprintf("spec.environments[%d]", i), from, p.gateCheck(f, &e, names))
 		p.checkStrategy(f, i)

@@ -41,6 +41,9 @@ type Head struct {
 	Rules []Rule `json:"rules,omitempty"`
 	// Writes are the files that would be written.
 	Writes []Write `json:"writes,omitempty"`
+	// Kept are the files of versions that would be written with them. They follow from the
+	// pins, and from what else has been promoted until then: they are not compared.
+	Kept []Kept `json:"kept,omitempty"`
 }
 
 // Request is what was asked for. The names are those of the flags.
@@ -82,6 +85,12 @@ type Write struct {
 	Path   string `json:"path"`
 	Before string `json:"before,omitempty"`
 	After  string `json:"after"`
+}
+
+// Kept is a file of versions, with what changes in it.
+type Kept struct {
+	To string `json:"to"`
+	promote.KeptPlan
 }
 
 // Item is one service's part of a plan, or of what became of it.
@@ -129,7 +138,13 @@ func Of(request Request, plans *promote.Plans, rules []Rule) *Document {
 		for _, r := range plan.Rules {
 			d.Rules = append(d.Rules, Rule{Name: r.Name, Digest: r.Digest, Elsewhere: true})
 		}
+		for _, k := range plan.Kept {
+			d.Kept = append(d.Kept, Kept{plan.To, k})
+		}
 		for _, f := range plan.Writes() {
+			if plan.Keeps(f.Path) {
+				continue
+			}
 			w := Write{To: plan.To, Path: f.Path, After: Digest(f.Data)}
 			if !f.New {
 				w.Before = Digest(f.Old)
@@ -176,7 +191,7 @@ func Decode(name string, data []byte) (*Document, error) {
 		return nil, wrong("is no plan: %s", fault.OneLine(strict[0].Error()))
 	case d.Request == nil:
 		return nil, wrong("does not say what was asked for: it is what became of a promotion, or another version has written it")
-	case len(d.Items) > maxItems || len(d.Writes) > 4*maxItems || len(d.Rules) > maxItems:
+	case len(d.Items) > maxItems || len(d.Writes) > 4*maxItems || len(d.Kept) > maxItems || len(d.Rules) > maxItems:
 		return nil, wrong("has more than %d items", maxItems)
 	case len(d.Items) == 0:
 		return nil, wrong("has no items")

@@ -45,11 +45,34 @@ func Body(plan *promote.Plan, rendered []Rendered) (body, footer string) {
 			fmt.Fprintf(&b, "| %s | %s | %s | %s | |\n", code(s.Service), code(a.Kind+" "+a.Name), code(a.Old), code(a.New))
 		}
 	}
+	changed(&b, plan)
 	verdicts(&b, plan)
 	warnings(&b, plan)
 	applied(&b, rendered)
 	diffs(&b, plan)
 	return b.String(), "\n```\n" + fenced(plan.Record()) + "```\n"
+}
+
+// changed says which commits of the images' sources come with them. An address is
+// of a form that is plain text in Markdown.
+func changed(b *strings.Builder, plan *promote.Plan) {
+	first := true
+	for _, s := range plan.Services {
+		for _, i := range s.Images {
+			if i.Source == nil {
+				continue
+			}
+			if first {
+				b.WriteString("\n### Sources\n\n")
+				first = false
+			}
+			fmt.Fprintf(b, "- %s: %s", code(s.Service), code(i.Source.String()))
+			if i.Source.Compare != "" {
+				fmt.Fprintf(b, ", [compare](<%s>)", i.Source.Compare)
+			}
+			b.WriteString("\n")
+		}
+	}
 }
 
 func verdicts(b *strings.Builder, plan *promote.Plan) {
@@ -128,6 +151,9 @@ func diffs(b *strings.Builder, plan *promote.Plan) {
 		for _, c := range s.Copies {
 			text.WriteString(c.Diff)
 		}
+	}
+	for _, k := range plan.Kept {
+		text.WriteString(k.Diff)
 	}
 	if text.Len() == 0 {
 		return

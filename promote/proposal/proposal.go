@@ -5,8 +5,8 @@
 // the record at the end. What comes from files, registries and servers cannot write
 // Markdown of its own in it. [Publish] opens the pull request of a branch that the
 // promotion's commit has been pushed to, or changes the one that is open, and leaves it
-// to the forge to merge it where the pipeline says so. [Withdraw] closes one that has
-// nothing left to say.
+// to the forge to merge it where the pipeline says so. [Supersede] closes those that
+// another one has all of, and [Withdraw] one that has nothing left to say.
 package proposal
 
 import (
@@ -47,6 +47,8 @@ type Result struct {
 	// Merged tells that the forge has merged it, AutoMerge that it will.
 	Merged    bool `json:"merged,omitempty"`
 	AutoMerge bool `json:"autoMerge,omitempty"`
+	// Superseded are those that were closed as this one has all of them.
+	Superseded []Superseded `json:"superseded,omitempty"`
 	// Warning is what could not be done beside it, such as asking a reviewer.
 	Warning string `json:"warning,omitempty"`
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote/forge"
 	"github.com/kubepromote/kubepromote/promote/objects"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/sources"
 )
 
 func plan(reason string) *promote.Plan {
@@ -29,6 +30,21 @@ func rendered(text string) []Rendered {
 		return []objects.Object{objects.Of(map[string]any{"kind": "ConfigMap", "metadata": map[string]any{"name": text}, "data": map[string]any{text: v}})}
 	}
 	return []Rendered{{Service: text, Differences: objects.Compare(of("1"), of(text), objects.ByName)}, {Service: "web", Err: errors.New(text)}, {Service: "x"}}
+}
+
+// The commits that come with an image are in the body, with a link where there is one.
+func TestBodySources(t *testing.T) {
+	p := plan("")
+	p.Services[0].Images[0].Source = &sources.Change{Repository: "https://github.com/shop/cart", Old: "abc1234abc1", New: "def5678def5", Compare: "https://github.com/shop/cart/compare/a...b"}
+	body, _ := Body(p, nil)
+	want := "### Sources\n\n- `cart`: `https://github.com/shop/cart abc1234..def5678`, [compare](<https://github.com/shop/cart/compare/a...b>)\n"
+	if !strings.Contains(body, want) {
+		t.Errorf("%s\nhas not got\n%s", body, want)
+	}
+	p.Services[0].Images[0].Source = nil
+	if body, _ = Body(p, nil); strings.Contains(body, "Sources") {
+		t.Error(body)
+	}
 }
 
 // What changes in the objects is in the body, within its bounds, and what could not be

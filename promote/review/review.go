@@ -27,6 +27,8 @@ import (
 type Forge struct {
 	forge.Client
 	Kind forge.Kind
+	// Host is the forge's in a browser, with its port.
+	Host string
 	// Base is the branch that they are for.
 	Base string
 }

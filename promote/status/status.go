@@ -287,6 +287,15 @@ func (l *Listing) serviceStatus(all *pipeline.Sites, name string, has map[string
 	return s
 }
 
+// Of reads what stands at the sites of one service in an environment.
+func Of(p *pipeline.Pipeline, sites *pipeline.Sites, environment string, at []pipeline.Site) (Environment, error) {
+	e := Environment{Environment: environment}
+	for _, one := range at {
+		e.read(p, sites, one)
+	}
+	return e, e.err
+}
+
 // read adds what stands at a site, and in the files of values that its own names, of the kinds that are promoted.
 func (e *Environment) read(p *pipeline.Pipeline, all *pipeline.Sites, one pipeline.Site) {
 	f, pins, err := all.ReadPins(one, false)

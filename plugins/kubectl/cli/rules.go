@@ -17,6 +17,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/discover"
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
@@ -149,8 +150,8 @@ func (s *Session) readNamed(p *promote.Promoter) error {
 func (s *Session) takeRules(ctx context.Context, p *promote.Promoter, tree promote.Tree, at string, data []byte, err error) error {
 	p.Rules.Elsewhere = s.rules.files
 	if errors.Is(err, fs.ErrNotExist) {
-		var left []pipeline.Leftover
-		p.Pipeline, left, err = pipeline.Discover(ctx, tree)
+		var left []discover.Leftover
+		p.Pipeline, left, err = discover.Pipeline(ctx, tree)
 		if err != nil {
 			err = fmt.Errorf("%s: %w", at, err) // where it was looked for
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/discover"
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/spf13/cobra"
@@ -99,7 +100,7 @@ func (o *options) run(cmd *cobra.Command) error {
 		}
 		return err
 	}
-	text := append([]byte("# How images move through the environments of this repository. kubectl promote status\n# shows where they are; docs/pipeline.md of kubepromote has all fields.\n"), p.Write(left)...)
+	text := append([]byte("# How images move through the environments of this repository. kubectl promote status\n# shows where they are; docs/pipeline.md of kubepromote has all fields.\n"), discover.Write(p, left)...)
 	if _, err := pipeline.Parse(pipeline.FileName, text); err != nil {
 		return o.notWritten(cmd, err)
 	}
@@ -114,9 +115,9 @@ func (o *options) run(cmd *cobra.Command) error {
 }
 
 // pipeline is what the flags say, or what the repository shows.
-func (o *options) pipeline(ctx context.Context, repo *git.Repo) (*pipeline.Pipeline, []pipeline.Leftover, error) {
+func (o *options) pipeline(ctx context.Context, repo *git.Repo) (*pipeline.Pipeline, []discover.Leftover, error) {
 	if len(o.layout) == 0 {
-		p, left, err := pipeline.Discover(ctx, repo)
+		p, left, err := discover.Pipeline(ctx, repo)
 		if errors.Is(err, pipeline.ErrNone) {
 			err = &promote.Error{Err: err, Hint: "kubectl promote init --layout 'apps/{service}/{environment}.yaml' --environments staging,production"}
 		}
@@ -155,7 +156,7 @@ func (o *options) notWritten(cmd *cobra.Command, err error) error {
 // text has tags promoted as they stand where no file says which images they are of: no
 // promotion would pass otherwise, and the file says so.
 func text(p *pipeline.Pipeline, repo *git.Repo) {
-	if p.Text(repo) {
+	if discover.Text(p, repo) {
 		p.Spec.Pin, p.Spec.AllowMutable = pipeline.PinTag, true
 	}
 }

@@ -34,6 +34,9 @@ at their locations, as the working tree has them. Beside that, directories and e
 nothing outside of the repository is read. Where -C names no Git repository, nothing
 outside of that directory is.
 
+With --fix files of versions (record.versions) are written anew, from the overlays of the working
+tree, before anything is looked for; nothing else is written.
+
 Exit status: 0 nothing found, 1 something found or not readable, 2 usage error.
 
 The rules:
@@ -41,6 +44,9 @@ The rules:
 
 const example = `  # the repository at hand
   kubectl promote lint
+
+  # write versions.json anew, as the overlays have it
+  kubectl promote lint --fix
 
   # without the rule that is met by other means
   kubectl promote lint --skip skipped-function apps`
@@ -103,6 +109,7 @@ func New(s *cli.Session) *cobra.Command {
 	}
 	cmd.Flags().StringSliceVar(&o.skip, "skip", nil, "rules that are not looked at; can be repeated")
 	cli.Must(cmd.RegisterFlagCompletionFunc("skip", cobra.FixedCompletions(ruleNames(), cobra.ShellCompDirectiveNoFileComp)))
+	cmd.Flags().BoolVar(&o.fix, "fix", false, "write files of versions anew, as the overlays have it")
 	cmd.Flags().StringSliceVar(&o.exclude, "exclude", nil, "files that are not looked at, by their paths or globs; ** is any folders; can be repeated")
 	o.output = cli.AddOutput(cmd, formatSARIF, formatJUnit)
 	cmd.RunE = func(cmd *cobra.Command, dirs []string) error { return o.run(cmd.Context(), dirs) }
@@ -121,6 +128,7 @@ func ruleNames() []string {
 type options struct {
 	session       *cli.Session
 	skip, exclude []string
+	fix           bool
 	output        *cli.Output
 }
 
@@ -133,6 +141,9 @@ func (o *options) run(ctx context.Context, dirs []string) error {
 		if !slices.Contains(ruleNames(), name) {
 			return &cli.UsageError{Msg: fmt.Sprintf("there is no rule %q", name), Hint: "known are " + strings.Join(ruleNames(), ", ")}
 		}
+	}
+	if o.fix && len(dirs) > 0 {
+		return &cli.UsageError{Msg: "--fix is for the repository as a whole, and directories are named", Hint: "kubectl promote lint --fix"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, maxTime)
 	defer cancel()

@@ -3,6 +3,7 @@ package lintcmd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/discover"
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/git/places"
@@ -47,7 +50,7 @@ func (o *options) repository(ctx context.Context, tree string) ([]lint.Finding, 
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && o.session.Pipeline == "":
 		in.Source = nil
-		in.Pipeline, _, err = pipeline.Discover(ctx, repo)
+		in.Pipeline, _, err = discover.Pipeline(ctx, repo)
 		if errors.Is(err, pipeline.ErrNone) {
 			return nil, nil
 		}
@@ -61,10 +64,35 @@ func (o *options) repository(ctx context.Context, tree string) ([]lint.Finding, 
 	if err := home.Settle(in.Pipeline); err != nil {
 		return faults, err
 	}
-	findings, err := lint.Run(ctx, in)
+	if o.fix {
+		err = o.writeFixes(ctx, repo, in)
+	}
+	findings, rerr := lint.Run(ctx, in)
+	err = errors.Join(err, rerr)
 	policies, perr := o.policies(repo, in)
 	delivery, derr := o.delivery(ctx, home, repo.Root(), in.Pipeline)
 	return slices.Concat(findings, policies, delivery), errors.Join(err, perr, derr)
+}
+
+// writeFixes writes what rules can write anew, and says so.
+func (o *options) writeFixes(ctx context.Context, repo *git.Repo, in lint.Input) error {
+	fixes, err := lint.Fixes(ctx, in)
+	var list []promote.File
+	for _, f := range fixes {
+		list = append(list, promote.File{Path: f.File, Data: f.Data, Old: f.Before, New: f.Before == nil})
+	}
+	if len(list) == 0 {
+		return err
+	}
+	if werr := repo.Write(ctx, list); werr != nil {
+		return errors.Join(err, werr)
+	}
+	if !o.session.Quiet {
+		for _, f := range list {
+			fmt.Fprintln(o.session.ErrOut, cli.Clean(f.Path)+": written")
+		}
+	}
+	return err
 }
 
 // policies reads all policies that the pipeline names.

@@ -36,6 +36,9 @@ func (o *options) printPlans(w io.Writer, plans *promote.Plans, applied []*promo
 		}
 		if r := requests[n]; r != nil {
 			fmt.Fprintf(w, "pull request %d, %s: %s\n", r.Number, state(r), cli.Clean(r.URL))
+			for _, gone := range r.Superseded {
+				fmt.Fprintf(w, "pull request %d, closed, as %d has all of it: %s\n", gone.Number, r.Number, cli.Clean(gone.URL))
+			}
 		}
 	}
 	return nil
@@ -79,6 +82,12 @@ func (o *options) printPlan(w io.Writer, plan *promote.Plan, applied *promote.Ap
 			if i.Why != "" {
 				o.session.Note("%s: image %q: %s", s.Service, i.Name, i.Why)
 			}
+			if i.Source != nil && o.output.Wide() {
+				fmt.Fprintf(w, "\n%s: source: %s\n", cli.Clean(s.Service), cli.Clean(i.Source.String()))
+				if i.Source.Compare != "" {
+					fmt.Fprintln(w, cli.Clean(i.Source.Compare))
+				}
+			}
 		}
 		for _, f := range s.Files {
 			if o.dryRun && f.Diff != "" {
@@ -89,6 +98,11 @@ func (o *options) printPlan(w io.Writer, plan *promote.Plan, applied *promote.Ap
 			if o.dryRun && c.Changed {
 				fmt.Fprint(cli.ForTerminal(w), "\n"+c.Diff)
 			}
+		}
+	}
+	for _, k := range plan.Kept {
+		if o.dryRun {
+			fmt.Fprint(cli.ForTerminal(w), "\n"+k.Diff)
 		}
 	}
 	if applied.Commit != "" {

@@ -164,6 +164,7 @@ func (o *options) carryOut(cmd *cobra.Command, printer printers.ResourcePrinter,
 	if failed != nil && len(applied) == 0 {
 		return failed
 	}
+	o.findSources(cmd.Context(), plans, printer != nil)
 	requests, rerr := o.propose(cmd.Context(), w, plans, applied)
 	failed = errors.Join(failed, rerr)
 	if err := o.report(printer, plans, applied, requests); err != nil {

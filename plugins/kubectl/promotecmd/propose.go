@@ -5,18 +5,22 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/onforge"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/forge"
 	"github.com/kubepromote/kubepromote/promote/forge/codeowners"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
+	"github.com/kubepromote/kubepromote/promote/images"
 	"github.com/kubepromote/kubepromote/promote/objects"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/proposal"
 	"github.com/kubepromote/kubepromote/promote/review"
+	"github.com/kubepromote/kubepromote/promote/sources"
 )
 
 // readyToPropose makes sure, before anything is pushed, that a pull request can be opened.
@@ -85,8 +89,36 @@ func (o *options) openRequest(ctx context.Context, w *cli.Workspace, f *review.F
 	if err != nil {
 		return nil, err
 	}
-	return proposal.Publish(ctx, f, plan, commit, proposal.Options{Kind: f.Kind, Labels: d.Labels, Reviewers: reviewers, Draft: d.Draft, AutoMerge: d.AutoMerge == pipeline.WhenGreen,
+	r, err := proposal.Publish(ctx, f, plan, commit, proposal.Options{Kind: f.Kind, Labels: d.Labels, Reviewers: reviewers, Draft: d.Draft, AutoMerge: d.AutoMerge == pipeline.WhenGreen,
 		Rendered: o.rendered(ctx, w, plan, commit)})
+	if err != nil || r == nil {
+		return r, err
+	}
+	b, err := w.Home.RemoteAt(e.Place(), d.Remote)
+	if err == nil {
+		err = proposal.Supersede(ctx, f, b, plan, r)
+	}
+	if err != nil { // the promotion is proposed all the same
+		o.session.Warn("pull request %d: which others it replaces could not be settled: %v", r.Number, err)
+	}
+	return r, nil
+}
+
+// findSources finds what lies between old and new images in their sources, for who is going
+// to read it: in a pull request, or in a plan that is shown with all that there is.
+func (o *options) findSources(ctx context.Context, plans *promote.Plans, whole bool) {
+	if o.session.Offline || len(o.forges) == 0 && !(o.dryRun && (whole || o.output.Wide())) {
+		return
+	}
+	c, err := o.session.CachedRegistries()
+	if err != nil {
+		return // nothing depends on it
+	}
+	known := make(map[string]sources.Kind)
+	for _, f := range o.forges {
+		known[strings.ToLower(f.Host)] = sources.Kind(f.Kind)
+	}
+	images.Sources(ctx, digest.NewResolver(digest.Options{Client: c.Hurried()}), plans.All, known)
 }
 
 // The bounds of what is rendered for the text of a pull request.

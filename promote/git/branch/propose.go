@@ -63,13 +63,12 @@ func (b *Branch) stands(ctx context.Context, d promote.Delivery, commit string) 
 	if err != nil {
 		return false, err
 	}
-	head, message, _ := bytes.Cut(o.Data, []byte("\n\n"))
-	parents := strings.Count("\n"+string(head), "\nparent ")
-	if parents == 0 || parents > 2 || len(record.Parse(string(message))) == 0 {
+	head, ours := promotionOf(o.Data)
+	if !ours {
 		return false, &gitcmd.Error{Msg: "branch " + gitcmd.Clean(b.Remote()+"/"+d.Proposal) + " has commits that are no promotions, and is left alone",
 			Hint: "merge or close its pull request, then git push " + shell.Quote(b.Remote()) + " --delete " + shell.Quote(d.Proposal)}
 	}
-	_, parent, _ := strings.Cut("\n"+string(head), "\nparent ")
+	_, parent, _ := strings.Cut("\n"+head, "\nparent ")
 	parent, _, _ = strings.Cut(parent, "\n")
 	proposed, err := b.at(ctx, commit)
 	if err != nil {
@@ -91,6 +90,34 @@ func (b *Branch) stands(ctx context.Context, d promote.Delivery, commit string) 
 		}
 	}
 	return true, nil
+}
+
+// promotionOf gives the head of a commit, and tells whether it is a promotion's.
+func promotionOf(commit []byte) (head string, ours bool) {
+	before, message, _ := bytes.Cut(commit, []byte("\n\n"))
+	parents := strings.Count("\n"+string(before), "\nparent ") // two where it merges
+	return string(before), parents > 0 && parents <= 2 && len(record.Parse(string(message))) > 0
+}
+
+// Proposes tells whether another branch of the remote still ends with a commit, or one that
+// begins so, and whether that is a promotion's.
+func (b *Branch) Proposes(ctx context.Context, name, commit string) (bool, error) {
+	if err := checkName(ctx, b.dir, name); err != nil {
+		return false, err
+	}
+	there, err := b.remoteHead(ctx, name)
+	if err != nil || commit == "" || !strings.HasPrefix(there, commit) {
+		return false, err
+	}
+	if err := b.fetchBranch(ctx, name); err != nil {
+		return false, err
+	}
+	o, err := b.objects.get(ctx, there)
+	if err != nil {
+		return false, err
+	}
+	_, ours := promotionOf(o.Data)
+	return ours, nil
 }
 
 // fetchBranch fetches another branch of the remote.

@@ -60,10 +60,19 @@ func TestPropose(t *testing.T) {
 				t.Errorf("it stands on what is gone: %s, %v", third, err)
 			}
 
+			head := gitIn(t, bare, "rev-parse", "promote/prod/cart")
+			for commit, want := range map[string]bool{head: true, head[:12]: true, main: false, "": false} {
+				if ours, err := b.Proposes(t.Context(), "promote/prod/cart", commit); err != nil || ours != want {
+					t.Errorf("%q proposes: %v, %v", commit, ours, err)
+				}
+			}
 			dir := filepath.Join(t.TempDir(), "somebody")
 			gitIn(t, t.TempDir(), "clone", "-q", "-b", "promote/prod/cart", bare, dir)
 			gitIn(t, dir, "commit", "-q", "--allow-empty", "-m", "my own")
 			gitIn(t, dir, "push", "-q")
+			if ours, err := b.Proposes(t.Context(), "promote/prod/cart", gitIn(t, dir, "rev-parse", "HEAD")); err != nil || ours {
+				t.Errorf("somebody's commit is a promotion: %v", err)
+			}
 			_, err = propose("tag: v4\n")
 			wantError(t, err, "has commits that are no promotions, and is left alone")
 			if now := gitIn(t, bare, "rev-parse", "promote/prod/cart"); now != gitIn(t, dir, "rev-parse", "HEAD") {

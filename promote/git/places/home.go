@@ -132,6 +132,12 @@ func (h *Home) LogAt(at pipeline.Place) (history.Log, error) {
 	return f.log(), nil
 }
 
+// BranchAt gives the branch that a place is; nil where it is a working tree.
+func (h *Home) BranchAt(at pipeline.Place) (*branch.Branch, error) {
+	f := h.find(at)
+	return f.branch, f.err
+}
+
 // RemoteAt gives the branch of a remote that pull requests for a place are merged into. Where
 // the place is in a clone nobody has looked at it yet, and a remote that is named is that of
 // the home's clone, in place of the one that the branch follows.

@@ -40,7 +40,7 @@ func Open(ctx context.Context, home, b *branch.Branch, d pipeline.Deliver, userA
 		return nil, err
 	}
 	client, err := forge.New(r, options)
-	return &review.Forge{Client: client, Kind: r.Kind, Base: b.Name()}, err
+	return &review.Forge{Client: client, Kind: r.Kind, Host: r.Host(), Base: b.Name()}, err
 }
 
 // hostsOf is the host that a branch's remote is on.

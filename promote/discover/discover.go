@@ -1,6 +1,7 @@
-package pipeline
+package discover
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -11,6 +12,7 @@ import (
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/promote/internal/discovery"
 	"github.com/kubepromote/kubepromote/promote/internal/location"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -23,26 +25,39 @@ type Leftover struct {
 	Reason string
 }
 
-// Discover makes the pipeline of a repository that has no pipeline file, of the shapes
+// none is the error where there is no shape that is known.
+type none struct{ msg string }
+
+func (e *none) Error() string { return e.msg }
+
+// Unwrap gives [pipeline.ErrNone].
+func (e *none) Unwrap() error { return pipeline.ErrNone }
+
+// HintText says what can be done about it.
+func (e *none) HintText() string {
+	return "write overlays as apps/SERVICE/overlays/ENVIRONMENT, or a " + pipeline.FileName + " that says where they are"
+}
+
+// Pipeline makes the pipeline of a repository that has no pipeline file, of the shapes
 // whose pins stand in at least two environments, and tells what it leaves. Each
 // environment is promoted from the one before it, as the usual names have it. The error
-// is ErrNone where there is no such shape; what came nearest is told beside it.
-func Discover(ctx context.Context, tree Tree) (*Pipeline, []Leftover, error) {
+// is [pipeline.ErrNone] where there is no such shape; what came nearest is told beside it.
+func Pipeline(ctx context.Context, tree pipeline.Tree) (*pipeline.Pipeline, []Leftover, error) {
 	found, err := discovery.Discover(ctx, tree)
 	var left []Leftover
 	for _, l := range found.Left {
 		left = append(left, Leftover(l))
 	}
 	if errors.Is(err, discovery.ErrNone) {
-		return nil, left, &lookupError{"no " + FileName + ", and " + err.Error(),
-			"write overlays as apps/SERVICE/overlays/ENVIRONMENT, or a " + FileName + " that says where they are", ErrNone}
+		return nil, left, &none{"no " + pipeline.FileName + ", and " + err.Error()}
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	p := &Pipeline{APIVersion: APIVersion, Kind: "Pipeline"}
+	p := &pipeline.Pipeline{APIVersion: pipeline.APIVersion, Kind: "Pipeline"}
+	p.Spec.Pin = pipeline.PinTagDigest
 	for _, s := range found.Shapes {
-		p.Spec.Layout = append(p.Spec.Layout, Location{Path: s.Path, Within: s.Within, Service: s.Service})
+		p.Spec.Layout = append(p.Spec.Layout, pipeline.Location{Path: s.Path, Within: s.Within, Service: s.Service})
 		for _, image := range s.Images {
 			if path := imageNamed(image); !slices.Contains(p.Spec.Images, path) {
 				p.Spec.Images = append(p.Spec.Images, path)
@@ -50,24 +65,23 @@ func Discover(ctx context.Context, tree Tree) (*Pipeline, []Leftover, error) {
 		}
 	}
 	for _, e := range found.Environments {
-		p.Spec.Environments = append(p.Spec.Environments, Environment{Name: e.Name, Path: e.Path, From: e.From})
+		p.Spec.Environments = append(p.Spec.Environments, pipeline.Environment{Name: e.Name, Path: e.Path, From: e.From, Deliver: pipeline.Deliver{Mode: pipeline.DeliverWorktree}})
 	}
 	p.Spec.Promote = moves(found.Shapes)
-	p.setDefaults()
-	p.nameServices(tree)
+	nameServices(p, tree)
 	return p, left, nil
 }
 
 // moves says what is promoted where no image is: the charts and revisions that were
 // found. Where there are images, whether the rest moves with them is for people to say.
-func moves(shapes []discovery.Shape) []Kind {
-	out := []Kind{Images}
+func moves(shapes []discovery.Shape) []pipeline.Kind {
+	out := []pipeline.Kind{pipeline.Images}
 	for _, s := range shapes {
 		for _, t := range s.Types {
 			if t == overlay.TypeImage {
 				return nil
 			}
-			if kind := Kind(t + "s"); !slices.Contains(out, kind) {
+			if kind := pipeline.Kind(t + "s"); !slices.Contains(out, kind) {
 				out = append(out, kind)
 			}
 		}
@@ -77,7 +91,7 @@ func moves(shapes []discovery.Shape) []Kind {
 
 // nameServices names the one service of a location in which no name stands: by its image,
 // whose repository is told by what the file is laid over, or by the chart around it.
-func (p *Pipeline) nameServices(tree Tree) {
+func nameServices(p *pipeline.Pipeline, tree pipeline.Tree) {
 	for i := range p.Spec.Layout {
 		l := &p.Spec.Layout[i]
 		if l.Service != "" || location.Has(l.Path+l.Within, location.Service) {
@@ -86,11 +100,11 @@ func (p *Pipeline) nameServices(tree Tree) {
 		sites, finder := p.Sites(tree), location.Finder{Tree: tree}
 		for j := range p.Spec.Environments {
 			e := &p.Spec.Environments[j]
-			paths, err := finder.Find(l.Path, location.Holes{location.Environment: e.folder()})
+			paths, err := finder.Find(l.Path, location.Holes{location.Environment: cmp.Or(e.Path, e.Name)})
 			if err != nil || len(paths) == 0 {
 				continue
 			}
-			if l.Service = sites.nameOf(Site{Entry: i, Environment: e.Name, Path: paths[0].Path}); l.Service != "" {
+			if l.Service = nameOf(tree, sites, pipeline.Site{Entry: i, Environment: e.Name, Path: paths[0].Path}); l.Service != "" {
 				break
 			}
 		}
@@ -98,20 +112,20 @@ func (p *Pipeline) nameServices(tree Tree) {
 }
 
 // nameOf names the service that a file is of, or gives "" where nothing tells.
-func (s *Sites) nameOf(one Site) string {
+func nameOf(home pipeline.Tree, s *pipeline.Sites, one pipeline.Site) string {
 	f, err := s.Read(one, false)
 	if err != nil {
 		return ""
 	}
 	for _, pin := range f.Images() {
-		if name := imageService(pin); pin.Known() && location.IsName(name) {
+		if name := path.Base(pin.Name); pin.Known() && location.IsName(name) {
 			return name
 		}
 	}
 	for dir := path.Dir(f.Name()); ; dir = path.Dir(dir) {
-		data, err := s.home.ReadFile(path.Join(dir, "Chart.yaml"))
+		data, err := home.ReadFile(path.Join(dir, "Chart.yaml"))
 		var chart struct{ Name string }
-		if err == nil && yaml.Unmarshal(data, &chart) == nil && chart.Name != imageServices && location.IsName(chart.Name) {
+		if err == nil && yaml.Unmarshal(data, &chart) == nil && chart.Name != eachImage && location.IsName(chart.Name) {
 			return chart.Name
 		}
 		if dir == "." {
@@ -122,7 +136,7 @@ func (s *Sites) nameOf(one Site) string {
 
 // Text tells whether no pin of a repository has a known image, as far as the first of its
 // services show: then all there is to promote is text.
-func (p *Pipeline) Text(tree Tree) bool {
+func Text(p *pipeline.Pipeline, tree pipeline.Tree) bool {
 	sites := p.Sites(tree)
 	all, err := sites.All()
 	pins := 0
@@ -143,6 +157,9 @@ func (p *Pipeline) Text(tree Tree) bool {
 	return err == nil && pins > 0
 }
 
+// eachImage is the Service of a location in which each image is one.
+const eachImage = "image"
+
 // mostShown is how many services show what a repository's pins are.
 const mostShown = 64
 
@@ -150,7 +167,7 @@ const mostShown = 64
 // key. Which image it is nobody has said, so that no registry is asked.
 func imageNamed(path string) overlay.ImagePath {
 	if location.Has(path, location.Service) {
-		return overlay.ImagePath{Path: path, Name: serviceHole}
+		return overlay.ImagePath{Path: path, Name: "{" + location.Service + "}"}
 	}
 	name := path[strings.LastIndexAny(path, ".]")+1:]
 	for _, suffix := range []string{"_TAG", "_VERSION", "Tag", "Version", "-tag", "-version"} {

@@ -1,21 +1,22 @@
-package pipeline
+package discover
 
 import (
 	"bytes"
 	"fmt"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"go.yaml.in/yaml/v3"
 )
 
-// Write gives the text of a pipeline file: what a pipeline of [Discover] says, with
+// Write gives the text of a pipeline file: what a pipeline of [Pipeline] says, with
 // comments for those who read it, and what was left as comments at the end. It is read
-// back by [Parse].
-func (p *Pipeline) Write(left []Leftover) []byte {
+// back by [pipeline.Parse].
+func Write(p *pipeline.Pipeline, left []Leftover) []byte {
 	var b bytes.Buffer
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	line("# yaml-language-server: $schema=%s", SchemaURL)
-	line("apiVersion: %s", APIVersion)
+	line("# yaml-language-server: $schema=%s", pipeline.SchemaURL)
+	line("apiVersion: %s", pipeline.APIVersion)
 	line("kind: Pipeline")
 	if p.Metadata.Name != "" {
 		line("metadata: {name: %s}", scalar(p.Metadata.Name))
@@ -24,9 +25,9 @@ func (p *Pipeline) Write(left []Leftover) []byte {
 	line("  # where the pins of a service stand in an environment")
 	line("  layout:")
 	for _, l := range p.Spec.Layout {
-		line("  - %s", l.flow())
+		line("  - %s", flow(l))
 	}
-	if p.Spec.Pin == PinTag {
+	if p.Spec.Pin == pipeline.PinTag {
 		line("  # no file says which images these tags are of: they are promoted as text. Without these")
 		line("  # two lines, and with repository: REGISTRY/IMAGE under images, digests are written")
 		line("  pin: tag")
@@ -76,7 +77,7 @@ func (p *Pipeline) Write(left []Leftover) []byte {
 }
 
 // flow is a location in one line.
-func (l Location) flow() string {
+func flow(l pipeline.Location) string {
 	if l.Within == "" && l.Service == "" {
 		return scalar(l.Path)
 	}
