@@ -91,7 +91,7 @@ var mayImport = map[string][]string{
 	"promote/forge":             {"internal/fault", "internal/spelling"},
 	"promote/forge/credentials": {"promote/forge", "internal/fault"},
 	"promote/forge/codeowners":  {"internal/fault"},
-	"promote/cluster":           {"promote", "promote/internal/kinds", "internal/fault", "internal/spelling"},
+	"promote/cluster":           {"promote", "promote/objects", "promote/internal/kinds", "internal/fault", "internal/spelling"},
 	"promote/gate":              {"promote", "promote/cluster", "promote/pipeline", "promote/history", "promote/internal/...", "internal/address", "internal/expression", "internal/fault", "internal/yamlfile", "internal/shell", "promote/objects/...", "promote/policy"},
 	// Objects of Kubernetes as data; who renders them is an adapter.
 	"promote/objects": {"internal/fault"},

@@ -47,6 +47,7 @@ func subcommands(s *cli.Session) []*cobra.Command {
 
 		diffcmd.New(s),
 		diffcmd.NewParity(s),
+		diffcmd.NewDrift(s),
 		statuscmd.New(s),
 		historycmd.New(s),
 		reportcmd.New(s),
