@@ -141,21 +141,11 @@ func (o *drift) services(cmd *cobra.Command, p *promote.Promoter, named []string
 	if err := known.Check(named); err != nil {
 		return nil, nil, err
 	}
-	for _, name := range named { // nobody is told that it is the same
-		if len(known[name][e.Name]) == 0 {
-			return nil, nil, &promote.Error{Msg: fmt.Sprintf("%s has nothing in %s to compare", name, e.Name), Err: pipeline.ErrUsage}
-		}
-	}
-	if len(named) > 0 {
-		return e, named, nil
-	}
-	for _, name := range slices.Sorted(maps.Keys(known)) {
-		if len(known[name][e.Name]) > 0 {
-			named = append(named, name)
-		}
-	}
-	if len(named) == 0 {
+	switch {
+	case len(known) == 0:
 		return nil, nil, &promote.Error{Msg: "no service is in " + e.Name, Err: pipeline.ErrUsage}
+	case len(named) == 0:
+		named = slices.Sorted(maps.Keys(known))
 	}
 	return e, named, nil
 }
