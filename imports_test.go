@@ -95,6 +95,7 @@ var mayImport = map[string][]string{
 	"promote/gate":              {"promote", "promote/cluster", "promote/pipeline", "promote/history", "promote/internal/...", "internal/address", "internal/expression", "internal/fault", "internal/yamlfile", "internal/shell", "promote/objects/...", "promote/policy"},
 	// Objects of Kubernetes as data; who renders them is an adapter.
 	"promote/objects": {"internal/fault"},
+	"promote/hydrate": {"promote", "promote/objects", "internal/fault"},
 	"promote/policy":  {"promote/pipeline", "promote/objects", "internal/expression", "internal/fault", "internal/rego", "internal/yamlbound"},
 	"promote/render":  {"promote", "promote/pipeline", "promote/objects", "promote/internal/...", "internal/fault", "internal/yamlbound"},
 	// What promote is made of knows nothing of it.
