@@ -98,10 +98,11 @@ var mayImport = map[string][]string{
 	"promote/forge":             {"internal/fault", "internal/spelling"},
 	"promote/forge/credentials": {"promote/forge", "internal/fault"},
 	"promote/forge/codeowners":  {"internal/fault"},
-	"promote/cluster":           {"promote", "promote/internal/kinds", "internal/fault", "internal/spelling"},
+	"promote/cluster":           {"promote", "promote/internal/kinds", "internal/fault", "internal/spelling", "promote/objects"},
 	"promote/gate":              {"promote", "promote/cluster", "promote/pipeline", "promote/history", "promote/internal/...", "internal/address", "internal/expression", "internal/fault", "internal/yamlfile", "internal/shell", "promote/objects/...", "promote/policy", "promote/schema"},
 	// Objects of Kubernetes as data; who renders them is an adapter.
 	"promote/objects": {"internal/fault"},
+	"promote/hydrate": {"promote", "promote/objects", "internal/fault"},
 	"promote/policy":  {"promote/pipeline", "promote/objects", "internal/expression", "internal/fault", "internal/rego", "internal/yamlbound"},
 	"promote/schema":  {"promote/pipeline", "promote/objects", "internal/fault", "internal/spelling", "internal/yamlbound"},
 	"promote/render":  {"promote", "promote/pipeline", "promote/objects", "promote/internal/...", "internal/fault", "internal/shell", "internal/yamlbound"},

@@ -72,7 +72,8 @@ type File struct {
 	// that somebody has made in the meantime is an error, and nothing is written.
 	Old []byte
 	// New is a file that is not there yet; one that has come in the meantime is an error.
-	New bool
+	New  bool
+	Gone bool // it is to be deleted, on a branch; a working tree refuses it
 }
 
 // State is where a repository stands.

@@ -131,15 +131,18 @@ func TestGeneration(t *testing.T) {
 }
 
 // role is what docs/gates.md says is enough.
-func role(t *testing.T) string {
+func role(t *testing.T) string { return roleOf(t, "../../docs/gates.md") }
+
+// roleOf is the role of a page of the documentation.
+func roleOf(t *testing.T, page string) string {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/gates.md")
+	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, rest, found := strings.Cut(string(text), "```yaml\napiVersion: rbac.authorization.k8s.io/v1\n")
 	if !found {
-		t.Fatal("docs/gates.md has no role")
+		t.Fatal(page + " has no role")
 	}
 	rest, _, _ = strings.Cut(rest, "```")
 	return "apiVersion: rbac.authorization.k8s.io/v1\n" + rest

@@ -121,6 +121,17 @@ spec:
 	}
 	create(t, podOf(ns, "cart", "2", repository+":v2", repository+"@"+sha("2")))
 	s.gates(0, "and run sha256:222222222222")
+	live := func(status int, want string) {
+		t.Helper()
+		out, got := s.run(product, "status", "--live")
+		if got != status || !strings.Contains(out, want) {
+			t.Errorf("status --live: got %d\n%s\nwant %d, %q", got, out, status, want)
+		}
+	}
+	live(0, "v2 healthy")
+	setStatus(t, argo, is(before, "Healthy"))
+	live(0, "cart in staging: waiting: staging: Application story/cart-staging: "+before[:12]+" is live, which does not have "+promoted[:12])
+	setStatus(t, argo, is(head, "Healthy"))
 	if out, status := s.run(product, "-q", "cart", "--to", "production", "--commit"); status != 0 {
 		t.Fatal(out)
 	}

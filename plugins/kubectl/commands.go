@@ -20,6 +20,7 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kubectl/lintcmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/optionscmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/promotecmd"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/rendercmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/reportcmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/resolvecmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/setcmd"
@@ -45,8 +46,11 @@ func subcommands(s *cli.Session) []*cobra.Command {
 		holdcmd.New(s),
 		holdcmd.NewUnhold(s),
 
+		rendercmd.New(s),
+
 		diffcmd.New(s),
 		diffcmd.NewParity(s),
+		diffcmd.NewDrift(s),
 		statuscmd.New(s),
 		historycmd.New(s),
 		reportcmd.New(s),

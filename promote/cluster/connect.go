@@ -73,11 +73,16 @@ func (c *Clusters) connect(name string) (*connection, error) {
 	return made, nil
 }
 
-func (c *Clusters) dial(name string) (*connection, error) {
+// loader reads the kubeconfig.
+func (c *Clusters) loader(name string) clientcmd.ClientConfig {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = c.options.Kubeconfig
 	rules.Warner = func(error) {} // files that are not there: what they lack is told below
-	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: name})
+	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: name})
+}
+
+func (c *Clusters) dial(name string) (*connection, error) {
+	loader := c.loader(name)
 	raw, err := loader.RawConfig()
 	if err != nil {
 		return nil, unreadable(err)
@@ -109,6 +114,15 @@ func (c *Clusters) dial(name string) (*connection, error) {
 	// Whoever sends elsewhere would be sent the credentials.
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &connection{context: name, namespace: namespace, base: base, http: client, sleep: c.options.Sleep, kinds: make(map[string][]resource)}, nil
+}
+
+// Contexts are the names of the contexts of the kubeconfig, sorted.
+func (c *Clusters) Contexts() ([]string, error) {
+	raw, err := c.loader("").RawConfig()
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	return slices.Sorted(maps.Keys(raw.Contexts)), nil
 }
 
 // contextHint is what may be meant by a context that there is not.
@@ -149,6 +163,8 @@ type Error struct {
 	Err error
 	// absent tells that the server is sure that there is no such object.
 	absent bool
+	// whole tells that nothing else of the cluster can be read either.
+	whole bool
 }
 
 // Error is the message: one line, without credentials.

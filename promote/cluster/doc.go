@@ -10,6 +10,10 @@
 //
 // Clusters are those of the user's kubeconfig, by its contexts, with the rules of kubectl:
 // KUBECONFIG, plugins for credentials, and the account of the pod where there is no
-// kubeconfig. What is asked is get and list alone; see docs/gates.md for the least that a
+// kubeconfig. What health asks is get and list alone; see docs/gates.md for the least that a
 // role must allow. Answers are bounded, and credentials stand in no message.
+//
+// [Clusters.Drift] compares the objects that Git has with the live ones, as the API server
+// itself would apply them, and tells who has set what differs. Nothing is written: that is a
+// dry run, for which a role must allow get and patch; see docs/rendered.md.
 package cluster

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,6 +25,9 @@ const (
 	maxTries  = 3
 	maxPause  = 5 * time.Second
 )
+
+// applyType is that of objects that are applied; JSON is YAML.
+const applyType = "application/apply-patch+yaml"
 
 // resource is a kind of objects as the server names it.
 type resource struct {
@@ -162,8 +166,14 @@ func (e *answerError) Error() string {
 
 // get reads what stands at a path, once more where the server asks for patience.
 func (c *connection) get(ctx context.Context, path []string, query url.Values, into any) error {
+	return c.ask(ctx, http.MethodGet, path, query, nil, into)
+}
+
+// ask asks, once more where the server asks for patience. What is sent, if anything, is an
+// object to apply.
+func (c *connection) ask(ctx context.Context, method string, path []string, query url.Values, send []byte, into any) error {
 	for try := 1; ; try++ {
-		later, err := c.getOnce(ctx, path, query, into)
+		later, err := c.askOnce(ctx, method, path, query, send, into)
 		if err == nil || later == 0 || try == maxTries || ctx.Err() != nil {
 			return err
 		}
@@ -173,14 +183,17 @@ func (c *connection) get(ctx context.Context, path []string, query url.Values, i
 	}
 }
 
-func (c *connection) getOnce(ctx context.Context, path []string, query url.Values, into any) (later time.Duration, err error) {
+func (c *connection) askOnce(ctx context.Context, method string, path []string, query url.Values, send []byte, into any) (later time.Duration, err error) {
 	at := c.base.JoinPath(escaped(path)...)
 	at.RawQuery = query.Encode()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String(), nil)
+	req, err := http.NewRequestWithContext(ctx, method, at.String(), bytes.NewReader(send))
 	if err != nil {
 		return 0, errors.New("the request cannot be made")
 	}
 	req.Header.Set("Accept", "application/json")
+	if send != nil {
+		req.Header.Set("Content-Type", applyType)
+	}
 	res, err := c.http.Do(req)
 	if err != nil {
 		return 0, err
@@ -252,7 +265,7 @@ func (c *connection) cannot(err error, what, canI string) error {
 	case answered && e.status == http.StatusNotFound:
 		return &Error{Msg: c.where() + " does not know of " + what, Hint: c.kubectl("api-resources"), Err: err}
 	case answered && e.status == http.StatusUnauthorized:
-		return &Error{Msg: c.where() + " does not accept the credentials: they may have expired", Hint: c.kubectl("auth whoami"), Err: err}
+		return &Error{Msg: c.where() + " does not accept the credentials: they may have expired", Hint: c.kubectl("auth whoami"), Err: err, whole: true}
 	case answered && e.status == http.StatusForbidden:
 		return &Error{Msg: c.where() + ": " + e.Error(), Hint: canI, Err: err}
 	case answered:
@@ -260,7 +273,7 @@ func (c *connection) cannot(err error, what, canI string) error {
 	case errors.As(err, &ours):
 		return &Error{Msg: fmt.Sprintf("%s: %s: %v", c.where(), what, ours), Err: err}
 	}
-	return &Error{Msg: fmt.Sprintf("%s cannot be reached: %s", c.where(), fault.OneLine(fault.Network(err))), Hint: c.kubectl("cluster-info"), Err: err}
+	return &Error{Msg: fmt.Sprintf("%s cannot be reached: %s", c.where(), fault.OneLine(fault.Network(err))), Hint: c.kubectl("cluster-info"), Err: err, whole: true}
 }
 
 // kubectl is a command to look at the cluster with.

@@ -23,16 +23,26 @@ const commitLimit = 10 * time.Minute
 // replacement fail, the error says what was replaced, and the same call again
 // completes it.
 func (r *Repo) Write(ctx context.Context, list []promote.File) error {
-	if err := gitcmd.CheckPaths(pathsOf(list)); err != nil {
+	if err := cmp.Or(gitcmd.CheckPaths(pathsOf(list)), noneGone(list)); err != nil {
 		return err
 	}
 	return gitcmd.FileError("write", r.top, files.Write(ctx, r.root, asFiles(list)))
 }
 
+// noneGone refuses to delete files of a working tree.
+func noneGone(list []promote.File) error {
+	for _, f := range list {
+		if f.Gone {
+			return &gitcmd.Error{Op: "write", Msg: gitcmd.Clean(f.Path) + " would be deleted, which is done on branches alone"}
+		}
+	}
+	return nil
+}
+
 func asFiles(list []promote.File) []files.File {
 	all := make([]files.File, len(list))
 	for i, f := range list {
-		all[i] = files.File(f)
+		all[i] = files.File{Path: f.Path, Data: f.Data, Old: f.Old, New: f.New}
 	}
 	return all
 }
@@ -50,7 +60,7 @@ func asFiles(list []promote.File) []files.File {
 // tree waits until the files are written.
 func (r *Repo) Commit(ctx context.Context, d promote.Delivery) (string, error) {
 	d.Message = gitcmd.Tidy(d.Message)
-	if err := cmp.Or(checkDelivery(ctx, d), gitcmd.CheckPaths(pathsOf(d.Files))); err != nil {
+	if err := cmp.Or(checkDelivery(ctx, d), gitcmd.CheckPaths(pathsOf(d.Files)), noneGone(d.Files)); err != nil {
 		return "", err
 	}
 	sheltered, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)

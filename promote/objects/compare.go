@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Change is one field that differs. Old is nil where it was not there, New where it is not
@@ -14,6 +15,23 @@ type Change struct {
 	Path Path
 	Old  any
 	New  any
+	// By, if known, is who has set the field so in a cluster.
+	By Manager
+}
+
+// Manager is who has set a field of a live object, as its managedFields have it.
+type Manager struct {
+	Name string `json:"name,omitempty"`
+	// Time is when it was last at the object.
+	Time time.Time `json:"time,omitzero"`
+}
+
+// String is the name and the time, or "" where nobody is known.
+func (m Manager) String() string {
+	if m.Name == "" || m.Time.IsZero() {
+		return m.Name
+	}
+	return m.Name + ", " + m.Time.UTC().Format(time.RFC3339)
 }
 
 // Difference is what differs of one object.
@@ -154,7 +172,7 @@ func masked(v any, when string) any {
 type walk struct{ changes []Change }
 
 func (w *walk) add(at Path, old, now any) {
-	w.changes = append(w.changes, Change{slices.Clone(at), old, now})
+	w.changes = append(w.changes, Change{Path: slices.Clone(at), Old: old, New: now})
 }
 
 func (w *walk) value(at Path, old, now any) {

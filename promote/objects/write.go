@@ -63,6 +63,9 @@ func Write(w io.Writer, all []Difference, s Style) error {
 			if at := d.Place(c).String(); at != "" {
 				b.WriteString("  (" + fault.OneLine(at) + ")")
 			}
+			if by := c.By.String(); by != "" {
+				b.WriteString("  by " + fault.OneLine(by))
+			}
 			b.WriteByte('\n')
 			if c.Old != nil {
 				b.WriteString(s.paint(red, "    - "+Text(c.Old)) + "\n")
@@ -118,6 +121,8 @@ type FieldReport struct {
 	Old   any    `json:"old,omitempty"`
 	New   any    `json:"new,omitempty"`
 	Place Place  `json:"origin,omitzero"`
+	// Manager is who has set it so in a cluster, where that is known.
+	Manager Manager `json:"manager,omitzero"`
 }
 
 // Report is the difference for programs.
@@ -131,7 +136,7 @@ func (d *Difference) Report() Report {
 		r.Change = "removed"
 	}
 	for _, c := range d.Changes {
-		r.Fields = append(r.Fields, FieldReport{c.Path.String(), c.Old, c.New, d.Place(c)})
+		r.Fields = append(r.Fields, FieldReport{c.Path.String(), c.Old, c.New, d.Place(c), c.By})
 	}
 	return r
 }
@@ -156,7 +161,11 @@ func Markdown(all []Difference, most int, s Style) string {
 			if lines++; lines > most {
 				continue
 			}
-			fmt.Fprintf(&text, "  %s %s\n", fault.OneLine(d.Object().String()), fault.OneLine(c.Path.String()))
+			fmt.Fprintf(&text, "  %s %s", fault.OneLine(d.Object().String()), fault.OneLine(c.Path.String()))
+			if by := c.By.String(); by != "" {
+				text.WriteString(" by " + fault.OneLine(by))
+			}
+			text.WriteByte('\n')
 			if c.Old != nil {
 				text.WriteString("- " + Text(c.Old) + "\n")
 			}

@@ -78,6 +78,28 @@ func (h *Health) Objects() bool {
 	return h.Kind+h.APIVersion+h.Name+h.Selector != "" || h.ArgoCD == nil && h.Flux == nil
 }
 
+// Cluster is where a service runs.
+type Cluster struct {
+	// Context is one of the user's kubeconfig; empty for the current one.
+	Context string
+	// Namespace is by default that of the context.
+	Namespace string
+}
+
+// Clusters are those in which a service of an environment runs.
+func (h *Health) Clusters(service, environment string) []Cluster {
+	contexts := h.Contexts
+	if len(contexts) == 0 {
+		contexts = []string{h.Context}
+	}
+	holes := location.Holes{location.Service: service, location.Environment: environment, holeFrom: environment}
+	var all []Cluster
+	for _, name := range contexts {
+		all = append(all, Cluster{location.Fill(name, holes), location.Fill(h.Namespace, holes)})
+	}
+	return all
+}
+
 func (h *Health) check(c gateCheck, at string) {
 	if h.Context != "" && len(h.Contexts) > 0 {
 		c.At(at+".contexts", "contexts: [eu, us]", "context and contexts are both said")

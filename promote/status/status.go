@@ -56,12 +56,24 @@ type Environment struct {
 	Differs bool `json:"differs,omitempty"`
 	// Pending are the open pull requests that would change it, where they were asked for.
 	Pending []Pending `json:"pending,omitempty"`
+	// Live is how it is where it runs, where that was asked for and the pipeline says where
+	// it is seen.
+	Live *Live `json:"live,omitempty"`
 	// Held is what keeps the service at its pins, where something does.
 	Held *hold.Hold `json:"held,omitempty"`
 
 	err error
 	// named are the sites of the files of values that its files name.
 	named []pipeline.Site
+}
+
+// Live is how a service is in an environment where it runs.
+type Live struct {
+	// Answer is pass where what stands in the files is healthy and is what runs, wait where
+	// that may come, fail where it has failed, unknown where it cannot be told.
+	Answer string `json:"answer"`
+	Reason string `json:"reason,omitempty"`
+	Hint   string `json:"hint,omitempty"`
 }
 
 // Along is the version of a chart, or the revision of a repository.

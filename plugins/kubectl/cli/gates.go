@@ -58,7 +58,10 @@ func (s *Session) reachGates(w *Workspace) {
 		}
 	}
 	if !s.Offline {
-		d.Client, d.Clusters = gate.NewClient(), cluster.New(cluster.Options{UserAgent: "kubectl-promote"})
+		d.Client = gate.NewClient()
+	}
+	if !s.Offline || s.Live {
+		d.Clusters = cluster.New(cluster.Options{UserAgent: "kubectl-promote"})
 	}
 	s.Renderer, s.Reviews = s.newRenderer(w), s.reviews(w, d.History)
 	d.Renderer, d.Elsewhere = s.Renderer, s.Reviews.Ask

@@ -48,6 +48,8 @@ type Session struct {
 	Quiet bool
 	// Offline keeps [Session.Open] from asking any registry.
 	Offline bool
+	// Live lets clusters be asked although no registry is.
+	Live bool
 	// Reviews is what the gates of the promoter that was opened last ask others.
 	Reviews *review.Gates
 

@@ -1,6 +1,7 @@
 // Package diffcmd implements kubectl promote diff, which shows what a promotion changes in
-// the objects that are applied, and kubectl promote parity, which shows what two
-// environments do not have in common.
+// the objects that are applied, kubectl promote parity, which shows what two environments do
+// not have in common, and kubectl promote drift, which shows what clusters do not have as
+// Git has it.
 package diffcmd
 
 import (
@@ -17,7 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// The exit statuses of both commands, which are those of kubectl diff.
+// The exit statuses of all three commands, which are those of kubectl diff.
 const (
 	exitDifferent = 1
 	exitFailed    = 2
@@ -83,6 +84,9 @@ type result struct {
 	service, from, to string
 	differences       []objects.Difference
 	parity            bool
+	// live tells that the new side is a cluster's, and context which one.
+	live    bool
+	context string
 }
 
 // status is 1 where anything differs.
@@ -189,7 +193,7 @@ func (o *options) render(ctx context.Context, asked []promote.GateRequest) error
 			if err != nil {
 				return err
 			}
-			o.results[n] = result{q.Service, q.From, q.To, objects.Compare(before, after, objects.ByName), false}
+			o.results[n] = result{service: q.Service, from: q.From, to: q.To, differences: objects.Compare(before, after, objects.ByName)}
 			return nil
 		})
 	}

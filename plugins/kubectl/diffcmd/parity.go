@@ -103,7 +103,7 @@ func (o *parity) run(ctx context.Context, first, second string, services []strin
 				return err
 			}
 			target, err := o.session.Renderer.Of(ctx, p.Repo, name, second)
-			all[n] = result{name, first, second, objects.Parity(source, target, allowed), true}
+			all[n] = result{service: name, from: first, to: second, differences: objects.Parity(source, target, allowed), parity: true}
 			return err
 		})
 	}

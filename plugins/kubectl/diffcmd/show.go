@@ -14,6 +14,7 @@ type content struct {
 	Service string           `json:"service"`
 	From    string           `json:"from,omitempty"`
 	To      string           `json:"to"`
+	Context string           `json:"context,omitempty"`
 	Objects []objects.Report `json:"objects"`
 }
 
@@ -23,7 +24,7 @@ func show(s *cli.Session, output *cli.Output, printer printers.ResourcePrinter, 
 	case printer != nil:
 		items := []cli.Object{}
 		for _, r := range all {
-			c := content{r.service, r.from, r.to, []objects.Report{}}
+			c := content{r.service, r.from, r.to, r.context, []objects.Report{}}
 			for n := range r.differences {
 				c.Objects = append(c.Objects, r.differences[n].Report())
 			}
@@ -63,10 +64,16 @@ func (r result) style(color bool) objects.Style {
 	if r.parity {
 		return objects.Style{Color: color, Old: r.from, New: r.to}
 	}
+	if r.live {
+		return objects.Style{Color: color, Old: "Git", New: "the cluster"}
+	}
 	return objects.Style{Color: color}
 }
 
 func heading(r result) string {
+	if r.context != "" {
+		return cli.Clean(r.service + " in " + r.to + " (context " + r.context + ")")
+	}
 	if r.from == "" {
 		return cli.Clean(r.service + " in " + r.to)
 	}

@@ -28,7 +28,12 @@ The files of the working tree are read, or, with -C URL, those of the branch. An
 environment that it is promoted from, "held" what kubectl promote hold keeps there; "-" stands where a service has no overlay, and
 "none" where its overlay has no pin. What has no pin in any environment is no row of the
 board, and is told below it. With -o wide, each environment is a row of its own, with
-its digest and, from the history, since when and by whom.`
+its digest and, from the history, since when and by whom.
+
+With --live the clusters of the environments are asked as the gate health asks them: whether
+Argo CD, Flux and the objects themselves say that a service is healthy, and whether what runs
+is what its pins say. An environment whose pipeline has no health is not asked about. Exit
+status 5 where the answer for one is unknown.`
 
 const example = `  # the board of all services
   kubectl promote status
@@ -38,6 +43,9 @@ const example = `  # the board of all services
 
   # which pull requests are open?
   kubectl promote status --pending
+
+  # and is that what runs, and healthy?
+  kubectl promote status --live
 
   # where is this digest?
   kubectl promote status --digest sha256:4de5636384d5
@@ -60,6 +68,7 @@ func New(s *cli.Session) *cobra.Command {
 	cmd.Flags().StringVar(&o.digest, "digest", "", "only where this digest is, a row each; its first digits will do")
 	cli.Must(cmd.RegisterFlagCompletionFunc("digest", cobra.NoFileCompletions))
 	cmd.Flags().BoolVar(&o.pending, "pending", false, "ask the forge for open pull requests of promotions and rollbacks")
+	cmd.Flags().BoolVar(&s.Live, "live", false, "ask the clusters whether it runs there, and is healthy")
 	s.BranchVar(cmd)
 	s.TakesURL(cmd)
 	cmd.RunE = o.run
@@ -119,6 +128,9 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	if err := o.print(printer, w.Pipeline, statuses, len(services) == 0); err != nil {
 		return err
 	}
+	if failed == nil && unseen(statuses) {
+		return cli.Silent(cli.ExitUnknown)
+	}
 	return failed
 }
 
@@ -162,6 +174,11 @@ func (o *options) complete(ctx context.Context, w *cli.Workspace, statuses []sta
 			return err
 		}
 	}
+	if o.session.Live {
+		if err := o.addLive(ctx, w, statuses); err != nil {
+			return err
+		}
+	}
 	if !withHistory {
 		return nil
 	}
@@ -186,13 +203,14 @@ func (o *options) print(printer printers.ResourcePrinter, p *pipeline.Pipeline, 
 	}
 	rows := board(p, shown)
 	if o.output.Wide() || o.digest != "" {
-		rows = wideStatus(shown, time.Now(), o.pending)
+		rows = wideStatus(shown, time.Now(), o.pending, s.Live)
 	}
 	if err := s.Print(printer, "ServiceStatus", items, rows); err != nil {
 		return err
 	}
 	if printer == nil {
 		o.explainPending(shown)
+		o.explainLive(shown)
 	}
 	if printer == nil && o.digest == "" {
 		o.explain(p, shown, bare)
@@ -327,6 +345,9 @@ func cell(e status.Environment) string {
 	if n := numbers(e.Pending); n != "" {
 		mark += " " + n
 	}
+	if s := state(e); s != "" {
+		mark += " " + s
+	}
 	switch {
 	case !e.Exists:
 		return "-"
@@ -357,10 +378,13 @@ func along(all []status.Along) string {
 	return all[0].Version
 }
 
-func wideStatus(statuses []status.Service, now time.Time, pending bool) [][]string {
+func wideStatus(statuses []status.Service, now time.Time, pending, live bool) [][]string {
 	rows := [][]string{{"SERVICE", "ENVIRONMENT", "IMAGE", "TAG", "DIGEST", "SINCE", "BY", "FROM"}}
 	if pending {
 		rows[0] = append(rows[0], "PENDING")
+	}
+	if live {
+		rows[0] = append(rows[0], "LIVE")
 	}
 	for _, st := range statuses {
 		for _, e := range st.Environments {
@@ -385,6 +409,9 @@ func wideStatus(statuses []status.Service, now time.Time, pending bool) [][]stri
 			}
 			for n := before; pending && n < len(rows); n++ {
 				rows[n] = append(rows[n], cli.Dash(numbers(e.Pending)))
+			}
+			for n := before; live && n < len(rows); n++ {
+				rows[n] = append(rows[n], cli.Dash(state(e)))
 			}
 		}
 	}

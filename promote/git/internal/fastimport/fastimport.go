@@ -85,16 +85,24 @@ func Make(ctx context.Context, gitDir string, c Commit) (string, []File, error) 
 func importCommit(p *gitcmd.Process, c Commit, begun func()) (string, []File, error) {
 	asked := gitcmd.Later(func() (struct{}, error) { return struct{}{}, sendFiles(p.In, c) })
 	list := make([]File, len(c.Files))
+	first := true
 	for i := range list {
+		if c.Files[i].Gone {
+			continue
+		}
 		if list[i].Now = p.Line(); !gitcmd.IsHash(list[i].Now) {
 			return "", nil, p.Unexpected(list[i].Now)
 		}
-		if i == 0 {
+		if first {
 			begun()
 		}
+		first = false
 	}
 	missing := error(nil)
 	for i := range list {
+		if c.Files[i].Gone {
+			continue
+		}
 		answer := p.Line() // mode, kind, name, a tab, the path; or "missing", the path
 		fields := strings.Fields(answer)
 		switch {
@@ -114,6 +122,10 @@ func importCommit(p *gitcmd.Process, c Commit, begun func()) (string, []File, er
 	w := bufio.NewWriter(p.In)
 	if missing == nil {
 		for i, f := range c.Files {
+			if f.Gone {
+				fmt.Fprintf(w, "D %s\n", quotePath(f.Path))
+				continue
+			}
 			fmt.Fprintf(w, "M %s :%d %s\n", list[i].Mode, i+2, quotePath(f.Path))
 		}
 	}
@@ -133,12 +145,17 @@ func importCommit(p *gitcmd.Process, c Commit, begun func()) (string, []File, er
 func sendFiles(to io.Writer, c Commit) error {
 	w := bufio.NewWriterSize(to, 64<<10)
 	for i, f := range c.Files {
+		if f.Gone {
+			continue
+		}
 		fmt.Fprintf(w, "blob\nmark :%d\ndata %d\n%s\nget-mark :%d\n", i+2, len(f.Data), f.Data, i+2)
 	}
 	fmt.Fprintf(w, "commit %s\nmark :1\nauthor %s\ncommitter %s\ndata %d\n%s\nfrom %s\n",
 		c.Ref, c.Author, c.Committer, len(c.Message), c.Message, c.Parent)
 	for _, f := range c.Files {
-		fmt.Fprintf(w, "ls %s\n", quotePath(f.Path))
+		if !f.Gone {
+			fmt.Fprintf(w, "ls %s\n", quotePath(f.Path))
+		}
 	}
 	return w.Flush()
 }
