@@ -72,6 +72,8 @@ var mayImport = map[string][]string{
 	"promote/hold":                    {"overlay", "promote/pipeline", "internal/spelling", "internal/yamlfile"},
 	"promote/rollback":                {"overlay", "promote", "promote/pipeline", "promote/history", "promote/record"},
 	"promote/report":                  {"promote/history", "promote/pipeline"},
+	"promote/runbook":                 {"promote/pipeline", "internal/fault", "internal/shell"},
+	"promote/events":                  {"promote/pipeline", "internal/fault"},
 	"promote/pipeline":                {"overlay", "promote/internal/...", "internal/expression", "internal/spelling", "internal/yamlfile", "promote/objects"},
 	"promote/git":                     {"promote", "promote/history", "promote/git/internal/...", "overlay", "internal/files", "internal/shell"},
 	"promote/git/branch":              {"promote", "promote/git", "promote/history", "promote/record", "promote/git/internal/...", "internal/files", "internal/shell", "internal/spelling"},

@@ -22,6 +22,7 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kubectl/promotecmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/reportcmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/resolvecmd"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/runbookcmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/setcmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/statuscmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/verifybundlecmd"
@@ -53,6 +54,7 @@ func subcommands(s *cli.Session) []*cobra.Command {
 		buildcmd.New(s),
 		fncmd.New(s),
 		lintcmd.New(s),
+		runbookcmd.New(s),
 
 		setcmd.New(s),
 		imagescmd.New(s),

@@ -107,6 +107,7 @@ func commandsIn(hint string) []string {
 	var found []string
 	for _, part := range regexp.MustCompile(`, | shows `).Split(hint, -1) {
 		_, line, ok := strings.Cut(part, "kubectl promote")
+		line, _, _ = strings.Cut(line, " > ") // which is the shell's
 		if ok && (line == "" || line[0] == ' ') {
 			found = append(found, strings.TrimSuffix(strings.TrimSpace(line), "?"))
 		}

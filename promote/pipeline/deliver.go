@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -90,4 +92,103 @@ func (e *Environment) checkDeliver(f *yamlfile.File, path string) {
 			}
 		}
 	}
+}
+
+// Record is what is kept and told of promotions beside their commits.
+type Record struct {
+	// Events says what is told of promotions, and to whom.
+	Events *Events `yaml:"events" json:"events,omitempty"`
+}
+
+// Events says what is told of promotions, and to whom. A destination that is not named is
+// told nothing, and one that cannot be told stops nothing.
+type Events struct {
+	// On are the kinds of events that are told: promoted, proposed (by a pull request),
+	// refused, waiting, rolledBack, overridden, held, unheld, approved and planned; by
+	// default all but planned.
+	On []string `yaml:"on" json:"on,omitempty"`
+	// CloudEvents is a server that is sent each event as a CloudEvent, in JSON.
+	CloudEvents *EventServer `yaml:"cloudevents" json:"cloudevents,omitempty"`
+	// File is a file that each event is appended to, as a CloudEvent in one line of JSON.
+	// The variable has its path, so that a pipeline file cannot have others written to.
+	File *Variable `yaml:"file" json:"file,omitempty"`
+	// Slack, Teams and Matrix are incoming webhooks that are sent a line for people. The
+	// variable has the URL, which is a secret.
+	Slack  *Variable `yaml:"slack" json:"slack,omitempty"`
+	Teams  *Variable `yaml:"teams" json:"teams,omitempty"`
+	Matrix *Variable `yaml:"matrix" json:"matrix,omitempty"`
+	// Metrics is a file in OpenMetrics text with the time of the last event of each kind,
+	// service and environment, for a textfile collector. The variable has its path.
+	Metrics *Variable `yaml:"metrics" json:"metrics,omitempty"`
+}
+
+// EventServer is a server that events are sent to.
+type EventServer struct {
+	// URL is where they are sent: https, or http on this machine.
+	URL string `yaml:"url" json:"url"`
+	// HeadersFrom are headers whose values are secrets.
+	HeadersFrom map[string]Variable `yaml:"headersFrom" json:"headersFrom,omitempty"`
+}
+
+// EventKinds are the kinds of events, in the order in which they are documented.
+func EventKinds() []string {
+	return []string{"promoted", "proposed", "refused", "waiting", "rolledBack", "overridden", "held", "unheld", "approved", EventPlanned}
+}
+
+// EventPlanned is the kind that is told only where Events.On has it.
+const EventPlanned = "planned"
+
+// Tells tells whether events of a kind are told.
+func (e *Events) Tells(kind string) bool {
+	if e == nil {
+		return false
+	}
+	if len(e.On) == 0 {
+		return kind != EventPlanned
+	}
+	return slices.Contains(e.On, kind)
+}
+
+// check finds what is wrong with what is said of events.
+func (e *Events) check(f *yamlfile.File, at string) {
+	if e == nil {
+		return
+	}
+	c := gateCheck{File: f}
+	for i, kind := range e.On {
+		if !slices.Contains(EventKinds(), kind) {
+			f.At(fmt.Sprintf("%s.on[%d]", at, i), spelling.Hint(kind, EventKinds()), "there are no events %q", kind)
+		}
+	}
+	told := e.CloudEvents != nil
+	for _, one := range []struct {
+		field string
+		from  *Variable
+	}{{"file", e.File}, {"slack", e.Slack}, {"teams", e.Teams}, {"matrix", e.Matrix}, {"metrics", e.Metrics}} {
+		if told = told || one.from != nil; one.from != nil {
+			c.variable(at+"."+one.field+".env", one.from.Env)
+		}
+	}
+	if !told {
+		f.At(at, "slack: {env: PROMOTE_SLACK}", "events says nobody to tell")
+	}
+	if s := e.CloudEvents; s != nil {
+		s.check(c, at+".cloudevents")
+	}
+}
+
+func (s *EventServer) check(c gateCheck, at string) {
+	const example = "url: https://events.example.com/promotions"
+	u, err := url.Parse(s.URL)
+	switch {
+	case s.URL == "":
+		c.At(at, example, "cloudevents has no url")
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.ContainsAny(s.URL, "{}"):
+		c.At(at+".url", example, "url is none of http or https")
+	case u.User != nil:
+		c.At(at+".url", "headersFrom: {Authorization: {env: PROMOTE_TOKEN}}", "url has a password, which everybody can read")
+	case u.Scheme == "http" && !onThisMachine(u.Hostname()):
+		c.At(at+".url", "https://"+u.Host, "url is not encrypted")
+	}
+	c.headers(at, nil, s.HeadersFrom)
 }

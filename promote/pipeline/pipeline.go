@@ -64,6 +64,8 @@ type Spec struct {
 	Environments []Environment `yaml:"environments" json:"environments"`
 	// Services are those of which there is more to say than where they are found.
 	Services []Service `yaml:"services" json:"services,omitempty"`
+	// Record is what is kept and told of promotions beside their commits.
+	Record Record `yaml:"record" json:"record,omitzero"`
 }
 
 // Kind is what may move from one environment to another.
@@ -269,6 +271,7 @@ func (p *Pipeline) check(f *yamlfile.File) {
 		f.At("spec.pin", "tag+digest, digest, tag or source", "pin is %q", p.Spec.Pin)
 	}
 	p.Spec.checkMoves(f)
+	p.Spec.Record.Events.check(f, "spec.record.events")
 	if len(p.Spec.Environments) == 0 {
 		f.At("spec.environments", "list them under spec.environments", "no environments")
 	}
