@@ -104,7 +104,7 @@ type Record struct {
 // told nothing, and one that cannot be told stops nothing.
 type Events struct {
 	// On are the kinds of events that are told: promoted, proposed (by a pull request),
-	// refused, waiting, rolledBack, overridden, held, unheld, approved and planned; by
+	// refused, waiting, unknown, rolledBack, overridden, held, unheld, approved and planned; by
 	// default all but planned.
 	On []string `yaml:"on" json:"on,omitempty"`
 	// CloudEvents is a server that is sent each event as a CloudEvent, in JSON.
@@ -132,7 +132,7 @@ type EventServer struct {
 
 // EventKinds are the kinds of events, in the order in which they are documented.
 func EventKinds() []string {
-	return []string{"promoted", "proposed", "refused", "waiting", "rolledBack", "overridden", "held", "unheld", "approved", EventPlanned}
+	return []string{"promoted", "proposed", "refused", "waiting", "unknown", "rolledBack", "overridden", "held", "unheld", "approved", EventPlanned}
 }
 
 // EventPlanned is the kind that is told only where Events.On has it.
