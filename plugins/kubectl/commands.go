@@ -10,6 +10,7 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kubectl/copycmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/democmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/diffcmd"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/doctorcmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/explaincmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/fncmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/gatescmd"
@@ -55,6 +56,7 @@ func subcommands(s *cli.Session) []*cobra.Command {
 		fncmd.New(s),
 		lintcmd.New(s),
 		runbookcmd.New(s),
+		doctorcmd.New(s),
 
 		setcmd.New(s),
 		imagescmd.New(s),

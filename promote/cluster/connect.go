@@ -73,6 +73,13 @@ func (c *Clusters) connect(name string) (*connection, error) {
 	return made, nil
 }
 
+// Check tells what is wrong with a context of the kubeconfig, the current one where it is
+// empty. No cluster is asked.
+func (c *Clusters) Check(name string) error {
+	_, err := c.connect(name)
+	return err
+}
+
 func (c *Clusters) dial(name string) (*connection, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = c.options.Kubeconfig

@@ -107,7 +107,7 @@ func (e Event) CloudEvent() []byte {
 
 // words say what has become of a service.
 var words = map[string]string{
-	Promoted: "promoted", Proposed: "proposed", Refused: "refused", Waiting: "waits", Unknown: "could not be judged", RolledBack: "rolled back",
+	Promoted: "promoted", Proposed: "proposed", Refused: "refused", Waiting: "waiting", Unknown: "could not be judged", RolledBack: "rolled back",
 	Overridden: "a gate was overridden", Held: "held", Unheld: "no longer held", Approved: "approved", Planned: "planned",
 }
 
@@ -130,7 +130,8 @@ func (e Event) Text() string {
 	if e.From != "" {
 		text += " from " + e.From
 	}
-	if e.By != "" {
+	// What gates have said is nobody's doing.
+	if e.By != "" && e.Kind != Refused && e.Kind != Waiting && e.Kind != Unknown {
 		text += " by " + name(e.By)
 	}
 	if e.Reason != "" {
