@@ -188,7 +188,7 @@ func (s *EventServer) check(c gateCheck, at string) {
 	case u.User != nil:
 		c.At(at+".url", "headersFrom: {Authorization: {env: PROMOTE_TOKEN}}", "url has a password, which everybody can read")
 	case u.Scheme == "http" && !onThisMachine(u.Hostname()):
-		c.At(at+".url", "https://"+u.Host, "url is not encrypted")
+		c.At(at+".url", "url: https://"+u.Host, "url is not encrypted")
 	}
 	c.headers(at, nil, s.HeadersFrom)
 }
