@@ -26,7 +26,9 @@ func Tell(ctx context.Context, s *cli.Session, w *cli.Workspace, all []events.Ev
 	if to == nil || len(all) == 0 || errors.Is(ctx.Err(), context.Canceled) {
 		return
 	}
-	ctx = context.WithoutCancel(ctx)
+	if ctx.Err() != nil {
+		ctx = context.WithoutCancel(ctx)
+	}
 	repository, by := where(ctx, w), ""
 	if who, err := w.Who(ctx); err == nil {
 		by = who
