@@ -29,7 +29,7 @@ var required = map[string][]string{
 	"ImagePath": {"path"}, "Admit": {"newest"}, "VerifyRule": {"policy"}, "Service": {"name"},
 	"PromotedGate": {"environment", "policy"}, "SoakGate": {"for"}, "HTTPGate": {"url"}, "MetricGate": {"prometheus"},
 	"Prometheus": {"url", "query"}, "ExecGate": {"command"}, "Window": {"schedule", "duration"}, "Variable": {"env"},
-	"ArgoCD": {"application"}, "ArgoWindows": {"project"},
+	"ArgoCD": {"application"}, "EventServer": {"url"}, "ArgoWindows": {"project"},
 }
 
 // short are types that a file may also write as the one text that their main field has,
@@ -80,7 +80,7 @@ func (p properties) MarshalJSON() ([]byte, error) {
 // and what their comments say.
 func schemaOf() ([]byte, error) {
 	s := &schemas{comments: make(map[string]string), values: make(map[string][]string)}
-	for _, dir := range []string{"promote/pipeline", "overlay"} {
+	for _, dir := range []string{"promote/pipeline", "promote/pipeline/recording", "overlay"} {
 		if err := s.read(dir); err != nil {
 			return nil, err
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kubectl/copycmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/democmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/diffcmd"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/doctorcmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/explaincmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/fncmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/gatescmd"
@@ -23,6 +24,7 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kubectl/rendercmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/reportcmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/resolvecmd"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/runbookcmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/setcmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/statuscmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/verifybundlecmd"
@@ -57,6 +59,8 @@ func subcommands(s *cli.Session) []*cobra.Command {
 		buildcmd.New(s),
 		fncmd.New(s),
 		lintcmd.New(s),
+		runbookcmd.New(s),
+		doctorcmd.New(s),
 
 		setcmd.New(s),
 		imagescmd.New(s),

@@ -67,7 +67,7 @@ var answers = []struct{ why, pattern string }{
 	{"what to write at the place that the message names", `(?:- )?[\w.-]+: .*|write .*|list it in .*|(?:keep|remove) (?:one|the) .*|keep a copy of it in the repository|spec\.replicas, .*|VerifyImages .*|change the value at the anchor.*|promote the values that the template is rendered with|a line for it|the same order in both`},
 	{"what asks the cluster itself, or where a person has to say it", `kubectl --context .* (?:auth can-i .*|cluster-info)|review https://.*`},
 	{"what a path or a file has to be", `(?:give|it is|a public key begins) .*`},
-	{"what to set outside", `(?:set (?:COSIGN_PASSWORD|KUBECONFIG|PROMOTE_\w+)|git's credential helpers keep it).*`},
+	{"what to set outside", `(?:(?:set|export) (?:COSIGN_PASSWORD|KUBECONFIG|PROMOTE_\w+)|git's credential helpers keep it).*`},
 }
 
 func isAnswer(hint string) bool {
@@ -107,6 +107,7 @@ func commandsIn(hint string) []string {
 	var found []string
 	for _, part := range regexp.MustCompile(`, | shows `).Split(hint, -1) {
 		_, line, ok := strings.Cut(part, "kubectl promote")
+		line, _, _ = strings.Cut(line, " > ") // which is the shell's
 		if ok && (line == "" || line[0] == ' ') {
 			found = append(found, strings.TrimSuffix(strings.TrimSpace(line), "?"))
 		}

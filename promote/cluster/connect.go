@@ -73,6 +73,13 @@ func (c *Clusters) connect(name string) (*connection, error) {
 	return made, nil
 }
 
+// Check tells what is wrong with a context of the kubeconfig, the current one where it is
+// empty. No cluster is asked.
+func (c *Clusters) Check(name string) error {
+	_, err := c.connect(name)
+	return err
+}
+
 // loader reads the kubeconfig.
 func (c *Clusters) loader(name string) clientcmd.ClientConfig {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()

@@ -4,9 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
-	"net/netip"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +13,7 @@ import (
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/promote/internal/condition"
 	"github.com/kubepromote/kubepromote/promote/internal/location"
+	"github.com/kubepromote/kubepromote/promote/pipeline/recording"
 )
 
 // SoakGate lets those images pass whose digests have been in another environment for
@@ -72,7 +71,7 @@ func (g *HTTPGate) check(c gateCheck, at string) {
 	} else if g.Body != "" && (g.Method == "GET" || g.Method == "HEAD") {
 		c.At(at+".body", "method: POST", "a %s has no body", g.Method)
 	}
-	c.headers(at, g.Headers, g.HeadersFrom)
+	recording.CheckHeaders(c.File, at, g.Headers, g.HeadersFrom)
 	if g.Expect != "" {
 		_, err := condition.Expect(g.Expect)
 		c.expression(at+".expect", "expect", err)
@@ -103,7 +102,7 @@ func (c gateCheck) url(at, text string, secret bool) {
 		c.At(at+".url", "headersFrom: {Authorization: {env: PROMOTE_TOKEN}}", "url has a password, which everybody can read")
 	case strings.Contains(hostOf(text), "{"):
 		c.At(at+".url", "", "url has a hole in its host")
-	case secret && u.Scheme == "http" && !onThisMachine(u.Hostname()):
+	case secret && u.Scheme == "http" && !recording.OnThisMachine(u.Hostname()):
 		c.At(at+".url", "https://"+u.Host, "url is not encrypted, and headersFrom has secrets")
 	}
 }
@@ -116,30 +115,6 @@ func hostOf(text string) string {
 	_, rest, _ := strings.Cut(text, "://")
 	host, _, _ := strings.Cut(rest, "/")
 	return host
-}
-
-func onThisMachine(host string) bool {
-	a, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && a.IsLoopback()
-}
-
-var headerName = regexp.MustCompile(`^[A-Za-z0-9-]+$`)
-
-func (c gateCheck) headers(at string, plain map[string]string, from map[string]Variable) {
-	for name, value := range plain {
-		switch where := at + ".headers." + name; {
-		case !headerName.MatchString(name), strings.ContainsAny(value, "\r\n\x00"):
-			c.At(where, "", "header %q is malformed", name)
-		case strings.EqualFold(name, "Authorization"):
-			c.At(where, "headersFrom: {Authorization: {env: PROMOTE_TOKEN}}", "Authorization in the file can be read by everybody")
-		}
-	}
-	for name, v := range from {
-		if !headerName.MatchString(name) {
-			c.At(at+".headersFrom", "", "header %q is malformed", name)
-		}
-		c.variable(at+".headersFrom."+name+".env", v.Env)
-	}
 }
 
 // MetricGate lets pass while a metric is as it should be. Of Within, Above and Below
@@ -182,7 +157,7 @@ func (g *MetricGate) check(c gateCheck, at string) {
 		c.At(at, "prometheus: {url: https://prometheus.example.com, query: …}", "the metric has no source")
 	} else {
 		c.url(at+".prometheus", p.URL, len(p.HeadersFrom) > 0)
-		c.headers(at+".prometheus", nil, p.HeadersFrom)
+		recording.CheckHeaders(c.File, at+".prometheus", nil, p.HeadersFrom)
 		if strings.TrimSpace(p.Query) == "" {
 			c.At(at+".prometheus", `query: sum(rate(errors_total{service="{service}"}[5m]))`, "the metric has no query")
 		}
@@ -230,6 +205,6 @@ func (g *ExecGate) check(c gateCheck, at string) {
 		}
 	}
 	for i, name := range g.Env {
-		c.variable(fmt.Sprintf("%s.env[%d]", at, i), name)
+		recording.CheckVariable(c.File, fmt.Sprintf("%s.env[%d]", at, i), name)
 	}
 }

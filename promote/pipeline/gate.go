@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -282,21 +281,5 @@ func (c gateCheck) otherEnvironment(at, name string, required bool) {
 func (c gateCheck) expression(at, what string, err error) {
 	if e, ok := errors.AsType[*expression.Error](err); ok {
 		c.At(at, cmp.Or(e.Hint, what+": a condition in CEL"), "%s: %v", what, e)
-	}
-}
-
-// Variable is where a secret comes from: the environment of whoever promotes.
-type Variable struct {
-	// Env is the name of the variable. It begins with PROMOTE_, so that a pipeline file
-	// cannot have what was not meant for it.
-	Env string `yaml:"env" json:"env"`
-}
-
-var variableName = regexp.MustCompile(`^PROMOTE_[A-Z0-9_]+$`)
-
-// variable finds a variable that gates may not have.
-func (c gateCheck) variable(at, name string) {
-	if !variableName.MatchString(name) {
-		c.At(at, "PROMOTE_TOKEN", "variable %q does not begin with PROMOTE_, as those do that gates may have", name)
 	}
 }

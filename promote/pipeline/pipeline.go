@@ -69,7 +69,7 @@ type Spec struct {
 	Environments []Environment `yaml:"environments" json:"environments"`
 	// Services are those of which there is more to say than where they are found.
 	Services []Service `yaml:"services" json:"services,omitempty"`
-	// Record says what is kept of promotions beside the files and their history.
+	// Record is what is kept and told of promotions beside their commits.
 	Record Record `yaml:"record" json:"record,omitzero"`
 }
 
@@ -336,7 +336,7 @@ func (p *Pipeline) check(f *yamlfile.File) {
 	}
 	p.checkServices(f)
 	p.checkGroups(f, names)
-	p.Spec.Record.check(f)
+	p.Spec.Record.Check(f)
 	for i, e := range p.Spec.Environments {
 		e.check(f, fmt.Sprintf("spec.environments[%d]", i), from, p.gateCheck(f, &e, names))
 		p.checkStrategy(f, i)

@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/announce"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/signing"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/events"
 	"github.com/kubepromote/kubepromote/verify/attest"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/printers"
@@ -117,7 +119,24 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 		return o.nothing(printer, plan.To)
 	}
 	job := signing.Job{Session: s, Command: cmd.CommandPath(), Environment: plan.To, Word: "approved", DryRun: o.dryRun}
-	return o.sign.Finish(ctx, job, o.output, printer, statements)
+	if err := o.sign.Finish(ctx, job, o.output, printer, statements); err != nil || o.dryRun {
+		return err
+	}
+	announce.Tell(ctx, s, &cli.Workspace{Promoter: p, Repo: repo}, o.approved(plan))
+	return nil
+}
+
+// approved makes an event of each service that was signed for.
+func (o *options) approved(plan *promote.Plan) []events.Event {
+	all := announce.Plans(&promote.Plans{All: []*promote.Plan{plan}}, nil, nil, true, false)
+	for n := range all {
+		all[n].Kind, all[n].Reason = events.Approved, o.note
+		all[n].By, all[n].Gates, all[n].Until = o.approver, nil, time.Time{}
+		if o.expires > 0 {
+			all[n].Until = time.Now().Add(o.expires)
+		}
+	}
+	return all
 }
 
 // nothing says that there is nothing to approve, which is no failure: a job in CI asks

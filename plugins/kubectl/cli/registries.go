@@ -23,6 +23,7 @@ type registryOptions struct {
 
 	once   sync.Once
 	client *registry.Client
+	keys   *credentials.Keychain
 	err    error
 
 	cacheOnce sync.Once
@@ -47,7 +48,8 @@ func (o *registryOptions) open() (*registry.Client, error) {
 		if o.err = errors.Join(err, err2); o.err != nil {
 			return
 		}
-		options := registry.Options{UserAgent: UserAgent(), Keychain: credentials.NewKeychain(credentials.KeychainOptions{PullSecrets: secrets})}
+		o.keys = credentials.NewKeychain(credentials.KeychainOptions{PullSecrets: secrets})
+		options := registry.Options{UserAgent: UserAgent(), Keychain: o.keys}
 		for i, c := range configs {
 			if options.Registries = options.Registries.Join(c); i == 0 {
 				options.Registries = c // as it is
@@ -109,6 +111,12 @@ func (s *Session) cached(c *registry.Client) *registry.Client {
 // Registries gives the client that registries are reached by, with the flags of
 // this run.
 func (s *Session) Registries() (*registry.Client, error) { return s.registries.open() }
+
+// Credentials gives where the client has its credentials from.
+func (s *Session) Credentials() (*credentials.Keychain, error) {
+	_, err := s.registries.open()
+	return s.registries.keys, err
+}
 
 // CachedRegistries is the same client, with the cache on disk.
 func (s *Session) CachedRegistries() (*registry.Client, error) {

@@ -13,8 +13,10 @@ import (
 	"time"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/announce"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/attempts"
+	"github.com/kubepromote/kubepromote/promote/events"
 	"github.com/kubepromote/kubepromote/promote/hold"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/status"
@@ -232,11 +234,30 @@ func (o *options) change(cmd *cobra.Command, services []string, verb string, mak
 		return err
 	}
 	o.report(done, strings.SplitN(o.message(services, verb), "\n", 2)[0])
+	o.tell(cmd.Context(), w, services, done.commit, verb == "hold")
 	if mode != pipeline.DeliverPush || w.Repo == nil || done.commit == "" {
 		return nil
 	}
 	_, err = s.Follow(cmd.Context(), w, cli.Pushed{Remote: done.state.Remote, Branch: done.state.Branch, Head: done.state.Head, Commit: done.commit}, "it")
 	return err
+}
+
+// tell tells of holds that are committed: no other counts.
+func (o *options) tell(ctx context.Context, w *cli.Workspace, services []string, commit string, held bool) {
+	if commit == "" {
+		return
+	}
+	e := events.Event{Kind: events.Unheld, Environment: o.env, Commit: commit, Reason: o.reason}
+	if held {
+		e.Kind = events.Held
+		e.Until, _ = cli.ParseMoment(o.until, o.clock.Now()) // which was checked
+	}
+	var all []events.Event
+	for _, e.Service = range orAll(services) {
+		all = append(all, e)
+	}
+	o.session.Offline = false // which is about registries here
+	announce.Tell(ctx, o.session, w, all)
 }
 
 // modeFor is the mode of the flags, or of the environments.

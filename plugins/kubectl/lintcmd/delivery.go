@@ -37,6 +37,7 @@ func deliveryRules() []deliveryRule {
 		{lint.Rule{Name: "hold", About: "a hold that is over, holds nothing, or cannot be read"}, holds},
 		{lint.Rule{Name: "order", About: "an order of Argo CD or Flux that contradicts dependsOn"}, orders},
 		{lint.Rule{Name: "unowned", About: "files that pull requests change and that CODEOWNERS names nobody for"}, unowned},
+		{lint.Rule{Name: "runbook", About: "a runbook that is not what its pipeline would have written now"}, runbooks},
 	}
 }
 

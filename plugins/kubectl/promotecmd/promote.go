@@ -11,6 +11,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/announce"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/signing"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/proposal"
@@ -170,6 +171,7 @@ func (o *options) carryOut(cmd *cobra.Command, printer printers.ResourcePrinter,
 	if err := o.report(printer, plans, applied, requests); err != nil {
 		return errors.Join(failed, err)
 	}
+	announce.Tell(cmd.Context(), o.session, w, announce.Plans(plans, applied, requests, o.dryRun, o.rollback))
 	failed = errors.Join(failed, o.follow(cmd.Context(), w, plans, applied))
 	for n, a := range applied {
 		failed = errors.Join(failed, o.attestCommit(cmd, w, plans.All[n], a))

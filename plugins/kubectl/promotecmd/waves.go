@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/announce"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/proposal"
@@ -99,6 +100,7 @@ func (o *options) carryOutSteps(cmd *cobra.Command, printer printers.ResourcePri
 			return false, err
 		}
 		all.All, done = append(all.All, plans.All...), append(done, applied...)
+		announce.Tell(ctx, o.session, w, announce.Plans(plans, applied, nil, o.dryRun, false))
 		if err == nil {
 			err = o.follow(ctx, w, plans, applied)
 		}

@@ -1,0 +1,42 @@
+package doctorcmd
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+)
+
+// The scripts run where both programs are on PATH.
+func TestCompletion(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("programs have other names there")
+	}
+	dir := t.TempDir()
+	t.Setenv("PATH", dir)
+	for _, step := range []struct{ program, state, check string }{{"", missing, "plugin"}, {plugin, missing, "completion"}, {completer, ok, "completion"}} {
+		if step.program != "" {
+			if err := os.WriteFile(filepath.Join(dir, step.program), []byte("#!/bin/sh\n"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		d := &doctor{}
+		if d.completion(); len(d.found) != 1 || d.found[0].State != step.state || d.found[0].Check != step.check {
+			t.Errorf("with %q: %+v", step.program, d.found)
+		}
+	}
+}
+
+// What is missing counts before what could not be told.
+func TestStatus(t *testing.T) {
+	d := &doctor{}
+	for _, step := range []struct {
+		state string
+		want  int
+	}{{ok, 0}, {unknown, 5}, {missing, 1}, {ok, 1}} {
+		d.note(step.state, "x", "", "%s %d", step.state, len(d.found))
+		if got := d.status(); got != step.want {
+			t.Errorf("after %s: %d, want %d", step.state, got, step.want)
+		}
+	}
+}
