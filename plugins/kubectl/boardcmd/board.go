@@ -93,13 +93,17 @@ func (o *options) run(cmd *cobra.Command, _ []string) error {
 // Alone shows the board in place of the help where kubectl promote is typed alone: on a
 // terminal, and inside a repository that has services. It tells whether it has.
 func Alone(s *cli.Session, cmd *cobra.Command) (bool, error) {
-	if !s.Watched() || branch.IsURL(s.Repo) || !inRepository(s.Repo) {
+	if !s.Watched() || branch.IsURL(s.Repo) {
+		return false, nil
+	}
+	inside, piped := repository(s.Repo)
+	if !inside {
 		return false, nil
 	}
 	o := &options{session: s, commands: names(cmd.Root())}
 	v, err := o.read(cmd.Context())
-	if err == nil && len(v.statuses) == 0 {
-		return false, nil
+	if none := v == nil && !piped && s.Pipeline == "" || v != nil && len(v.statuses) == 0; none && cmd.Context().Err() == nil {
+		return false, nil // it is another repository's directory: what people want to know there is what this is
 	}
 	return true, errors.Join(o.print(v), err)
 }
@@ -112,18 +116,19 @@ func names(root *cobra.Command) []string {
 	return all
 }
 
-// inRepository tells whether a directory is in a clone.
-func inRepository(dir string) bool {
+// repository tells whether a directory is in a clone, and whether that has a pipeline's file.
+func repository(dir string) (inside, piped bool) {
+	has := func(name string) bool { _, err := os.Lstat(filepath.Join(dir, name)); return err == nil }
 	dir, err := filepath.Abs(dir)
 	for ; err == nil; dir = filepath.Dir(dir) {
-		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
-			return true
+		if has(".git") {
+			return true, has(pipeline.FileName)
 		}
 		if dir == filepath.Dir(dir) {
-			return false
+			break
 		}
 	}
-	return false
+	return false, false
 }
 
 // view is what is shown.

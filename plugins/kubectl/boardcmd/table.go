@@ -40,7 +40,11 @@ func (o *options) print(v *view) error {
 		fmt.Fprintln(s.ErrOut, "*: differs from the environment that it is promoted from")
 	}
 	if len(next) == 0 {
-		_, err := fmt.Fprintln(s.Out, "\nnothing to promote")
+		what := "nothing to promote"
+		if marked {
+			what += ": what differs is held or proposed"
+		}
+		_, err := fmt.Fprintln(s.Out, "\n"+what)
 		return err
 	}
 	for n, line := range next {
