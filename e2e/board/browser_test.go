@@ -71,12 +71,12 @@ func start(t *testing.T, width, height int, page string) *browser {
 		replies.Close()
 	})
 	var target struct{ TargetID, SessionID string }
-	b.call("Target.createTarget", map[string]any{"url": "about:blank", "width": width, "height": height}, &target)
+	b.call("Target.createTarget", map[string]any{"url": "about:blank"}, &target)
 	b.call("Target.attachToTarget", map[string]any{"targetId": target.TargetID, "flatten": true}, &target)
 	b.session = target.SessionID
 	b.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false}, nil)
 	b.call("Page.navigate", map[string]any{"url": page}, nil)
-	b.await("document.documentElement.dataset.drawn !== undefined")
+	b.await("document.documentElement?.dataset.drawn !== undefined")
 	return b
 }
 

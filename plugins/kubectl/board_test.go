@@ -61,6 +61,10 @@ func oneService(t *testing.T) (dir, file string) {
 			t.Fatal(err)
 		}
 	}
+	const pipeline = "apiVersion: kubepromote.dev/v1alpha1\nkind: Pipeline\nspec:\n  layout: apps/{service}/overlays/{environment}\n  environments: [{name: staging}, {name: production, from: [staging]}]\n"
+	if err := os.WriteFile(filepath.Join(dir, "promotion.yaml"), []byte(pipeline), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	for _, args := range [][]string{
 		{"init", "--quiet", "--initial-branch=main"}, {"config", "user.name", "Ada"}, {"config", "user.email", "ada@example.com"},
 		{"add", "--all"}, {"commit", "--quiet", "--message=start"},

@@ -51,7 +51,7 @@ func (s *Session) setStyle(cmd *cobra.Command) error {
 	switch s.color {
 	case colorAlways, colorNever, colorAuto:
 	default:
-		return &UsageError{Msg: "--color is " + s.color, Hint: "auto, always or never"}
+		return &UsageError{Msg: "--color is " + s.color, Hint: "--color auto, always or never"}
 	}
 	if !ok {
 		return nil
