@@ -66,7 +66,7 @@ func repository(t *testing.T, services int) string {
 		}
 	}
 	for _, args := range [][]string{
-		{"init", "--quiet", "--initial-branch=main"}, {"config", "user.email", "eve@example.com"}, {"config", "gc.auto", "0"},
+		{"init", "--quiet", "--initial-branch=main"}, {"config", "user.email", "eve@example.com"}, {"config", "gc.auto", "0"}, {"config", "core.fsync", "none"},
 		{"config", "user.name", `</script><img src=x onerror="document.title=1">`}, {"add", "--all"}, {"commit", "--quiet", "--message=start"},
 	} {
 		if out, err := exec.Command("git", append([]string{"-C", dir}, args...)...).CombinedOutput(); err != nil {
