@@ -102,14 +102,16 @@ func TestPage(t *testing.T) {
 	b := start(t, 1200, 700, address)
 	drawn := 1e9
 	for range 3 { // a machine may be busy with other things once
+		b.value("window.old = true")
 		b.call("Page.reload", map[string]any{}, nil)
-		b.await("document.documentElement?.dataset.drawn !== undefined && performance.now() > 0")
+		b.await("!window.old && document.documentElement?.dataset.drawn !== undefined")
 		drawn = min(drawn, b.value("+document.documentElement.dataset.drawn").(float64))
 	}
 	if t.Logf("%d bytes, drawn after %.0f ms", size, drawn); drawn > 1000 {
 		t.Errorf("drawn after %.0f ms", drawn)
 	}
 	b.shoot("light-3000")
+	b.call("Page.bringToFront", map[string]any{}, nil)
 	if n := b.value("document.querySelectorAll('#board tbody tr').length").(float64); n > 100 {
 		t.Errorf("%.0f rows are drawn of which a screen shows twenty", n)
 	}
