@@ -108,7 +108,11 @@
 		if (last < shown.length) out.push(gap((shown.length - last) * tall));
 		body.replaceChildren(...out);
 		const one = body.querySelector("tr:not(.gap)");
-		if (one && !all) tall = one.getBoundingClientRect().height || tall;
+		const height = one && !all ? one.getBoundingClientRect().height : 0;
+		if (height && Math.abs(height - tall) > 0.5) { // the gaps were made for rows of another height
+			tall = height;
+			draw(true);
+		}
 		scroll.setAttribute("aria-activedescendant", "at");
 	}
 
