@@ -118,13 +118,13 @@ func TestPage(t *testing.T) {
 	b.press("End")
 	b.await("document.querySelector('#at')?.dataset.row === '2999'")
 	b.press("/")
-	for _, letter := range "0042 ada" {
+	for _, letter := range "no such" {
 		b.press(string(letter))
 	}
 	b.await("document.querySelector('#count').textContent === '0 of 3000'")
 	b.press("Escape")
 	b.press("/")
-	for _, letter := range "0042" {
+	for _, letter := range "service-0042" {
 		b.press(string(letter))
 	}
 	b.await("document.querySelector('#count').textContent === '1 of 3000'")
