@@ -4,6 +4,7 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kubectl/approvalscmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/approvecmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/attestcmd"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/boardcmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/buildcmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/checkcmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
@@ -53,6 +54,7 @@ func subcommands(s *cli.Session) []*cobra.Command {
 		diffcmd.New(s),
 		diffcmd.NewParity(s),
 		diffcmd.NewDrift(s),
+		boardcmd.New(s),
 		statuscmd.New(s),
 		historycmd.New(s),
 		reportcmd.New(s),

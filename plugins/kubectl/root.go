@@ -8,8 +8,10 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
+	"github.com/kubepromote/kubepromote/plugins/kubectl/boardcmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/completioncmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/promotecmd"
@@ -60,6 +62,17 @@ func NewCommand(streams genericiooptions.IOStreams) *cobra.Command {
 
 func newRoot(s *cli.Session) *cobra.Command {
 	root := promotecmd.New(s)
+	help := root.RunE
+	root.RunE = func(cmd *cobra.Command, args []string) error {
+		alone := len(args) == 0
+		cmd.Flags().Visit(func(f *pflag.Flag) { alone = alone && cmd.PersistentFlags().Lookup(f.Name) != nil })
+		if alone {
+			if shown, err := boardcmd.Alone(s, cmd); shown {
+				return err
+			}
+		}
+		return help(cmd, args)
+	}
 	root.Use = "kubectl-promote SERVICE... --to ENVIRONMENT"
 	root.Annotations = map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl promote"}
 	root.Long = rootLong
@@ -87,6 +100,8 @@ digest once; that digest is verified, written and recorded.
 
 Where they stand is found in the repository, by folders and files that bear names
 of environments, or said in its promotion.yaml, which init writes.
+
+Alone on a terminal, kubectl promote shows the board of the repository there.
 
 Exit status: 0 done or nothing to do, 1 failed, 2 usage error, 3 refused,
 4 waiting, 5 could not be decided.`

@@ -18,7 +18,7 @@ func (s *Session) FinishEdits(cmd *cobra.Command, inputs []Input, edits []*overl
 		return s.writeSet(cmd, inputs, edits)
 	}
 	for _, e := range edits {
-		fmt.Fprint(ForTerminal(s.Out), e.Diff())
+		PrintDiff(s.Out, e.Diff())
 	}
 	return nil
 }

@@ -2,14 +2,16 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/tables"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/spf13/cobra"
@@ -25,6 +27,8 @@ type Output struct {
 	format   string
 	template string
 	own      []string // formats of this command alone, which it prints itself
+	sortBy   string
+	list     bool
 }
 
 // formats are the values of -o; those that end in "=" are followed by a template.
@@ -41,6 +45,58 @@ func AddOutput(cmd *cobra.Command, own ...string) *Output {
 	MayBeEmpty(cmd, "template")
 	Must(cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace)))
 	return o
+}
+
+// noHeadersFlag is looked up by [Session.start]: all tables of the command obey it.
+const noHeadersFlag = "no-headers"
+
+// AddListOutput is AddOutput with what kubectl has for lists besides: columns of one's own,
+// --sort-by and --no-headers. The command calls [SortBy] before it prints.
+func AddListOutput(cmd *cobra.Command, own ...string) *Output {
+	o := AddOutput(cmd, append(own, customColumns+"=", customColumns+"-file=")...)
+	o.list, o.own = true, own
+	cmd.Flags().StringVar(&o.sortBy, "sort-by", "", "sort the list by this JSONPath of its items, for example .metadata.name")
+	cmd.Flags().Bool(noHeadersFlag, false, "print tables without headings")
+	Must(cmd.RegisterFlagCompletionFunc("sort-by", cobra.NoFileCompletions))
+	return o
+}
+
+// customColumns is the format of columns that are given by paths.
+const customColumns = "custom-columns"
+
+// SortBy sorts what a list is made of, where --sort-by asks for it.
+func SortBy[T any](o *Output, all []T, object func(T) Object) error {
+	if o.sortBy == "" {
+		return nil
+	}
+	var broken error
+	err := tables.Sort(all, o.sortBy, func(item T) any {
+		var b bytes.Buffer
+		broken = errors.Join(broken, writeObject(&b, "", object(item)))
+		return json.RawMessage(b.Bytes())
+	})
+	if broken == nil && err != nil {
+		return &UsageError{Msg: "--sort-by " + Clean(o.sortBy) + ": " + err.Error(), Hint: "--sort-by .metadata.name; -o yaml shows what there is"}
+	}
+	return cmp.Or(broken, err)
+}
+
+// columnsPrinter gives the printer of columns that are given by paths.
+func columnsPrinter(asked, format, spec string) (printers.ResourcePrinter, error) {
+	parse := tables.ParseColumns
+	if format != customColumns {
+		data, err := ReadBounded(spec)
+		if err != nil {
+			return nil, err
+		}
+		parse, spec = tables.ParseColumnsFile, string(data)
+	}
+	c, err := parse(spec)
+	if err != nil {
+		return nil, &UsageError{Msg: "the columns of -o " + Clean(asked) + " are malformed: " + err.Error(), Hint: "-o custom-columns=NAME:.metadata.name"}
+	}
+	c.Table = Table
+	return c, nil
 }
 
 // Wide tells whether the table shall have its further columns.
@@ -74,6 +130,12 @@ func (o *Output) Printer() (printers.ResourcePrinter, error) {
 		return &printers.YAMLPrinter{}, nil
 	case "name":
 		return &printers.NamePrinter{ShortOutput: true}, nil
+	}
+	if o.list && strings.TrimSuffix(format, "-file") == customColumns {
+		if template == "" {
+			return nil, &UsageError{Msg: "output format " + strconv.Quote(format) + " has no columns", Hint: "-o custom-columns=NAME:.metadata.name"}
+		}
+		return columnsPrinter(o.format, format, template)
 	}
 	text, isFile := strings.CutSuffix(format, "-file")
 	if isFile {
@@ -190,6 +252,9 @@ func PrintObject(w io.Writer, p printers.ResourcePrinter, kind string, item Obje
 // printWhole prints an object, or nothing of it: the printers of templates write
 // what they know about a failure to the output, and into the error.
 func printWhole(w io.Writer, p printers.ResourcePrinter, obj runtime.Object) error {
+	if c, ok := p.(*tables.Columns); ok {
+		return printColumns(w, c, obj)
+	}
 	var b bytes.Buffer
 	if err := p.PrintObj(obj, &b); err != nil {
 		text, _, _ := strings.Cut(err.Error(), ". Printing more information")
@@ -202,6 +267,15 @@ func printWhole(w io.Writer, p printers.ResourcePrinter, obj runtime.Object) err
 	}
 	_, err := ForTerminal(w).Write(b.Bytes())
 	return err
+}
+
+// printColumns is printWhole for columns, which write what a terminal is to show: fitted,
+// coloured and clean.
+func printColumns(w io.Writer, c *tables.Columns, obj runtime.Object) error {
+	if err := c.PrintObj(obj, w); err != nil {
+		return &promote.Error{Msg: "the columns of -o do not fit: " + err.Error(), Hint: "-o yaml shows what there is"}
+	}
+	return nil
 }
 
 // ForTerminal keeps what stands in files, in commits or in registries from
@@ -220,13 +294,18 @@ type cleanWriter struct{ w io.Writer }
 
 // Write implements [io.Writer]: all of b counts as written, however much is left of it.
 func (c *cleanWriter) Write(b []byte) (int, error) {
-	_, err := io.WriteString(c.w, strings.Map(func(r rune) rune {
+	_, err := io.WriteString(c.w, cleanLines(string(b)))
+	return len(b), err
+}
+
+// cleanLines is [Clean] for a text of several lines.
+func cleanLines(text string) string {
+	return strings.Map(func(r rune) rune {
 		if r != '\n' && r != '\t' && (r < ' ' || r >= 0x7f && r < 0xa0) {
 			return ' '
 		}
 		return r
-	}, string(b)))
-	return len(b), err
+	}, text)
 }
 
 func writeObject(b *bytes.Buffer, kind string, item Object) error {
@@ -248,27 +327,27 @@ func writeObject(b *bytes.Buffer, kind string, item Object) error {
 	return nil
 }
 
-// Table prints rows with aligned columns, two spaces apart, without trailing
-// spaces. The first row is the heading.
+// Table prints rows with aligned columns, two spaces apart, without trailing spaces. The
+// first row is the heading. A terminal gets it coloured, and as wide as it is.
 func Table(w io.Writer, rows [][]string) error {
-	var b bytes.Buffer
-	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, r := range rows {
 		for i := range r {
 			r[i] = Clean(r[i])
 		}
-		fmt.Fprintln(t, strings.Join(r, "\t"))
 	}
-	if err := t.Flush(); err != nil {
-		return err
+	return tables.Write(w, rows, styleOf(w))
+}
+
+// PrintDiff prints a unified difference, with its colours where there are any.
+func PrintDiff(w io.Writer, text string) {
+	style := styleOf(w)
+	if o, ok := w.(*stdout); ok && o.terminal() {
+		text = cleanLines(text)
 	}
-	var trimmed bytes.Buffer
-	for line := range bytes.Lines(b.Bytes()) {
-		trimmed.Write(bytes.TrimRight(line, " \n"))
-		trimmed.WriteByte('\n')
+	if style.Color {
+		text = tables.Difference(text)
 	}
-	_, err := w.Write(trimmed.Bytes())
-	return err
+	fmt.Fprint(w, text)
 }
 
 // Plural gives a number of things.

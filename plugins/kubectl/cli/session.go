@@ -61,6 +61,7 @@ type Session struct {
 	takeURL    []*cobra.Command
 	root       string // of the repository, once it is open
 	verbose    bool
+	color      string // --color
 	timeout    time.Duration
 	registries registryOptions
 	policies   sync.Map // whose warnings have been shown
@@ -125,10 +126,12 @@ func (s *Session) Attach(root *cobra.Command) {
 	flags.DurationVar(&s.timeout, "timeout", 0, "give up after this time, for example 2m (default: no limit)")
 	s.registries.addFlags(root)
 	flags.BoolVarP(&s.Quiet, "quiet", "q", false, "print no progress and no warnings")
+	flags.StringVar(&s.color, "color", colorAuto, "colour the output: auto, which is on a terminal where NO_COLOR is not set, always or never")
 	flags.BoolVarP(&s.verbose, "verbose", "v", false, "print what was found out on the way")
 
 	Must(root.MarkPersistentFlagDirname("repo"))
 	Must(root.RegisterFlagCompletionFunc("timeout", cobra.NoFileCompletions))
+	Must(root.RegisterFlagCompletionFunc("color", cobra.FixedCompletions([]string{colorAuto, colorAlways, colorNever}, cobra.ShellCompDirectiveNoFileComp)))
 
 	root.AddGroup(&cobra.Group{ID: GroupPromote, Title: "Promote:"}, &cobra.Group{ID: GroupKnow, Title: "Know:"},
 		&cobra.Group{ID: GroupEdit, Title: "Images:"}, &cobra.Group{ID: GroupOther, Title: "Other:"})
@@ -154,6 +157,9 @@ func (s *Session) start(cmd *cobra.Command) error {
 		return err
 	}
 	if err := checkGroups(cmd); err != nil {
+		return err
+	}
+	if err := s.setStyle(cmd); err != nil {
 		return err
 	}
 	if s.timeout < 0 {

@@ -5,7 +5,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strconv"
 
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/tables"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -16,8 +18,9 @@ import (
 // the program by SIGPIPE, as it does git and kubectl, unless that signal is ignored;
 // an output that was closed from the start is /dev/null to all three.
 type stdout struct {
-	w   io.Writer
-	err error
+	w     io.Writer
+	err   error
+	style tables.Style
 }
 
 // Write implements io.Writer.
@@ -42,22 +45,56 @@ const (
 	colorNever  = "never"
 )
 
-// AddColor gives a command the flag --color, and the function that tells whether its
-// output is coloured: on a terminal, unless NO_COLOR is set.
-func (s *Session) AddColor(cmd *cobra.Command) func() (bool, error) {
-	color := ""
-	cmd.Flags().StringVar(&color, "color", colorAuto, "colour the output: auto, which is on a terminal where NO_COLOR is not set, always or never")
-	Must(cmd.RegisterFlagCompletionFunc("color", cobra.FixedCompletions([]string{colorAuto, colorAlways, colorNever}, cobra.ShellCompDirectiveNoFileComp)))
-	return func() (bool, error) {
-		switch color {
-		case colorAlways, colorNever:
-			return color == colorAlways, nil
-		case colorAuto:
-			o, ok := s.Out.(*stdout)
-			return ok && o.terminal() && os.Getenv("NO_COLOR") == "", nil
-		}
-		return false, &UsageError{Msg: "--color is " + color, Hint: "auto, always or never"}
+// setStyle takes what --color and the terminal say of how the output is shown.
+func (s *Session) setStyle(cmd *cobra.Command) error {
+	o, ok := s.Out.(*stdout)
+	switch s.color {
+	case colorAlways, colorNever, colorAuto:
+	default:
+		return &UsageError{Msg: "--color is " + s.color, Hint: "--color auto, always or never"}
 	}
+	if !ok {
+		return nil
+	}
+	o.style = tables.Style{Color: s.color == colorAlways}
+	if o.terminal() {
+		o.style.Color = o.style.Color || s.color == colorAuto && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+		o.style.Width = o.width()
+	}
+	f := cmd.Flags().Lookup(noHeadersFlag)
+	o.style.NoHeadings = f != nil && f.Value.String() == "true"
+	return nil
+}
+
+// width is that of the terminal, by $COLUMNS where it does not tell; zero where it is not
+// known.
+func (o *stdout) width() int {
+	if f, ok := o.w.(*os.File); ok {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+			return width
+		}
+	}
+	width, err := strconv.Atoi(os.Getenv("COLUMNS"))
+	if err != nil || width < 0 {
+		return 0
+	}
+	return width
+}
+
+// Style is how the output is shown.
+func (s *Session) Style() tables.Style { return styleOf(s.Out) }
+
+func styleOf(w io.Writer) tables.Style {
+	if o, ok := w.(*stdout); ok {
+		return o.style
+	}
+	return tables.Style{}
+}
+
+// Watched tells whether a person reads the output along.
+func (s *Session) Watched() bool {
+	o, ok := s.Out.(*stdout)
+	return ok && o.terminal()
 }
 
 // written gives the error of a command that could not write all of its output.

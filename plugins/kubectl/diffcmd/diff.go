@@ -59,7 +59,6 @@ func New(s *cli.Session) *cobra.Command {
 		ValidArgsFunction: s.CompleteServices,
 	}
 	s.AddSelection(cmd, &o.selection)
-	o.color = s.AddColor(cmd)
 	o.output = cli.AddOutput(cmd, markdown)
 	cmd.RunE = func(cmd *cobra.Command, services []string) error {
 		if err := o.run(cmd, services); err != nil {
@@ -75,7 +74,6 @@ type options struct {
 	session   *cli.Session
 	output    *cli.Output
 	selection cli.Selection
-	color     func() (bool, error)
 	results   []result
 }
 
@@ -104,10 +102,6 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	if err != nil {
 		return err
 	}
-	color, err := o.color()
-	if err != nil {
-		return err
-	}
 	if len(o.selection.Targets) == 0 {
 		return &cli.UsageError{Msg: "--to is missing", Command: cmd.CommandPath()}
 	}
@@ -127,7 +121,7 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	if err := o.render(cmd.Context(), asked); err != nil {
 		return err
 	}
-	return show(o.session, o.output, printer, "RenderedDifference", o.results, color)
+	return show(o.session, o.output, printer, "RenderedDifference", o.results)
 }
 
 // plan gives what gates would be asked about: a promotion is planned with gates that only

@@ -62,7 +62,6 @@ func NewDrift(s *cli.Session) *cobra.Command {
 	for _, name := range []string{"allow", "applier", "namespace"} {
 		cli.Must(cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions))
 	}
-	o.color = s.AddColor(cmd)
 	o.output = cli.AddOutput(cmd, markdown)
 	cmd.RunE = func(cmd *cobra.Command, services []string) error {
 		all, err := o.run(cmd, services)
@@ -80,7 +79,6 @@ type drift struct {
 	output                                      *cli.Output
 	environment, context, namespace, kubeconfig string
 	allow, appliers                             []string
-	color                                       func() (bool, error)
 }
 
 func (o *drift) clusters() *cluster.Clusters {
@@ -95,10 +93,6 @@ func (o *drift) completeContexts(*cobra.Command, []string, string) ([]string, co
 // run compares, and shows what was found also where something could not be compared.
 func (o *drift) run(cmd *cobra.Command, services []string) ([]result, error) {
 	printer, err := o.output.Printer()
-	if err != nil {
-		return nil, err
-	}
-	color, err := o.color()
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +116,7 @@ func (o *drift) run(cmd *cobra.Command, services []string) ([]result, error) {
 	if len(all) == 0 && fault != nil {
 		return nil, fault
 	}
-	return all, errors.Join(show(o.session, o.output, printer, "Drift", all, color), fault)
+	return all, errors.Join(show(o.session, o.output, printer, "Drift", all), fault)
 }
 
 // services are the environment, which has to say where it runs, and its services.

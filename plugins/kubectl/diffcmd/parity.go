@@ -51,7 +51,6 @@ func NewParity(s *cli.Session) *cobra.Command {
 	}
 	cmd.Flags().StringArrayVar(&o.allow, "allow", nil, "pattern of fields that may differ; can be repeated")
 	cli.Must(cmd.RegisterFlagCompletionFunc("allow", cobra.NoFileCompletions))
-	o.color = s.AddColor(cmd)
 	o.output = cli.AddOutput(cmd, markdown)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		all, err := o.run(cmd.Context(), args[0], args[1], args[2:])
@@ -68,15 +67,10 @@ type parity struct {
 	session *cli.Session
 	output  *cli.Output
 	allow   []string
-	color   func() (bool, error)
 }
 
 func (o *parity) run(ctx context.Context, first, second string, services []string) ([]result, error) {
 	printer, err := o.output.Printer()
-	if err != nil {
-		return nil, err
-	}
-	color, err := o.color()
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +104,7 @@ func (o *parity) run(ctx context.Context, first, second string, services []strin
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	return all, show(o.session, o.output, printer, "ParityDifference", all, color)
+	return all, show(o.session, o.output, printer, "ParityDifference", all)
 }
 
 // allowed is what flags and gates say may differ.

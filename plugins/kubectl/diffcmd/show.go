@@ -19,7 +19,7 @@ type content struct {
 }
 
 // show prints what differs, or that nothing does.
-func show(s *cli.Session, output *cli.Output, printer printers.ResourcePrinter, kind string, all []result, color bool) error {
+func show(s *cli.Session, output *cli.Output, printer printers.ResourcePrinter, kind string, all []result) error {
 	switch {
 	case printer != nil:
 		items := []cli.Object{}
@@ -41,7 +41,7 @@ func show(s *cli.Session, output *cli.Output, printer printers.ResourcePrinter, 
 		if _, err := fmt.Fprintf(s.Out, "# %s\n", heading(r)); err != nil {
 			return err
 		}
-		if err := objects.Write(s.Out, r.differences, r.style(color)); err != nil {
+		if err := objects.Write(s.Out, r.differences, r.style(s.Style().Color)); err != nil {
 			return err
 		}
 	}

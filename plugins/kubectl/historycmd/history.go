@@ -60,7 +60,7 @@ func New(s *cli.Session) *cobra.Command {
 	for _, name := range []string{"digest", "since", "until"} {
 		cli.Must(cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions))
 	}
-	o.output = cli.AddOutput(cmd)
+	o.output = cli.AddListOutput(cmd)
 	s.BranchVar(cmd)
 	s.TakesURL(cmd)
 	cmd.RunE = o.run
@@ -182,10 +182,16 @@ func (o *options) checkServices(ctx context.Context, w *cli.Workspace, asked boo
 // warned of where people read.
 func (o *options) report(printer printers.ResourcePrinter, changes []history.Change) error {
 	s := o.session
+	object := func(c history.Change) cli.Object {
+		return cli.Object{Name: fmt.Sprintf("%.9s-%s-%s", c.Commit, c.Service, c.Environment), Content: c}
+	}
+	if err := cli.SortBy(o.output, changes, object); err != nil {
+		return err
+	}
 	if printer != nil {
 		items := []cli.Object{}
 		for _, c := range changes {
-			items = append(items, cli.Object{Name: fmt.Sprintf("%.9s-%s-%s", c.Commit, c.Service, c.Environment), Content: c})
+			items = append(items, object(c))
 		}
 		return cli.PrintList(s.Out, printer, "Change", items)
 	}

@@ -33,7 +33,7 @@ func New(s *cli.Session) *cobra.Command {
 		GroupID: cli.GroupEdit,
 	}
 	o.files.AddFlags(cmd)
-	o.output = cli.AddOutput(cmd)
+	o.output = cli.AddListOutput(cmd)
 	cmd.RunE = func(*cobra.Command, []string) error { return o.run() }
 	return cmd
 }
@@ -62,30 +62,44 @@ func (o *options) run() error {
 		return err
 	}
 	s.WarnUnread(inputs)
-	rows := [][]string{{"PLACE", "KIND", "NAME", "NEW NAME", "TAG", "DIGEST"}}
-	if out.Wide() {
-		rows[0] = append(rows[0], "FORMAT", "PATH", "POLICY", "TAG SUFFIX")
-	}
-	items := []cli.Object{}
+	var all []listedImage
 	for _, in := range inputs {
 		for _, u := range unlisted.In(in.File) {
 			s.Warn("%s:%d:%d: %s may be an image, %s, and kind %q is not known here; name it in spec.images of the pipeline, or in --value",
 				in.File.Name(), u.Position.Line, u.Position.Col, u.Path, u.Ref, u.Kind)
 		}
 		for _, i := range in.File.Pins() {
-			items = append(items, cli.Object{Name: i.Name, Content: listedImage{in.File.Name(), i}})
-			digest := cli.ShortDigest(i.Digest)
-			if out.Wide() {
-				digest = cli.Dash(i.Digest)
-			}
-			row := []string{fmt.Sprintf("%s:%d:%d", in.File.Name(), i.Position.Line, i.Position.Col), string(i.Type), nameOf(i), cli.Dash(i.NewName), cli.Dash(i.Tag), digest}
-			if out.Wide() {
-				row = append(row, string(i.Format), i.Path, cli.Dash(i.Policy), cli.Dash(i.TagSuffix))
-			}
-			rows = append(rows, row)
+			all = append(all, listedImage{in.File.Name(), i})
 		}
 	}
-	return s.Print(printer, "Image", items, rows)
+	object := func(i listedImage) cli.Object { return cli.Object{Name: i.Name, Content: i} }
+	if err := cli.SortBy(out, all, object); err != nil {
+		return err
+	}
+	items := []cli.Object{}
+	for _, i := range all {
+		items = append(items, object(i))
+	}
+	return s.Print(printer, "Image", items, rowsOf(all, out.Wide()))
+}
+
+func rowsOf(all []listedImage, wide bool) [][]string {
+	rows := [][]string{{"PLACE", "KIND", "NAME", "NEW NAME", "TAG", "DIGEST"}}
+	if wide {
+		rows[0] = append(rows[0], "FORMAT", "PATH", "POLICY", "TAG SUFFIX")
+	}
+	for _, i := range all {
+		digest := cli.ShortDigest(i.Digest)
+		if wide {
+			digest = cli.Dash(i.Digest)
+		}
+		row := []string{fmt.Sprintf("%s:%d:%d", i.File, i.Position.Line, i.Position.Col), string(i.Type), nameOf(i.Pin), cli.Dash(i.NewName), cli.Dash(i.Tag), digest}
+		if wide {
+			row = append(row, string(i.Format), i.Path, cli.Dash(i.Policy), cli.Dash(i.TagSuffix))
+		}
+		rows = append(rows, row)
+	}
+	return rows
 }
 
 // nameOf is a pin's name, and that its repository is unknown where it is: then the

@@ -91,12 +91,12 @@ func (o *options) printPlan(w io.Writer, plan *promote.Plan, applied *promote.Ap
 		}
 		for _, f := range s.Files {
 			if o.dryRun && f.Diff != "" {
-				fmt.Fprint(cli.ForTerminal(w), "\n"+f.Diff)
+				cli.PrintDiff(w, "\n"+f.Diff)
 			}
 		}
 		for _, c := range s.Copies {
 			if o.dryRun && c.Changed {
-				fmt.Fprint(cli.ForTerminal(w), "\n"+c.Diff)
+				cli.PrintDiff(w, "\n"+c.Diff)
 			}
 		}
 	}

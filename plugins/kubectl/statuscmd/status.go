@@ -12,10 +12,8 @@ import (
 	"time"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
-	"github.com/kubepromote/kubepromote/promote"
-	"github.com/kubepromote/kubepromote/promote/hold"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/standing"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
-	"github.com/kubepromote/kubepromote/promote/proposal"
 	"github.com/kubepromote/kubepromote/promote/status"
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/duration"
@@ -50,6 +48,12 @@ const example = `  # the board of all services
   # where is this digest?
   kubectl promote status --digest sha256:4de5636384d5
 
+  # again whenever the repository changes, until ctrl-C
+  kubectl promote status -w
+
+  # columns of one's own, by the tag in the second environment
+  kubectl promote status --sort-by '.environments[1].images[0].tag' -o custom-columns=NAME:.metadata.name,TAG:.environments[1].images[0].tag
+
   # without a clone
   kubectl promote status -C https://git.example.com/infra.git`
 
@@ -64,9 +68,10 @@ func New(s *cli.Session) *cobra.Command {
 		Args:              cobra.ArbitraryArgs,
 		ValidArgsFunction: s.CompleteServices,
 	}
-	o := &options{session: s, output: cli.AddOutput(cmd)}
+	o := &options{session: s, output: cli.AddListOutput(cmd)}
 	cmd.Flags().StringVar(&o.digest, "digest", "", "only where this digest is, a row each; its first digits will do")
 	cli.Must(cmd.RegisterFlagCompletionFunc("digest", cobra.NoFileCompletions))
+	standing.WatchVar(cmd, &o.watch)
 	cmd.Flags().BoolVar(&o.pending, "pending", false, "ask the forge for open pull requests of promotions and rollbacks")
 	cmd.Flags().BoolVar(&s.Live, "live", false, "ask the clusters whether it runs there, and is healthy")
 	s.BranchVar(cmd)
@@ -81,8 +86,9 @@ type options struct {
 	output  *cli.Output
 	digest  string
 	pending bool
-	// others are pull requests of which nobody can say whose they are.
-	others []proposal.Pending
+	watch   bool
+	// proposals are the pull requests that are open, where they were asked for.
+	proposals *standing.Proposals
 }
 
 func (o *options) run(cmd *cobra.Command, services []string) error {
@@ -95,6 +101,14 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 			return err
 		}
 	}
+	if o.watch {
+		return standing.Watch(cmd, o.session, func() error { return o.show(cmd, printer, services) })
+	}
+	return o.show(cmd, printer, services)
+}
+
+// show reads the repository and shows what services are pinned to.
+func (o *options) show(cmd *cobra.Command, printer printers.ResourcePrinter, services []string) error {
 	w, err := o.session.OpenToRead(cmd.Context())
 	if err != nil {
 		return err
@@ -166,11 +180,12 @@ func (o *options) complete(ctx context.Context, w *cli.Workspace, statuses []sta
 			}
 		}
 	}
-	if err := addHolds(ctx, o.session, w.Promoter, statuses); err != nil {
+	if err := standing.AddHolds(ctx, o.session, w.Promoter, statuses); err != nil {
 		return err
 	}
 	if o.pending {
-		if err := o.addPending(ctx, w, statuses); err != nil {
+		var err error
+		if o.proposals, err = standing.AskProposals(ctx, o.session, w, statuses); err != nil {
 			return err
 		}
 	}
@@ -193,9 +208,13 @@ func (o *options) complete(ctx context.Context, w *cli.Workspace, statuses []sta
 // named.
 func (o *options) print(printer printers.ResourcePrinter, p *pipeline.Pipeline, statuses []status.Service, every bool) error {
 	s := o.session
+	object := func(st status.Service) cli.Object { return cli.Object{Name: st.Service, Content: st} }
+	if err := cli.SortBy(o.output, statuses, object); err != nil {
+		return err
+	}
 	var items []cli.Object
 	for i := 0; printer != nil && i < len(statuses); i++ {
-		items = append(items, cli.Object{Name: statuses[i].Service, Content: statuses[i]})
+		items = append(items, object(statuses[i]))
 	}
 	shown, bare := statuses, []status.Service(nil)
 	if every && o.digest == "" {
@@ -209,7 +228,9 @@ func (o *options) print(printer printers.ResourcePrinter, p *pipeline.Pipeline, 
 		return err
 	}
 	if printer == nil {
-		o.explainPending(shown)
+		if o.proposals != nil {
+			o.proposals.Explain(shown)
+		}
 		o.explainLive(shown)
 	}
 	if printer == nil && o.digest == "" {
@@ -236,23 +257,6 @@ func with(digest string, all []status.Service) []status.Service {
 		}
 	}
 	return out
-}
-
-// addHolds adds what is held by what is committed: that counts.
-func addHolds(ctx context.Context, s *cli.Session, p *promote.Promoter, statuses []status.Service) error {
-	holds, err := cli.ReadHolds(ctx, p.Repo)
-	if err != nil {
-		return err
-	}
-	if holds.How != "" {
-		s.Warn("%s has uncommitted changes (%s): what is committed counts", hold.FileName, holds.How)
-	}
-	list, err := hold.Parse(hold.FileName, holds.Committed, p.Pipeline)
-	if err != nil {
-		return err
-	}
-	status.AddHolds(p.Pipeline, list, time.Now(), statuses)
-	return nil
 }
 
 // pinned parts the services that have a pin somewhere from what holds none: folders and
@@ -342,7 +346,7 @@ func cell(e status.Environment) string {
 	if e.Held != nil {
 		mark += " held"
 	}
-	if n := numbers(e.Pending); n != "" {
+	if n := standing.Numbers(e.Pending); n != "" {
 		mark += " " + n
 	}
 	if s := state(e); s != "" {
@@ -408,7 +412,7 @@ func wideStatus(statuses []status.Service, now time.Time, pending, live bool) []
 				rows = append(rows, []string{st.Service, e.Environment, i.Name, tag, cli.ShortDigest(i.Digest), since, by, from})
 			}
 			for n := before; pending && n < len(rows); n++ {
-				rows[n] = append(rows[n], cli.Dash(numbers(e.Pending)))
+				rows[n] = append(rows[n], cli.Dash(standing.Numbers(e.Pending)))
 			}
 			for n := before; live && n < len(rows); n++ {
 				rows[n] = append(rows[n], cli.Dash(state(e)))

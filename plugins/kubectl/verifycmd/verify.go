@@ -81,7 +81,7 @@ func New(s *cli.Session) *cobra.Command {
 	cli.Must(cmd.RegisterFlagCompletionFunc("service", s.CompleteServices))
 	cmd.Flags().StringVar(&o.layoutName, "layout-name", "", "repository whose rules hold for images in OCI layouts")
 	cli.Must(cmd.RegisterFlagCompletionFunc("layout-name", cobra.NoFileCompletions))
-	o.output = cli.AddOutput(cmd)
+	o.output = cli.AddListOutput(cmd)
 	return cmd
 }
 
@@ -119,6 +119,9 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 // report prints the results; its error has the exit status that they mean.
 func (o *options) report(cmd *cobra.Command, printer printers.ResourcePrinter, results []verify.Result) error {
 	s := o.session
+	if err := cli.SortBy(o.output, results, func(r verify.Result) cli.Object { return cli.Object{Name: r.Image, Content: r} }); err != nil {
+		return err
+	}
 	items, worst := []cli.Object{}, cli.ExitDone
 	for _, r := range results {
 		items = append(items, cli.Object{Name: r.Image, Content: r})

@@ -1,4 +1,4 @@
-package statuscmd
+package standing
 
 import (
 	"context"
@@ -15,8 +15,26 @@ import (
 	"github.com/kubepromote/kubepromote/promote/status"
 )
 
-// addPending asks the forges of the environments that pull requests are opened for.
-func (o *options) addPending(ctx context.Context, w *cli.Workspace, statuses []status.Service) error {
+// Proposals are the pull requests of promotions that are open.
+type Proposals struct {
+	session *cli.Session
+	// others are those of which nobody can say whose they are.
+	others []proposal.Pending
+}
+
+// AskProposals asks the forges of the environments that pull requests are opened for, and
+// notes them in the statuses.
+func AskProposals(ctx context.Context, s *cli.Session, w *cli.Workspace, statuses []status.Service) (*Proposals, error) {
+	o := &Proposals{session: s}
+	return o, o.ask(ctx, w, statuses)
+}
+
+// ByProposals tells whether any environment is delivered by pull requests.
+func ByProposals(p *pipeline.Pipeline) bool {
+	return slices.ContainsFunc(p.Spec.Environments, func(e pipeline.Environment) bool { return e.Deliver.Mode == pipeline.DeliverPullRequest })
+}
+
+func (o *Proposals) ask(ctx context.Context, w *cli.Workspace, statuses []status.Service) error {
 	var asked []*pipeline.Environment
 	for i := range w.Pipeline.Spec.Environments {
 		if e := &w.Pipeline.Spec.Environments[i]; e.Deliver.Mode == pipeline.DeliverPullRequest {
@@ -49,7 +67,7 @@ func (o *options) addPending(ctx context.Context, w *cli.Workspace, statuses []s
 	return nil
 }
 
-func (o *options) pendingOf(ctx context.Context, w *cli.Workspace, e *pipeline.Environment) ([]proposal.Pending, error) {
+func (o *Proposals) pendingOf(ctx context.Context, w *cli.Workspace, e *pipeline.Environment) ([]proposal.Pending, error) {
 	home, b, err := o.session.RemoteOf(ctx, w, e)
 	if err != nil {
 		return nil, err
@@ -70,7 +88,7 @@ func (o *options) pendingOf(ctx context.Context, w *cli.Workspace, e *pipeline.E
 }
 
 // take notes pull requests with the services that they are of.
-func (o *options) take(found []proposal.Pending, statuses []status.Service) {
+func (o *Proposals) take(found []proposal.Pending, statuses []status.Service) {
 	for _, p := range found {
 		known := false
 		for i := range statuses {
@@ -88,8 +106,8 @@ func (o *options) take(found []proposal.Pending, statuses []status.Service) {
 	}
 }
 
-// numbers are those of pull requests, as forges write them.
-func numbers(all []status.Pending) string {
+// Numbers are those of pull requests, as forges write them.
+func Numbers(all []status.Pending) string {
 	var out []string
 	for _, p := range all {
 		out = append(out, fmt.Sprintf("#%d", p.Number))
@@ -97,8 +115,8 @@ func numbers(all []status.Pending) string {
 	return strings.Join(out, " ")
 }
 
-// explainPending says below the board what its numbers are.
-func (o *options) explainPending(shown []status.Service) {
+// Explain says below a board what its numbers are.
+func (o *Proposals) Explain(shown []status.Service) {
 	said := make(map[string]bool)
 	say := func(number int, environment, author, title, url string, draft, rollback bool) {
 		if said[url] || o.session.Quiet {

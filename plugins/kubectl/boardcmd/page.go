@@ -1,0 +1,144 @@
+package boardcmd
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/plugins/kubectl/boardcmd/page"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/standing"
+	"github.com/kubepromote/kubepromote/promote/history"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/status"
+	"github.com/spf13/cobra"
+)
+
+// change is one of a cell's, as the page has it.
+type change struct {
+	was, became, by, from, commit string
+	at                            int64
+}
+
+const (
+	// mostChanges is how many changes a cell has on a page, and mostInAll all of them: the
+	// page of 3,000 services stays below three megabytes.
+	mostChanges = 8
+	mostInAll   = 12_000
+	// mostRead is how many changes are read for them.
+	mostRead = 50_000
+)
+
+// readChanges reads the newest changes of each cell.
+func (o *options) readChanges(ctx context.Context, w *cli.Workspace, v *view) error {
+	v.changes = make(map[[2]string][]change)
+	read, kept := 0, 0
+	bar := o.session.NewProgress()
+	err := history.Read(ctx, w.Pipeline, w.Promoter.Repo, w.Log(), history.Request{}, func(c history.Change) bool {
+		at := [2]string{c.Service, c.Environment}
+		read++
+		bar.Show("reading the history", read, max(read, mostRead))
+		if list := v.changes[at]; len(list) < mostChanges {
+			one := changeOf(c)
+			v.changes[at] = append(list, one)
+			kept++
+		}
+		return read < mostRead && kept < mostInAll
+	})
+	bar.Clear()
+	v.cut = read >= mostRead || kept >= mostInAll
+	if err = o.session.WarnTruncated(err); err != nil && !errors.As(err, new(*pipeline.Unreached)) {
+		return err
+	}
+	return nil
+}
+
+func changeOf(c history.Change) change {
+	var was, became []string
+	for _, i := range c.Images {
+		was, became = append(was, i.Old.Short()), append(became, i.New.Short())
+	}
+	for _, a := range c.Along {
+		was, became = append(was, cmp.Or(a.Old, "none")), append(became, cmp.Or(a.New, "none"))
+	}
+	const most = 4
+	if n := len(was); n > most {
+		was, became = append(was[:most], "…"), append(became[:most], "…")
+	}
+	out := change{was: strings.Join(was, ", "), became: strings.Join(became, ", "), by: c.Author, commit: c.Commit[:min(len(c.Commit), 9)], at: c.Time.Unix()}
+	if c.Record != nil && c.Mismatch == "" {
+		if out.from = cli.Origin(c.Record.From, c.Record.Entry); c.Record.RollbackOf != "" {
+			out.from = "rolled back"
+		}
+	}
+	return out
+}
+
+// page makes what the page shows.
+func (v *view) page(commands []string) *page.Board {
+	b := &page.Board{Title: filepath.Base(v.root), Head: v.head, Made: v.now.Unix(), Cut: v.cut, Next: []string{}, Environments: []page.Environment{}, Rows: []page.Row{}}
+	b.Text("")
+	for _, d := range v.drifts {
+		b.Environments = append(b.Environments, page.Environment{Name: d.Environment, From: d.From, Behind: len(d.Behind)})
+	}
+	for _, st := range v.statuses {
+		row := page.Row{Name: b.Text(st.Service), Cells: []page.Cell{}}
+		for _, e := range st.Environments {
+			row.Cells = append(row.Cells, v.pageCell(b, st, e))
+		}
+		b.Rows = append(b.Rows, row)
+	}
+	next, _ := nextCommands(v.drifts, commands)
+	b.Next = append(b.Next, next...)
+	return b
+}
+
+func (v *view) pageCell(b *page.Board, st status.Service, e status.Environment) page.Cell {
+	if !e.Exists {
+		return page.Cell{}
+	}
+	c := page.Cell{Pin: b.Text(pinOf(st, e)), Differs: e.Differs, Error: b.Text(e.Error)}
+	if e.Held != nil {
+		c.Held = b.Text(e.Held.String())
+	}
+	if last := newest(e); last != nil {
+		c.Since, c.By, c.From, c.Commit = last.Time.Unix(), b.Text(last.Author), b.Text(strings.TrimPrefix(cli.Origin(last.From, last.Entry), "-")), b.Text(last.Commit[:min(len(last.Commit), 9)])
+		for _, g := range last.Gates {
+			c.Gates = append(c.Gates, b.Text(g))
+		}
+		for _, g := range last.Overrides {
+			c.Gates = append(c.Gates, b.Text("overridden: "+g.String()))
+		}
+	}
+	// Paths differ in the names of service and environment alone: they are stored once.
+	file := func(name string) int {
+		name = strings.NewReplacer("\x01", "?", "\x02", "?").Replace(name)
+		return b.Text(strings.NewReplacer("/"+st.Service+"/", "/\x01/", "/"+e.Environment+"/", "/\x02/").Replace(name))
+	}
+	for _, i := range e.Images {
+		c.Images = append(c.Images, [4]int{b.Text(i.Name), b.Text(i.Tag), b.Text(i.Digest), file(i.File)})
+	}
+	for _, a := range e.Along {
+		c.Images = append(c.Images, [4]int{b.Text(a.Kind + " " + a.Name), b.Text(a.Version), 0, file(a.File)})
+	}
+	for _, p := range e.Pending {
+		c.Pending = append(c.Pending, b.Text(standing.Numbers([]status.Pending{p})), b.Text(p.URL), b.Text(p.Title))
+	}
+	for _, h := range v.changes[[2]string{st.Service, e.Environment}] {
+		text := func(s string) int64 { return int64(b.Text(s)) }
+		c.History = append(c.History, [6]int64{h.at, text(h.was), text(h.became), text(h.by), text(h.from), text(h.commit)})
+	}
+	return c
+}
+
+// writePage writes the page to the output. An overlay that cannot be read is on it, and is
+// told as well.
+func (o *options) writePage(cmd *cobra.Command) error {
+	v, failed := o.read(cmd.Context())
+	if v == nil {
+		return failed
+	}
+	return errors.Join(page.Write(o.session.Out, v.page(o.commands), false), failed)
+}

@@ -1,0 +1,208 @@
+"use strict";
+(() => {
+	const $ = id => document.getElementById(id);
+	const follows = document.body.dataset.follows === "true";
+	const scroll = $("scroll"), board = $("board"), head = board.tHead, body = board.tBodies[0];
+	let data, rows = [], shown = [], sortBy = 0, down = false, at = {row: 0, cell: 0}, drawn = "", tall = 41, all = false;
+
+	// el makes an element; what is in it is text, whatever it looks like.
+	function el(name, of, ...inside) {
+		const e = document.createElement(name);
+		if (of) e.className = of;
+		for (const i of inside) e.append(i);
+		return e;
+	}
+	const text = n => data.texts[n] || "";
+	const when = t => new Date(t * 1000).toISOString().replace("T", " ").slice(0, 16) + " UTC";
+	function age(t) {
+		const s = Math.max(0, Date.now() / 1000 - t);
+		for (const [n, unit] of [[31536000, "y"], [86400, "d"], [3600, "h"], [60, "m"]]) if (s >= (unit === "y" ? 2 : 1) * n) return Math.floor(s / n) + unit;
+		return Math.floor(s) + "s";
+	}
+
+	function take(d) {
+		data = d;
+		rows = d.rows.map(r => {
+			const words = [text(r.n)];
+			for (const c of r.c) {
+				words.push(text(c.p), text(c.w), c.h ? "held" : "");
+				for (const i of c.i || []) words.push(text(i[0]), text(i[1]), text(i[2]));
+			}
+			return {name: text(r.n), cells: r.c, words: words.join("\n").toLowerCase()};
+		});
+		heading();
+		const next = $("next");
+		next.replaceChildren(...(d.next.length ? d.next.map(c => el("div", "", el("code", "", c))) : [document.createTextNode("nothing to promote")]));
+		$("made").textContent = (d.head ? d.head.slice(0, 9) + ", " : "") + when(d.made);
+		choose();
+	}
+
+	function heading() {
+		const tr = el("tr");
+		for (const [n, name] of ["Service", ...data.environments.map(e => e.name + (e.behind ? " (" + e.behind + " behind)" : ""))].entries()) {
+			const b = el("button", "", name + (sortBy === n ? (down ? " ↓" : " ↑") : ""));
+			b.type = "button";
+			b.addEventListener("click", () => { down = sortBy === n ? !down : n > 0; sortBy = n; heading(); choose(); });
+			const th = el("th", "", b);
+			th.scope = "col";
+			th.ariaSort = sortBy === n ? (down ? "descending" : "ascending") : "none";
+			tr.append(th);
+		}
+		head.replaceChildren(tr);
+	}
+
+	function choose() {
+		const words = $("search").value.toLowerCase().split(/\s+/).filter(Boolean), behind = $("behind").checked;
+		shown = rows.filter(r => words.every(w => r.words.includes(w)) && (!behind || r.cells.some(c => c.d)));
+		const key = sortBy === 0 ? (a, b) => a.name < b.name ? -1 : a.name > b.name ? 1 : 0 : (a, b) => (a.cells[sortBy - 1].t || 0) - (b.cells[sortBy - 1].t || 0);
+		shown.sort((a, b) => down ? key(b, a) : key(a, b));
+		$("count").textContent = shown.length === rows.length ? rows.length + " services" : shown.length + " of " + rows.length;
+		at.row = Math.max(0, Math.min(at.row, shown.length - 1));
+		board.ariaRowCount = shown.length + 1;
+		draw(true);
+	}
+
+	function cell(c, row, n) {
+		const td = el("td");
+		td.dataset.row = row;
+		td.dataset.cell = n;
+		if (row === at.row && n === at.cell) { td.classList.add("at"); td.id = "at"; }
+		if (!c.p) { td.classList.add("none"); td.textContent = "–"; return td; }
+		td.classList.add(c.e ? "bad" : c.h ? "held" : c.d ? "behind" : "same");
+		const pin = el("span", "pin", text(c.p));
+		if (c.d) pin.append(el("span", "mark", "behind"));
+		if (c.h) pin.append(el("span", "mark", "held"));
+		for (let i = 0; i < (c.q || []).length; i += 3) pin.append(el("span", "mark", text(c.q[i])));
+		td.append(pin);
+		if (c.t) td.append(el("span", "sub", age(c.t) + " · " + text(c.w)));
+		return td;
+	}
+
+	function gap(height) {
+		const tr = el("tr", "gap"), td = el("td");
+		td.colSpan = data.environments.length + 1;
+		td.style.height = height + "px";
+		tr.append(td);
+		return tr;
+	}
+
+	// draw makes the rows that can be seen; all of them to be printed.
+	function draw(anew) {
+		let first = 0, last = shown.length;
+		if (!all && shown.length > 200) {
+			first = Math.max(0, Math.floor(scroll.scrollTop / tall) - 10);
+			last = Math.min(shown.length, first + Math.ceil(scroll.clientHeight / tall) + 25);
+		}
+		if (!anew && drawn === first + "-" + last) return;
+		drawn = first + "-" + last;
+		const out = [];
+		if (first > 0) out.push(gap(first * tall));
+		for (let n = first; n < last; n++) {
+			const r = shown[n], th = el("th", "", r.name), tr = el("tr", "", th);
+			th.scope = "row";
+			th.title = r.name;
+			tr.ariaRowIndex = n + 2;
+			r.cells.forEach((c, i) => tr.append(cell(c, n, i)));
+			out.push(tr);
+		}
+		if (last < shown.length) out.push(gap((shown.length - last) * tall));
+		body.replaceChildren(...out);
+		const one = body.querySelector("tr:not(.gap)");
+		const height = one && !all ? one.getBoundingClientRect().height : 0;
+		if (height && Math.abs(height - tall) > 0.5) { // the gaps were made for rows of another height
+			tall = height;
+			draw(true);
+		}
+		scroll.setAttribute("aria-activedescendant", "at");
+	}
+
+	function move(row, n) {
+		at = {row: Math.max(0, Math.min(shown.length - 1, row)), cell: Math.max(0, Math.min(data.environments.length - 1, n))};
+		const top = at.row * tall, room = scroll.clientHeight - head.offsetHeight;
+		if (top < scroll.scrollTop) scroll.scrollTop = top;
+		else if (top + tall > scroll.scrollTop + room) scroll.scrollTop = top + tall - room;
+		draw(true);
+		const td = $("at");
+		if (td) td.scrollIntoView({block: "nearest", inline: "nearest"});
+	}
+
+	function fact(dl, name, value) {
+		if (value) dl.append(el("dt", "", name), el("dd", "", value));
+	}
+	function table(title, headings, lines) {
+		if (!lines.length) return [];
+		const t = el("table", "list", el("thead", "", el("tr", "", ...headings.map(h => el("th", "", h)))), el("tbody", "", ...lines.map(l => el("tr", "", ...l.map(v => el("td", "", v))))));
+		return [el("h3", "", title), el("div", "wide", t)];
+	}
+	function link(address, words) {
+		if (!/^https?:\/\//.test(address)) return words;
+		const a = el("a", "", words);
+		a.href = address;
+		a.rel = "noreferrer noopener";
+		return a;
+	}
+	function open(row, n) {
+		const r = shown[row], c = r && r.cells[n], env = data.environments[n];
+		if (!c || !c.p) return;
+		$("what").textContent = r.name + " in " + env.name;
+		const dl = el("dl"), fill = s => s.replaceAll("\u0001", r.name).replaceAll("\u0002", env.name);
+		fact(dl, "Pin", text(c.p));
+		fact(dl, "Since", c.t && when(c.t) + " (" + age(c.t) + ")");
+		fact(dl, "By", text(c.w));
+		fact(dl, "From", text(c.f));
+		fact(dl, "Commit", text(c.k));
+		fact(dl, "Held", text(c.h));
+		fact(dl, "Unknown", text(c.e));
+		if (c.d) fact(dl, "Behind", (env.from || []).join(", "));
+		const out = [dl];
+		for (let i = 0; i < (c.q || []).length; i += 3) out.push(el("p", "", link(text(c.q[i + 1]), text(c.q[i]) + " " + text(c.q[i + 2]))));
+		out.push(...table("Images", ["Name", "Tag", "Digest", "File"], (c.i || []).map(i => [text(i[0]), text(i[1]), text(i[2]), fill(text(i[3]))])));
+		if (c.g) out.push(...table("Gates", ["Verdicts under which it came"], c.g.map(g => [text(g)])));
+		out.push(...table("History", ["When", "Was", "Became", "By", "From", "Commit"], (c.y || []).map(h => [when(h[0]), ...h.slice(1).map(text)])));
+		if (data.cut) out.push(el("p", "sub", "Older changes are left out: kubectl promote history has them."));
+		$("about").replaceChildren(...out);
+		$("detail").showModal();
+	}
+
+	body.addEventListener("click", e => {
+		const td = e.target.closest("td[data-row]");
+		if (td) { move(+td.dataset.row, +td.dataset.cell); open(at.row, at.cell); }
+	});
+	$("close").addEventListener("click", () => $("detail").close());
+	$("detail").addEventListener("click", e => { if (e.target === $("detail")) $("detail").close(); });
+	$("detail").addEventListener("close", () => scroll.focus());
+	$("search").addEventListener("input", () => { scroll.scrollTop = 0; at.row = 0; choose(); });
+	$("behind").addEventListener("change", () => { scroll.scrollTop = 0; at.row = 0; choose(); });
+	scroll.addEventListener("scroll", () => requestAnimationFrame(() => draw(false)), {passive: true});
+	addEventListener("resize", () => draw(true));
+	addEventListener("beforeprint", () => { all = true; draw(true); });
+	addEventListener("afterprint", () => { all = false; draw(true); });
+	document.addEventListener("keydown", e => {
+		if (e.ctrlKey || e.metaKey || e.altKey || $("detail").open) return;
+		const typing = e.target === $("search"), page = Math.max(1, Math.floor(scroll.clientHeight / tall) - 2);
+		if (e.key === "/" && !typing) { e.preventDefault(); $("search").focus(); $("search").select(); return; }
+		if (typing && e.key === "Escape") { e.preventDefault(); $("search").value = ""; choose(); scroll.focus(); return; }
+		if (typing && (e.key === "Enter" || e.key === "ArrowDown")) { e.preventDefault(); scroll.focus(); return; }
+		if (typing || e.target.closest("button, label")) return;
+		const to = {ArrowDown: [at.row + 1, at.cell], ArrowUp: [at.row - 1, at.cell], ArrowLeft: [at.row, at.cell - 1], ArrowRight: [at.row, at.cell + 1],
+			PageDown: [at.row + page, at.cell], PageUp: [at.row - page, at.cell], Home: [0, at.cell], End: [shown.length - 1, at.cell]}[e.key];
+		if (to) { e.preventDefault(); move(...to); }
+		if (e.key === "Enter") { e.preventDefault(); open(at.row, at.cell); }
+	});
+
+	take(JSON.parse($("data").textContent));
+	scroll.focus({preventScroll: true});
+	document.documentElement.dataset.drawn = Math.round(performance.now());
+
+	async function follow() {
+		try {
+			const answer = await fetch("board.json?made=" + data.made + "&head=" + encodeURIComponent(data.head), {cache: "no-store"});
+			if (answer.status === 200) take(await answer.json());
+			$("count").classList.remove("gone");
+		} catch {
+			$("made").textContent = "the server has ended: this is how it was at " + when(data.made);
+		}
+		setTimeout(follow, 2000);
+	}
+	if (follows) setTimeout(follow, 2000);
+})();

@@ -1,0 +1,201 @@
+package boardcmd
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/kubepromote/kubepromote/internal/shell"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/standing"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/tables"
+	"github.com/kubepromote/kubepromote/promote/status"
+	"k8s.io/apimachinery/pkg/util/duration"
+)
+
+// print shows the board as a table, and below it what to type next.
+func (o *options) print(v *view) error {
+	if v == nil {
+		return nil
+	}
+	s := o.session
+	if len(v.statuses) == 0 {
+		s.Warn("no service has a pin: what fits %s holds no image that is known; kubectl promote lint tells more", v.pipeline.Spec.Layout)
+		return nil
+	}
+	style := s.Style()
+	rows := v.rows(most)
+	for d := most - 1; d >= 0 && style.Width > 0 && widthOf(rows) > style.Width; d-- {
+		rows = v.rows(d)
+	}
+	if err := cli.Table(s.Out, rows); err != nil {
+		return err
+	}
+	if v.proposals != nil {
+		v.proposals.Explain(v.statuses)
+	}
+	next, marked := nextCommands(v.drifts, o.commands)
+	if marked && !s.Quiet {
+		fmt.Fprintln(s.ErrOut, "*: differs from the environment that it is promoted from")
+	}
+	if len(next) == 0 {
+		what := "nothing to promote"
+		if marked {
+			what += ": what differs is held or proposed"
+		}
+		_, err := fmt.Fprintln(s.Out, "\n"+what)
+		return err
+	}
+	for n, line := range next {
+		head := "\nnext: "
+		if n > 0 {
+			head = "      "
+		}
+		if line = cli.Clean(line); style.Color {
+			line = tables.Bold + line + tables.Normal
+		}
+		if _, err := fmt.Fprintln(s.Out, head+line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// most is how much a cell can have beside its pin: since when, and by whom.
+const most = 2
+
+func widthOf(rows [][]string) int {
+	var widths []int
+	for _, row := range rows {
+		for i, cell := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell)+2)
+		}
+	}
+	sum := -2
+	for _, n := range widths {
+		sum += n
+	}
+	return sum
+}
+
+// rows has a row for each service and a column for each environment.
+func (v *view) rows(details int) [][]string {
+	heading := []string{"SERVICE"}
+	for _, d := range v.drifts {
+		name := strings.ToUpper(d.Environment)
+		if n := len(d.Behind); n > 0 {
+			name += fmt.Sprintf(" (%d behind)", n)
+		}
+		heading = append(heading, name)
+	}
+	rows := [][]string{heading}
+	for _, st := range v.statuses {
+		row := []string{st.Service}
+		for _, e := range st.Environments {
+			row = append(row, v.cell(st, e, details))
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// cell is what stands in an environment, marks first, and then who did it when.
+func (v *view) cell(st status.Service, e status.Environment, details int) string {
+	text := pinOf(st, e)
+	if !e.Exists || e.Error != "" {
+		return text
+	}
+	if e.Differs {
+		text += "*"
+	}
+	if e.Held != nil {
+		text += " held"
+	}
+	if n := standing.Numbers(e.Pending); n != "" {
+		text += " " + n
+	}
+	last := newest(e)
+	if last == nil || details == 0 {
+		return text
+	}
+	text += " " + duration.HumanDuration(v.now.Sub(last.Time))
+	if details > 1 {
+		text += " " + last.Author
+	}
+	return text
+}
+
+// pinOf names what stands in an environment: one pin, or how many where they differ.
+func pinOf(st status.Service, e status.Environment) string {
+	var names []string
+	for _, i := range e.Images {
+		names = append(names, st.Telling(i))
+	}
+	for _, a := range e.Along {
+		if len(e.Images) == 0 {
+			names = append(names, a.Version)
+		}
+	}
+	several := len(names)
+	slices.Sort(names)
+	names = slices.Compact(names)
+	switch {
+	case !e.Exists:
+		return "-"
+	case e.Error != "":
+		return "unknown"
+	case len(names) == 0:
+		return "none"
+	case len(names) == 1:
+		return names[0]
+	}
+	return fmt.Sprintf("%d pins", several)
+}
+
+// newest is the newest change of what stands in an environment; nil where none is known.
+func newest(e status.Environment) *status.LastChange {
+	var last *status.LastChange
+	take := func(l *status.LastChange) {
+		if l != nil && (last == nil || l.Time.After(last.Time)) {
+			last = l
+		}
+	}
+	for _, i := range e.Images {
+		take(i.Last)
+	}
+	for _, a := range e.Along {
+		take(a.Last)
+	}
+	return last
+}
+
+// mostNamed is how many services a command names one by one.
+const mostNamed = 3
+
+// nextCommands are what to type next, the environment nearest to the first before the
+// others. Marked tells that anything differs. A service that has the name of one of the
+// commands is promoted by run.
+func nextCommands(drifts []status.Drift, commands []string) (all []string, marked bool) {
+	for _, d := range drifts {
+		next := d.Next()
+		marked = marked || len(d.Behind) > 0
+		switch words := []string{"kubectl promote"}; {
+		case len(next) == 0:
+		case len(next) > mostNamed:
+			all = append(all, "kubectl promote plan --all --to "+shell.Quote(d.Environment))
+		default:
+			if slices.Contains(commands, next[0]) {
+				words = append(words, "run")
+			}
+			for _, name := range next {
+				words = append(words, shell.Quote(name))
+			}
+			all = append(all, strings.Join(append(words, "--to", shell.Quote(d.Environment)), " "))
+		}
+	}
+	return all, marked
+}
