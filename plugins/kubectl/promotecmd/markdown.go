@@ -26,7 +26,7 @@ func comment(plans *promote.Plans) string {
 		text, _ := proposal.Body(plan, nil)
 		fmt.Fprintf(&b, "### Plan for %s: %s\n\n%s\n", plan.To, outcome(plan), text)
 	}
-	return forge.GitHub.FitBody(b.String(), "")
+	return forge.GitHub.FitBody(b.String(), "") + "\n"
 }
 
 // outcome says in a few words what would become of a plan.
