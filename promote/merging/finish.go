@@ -36,9 +36,7 @@ func (c *carrier) Finish(ctx context.Context, plan *promote.Plan) error {
 		if len(plan.Merge.Conflicts) == 0 {
 			differs = c.differing(s)
 		}
-		for _, v := range slices.Concat(refuse, differs) {
-			s.Verdicts = append(s.Verdicts, v)
-		}
+		s.Verdicts = append(s.Verdicts, slices.Concat(refuse, differs)...)
 		if len(refuse)+len(differs) > 0 {
 			continue
 		}
