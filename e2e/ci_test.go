@@ -87,7 +87,9 @@ spec:
 	c.run("git", "push", "--quiet", "--set-upstream", "origin", "HEAD")
 	c.calls = filepath.Join(c.temp, "calls")
 	// Who commits is said by the workflows.
-	c.env = slices.DeleteFunc(c.env, func(v string) bool { return strings.HasPrefix(v, "GIT_AUTHOR_") || strings.HasPrefix(v, "GIT_COMMITTER_") })
+	c.env = slices.DeleteFunc(c.env, func(v string) bool {
+		return strings.HasPrefix(v, "GIT_AUTHOR_") || strings.HasPrefix(v, "GIT_COMMITTER_")
+	})
 	return c
 }
 
