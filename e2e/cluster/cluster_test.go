@@ -171,10 +171,12 @@ func TestLeastRole(t *testing.T) {
 	create(t, application(ns, "cart", `{reconciledAt: "2026-01-02T12:01:00Z", health: {status: Healthy}, sync: {status: Synced}}`))
 	create(t, kustomization(ns, "cart", `{observedGeneration: 1, conditions: [{type: Ready, status: "True", reason: x, message: ok, lastTransitionTime: "2026-01-02T12:00:00Z"}]}`))
 	c := cluster.New(cluster.Options{Kubeconfig: kubeconfig(t, config, ns, "dev")})
-	for _, target := range []cluster.Target{{Kind: "Deployment", Name: "cart"}, {Kind: "Deployment", Selector: "part-of=shop"}, {Kind: "Application", Name: "cart"}, {Kind: "Kustomization", Name: "cart"}} {
-		q := cluster.Question{Targets: []cluster.Target{target}, Images: []cluster.Image{{Name: "cart", Repository: "shop/cart", Digest: sha("2")}}}
+	// An Application alone tells neither which images run nor which commit is live.
+	deployment := cluster.Target{Kind: "Deployment", Name: "cart"}
+	for _, targets := range [][]cluster.Target{{deployment}, {{Kind: "Deployment", Selector: "part-of=shop"}}, {deployment, {Kind: "Application", Name: "cart"}}, {deployment, {Kind: "Kustomization", Name: "cart"}}} {
+		q := cluster.Question{Targets: targets, Images: []cluster.Image{{Name: "cart", Repository: "shop/cart", Digest: sha("2")}}}
 		if r := c.Health(t.Context(), q); r.Answer != promote.Pass {
-			t.Errorf("%+v: %+v", target, r)
+			t.Errorf("%+v: %+v", targets, r)
 		}
 	}
 	reader, err := client.New(config, client.Options{})
