@@ -131,7 +131,7 @@ func ignored(rules *ignore.Rules, name string) bool {
 	return rules.Ignore(name, entry{name, 0})
 }
 
-// entry is a file or a directory, as far as rules ask.
+// entry is a file or a directory, as far as rules ask: an [fs.FileInfo] of a name and a kind.
 type entry struct {
 	name string
 	mode fs.FileMode

@@ -28,6 +28,7 @@ type Leftover struct {
 // none is the error where there is no shape that is known.
 type none struct{ msg string }
 
+// Error is the message alone, with what came nearest.
 func (e *none) Error() string { return e.msg }
 
 // Unwrap gives [pipeline.ErrNone].

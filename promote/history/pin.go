@@ -1,6 +1,7 @@
 package history
 
 import (
+	"maps"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/overlay"
@@ -72,4 +73,48 @@ func ParsePin(text string) (Pin, bool) {
 		return Pin{}, false
 	}
 	return Pin{Tag: tag, Digest: digest}, true
+}
+
+// pinKey gives what tells pins apart in versions of a file: the name, or the path as
+// well where pins of one name differ.
+func pinKey(versions ...[]overlay.Pin) func(overlay.Pin) string {
+	apart := make(map[string]bool)
+	for _, v := range versions {
+		maps.Copy(apart, PinnedApart(v))
+	}
+	return func(p overlay.Pin) string {
+		if apart[p.Name] {
+			return p.Name + "\n" + p.Path
+		}
+		return p.Name
+	}
+}
+
+// ImageChanges compares the pins of two versions of a file, in the order of the
+// new one; images that are gone come last.
+func ImageChanges(file string, old, now []overlay.Pin) []ImageChange {
+	key := pinKey(old, now)
+	before, kept := make(map[string]overlay.Pin, len(old)), make(map[string]bool, len(now)) // one name may stand in several places
+	for _, i := range old {
+		before[key(i)] = i
+	}
+	var out []ImageChange
+	for _, i := range now {
+		b := before[key(i)]
+		kept[key(i)] = true
+		oldPin, newPin := Pin{b.Tag, b.Digest}, Pin{i.Tag, i.Digest}
+		if oldPin != newPin || b.Name != "" && b.Repository() != i.Repository() {
+			c := ImageChange{Name: i.Name, File: file, Path: i.Path, Repository: i.Repository(), Old: oldPin, New: newPin}
+			if b.Name != "" && b.Repository() != i.Repository() {
+				c.OldRepository = b.Repository()
+			}
+			out = append(out, c)
+		}
+	}
+	for _, i := range old {
+		if !kept[key(i)] && (i.Tag != "" || i.Digest != "") {
+			out = append(out, ImageChange{Name: i.Name, File: file, Path: i.Path, Repository: i.Repository(), Old: Pin{i.Tag, i.Digest}})
+		}
+	}
+	return out
 }

@@ -267,8 +267,13 @@ type lookupError struct {
 	err       error
 }
 
-func (e *lookupError) Error() string    { return e.msg }
-func (e *lookupError) Unwrap() error    { return e.err }
+// Error is the message alone.
+func (e *lookupError) Error() string { return e.msg }
+
+// Unwrap gives ErrUsage or ErrNone, if the error is one of them.
+func (e *lookupError) Unwrap() error { return e.err }
+
+// HintText gives the hint, or "".
 func (e *lookupError) HintText() string { return e.hint }
 
 // Environment finds an environment by its name.
