@@ -28,7 +28,7 @@ func (w *planner) edit(ctx context.Context) error {
 				n = len(files)
 				at[p.plan.Target], files = n, append(files, nil)
 			}
-			files[n] = append(files[n], partOf{c, p, nil})
+			files[n] = append(files[n], partOf{draft: c, part: p})
 		}
 	}
 	parallel.Each(ctx, len(files), func(n int) error {
@@ -44,16 +44,19 @@ func (w *planner) edit(ctx context.Context) error {
 	var errs []error
 	for _, parts := range files {
 		for _, one := range parts {
+			one.draft.plan.Warnings = append(one.draft.plan.Warnings, one.notes...)
 			errs = append(errs, w.setAside(one.draft.plan.Service, one.err))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// partOf is a part, the draft that it is of, and why it cannot be edited.
+// partOf is a part, the draft that it is of, what its edit has to say, and why it cannot
+// be made. The draft's other parts may be in files that are edited meanwhile.
 type partOf struct {
 	draft *draft
 	part  *part
+	notes []string
 	err   error
 }
 
@@ -74,7 +77,10 @@ func (w *planner) editFile(parts []partOf) {
 			}
 			p.ahead = edits.Make(target, changes, p.along.changes, p.along.values, !w.req.NoDiff)
 		}
-		if one.err = w.take(c, p, now, before); one.err == nil && c.plan.Answer() == Pass {
+		if one.err = p.take(now, before); one.err != nil {
+			continue
+		}
+		if one.notes = p.ahead.Notes; c.plan.Answer() == Pass {
 			now = p.ahead.After
 		}
 	}
@@ -117,12 +123,11 @@ func (w *planner) changes(p *part) []overlay.Change {
 
 // take puts an edit of a file into the plan. now is what the parts before it have made
 // of the file, before what it was.
-func (w *planner) take(c *draft, p *part, now, before []byte) error {
+func (p *part) take(now, before []byte) error {
 	made := p.ahead
 	if made.Err != nil {
 		return made.Err
 	}
-	c.plan.Warnings = append(c.plan.Warnings, made.Notes...)
 	p.plan.write = p.working == nil
 	p.plan.Changes, p.plan.Diff = made.Changes, made.Diff
 	if !bytes.Equal(now, made.After) {
