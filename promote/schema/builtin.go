@@ -6,14 +6,12 @@ import (
 	"compress/gzip"
 	_ "embed" // the schemas
 	"fmt"
-	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/kubepromote/kubepromote/promote/objects"
-	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 // packed is written by tools/schemas.
@@ -146,25 +144,18 @@ func before(a, b string) bool {
 	return number(a) < number(b)
 }
 
-// The addresses of schemas, which nothing is fetched from.
-const (
-	kubernetesURL = "https://kubernetes.invalid/"
-	customURL     = "https://custom.invalid/schema"
-	objectMeta    = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
-)
-
-// loader gives a compiler the schemas of a version of Kubernetes.
-type loader struct {
-	builtin *builtin
-	version int
-}
-
-// Load implements [jsonschema.URLLoader].
-func (l loader) Load(url string) (any, error) {
-	name, ok := strings.CutPrefix(url, kubernetesURL)
-	text := of(l.builtin.schemas[name], l.version)
-	if !ok || text == "" {
-		return nil, &fs.PathError{Op: "load", Path: url, Err: fs.ErrNotExist}
+// named gives a schema of the set's version, read once.
+func (s *Set) named(name string) (*schema, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known := s.known[name]; known != nil {
+		return known, nil
 	}
-	return jsonschema.UnmarshalJSON(strings.NewReader(text))
+	var out *schema
+	text := of(s.builtin.schemas[name], s.bit)
+	if err := parseSchema([]byte(text), &out); err != nil || out == nil {
+		return nil, fmt.Errorf("the built-in schema %s is damaged: %v", name, err)
+	}
+	s.known[name] = out
+	return out, nil
 }

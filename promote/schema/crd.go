@@ -15,7 +15,6 @@ import (
 	"github.com/kubepromote/kubepromote/internal/yamlbound"
 	"github.com/kubepromote/kubepromote/promote/objects"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
-	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
 	kyaml "sigs.k8s.io/yaml"
 )
@@ -39,12 +38,12 @@ type definition struct {
 // definedVersion is a version that is served.
 type definedVersion struct {
 	place      string
-	schema     map[string]any
+	schema     json.RawMessage
 	deprecated string // what to say
 
-	once     sync.Once
-	compiled *jsonschema.Schema
-	err      error
+	once   sync.Once
+	parsed *schema
+	err    error
 }
 
 func (d *definition) served() []string { return d.order }
@@ -62,7 +61,7 @@ type crd struct {
 			Deprecated         bool   `json:"deprecated"`
 			DeprecationWarning string `json:"deprecationWarning"`
 			Schema             struct {
-				OpenAPIV3Schema map[string]any `json:"openAPIV3Schema"`
+				OpenAPIV3Schema json.RawMessage `json:"openAPIV3Schema"`
 			} `json:"schema"`
 		} `json:"versions"`
 	} `json:"spec"`
@@ -132,7 +131,10 @@ func (r *reader) read(name string) error {
 		switch {
 		case e.IsDir():
 			err = r.read(at)
-		case slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(at)) && e.Type()&fs.ModeSymlink == 0:
+		case !slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(at)):
+		case e.Type()&fs.ModeSymlink != 0:
+			err = &Error{fault.OneLine(at) + " is a symbolic link, which is not followed", "put the file itself there, or name the folder that has it"}
+		default:
 			err = r.file(at)
 		}
 		if err != nil {
@@ -186,7 +188,12 @@ func (r *reader) document(name string, n *yaml.Node) error {
 	}
 	o := objects.Of(fields)
 	o.Places = func(objects.Path) objects.Place { return objects.Place{File: name, Line: line} }
-	return r.into.add(&o)
+	for _, one := range objects.Flatten([]objects.Object{o}) {
+		if err := r.into.add(&one); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func useNumber(d *json.Decoder) *json.Decoder {

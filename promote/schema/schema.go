@@ -8,6 +8,7 @@
 package schema
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path"
@@ -18,7 +19,6 @@ import (
 	"github.com/kubepromote/kubepromote/internal/fault"
 	"github.com/kubepromote/kubepromote/promote/objects"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
-	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 // Options say what objects are held against.
@@ -82,14 +82,13 @@ type Result struct {
 // Set is the schemas of a version of Kubernetes and of a repository. It may be used
 // concurrently.
 type Set struct {
-	version  string
-	bit      int
-	builtin  *builtin
-	defined  definitions
-	ignore   []string
-	mu       sync.Mutex // a compiler is for one at a time
-	compiler *jsonschema.Compiler
-	compiled map[string]*jsonschema.Schema
+	version string
+	bit     int
+	builtin *builtin
+	defined definitions
+	ignore  []string
+	mu      sync.Mutex
+	known   map[string]*schema
 }
 
 // Load reads the definitions of a repository.
@@ -105,8 +104,7 @@ func Load(tree pipeline.Tree, o Options) (*Set, error) {
 	if n < 0 {
 		return nil, &Error{"the schemas of Kubernetes " + fault.OneLine(o.Version) + " are not built in", "version: one of " + strings.Join(b.versions, ", ")}
 	}
-	s := &Set{version: o.Version, bit: 1 << n, builtin: b, ignore: o.Ignore, defined: make(definitions), compiled: make(map[string]*jsonschema.Schema)}
-	s.compiler = newCompiler(loader{b, s.bit})
+	s := &Set{version: o.Version, bit: 1 << n, builtin: b, ignore: o.Ignore, defined: make(definitions), known: make(map[string]*schema)}
 	r := &reader{tree: tree, into: s.defined}
 	for _, name := range o.CRDs {
 		if err := r.read(name); err != nil {
@@ -166,7 +164,8 @@ func (s *Set) object(o *objects.Object, own definitions, out *Result) error {
 		}
 		v, ok := c.versions[k.version]
 		if !ok {
-			out.Findings = append(out.Findings, Finding{o, nil, fmt.Sprintf("is %s, and the definition of %s (%s) has %s", o.APIVersion, k.kind, c.place, strings.Join(c.served(), ", ")), ""})
+			served := cmp.Or(strings.Join(c.served(), ", "), "no version that is served")
+			out.Findings = append(out.Findings, Finding{o, nil, fmt.Sprintf("is %s, and the definition of %s (%s) has %s", o.APIVersion, k.kind, c.place, served), ""})
 			return nil
 		}
 		if v.deprecated != "" {
@@ -179,11 +178,9 @@ func (s *Set) object(o *objects.Object, own definitions, out *Result) error {
 	case name != "":
 		out.Known++
 		s.deprecated(o, k, out)
-		schema, err := s.compile(kubernetesURL + name)
-		if err != nil {
-			return err
-		}
-		out.Findings = append(out.Findings, validate(o, prune(o.Fields, nil), schema)...)
+		found, err := s.validate(o, prune(o.Fields, nil), &schema{Ref: name})
+		out.Findings = append(out.Findings, found...)
+		return err
 	case s.builtin.groups[k.group]:
 		out.Findings = append(out.Findings, s.gone(o, k))
 	default:
@@ -195,32 +192,13 @@ func (s *Set) object(o *objects.Object, own definitions, out *Result) error {
 // custom holds an object against a definition of the repository.
 func (s *Set) custom(o *objects.Object, v *definedVersion, out *Result) error {
 	out.Known++
-	v.once.Do(func() {
-		c := newCompiler(loader{s.builtin, s.bit})
-		if v.err = c.AddResource(customURL, convert(asRoot(v.schema), true)); v.err == nil {
-			v.compiled, v.err = c.Compile(customURL)
-		}
-	})
+	v.once.Do(func() { v.parsed, v.err = parseDefined(v.schema) })
 	if v.err != nil {
 		return &Error{Msg: fault.OneLine(fmt.Sprintf("%s: its schema cannot be used: %v", v.place, v.err))}
 	}
-	out.Findings = append(out.Findings, validate(o, prune(o.Fields, v.schema), v.compiled)...)
-	return nil
-}
-
-// compile compiles a schema, once.
-func (s *Set) compile(url string) (*jsonschema.Schema, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if known := s.compiled[url]; known != nil {
-		return known, nil
-	}
-	schema, err := s.compiler.Compile(url)
-	if err != nil {
-		return nil, fmt.Errorf("the built-in schema of %s cannot be used: %w", strings.TrimPrefix(url, kubernetesURL), err)
-	}
-	s.compiled[url] = schema
-	return schema, nil
+	found, err := s.validate(o, prune(o.Fields, v.parsed), v.parsed)
+	out.Findings = append(out.Findings, found...)
+	return err
 }
 
 // deprecated notes an API that will be gone.
