@@ -66,7 +66,8 @@ var mayImport = map[string][]string{
 		"verify/internal/sigbundle", "verify/internal/statement", "verify/internal/untrusted"},
 	"verify/internal/sigtest": {"digest/registry"},
 
-	"promote":                         {"overlay", "overlay/unlisted", "promote/pipeline", "promote/history", "promote/hold", "promote/mergeplan", "promote/record", "promote/status", "promote/internal/...", "internal/shell", "internal/spelling", "promote/sources", "promote/versions"},
+	"promote":                         {"overlay", "overlay/unlisted", "promote/pipeline", "promote/history", "promote/hold", "promote/mergeplan", "promote/record", "promote/status", "promote/internal/...", "internal/shell", "internal/spelling", "promote/shard", "promote/sources", "promote/versions"},
+	"promote/shard":                   {"promote/pipeline"},
 	"promote/mergeplan":               {},
 	"promote/versions":                {"overlay", "promote/pipeline", "promote/status", "promote/internal/...", "internal/shell"},
 	"promote/status":                  {"overlay", "promote/pipeline", "promote/history", "promote/hold", "promote/record", "promote/internal/..."},
@@ -88,7 +89,7 @@ var mayImport = map[string][]string{
 	"promote/git/internal/gitcmd":     {"internal/files"},
 	"promote/git/internal/fastimport": {"promote", "promote/git/internal/gitcmd"},
 	"promote/proposal":                {"promote", "promote/objects", "promote/pipeline", "promote/record", "promote/forge", "promote/sources"},
-	"promote/planfile":                {"promote", "promote/mergeplan", "promote/pipeline", "promote/proposal", "internal/fault"},
+	"promote/planfile":                {"promote", "promote/mergeplan", "promote/pipeline", "promote/proposal", "promote/shard", "internal/fault"},
 	"promote/judge":                   {"overlay", "promote", "promote/pipeline", "promote/status"},
 	"promote/lint":                    {"overlay", "promote/discover", "promote/pipeline", "promote/status", "promote/versions", "internal/yamlfile"},
 	"promote/check":                   {"overlay", "promote", "promote/history", "promote/judge", "promote/pipeline", "promote/status", "promote/internal/...", "promote/hold"},
@@ -112,7 +113,7 @@ var mayImport = map[string][]string{
 	// What promote is made of knows nothing of it.
 	"promote/internal": {"overlay", "overlay/valuesfiles", "internal/..."},
 
-	"plugins/kubectl":                   {"overlay", "internal/..."},
+	"plugins/kubectl":                   {"overlay", "internal/...", "promote/shard"},
 	"plugins/kubectl/cli":               {"plugins/kubectl/internal/remarks", "overlay", "internal/...", "digest/...", "verify/...", "promote/...", "plugins/kustomize/..."},
 	"plugins/kubectl/internal/remarks":  {},
 	"plugins/kubectl/internal/loopback": {},

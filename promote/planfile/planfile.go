@@ -18,6 +18,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote/mergeplan"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/proposal"
+	"github.com/kubepromote/kubepromote/promote/shard"
 	"sigs.k8s.io/json"
 )
 
@@ -52,6 +53,7 @@ type Request struct {
 	All            bool                 `json:"all,omitempty"`
 	Selector       string               `json:"selector,omitempty"`
 	Except         []string             `json:"except,omitempty"`
+	Shard          shard.Shard          `json:"shard,omitzero"`
 	To             []string             `json:"to"`
 	From           string               `json:"from,omitempty"`
 	Images         []string             `json:"images,omitempty"`

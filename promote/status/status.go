@@ -204,6 +204,9 @@ func Read(ctx context.Context, p *pipeline.Pipeline, tree pipeline.Tree, service
 	return l.Status(ctx, services)
 }
 
+// Services are all services there are, in alphabetical order.
+func (l *Listing) Services() []string { return slices.Sorted(maps.Keys(l.overlays)) }
+
 // Status reads the working tree: for each service, in alphabetical order, what
 // stands in each environment. No service named means all. Overlays that cannot
 // be read are in the result, and their errors are returned beside it, joined.

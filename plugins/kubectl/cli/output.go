@@ -231,7 +231,7 @@ func PrintListWith(w io.Writer, p printers.ResourcePrinter, kind string, head an
 // Print prints a list by the printer asked for, or rows as a table where that is nil.
 func (s *Session) Print(p printers.ResourcePrinter, kind string, items []Object, rows [][]string) error {
 	if p != nil {
-		return PrintList(s.Out, p, kind, items)
+		return PrintListWith(s.Out, p, kind, s.Part, items)
 	}
 	return Table(s.Out, rows)
 }

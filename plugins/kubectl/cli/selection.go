@@ -1,14 +1,18 @@
 package cli
 
 import (
+	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 	"sync"
 
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/planfile"
+	"github.com/kubepromote/kubepromote/promote/shard"
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/cli-runtime/pkg/printers"
 )
 
 // Selection is what a promotion is about: the flags that choose its services, images and
@@ -30,6 +34,7 @@ func (s *Session) AddSelection(cmd *cobra.Command, to *Selection) {
 	f.BoolVar(&to.All, "all", false, "all services that have an overlay in both environments")
 	f.StringVarP(&to.selector, "selector", "l", "", "services with these labels in the pipeline file, for example team=money")
 	f.StringArrayVar(&to.Except, "except", nil, "not this service; a name or a glob, can be repeated")
+	ShardVar(cmd, &to.Shard, "services")
 	f.StringArrayVar(&to.Images, "image", nil, "only this image, by the name of its entry; can be repeated")
 	f.StringVar(&to.Version, "version", "", "TAG[@DIGEST] that comes into the first environment, for all services asked for")
 	f.BoolVar(&to.Newest, "newest", false, "the newest tag comes into the first environment, by the rule that the pipeline has for it (admit)")
@@ -60,14 +65,14 @@ func (sel *Selection) Choose(cmd *cobra.Command, services []string) error {
 // Asked is what a selection asks for, as a plan's file has it.
 func (sel *Selection) Asked(branch string) planfile.Request {
 	r := sel.Request
-	return planfile.Request{Services: r.Services, All: r.All, Selector: sel.selector, Except: r.Except, To: sel.Targets, From: r.From, Images: r.Images,
+	return planfile.Request{Services: r.Services, All: r.All, Selector: sel.selector, Except: r.Except, Shard: r.Shard, To: sel.Targets, From: r.From, Images: r.Images,
 		Version: r.Version, Newest: r.Newest, AllowDowngrade: r.AllowDowngrade, AddMissing: r.AddMissing, SkipRefused: r.SkipRefused,
 		Deliver: r.Mode, Branch: branch, Override: r.Override, OverrideUntil: r.OverrideUntil, OverrideBy: r.OverrideBy}
 }
 
 // Ask is the reverse: it takes what a plan's file asks for, but for the mode of delivery.
 func (sel *Selection) Ask(cmd *cobra.Command, asked planfile.Request) error {
-	sel.Request = promote.Request{All: asked.All, Except: asked.Except, From: asked.From, Images: asked.Images, Version: asked.Version, Newest: asked.Newest,
+	sel.Request = promote.Request{All: asked.All, Except: asked.Except, Shard: asked.Shard, From: asked.From, Images: asked.Images, Version: asked.Version, Newest: asked.Newest,
 		AllowDowngrade: asked.AllowDowngrade, AddMissing: asked.AddMissing, SkipRefused: asked.SkipRefused,
 		Override: asked.Override, OverrideUntil: asked.OverrideUntil, OverrideBy: asked.OverrideBy}
 	sel.Targets, sel.selector = asked.To, asked.Selector
@@ -98,4 +103,44 @@ func bareNames(services []string) []string {
 		out = append(out, s)
 	}
 	return out
+}
+
+// Part is what a list has beside its items where it is of a shard, so that those of all
+// shards can be put together.
+type Part struct {
+	Shard shard.Shard `json:"shard,omitzero"`
+	// ExitStatus is that of the command, as far as it is known when the list is printed.
+	ExitStatus *int `json:"exitStatus,omitempty"`
+}
+
+// PartOf makes one of the error that a command is about to end with. It is empty where
+// everything was asked for.
+func PartOf(s shard.Shard, err error) Part {
+	if s.Count == 0 {
+		return Part{}
+	}
+	status := ExitDone
+	if silent, ok := errors.AsType[*silentError](err); ok {
+		status = silent.status
+	} else if err != nil {
+		status = exitStatus(err)
+	}
+	return Part{s, &status}
+}
+
+// EmptyShard reports that a shard has nothing, which is no fault.
+func (s *Session) EmptyShard(p printers.ResourcePrinter, kind string, part shard.Shard) error {
+	if !s.Quiet {
+		fmt.Fprintln(s.ErrOut, "nothing is in shard "+part.String())
+	}
+	if p == nil {
+		return nil
+	}
+	return PrintListWith(s.Out, p, kind, PartOf(part, nil), nil)
+}
+
+// ShardVar adds the flag that splits what a command takes among several of it.
+func ShardVar(cmd *cobra.Command, to *shard.Shard, what string) {
+	cmd.Flags().TextVar(to, "shard", shard.Shard{}, "only this part of the "+what+", `K/N`: 0/4 is the first of four; a hash of the name tells which part has it")
+	Must(cmd.RegisterFlagCompletionFunc("shard", cobra.NoFileCompletions))
 }

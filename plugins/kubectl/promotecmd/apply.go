@@ -247,6 +247,7 @@ func (a *applying) again() string {
 	set("--all", r.All)
 	add("-l", r.Selector)
 	add("--except", r.Except...)
+	add("--shard", r.Shard.String())
 	add("--from", r.From)
 	add("--to", r.To...)
 	add("--image", r.Images...)
@@ -277,10 +278,10 @@ func (a *applying) again() string {
 }
 
 // head is what a plan that is only shown has beside its services, so that it can be
-// applied later; of anything else there is none.
-func (o *options) head(plans *promote.Plans) planfile.Head {
+// applied later; of anything else it is the shard.
+func (o *options) head(plans *promote.Plans) any {
 	if !o.dryRun || o.rollback {
-		return planfile.Head{}
+		return o.session.Part
 	}
 	return planfile.Of(o.request.Asked(o.session.Branch), plans, o.session.RulesRead()).Head
 }

@@ -4,6 +4,7 @@
 package promotecmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -168,6 +169,7 @@ func (o *options) carryOut(cmd *cobra.Command, printer printers.ResourcePrinter,
 	o.findSources(cmd.Context(), plans, printer != nil)
 	requests, rerr := o.propose(cmd.Context(), w, plans, applied)
 	failed = errors.Join(failed, rerr)
+	o.session.Part = cli.PartOf(o.request.Shard, cmp.Or(failed, answer(plans, applied)))
 	if err := o.report(printer, plans, applied, requests); err != nil {
 		return errors.Join(failed, err)
 	}
@@ -193,13 +195,21 @@ func (o *options) carryOut(cmd *cobra.Command, printer printers.ResourcePrinter,
 // refusal says why nothing was done, where that is so, and gives the exit status. What
 // waits and has been proposed is done as far as it can be: its pull request waits.
 func (o *options) refusal(plans *promote.Plans, applied []*promote.Applied) error {
-	for n, plan := range plans.All {
-		if r := plan.Refused(); r != nil && (r.Answer != promote.Wait || applied[n].Commit == "") {
-			return o.session.Refusal(plans)
-		}
+	if answer(plans, applied) != nil {
+		return o.session.Refusal(plans)
 	}
 	if plans.Refused() != nil {
 		o.session.PrintRefusal(plans)
+	}
+	return nil
+}
+
+// answer is refusal without a word.
+func answer(plans *promote.Plans, applied []*promote.Applied) error {
+	for n, plan := range plans.All {
+		if r := plan.Refused(); r != nil && (r.Answer != promote.Wait || applied[n].Commit == "") {
+			return cli.RefusalStatus(plans)
+		}
 	}
 	return nil
 }
