@@ -160,7 +160,7 @@ func (c *carrier) follow(ctx context.Context) error {
 				continue
 			}
 			all = append(all, p)
-			if _, ok := at.VersionIn(p.Tag); ok {
+			if _, ok := at.VersionIn(p.Tag, c.asked.Pipeline.Spec.Places()); ok {
 				ours = append(ours, p)
 			}
 		}
