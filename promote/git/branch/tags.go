@@ -104,7 +104,8 @@ func (b *Branch) AtTag(ctx context.Context, t Tag) (*Branch, error) {
 
 // CreateTag makes an annotated tag of a commit, signed where the user's git is set up to,
 // and pushes it where the branch is a remote's. One that is there already on the same commit
-// is left as it is, on another one it is an error. A tag is never moved.
+// with the same message was made by a run that was interrupted, and is pushed; any other is an
+// error: it would be pushed in the place of the promotion's. A tag is never moved.
 func (b *Branch) CreateTag(ctx context.Context, name, commit, message string) error {
 	ref := "refs/tags/" + name
 	there, err := b.revision(ctx, ref)
@@ -115,6 +116,15 @@ func (b *Branch) CreateTag(ctx context.Context, name, commit, message string) er
 		return &gitcmd.Error{Msg: fmt.Sprintf("there is a tag %s here already, of commit %.9s", gitcmd.Clean(name), there), Hint: "git show " + shell.Quote(name)}
 	}
 	made := there == ""
+	if !made {
+		text, err := gitcmd.Run(ctx, b.dir, gitcmd.Call{Op: "git for-each-ref", Args: []string{"for-each-ref", "--format=%(objecttype)%00%(contents)", ref}, Reads: true})
+		if err != nil {
+			return err
+		}
+		if kind, says, _ := strings.Cut(string(text), "\x00"); kind != "tag" || !saysSame(says, message) {
+			return &gitcmd.Error{Msg: fmt.Sprintf("a tag %s is here that is not pushed, and it is not of this promotion", gitcmd.Clean(name)), Hint: "git tag -d " + shell.Quote(name)}
+		}
+	}
 	if made {
 		who, err := b.identity(ctx)
 		if err != nil {
@@ -139,6 +149,12 @@ func (b *Branch) CreateTag(ctx context.Context, name, commit, message string) er
 		}
 	}
 	return err
+}
+
+// saysSame compares the message of a tag, behind which there may be a signature.
+func saysSame(has, message string) bool {
+	has, _, _ = strings.Cut(has, "-----BEGIN ")
+	return strings.TrimSpace(has) == strings.TrimSpace(message)
 }
 
 // pushTag pushes a tag, which the remote may have got from somebody else meanwhile.
