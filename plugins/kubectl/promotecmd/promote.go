@@ -170,9 +170,7 @@ func (o *options) carryOut(cmd *cobra.Command, printer printers.ResourcePrinter,
 	requests, rerr := o.propose(cmd.Context(), w, plans, applied)
 	failed = errors.Join(failed, rerr)
 	o.session.Part = cli.PartOf(o.request.Shard, cmp.Or(failed, answer(plans, applied)))
-	if err := o.report(printer, plans, applied, requests); err != nil {
-		return errors.Join(failed, err)
-	}
+	failed = errors.Join(failed, o.report(printer, plans, applied, requests))
 	announce.Tell(cmd.Context(), o.session, w, announce.Plans(plans, applied, requests, o.dryRun, o.rollback))
 	failed = errors.Join(failed, o.follow(cmd.Context(), w, plans, applied))
 	for n, a := range applied {
