@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/digest/layout"
+	"github.com/kubepromote/kubepromote/internal/fault"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/history"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
@@ -180,15 +181,8 @@ func (s *Session) HintOf(err error) string {
 }
 
 // Clean keeps what comes from files and registries from writing more than a line,
-// or anything that a terminal would obey.
-func Clean(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return ' '
-		}
-		return r
-	}, strings.TrimSpace(text))
-}
+// anything that a terminal would obey, or what turns the direction of the text.
+func Clean(text string) string { return fault.Printable(strings.TrimSpace(text)) }
 
 // Warn tells a fact that stops nothing.
 func (s *Session) Warn(format string, args ...any) {

@@ -104,3 +104,14 @@ func TestPrintError(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
 	}
 }
+
+// A name could turn the direction of what follows it, and so show another digest or service.
+func TestCleanTurnsNothing(t *testing.T) {
+	const hostile = " cart\u202egnp.exe\u2066\u200f\x1b[31m\u2028é "
+	if got, want := Clean(hostile), "cart gnp.exe   [31m é"; got != want {
+		t.Errorf("%q, not %q", got, want)
+	}
+	if got, want := cleanLines("a\u202eb\n\tc\u009b"), "a b\n\tc "; got != want {
+		t.Errorf("%q, not %q", got, want)
+	}
+}

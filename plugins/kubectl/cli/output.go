@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/tables"
 	"github.com/kubepromote/kubepromote/promote"
@@ -288,8 +289,7 @@ func ForTerminal(w io.Writer) io.Writer {
 	return w
 }
 
-// cleanWriter writes control characters, other than line breaks and tabs, as
-// blanks.
+// cleanWriter writes what is not to be seen, other than line breaks and tabs, as blanks.
 type cleanWriter struct{ w io.Writer }
 
 // Write implements [io.Writer]: all of b counts as written, however much is left of it.
@@ -301,7 +301,7 @@ func (c *cleanWriter) Write(b []byte) (int, error) {
 // cleanLines is [Clean] for a text of several lines.
 func cleanLines(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r != '\n' && r != '\t' && (r < ' ' || r >= 0x7f && r < 0xa0) {
+		if r != '\n' && r != '\t' && !unicode.IsPrint(r) {
 			return ' '
 		}
 		return r
