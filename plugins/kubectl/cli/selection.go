@@ -30,13 +30,19 @@ func (s *Session) AddSelection(cmd *cobra.Command, to *Selection) {
 	f.StringVarP(&to.selector, "selector", "l", "", "services with these labels in the pipeline file, for example team=money")
 	f.StringArrayVar(&to.Except, "except", nil, "not this service; a name or a glob, can be repeated")
 	f.StringArrayVar(&to.Images, "image", nil, "only this image, by the name of its entry; can be repeated")
-	f.StringVar(&to.Version, "version", "", "TAG[@DIGEST] that comes into the first environment, for all services asked for")
-	f.BoolVar(&to.Newest, "newest", false, "the newest tag comes into the first environment, by the rule that the pipeline has for it (admit)")
-	f.BoolVar(&to.AllowDowngrade, "allow-downgrade", false, "with --newest, or where environments are tags, also one that is older than what is there")
+	AddEntry(cmd, &to.Request)
 	f.BoolVar(&s.Offline, "offline", false, "ask no registry and no server: promote recorded digests only, and verify nothing")
 	Must(cmd.RegisterFlagCompletionFunc("image", s.CompleteImages))
 	Must(cmd.RegisterFlagCompletionFunc("except", s.CompleteServices))
 	Must(cmd.RegisterFlagCompletionFunc("selector", cobra.NoFileCompletions))
+}
+
+// AddEntry gives a command that has --from the flags of what comes into the first environment.
+func AddEntry(cmd *cobra.Command, to *promote.Request) {
+	f := cmd.Flags()
+	f.StringVar(&to.Version, "version", "", "TAG[@DIGEST] that comes into the first environment, for all services asked for")
+	f.BoolVar(&to.Newest, "newest", false, "the newest tag comes into the first environment, by the rule that the pipeline has for it (admit)")
+	f.BoolVar(&to.AllowDowngrade, "allow-downgrade", false, "with --newest, or where environments are tags, also one that is older than what is there")
 	Must(cmd.RegisterFlagCompletionFunc("version", cobra.NoFileCompletions))
 	cmd.MarkFlagsMutuallyExclusive("version", "newest")
 	cmd.MarkFlagsMutuallyExclusive("version", "from")
