@@ -1,11 +1,16 @@
 package cli
 
 import (
+	"context"
+	"errors"
+	"path"
 	"regexp"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/planfile"
+	"github.com/kubepromote/kubepromote/promote/status"
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/labels"
 )
@@ -60,6 +65,37 @@ func (sel *Selection) Choose(cmd *cobra.Command, services []string) error {
 	}
 	sel.Services = bareNames(services)
 	return nil
+}
+
+// CheckExcept gives an error for a name that --except takes out and that is no service, as it
+// takes out nothing, and warns of a glob that fits none.
+func (sel *Selection) CheckExcept(ctx context.Context, s *Session, w *Workspace) error {
+	if len(sel.Except) == 0 {
+		return nil
+	}
+	if err := w.Whole(ctx); err != nil {
+		return err
+	}
+	overlays, err := w.Pipeline.Sites(w.Promoter.Repo).All()
+	if err != nil && !errors.As(err, new(*pipeline.Unreached)) {
+		return err
+	}
+	var names []string
+	for _, one := range sel.Except {
+		fits := false
+		for name := range overlays {
+			ok, _ := path.Match(one, name)
+			fits = fits || ok
+		}
+		switch {
+		case fits:
+		case strings.ContainsAny(one, "*?["):
+			s.Warn("--except %s fits no service", one)
+		default:
+			names = append(names, one)
+		}
+	}
+	return status.CheckServices(w.Pipeline, w.Promoter.Repo, names)
 }
 
 // Asked is what a selection asks for, as a plan's file has it.
