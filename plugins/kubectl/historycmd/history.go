@@ -213,7 +213,7 @@ func historyRows(changes []history.Change, wide bool, now time.Time) [][]string 
 		if c.Record != nil && c.Mismatch == "" {
 			from, gates = cli.Origin(c.Record.From, c.Record.Entry), fmt.Sprint(len(c.Record.Gates))
 			for _, v := range c.Record.Overrides {
-				gates += ", " + v.Gate + " overridden"
+				gates += ", overridden: " + v.String()
 			}
 			if c.Record.RollbackOf != "" {
 				from = "rolled back"
