@@ -90,12 +90,13 @@ func exitStatus(err error) int {
 	var known statusError
 	var stored *attest.StoreError
 	var unreached *pipeline.Unreached
+	var cut *history.Truncated
 	switch {
 	case errors.As(err, &usage), errors.Is(err, promote.ErrUsage):
 		return ExitUsage
 	case errors.As(err, &refused):
 		return AnswerStatus(refused.Answer)
-	case errors.As(err, &stored) && stored.Unknown, errors.As(err, &unreached):
+	case errors.As(err, &stored) && stored.Unknown, errors.As(err, &unreached), errors.As(err, &cut):
 		return ExitUnknown
 	case errors.As(err, &known):
 		return known.ExitStatus()

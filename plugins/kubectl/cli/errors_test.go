@@ -10,6 +10,7 @@ import (
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/history"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 )
 
@@ -28,6 +29,8 @@ func TestExitStatus(t *testing.T) {
 		{&digest.Error{Kind: digest.ErrNotFound}, ExitFailed},
 		{errors.Join(&digest.Error{Kind: digest.ErrNotFound}, &digest.Error{Kind: digest.ErrUnknown}), ExitFailed},
 		{context.DeadlineExceeded, ExitUnknown},
+		// A way back that is not in a shallow clone may be there all the same.
+		{fmt.Errorf("y: %w", &history.Truncated{Commit: "x"}), ExitUnknown},
 	} {
 		if got := exitStatus(tc.err); got != tc.want {
 			t.Errorf("%v: exit status %d, want %d", tc.err, got, tc.want)
