@@ -82,7 +82,7 @@ var mayImport = map[string][]string{
 	"promote/report":                  {"promote/history", "promote/pipeline"},
 	"promote/pipeline":                {"overlay", "overlay/valuesfiles", "promote/internal/...", "internal/expression", "internal/spelling", "internal/yamlfile", "promote/objects"},
 	"promote/runbook":                 {"promote/pipeline/recording", "promote/pipeline", "internal/fault", "internal/shell"},
-	"promote/events":                  {"promote/pipeline/recording", "promote/pipeline", "internal/fault"},
+	"promote/events":                  {"promote/pipeline/recording", "promote/pipeline", "internal/fault", "internal/files"},
 	"promote/git":                     {"promote", "promote/history", "promote/git/internal/...", "overlay", "internal/files", "internal/shell"},
 	"promote/git/branch":              {"promote", "promote/git", "promote/mergeplan", "promote/history", "promote/pipeline", "promote/record", "promote/git/internal/...", "internal/files", "internal/shell", "internal/spelling"},
 	"promote/git/places":              {"overlay", "promote", "promote/git", "promote/git/branch", "promote/history", "promote/pipeline", "internal/shell"},

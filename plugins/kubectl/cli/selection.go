@@ -1,15 +1,19 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"path"
 	"regexp"
 	"strings"
 	"sync"
 
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/planfile"
 	"github.com/kubepromote/kubepromote/promote/shard"
+	"github.com/kubepromote/kubepromote/promote/status"
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/cli-runtime/pkg/printers"
@@ -36,13 +40,19 @@ func (s *Session) AddSelection(cmd *cobra.Command, to *Selection) {
 	f.StringArrayVar(&to.Except, "except", nil, "not this service; a name or a glob, can be repeated")
 	ShardVar(cmd, &to.Shard, "services")
 	f.StringArrayVar(&to.Images, "image", nil, "only this image, by the name of its entry; can be repeated")
-	f.StringVar(&to.Version, "version", "", "TAG[@DIGEST] that comes into the first environment, for all services asked for")
-	f.BoolVar(&to.Newest, "newest", false, "the newest tag comes into the first environment, by the rule that the pipeline has for it (admit)")
-	f.BoolVar(&to.AllowDowngrade, "allow-downgrade", false, "with --newest, or where environments are tags, also one that is older than what is there")
+	AddEntry(cmd, &to.Request)
 	f.BoolVar(&s.Offline, "offline", false, "ask no registry and no server: promote recorded digests only, and verify nothing")
 	Must(cmd.RegisterFlagCompletionFunc("image", s.CompleteImages))
 	Must(cmd.RegisterFlagCompletionFunc("except", s.CompleteServices))
 	Must(cmd.RegisterFlagCompletionFunc("selector", cobra.NoFileCompletions))
+}
+
+// AddEntry gives a command that has --from the flags of what comes into the first environment.
+func AddEntry(cmd *cobra.Command, to *promote.Request) {
+	f := cmd.Flags()
+	f.StringVar(&to.Version, "version", "", "TAG[@DIGEST] that comes into the first environment, for all services asked for")
+	f.BoolVar(&to.Newest, "newest", false, "the newest tag comes into the first environment, by the rule that the pipeline has for it (admit)")
+	f.BoolVar(&to.AllowDowngrade, "allow-downgrade", false, "with --newest, or where environments are tags, also one that is older than what is there")
 	Must(cmd.RegisterFlagCompletionFunc("version", cobra.NoFileCompletions))
 	cmd.MarkFlagsMutuallyExclusive("version", "newest")
 	cmd.MarkFlagsMutuallyExclusive("version", "from")
@@ -60,6 +70,37 @@ func (sel *Selection) Choose(cmd *cobra.Command, services []string) error {
 	}
 	sel.Services = bareNames(services)
 	return nil
+}
+
+// CheckExcept gives an error for a name that --except takes out and that is no service, as it
+// takes out nothing, and warns of a glob that fits none.
+func (sel *Selection) CheckExcept(ctx context.Context, s *Session, w *Workspace) error {
+	if len(sel.Except) == 0 {
+		return nil
+	}
+	if err := w.Whole(ctx); err != nil {
+		return err
+	}
+	overlays, err := w.Pipeline.Sites(w.Promoter.Repo).All()
+	if err != nil && !errors.As(err, new(*pipeline.Unreached)) {
+		return err
+	}
+	var names []string
+	for _, one := range sel.Except {
+		fits := false
+		for name := range overlays {
+			ok, _ := path.Match(one, name)
+			fits = fits || ok
+		}
+		switch {
+		case fits:
+		case strings.ContainsAny(one, "*?["):
+			s.Warn("--except %s fits no service", one)
+		default:
+			names = append(names, one)
+		}
+	}
+	return status.CheckServices(w.Pipeline, w.Promoter.Repo, names)
 }
 
 // Asked is what a selection asks for, as a plan's file has it.

@@ -148,6 +148,9 @@ func (o *options) carryOut(cmd *cobra.Command, printer printers.ResourcePrinter,
 		return err
 	}
 	defer w.Close()
+	if err := o.request.CheckExcept(cmd.Context(), o.session, w); err != nil {
+		return err
+	}
 	if err := o.adaptMode(cmd, w); err != nil {
 		return err
 	}

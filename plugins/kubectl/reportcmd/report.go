@@ -4,16 +4,19 @@ package reportcmd
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/promote/history"
 	"github.com/kubepromote/kubepromote/promote/report"
 	"github.com/kubepromote/kubepromote/promote/status"
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/duration"
+	"k8s.io/cli-runtime/pkg/printers"
 )
 
 const long = `Count how often images are delivered, how long they take, and how often they are taken back.
@@ -115,9 +118,18 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 		}
 	}
 	r, err := report.Read(cmd.Context(), w.Pipeline, w.Promoter.Repo, w.Log(), o.request)
+	_, cut := errors.AsType[*history.Truncated](err)
 	if err := s.WarnTruncated(err); err != nil {
 		return err
 	}
+	if err := o.print(printer, r); err != nil || !cut {
+		return err
+	}
+	return cli.Silent(cli.ExitUnknown) // there may be more, which nobody can tell
+}
+
+func (o *options) print(printer printers.ResourcePrinter, r *report.Report) error {
+	s := o.session
 	if printer != nil {
 		return cli.PrintObject(s.Out, printer, "Report", cli.Object{Name: "report", Content: r})
 	}

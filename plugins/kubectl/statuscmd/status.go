@@ -322,6 +322,11 @@ func (o *options) explain(p *pipeline.Pipeline, shown, bare []status.Service) {
 	case len(shown) > 0 && len(p.Spec.Copy)+len(p.Spec.Values) == 0 && !slices.ContainsFunc(shown, status.Service.Pinned):
 		s.Warn("no pin in any overlay: what fits %s holds no image that is known, and a pipeline's images names what no convention finds", p.Spec.Layout)
 	}
+	if slices.ContainsFunc(shown, func(st status.Service) bool {
+		return slices.ContainsFunc(st.Environments, func(e status.Environment) bool { return standing.Mark(e) == "?" })
+	}) {
+		o.session.Note("?: what it is promoted from cannot be read")
+	}
 	for _, st := range shown {
 		if slices.ContainsFunc(st.Environments, func(e status.Environment) bool {
 			return slices.ContainsFunc([]string{"none", "-"}, func(mark string) bool { return strings.TrimSuffix(cell(e), " held") == mark })
@@ -351,10 +356,7 @@ func board(p *pipeline.Pipeline, statuses []status.Service) [][]string {
 
 // cell names an environment's pins: one, or how many where they differ.
 func cell(e status.Environment) string {
-	mark := ""
-	if e.Differs {
-		mark = "*"
-	}
+	mark := standing.Mark(e)
 	if e.Held != nil {
 		mark += " held"
 	}
