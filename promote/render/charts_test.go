@@ -115,6 +115,28 @@ func TestCharts(t *testing.T) {
 	}
 }
 
+// Charts of a kustomization are in what it gives wherever they are written, or are an error:
+// what stood behind a mark of a document's end was lost without one.
+func TestChartsInPlace(t *testing.T) {
+	const list = "helmCharts:\n- name: web\n  releaseName: w\n"
+	for text, want := range map[string]string{
+		list + "helmGlobals: {chartHome: ../..}\n---\n":                                                                     "",
+		list + "helmGlobals: {chartHome: ../..}\n...\n":                                                                     "",
+		"helmGlobals: {chartHome: ../..}\n" + list + "---\n# nothing\n":                                                     "",
+		"helmGlobals: {chartHome: ../..}\n" + strings.TrimSuffix(list, "\n"):                                                "",
+		"---\n  helmGlobals: {chartHome: ../..}\n  helmCharts: [{name: web,\n    releaseName: w}]\n  namePrefix: p-\n...\n": "",
+		list + "helmGlobals: {chartHome: ../..}\nBases: [../base]\n":                                                        "k/prod/kustomization.yaml: helmCharts cannot be rendered beside bases or helmChartInflationGenerator, or where all is on a line",
+		list + "helmGlobals: {chartHome: ../..}\nHELMCHARTS: [{name: web, releaseName: w}]\n":                               "k/prod/kustomization.yaml:1: helmCharts cannot be rendered as they are written",
+	} {
+		files := map[string]string{"web/Chart.yaml": "name: demo", "k/prod/kustomization.yaml": text, "k/base/kustomization.yaml": "resources: []\n"}
+		s := &Services{Pipeline: parse(t, "k/{environment}"), Options: Options{Charts: (&asked{}).render}}
+		all, err := s.Of(t.Context(), &counting{tree: of(files)}, "shop", "prod")
+		if want == "" && (err != nil || len(all) != 1) || want != "" && (err == nil || err.Error() != want) {
+			t.Errorf("%s\n%d objects, %v", text, len(all), err)
+		}
+	}
+}
+
 // A field of a chart's object comes from the value that it is of, where there is one that is
 // like it, else from the template; what a kustomization does to it counts more.
 func TestChartPlaces(t *testing.T) {

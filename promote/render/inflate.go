@@ -53,43 +53,66 @@ func (r *Renderer) graph(ctx context.Context, dir string) (run *Renderer, n *nod
 
 // inflate renders the charts of a kustomization.
 func (r *Renderer) inflate(ctx context.Context, n *node, charts map[string]chartOrigin) (*Renderer, error) {
-	at := slices.IndexFunc(n.doc.Content, func(c *yaml.Node) bool { return strings.EqualFold(c.Value, "helmCharts") })
-	if len(n.k.HelmChartInflationGenerator) > 0 || at < 0 || n.doc.Style&yaml.FlowStyle != 0 || field(n.doc, "bases") != nil {
+	at := keyed(n.doc, "helmCharts")
+	if len(n.k.HelmChartInflationGenerator) > 0 || at < 0 || n.doc.Style&yaml.FlowStyle != 0 || keyed(n.doc, "bases") >= 0 {
 		return nil, &promote.Error{Msg: n.file + ": helmCharts cannot be rendered beside bases or helmChartInflationGenerator, or where all is on a line", Hint: "kustomize edit fix"}
 	}
-	key := n.doc.Content[at]
-	end := 0 // the line that follows
-	if at+2 < len(n.doc.Content) {
-		end = n.doc.Content[at+2].Line
+	line := n.doc.Content[at].Line
+	over := make(map[string][]byte)
+	var names []string
+	for i, c := range n.k.HelmCharts {
+		all, err := r.chart(ctx, n, c, line)
+		if err != nil {
+			return nil, err
+		}
+		name := fmt.Sprintf(".helm-chart-%d.yaml", i)
+		names = append(names, name)
+		over[path.Join(n.dir, name)], err = marshal(all)
+		if err != nil {
+			return nil, err
+		}
+		charts[path.Join(n.dir, name)] = chartOrigin{file: n.file, objects: all, line: line}
 	}
 	data, err := r.source.bytes(n.file)
 	if err != nil {
 		return nil, err
 	}
-	lines := bytes.SplitAfter(data, []byte("\n"))
-	if end == 0 {
-		end = len(lines) + 1
+	over[n.file] = inPlace(data, n.doc.Content, at, names)
+	next := r.With(over)
+	again, err := next.source.parse(n.dir)
+	if err != nil {
+		return nil, err
 	}
-	for i := key.Line - 1; i < end-1; i++ { // the others keep their numbers
+	if len(again.k.HelmCharts) > 0 || slices.ContainsFunc(names, func(name string) bool { return !slices.Contains(again.k.Resources, name) }) {
+		return nil, &promote.Error{Msg: fmt.Sprintf("%s:%d: helmCharts cannot be rendered as they are written", n.file, line), Hint: "kustomize edit fix"}
+	}
+	return next, nil
+}
+
+// inPlace has the files in place of the field that is the key at an index, on its first
+// line: all others keep their numbers.
+func inPlace(data []byte, keys []*yaml.Node, at int, names []string) []byte {
+	lines := bytes.SplitAfter(data, []byte("\n"))
+	first, end := keys[at], len(lines)
+	if at+2 < len(keys) {
+		end = keys[at+2].Line - 1
+	}
+	for i := first.Line - 1; i < end; i++ {
 		lines[i] = []byte("\n")
 	}
-	over := make(map[string][]byte)
-	text := append(bytes.Join(lines, nil), []byte("\nbases:\n")...)
-	for i, c := range n.k.HelmCharts {
-		all, err := r.chart(ctx, n, c, key.Line)
-		if err != nil {
-			return nil, err
+	lines[first.Line-1] = []byte(strings.Repeat(" ", first.Column-1) + "bases: [" + strings.Join(names, ", ") + "]\n")
+	return bytes.Join(lines, nil)
+}
+
+// keyed is the index of a key in a mapping, whose keys kustomize takes in any case; -1 where
+// there is none.
+func keyed(doc *yaml.Node, key string) int {
+	for i := 0; i < len(doc.Content); i += 2 {
+		if strings.EqualFold(doc.Content[i].Value, key) {
+			return i
 		}
-		name := fmt.Sprintf(".helm-chart-%d.yaml", i)
-		over[path.Join(n.dir, name)], err = marshal(all)
-		if err != nil {
-			return nil, err
-		}
-		charts[path.Join(n.dir, name)] = chartOrigin{file: n.file, objects: all, line: key.Line}
-		text = append(text, "- "+name+"\n"...)
 	}
-	over[n.file] = text
-	return r.With(over), nil
+	return -1
 }
 
 func marshal(all []objects.Object) ([]byte, error) {
