@@ -109,6 +109,23 @@ func TestSameQuantity(t *testing.T) {
 	}
 }
 
+// An answer that is something else than the object is no answer: a page to log in at, with
+// 200, was taken for an object in which nothing differs.
+func TestDriftAnotherAnswer(t *testing.T) {
+	const at = "/apis/apps/v1/namespaces/shop/deployments/cart"
+	const dry = at + "?dryRun=All&fieldManager=kubectl-promote&force=true"
+	for _, answer := range []string{`{}`, `raw:null`, `raw:[]`, `raw:"x"`, `{error: login}`, `{kind: Deployment, metadata: {name: other}}`, `{kind: Status, status: Success, metadata: {}}`} {
+		for _, answers := range []map[string]string{{at: answer, dry: answer}, {at: liveCart, dry: answer}, {at: answer, dry: dryCart}} {
+			s := apitest.Serve(t, answers)
+			c := New(Options{Kubeconfig: s.Kubeconfig(t, apitest.Token, "dev")})
+			found, err := c.Drift(t.Context(), Desired{Objects: []objects.Object{objects.Of(fieldsOf(t, gitCart))}})
+			if err == nil || err.Error() != "context dev: Deployment cart: it answered something else than the object" || len(found.Differences) > 0 {
+				t.Errorf("%s: %v, %v", answer, found, err)
+			}
+		}
+	}
+}
+
 // What is not there is missing, what cannot be compared is an error that names it once, and
 // where the whole cluster says no, nothing else is asked for.
 func TestDrift(t *testing.T) {
