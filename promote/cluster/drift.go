@@ -24,7 +24,8 @@ const fieldManager = "kubectl-promote"
 type Desired struct {
 	// Context is one of the kubeconfig; empty for the current one.
 	Context string
-	// Namespace is that of objects that name none; by default the context's.
+	// Namespace is that of objects that name none, nor does the release that they are of; by
+	// default the context's.
 	Namespace string
 	Objects   []objects.Object
 	// Appliers are field managers that apply what Git has, beside those that are known.
@@ -119,7 +120,11 @@ func (c *connection) drift(ctx context.Context, o *objects.Object, q Desired) (*
 	if err != nil {
 		return nil, err
 	}
-	namespace := cmp.Or(o.Namespace, q.Namespace, c.namespace)
+	namespace := cmp.Or(q.Namespace, c.namespace)
+	if o.Release != nil {
+		namespace = cmp.Or(o.Release.Namespace, namespace)
+	}
+	namespace = cmp.Or(o.Namespace, namespace)
 	at := append(r.path(namespace), o.Name)
 	live, err := c.fields(ctx, http.MethodGet, at, nil, nil, o)
 	if err != nil {

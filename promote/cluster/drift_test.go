@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -123,6 +124,30 @@ func TestDriftAnotherAnswer(t *testing.T) {
 				t.Errorf("%s: %v, %v", answer, found, err)
 			}
 		}
+	}
+}
+
+// An object that names no namespace is in that of its release, else in that of the
+// environment; one that is in none is in none.
+func TestDriftOfRelease(t *testing.T) {
+	s := apitest.Serve(t, map[string]string{"/apis/rbac.authorization.k8s.io/v1": `{resources: [{name: clusterroles, kind: ClusterRole}]}`})
+	c := New(Options{Kubeconfig: s.Kubeconfig(t, apitest.Token, "dev")})
+	var git []objects.Object
+	for _, text := range []string{gitCart, strings.Replace(gitCart, "name: cart", "name: cart, namespace: own", 1), `{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: cart}}`} {
+		o := objects.Of(fieldsOf(t, text))
+		o.Release = &objects.Release{By: "Application cart", Namespace: "released"}
+		git = append(git, o)
+	}
+	git = append(git, objects.Of(fieldsOf(t, gitCart)))
+	if _, err := c.Drift(t.Context(), Desired{Namespace: "env", Objects: git}); err != nil {
+		t.Error(err)
+	}
+	asked := s.Asked()
+	slices.Sort(asked)
+	want := "/apis/apps/v1/namespaces/env/deployments/cart /apis/apps/v1/namespaces/own/deployments/cart /apis/apps/v1/namespaces/released/deployments/cart " +
+		"/apis/rbac.authorization.k8s.io/v1 /apis/rbac.authorization.k8s.io/v1/clusterroles/cart"
+	if got := strings.Join(asked, " "); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
 

@@ -194,7 +194,7 @@ func TestAnotherAnswer(t *testing.T) {
 		`{error: login, login: "/sso"}`: "it answered something else than the object",
 		`{kind: Deployment, metadata: {name: other}}`: "it answered something else than the object",
 		`{kind: Status, metadata: {name: cart}}`:      "it answered something else than the object",
-		`raw:[]`: "it answered something else than an object",
+		`raw:[]`:                                      "it answered something else than an object",
 	} {
 		s := apitest.Serve(t, map[string]string{deployments + "/cart": answer})
 		c := New(Options{Kubeconfig: s.Kubeconfig(t, apitest.Token, "dev")})

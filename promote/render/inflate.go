@@ -77,7 +77,11 @@ func (r *Renderer) inflate(ctx context.Context, n *node, charts map[string]chart
 	if err != nil {
 		return nil, err
 	}
-	over[n.file] = inPlace(data, n.doc.Content, at, names)
+	as := "resources"
+	if keyed(n.doc, as) >= 0 {
+		as = "bases" // which kustomize adds to them
+	}
+	over[n.file] = inPlace(data, n.doc.Content, at, as, names)
 	next := r.With(over)
 	again, err := next.source.parse(n.dir)
 	if err != nil {
@@ -89,9 +93,9 @@ func (r *Renderer) inflate(ctx context.Context, n *node, charts map[string]chart
 	return next, nil
 }
 
-// inPlace has the files in place of the field that is the key at an index, on its first
-// line: all others keep their numbers.
-func inPlace(data []byte, keys []*yaml.Node, at int, names []string) []byte {
+// inPlace has another field, a list of names, in place of the one whose key is at an index, on
+// its first line: all others keep their numbers.
+func inPlace(data []byte, keys []*yaml.Node, at int, as string, names []string) []byte {
 	lines := bytes.SplitAfter(data, []byte("\n"))
 	first, end := keys[at], len(lines)
 	if at+2 < len(keys) {
@@ -100,7 +104,7 @@ func inPlace(data []byte, keys []*yaml.Node, at int, names []string) []byte {
 	for i := first.Line - 1; i < end; i++ {
 		lines[i] = []byte("\n")
 	}
-	lines[first.Line-1] = []byte(strings.Repeat(" ", first.Column-1) + "bases: [" + strings.Join(names, ", ") + "]\n")
+	lines[first.Line-1] = []byte(strings.Repeat(" ", first.Column-1) + as + ": [" + strings.Join(names, ", ") + "]\n")
 	return bytes.Join(lines, nil)
 }
 
