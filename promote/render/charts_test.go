@@ -163,6 +163,18 @@ func TestReleases(t *testing.T) {
 	}
 }
 
+// The namespace of a kustomization is not that of its charts' objects: kustomize leaves it to
+// Helm. The mark by which it tells them is not left on them.
+func TestChartNamespace(t *testing.T) {
+	files := map[string]string{"web/Chart.yaml": "name: demo", "k/base/kustomization.yaml": "helmGlobals: {chartHome: ../..}\nhelmCharts:\n- name: web\n  releaseName: w\n",
+		"k/prod/kustomization.yaml": "resources: [../base, extra.yaml]\nnamespace: shop\n", "k/prod/extra.yaml": "apiVersion: v1\nkind: Service\nmetadata: {name: x}\n"}
+	s := &Services{Pipeline: parse(t, "k/{environment}"), Options: Options{Charts: (&asked{}).render}}
+	all, err := s.Of(t.Context(), &counting{tree: of(files)}, "shop", "prod")
+	if err != nil || len(all) != 2 || all[0].String() != "Service shop/x" || all[1].String() != "Deployment w" || fmt.Sprint(all[1].Fields["metadata"]) != "map[name:w]" {
+		t.Error(all, err)
+	}
+}
+
 // A field of a chart's object comes from the value that it is of, where there is one that is
 // like it, else from the template; what a kustomization does to it counts more.
 func TestChartPlaces(t *testing.T) {

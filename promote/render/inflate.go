@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote/objects"
 	"github.com/kubepromote/kubepromote/promote/render/helm"
 	"go.yaml.in/yaml/v3"
+	"sigs.k8s.io/kustomize/api/konfig"
 	"sigs.k8s.io/kustomize/api/types"
 	kyaml "sigs.k8s.io/yaml"
 )
@@ -119,10 +121,17 @@ func keyed(doc *yaml.Node, key string) int {
 	return -1
 }
 
+// marshal writes objects of a chart as kustomize knows them: it takes the mark off again, and
+// leaves their namespaces to Helm.
 func marshal(all []objects.Object) ([]byte, error) {
 	var b bytes.Buffer
 	for _, o := range all {
-		data, err := kyaml.Marshal(o.Fields)
+		fields, meta, notes := maps.Clone(o.Fields), make(map[string]any), make(map[string]any)
+		maps.Copy(meta, mapAt(o.Fields, "metadata"))
+		maps.Copy(notes, mapAt(meta, "annotations"))
+		notes[konfig.HelmGeneratedAnnotation] = "true"
+		meta["annotations"], fields["metadata"] = notes, meta
+		data, err := kyaml.Marshal(fields)
 		if err != nil {
 			return nil, err
 		}
