@@ -3,6 +3,7 @@ package render
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -79,11 +80,9 @@ func (r *Renderer) inflate(ctx context.Context, n *node, charts map[string]chart
 	if err != nil {
 		return nil, err
 	}
-	as := "resources"
-	if keyed(n.doc, as) >= 0 {
-		as = "bases" // which kustomize adds to them
+	if over[n.file], err = inPlace(data, n, at, names); err != nil {
+		return nil, err
 	}
-	over[n.file] = inPlace(data, n.doc.Content, at, as, names)
 	next := r.With(over)
 	again, err := next.source.parse(n.dir)
 	if err != nil {
@@ -95,19 +94,27 @@ func (r *Renderer) inflate(ctx context.Context, n *node, charts map[string]chart
 	return next, nil
 }
 
-// inPlace has another field, a list of names, in place of the one whose key is at an index, on
-// its first line: all others keep their numbers.
-func inPlace(data []byte, keys []*yaml.Node, at int, as string, names []string) []byte {
+// inPlace has all resources of a kustomization, and files with them, in place of the field
+// whose key is at an index, on its first line: all others keep their numbers.
+func inPlace(data []byte, n *node, at int, files []string) ([]byte, error) {
 	lines := bytes.SplitAfter(data, []byte("\n"))
-	first, end := keys[at], len(lines)
-	if at+2 < len(keys) {
-		end = keys[at+2].Line - 1
+	keys := n.doc.Content
+	for _, i := range []int{at, keyed(n.doc, "resources")} {
+		if i < 0 {
+			continue
+		}
+		end := len(lines)
+		if i+2 < len(keys) {
+			end = keys[i+2].Line - 1
+		}
+		for line := keys[i].Line - 1; line < end; line++ {
+			lines[line] = []byte("\n")
+		}
 	}
-	for i := first.Line - 1; i < end; i++ {
-		lines[i] = []byte("\n")
-	}
-	lines[first.Line-1] = []byte(strings.Repeat(" ", first.Column-1) + as + ": [" + strings.Join(names, ", ") + "]\n")
-	return bytes.Join(lines, nil)
+	list, err := json.Marshal(slices.Concat(n.k.Resources, files))
+	first := keys[at]
+	lines[first.Line-1] = fmt.Appendf(nil, "%sresources: %s\n", strings.Repeat(" ", first.Column-1), list)
+	return bytes.Join(lines, nil), err
 }
 
 // keyed is the index of a key in a mapping, whose keys kustomize takes in any case; -1 where
