@@ -129,15 +129,15 @@ func TestCharts(t *testing.T) {
 func TestChartsInPlace(t *testing.T) {
 	const list = "helmCharts:\n- name: web\n  releaseName: w\n"
 	for text, want := range map[string]string{
-		"resources:\n- '../base'\n" + list + "helmGlobals: {chartHome: ../..}\n": "",
-		list + "helmGlobals: {chartHome: ../..}\nresources: []\n---\n":                                                            "",
-		list + "helmGlobals: {chartHome: ../..}\n---\n":                                                                           "",
-		list + "helmGlobals: {chartHome: ../..}\n...\n":                                                                           "",
-		"helmGlobals: {chartHome: ../..}\n" + list + "---\n# nothing\n":                                                           "",
-		"helmGlobals: {chartHome: ../..}\n" + strings.TrimSuffix(list, "\n"):                                                      "",
-		"---\n  helmGlobals: {chartHome: ../..}\n  helmCharts: [{name: web,\n    releaseName: w}]\n  namePrefix: p-\n...\n":       "",
-		list + "helmGlobals: {chartHome: ../..}\nBases: [../base]\n":                                                              "k/prod/kustomization.yaml: helmCharts cannot be rendered beside bases or helmChartInflationGenerator, or where all is on a line",
-		list + "helmGlobals: {chartHome: ../..}\nHELMCHARTS: [{name: web, releaseName: w}]\n":                                     "k/prod/kustomization.yaml:1: helmCharts cannot be rendered as they are written",
+		"resources:\n- '../base'\n" + list + "helmGlobals: {chartHome: ../..}\n":                                            "",
+		list + "helmGlobals: {chartHome: ../..}\nresources: []\n---\n":                                                      "",
+		list + "helmGlobals: {chartHome: ../..}\n---\n":                                                                     "",
+		list + "helmGlobals: {chartHome: ../..}\n...\n":                                                                     "",
+		"helmGlobals: {chartHome: ../..}\n" + list + "---\n# nothing\n":                                                     "",
+		"helmGlobals: {chartHome: ../..}\n" + strings.TrimSuffix(list, "\n"):                                                "",
+		"---\n  helmGlobals: {chartHome: ../..}\n  helmCharts: [{name: web,\n    releaseName: w}]\n  namePrefix: p-\n...\n": "",
+		list + "helmGlobals: {chartHome: ../..}\nBases: [../base]\n":                                                        "k/prod/kustomization.yaml: helmCharts cannot be rendered beside bases or helmChartInflationGenerator, or where all is on a line",
+		list + "helmGlobals: {chartHome: ../..}\nHELMCHARTS: [{name: web, releaseName: w}]\n":                               "k/prod/kustomization.yaml:1: helmCharts cannot be rendered as they are written",
 	} {
 		files := map[string]string{"web/Chart.yaml": "name: demo", "k/prod/kustomization.yaml": text, "k/base/kustomization.yaml": "resources: []\n"}
 		s := &Services{Pipeline: parse(t, "k/{environment}"), Options: Options{Charts: (&asked{}).render}}
