@@ -9,12 +9,14 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io/fs"
 	"math/big"
 	"os"
 	"path"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -234,6 +236,71 @@ func namedFile(t *testing.T, rego map[string]string, name string) ([]byte, error
 		}
 	}
 	return nil, os.ErrNotExist
+}
+
+// TestChecksAreTheExamples holds the jobs of check.md against those that e2e runs.
+func TestChecksAreTheExamples(t *testing.T) {
+	var shown []string
+	for _, b := range blocks(t, "check.md") {
+		if b.lang == "yaml" {
+			shown = append(shown, b.text)
+		}
+	}
+	if len(shown) != 2 {
+		t.Fatalf("check.md has %d jobs", len(shown))
+	}
+	if shown[0] != read(t, "../examples/ci/github/check.yaml") {
+		t.Error("check.md shows another workflow than examples/ci/github/check.yaml")
+	}
+	type jobs map[string]struct {
+		Rules        any
+		BeforeScript any `yaml:"before_script"`
+		Script       any
+	}
+	var guide, example jobs
+	if err := errors.Join(yaml.Unmarshal([]byte(shown[1]), &guide), yaml.Unmarshal([]byte(read(t, "../examples/ci/gitlab/promotions.yaml")), &example)); err != nil {
+		t.Fatal(err)
+	}
+	const name = "promotion check"
+	if !reflect.DeepEqual(guide[name], example[name]) || guide[name].Script == nil {
+		t.Errorf("check.md shows the job %v, and the example has %v", guide[name], example[name])
+	}
+}
+
+// TestVersion looks for the release that documents and examples name: the one of VERSION.
+func TestVersion(t *testing.T) {
+	version, _, _ := strings.Cut(read(t, "../VERSION"), "\n")
+	named := regexp.MustCompile(`(?:kubepromote@|kubectl-promote[:_]|release = ")(v\d+\.\d+\.\d+)`)
+	files := append(guides(t), "../action.yml", "../plugins/kubectl/initcmd/workflow.go")
+	err := filepath.WalkDir("../examples/ci", func(file string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			files = append(files, file)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, file := range files {
+		for _, m := range named.FindAllStringSubmatch(read(t, file), -1) {
+			if found++; m[1] != version {
+				t.Errorf("%s names %s, and VERSION has %s", file, m[0], version)
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("%d places name a release", found)
+	}
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
 }
 
 // TestTrustedRootDate holds what the guide says about the copy in the program.
