@@ -92,7 +92,7 @@ func indent(text, by string) string {
 // A block is a whole file, or a list of rules, authorities, gates or locations.
 func TestConfiguration(t *testing.T) {
 	parsed := map[string]int{}
-	for _, file := range []string{"verification.md", "pipeline.md", "gates.md"} {
+	for _, file := range []string{"verification.md", "pipeline.md", "gates.md", "gates-cookbook.md"} {
 		rego := map[string]string{}
 		all := blocks(t, file)
 		for _, b := range all {
@@ -350,6 +350,16 @@ func TestFlags(t *testing.T) {
 	}
 	if found == 0 {
 		t.Error("no flag was found in the guides")
+	}
+}
+
+// TestIndex looks for every guide in the index.
+func TestIndex(t *testing.T) {
+	index := read(t, "README.md")
+	for _, file := range guides(t) {
+		if filepath.Dir(file) == "." && file != "README.md" && !strings.Contains(index, "]("+file+")") {
+			t.Errorf("README.md has no link to %s", file)
+		}
 	}
 }
 
