@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/kubepromote/kubepromote/internal/fault"
 	"github.com/kubepromote/kubepromote/promote"
@@ -74,13 +75,13 @@ func text(o *objects.Object) ([]byte, error) {
 
 // fit are the parts of names of files that mean the same everywhere. Names of roles may have
 // colons.
-var fit = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._:-]*[A-Za-z0-9])?$`)
+var fit = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._:-]*[A-Za-z0-9])?$`) })
 
 func check(o *objects.Object, opts Options) error {
 	switch {
 	case o.Name == "":
 		return &promote.Error{Msg: fmt.Sprintf("%s%s has no name, and so no file: each apply makes another", place(o), o.Kind), Hint: "give it a name in place of generateName"}
-	case !fit.MatchString(o.Kind) || !fit.MatchString(o.Name) || o.Namespace != "" && !fit.MatchString(o.Namespace) || o.Group() != "" && !fit.MatchString(o.Group()):
+	case !fit().MatchString(o.Kind) || !fit().MatchString(o.Name) || o.Namespace != "" && !fit().MatchString(o.Namespace) || o.Group() != "" && !fit().MatchString(o.Group()):
 		return &promote.Error{Msg: fmt.Sprintf("%s%q makes no name of a file", place(o), fault.Shorten(o.String()))}
 	case o.Kind == "Secret" && o.Group() == "" && !opts.AllowSecrets && (len(objects.Map(o.Fields["data"])) > 0 || len(objects.Map(o.Fields["stringData"])) > 0):
 		return &promote.Error{Msg: fmt.Sprintf("%s%s has values in plain text, which would stand in Git", place(o), o), Hint: "write it as a SealedSecret or an ExternalSecret"}

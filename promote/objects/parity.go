@@ -3,6 +3,7 @@ package objects
 import (
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // Parity gives what differs between the objects of two environments beyond what is
@@ -48,7 +49,7 @@ func renamed(before, after []Object, pairing Pairing) map[[2]string]bool {
 }
 
 // hashes are what kustomize puts behind the names of what it generates.
-var hashes = regexp.MustCompile(`-[bcdfghkmt2456789]{10}$`)
+var hashes = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`-[bcdfghkmt2456789]{10}$`) })
 
 // Rehashed tells whether a difference is of a generated object whose name has another hash
 // of what is in it, and nothing else in its name or namespace is different.
@@ -56,7 +57,7 @@ func (d *Difference) Rehashed() bool {
 	if d.Old == nil || d.New == nil || d.Old.Namespace != d.New.Namespace || d.Old.Name == d.New.Name {
 		return false
 	}
-	old, now := hashes.FindStringIndex(d.Old.Name), hashes.FindStringIndex(d.New.Name)
+	old, now := hashes().FindStringIndex(d.Old.Name), hashes().FindStringIndex(d.New.Name)
 	return (d.New.Kind == "ConfigMap" || d.New.Kind == "Secret") && d.New.Group() == "" &&
 		old != nil && now != nil && d.Old.Name[:old[0]] == d.New.Name[:now[0]]
 }

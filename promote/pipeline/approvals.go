@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/promote/internal/location"
@@ -59,7 +60,7 @@ func (g *ApprovalsGate) Approvers() []string {
 }
 
 // accountName is how forges call users and teams; {uuid} is Bitbucket's.
-var accountName = regexp.MustCompile(`^@?[A-Za-z0-9_.+@{-][A-Za-z0-9_. +@:{}/-]*$`)
+var accountName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^@?[A-Za-z0-9_.+@{-][A-Za-z0-9_. +@:{}/-]*$`) })
 
 func (g *ApprovalsGate) check(c gateCheck, at string) {
 	if g.Min < 0 || g.Min > mostApprovers {
@@ -88,7 +89,7 @@ func (g *ApprovalsGate) check(c gateCheck, at string) {
 		c.At(at+".policy", "policy: policies/approvals.yaml", "%q is not a path inside the repository", g.Policy)
 	}
 	for i, name := range g.By {
-		if !accountName.MatchString(name) {
+		if !accountName().MatchString(name) {
 			c.At(fmt.Sprintf("%s.by[%d]", at, i), "NAME, ORG/TEAM or codeowners", "nobody is called %q", name)
 		}
 	}

@@ -130,7 +130,9 @@ func (s *Sites) unreadable(n namedFile) (left string, said bool) {
 }
 
 // fixed is a revision of Git that stays what it is: whatever is edited here, it has not.
-var fixed = regexp.MustCompile(`^([0-9a-f]{7,64}|(refs/tags/.*)|v?[0-9]+(\.[0-9]+)*([-+].*)?)$`)
+var fixed = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^([0-9a-f]{7,64}|(refs/tags/.*)|v?[0-9]+(\.[0-9]+)*([-+].*)?)$`)
+})
 
 // pathOf gives the path of a file by its name, or why there is none. It never leads out of
 // the repository.
@@ -146,7 +148,7 @@ func (s *Sites) pathOf(one Site, n valuesfiles.Named, f *overlay.File) (at, left
 		if err == nil && !s.pipeline.isOf(e, n.Of.Repository) {
 			return "", fmt.Sprintf("%s is not followed: nothing says that it is this repository which %s is", n.File, n.Of.Repository), true
 		}
-		if fixed.MatchString(n.Of.Revision) {
+		if fixed().MatchString(n.Of.Revision) {
 			return "", fmt.Sprintf("%s is not followed: what is used is that of revision %s", n.File, n.Of.Revision), true
 		}
 		dir = cmp.Or(n.Of.Folder, ".")
@@ -177,7 +179,7 @@ func (p *Pipeline) isOf(e *Environment, url string) bool {
 // plainURL is the host and the path of a repository's URL, by which it is the same for all
 // who may know it by another user, scheme or ending.
 func plainURL(text string) string {
-	if scpURL.MatchString(text) {
+	if scpURL().MatchString(text) {
 		text = "ssh://" + strings.Replace(text, ":", "/", 1)
 	}
 	u, err := url.Parse(text)

@@ -8,6 +8,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/kubepromote/kubepromote/internal/yamlfile"
 	"github.com/kubepromote/kubepromote/promote/internal/location"
@@ -133,10 +134,12 @@ func (s *Spec) apart() bool {
 
 // badBranch is what git takes for the name of no branch
 // (https://git-scm.com/docs/git-check-ref-format).
-var badBranch = regexp.MustCompile(`[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|^[-./]|[./]$|\.lock(/|$)`)
+var badBranch = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|^[-./]|[./]$|\.lock(/|$)`)
+})
 
 // scpURL is USER@HOST:PATH.
-var scpURL = regexp.MustCompile(`^[A-Za-z0-9._-]+@[A-Za-z0-9][A-Za-z0-9._-]*:[^:]+$`)
+var scpURL = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9._-]+@[A-Za-z0-9][A-Za-z0-9._-]*:[^:]+$`) })
 
 // checkPlace finds what is wrong with where an environment lives.
 func (e *Environment) checkPlace(f *yamlfile.File, at string) {
@@ -149,7 +152,7 @@ func (e *Environment) checkPlace(f *yamlfile.File, at string) {
 		}
 	}
 	place := e.Place()
-	if place.Branch != "" && badBranch.MatchString(place.Branch) {
+	if place.Branch != "" && badBranch().MatchString(place.Branch) {
 		f.At(at+".branch", "branch: env/{environment}", "%q is no name of a branch", place.Branch)
 	}
 	if place.Repository == "" {
@@ -158,7 +161,7 @@ func (e *Environment) checkPlace(f *yamlfile.File, at string) {
 	where, hint := at+".repository", "repository: https://git.example.com/infra-production.git, or ../infra-production"
 	u, err := url.Parse(place.Repository)
 	switch {
-	case scpURL.MatchString(place.Repository):
+	case scpURL().MatchString(place.Repository):
 	case !strings.Contains(place.Repository, "://"):
 		if strings.HasPrefix(place.Repository, "-") || strings.ContainsAny(place.Repository, ":\\\x00\n\r") || path.IsAbs(place.Repository) || path.Clean(place.Repository) == "." {
 			f.At(where, hint, "%q is neither a URL of a repository nor a path to one beside this", place.Repository)

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/promote/objects"
@@ -73,7 +74,7 @@ type SchemaGate struct {
 	Ignore []string `yaml:"ignore" json:"ignore,omitempty"`
 }
 
-var minorVersion = regexp.MustCompile(`^1\.[0-9]{1,3}$`)
+var minorVersion = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^1\.[0-9]{1,3}$`) })
 
 // allowed checks patterns of fields.
 func (c gateCheck) allowed(at string, all []string) {
@@ -128,7 +129,7 @@ func (g *PolicyGate) check(c gateCheck, at string) {
 }
 
 func (g *SchemaGate) check(c gateCheck, at string) {
-	if g.Version != "" && !minorVersion.MatchString(g.Version) {
+	if g.Version != "" && !minorVersion().MatchString(g.Version) {
 		c.At(at+".version", `version: "1.36"`, "%q is no minor version of Kubernetes", g.Version)
 	}
 	for i, name := range g.CRDs {

@@ -5,12 +5,13 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"sync"
 
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/internal/yamlfile"
 )
 
-var templateName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,62}$`)
+var templateName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,62}$`) })
 
 // useTemplates puts the gates of templates where environments name them, and notes of each
 // gate where it stands in the file.
@@ -33,7 +34,7 @@ func (s *Spec) useTemplates(f *yamlfile.File) {
 	for _, name := range slices.Sorted(maps.Keys(s.GateTemplates)) {
 		at := templateAt(name)
 		switch {
-		case !templateName.MatchString(name):
+		case !templateName().MatchString(name):
 			f.At(at, "letters, digits, '_' and '-'", "the name %q of gates is malformed", name)
 		case len(s.GateTemplates[name]) == 0:
 			f.At(at, name+": [{soak: {for: 10m}}]", "the gates %q are none", name)

@@ -25,11 +25,18 @@ var factory = sync.OnceValue(func() *resmap.Factory {
 	return resmap.NewFactory(provider.NewDefaultDepProvider().GetResourceFactory())
 })
 
+// resourcesOf reads objects as kustomize does, which looks at its schemas for their scope:
+// not while a build that is alone with its own puts them back.
+func resourcesOf(data []byte) (resmap.ResMap, error) {
+	defer useSchemas(false)()
+	return factory().NewResMapFromBytes(data)
+}
+
 // configured looks at the functions that an entry of generators, transformers or validators
 // stands for: whether they are of this project, and that they name nothing to be fetched.
 // What other kinds there are, kustomize knows itself, or refuses as it may run none.
 func (s *source) configured(n *node, entry string, stack []string) error {
-	if m, err := factory().NewResMapFromBytes([]byte(entry)); err == nil {
+	if m, err := resourcesOf([]byte(entry)); err == nil {
 		return n.functionsOf(n.file, m)
 	}
 	at := path.Join(n.dir, entry)
@@ -50,7 +57,7 @@ func (s *source) functionsAt(n *node, at string) error {
 	if err != nil {
 		return err
 	}
-	m, err := factory().NewResMapFromBytes(data)
+	m, err := resourcesOf(data)
 	if err != nil {
 		return nil //nolint:nilerr // kustomize tells
 	}

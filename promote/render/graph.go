@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/kubepromote/kubepromote/internal/fault"
 	"github.com/kubepromote/kubepromote/promote"
@@ -252,9 +253,11 @@ func kvFiles(g types.KvPairSources) []string {
 }
 
 // remotes are how everything begins that kustomize takes for a URL or for a repository.
-var remotes = regexp.MustCompile(`(?i)^(git::|https?:|ssh:|file:|[a-z][a-z0-9-]*@|github\.com[/:])`)
+var remotes = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)^(git::|https?:|ssh:|file:|[a-z][a-z0-9-]*@|github\.com[/:])`)
+})
 
-func remote(name string) bool { return remotes.MatchString(name) }
+func remote(name string) bool { return remotes().MatchString(name) }
 
 func fetched(place, name string) error {
 	return &promote.Error{Msg: place + fault.WithoutURLs(fault.OneLine(name)) + " is fetched from elsewhere, and nothing is fetched to render",
@@ -283,12 +286,12 @@ func entriesOf(doc *yaml.Node, field string) []*yaml.Node {
 	return out
 }
 
-var yamlLine = regexp.MustCompile(`^yaml: line (\d+): (.*)$`)
+var yamlLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^yaml: line (\d+): (.*)$`) })
 
 // yamlError is a parser's error with the place in front.
 func yamlError(file string, err error) error {
 	text := fault.OneLine(err.Error())
-	if m := yamlLine.FindStringSubmatch(text); m != nil {
+	if m := yamlLine().FindStringSubmatch(text); m != nil {
 		return &promote.Error{Msg: file + ":" + m[1] + ": " + m[2]}
 	}
 	return &promote.Error{Msg: file + ": " + strings.TrimPrefix(text, "yaml: ")}

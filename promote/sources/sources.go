@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // Of is what one image says: the address of its source, and the revision.
@@ -38,7 +39,7 @@ func (c Change) String() string {
 // short is a revision as people name it.
 func short(revision string) string {
 	const digits = 7
-	if commit.MatchString(revision) {
+	if commit().MatchString(revision) {
 		return revision[:digits]
 	}
 	return revision
@@ -64,11 +65,13 @@ const (
 )
 
 var (
-	commit     = regexp.MustCompile(`^[0-9a-f]{7,64}$`)
-	revision   = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._/+-]*$`)
-	repository = regexp.MustCompile(`^(/[0-9A-Za-z~_][0-9A-Za-z._~+-]*){1,20}$`)
-	host       = regexp.MustCompile(`^[0-9A-Za-z]([0-9A-Za-z.-]*[0-9A-Za-z])?(:[0-9]{1,5})?$`)
-	scp        = regexp.MustCompile(`^[A-Za-z0-9._-]+@([^:/]+):(.+)$`)
+	commit     = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-f]{7,64}$`) })
+	revision   = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._/+-]*$`) })
+	repository = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(/[0-9A-Za-z~_][0-9A-Za-z._~+-]*){1,20}$`) })
+	host       = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^[0-9A-Za-z]([0-9A-Za-z.-]*[0-9A-Za-z])?(:[0-9]{1,5})?$`)
+	})
+	scp = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9._-]+@([^:/]+):(.+)$`) })
 )
 
 // Between tells what lies between two images; false where they do not say it both. more
@@ -80,14 +83,14 @@ func Between(old, now Of, more map[string]Kind) (Change, bool) {
 		return Change{}, false
 	}
 	c := Change{Repository: at, Old: old.Revision, New: now.Revision}
-	if c.Old != c.New && commit.MatchString(c.Old) && commit.MatchString(c.New) {
+	if c.Old != c.New && commit().MatchString(c.Old) && commit().MatchString(c.New) {
 		c.Compare = compare(at, c.Old, c.New, more)
 	}
 	return c, true
 }
 
 func isRevision(s string) bool {
-	return len(s) <= maxRevision && revision.MatchString(s) && !strings.Contains(s, "..")
+	return len(s) <= maxRevision && revision().MatchString(s) && !strings.Contains(s, "..")
 }
 
 // address is that of a source in a browser: https, a host and a path, and nothing else.
@@ -95,7 +98,7 @@ func address(text string) (string, bool) {
 	if len(text) > maxAddress {
 		return "", false
 	}
-	if m := scp.FindStringSubmatch(text); m != nil && !strings.Contains(text, "://") {
+	if m := scp().FindStringSubmatch(text); m != nil && !strings.Contains(text, "://") {
 		text = "ssh://" + m[1] + "/" + m[2]
 	}
 	u, err := url.Parse(strings.TrimPrefix(text, "git+"))
@@ -113,7 +116,7 @@ func address(text string) (string, bool) {
 		return "", false
 	}
 	path := strings.TrimSuffix(strings.TrimSuffix(u.Path, "/"), ".git")
-	if !host.MatchString(at) || strings.Contains(at, "..") || !repository.MatchString(path) || strings.Contains(path, "..") {
+	if !host().MatchString(at) || strings.Contains(at, "..") || !repository().MatchString(path) || strings.Contains(path, "..") {
 		return "", false
 	}
 	return scheme + "://" + strings.ToLower(at) + path, true

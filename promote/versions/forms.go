@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
@@ -55,9 +56,9 @@ func (lines) parse(line string) (Entry, error) {
 	return e, nil
 }
 
-var kind = regexp.MustCompile(`"kind"\s*:\s*"Versions"`)
+var kind = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`"kind"\s*:\s*"Versions"`) })
 
-func (lines) marks(data []byte) bool { return kind.Match(data) }
+func (lines) marks(data []byte) bool { return kind().Match(data) }
 
 // markdown is a table with a line for each entry. Several images stand below one another
 // in the cells of a line.

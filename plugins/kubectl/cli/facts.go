@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 const (
@@ -19,7 +20,9 @@ type Fact struct{ Text, Hint string }
 // particular is what differs between messages of one kind: names in quotes, words
 // with a slash or a dot, digests, lines. Other numbers do not: 401 is not 503, nor is one
 // signature of two the same as none.
-var particular = regexp.MustCompile(`"[^"]*"|\S*[/.]\S*|sha\d+:\w+|\b(?:line|byte|column) \d+`)
+var particular = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`"[^"]*"|\S*[/.]\S*|sha\d+:\w+|\b(?:line|byte|column) \d+`)
+})
 
 func (f Fact) kind() string {
 	text := strings.TrimPrefix(f.Text, warning)
@@ -30,7 +33,7 @@ func (f Fact) kind() string {
 	if _, rest, found := strings.Cut(text, ": "); found {
 		text = rest
 	}
-	return particular.ReplaceAllString(text, "…")
+	return particular().ReplaceAllString(text, "…")
 }
 
 const warning = "warning: "

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -48,7 +49,9 @@ func MayBeEmpty(cmd *cobra.Command, flag string) {
 
 // exclusive are the words in which cobra refuses flags that exclude one another: the
 // flags of their group, and those of them that were given.
-var exclusive = regexp.MustCompile(`in the group \[(.*)\] are set none of the others can be; \[(.*)\] were all set`)
+var exclusive = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`in the group \[(.*)\] are set none of the others can be; \[(.*)\] were all set`)
+})
 
 // checkGroups has cobra check the groups that a command has made of its flags, and
 // says in the words of the other messages which two of them do not go together.
@@ -58,7 +61,7 @@ func checkGroups(cmd *cobra.Command) error {
 		return nil
 	}
 	e := &UsageError{Msg: err.Error(), Command: cmd.CommandPath()}
-	if found := exclusive.FindStringSubmatch(e.Msg); found != nil {
+	if found := exclusive().FindStringSubmatch(e.Msg); found != nil {
 		given := strings.Fields(found[2])
 		order := slices.DeleteFunc(strings.Fields(found[1]), func(name string) bool { return !slices.Contains(given, name) })
 		e.Msg, e.Hint = "--"+order[0]+" stands beside --"+order[1], "one of the two"

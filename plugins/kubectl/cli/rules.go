@@ -174,11 +174,11 @@ func (s *Session) takeRules(ctx context.Context, p *promote.Promoter, tree promo
 // PipelineName names a pipeline, and the one service that nothing else names, as the
 // folder of its repository, in letters that a name may have.
 func PipelineName(root string) string {
-	name := strings.TrimLeft(notInNames.ReplaceAllString(strings.TrimSuffix(path.Base(filepath.ToSlash(root)), ".git"), "-"), "-._")
+	name := strings.TrimLeft(notInNames().ReplaceAllString(strings.TrimSuffix(path.Base(filepath.ToSlash(root)), ".git"), "-"), "-._")
 	return cmp.Or(name[:min(len(name), 63)], "repository")
 }
 
-var notInNames = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
+var notInNames = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`[^A-Za-z0-9._-]+`) })
 
 // errNotCommitted says that the working tree has a file that the commit lacks.
 var errNotCommitted = errors.New("not committed")

@@ -3,6 +3,7 @@ package cli
 import (
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/planfile"
@@ -73,7 +74,7 @@ func (sel *Selection) Ask(cmd *cobra.Command, asked planfile.Request) error {
 	return sel.Choose(cmd, asked.Services)
 }
 
-var digestPrefix = regexp.MustCompile(`^[0-9a-f]{6,128}$`)
+var digestPrefix = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-f]{6,128}$`) })
 
 // DigestPrefix reads a digest, or at least six of its first digits, as sha256:DIGITS.
 func DigestPrefix(cmd *cobra.Command, text string) (string, error) {
@@ -81,7 +82,7 @@ func DigestPrefix(cmd *cobra.Command, text string) (string, error) {
 	if !ok {
 		algorithm, digits = "sha256", text
 	}
-	if !digestPrefix.MatchString(digits) || algorithm != "sha256" && algorithm != "sha512" {
+	if !digestPrefix().MatchString(digits) || algorithm != "sha256" && algorithm != "sha512" {
 		return "", &UsageError{Msg: "--digest " + Clean(text) + " is no digest, nor the beginning of one", Hint: "--digest sha256:4de5636384d5", Command: cmd.CommandPath()}
 	}
 	return algorithm + ":" + digits, nil

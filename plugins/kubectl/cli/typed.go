@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
@@ -127,7 +128,7 @@ func (s *Session) fromHere(name string) string {
 }
 
 // gitCommand is the beginning of a command of git in a hint.
-var gitCommand = regexp.MustCompile(`(^|, or |, then | && )git ([a-z-]+)`)
+var gitCommand = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(^|, or |, then | && )git ([a-z-]+)`) })
 
 // here makes commands of git in a hint ones of the repository, where they are typed
 // elsewhere.
@@ -139,7 +140,7 @@ func (s *Session) here(hint string) string {
 	if dir == "." || dir == "" || branch.IsURL(dir) {
 		return hint
 	}
-	return gitCommand.ReplaceAllStringFunc(hint, func(begin string) string {
+	return gitCommand().ReplaceAllStringFunc(hint, func(begin string) string {
 		if strings.HasSuffix(begin, "clone") || strings.HasSuffix(begin, "-version") {
 			return begin
 		}

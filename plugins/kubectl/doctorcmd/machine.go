@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/promote/git"
@@ -19,7 +20,7 @@ const (
 	gitMinor = 38
 )
 
-var gitVersion = regexp.MustCompile(`^git version (\d+)\.(\d+)`)
+var gitVersion = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^git version (\d+)\.(\d+)`) })
 
 // git looks at the program.
 func (d *doctor) git(ctx context.Context) bool {
@@ -29,7 +30,7 @@ func (d *doctor) git(ctx context.Context) bool {
 		return false
 	}
 	text := strings.TrimSpace(string(out))
-	m := gitVersion.FindStringSubmatch(text)
+	m := gitVersion().FindStringSubmatch(text)
 	if m == nil {
 		d.unknown("git", "", "which version it is, %q does not tell", text)
 		return true

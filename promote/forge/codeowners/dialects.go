@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	lib "github.com/hmarr/codeowners"
 
@@ -114,9 +115,11 @@ func (p *parser) heading(line string) error {
 }
 
 var (
-	gitlabName = regexp.MustCompile(`^@[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$`)
-	gitlabRole = regexp.MustCompile(`^@@(developers?|maintainers?|owners?)$`)
-	address    = regexp.MustCompile(`^[^@\s]+@[^@\s]+\.[^@\s]+$`)
+	gitlabName = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^@[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$`)
+	})
+	gitlabRole = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^@@(developers?|maintainers?|owners?)$`) })
+	address    = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[^@\s]+@[^@\s]+\.[^@\s]+$`) })
 )
 
 func gitlabOwners(text string) ([]Owner, error) {
@@ -125,15 +128,15 @@ func gitlabOwners(text string) ([]Owner, error) {
 		switch {
 		case strings.HasPrefix(word, "#"):
 			return owners, nil
-		case gitlabRole.MatchString(word):
+		case gitlabRole().MatchString(word):
 			owners = append(owners, Owner{word[2:], Role})
-		case gitlabName.MatchString(word):
+		case gitlabName().MatchString(word):
 			kind := User
 			if strings.Contains(word, "/") {
 				kind = Team
 			}
 			owners = append(owners, Owner{word[1:], kind})
-		case address.MatchString(word):
+		case address().MatchString(word):
 			owners = append(owners, Owner{word, Email})
 		default:
 			return nil, errors.New("no owner is called " + fmt.Sprintf("%q", fault.Shorten(word)))
@@ -142,7 +145,7 @@ func gitlabOwners(text string) ([]Owner, error) {
 	return owners, nil
 }
 
-var giteaName = regexp.MustCompile(`^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?$`)
+var giteaName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)?$`) })
 
 // gitea reads a regular expression of the whole path, which ! in front turns round,
 // and owners. Gitea's expressions may look ahead and back; those are not read.
@@ -162,7 +165,7 @@ func (p *parser) gitea(line string) error {
 	var owners []Owner
 	for _, word := range words[1:] {
 		name := strings.TrimPrefix(word, "@")
-		if !giteaName.MatchString(name) {
+		if !giteaName().MatchString(name) {
 			return errors.New("no owner is called " + fmt.Sprintf("%q", fault.Shorten(word)))
 		}
 		kind := User

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/kubepromote/kubepromote/overlay"
 )
@@ -87,11 +88,11 @@ func (f *finder) cover() {
 	f.shapes = out
 }
 
-var otherHole = regexp.MustCompile(`\{[a-z0-9]+\}`)
+var otherHole = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\{[a-z0-9]+\}`) })
 
 // covers tells whether a template leads to all paths that another one leads to.
 func covers(general, special string) bool {
-	pattern := otherHole.ReplaceAllStringFunc(general, func(hole string) string {
+	pattern := otherHole().ReplaceAllStringFunc(general, func(hole string) string {
 		if hole == environmentHole {
 			return hole
 		}
@@ -132,9 +133,9 @@ func (f *finder) agree() map[string]bool {
 	return environments
 }
 
-var environmentName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]*$`)
+var environmentName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]*$`) })
 
-func validEnvironment(s string) bool { return environmentName.MatchString(s) }
+func validEnvironment(s string) bool { return environmentName().MatchString(s) }
 
 // order makes the environments: each follows those of the stage before it, and of them
 // the one of its own region where there is one.

@@ -147,7 +147,7 @@ func (s *Set) parse(file string, data []byte) {
 }
 
 // extracted is what filterTags may extract for it to be one group: $1, $ts or ${ts}.
-var extracted = regexp.MustCompile(`^\$(\{\w+\}|\w+)$`)
+var extracted = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\$(\{\w+\}|\w+)$`) })
 
 // rule says a policy in the words of package digest/tags.
 func (o *object) rule() string {
@@ -182,7 +182,7 @@ func (o *object) filter() (pattern, which string, ok bool) {
 	switch name := strings.Trim(f.Extract, "${}"); {
 	case f.Extract == "" || f.Extract == "$0":
 		return pattern, "", compiled.NumSubexp() == 0
-	case !extracted.MatchString(f.Extract):
+	case !extracted().MatchString(f.Extract):
 		return "", "", false
 	case compiled.SubexpIndex(name) > 0:
 		return pattern, name + " ", true

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/kubepromote/kubepromote/promote/objects"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -177,7 +178,9 @@ func isPart(v any) bool { s, _ := v.(string); return strings.HasSuffix(s, "%") }
 
 // quantities are numbers with a suffix or a small exponent. What is larger than all that
 // there is takes Kubernetes' parser hours and all memory.
-var quantities = regexp.MustCompile(`^[+-]?[0-9.]{1,64}([a-zA-Z]{0,2}|[eE][+-]?0{0,9}[0-9]{1,2})$`)
+var quantities = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[+-]?[0-9.]{1,64}([a-zA-Z]{0,2}|[eE][+-]?0{0,9}[0-9]{1,2})$`)
+})
 
 // quantity reads a quantity, or a percentage.
 func quantity(v any) (resource.Quantity, error) {
@@ -188,7 +191,7 @@ func quantity(v any) (resource.Quantity, error) {
 	case string:
 		text = strings.TrimSuffix(v, "%")
 	}
-	if !quantities.MatchString(text) {
+	if !quantities().MatchString(text) {
 		return resource.Quantity{}, resource.ErrFormatWrong
 	}
 	return resource.ParseQuantity(text)

@@ -18,6 +18,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/kubepromote/kubepromote/internal/fault"
 	"github.com/kubepromote/kubepromote/internal/shell"
@@ -83,11 +84,11 @@ func (p *Program) Render(ctx context.Context, q Request) (string, error) {
 	return a.Manifests, nil
 }
 
-var releaseName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]{0,51}[a-z0-9])?$`)
+var releaseName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]{0,51}[a-z0-9])?$`) })
 
 // check refuses what no program is to see.
 func (q *Request) check() error {
-	if !releaseName.MatchString(q.Release) {
+	if !releaseName().MatchString(q.Release) {
 		return &promote.Error{Msg: fmt.Sprintf("%s: %q is no name of a release", q.Dir, fault.OneLine(q.Release)), Hint: "releaseName: up to 53 small letters, digits, '-' and '.'"}
 	}
 	for _, v := range q.Values {
@@ -115,7 +116,7 @@ func (q *Request) check() error {
 	return nil
 }
 
-var templated = regexp.MustCompile(`\{\{[^}]*\}\}`)
+var templated = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\{\{[^}]*\}\}`) })
 
 // checkValues tells where values are none.
 func checkValues(v Values) error {
@@ -124,7 +125,7 @@ func checkValues(v Values) error {
 		if line > 0 {
 			place = fmt.Sprintf("%s:%d", v.Name, line)
 		}
-		if at := templated.FindIndex(v.Data); at != nil {
+		if at := templated().FindIndex(v.Data); at != nil {
 			return &promote.Error{Msg: fmt.Sprintf("%s:%d: is a template, and values of charts are none", v.Name, 1+bytes.Count(v.Data[:at[0]], []byte("\n"))),
 				Hint: "write the values as they are, or commit what the templates become"}
 		}
@@ -181,7 +182,7 @@ func fetched(data []byte) string {
 					if !strings.HasPrefix(s, "#") && strings.HasPrefix(key, "$") {
 						return s
 					}
-				case key == "$schema" && !draft.MatchString(s):
+				case key == "$schema" && !draft().MatchString(s):
 					return s
 				}
 			}
@@ -190,16 +191,20 @@ func fetched(data []byte) string {
 	return ""
 }
 
-var draft = regexp.MustCompile(`^https?://json-schema\.org/(draft-0[467]|draft/20(19-09|20-12))/schema#?$`)
+var draft = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^https?://json-schema\.org/(draft-0[467]|draft/20(19-09|20-12))/schema#?$`)
+})
 
 // placeOf finds the place in a message of Helm: a template of the chart, or its values.
-var placeOf = regexp.MustCompile(`([\w.-]+)/((?:charts/[\w.-]+/)*templates/[^\s:()]+):(\d+)`)
+var placeOf = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`([\w.-]+)/((?:charts/[\w.-]+/)*templates/[^\s:()]+):(\d+)`)
+})
 
 // explain words an error of Helm with the file of the repository.
 func (q *Request) explain(text string) error {
 	text = strings.TrimSpace(text)
 	msg := fault.OneLine(strings.TrimPrefix(text, "Error: "))
-	switch at := placeOf.FindStringSubmatch(text); {
+	switch at := placeOf().FindStringSubmatch(text); {
 	case strings.Contains(text, "missing in charts/ directory"):
 		return &promote.Error{Msg: path.Join(q.Dir, "Chart.yaml") + ": " + msg + ": nothing is fetched to render",
 			Hint: "helm dependency build " + shell.Quote(q.Dir) + ", and commit " + shell.Quote(path.Join(q.Dir, "charts"))}

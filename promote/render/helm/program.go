@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/kubepromote/kubepromote/internal/fault"
@@ -153,7 +154,7 @@ func environment(dir string) []string {
 }
 
 // now is a template that asks for the time.
-var now = regexp.MustCompile(`\{\{[^}]*\b(now|date|ago)\b[^}]*\}\}`)
+var now = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\{\{[^}]*\b(now|date|ago)\b[^}]*\}\}`) })
 
 // template has helm template render, twice: it does not tell what changes by itself.
 func (p *Program) template(ctx context.Context, q *Request, dir string) (*answer, error) {
@@ -174,7 +175,7 @@ func (p *Program) template(ctx context.Context, q *Request, dir string) (*answer
 		a.Changing = []string{"chart/templates"}
 	}
 	for name, data := range q.Files {
-		if strings.HasPrefix(name, "templates/") && now.Match(data) {
+		if strings.HasPrefix(name, "templates/") && now().Match(data) {
 			a.Changing = []string{"chart/" + name}
 		}
 	}
