@@ -315,44 +315,6 @@ func TestTrustedRootDate(t *testing.T) {
 	}
 }
 
-// TestFlags looks up every flag that a guide gives to kubectl promote.
-func TestFlags(t *testing.T) {
-	flag := regexp.MustCompile(`--[a-z][a-z-]+`)
-	var known []string
-	references, err := filepath.Glob("reference/*.md")
-	if err != nil || len(references) == 0 {
-		t.Fatalf("no reference: %v", err)
-	}
-	for _, file := range references {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		known = append(known, flag.FindAllString(string(data), -1)...)
-	}
-	found := 0
-	for _, file := range guides(t) {
-		for _, b := range blocks(t, file) {
-			lines := strings.Split(strings.ReplaceAll(b.text, "\\\n", ""), "\n")
-			for _, line := range lines {
-				line, _, _ = strings.Cut(line, " # ")
-				if !strings.HasPrefix(strings.TrimPrefix(line, "$ "), "kubectl promote ") {
-					continue
-				}
-				for _, f := range flag.FindAllString(line, -1) {
-					found++
-					if !slices.Contains(known, f) {
-						t.Errorf("%s: no command has the flag %s", b, f)
-					}
-				}
-			}
-		}
-	}
-	if found == 0 {
-		t.Error("no flag was found in the guides")
-	}
-}
-
 // TestIndex looks for every guide in the index.
 func TestIndex(t *testing.T) {
 	index := read(t, "README.md")
