@@ -270,7 +270,7 @@ func TestChecksAreTheExamples(t *testing.T) {
 // TestVersion looks for the release that documents and examples name: the one of VERSION.
 func TestVersion(t *testing.T) {
 	version, _, _ := strings.Cut(read(t, "../VERSION"), "\n")
-	named := regexp.MustCompile(`(?:kubepromote@|kubectl-promote[:_]|release = ")(v\d+\.\d+\.\d+)`)
+	named := regexp.MustCompile(`(?:kubepromote@|kubectl-promote[:_]|promote-fn:|release = ")(v\d+\.\d+\.\d+)`)
 	files := append(guides(t), "../action.yml", "../plugins/kubectl/initcmd/workflow.go")
 	err := filepath.WalkDir("../examples/ci", func(file string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // action runs the steps of the action in this repository.
@@ -36,6 +38,26 @@ func TestActionPrintsNoCommands(t *testing.T) {
 	// The first line of the next step counts again.
 	if got := obeyed(output + "::warning::next\n"); !slices.Equal(got, []string{"::warning::next"}) {
 		t.Errorf("after the step the runner obeys %q", got)
+	}
+}
+
+// A step that calls the program without the action is guarded as the guide shows it.
+func TestGuardedStep(t *testing.T) {
+	c := newCI(t)
+	c.program("kubectl", "echo '::add-mask::production'; echo '##[error]mine' >&2; printf 'no end of line'; exit 3")
+	var guarded []step
+	for _, block := range strings.Split(read(t, "../docs/ci.md"), "```") {
+		var steps []step
+		if text, ok := strings.CutPrefix(block, "yaml\n- run: |\n"); ok {
+			if err := yaml.Unmarshal([]byte("- run: |\n"+text), &steps); err != nil {
+				t.Fatal(err)
+			}
+			guarded = append(guarded, steps...)
+		}
+	}
+	status, output := c.steps(guarded, map[string]string{})
+	if status != 3 || len(obeyed(output)) > 0 || !strings.Contains(output, "::add-mask::") {
+		t.Errorf("exit status %d, obeyed %q\n%s", status, obeyed(output), output)
 	}
 }
 
