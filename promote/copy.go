@@ -25,15 +25,12 @@ type CopyPlan struct {
 
 // copyPaths gives the source and target of each file to be copied.
 func (w *planner) copyPaths(c *draft) [][2]string {
-	if w.req.enters() {
+	if w.req.enters() || w.carrier != nil { // which brings them
 		return nil
 	}
 	var out [][2]string
 	seen := make(map[[2]string]bool)
 	for _, p := range c.parts {
-		if w.carrier != nil {
-			break // which brings them
-		}
 		if p.site.IsFile() {
 			continue // what lies beside a file is not its service's
 		}

@@ -104,3 +104,53 @@ func TestDeliverEnds(t *testing.T) {
 		t.Errorf("%+v, %v", done, err)
 	}
 }
+
+// What has landed is told whatever becomes of a later attempt: before, an error of the second one
+// had the first one's commit forgotten, and nothing was said to have been changed.
+func TestDeliverRemembersWhatLanded(t *testing.T) {
+	down := errors.New("the network is down")
+	for name, fails := range map[string]func(p *promote.Promoter, r *afterFirst) func(context.Context) (*promote.Promoter, error){
+		"no plans": func(p *promote.Promoter, r *afterFirst) func(context.Context) (*promote.Promoter, error) {
+			return func(context.Context) (*promote.Promoter, error) {
+				if r.refused {
+					return nil, down
+				}
+				return p, nil
+			}
+		},
+		"moved again and again": func(p *promote.Promoter, r *afterFirst) func(context.Context) (*promote.Promoter, error) {
+			return func(context.Context) (*promote.Promoter, error) { return p, nil }
+		},
+	} {
+		p, repo := promote.NewTargets(t)
+		p.Rules.Commit = ""
+		r := &afterFirst{FakeRepo: repo}
+		p.Repo = r
+		plans, done, err := attempts.Deliver(t.Context(), fails(p, r), func(ctx context.Context, p *promote.Promoter) (*promote.Plans, error) {
+			req := promote.Request{All: true}
+			req.Mode = pipeline.DeliverPush
+			return p.PlanAll(ctx, req, "production")
+		}, attempts.Retry{Wait: func(context.Context, time.Duration) error { return nil }})
+		if err == nil || !strings.Contains(err.Error(), "eu: done; us: not") || strings.Contains(err.Error(), "nothing was changed") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if len(done) != 1 || done[0].Commit == "" || len(plans.All) < 1 || plans.All[0].To != "eu" {
+			t.Errorf("%s: %+v", name, done)
+		}
+	}
+}
+
+// afterFirst has the branch moved before each commit but the first.
+type afterFirst struct {
+	*promote.FakeRepo
+	landed, refused bool
+}
+
+func (r *afterFirst) Commit(ctx context.Context, d promote.Delivery) (string, error) {
+	if !r.landed {
+		r.landed = true
+		return r.FakeRepo.Commit(ctx, d)
+	}
+	r.refused = true
+	return "", &promote.Moved{Branch: "origin/main"}
+}

@@ -8,6 +8,8 @@ type FakeRepo = fakeRepo
 
 func NewShop(t testing.TB) (*Promoter, *FakeRepo) { return newShop(t, twoServices) }
 
+func NewTargets(t *testing.T) (*Promoter, *FakeRepo) { return newTargets(t, twoTargets) }
+
 func SHA(digit string) string { return sha(digit) }
 
 func Down(names ...string) Resolver { return &registry{down: names} }

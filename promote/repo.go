@@ -74,6 +74,9 @@ type File struct {
 	// New is a file that is not there yet; one that has come in the meantime is an error.
 	New  bool
 	Gone bool // it is to be deleted, on a branch; a working tree refuses it
+	// Was and Is are the mode and the object before and after, where a [Carrier] brings it.
+	Was, Is string
+	Unread  bool // it is too large to be looked at, and has no Data here
 }
 
 // State is where a repository stands.

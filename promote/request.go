@@ -10,6 +10,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote/mergeplan"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/record"
+	"github.com/kubepromote/kubepromote/promote/shard"
 	"github.com/kubepromote/kubepromote/promote/sources"
 )
 
@@ -25,6 +26,8 @@ type Request struct {
 	// Select, if not nil, takes those services alone whose labels it says yes to. Without
 	// names it stands for All.
 	Select func(labels map[string]string) bool
+	// Shard takes a part of them, which may be none.
+	Shard shard.Shard
 	// SkipRefused promotes the other services where some are refused, wait or are unknown.
 	SkipRefused bool
 	// To is the target environment; From may be empty where the pipeline names

@@ -47,8 +47,8 @@ func (w *planner) chooseServices(context.Context) error {
 	if err := w.checkDependencies(); err != nil {
 		return err
 	}
-	w.names = w.Pipeline.InOrder(w.names)
-	if len(w.names) == 0 {
+	w.names = w.req.Shard.Services(w.Pipeline, w.Pipeline.InOrder(w.names))
+	if len(w.names) == 0 && w.req.Shard.Count == 0 {
 		return usage("", "no service is left of the %d that were asked for", len(all)).advising(advise(DoStatus))
 	}
 	return nil
@@ -159,7 +159,7 @@ func (w *planner) read(ctx context.Context) error {
 		errs[i] = w.setAside(w.names[i], err)
 	}
 	err := errors.Join(errs...)
-	if err == nil && len(w.drafts)+len(w.plan.Warnings)+len(w.aside) == 0 {
+	if err == nil && len(w.names) > 0 && len(w.drafts)+len(w.plan.Warnings)+len(w.aside) == 0 {
 		err = w.nowhere()
 	}
 	return err

@@ -24,17 +24,19 @@ const (
 	maxRequest = 256 << 20
 	maxAnswer  = 64 << 20
 	maxMemory  = 1 << 30
-	maxTime    = time.Minute
+	maxTime    = 30 * time.Second
 )
 
 // request is what is rendered. Package promote/render/helm of kubectl promote writes it.
 type request struct {
 	Protocol int               `json:"protocol"`
 	Files    map[string][]byte `json:"files"`
-	// Values are merged in their order, the last one counts.
+	// Values are merged in their order, the last one counts. Those with a path are one there.
 	Values []struct {
-		Name string `json:"name"`
-		Data []byte `json:"data"`
+		Name   string `json:"name"`
+		Data   []byte `json:"data"`
+		Path   string `json:"path"`
+		String bool   `json:"string"`
 	} `json:"values"`
 	Set []struct {
 		Name   string `json:"name"`
@@ -51,7 +53,7 @@ type request struct {
 }
 
 // protocol is the version of request and answer.
-const protocol = 1
+const protocol = 2
 
 // answer is what comes of it.
 type answer struct {

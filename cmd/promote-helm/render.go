@@ -148,6 +148,12 @@ func (e entry) Sys() any           { return nil }
 func (q *request) values() (map[string]any, error) {
 	out := make(map[string]any)
 	for _, one := range q.Values {
+		if one.Path != "" {
+			if err := set(out, one.Path, string(one.Data), one.String); err != nil {
+				return nil, fmt.Errorf("%s: failed parsing the value at %s: %w", one.Name, one.Path, err)
+			}
+			continue
+		}
 		more, err := loader.LoadValues(bytes.NewReader(one.Data))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", one.Name, err)
@@ -155,15 +161,19 @@ func (q *request) values() (map[string]any, error) {
 		out = loader.MergeMaps(out, more)
 	}
 	for _, one := range q.Set {
-		parse := strvals.ParseInto
-		if one.String {
-			parse = strvals.ParseIntoString
-		}
-		if err := parse(one.Name+"="+one.Value, out); err != nil {
+		if err := set(out, one.Name, one.Value, one.String); err != nil {
 			return nil, fmt.Errorf("failed parsing --set data: %w", err)
 		}
 	}
 	return out, nil
+}
+
+// set puts a value where a path leads; a text stays one, whatever it looks like.
+func set(into map[string]any, path, value string, text bool) error {
+	if text {
+		return strvals.ParseIntoString(path+"="+value, into)
+	}
+	return strvals.ParseInto(path+"="+value, into)
 }
 
 // write puts the manifests into the order in which Helm applies them.

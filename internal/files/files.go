@@ -153,15 +153,23 @@ func lock(ctx context.Context, root *os.Root) (unlock func(), err error) {
 		return nil, fileError("open", root.Name(), err)
 	}
 	unlock = func() { _ = dir.Close() } // that gives the lock back
+	if err := Lock(ctx, dir); err != nil {
+		unlock()
+		return nil, interrupted("wait for another promotion that writes here", err)
+	}
+	return unlock, nil
+}
+
+// Lock waits for the lock that TryLock takes, as long as the context lasts.
+func Lock(ctx context.Context, dir *os.File) error {
 	for !TryLock(dir) {
 		select {
 		case <-ctx.Done():
-			unlock()
-			return nil, interrupted("wait for another promotion that writes here", ctx.Err())
+			return ctx.Err()
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-	return unlock, nil
+	return nil
 }
 
 // check looks at one target and changes nothing but what a crash has left

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/promote/shard"
 )
 
 // checkArgs makes arguments that a command cannot take a usage error.
@@ -46,8 +47,11 @@ func flagError(cmd *cobra.Command, err error) error {
 	e := &cli.UsageError{Msg: err.Error(), Command: cmd.CommandPath()}
 	if cause := errors.Unwrap(err); cause != nil {
 		e.Msg = strings.TrimSuffix(e.Msg, ": "+cause.Error())
-		if strings.Contains(cause.Error(), "duration") {
+		switch text := cause.Error(); {
+		case strings.Contains(text, "duration"):
 			e.Hint = "a time, for example 90s, 10m or 24h"
+		case errors.Is(cause, shard.ErrMalformed):
+			e.Msg = "--shard " + text
 		}
 	}
 	return e

@@ -133,11 +133,23 @@ func TestServe(t *testing.T) {
 	if err := os.WriteFile(file, []byte("images:\n- {name: cart, newTag: v3}\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for n := 0; !strings.Contains(get("board.json"), `"v3"`); n++ {
-		if n == 300 {
-			t.Fatal("the change is never served")
+	await := func(what string) (board string) {
+		for range 300 {
+			if board = get("board.json"); strings.Contains(board, what) {
+				return board
+			}
+			time.Sleep(100 * time.Millisecond)
 		}
-		time.Sleep(100 * time.Millisecond)
+		t.Fatalf("%s is never served", what)
+		return ""
+	}
+	await(`"v3"`)
+	// The old board stood there as if it were the newest.
+	if err := os.WriteFile(filepath.Join(dir, "promotion.yaml"), []byte("spec: [\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if board := await(`"error":"promotion.yaml`); !strings.Contains(board, `"v3"`) {
+		t.Errorf("the board is\n%s", board)
 	}
 	if status := stop(); status != cli.ExitInterrupted {
 		t.Errorf("exit status %d", status)

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 
+	"github.com/kubepromote/kubepromote/internal/fault"
 	"sigs.k8s.io/kustomize/kyaml/fn/framework"
 	"sigs.k8s.io/kustomize/kyaml/yaml"
 )
@@ -224,15 +224,10 @@ func (r *Refused) Answer() Answer {
 // maxMessage bounds a message in bytes: parts of it come from files and registries.
 const maxMessage = 1000
 
-// oneLine keeps what comes from elsewhere from writing more than a line, or
-// anything that a terminal would obey.
+// oneLine keeps what comes from elsewhere from writing more than a line,
+// anything that a terminal would obey, or what turns the direction of the text.
 func oneLine(s string) string {
-	s = strings.TrimSpace(strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, s))
+	s = strings.TrimSpace(fault.Printable(s))
 	if len(s) > maxMessage {
 		s = strings.ToValidUTF8(s[:maxMessage], "") + "…"
 	}

@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/kubepromote/kubepromote/promote"
@@ -36,17 +38,21 @@ type Retry struct {
 // branch is.
 //
 // The plans are the last ones, and there is an Applied for each, or beside an error for
-// those before it.
+// those before it, among them what has landed in an earlier attempt.
 func Deliver(ctx context.Context, open func(context.Context) (*promote.Promoter, error), plan func(context.Context, *promote.Promoter) (*promote.Plans, error), retry Retry) (*promote.Plans, []*promote.Applied, error) {
 	type landing struct {
 		plan    *promote.Plan
 		applied *promote.Applied
 	}
 	landed := make(map[string]landing)
+	var order, asked []string
 	var plans *promote.Plans
 	var done []*promote.Applied
-	err := retry.Until(ctx, func(attempt int) (err error) {
+	err := retry.until(ctx, func(attempt int) (err error) {
 		plans, done, err = deliverOnce(ctx, open, plan, retry)
+		if plans != nil {
+			asked = environments(plans.All)
+		}
 		for n, a := range done {
 			plan := plans.All[n]
 			before, ok := landed[plan.To]
@@ -55,19 +61,54 @@ func Deliver(ctx context.Context, open func(context.Context) (*promote.Promoter,
 			}
 			switch {
 			case a.Commit != "":
-				landed[plan.To] = landing{plan, a}
+				if landed[plan.To] = (landing{plan, a}); !ok {
+					order = append(order, plan.To)
+				}
 			case ok && !plan.Changed(): // by an attempt before this one
 				plans.All[n], done[n] = before.plan, before.applied
 			}
 		}
 		return err
-	})
-	return plans, done, err
+	}, func() bool { return len(landed) == 0 })
+	if err == nil || len(landed) == 0 {
+		return plans, done, err
+	}
+	told := &promote.Plans{}
+	if plans != nil {
+		told.All = plans.All[:len(done)]
+	}
+	now := environments(told.All)
+	before := false
+	for _, to := range order {
+		if !slices.Contains(now, to) {
+			told.All, done, before = append(told.All, landed[to].plan), append(done, landed[to].applied), true
+		}
+	}
+	if before {
+		now = environments(told.All)
+		left := slices.DeleteFunc(asked, func(to string) bool { return slices.Contains(now, to) })
+		err = &promote.Error{Msg: fmt.Sprintf("%s: done; %s: not", strings.Join(now, ", "), strings.Join(left, ", ")), Err: err}
+	}
+	return told, done, err
+}
+
+// environments are those of plans.
+func environments(plans []*promote.Plan) []string {
+	var out []string
+	for _, p := range plans {
+		out = append(out, p.To)
+	}
+	return out
 }
 
 // Until tries until there is an error other than [promote.Moved], or none: so often as [Deliver]
 // does, and with its waits. Attempts count from 1.
 func (r Retry) Until(ctx context.Context, try func(attempt int) error) error {
+	return r.until(ctx, try, func() bool { return true })
+}
+
+// until is Until, and is told whether nothing has landed in any of the attempts.
+func (r Retry) until(ctx context.Context, try func(attempt int) error, nothing func() bool) error {
 	for attempt := 1; ; attempt++ {
 		err := try(attempt)
 		var moved *promote.Moved
@@ -75,7 +116,13 @@ func (r Retry) Until(ctx context.Context, try func(attempt int) error) error {
 			return err
 		}
 		if attempt >= maxAttempts {
-			return &promote.Error{Msg: fmt.Sprintf("%s was moved by others %d times in a row; nothing was changed", moved.Branch, attempt), Hint: "run the same command again"}
+			last := &promote.Error{Msg: fmt.Sprintf("%s was moved by others %d times in a row", moved.Branch, attempt), Hint: "run the same command again"}
+			if err != error(moved) { // which says what there is
+				last.Err = err
+			} else if nothing() {
+				last.Msg += "; nothing was changed"
+			}
+			return last
 		}
 		if r.Says != nil {
 			r.Says(attempt, err)

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -24,6 +25,8 @@ type Options struct {
 	Kubeconfig string
 	// UserAgent is what servers are told.
 	UserAgent string
+	// Timeout bounds one request; by default 30 seconds.
+	Timeout time.Duration
 	// Sleep, if not nil, is how requests wait before they are sent again.
 	Sleep func(ctx context.Context, d time.Duration) error
 }
@@ -39,6 +42,7 @@ type Clusters struct {
 
 // New makes clusters.
 func New(o Options) *Clusters {
+	o.Timeout = cmp.Or(o.Timeout, 30*time.Second)
 	if o.Sleep == nil {
 		o.Sleep = sleep
 	}
@@ -109,7 +113,7 @@ func (c *Clusters) dial(name string) (*connection, error) {
 	if err != nil {
 		return nil, unreadable(err)
 	}
-	config.UserAgent = c.options.UserAgent
+	config.UserAgent, config.Timeout = c.options.UserAgent, c.options.Timeout
 	base, _, err := rest.DefaultServerUrlFor(config)
 	if err != nil {
 		return nil, unreadable(err)

@@ -24,7 +24,8 @@ const fieldManager = "kubectl-promote"
 type Desired struct {
 	// Context is one of the kubeconfig; empty for the current one.
 	Context string
-	// Namespace is that of objects that name none; by default the context's.
+	// Namespace is that of objects that name none, nor does the release that they are of; by
+	// default the context's.
 	Namespace string
 	Objects   []objects.Object
 	// Appliers are field managers that apply what Git has, beside those that are known.
@@ -119,9 +120,13 @@ func (c *connection) drift(ctx context.Context, o *objects.Object, q Desired) (*
 	if err != nil {
 		return nil, err
 	}
-	namespace := cmp.Or(o.Namespace, q.Namespace, c.namespace)
+	namespace := cmp.Or(q.Namespace, c.namespace)
+	if o.Release != nil {
+		namespace = cmp.Or(o.Release.Namespace, namespace)
+	}
+	namespace = cmp.Or(o.Namespace, namespace)
 	at := append(r.path(namespace), o.Name)
-	live, err := c.fields(ctx, http.MethodGet, at, nil, nil)
+	live, err := c.fields(ctx, http.MethodGet, at, nil, nil, o)
 	if err != nil {
 		err = c.cannot(err, o.String(), c.canI("get", r, namespace))
 		if e, ok := errors.AsType[*Error](err); ok && e.absent {
@@ -133,7 +138,7 @@ func (c *connection) drift(ctx context.Context, o *objects.Object, q Desired) (*
 	if err != nil {
 		return nil, err
 	}
-	dry, err := c.fields(ctx, http.MethodPatch, at, url.Values{"dryRun": {"All"}, "force": {"true"}, "fieldManager": {fieldManager}}, body)
+	dry, err := c.fields(ctx, http.MethodPatch, at, url.Values{"dryRun": {"All"}, "force": {"true"}, "fieldManager": {fieldManager}}, body, o)
 	if err != nil {
 		return nil, c.refused(err, o, r, namespace)
 	}
@@ -141,12 +146,13 @@ func (c *connection) drift(ctx context.Context, o *objects.Object, q Desired) (*
 }
 
 // fields asks for an object, and gives its fields with numbers as they are written.
-func (c *connection) fields(ctx context.Context, method string, at []string, query url.Values, send []byte) (map[string]any, error) {
+func (c *connection) fields(ctx context.Context, method string, at []string, query url.Values, send []byte, o *objects.Object) (map[string]any, error) {
 	var raw json.RawMessage
 	if err := c.ask(ctx, method, at, query, send, &raw); err != nil {
 		return nil, err
 	}
-	return decoded(raw)
+	fields, _ := decoded(raw) // what is no object is none that was asked for
+	return fields, object(fields).isNot(o.Kind, o.Name)
 }
 
 // applied is an object as it is sent.

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -106,6 +107,47 @@ func TestSameQuantity(t *testing.T) {
 		if got := sameQuantity(objects.Change{Path: tc.path, Old: tc.old, New: tc.now}); got != tc.same {
 			t.Errorf("%s: %v and %v: %v", tc.path, tc.old, tc.now, got)
 		}
+	}
+}
+
+// An answer that is something else than the object is no answer: a page to log in at, with
+// 200, was taken for an object in which nothing differs.
+func TestDriftAnotherAnswer(t *testing.T) {
+	const at = "/apis/apps/v1/namespaces/shop/deployments/cart"
+	const dry = at + "?dryRun=All&fieldManager=kubectl-promote&force=true"
+	for _, answer := range []string{`{}`, `raw:null`, `raw:[]`, `raw:"x"`, `{error: login}`, `{kind: Deployment, metadata: {name: other}}`, `{kind: Status, status: Success, metadata: {}}`} {
+		for _, answers := range []map[string]string{{at: answer, dry: answer}, {at: liveCart, dry: answer}, {at: answer, dry: dryCart}} {
+			s := apitest.Serve(t, answers)
+			c := New(Options{Kubeconfig: s.Kubeconfig(t, apitest.Token, "dev")})
+			found, err := c.Drift(t.Context(), Desired{Objects: []objects.Object{objects.Of(fieldsOf(t, gitCart))}})
+			if err == nil || err.Error() != "context dev: Deployment cart: it answered something else than the object" || len(found.Differences) > 0 {
+				t.Errorf("%s: %v, %v", answer, found, err)
+			}
+		}
+	}
+}
+
+// An object that names no namespace is in that of its release, else in that of the
+// environment; one that is in none is in none.
+func TestDriftOfRelease(t *testing.T) {
+	s := apitest.Serve(t, map[string]string{"/apis/rbac.authorization.k8s.io/v1": `{resources: [{name: clusterroles, kind: ClusterRole}]}`})
+	c := New(Options{Kubeconfig: s.Kubeconfig(t, apitest.Token, "dev")})
+	var git []objects.Object
+	for _, text := range []string{gitCart, strings.Replace(gitCart, "name: cart", "name: cart, namespace: own", 1), `{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: cart}}`} {
+		o := objects.Of(fieldsOf(t, text))
+		o.Release = &objects.Release{By: "Application cart", Namespace: "released"}
+		git = append(git, o)
+	}
+	git = append(git, objects.Of(fieldsOf(t, gitCart)))
+	if _, err := c.Drift(t.Context(), Desired{Namespace: "env", Objects: git}); err != nil {
+		t.Error(err)
+	}
+	asked := s.Asked()
+	slices.Sort(asked)
+	want := "/apis/apps/v1/namespaces/env/deployments/cart /apis/apps/v1/namespaces/own/deployments/cart /apis/apps/v1/namespaces/released/deployments/cart " +
+		"/apis/rbac.authorization.k8s.io/v1 /apis/rbac.authorization.k8s.io/v1/clusterroles/cart"
+	if got := strings.Join(asked, " "); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
 

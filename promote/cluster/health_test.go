@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +15,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/internal/apitest"
 	"github.com/kubepromote/kubepromote/promote/internal/kinds"
+	"github.com/kubepromote/kubepromote/promote/objects"
 )
 
 const (
@@ -29,22 +32,22 @@ func cartIs(name string) string {
 }
 
 func podsOf(digest string) string {
-	return `{items: [{metadata: {name: cart-1}, spec: {containers: [{name: app, image: "shop/cart:v2"}]}, status: {phase: Running, containerStatuses: [{name: app, imageID: "shop/cart@` + digest + `"}]}}]}`
+	return `{kind: PodList, items: [{metadata: {name: cart-1}, spec: {containers: [{name: app, image: "shop/cart:v2"}]}, status: {phase: Running, containerStatuses: [{name: app, imageID: "shop/cart@` + digest + `"}]}}]}`
 }
 
 const (
 	helm     = "/apis/helm.toolkit.fluxcd.io/v2/namespaces/shop/helmreleases/cart"
-	release  = `{metadata: {name: cart, namespace: shop}, status: {conditions: [{type: Ready, status: "True", lastTransitionTime: "2026-01-02T11:00:00Z"}]}}`
+	release  = `{kind: HelmRelease, metadata: {name: cart, namespace: shop}, status: {conditions: [{type: Ready, status: "True", lastTransitionTime: "2026-01-02T11:00:00Z"}]}}`
 	cronJobs = "/apis/batch/v1/namespaces/shop/cronjobs/cart"
 )
 
 // cron is a CronJob that has made something of an image at noon.
 func cron(image string) string {
-	return `{metadata: {name: cart, namespace: shop}, spec: {jobTemplate: {spec: {template: {spec: {containers: [{name: app, image: "` + image + `"}]}}}}},
+	return `{kind: CronJob, metadata: {name: cart, namespace: shop}, spec: {jobTemplate: {spec: {template: {spec: {containers: [{name: app, image: "` + image + `"}]}}}}},
 		status: {lastScheduleTime: "2026-01-02T11:00:00Z", lastSuccessfulTime: "2026-01-02T12:00:00Z"}}`
 }
 
-const argo = `{metadata: {name: cart, namespace: argocd}, status: {reconciledAt: "2026-01-02T12:01:00Z", health: {status: Healthy, lastTransitionTime: "2026-01-02T11:30:00Z"},
+const argo = `{kind: Application, metadata: {name: cart, namespace: argocd}, status: {reconciledAt: "2026-01-02T12:01:00Z", health: {status: Healthy, lastTransitionTime: "2026-01-02T11:30:00Z"},
 	sync: {status: Synced, revision: ` + atA + `}, operationState: {phase: Succeeded, finishedAt: "2026-01-02T11:20:00Z"}}}`
 
 var cart = Target{Context: "dev", Kind: "Deployment", Name: "cart"}
@@ -84,22 +87,22 @@ func TestHealth(t *testing.T) {
 			"wait: dev: Deployment shop/cart: pod cart-1: container app runs sha256:111111111111, and not sha256:222222222222"},
 		{"not there", nil, Question{Targets: []Target{cart}}, "wait: dev: Deployment shop/cart: it is not there"},
 		{"why pods do not come", map[string]string{deployments + "/cart": strings.Replace(cartIs("cart"), "availableReplicas: 1", "availableReplicas: 0", 1),
-			pods: `{items: [{metadata: {name: cart-1}, status: {containerStatuses: [{name: app, state: {waiting: {reason: ErrImagePull, message: "no such tag\nat all"}}}]}}]}`},
+			pods: `{kind: PodList, items: [{metadata: {name: cart-1}, status: {containerStatuses: [{name: app, state: {waiting: {reason: ErrImagePull, message: "no such tag\nat all"}}}]}}]}`},
 			Question{Targets: []Target{cart}}, "wait: dev: Deployment shop/cart: 0 of 1 pods are available; pod cart-1: ErrImagePull: no such tag at all"},
-		{"by labels", map[string]string{deployments: `{items: [` + cartIs("cart") + `, ` + strings.Replace(cartIs("worker"), "11:00", "11:10", 1) + `]}`, pods: podsOf(sum2)},
+		{"by labels", map[string]string{deployments: `{kind: DeploymentList, items: [` + cartIs("cart") + `, ` + strings.Replace(cartIs("worker"), "11:00", "11:10", 1) + `]}`, pods: podsOf(sum2)},
 			Question{Targets: []Target{{Context: "dev", Kind: "Deployment", Selector: "part-of=cart"}}, Images: image},
 			"pass: dev: Deployment shop/cart: 1 of 1 pods are available; dev: Deployment shop/worker: 1 of 1 pods are available, and run sha256:222222222222 since 11:10"},
-		{"by labels, and one of another image", map[string]string{deployments: `{items: [` + cartIs("cart") + `, ` + cartIs("worker") + `]}`,
+		{"by labels, and one of another image", map[string]string{deployments: `{kind: DeploymentList, items: [` + cartIs("cart") + `, ` + cartIs("worker") + `]}`,
 			pods + "?labelSelector=app%3Dcart&limit=250": podsOf(sum1), pods + "?labelSelector=app%3Dworker&limit=250": podsOf(sum2)},
 			Question{Targets: []Target{{Context: "dev", Kind: "Deployment", Selector: "part-of=cart"}}, Images: image},
 			"wait: dev: Deployment shop/cart: pod cart-1: container app runs sha256:111111111111, and not sha256:222222222222"},
-		{"no labels", map[string]string{deployments: `{items: []}`}, Question{Targets: []Target{{Context: "dev", Kind: "Deployment", Selector: "part-of=cart"}}},
+		{"no labels", map[string]string{deployments: `{kind: DeploymentList, items: []}`}, Question{Targets: []Target{{Context: "dev", Kind: "Deployment", Selector: "part-of=cart"}}},
 			"wait: dev: Deployment shop/with part-of=cart: there is none"},
 		{"a kind of their own", map[string]string{"/apis/example.com/v1": `{resources: [{name: widgets, kind: Widget, namespaced: true}, {name: widgets/status, kind: Widget, namespaced: true}]}`,
-			"/apis/example.com/v1/namespaces/shop/widgets/cart": `{metadata: {name: cart, namespace: shop}, status: {conditions: [{type: Ready, status: "True", lastTransitionTime: "2026-01-02T11:00:00Z"}]}}`},
+			"/apis/example.com/v1/namespaces/shop/widgets/cart": `{kind: Widget, metadata: {name: cart, namespace: shop}, status: {conditions: [{type: Ready, status: "True", lastTransitionTime: "2026-01-02T11:00:00Z"}]}}`},
 			Question{Targets: []Target{{Context: "dev", Kind: "Widget", APIVersion: "example.com/v1", Name: "cart"}}, Images: image},
 			"unknown: dev: Widget shop/cart: Ready; neither which images run nor which commit is live was looked at; hint: kind: Deployment"},
-		{"a claim has no pods", map[string]string{"/api/v1/namespaces/shop/persistentvolumeclaims/cart": `{metadata: {name: cart, namespace: shop}, status: {phase: Bound}}`}, Question{Targets: []Target{{Context: "dev", Kind: "PersistentVolumeClaim", Name: "cart"}}, Images: image},
+		{"a claim has no pods", map[string]string{"/api/v1/namespaces/shop/persistentvolumeclaims/cart": `{kind: PersistentVolumeClaim, metadata: {name: cart, namespace: shop}, status: {phase: Bound}}`}, Question{Targets: []Target{{Context: "dev", Kind: "PersistentVolumeClaim", Name: "cart"}}, Images: image},
 			"unknown: dev: PersistentVolumeClaim shop/cart: it is bound; neither which images run nor which commit is live was looked at; hint: kind: Deployment"},
 		{"a release knows of no commit", map[string]string{helm: release}, Question{Targets: []Target{{Context: "dev", Kind: "HelmRelease", Name: "cart"}}, Images: image, Commits: []string{"c1"}, Contains: in(true, nil)},
 			"unknown: dev: HelmRelease shop/cart: Ready; neither which images run nor which commit is live was looked at; hint: kind: Deployment"},
@@ -150,7 +153,7 @@ func TestHealth(t *testing.T) {
 func TestSeveralSources(t *testing.T) {
 	const atB = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 	at := func(first, second, firstURL, secondURL string) string {
-		return `{metadata: {name: cart, namespace: argocd}, spec: {sources: [{repoURL: ` + firstURL + `}, {repoURL: ` + secondURL + `}]}, status: {reconciledAt: "2026-01-02T12:01:00Z", health: {status: Healthy},
+		return `{kind: Application, metadata: {name: cart, namespace: argocd}, spec: {sources: [{repoURL: ` + firstURL + `}, {repoURL: ` + secondURL + `}]}, status: {reconciledAt: "2026-01-02T12:01:00Z", health: {status: Healthy},
 			sync: {status: Synced, revisions: [` + first + `, ` + second + `]}, operationState: {phase: Succeeded, finishedAt: "2026-01-02T11:20:00Z"}}}`
 	}
 	for _, tc := range []struct {
@@ -182,10 +185,70 @@ func TestSeveralSources(t *testing.T) {
 	}
 }
 
+// What answers with something else is no cluster: a page to log in at passed for objects
+// that nothing is known of, and for pods that there are none of.
+func TestAnotherAnswer(t *testing.T) {
+	for answer, want := range map[string]string{
+		`{}`:                            "it answered something else than the object",
+		`raw:null`:                      "it answered something else than the object",
+		`{error: login, login: "/sso"}`: "it answered something else than the object",
+		`{kind: Deployment, metadata: {name: other}}`: "it answered something else than the object",
+		`{kind: Status, metadata: {name: cart}}`:      "it answered something else than the object",
+		`raw:[]`:                                      "it answered something else than an object",
+	} {
+		s := apitest.Serve(t, map[string]string{deployments + "/cart": answer})
+		c := New(Options{Kubeconfig: s.Kubeconfig(t, apitest.Token, "dev")})
+		if r := c.Health(t.Context(), Question{Targets: []Target{cart}}); outline(r) != "unknown: context dev: Deployment cart in namespace shop: "+want {
+			t.Errorf("%s: %s", answer, outline(r))
+		}
+		s.Put(deployments+"/cart", cartIs("cart"))
+		s.Put(pods, answer)
+		if answer == "raw:[]" {
+			continue
+		}
+		if r := c.Health(t.Context(), Question{Targets: []Target{cart}, Images: []Image{{"cart", "shop/cart", sum2}}}); outline(r) != "unknown: context dev: pods in namespace shop: it answered something else than a list" {
+			t.Errorf("%s: %s", answer, outline(r))
+		}
+	}
+}
+
+// A server that takes the request and says nothing, or a little at a time, is given up.
+func TestSilence(t *testing.T) {
+	stop := make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPatch {
+			_, _ = w.Write([]byte(" "))
+			w.(http.Flusher).Flush()
+		}
+		if r.URL.Path == "/api/v1/namespaces/shop/configmaps/a" && r.Method == http.MethodGet {
+			_, _ = w.Write([]byte(`{"kind": "ConfigMap", "metadata": {"name": "a"}}`))
+			return
+		}
+		if r.URL.Path == "/api/v1" {
+			_, _ = w.Write([]byte(`{"resources": [{"name": "configmaps", "kind": "ConfigMap", "namespaced": true}]}`))
+			return
+		}
+		<-stop
+	}))
+	defer s.Close()
+	defer close(stop)
+	file := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(file, []byte("apiVersion: v1\nkind: Config\ncurrent-context: dev\nclusters: [{name: c, cluster: {server: \""+s.URL+"\"}}]\ncontexts: [{name: dev, context: {cluster: c, namespace: shop}}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a", "b"} {
+		c := New(Options{Kubeconfig: file, Timeout: 200 * time.Millisecond})
+		_, err := c.Drift(t.Context(), Desired{Objects: []objects.Object{objects.Of(map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": name}})}})
+		if err == nil || err.Error() != "context dev cannot be reached: no answer in time" {
+			t.Error(name, err)
+		}
+	}
+}
+
 // Pages are followed, and so bounded.
 func TestPages(t *testing.T) {
 	page := func(more string) string {
-		return strings.Replace(podsOf(sum2), "{items:", "{metadata: {continue: "+more+"}, items:", 1)
+		return strings.Replace(podsOf(sum2), "items:", "metadata: {continue: "+more+"}, items:", 1)
 	}
 	s := apitest.Serve(t, map[string]string{deployments + "/cart": cartIs("cart"), pods: page("again"), pods + "?labelSelector=app%3Dcart&limit=250": page("two"),
 		pods + "?continue=two&labelSelector=app%3Dcart&limit=250": podsOf(sum1)})

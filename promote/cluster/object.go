@@ -68,6 +68,15 @@ func (o object) list(path ...string) []object {
 	return all
 }
 
+// isNot is the error of an answer that is something else than the object that was asked for:
+// proxies and pages to log in at may answer with JSON as well.
+func (o object) isNot(kind, name string) error {
+	if o.text("kind") == kind && o.text("metadata", "name") == name {
+		return nil
+	}
+	return fault.Text("it answered something else than the object")
+}
+
 func (o object) name() string      { return o.said("metadata", "name") }
 func (o object) namespace() string { return o.said("metadata", "namespace") }
 

@@ -112,6 +112,9 @@ func (c *connection) askKinds(ctx context.Context, apiVersion string) ([]resourc
 func (c *connection) object(ctx context.Context, r resource, namespace, name string) (object, error) {
 	var o object
 	err := c.get(ctx, append(r.path(namespace), name), nil, &o)
+	if err == nil {
+		err = o.isNot(r.kind, name)
+	}
 	if err != nil {
 		what := r.kind + " " + name
 		if !r.ClusterWide {
@@ -132,10 +135,15 @@ func list[T any](ctx context.Context, c *connection, r resource, namespace, sele
 	var all []T
 	for range maxPages {
 		var page struct {
+			Kind     string
 			Metadata struct{ Continue string }
 			Items    []T
 		}
-		if err := c.get(ctx, r.path(namespace), query, &page); err != nil {
+		err := c.get(ctx, r.path(namespace), query, &page)
+		if err == nil && !strings.HasSuffix(page.Kind, "List") {
+			err = fault.Text("it answered something else than a list")
+		}
+		if err != nil {
 			return nil, c.cannot(err, r.Plural+" in namespace "+namespace, c.canI("list", r, namespace))
 		}
 		all = append(all, page.Items...)
@@ -212,6 +220,8 @@ func (c *connection) askOnce(ctx context.Context, method string, path []string, 
 		return 0, fault.Text(fmt.Sprintf("the answer is larger than %d MiB", maxAnswer>>20))
 	case ctx.Err() != nil:
 		return 0, ctx.Err()
+	case errors.Is(err, context.DeadlineExceeded):
+		return 0, err
 	}
 	return 0, fault.Text("it answered something else than an object")
 }

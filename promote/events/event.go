@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -120,8 +121,8 @@ func (e Event) Text() string {
 		if pin == "" {
 			pin = i.Digest[:min(len(i.Digest), len("sha256:")+12)]
 		}
-		if images = append(images, pin); len(images) == 1 || images[0] == pin {
-			images = images[:1]
+		if !slices.Contains(images, pin) {
+			images = append(images, pin)
 		}
 	}
 	if len(images) > 0 {

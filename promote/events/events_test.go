@@ -3,13 +3,16 @@ package events
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -38,6 +41,7 @@ func server(t *testing.T, answers ...int) (*httptest.Server, *[]got) {
 			status = answers[n]
 		}
 		all = append(all, got{r.Header, string(body)})
+		w.Header().Set("Location", "/login")
 		w.WriteHeader(status)
 	}))
 	t.Cleanup(s.Close)
@@ -95,7 +99,7 @@ func TestChats(t *testing.T) {
 		to   recording.Events
 		want string
 	}{
-		{recording.Events{Slack: v}, `{"text":"cart in production: promoted v1.1.0 from staging by Ada: \u0026lt;!channel\u0026gt; [x](http://evil.example.com) \u0026lt;b\u0026gt;*y*\u0026lt;/b\u0026gt;"}`},
+		{recording.Events{Slack: v}, `{"mrkdwn":false,"text":"cart in production: promoted v1.1.0 from staging by Ada: \u0026lt;!channel\u0026gt; [x](http://evil.example.com) \u0026lt;b\u0026gt;*y*\u0026lt;/b\u0026gt;","unfurl_links":false,"unfurl_media":false}`},
 		{recording.Events{Teams: v}, `"inlines":[{"text":"cart in production: promoted v1.1.0 from staging by Ada: \u003c!channel\u003e [x](http://evil.example.com) \u003cb\u003e*y*\u003c/b\u003e","type":"TextRun"}]`},
 		{recording.Events{Matrix: v}, `"html":"cart in production: promoted v1.1.0 from staging by Ada: \u0026lt;!channel\u0026gt; [x](http://evil.example.com) \u0026lt;b\u0026gt;*y*\u0026lt;/b\u0026gt;"`},
 	} {
@@ -122,6 +126,8 @@ func TestFailures(t *testing.T) {
 		{"for a moment", []int{503, 429}, 1, 3, ""},
 		{"down", []int{500, 500, 500}, 1, 3, "events: slack: answered 500"},
 		{"no", []int{403}, 1, 1, "events: slack: answered 403"},
+		// Events counted as told when they were led to a page that takes no POST.
+		{"led elsewhere", []int{302}, 1, 1, "events: slack: answered 302"},
 		{"one of two", []int{200, 404}, 2, 2, "events: slack: answered 404; 1 of 2 events are not told"},
 	} {
 		s, all := server(t, c.answers...)
@@ -185,6 +191,51 @@ func TestFiles(t *testing.T) {
 	}
 	if errs := tell.Tell(t.Context(), to, []Event{one}); len(errs) != 1 || errs[0].Error() != "events: metrics: the file has metrics of others" {
 		t.Errorf("got %v", errs)
+	}
+}
+
+// Of commands side by side, the last to write left nothing of what the others had written.
+func TestMetricsSideBySide(t *testing.T) {
+	metrics := filepath.Join(t.TempDir(), "m.prom")
+	to := &recording.Events{Metrics: &pipeline.Variable{Env: "PROMOTE_M"}}
+	tell := teller(map[string]string{"PROMOTE_M": metrics})
+	const most = 16
+	var wait sync.WaitGroup
+	for n := range most {
+		wait.Go(func() {
+			e := one
+			e.Service = fmt.Sprint("s", n)
+			if errs := tell.Tell(t.Context(), to, []Event{e}); len(errs) > 0 {
+				t.Error(errs)
+			}
+		})
+	}
+	wait.Wait()
+	values, err := readMetrics(metrics)
+	if err != nil || len(values) != most && runtime.GOOS != "windows" { // which has no such locks
+		t.Errorf("%d of %d are left, %v", len(values), most, err)
+	}
+}
+
+// Events beyond the bound were left out without a word.
+func TestMost(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "e.jsonl")
+	to := &recording.Events{File: &pipeline.Variable{Env: "PROMOTE_F"}}
+	errs := teller(map[string]string{"PROMOTE_F": file}).Tell(t.Context(), to, slices.Repeat([]Event{one}, most+2))
+	if len(errs) != 1 || errs[0].Error() != "events: the first 1000 are told; 2 more are not" {
+		t.Errorf("got %v", errs)
+	}
+	if lines, err := os.ReadFile(file); err != nil || strings.Count(string(lines), "\n") != most {
+		t.Errorf("%d lines, %v", strings.Count(string(lines), "\n"), err)
+	}
+}
+
+// A service with v1, v2 and v1 again was told as one with v1 alone.
+func TestPinsOfText(t *testing.T) {
+	e := one
+	e.Images = []Image{{Tag: "v1"}, {Tag: "v2"}, {Tag: "v1"}}
+	if got := e.Text(); !strings.Contains(got, "promoted v1, v2 from") {
+		t.Error(got)
 	}
 }
 

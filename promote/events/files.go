@@ -2,6 +2,7 @@ package events
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/kubepromote/kubepromote/internal/fault"
+	"github.com/kubepromote/kubepromote/internal/files"
 )
 
 // regular tells whether a name stands for a file, or for none yet: a pipe would be waited
@@ -40,7 +42,7 @@ func reason(err error) error {
 }
 
 // appendTo appends a line for each event, in one write.
-func appendTo(name string, all []Event) error {
+func appendTo(_ context.Context, name string, all []Event) error {
 	if err := regular(name); err != nil {
 		return err
 	}
@@ -67,10 +69,18 @@ const (
 var label = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
 
 // writeMetrics sets the times of events among those that the file has. A collector sees the
-// file before or after that, never half of it.
-func writeMetrics(name string, all []Event) error {
+// file before or after that, never half of it; commands side by side take turns.
+func writeMetrics(ctx context.Context, name string, all []Event) error {
 	if err := regular(name); err != nil {
 		return err
+	}
+	dir, err := os.Open(filepath.Dir(name))
+	if err != nil {
+		return reason(err)
+	}
+	defer dir.Close() // that gives the lock back
+	if files.Lock(ctx, dir) != nil {
+		return fault.Text("another command has its directory locked")
 	}
 	values, err := readMetrics(name)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -30,8 +31,8 @@ const (
 
 // Teller tells events.
 type Teller struct {
-	// Client sends requests; nil where no server may be asked. That of package gate follows
-	// nobody to another server and asks no metadata service.
+	// Client sends requests; nil where no server may be asked. That of package gate asks no
+	// metadata service. Redirects are not followed.
 	Client *http.Client
 	// LookupEnv, if not nil, stands for os.LookupEnv.
 	LookupEnv func(name string) (string, bool)
@@ -59,16 +60,17 @@ type destination struct {
 }
 
 // Tell tells those events that the pipeline asks for, all destinations side by side. There is
-// an error for each destination that was not told of all.
+// an error for each destination that was not told of all, and one where there are more than
+// are told at once.
 func (t Teller) Tell(ctx context.Context, to *recording.Events, all []Event) []error {
-	var told []Event
-	for _, e := range all {
-		if to.Tells(e.Kind) && len(told) < most {
-			told = append(told, e)
-		}
-	}
+	told := slices.DeleteFunc(slices.Clone(all), func(e Event) bool { return !to.Tells(e.Kind) })
 	if len(told) == 0 {
 		return nil
+	}
+	var out []error
+	if left := len(told) - most; left > 0 {
+		told = told[:most]
+		out = append(out, &Error{Msg: fmt.Sprintf("events: the first %d are told; %d more are not", most, left), Hint: "promote fewer services with one command"})
 	}
 	if t.LookupEnv == nil {
 		t.LookupEnv = os.LookupEnv
@@ -98,7 +100,6 @@ func (t Teller) Tell(ctx context.Context, to *recording.Events, all []Event) []e
 		})
 	}
 	wait.Wait()
-	var out []error
 	for _, err := range errs {
 		if err != nil {
 			out = append(out, err)
@@ -124,13 +125,13 @@ func (t Teller) destinations(to *recording.Events) []destination {
 	for _, f := range []struct {
 		name  string
 		from  *pipeline.Variable
-		write func(name string, some []Event) error
+		write func(ctx context.Context, name string, some []Event) error
 	}{{"file", to.File, appendTo}, {"metrics", to.Metrics, writeMetrics}} {
 		if f.from != nil {
-			all = append(all, destination{f.name, func(_ context.Context, some []Event) (int, error) {
+			all = append(all, destination{f.name, func(ctx context.Context, some []Event) (int, error) {
 				name, err := t.variable(f.from.Env)
 				if err == nil {
-					err = f.write(name, some)
+					err = f.write(ctx, name, some)
 				}
 				return 0, err
 			}})
@@ -198,8 +199,9 @@ func onThisMachine(host string) bool {
 }
 
 // slack has no markup in a text whose three signs are escaped: nobody is called by a name.
+// Nor are asterisks and the like markup then, and what an address leads to is not shown.
 func slack(text string) any {
-	return map[string]string{"text": strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(text)}
+	return map[string]any{"text": strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(text), "mrkdwn": false, "unfurl_links": false, "unfurl_media": false}
 }
 
 // teams has no markup in a run of text.
@@ -229,6 +231,8 @@ func (t Teller) send(ctx context.Context, to string, header http.Header, body []
 	}
 }
 
+// post sends a body once. It follows nobody: a POST that is led elsewhere becomes a GET there,
+// which tells nothing.
 func (t Teller) post(ctx context.Context, to string, header http.Header, body []byte) (again bool, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
 	if err != nil {
@@ -238,7 +242,9 @@ func (t Teller) post(ctx context.Context, to string, header http.Header, body []
 	if t.UserAgent != "" {
 		req.Header.Set("User-Agent", t.UserAgent)
 	}
-	res, err := t.Client.Do(req)
+	client := *t.Client
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	res, err := client.Do(req)
 	if err != nil {
 		if ours, ok := errors.AsType[fault.Text](err); ok {
 			return false, ours

@@ -16,14 +16,14 @@ import (
 // shop is what runs in the cluster: cart's Deployment, its pods, and what has brought it.
 func shop() map[string]string {
 	return map[string]string{
-		"/apis/apps/v1/namespaces/shop/deployments/cart": `{metadata: {name: cart, namespace: shop}, spec: {replicas: 1, selector: {matchLabels: {app: cart}}},
+		"/apis/apps/v1/namespaces/shop/deployments/cart": `{kind: Deployment, metadata: {name: cart, namespace: shop}, spec: {replicas: 1, selector: {matchLabels: {app: cart}}},
 			status: {replicas: 1, updatedReplicas: 1, availableReplicas: 1, conditions: [{type: Available, status: "True", lastTransitionTime: "2026-11-27T15:22:00Z"}]}}`,
-		"/api/v1/namespaces/shop/pods": `{items: [{metadata: {name: cart-1}, spec: {containers: [{name: app, image: "shop/cart@` + sha("2") + `"}]}, status: {phase: Running, containerStatuses: [{name: app, imageID: "shop/cart@` + sha("2") + `"}]}}]}`,
-		"/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/cart-staging": `{metadata: {name: cart-staging, namespace: argocd}, status: {reconciledAt: "2026-11-27T15:29:00Z", health: {status: Healthy},
+		"/api/v1/namespaces/shop/pods": `{kind: PodList, items: [{metadata: {name: cart-1}, spec: {containers: [{name: app, image: "shop/cart@` + sha("2") + `"}]}, status: {phase: Running, containerStatuses: [{name: app, imageID: "shop/cart@` + sha("2") + `"}]}}]}`,
+		"/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/cart-staging": `{kind: Application, metadata: {name: cart-staging, namespace: argocd}, status: {reconciledAt: "2026-11-27T15:29:00Z", health: {status: Healthy},
 			sync: {status: Synced, revision: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}, operationState: {phase: Succeeded, finishedAt: "2026-11-27T15:20:00Z"}}}`,
-		"/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/flux-system/kustomizations/cart": `{metadata: {name: cart, namespace: flux-system}, status: {lastAppliedRevision: "main@sha1:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+		"/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/flux-system/kustomizations/cart": `{kind: Kustomization, metadata: {name: cart, namespace: flux-system}, status: {lastAppliedRevision: "main@sha1:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
 			conditions: [{type: Ready, status: "True", lastTransitionTime: "2026-11-27T15:10:00Z"}]}}`,
-		"/apis/helm.toolkit.fluxcd.io/v2/namespaces/shop/helmreleases/cart": `{metadata: {name: cart, namespace: shop}, status: {conditions: [{type: Ready, status: "True", lastTransitionTime: "2026-11-27T15:10:00Z"}]}}`,
+		"/apis/helm.toolkit.fluxcd.io/v2/namespaces/shop/helmreleases/cart": `{kind: HelmRelease, metadata: {name: cart, namespace: shop}, status: {conditions: [{type: Ready, status: "True", lastTransitionTime: "2026-11-27T15:10:00Z"}]}}`,
 	}
 }
 

@@ -90,6 +90,13 @@ func TestMergeBaseOfShallowClone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// What a shallow clone lacks may well be there: nobody can tell.
+	for name, want := range map[string]bool{"HEAD~9": true, head[:7] + "0123456789": true, "nowhere": false} {
+		_, err := r.Revision(ctx, name)
+		if _, cut := errors.AsType[*history.Truncated](err); err == nil || cut != want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 	first, err := r.Revision(ctx, "HEAD^1")
 	if err != nil {
 		t.Fatal(err)

@@ -37,15 +37,17 @@ func Files(service string, all []objects.Object, o Options) ([]promote.File, err
 		shared[strings.ToLower(pathOf(service, &all[n], false))]++
 	}
 	var files []promote.File
+	taken := make(map[string]bool)
 	for n := range all {
 		one := &all[n]
 		if err := check(one, o); err != nil {
 			return nil, err
 		}
 		at := pathOf(service, one, shared[strings.ToLower(pathOf(service, one, false))] > 1)
-		if slices.ContainsFunc(files, func(f promote.File) bool { return strings.EqualFold(f.Path, at) }) {
+		if taken[strings.ToLower(at)] {
 			return nil, &promote.Error{Msg: fmt.Sprintf("%s%s is rendered twice", place(one), one), Hint: "kubectl promote build " + service}
 		}
+		taken[strings.ToLower(at)] = true
 		data, err := text(one)
 		if err != nil {
 			return nil, &promote.Error{Msg: fmt.Sprintf("%s%s cannot be written: %s", place(one), one, fault.OneLine(err.Error())), Err: err}

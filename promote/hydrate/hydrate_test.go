@@ -76,3 +76,17 @@ func TestFiles(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkFiles is what a large service takes: it was as many comparisons as it has objects,
+// for each of them.
+func BenchmarkFiles(b *testing.B) {
+	var all []objects.Object
+	for n := range 20_000 {
+		all = append(all, object(fmt.Sprintf(`{"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "c%d"}}`, n)))
+	}
+	for b.Loop() {
+		if files, err := hydrate.Files("cart", all, hydrate.Options{}); err != nil || len(files) != len(all) {
+			b.Fatal(len(files), err)
+		}
+	}
+}

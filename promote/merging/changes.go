@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/promote"
@@ -23,6 +24,10 @@ type changes struct {
 	// old and now are the pins of the services that change.
 	old, now map[string]pins
 	failed   map[string]error // services whose files cannot be read afterwards
+
+	reading sync.Mutex
+	read    map[string]promote.File // what was read, by its path
+	sizes   map[string]int64        // of the objects of all
 }
 
 // pins are those of one service in one tree.

@@ -1,9 +1,10 @@
 package merging
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"path"
 	"slices"
@@ -14,7 +15,6 @@ import (
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/hold"
-	"github.com/kubepromote/kubepromote/promote/internal/textdiff"
 	"github.com/kubepromote/kubepromote/promote/mergeplan"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
@@ -31,57 +31,26 @@ func (c *carrier) Finish(ctx context.Context, plan *promote.Plan) error {
 		return err
 	}
 	refuse := c.refusals(ctx, plan)
-	for _, s := range plan.Services {
+	order := slices.Clone(plan.Services)
+	if c.asked.Request.SkipRefused { // what is of no service is not left out with one
+		passes := func(s *promote.ServicePlan) bool { return s.Answer() == promote.Pass }
+		order = append(slices.DeleteFunc(slices.Clone(order), func(s *promote.ServicePlan) bool { return !passes(s) }), slices.DeleteFunc(order, passes)...)
+	}
+	given := make(map[string]bool)
+	for _, s := range order {
 		var differs []promote.Verdict
 		if len(plan.Merge.Conflicts) == 0 {
-			differs = c.differing(s)
+			differs = c.differing(ctx, s)
 		}
 		s.Verdicts = append(s.Verdicts, slices.Concat(refuse, differs)...)
 		if len(refuse)+len(differs) > 0 {
 			continue
 		}
-		if err := c.take(plan, s); err != nil {
+		if err := c.take(plan, s, given); err != nil {
 			return err
 		}
 	}
 	return c.settle(ctx, plan)
-}
-
-// take puts the files that come with a service in the place of its edits.
-func (c *carrier) take(plan *promote.Plan, s *promote.ServicePlan) error {
-	files, err := c.Brings(s.Service)
-	if err != nil {
-		return err
-	}
-	shown := make(map[string]bool) // a file that comes with several is shown once
-	for _, other := range plan.Services {
-		for _, f := range other.Files {
-			shown[f.Target] = shown[f.Target] || other != s && f.Diff != ""
-		}
-	}
-	planned := make(map[string]promote.FilePlan)
-	for _, f := range s.Files {
-		planned[f.Target] = f
-	}
-	s.Files = nil
-	for _, f := range files {
-		one := promote.FilePlan{Source: f.Path, Target: f.Path, Changes: planned[f.Path].Changes}
-		if !c.asked.Request.NoDiff && !shown[f.Path] && len(f.Data)+len(f.Old) <= mostBytes && !bytes.ContainsRune(f.Data, 0) && !bytes.ContainsRune(f.Old, 0) {
-			one.Diff = textdiff.Unified(f.Path, f.Old, f.Data)
-		}
-		s.Files = append(s.Files, one.Becoming(f))
-	}
-	if len(files) > 0 {
-		c.along(s)
-	}
-	if c.tag != nil {
-		c.takeFollowing(s, plan.Services[0] == s)
-	}
-	if len(s.Files) == 0 {
-		return nil
-	}
-	s.Verdicts = append(s.Verdicts, promote.Verdict{Gate: c.gate(), Answer: promote.Pass, Reason: c.says(plan.Merge)})
-	return nil
 }
 
 // gate is the name of the verdicts.
@@ -221,7 +190,7 @@ func (c *carrier) refusals(ctx context.Context, plan *promote.Plan) []promote.Ve
 		return out
 	}
 	if c.tag != nil {
-		out = append(out, c.tagRefusals(plan)...)
+		out = append(out, c.tagRefusals(ctx, plan)...)
 	}
 	if c.rules != nil && c.rules.FastForward == pipeline.FastForwardOnly && !c.merge.FastForward && !c.merge.Contained {
 		no("fastForward: allowed in the pipeline", "%s has commits that %s lacks, and only a fast-forward is allowed", into, from)
@@ -293,9 +262,13 @@ func (c *carrier) others(plan *promote.Plan) []string {
 	return out
 }
 
-// ownRules are files with rules that the merge would change at home, where they count.
+// ownRules are files with rules that the merge would change where they may count: on a branch
+// that has the pipeline file. On a detached head nobody can tell that it is the home's.
 func (c *carrier) ownRules() []string {
-	if c.asked.To.Place() != (pipeline.Place{}) {
+	if at := c.asked.To.Place(); at.Repository != "" || at.Tag != "" {
+		return nil
+	}
+	if _, err := c.target.ReadFile(pipeline.FileName); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	at := []string{pipeline.FileName, hold.FileName}
@@ -322,7 +295,7 @@ func (c *carrier) ownRules() []string {
 }
 
 // differing are the pins that the merged tree has otherwise than the plan.
-func (c *carrier) differing(s *promote.ServicePlan) []promote.Verdict {
+func (c *carrier) differing(ctx context.Context, s *promote.ServicePlan) []promote.Verdict {
 	if err := c.changes.failed[s.Service]; err != nil {
 		return []promote.Verdict{{Gate: c.gate(), Answer: promote.Fail, Reason: "what comes of it cannot be read: " + err.Error()}}
 	}
@@ -366,12 +339,12 @@ func (c *carrier) differing(s *promote.ServicePlan) []promote.Verdict {
 	if len(out) == 0 {
 		return nil
 	}
-	return []promote.Verdict{{Gate: c.gate(), Answer: promote.Fail, Reason: c.after() + list(out, len(out)), Hint: c.mend(s)}}
+	return []promote.Verdict{{Gate: c.gate(), Answer: promote.Fail, Reason: c.after() + list(out, len(out)), Hint: c.mend(ctx, s)}}
 }
 
 // mend says what may help where pins differ: to see who has changed the target's, or to
 // have the source's as the pipeline writes them.
-func (c *carrier) mend(s *promote.ServicePlan) string {
+func (c *carrier) mend(ctx context.Context, s *promote.ServicePlan) string {
 	switch c.how {
 	case HowRevert:
 		return "--mode pin"
@@ -380,7 +353,7 @@ func (c *carrier) mend(s *promote.ServicePlan) string {
 	}
 	for _, f := range s.Files {
 		if slices.Contains(c.drifted, f.Target) {
-			return "git log " + c.merge.Base[:12] + ".." + c.head[:12] + " -- " + shell.Pathspecs(f.Target)
+			return c.inClone(ctx, "git log "+short(c.merge.Base)+".."+short(c.head)+" -- "+shell.Pathspecs(f.Target))
 		}
 	}
 	return "pin: source in the pipeline, or in the source what the plan has"

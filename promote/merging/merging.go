@@ -38,6 +38,8 @@ type target interface {
 	promote.Repo
 	Root() string
 	With(tree string) *branch.Branch
+	Blob(id string) ([]byte, error)
+	Sizes(ids []string) (map[string]int64, error)
 	Merge(ctx context.Context, from string, undo ...string) (*branch.Merge, error)
 	Revert(ctx context.Context, commit string) (*branch.Merge, error)
 	Changes(ctx context.Context, old, now string, pathspecs ...string) ([]branch.Change, error)
@@ -173,13 +175,15 @@ func (c *carrier) Commit(ctx context.Context, d promote.Delivery) (string, error
 
 // Brings gives the files that a merge brings with a service: its own, and those of no
 // service, which concern each that changes, or all where none does.
-func (c *carrier) Brings(service string) ([]promote.File, error) {
+func (c *carrier) Brings(service string) ([]promote.File, error) { return c.files(c.brings(service)) }
+
+func (c *carrier) brings(service string) []branch.Change {
 	own := c.changes.own[service]
 	all := own
 	if len(own) > 0 || len(c.changes.own) == 0 {
 		all = append(all[:len(all):len(all)], c.changes.beside...)
 	}
-	return c.files(c.within(all, []string{service}))
+	return c.within(all, []string{service})
 }
 
 // within leaves those of the changes that are taken at all.
@@ -203,29 +207,65 @@ func (c *carrier) within(all []branch.Change, services []string) []branch.Change
 // it changes.
 const mostBytes = 4 << 20
 
-// files reads what changes. A link or a submodule has no bytes to be shown.
+// files reads what changes, each file once. A link or a submodule has no bytes that could be
+// read in its place.
 func (c *carrier) files(changes []branch.Change) ([]promote.File, error) {
-	old, now := c.target.With(c.target.Root()), c.target.With(c.merge.Tree)
+	c.changes.reading.Lock()
+	defer c.changes.reading.Unlock()
+	if err := c.measure(); err != nil {
+		return nil, err
+	}
 	var out []promote.File
 	for _, one := range changes {
-		f := promote.File{Path: one.Path, New: one.Old == ""}
-		var err error
-		if one.IsFile() && one.Old != "" {
-			f.Old, err = old.ReadFile(one.Path)
-		}
-		if err == nil && one.New != "" {
-			f.Data = []byte{}
-			if one.IsFile() {
-				f.Data, err = now.ReadFile(one.Path)
+		f, known := c.changes.read[one.Path]
+		if !known {
+			var err error
+			if f, err = c.file(one); err != nil {
+				return nil, err
 			}
-		}
-		if err != nil {
-			return nil, err
+			c.changes.read[one.Path] = f
 		}
 		out = append(out, f)
 	}
 	return out, nil
 }
+
+// measure asks once how large all is that changes.
+func (c *carrier) measure() (err error) {
+	if c.changes.read != nil {
+		return nil
+	}
+	var ids []string
+	for _, one := range c.changes.all {
+		if one.IsFile() {
+			ids = append(ids, one.Old, one.New)
+		}
+	}
+	if c.changes.sizes, err = c.target.Sizes(ids); err == nil {
+		c.changes.read = make(map[string]promote.File)
+	}
+	return err
+}
+
+// file reads one of the changes.
+func (c *carrier) file(one branch.Change) (f promote.File, err error) {
+	f = promote.File{Path: one.Path, New: one.Old == "", Was: standingAs(one.OldMode, one.Old), Is: standingAs(one.NewMode, one.New)}
+	f.Unread = max(c.changes.sizes[one.Old], c.changes.sizes[one.New]) > mostBytes
+	reads := one.IsFile() && !f.Unread
+	if reads && one.Old != "" {
+		f.Old, err = c.target.Blob(one.Old)
+	}
+	if one.New != "" && err == nil {
+		f.Data = []byte{}
+		if reads {
+			f.Data, err = c.target.Blob(one.New)
+		}
+	}
+	return f, err
+}
+
+// standingAs is what stands at a path as git has it; empty where nothing does.
+func standingAs(mode, object string) string { return strings.TrimSpace(mode + " " + object) }
 
 // names are both branches, for people.
 func (c *carrier) names(ctx context.Context) (from, into string) {
@@ -239,8 +279,20 @@ func (c *carrier) names(ctx context.Context) (from, into string) {
 	return from, into
 }
 
-// byHand is how somebody merges who has to decide something.
+// byHand is how somebody merges who has to decide something. The source's branch need not be
+// in the clone, but its commit is.
 func (c *carrier) byHand(ctx context.Context) string {
-	from, into := c.names(ctx)
-	return "git switch " + shell.Quote(into) + " && git merge " + shell.Quote(from)
+	_, into := c.names(ctx)
+	return c.inClone(ctx, "git switch "+shell.Quote(into)+" && git merge "+short(c.merge.From))
 }
+
+// inClone leaves out a hint to type git where there is no clone to type it in.
+func (c *carrier) inClone(ctx context.Context, hint string) string {
+	if state, err := c.target.State(ctx, nil); err != nil || branch.IsURL(state.Remote) {
+		return ""
+	}
+	return hint
+}
+
+// short is as much of a commit's name as is typed.
+func short(commit string) string { return commit[:min(len(commit), 12)] }

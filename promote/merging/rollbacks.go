@@ -18,7 +18,7 @@ func (c *carrier) overRollbacks(ctx context.Context, plan *promote.Plan) error {
 	}
 	var undo []string
 	for _, s := range plan.Services {
-		if len(c.merge.Conflicts) == 0 && len(c.differing(s)) == 0 {
+		if len(c.merge.Conflicts) == 0 && len(c.differing(ctx, s)) == 0 {
 			continue
 		}
 		back, err := c.rollbacks(ctx, s.Service)

@@ -160,7 +160,7 @@ func (c *carrier) follow(ctx context.Context) error {
 				continue
 			}
 			all = append(all, p)
-			if _, ok := at.VersionIn(p.Tag); ok {
+			if _, ok := at.VersionIn(p.Tag, c.asked.Pipeline.Spec.Places()); ok {
 				ours = append(ours, p)
 			}
 		}
@@ -201,11 +201,11 @@ func (t *tagging) edit(f *overlay.File, pins []overlay.Pin, data []byte) error {
 }
 
 // tagRefusals are why the tag may not be made.
-func (c *carrier) tagRefusals(plan *promote.Plan) []promote.Verdict {
+func (c *carrier) tagRefusals(ctx context.Context, plan *promote.Plan) []promote.Verdict {
 	t := c.tag
 	var out []promote.Verdict
 	if t.there.Commit != "" && t.there.Commit != t.from.Commit {
-		out = append(out, promote.Verdict{Gate: GateTag, Answer: promote.Fail, Hint: "git log --oneline " + t.there.Name + ".." + t.from.Name,
+		out = append(out, promote.Verdict{Gate: GateTag, Answer: promote.Fail, Hint: c.inClone(ctx, "git log --oneline "+short(t.there.Commit)+".."+short(t.from.Commit)),
 			Reason: fmt.Sprintf("tag %s is there already, of commit %.9s and not of %.9s as %s; a tag is never moved", t.name, t.there.Commit, t.from.Commit, t.from.Name)})
 	}
 	if t.now.Name != "" && c.asked.Request.Back == nil && t.from.Older(t.now) && !c.asked.Request.AllowDowngrade {
@@ -250,7 +250,11 @@ func (c *carrier) commitTag(ctx context.Context, d promote.Delivery) (string, er
 	if err != nil {
 		return "", err
 	}
-	return c.tag.home.Commit(ctx, promote.Delivery{Head: state.Head, Files: c.tag.follows, Message: d.Message, Check: d.Check})
+	commit, err := c.tag.home.Commit(ctx, promote.Delivery{Head: state.Head, Files: c.tag.follows, Message: d.Message, Check: d.Check})
+	if err != nil && commit == "" {
+		err = &promote.Error{Msg: fmt.Sprintf("tag %s is there, and %s does not name it yet", c.tag.name, c.tag.follows[0].Path), Hint: "run the same command again", Err: err}
+	}
+	return commit, err
 }
 
 // describeTag says in the plan what is tagged.

@@ -18,6 +18,16 @@ type Object struct {
 	// Places, if not nil, tells where a field of it comes from; the object where the path is
 	// empty.
 	Places func(Path) Place
+	// Release is that of Argo CD or Flux which installs it; nil for what is applied itself.
+	Release *Release
+}
+
+// Release is a chart that an object of Argo CD or Flux has installed.
+type Release struct {
+	// By is that object.
+	By string
+	// Namespace is that of objects that name none, as far as it is said.
+	Namespace string
 }
 
 // Place is where something stands in the repository.
@@ -114,6 +124,7 @@ func (o *Object) elements(items []any) []Object {
 			continue
 		}
 		one := Of(fields)
+		one.Release = o.Release
 		if o.Places != nil {
 			at := o.Places
 			one.Places = func(p Path) Place { return at(append(Path{"items", fmt.Sprintf("[%d]", n)}, p...)) }

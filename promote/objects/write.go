@@ -151,7 +151,7 @@ func Markdown(all []Difference, most int, s Style) string {
 			fmt.Fprintf(&b, "- and %d more\n", len(all)-most)
 			break
 		}
-		fmt.Fprintf(&b, "- %s\n", code(all[n].summary(s)))
+		fmt.Fprintf(&b, "- %s\n", Code(all[n].summary(s)))
 	}
 	var text strings.Builder
 	lines := 0
@@ -183,7 +183,7 @@ func Markdown(all []Difference, most int, s Style) string {
 	return b.String()
 }
 
-// code is a text that Markdown leaves as it is.
-func code(s string) string {
+// Code is a text that Markdown leaves as it is.
+func Code(s string) string {
 	return "`" + strings.NewReplacer("`", "'", "|", "¦").Replace(s) + "`"
 }

@@ -126,10 +126,19 @@ func (e *Environment) Elsewhere() bool { return e.Branch+e.Repository != "" || e
 // name of it in their paths.
 func (s *Spec) apart() bool {
 	seen := make(map[Place]bool)
-	for i := range s.Environments {
-		seen[s.Environments[i].Place()] = true
+	for _, at := range s.Places() {
+		seen[at] = true
 	}
 	return len(seen) == len(s.Environments) && len(seen) > 1
+}
+
+// Places are where the environments are, one for each.
+func (s *Spec) Places() []Place {
+	var out []Place
+	for i := range s.Environments {
+		out = append(out, s.Environments[i].Place())
+	}
+	return out
 }
 
 // badBranch is what git takes for the name of no branch

@@ -190,9 +190,6 @@ type Tag struct {
 // defaultTag is the name of tags where none is given.
 const defaultTag = "{version}-{environment}"
 
-// versionHole stands for the version in the name of a tag.
-const versionHole = "version"
-
 // UnmarshalYAML reads a name as a tag's.
 func (t *Tag) UnmarshalYAML(n *yaml.Node) error {
 	if n.Kind == yaml.ScalarNode {
@@ -213,7 +210,7 @@ func (e *Environment) Tagging() *Tag {
 
 // TagOf is the name of the environment's tag for a version.
 func (e *Environment) TagOf(version string) string {
-	return location.Fill(e.Place().Tag, location.Holes{versionHole: version})
+	return location.Fill(e.Place().Tag, location.Holes{location.VersionOfTag: version})
 }
 
 // FollowedBy are the files of Tag.Follow.
@@ -225,12 +222,17 @@ func (e *Environment) FollowedBy() []string {
 	return out
 }
 
-// VersionIn is the version in the name of a tag, by the template of a place.
-func (p Place) VersionIn(tag string) (string, bool) {
-	before, after, _ := strings.Cut(p.Tag, "{"+versionHole+"}")
-	version, begins := strings.CutPrefix(tag, before)
-	version, ends := strings.CutSuffix(version, after)
-	return version, begins && ends && version != "" && !strings.Contains(version, "/")
+// VersionIn is the version in the name of a tag, by the template of a place. Where those of
+// other places fit as well, the one that says most of the name has it: of {version} and
+// {version}-dev the second has v1.0.0-dev.
+func (p Place) VersionIn(tag string, all []Place) (string, bool) {
+	version, ok := location.Version(p.Tag, tag)
+	for _, other := range all {
+		if _, fits := location.Version(other.Tag, tag); fits && other.Repository == p.Repository && len(other.Tag) > len(p.Tag) {
+			return "", false
+		}
+	}
+	return version, ok
 }
 
 // checkTags finds what is wrong with an environment that is tags.
@@ -238,14 +240,14 @@ func (p *Pipeline) checkTags(f *yamlfile.File, at string, e *Environment) {
 	const example = `strategy: {tag: "{version}-{environment}"}`
 	name := cmp.Or(e.Strategy.Tag.Name, defaultTag)
 	for _, hole := range location.Names(name) {
-		if hole != versionHole && hole != location.Environment && hole != location.Service {
+		if hole != location.VersionOfTag && hole != location.Environment && hole != location.Service {
 			f.At(at, example, "the tag's name has the hole {%s}", hole)
 			return
 		}
 	}
-	filled := location.Fill(e.Place().Tag, location.Holes{versionHole: "v1.0.0", location.Service: "x"})
+	filled := location.Fill(e.Place().Tag, location.Holes{location.VersionOfTag: "v1.0.0", location.Service: "x"})
 	switch {
-	case strings.Count(name, "{"+versionHole+"}") != 1:
+	case strings.Count(name, "{"+location.VersionOfTag+"}") != 1:
 		f.At(at, example, "the tag's name %q has not got {version} once", name)
 	case badBranch().MatchString(filled):
 		f.At(at, example, "%q is no name of a tag", filled)
@@ -257,6 +259,11 @@ func (p *Pipeline) checkTags(f *yamlfile.File, at string, e *Environment) {
 		f.At(at, "remove rollback.onUnhealthy", "environment %q is tags, which do not go back by themselves", e.Name)
 	case e.Deliver.Mode == DeliverWorktree, e.Deliver.Mode == DeliverPullRequest:
 		f.At(at, "deliver: {mode: push}", "a tag is made, or pushed, and deliver.mode is %s", e.Deliver.Mode)
+	}
+	for i, other := range p.Spec.Places() {
+		if name := p.Spec.Environments[i].Name; name != e.Name && other.Repository == e.Place().Repository && location.Alike(other.Tag, e.Place().Tag) {
+			f.At(at, example, "tags of %q cannot be told from those of %q", e.Name, name)
+		}
 	}
 	for _, name := range e.From {
 		from, err := p.Environment(name)

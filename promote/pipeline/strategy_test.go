@@ -12,8 +12,15 @@ func TestVersionIn(t *testing.T) {
 		{"staging/{version}", "staging/v1", "v1"},
 		{"staging/{version}", "staging/v1/x", ""},
 		{"a{version}a", "a", ""},
+		{"{version}", "HEAD", ""},
+		{"{version}", "v1.2.3-rc.1", "v1.2.3-rc.1"},
+		{"{version}", "v1.2.3-dev", ""},
+		{"v{version}", "v1.2.3-dev", ""},
+		{"{version}-dev", "v1.2.3-dev", "v1.2.3"},
 	} {
-		version, ok := Place{Tag: tc.template}.VersionIn(tc.tag)
+		// What another environment has said more of is its own; one elsewhere has nothing here.
+		all := []Place{{Tag: tc.template}, {Tag: "{version}"}, {Tag: "{version}-dev"}, {Tag: "{version}-rc.1", Repository: "../other"}, {Branch: "main"}}
+		version, ok := Place{Tag: tc.template}.VersionIn(tc.tag, all)
 		if ok != (tc.version != "") || ok && version != tc.version {
 			t.Errorf("%s in %s: %q, %t", tc.tag, tc.template, version, ok)
 		}

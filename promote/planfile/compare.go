@@ -283,9 +283,9 @@ func (c *comparison) writes(planned, now []Write) {
 		delete(before, [2]string{w.To, w.Path})
 		switch {
 		case c.done(w.To):
-		case ok && b.Before != w.Before && w.Before != w.After: // that an earlier run has written
+		case ok && b.before() != w.before() && w.before() != w.after(): // that an earlier run has written
 			c.say(w.To, "", "%s: has changed since", w.Path)
-		case ok && b.After == w.After, already: // what it follows from is said
+		case ok && b.after() == w.after(), already: // what it follows from is said
 		case !ok:
 			c.say(w.To, "", "%s: would be written, and is not in the plan", w.Path)
 		default:

@@ -18,6 +18,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote/mergeplan"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/proposal"
+	"github.com/kubepromote/kubepromote/promote/shard"
 	"sigs.k8s.io/json"
 )
 
@@ -52,6 +53,7 @@ type Request struct {
 	All            bool                 `json:"all,omitempty"`
 	Selector       string               `json:"selector,omitempty"`
 	Except         []string             `json:"except,omitempty"`
+	Shard          shard.Shard          `json:"shard,omitzero"`
 	To             []string             `json:"to"`
 	From           string               `json:"from,omitempty"`
 	Images         []string             `json:"images,omitempty"`
@@ -81,10 +83,31 @@ type Rule struct {
 // Write is a file that would be written: the digests of what it holds, and of what it
 // shall hold.
 type Write struct {
-	To     string `json:"to"`
-	Path   string `json:"path"`
+	To   string `json:"to"`
+	Path string `json:"path"`
+	// Before is empty where the file is not there yet, After where it goes. Of a file that is
+	// too large to be read both are empty.
 	Before string `json:"before,omitempty"`
-	After  string `json:"after"`
+	After  string `json:"after,omitempty"`
+	// Was and Is are its mode and its object in Git, where it comes by a merge: it may be a
+	// link, a submodule, or a file of another mode. They are empty where nothing stands.
+	Was string `json:"was,omitempty"`
+	Is  string `json:"is,omitempty"`
+}
+
+func (w Write) before() string { return w.Before + " " + w.Was }
+func (w Write) after() string  { return w.After + " " + w.Is }
+
+// writeOf is what a document has of a file.
+func writeOf(to string, f promote.File) Write {
+	w := Write{To: to, Path: f.Path, Was: f.Was, Is: f.Is}
+	if !f.New && !f.Unread {
+		w.Before = Digest(f.Old)
+	}
+	if gone := f.Gone || f.Was != "" && f.Is == ""; !gone && !f.Unread {
+		w.After = Digest(f.Data)
+	}
+	return w
 }
 
 // Kept is a file of versions, with what changes in it.
@@ -136,6 +159,9 @@ func Of(request Request, plans *promote.Plans, rules []Rule) *Document {
 	d := &Document{APIVersion: pipeline.APIVersion, Kind: Kind, Head: Head{Request: &request, Rules: slices.Clone(rules)}}
 	for _, plan := range plans.All {
 		for _, r := range plan.Rules {
+			if r.Kind == "commit" { // whose rules are listed as they are
+				continue
+			}
 			d.Rules = append(d.Rules, Rule{Name: r.Name, Digest: r.Digest, Elsewhere: true})
 		}
 		for _, k := range plan.Kept {
@@ -145,11 +171,7 @@ func Of(request Request, plans *promote.Plans, rules []Rule) *Document {
 			if plan.Keeps(f.Path) {
 				continue
 			}
-			w := Write{To: plan.To, Path: f.Path, After: Digest(f.Data)}
-			if !f.New {
-				w.Before = Digest(f.Old)
-			}
-			d.Writes = append(d.Writes, w)
+			d.Writes = append(d.Writes, writeOf(plan.To, f))
 		}
 		for _, s := range plan.Services {
 			d.Items = append(d.Items, Item{Metadata: Metadata{s.Service}, Promotion: Promotion{From: plan.From, To: plan.To, Entry: plan.Entry, RollbackOf: plan.RollbackOf,

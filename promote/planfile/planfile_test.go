@@ -77,6 +77,14 @@ func TestCompare(t *testing.T) {
 			want: []string{`production: cart: image "db" of apps/cart/production.yaml is image "cart" of apps/cart/production.yaml in the plan`}},
 		"bytes alone": {now: func(d *planfile.Document) { d.Writes[1].After = "sha256:x" },
 			want: []string{"production: apps/web/production.yaml: would be written otherwise than in the plan"}},
+		// A link has no bytes of its own, a file that goes is not an empty one, and a mode is
+		// more than bytes: before, none of it was compared.
+		"another object": {planned: func(d *planfile.Document) { d.Writes[1].Is = "120000 a" }, now: func(d *planfile.Document) { d.Writes[1].Is = "120000 b" },
+			want: []string{"production: apps/web/production.yaml: would be written otherwise than in the plan"}},
+		"another mode before": {planned: func(d *planfile.Document) { d.Writes[1].Was = "100644 a" }, now: func(d *planfile.Document) { d.Writes[1].Was = "100755 a" },
+			want: []string{"production: apps/web/production.yaml: has changed since"}},
+		"goes": {now: func(d *planfile.Document) { d.Writes[1].After = "" },
+			want: []string{"production: apps/web/production.yaml: would be written otherwise than in the plan"}},
 		"one more file": {planned: func(d *planfile.Document) { d.Writes = d.Writes[:1] },
 			want: []string{"production: apps/web/production.yaml: would be written, and is not in the plan"}},
 		"one file less": {now: func(d *planfile.Document) { d.Writes = d.Writes[:1] },
@@ -243,4 +251,14 @@ func ExampleCompare() {
 		fmt.Println(d)
 	}
 	// Output: promotion.yaml: the rules have changed
+}
+
+// The commit that the rules are read from is none of them: any other commit on its branch made
+// every plan for an environment elsewhere one of other rules.
+func TestRules(t *testing.T) {
+	plans := &promote.Plans{All: []*promote.Plan{{To: "production", Rules: []promote.RuleFile{{Kind: "commit", Name: "main", Digest: strings.Repeat("a", 40)}, {Kind: "policy", Name: "p.yaml", Digest: "sha256:1"}}}}}
+	d := planfile.Of(planfile.Request{}, plans, []planfile.Rule{{Name: "promotion.yaml", Digest: "sha256:2"}})
+	if len(d.Rules) != 2 || d.Rules[0].Name != "p.yaml" || d.Rules[1].Name != "promotion.yaml" {
+		t.Errorf("%+v", d.Rules)
+	}
 }

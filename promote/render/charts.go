@@ -202,6 +202,9 @@ type valueNode struct {
 func valueNodes(q *helm.Request) [][]valueNode {
 	var out [][]valueNode
 	for _, v := range slices.Backward(q.Values) {
+		if v.Path != "" {
+			continue // which is not written as values are
+		}
 		var nodes []valueNode
 		var visit func(key string, n *yaml.Node)
 		visit = func(key string, n *yaml.Node) {

@@ -23,7 +23,14 @@ func (a *asked) render(_ context.Context, q helm.Request) (string, error) {
 func line(q helm.Request) string {
 	parts := []string{q.Dir, q.Release, q.Namespace}
 	for _, v := range q.Values {
-		parts = append(parts, v.Name+"="+strings.TrimSpace(string(v.Data)))
+		name := v.Name
+		if v.Path != "" {
+			name += " at " + v.Path
+		}
+		if v.String {
+			name += " as text"
+		}
+		parts = append(parts, name+"="+strings.TrimSpace(string(v.Data)))
 	}
 	for _, s := range q.Set {
 		parts = append(parts, "set "+s.Name+"="+s.Value)
@@ -59,6 +66,7 @@ func TestCharts(t *testing.T) {
 		"a template":               {"web/templates/{environment}.yaml", "a: b", nil, []string{"error web/templates/prod.yaml has no object of Kubernetes, and there is no chart around it that it could be values of"}},
 		"no chart around":          {"else/{environment}.yaml", "tag: v2", nil, []string{"error else/prod.yaml has no object of Kubernetes, and there is no chart around it that it could be values of"}},
 		"an Application":           {"argo/{environment}.yaml", app + "  source: {repoURL: x, path: web, helm: {releaseName: w, valueFiles: [values-prod.yaml, /more.yaml], values: 'a: 1', parameters: [{name: tag, value: v3}], skipCrds: true}}\n", nil, []string{"web | w | shop | web/values-prod.yaml=tag: v2 | more.yaml=b: c | argo/prod.yaml:1=a: 1 | set tag=v3 | own tag: v1 | no CRDs"}},
+		"commas of parameters":     {"argo/{environment}.yaml", app + "  source: {repoURL: x, path: web, helm: {parameters: [{name: a, value: 'x,y=z,'}, {name: b, value: '{1,2}'}, {name: c, value: 'x\\,y', forceString: true}, {name: d, value: ',é,'}]}}\n", nil, []string{"web | web-prod | shop | set a=x\\,y=z\\, | set b={1,2} | set c=x\\,y | set d=\\,é\\, | own tag: v1"}},
 		"values of another source": {"argo/{environment}.yaml", app + "  sources: [{repoURL: x, path: web, helm: {valueFiles: [$v/more.yaml], valuesObject: {c: 1}}}, {repoURL: x, ref: v}]\n", nil, []string{"web | web-prod | shop | more.yaml=b: c | argo/prod.yaml:1=c: 1 | own tag: v1"}},
 		"a missing file":           {"argo/{environment}.yaml", app + "  source: {repoURL: x, path: web, helm: {valueFiles: [none.yaml]}}\n", nil, []string{"error argo/prod.yaml:1: Application web-prod: helm.valueFiles: there is no values file web/none.yaml"}},
 		"that may be":              {"argo/{environment}.yaml", app + "  source: {repoURL: x, path: web, helm: {valueFiles: [none.yaml], ignoreMissingValueFiles: true}}\n", nil, []string{"web | web-prod | shop | own tag: v1"}},
@@ -67,14 +75,15 @@ func TestCharts(t *testing.T) {
 		"no chart at all":          {"argo/{environment}.yaml", app + "  source: {repoURL: x, path: argo}\n", nil, nil},
 		"an ApplicationSet": {"argo/set-{environment}.yaml", "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\nmetadata: {name: web}\nspec:\n  generators: [{list: {elements: [{env: staging, ns: s}, {env: prod, ns: p}]}}]\n" +
 			"  template: {metadata: {name: 'web-{{env}}'}, spec: {destination: {namespace: '{{.ns}}'}, source: {path: web, helm: {valueFiles: ['values-{{ env }}.yaml']}}}}\n", nil, []string{"web | web-prod | p | web/values-prod.yaml=tag: v2 | own tag: v1"}},
-		"a HelmRelease":       {"flux/{environment}.yaml", release + "  targetNamespace: web\n  chart: {spec: {chart: ./web, sourceRef: {kind: GitRepository, name: x}, valuesFiles: [./more.yaml, web/values-prod.yaml]}}\n  values: {d: e}\n", nil, []string{"web | web-web | web | web/values-prod.yaml=tag: v2 | flux/prod.yaml=d: e | own b: c"}},
-		"with a ConfigMap":    {"flux/{environment}.yaml", release + "  chart: {spec: {chart: ./web, sourceRef: {kind: GitRepository}}}\n  valuesFrom: [{kind: ConfigMap, name: v}, {kind: Secret, name: s, valuesKey: t, targetPath: a.b}, {kind: Secret, name: gone, optional: true}]\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: v}\ndata: {values.yaml: 'x: y'}\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {t: aGV5}\n", nil, []string{"web | web | shop | flux/prod.yaml=x: y | set a.b=hey | own tag: v1"}},
-		"a missing ConfigMap": {"flux/{environment}.yaml", release + "  chart: {spec: {chart: ./web, sourceRef: {kind: GitRepository}}}\n  valuesFrom: [{kind: ConfigMap, name: v}]\n", nil, []string{"error flux/prod.yaml:1: HelmRelease shop/web: valuesFrom: there is no ConfigMap v with values.yaml"}},
-		"a renderer behind":   {"flux/{environment}.yaml", release + "  chart: {spec: {chart: ./web, sourceRef: {kind: GitRepository}}}\n  postRenderers: [{}]\n", nil, []string{"error flux/prod.yaml:1: HelmRelease shop/web: postRenderers are not applied"}},
-		"from a registry":     {"flux/{environment}.yaml", release + "  chart: {spec: {chart: web, sourceRef: {kind: HelmRepository}}}\n", nil, nil},
-		"of a kustomization":  {"k/{environment}", "resources: [extra.yaml]\nhelmCharts:\n- name: web\n  releaseName: w\n  valuesFile: v.yaml\n  valuesInline: {q: 1}\n  includeCRDs: true\nhelmGlobals: {chartHome: ../..}\nnamePrefix: p-\n", nil, []string{"web | w | default | k/prod/v.yaml=z: 1 | k/prod/kustomization.yaml=q: 1 | own tag: v1"}},
-		"no chart there":      {"k/{environment}", "helmCharts:\n- {name: web, releaseName: w, repo: 'https://x'}\n", nil, []string{"error k/prod/kustomization.yaml:1: helmCharts: there is no chart in k/prod/charts/web, and nothing is fetched to render"}},
-		"no name":             {"k/{environment}", "helmCharts:\n- {name: web}\nhelmGlobals: {chartHome: ../..}\n", nil, []string{"error k/prod/kustomization.yaml:1: helmCharts: chart web has no releaseName, and would be called differently each time"}},
+		"a HelmRelease":                      {"flux/{environment}.yaml", release + "  targetNamespace: web\n  chart: {spec: {chart: ./web, sourceRef: {kind: GitRepository, name: x}, valuesFiles: [./more.yaml, web/values-prod.yaml]}}\n  values: {d: e}\n", nil, []string{"web | web-web | web | web/values-prod.yaml=tag: v2 | flux/prod.yaml=d: e | own b: c"}},
+		"with a ConfigMap":                   {"flux/{environment}.yaml", release + "  chart: {spec: {chart: ./web, sourceRef: {kind: GitRepository}}}\n  valuesFrom: [{kind: ConfigMap, name: v}, {kind: Secret, name: s, valuesKey: t, targetPath: a.b}, {kind: Secret, name: gone, optional: true}]\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: v}\ndata: {values.yaml: 'x: y'}\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {t: aGV5}\n", nil, []string{"web | web | shop | flux/prod.yaml=x: y | flux/prod.yaml at a.b=hey | own tag: v1"}},
+		"each counts more than those before": {"flux/{environment}.yaml", release + "  chart: {spec: {chart: ./web, sourceRef: {kind: GitRepository}}}\n  values: {a: last}\n  valuesFrom: [{kind: Secret, name: s, valuesKey: t, targetPath: a.b}, {kind: Secret, name: s, valuesKey: q, targetPath: port}, {kind: Secret, name: s, valuesKey: v}]\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {t: first, q: '\"80\"', v: 'a: {b: second}'}\n", nil, []string{"web | web | shop | flux/prod.yaml at a.b=first | flux/prod.yaml at port as text=80 | flux/prod.yaml=a: {b: second} | flux/prod.yaml=a: last | own tag: v1"}},
+		"a missing ConfigMap":                {"flux/{environment}.yaml", release + "  chart: {spec: {chart: ./web, sourceRef: {kind: GitRepository}}}\n  valuesFrom: [{kind: ConfigMap, name: v}]\n", nil, []string{"error flux/prod.yaml:1: HelmRelease shop/web: valuesFrom: there is no ConfigMap v with values.yaml"}},
+		"a renderer behind":                  {"flux/{environment}.yaml", release + "  chart: {spec: {chart: ./web, sourceRef: {kind: GitRepository}}}\n  postRenderers: [{}]\n", nil, []string{"error flux/prod.yaml:1: HelmRelease shop/web: postRenderers are not applied"}},
+		"from a registry":                    {"flux/{environment}.yaml", release + "  chart: {spec: {chart: web, sourceRef: {kind: HelmRepository}}}\n", nil, nil},
+		"of a kustomization":                 {"k/{environment}", "resources: [extra.yaml]\nhelmCharts:\n- name: web\n  releaseName: w\n  valuesFile: v.yaml\n  valuesInline: {q: 1}\n  includeCRDs: true\nhelmGlobals: {chartHome: ../..}\nnamePrefix: p-\n", nil, []string{"web | w | default | k/prod/v.yaml=z: 1 | k/prod/kustomization.yaml=q: 1 | own tag: v1"}},
+		"no chart there":                     {"k/{environment}", "helmCharts:\n- {name: web, releaseName: w, repo: 'https://x'}\n", nil, []string{"error k/prod/kustomization.yaml:1: helmCharts: there is no chart in k/prod/charts/web, and nothing is fetched to render"}},
+		"no name":                            {"k/{environment}", "helmCharts:\n- {name: web}\nhelmGlobals: {chartHome: ../..}\n", nil, []string{"error k/prod/kustomization.yaml:1: helmCharts: chart web has no releaseName, and would be called differently each time"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			files := map[string]string{"web/Chart.yaml": "name: demo", "web/values.yaml": "tag: v1", "web/values-prod.yaml": "tag: v2", "web/templates/web.yaml": "x", "more.yaml": "b: c",
@@ -112,6 +121,58 @@ func TestCharts(t *testing.T) {
 				t.Errorf("%d deployments", deployments)
 			}
 		})
+	}
+}
+
+// Charts of a kustomization are in what it gives wherever they are written, or are an error:
+// what stood behind a mark of a document's end was lost without one.
+func TestChartsInPlace(t *testing.T) {
+	const list = "helmCharts:\n- name: web\n  releaseName: w\n"
+	for text, want := range map[string]string{
+		"resources:\n- '../base'\n" + list + "helmGlobals: {chartHome: ../..}\n":                                            "",
+		list + "helmGlobals: {chartHome: ../..}\nresources: []\n---\n":                                                      "",
+		list + "helmGlobals: {chartHome: ../..}\n---\n":                                                                     "",
+		list + "helmGlobals: {chartHome: ../..}\n...\n":                                                                     "",
+		"helmGlobals: {chartHome: ../..}\n" + list + "---\n# nothing\n":                                                     "",
+		"helmGlobals: {chartHome: ../..}\n" + strings.TrimSuffix(list, "\n"):                                                "",
+		"---\n  helmGlobals: {chartHome: ../..}\n  helmCharts: [{name: web,\n    releaseName: w}]\n  namePrefix: p-\n...\n": "",
+		list + "helmGlobals: {chartHome: ../..}\nBases: [../base]\n":                                                        "k/prod/kustomization.yaml: helmCharts cannot be rendered beside bases or helmChartInflationGenerator, or where all is on a line",
+		list + "helmGlobals: {chartHome: ../..}\nHELMCHARTS: [{name: web, releaseName: w}]\n":                               "k/prod/kustomization.yaml:1: helmCharts cannot be rendered as they are written",
+	} {
+		files := map[string]string{"web/Chart.yaml": "name: demo", "k/prod/kustomization.yaml": text, "k/base/kustomization.yaml": "resources: []\n"}
+		s := &Services{Pipeline: parse(t, "k/{environment}"), Options: Options{Charts: (&asked{}).render}}
+		all, err := s.Of(t.Context(), &counting{tree: of(files)}, "shop", "prod")
+		if want == "" && (err != nil || len(all) != 1) || want != "" && (err == nil || err.Error() != want) {
+			t.Errorf("%s\n%d objects, %v", text, len(all), err)
+		}
+	}
+}
+
+// An object of a chart is of a release, whose namespace it gets where it names none: that is
+// the destination's in Argo CD, whatever the chart is told.
+func TestReleases(t *testing.T) {
+	for file, tc := range map[string]struct{ text, want string }{
+		"argo/prod.yaml": {app + "  source: {repoURL: x, path: web, helm: {namespace: other}}\n", "{Application web-prod shop}"},
+		"flux/prod.yaml": {release + "  targetNamespace: web\n  chart: {spec: {chart: ./web, sourceRef: {kind: GitRepository}}}\n", "{HelmRelease shop/web web}"},
+		"new/prod.yaml":  {release + "  chart: {spec: {chart: ./web, sourceRef: {kind: GitRepository}}}\n", "{HelmRelease shop/web shop}"},
+	} {
+		s := &Services{Pipeline: parse(t, strings.Replace(file, "prod", "{environment}", 1)), Options: Options{Charts: (&asked{}).render}}
+		all, err := s.Of(t.Context(), &counting{tree: of(map[string]string{"web/Chart.yaml": "name: demo", file: tc.text})}, "shop", "prod")
+		if err != nil || len(all) != 2 || all[0].Release != nil || fmt.Sprint(*all[1].Release) != tc.want || all[1].Namespace != "" {
+			t.Errorf("%s: %v, %v", file, all, err)
+		}
+	}
+}
+
+// The namespace of a kustomization is not that of its charts' objects: kustomize leaves it to
+// Helm. The mark by which it tells them is not left on them.
+func TestChartNamespace(t *testing.T) {
+	files := map[string]string{"web/Chart.yaml": "name: demo", "k/base/kustomization.yaml": "helmGlobals: {chartHome: ../..}\nhelmCharts:\n- name: web\n  releaseName: w\n",
+		"k/prod/kustomization.yaml": "resources: [../base, extra.yaml]\nnamespace: shop\n", "k/prod/extra.yaml": "apiVersion: v1\nkind: Service\nmetadata: {name: x}\n"}
+	s := &Services{Pipeline: parse(t, "k/{environment}"), Options: Options{Charts: (&asked{}).render}}
+	all, err := s.Of(t.Context(), &counting{tree: of(files)}, "shop", "prod")
+	if err != nil || len(all) != 2 || all[0].String() != "Service shop/x" || all[1].String() != "Deployment w" || fmt.Sprint(all[1].Fields["metadata"]) != "map[name:w]" {
+		t.Error(all, err)
 	}
 }
 

@@ -3,8 +3,10 @@ package render
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -14,6 +16,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote/objects"
 	"github.com/kubepromote/kubepromote/promote/render/helm"
 	"go.yaml.in/yaml/v3"
+	"sigs.k8s.io/kustomize/api/konfig"
 	"sigs.k8s.io/kustomize/api/types"
 	kyaml "sigs.k8s.io/yaml"
 )
@@ -53,49 +56,89 @@ func (r *Renderer) graph(ctx context.Context, dir string) (run *Renderer, n *nod
 
 // inflate renders the charts of a kustomization.
 func (r *Renderer) inflate(ctx context.Context, n *node, charts map[string]chartOrigin) (*Renderer, error) {
-	at := slices.IndexFunc(n.doc.Content, func(c *yaml.Node) bool { return strings.EqualFold(c.Value, "helmCharts") })
-	if len(n.k.HelmChartInflationGenerator) > 0 || at < 0 || n.doc.Style&yaml.FlowStyle != 0 || field(n.doc, "bases") != nil {
+	at := keyed(n.doc, "helmCharts")
+	if len(n.k.HelmChartInflationGenerator) > 0 || at < 0 || n.doc.Style&yaml.FlowStyle != 0 || keyed(n.doc, "bases") >= 0 {
 		return nil, &promote.Error{Msg: n.file + ": helmCharts cannot be rendered beside bases or helmChartInflationGenerator, or where all is on a line", Hint: "kustomize edit fix"}
 	}
-	key := n.doc.Content[at]
-	end := 0 // the line that follows
-	if at+2 < len(n.doc.Content) {
-		end = n.doc.Content[at+2].Line
+	line := n.doc.Content[at].Line
+	over := make(map[string][]byte)
+	var names []string
+	for i, c := range n.k.HelmCharts {
+		all, err := r.chart(ctx, n, c, line)
+		if err != nil {
+			return nil, err
+		}
+		name := fmt.Sprintf(".helm-chart-%d.yaml", i)
+		names = append(names, name)
+		over[path.Join(n.dir, name)], err = marshal(all)
+		if err != nil {
+			return nil, err
+		}
+		charts[path.Join(n.dir, name)] = chartOrigin{file: n.file, objects: all, line: line}
 	}
 	data, err := r.source.bytes(n.file)
 	if err != nil {
 		return nil, err
 	}
-	lines := bytes.SplitAfter(data, []byte("\n"))
-	if end == 0 {
-		end = len(lines) + 1
+	if over[n.file], err = inPlace(data, n, at, names); err != nil {
+		return nil, err
 	}
-	for i := key.Line - 1; i < end-1; i++ { // the others keep their numbers
-		lines[i] = []byte("\n")
+	next := r.With(over)
+	again, err := next.source.parse(n.dir)
+	if err != nil {
+		return nil, err
 	}
-	over := make(map[string][]byte)
-	text := append(bytes.Join(lines, nil), []byte("\nbases:\n")...)
-	for i, c := range n.k.HelmCharts {
-		all, err := r.chart(ctx, n, c, key.Line)
-		if err != nil {
-			return nil, err
-		}
-		name := fmt.Sprintf(".helm-chart-%d.yaml", i)
-		over[path.Join(n.dir, name)], err = marshal(all)
-		if err != nil {
-			return nil, err
-		}
-		charts[path.Join(n.dir, name)] = chartOrigin{file: n.file, objects: all, line: key.Line}
-		text = append(text, "- "+name+"\n"...)
+	if len(again.k.HelmCharts) > 0 || slices.ContainsFunc(names, func(name string) bool { return !slices.Contains(again.k.Resources, name) }) {
+		return nil, &promote.Error{Msg: fmt.Sprintf("%s:%d: helmCharts cannot be rendered as they are written", n.file, line), Hint: "kustomize edit fix"}
 	}
-	over[n.file] = text
-	return r.With(over), nil
+	return next, nil
 }
 
+// inPlace has all resources of a kustomization, and files with them, in place of the field
+// whose key is at an index, on its first line: all others keep their numbers.
+func inPlace(data []byte, n *node, at int, files []string) ([]byte, error) {
+	lines := bytes.SplitAfter(data, []byte("\n"))
+	keys := n.doc.Content
+	for _, i := range []int{at, keyed(n.doc, "resources")} {
+		if i < 0 {
+			continue
+		}
+		end := len(lines)
+		if i+2 < len(keys) {
+			end = keys[i+2].Line - 1
+		}
+		for line := keys[i].Line - 1; line < end; line++ {
+			lines[line] = []byte("\n")
+		}
+	}
+	list, err := json.Marshal(slices.Concat(n.k.Resources, files))
+	first := keys[at]
+	lines[first.Line-1] = fmt.Appendf(nil, "%sresources: %s\n", strings.Repeat(" ", first.Column-1), list)
+	return bytes.Join(lines, nil), err
+}
+
+// keyed is the index of a key in a mapping, whose keys kustomize takes in any case; -1 where
+// there is none.
+func keyed(doc *yaml.Node, key string) int {
+	for i := 0; i < len(doc.Content); i += 2 {
+		if strings.EqualFold(doc.Content[i].Value, key) {
+			return i
+		}
+	}
+	return -1
+}
+
+// marshal writes objects of a chart as kustomize knows them: it takes the mark off again, and
+// leaves their namespaces to Helm.
 func marshal(all []objects.Object) ([]byte, error) {
 	var b bytes.Buffer
 	for _, o := range all {
-		data, err := kyaml.Marshal(o.Fields)
+		fields, meta, notes := maps.Clone(o.Fields), make(map[string]any), make(map[string]any)
+		maps.Copy(meta, mapAt(o.Fields, "metadata"))
+		maps.Copy(notes, mapAt(meta, "annotations"))
+		notes[konfig.HelmGeneratedAnnotation] = "true"
+		meta["annotations"], fields["metadata"] = notes, meta
+		data, err := kyaml.Marshal(fields)
 		if err != nil {
 			return nil, err
 		}

@@ -26,9 +26,12 @@ func (r *Renderer) releases(ctx context.Context, all []objects.Object, environme
 			return nil, err
 		}
 		for _, q := range requests {
-			more, err := r.release(ctx, q)
+			more, err := r.release(ctx, q.Request)
 			if err != nil {
 				return nil, err
+			}
+			for n := range more {
+				more[n].Release = &objects.Release{By: all[i].String(), Namespace: q.into}
 			}
 			out = append(out[:len(out):len(out)], more...)
 		}
@@ -36,7 +39,13 @@ func (r *Renderer) releases(ctx context.Context, all []objects.Object, environme
 	return out, nil
 }
 
-func (r *Renderer) requests(o *objects.Object, all []objects.Object, environment string) ([]helm.Request, error) {
+// install is a chart, and the namespace that its objects get which name none.
+type install struct {
+	helm.Request
+	into string
+}
+
+func (r *Renderer) requests(o *objects.Object, all []objects.Object, environment string) ([]install, error) {
 	switch o.Group() + "/" + o.Kind {
 	case "argoproj.io/Application":
 		return r.application(o, o.Fields)
@@ -62,13 +71,14 @@ func wrong(o *objects.Object, hint, format string, args ...any) error {
 }
 
 // application gives the charts of an Application of Argo CD.
-func (r *Renderer) application(o *objects.Object, fields map[string]any) ([]helm.Request, error) {
+func (r *Renderer) application(o *objects.Object, fields map[string]any) ([]install, error) {
 	spec := mapAt(fields, "spec")
+	into := textAt(mapAt(spec, "destination"), "namespace")
 	sources := listAt(spec, "sources")
 	if one := mapAt(spec, "source"); one != nil {
 		sources = []any{one}
 	}
-	var out []helm.Request
+	var out []install
 	for _, one := range sources {
 		source, _ := one.(map[string]any)
 		dir := path.Clean(textAt(source, "path"))
@@ -83,9 +93,9 @@ func (r *Renderer) application(o *objects.Object, fields map[string]any) ([]helm
 			q.Release = textAt(mapAt(fields, "metadata"), "name")
 		}
 		if q.Namespace == "" {
-			q.Namespace = textAt(mapAt(spec, "destination"), "namespace")
+			q.Namespace = into
 		}
-		out = append(out, q)
+		out = append(out, install{q, into})
 	}
 	return out, nil
 }
@@ -140,9 +150,25 @@ func (r *Renderer) argo(o *objects.Object, dir string, h map[string]any) (helm.R
 	}
 	for _, one := range listAt(h, "parameters") {
 		p, _ := one.(map[string]any)
-		q.Set = append(q.Set, helm.Setting{Name: textAt(p, "name"), Value: textAt(p, "value"), String: p["forceString"] == true})
+		q.Set = append(q.Set, helm.Setting{Name: textAt(p, "name"), Value: oneValue(textAt(p, "value")), String: p["forceString"] == true})
 	}
 	return q, nil
+}
+
+// oneValue has the commas of a parameter be none that part values, as Argo CD has it: but for
+// a list, and where that is done already.
+func oneValue(value string) string {
+	if strings.HasPrefix(value, "{") && strings.HasSuffix(value, "}") {
+		return value
+	}
+	var b strings.Builder
+	for n := range len(value) {
+		if value[n] == ',' && (n == 0 || value[n-1] != '\\') {
+			b.WriteByte('\\')
+		}
+		b.WriteByte(value[n])
+	}
+	return b.String()
 }
 
 // fromSet is the Application that an ApplicationSet makes of the one element of its lists
@@ -205,7 +231,7 @@ func fill(v any, element map[string]any, left *string) any {
 }
 
 // helmRelease gives the chart of a HelmRelease of Flux.
-func (r *Renderer) helmRelease(o *objects.Object, all []objects.Object) ([]helm.Request, error) {
+func (r *Renderer) helmRelease(o *objects.Object, all []objects.Object) ([]install, error) {
 	spec := mapAt(o.Fields, "spec")
 	chart := mapAt(mapAt(spec, "chart"), "spec")
 	dir := path.Clean(textAt(chart, "chart"))
@@ -243,10 +269,11 @@ func (r *Renderer) helmRelease(o *objects.Object, all []objects.Object) ([]helm.
 		}
 		q.Values = append(q.Values, helm.Values{Name: o.Place(objects.Path{"spec", "values"}).File, Data: data})
 	}
-	return []helm.Request{q}, nil
+	return []install{{q, q.Namespace}}, nil
 }
 
-// valuesFrom reads values of a HelmRelease from the ConfigMaps and Secrets beside it.
+// valuesFrom reads values of a HelmRelease from the ConfigMaps and Secrets beside it. Each
+// counts more than those before it, and spec.values more than all.
 func valuesFrom(q *helm.Request, o *objects.Object, all []objects.Object) error {
 	for _, one := range listAt(mapAt(o.Fields, "spec"), "valuesFrom") {
 		from, _ := one.(map[string]any)
@@ -263,13 +290,26 @@ func valuesFrom(q *helm.Request, o *objects.Object, all []objects.Object) error 
 		case !ok && from["optional"] == true:
 		case !ok:
 			return wrong(o, "render it beside the HelmRelease, or write the values into it", "valuesFrom: there is no %s %s with %s", kind, name, key)
-		case textAt(from, "targetPath") != "":
-			q.Set = append(q.Set, helm.Setting{Name: textAt(from, "targetPath"), Value: strings.TrimSpace(value)})
 		default:
-			q.Values = append(q.Values, helm.Values{Name: all[n].Place(objects.Path{"data", key}).File, Data: []byte(value)})
+			v := helm.Values{Name: all[n].Place(objects.Path{"data", key}).File, Path: textAt(from, "targetPath")}
+			if v.Path != "" {
+				value, v.String = unquoted(value)
+			}
+			v.Data = []byte(value)
+			q.Values = append(q.Values, v)
 		}
 	}
 	return nil
+}
+
+// unquoted takes the quotes from around a value, which is a text then, whatever it looks like.
+func unquoted(value string) (string, bool) {
+	for _, quote := range []string{"'", `"`} {
+		if strings.HasPrefix(value, quote) && strings.HasSuffix(value, quote) {
+			return strings.Trim(value, `'"`), true
+		}
+	}
+	return value, false
 }
 
 // datum is what a ConfigMap or a Secret has under a key.

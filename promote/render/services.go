@@ -141,6 +141,9 @@ func (s *Services) edited(ctx context.Context, tree pipeline.Tree, q promote.Gat
 	}
 	over, sum := make(map[string][]byte, len(files)), sha256.New()
 	for _, f := range files {
+		if f.Unread {
+			return nil, fmt.Errorf("%s: comes with it, and is too large to be read", f.Path)
+		}
 		over[f.Path] = f.Data
 		fmt.Fprintf(sum, "%s\n%d\n%s", f.Path, len(f.Data), f.Data)
 	}

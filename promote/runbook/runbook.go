@@ -213,13 +213,13 @@ func steps(e *pipeline.Environment) []string {
 		}
 	}
 	if len(e.Gates) > 0 {
-		lines = append(lines, "kubectl promote gates SERVICE --to "+to)
+		lines = append(lines, "kubectl promote gates SERVICE --to "+to+in)
 	}
 	if signed {
-		lines = append(lines, "kubectl promote approve SERVICE --to "+to)
+		lines = append(lines, "kubectl promote approve SERVICE --to "+to+in)
 	}
 	if signed || reviewed {
-		lines = append(lines, "kubectl promote approvals SERVICE --to "+to)
+		lines = append(lines, "kubectl promote approvals SERVICE --to "+to+in)
 	}
 	lines = append(lines, "kubectl promote SERVICE --to "+to+in)
 	if waits {

@@ -84,3 +84,17 @@ func TestIs(t *testing.T) {
 		t.Error("line endings count, or words do not")
 	}
 }
+
+// Commands for the first environment that did not say what comes in failed as they were typed.
+func TestStepsIntoTheFirst(t *testing.T) {
+	p := parse(t, "spec:\n  environments:\n  - {name: dev, gates: [{name: signed, approvals: {min: 1, from: attestation, policy: p.yaml}}, {approvals: {min: 1}}]}\n")
+	all := steps(&p.Spec.Environments[0])
+	for _, line := range all {
+		if !strings.Contains(line, " --to dev --version TAG") {
+			t.Error(line)
+		}
+	}
+	if len(all) != 6 {
+		t.Errorf("%q", all)
+	}
+}

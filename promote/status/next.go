@@ -16,7 +16,8 @@ type Drift struct {
 	// request is there for. Neither is to be promoted now.
 	Held    []string `json:"held,omitempty"`
 	Pending []string `json:"pending,omitempty"`
-	// Unknown are those whose overlay cannot be read.
+	// Unknown are those of which nobody can tell whether they are behind: an overlay cannot
+	// be read, here or where they are promoted from.
 	Unknown []string `json:"unknown,omitempty"`
 }
 
@@ -29,10 +30,10 @@ func Drifts(p *pipeline.Pipeline, statuses []Service) []Drift {
 		for _, st := range statuses {
 			e := st.Environments[i]
 			switch {
-			case e.Error != "":
+			case e.Error != "" && len(env.From) > 0, len(e.UnknownFrom) > 0 && !e.Differs:
 				d.Unknown = append(d.Unknown, st.Service)
 				continue
-			case !e.Differs:
+			case e.Error != "" || !e.Differs:
 				continue
 			case e.Held != nil:
 				d.Held = append(d.Held, st.Service)

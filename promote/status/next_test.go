@@ -22,12 +22,14 @@ func TestDrifts(t *testing.T) {
 		service("same", Environment{}),
 		service("proposed", Environment{Differs: true, Pending: []Pending{{Number: 1}}}),
 		service("unread", Environment{Error: "x", Differs: true}),
+		service("unread-source", Environment{UnknownFrom: []string{"staging"}}),
+		service("one-of-two-sources", Environment{UnknownFrom: []string{"staging"}, Differs: true}),
 	})
 	if len(got) != 2 || len(got[0].Behind) != 0 {
 		t.Fatalf("%+v", got)
 	}
 	d := got[1]
-	if behind, next := strings.Join(d.Behind, " "), strings.Join(d.Next(), " "); behind != "a held proposed" || next != "a" || len(d.Unknown) != 1 {
+	if behind, next := strings.Join(d.Behind, " "), strings.Join(d.Next(), " "); behind != "a held proposed one-of-two-sources" || next != "a one-of-two-sources" || strings.Join(d.Unknown, " ") != "unread unread-source" {
 		t.Errorf("behind %q, next %q: %+v", behind, next, d)
 	}
 }

@@ -54,6 +54,9 @@ type Environment struct {
 	// Differs tells that an image, or what moves along, differs from every environment it may come
 	// from: there is something to promote.
 	Differs bool `json:"differs,omitempty"`
+	// UnknownFrom are those that it may come from and whose overlay cannot be read: whether
+	// there is something to promote, nobody can tell.
+	UnknownFrom []string `json:"unknownFrom,omitempty"`
 	// Pending are the open pull requests that would change it, where they were asked for.
 	Pending []Pending `json:"pending,omitempty"`
 	// Live is how it is where it runs, where that was asked for and the pipeline says where
@@ -204,6 +207,9 @@ func Read(ctx context.Context, p *pipeline.Pipeline, tree pipeline.Tree, service
 	return l.Status(ctx, services)
 }
 
+// Services are all services there are, in alphabetical order.
+func (l *Listing) Services() []string { return slices.Sorted(maps.Keys(l.overlays)) }
+
 // Status reads the working tree: for each service, in alphabetical order, what
 // stands in each environment. No service named means all. Overlays that cannot
 // be read are in the result, and their errors are returned beside it, joined.
@@ -286,17 +292,27 @@ func (l *Listing) serviceStatus(all *pipeline.Sites, name string, has map[string
 		s.Environments = append(s.Environments, e)
 	}
 	for i, env := range p.Spec.Environments {
-		e := &s.Environments[i]
-		for _, from := range env.From {
-			if src := at[from]; len(src.Images)+len(src.Along) > 0 && e.Exists && e.err == nil {
-				e.Differs = differs(src.Images, e.Images) || differsAlong(src.Along, e.Along)
-				if !e.Differs {
-					break
-				}
-			}
+		if e := &s.Environments[i]; e.Exists && e.err == nil {
+			e.compare(env.From, at)
 		}
 	}
 	return s
+}
+
+// compare tells whether an environment differs from all that it may come from.
+func (e *Environment) compare(from []string, at map[string]Environment) {
+	for _, name := range from {
+		src := at[name]
+		other := differs(src.Images, e.Images) || differsAlong(src.Along, e.Along)
+		switch {
+		case src.err != nil:
+			e.UnknownFrom = append(e.UnknownFrom, name)
+		case len(src.Images)+len(src.Along) > 0 && !other:
+			e.Differs, e.UnknownFrom = false, nil
+			return
+		}
+		e.Differs = e.Differs || other
+	}
 }
 
 // Of reads what stands at the sites of one service in an environment.
@@ -367,7 +383,7 @@ func differs(source, target []Image) bool {
 			if i.Digest != there.Digest {
 				return true
 			}
-		} else if i.Tag != there.Tag {
+		} else if i.Tag != there.Tag || there == (history.Pin{}) {
 			return true
 		}
 	}

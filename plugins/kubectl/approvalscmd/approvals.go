@@ -88,6 +88,9 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 		return err
 	}
 	defer w.Close()
+	if err := o.selection.CheckExcept(cmd.Context(), o.session, w); err != nil {
+		return err
+	}
 	w.Gates = o.gates
 	bar := o.session.NewProgress()
 	w.Progress = bar.Show

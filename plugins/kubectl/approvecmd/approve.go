@@ -28,7 +28,10 @@ distinct people, by the predicate type "approval".
 ` + signing.Long
 
 const example = `  # approve what is in staging for production, for a day
-  kubectl promote approve cart --to production --key me.key --expires 24h --note "release 42"`
+  kubectl promote approve cart --to production --key me.key --expires 24h --note "release 42"
+
+  # approve what comes into the first environment
+  kubectl promote approve cart --to dev --version v1.4.0 --key me.key`
 
 // New makes kubectl promote approve.
 func New(s *cli.Session) *cobra.Command {
@@ -49,6 +52,7 @@ func New(s *cli.Session) *cobra.Command {
 	s.EnvironmentVar(cmd, &o.request.From, "from", "environment to promote from (default: the one the pipeline names)")
 	f.BoolVar(&o.request.All, "all", false, "all services that have an overlay in both environments")
 	f.StringArrayVar(&o.request.Images, "image", nil, "only this image, by the name of its entry; can be repeated")
+	cli.AddEntry(cmd, &o.request)
 	f.StringVar(&o.approver, "as", "", "your name, for people; who it was, the signature says")
 	f.StringVar(&o.note, "note", "", "why")
 	f.DurationVar(&o.expires, "expires", 0, "how long the approval holds, for example 24h (default: without end)")

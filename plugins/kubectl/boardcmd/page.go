@@ -91,7 +91,7 @@ func (v *view) page(commands []string) *page.Board {
 		b.Rows = append(b.Rows, row)
 	}
 	next, _ := nextCommands(v.drifts, commands)
-	b.Next = append(b.Next, next...)
+	b.Next, b.Unknown = append(b.Next, next...), unknownText(v.drifts)
 	return b
 }
 
@@ -99,7 +99,7 @@ func (v *view) pageCell(b *page.Board, st status.Service, e status.Environment) 
 	if !e.Exists {
 		return page.Cell{}
 	}
-	c := page.Cell{Pin: b.Text(pinOf(st, e)), Differs: e.Differs, Error: b.Text(e.Error)}
+	c := page.Cell{Pin: b.Text(pinOf(st, e)), Differs: e.Differs, Unsure: len(e.UnknownFrom) > 0, Error: b.Text(e.Error)}
 	if e.Held != nil {
 		c.Held = b.Text(e.Held.String())
 	}

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kubepromote/kubepromote/internal/fault"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/boardcmd/page"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/standing"
@@ -23,6 +24,8 @@ type served struct {
 	html []byte
 	json []byte
 	mark string // of the board: a browser that has it is told so
+
+	board *page.Board
 }
 
 // servePage serves the page until the command is stopped, on the loopback interface alone:
@@ -42,12 +45,14 @@ func (o *options) servePage(cmd *cobra.Command) error {
 	started := false
 	return standing.Follow(cmd, o.session, func() error {
 		v, failed := o.read(cmd.Context())
-		if failed != nil && (v != nil || started) && cmd.Context().Err() == nil {
+		if failed != nil {
+			if v == nil && !started || cmd.Context().Err() != nil {
+				return failed
+			}
 			o.session.Fail(failed)
-			failed = nil
 		}
 		if v == nil {
-			return failed
+			return at.fail(failed)
 		}
 		if err := at.set(v.page(o.commands)); err != nil {
 			return err
@@ -70,11 +75,18 @@ func (s *served) set(b *page.Board) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.html, s.json, s.mark = html.Bytes(), data, markOf(fmt.Sprint(b.Made), b.Head)
+	s.html, s.json, s.mark, s.board = html.Bytes(), data, markOf(fmt.Sprint(b.Made), b.Head, b.Error), b
 	return nil
 }
 
-func markOf(made, head string) string { return made + " " + head }
+// fail has the board that was read last served, with what keeps another from being read.
+func (s *served) fail(err error) error {
+	b := *s.board
+	b.Error = fault.OneLine(err.Error())
+	return s.set(&b)
+}
+
+func markOf(made, head, failed string) string { return made + " " + head + " " + failed }
 
 // ServeHTTP serves the page, and the board that is on it, to who names this machine by its
 // loopback address: a name that somebody has led here is another site's.
@@ -101,7 +113,7 @@ func (s *served) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.Set("Content-Type", "text/html; charset=utf-8")
 		_, _ = w.Write(html) // a browser that has gone wants no answer
 	case "/board.json":
-		if markOf(r.FormValue("made"), r.FormValue("head")) == mark {
+		if markOf(r.FormValue("made"), r.FormValue("head"), r.FormValue("error")) == mark {
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}

@@ -1,11 +1,13 @@
 package boardcmd
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/kubepromote/kubepromote/internal/fault"
 	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/standing"
@@ -39,12 +41,16 @@ func (o *options) print(v *view) error {
 	if marked && !s.Quiet {
 		fmt.Fprintln(s.ErrOut, "*: differs from the environment that it is promoted from")
 	}
+	unknown := unknownText(v.drifts)
+	if unknown != "" && !s.Quiet {
+		fmt.Fprintln(s.ErrOut, "?: what it is promoted from cannot be read")
+	}
 	if len(next) == 0 {
-		what := "nothing to promote"
-		if marked {
+		what := cmp.Or(unknown, "nothing to promote")
+		if marked && unknown == "" {
 			what += ": what differs is held or proposed"
 		}
-		_, err := fmt.Fprintln(s.Out, "\n"+what)
+		_, err := fmt.Fprintln(s.Out, "\n"+cli.Clean(what))
 		return err
 	}
 	for n, line := range next {
@@ -59,7 +65,25 @@ func (o *options) print(v *view) error {
 			return err
 		}
 	}
+	if unknown != "" {
+		_, err := fmt.Fprintln(s.Out, "\n"+cli.Clean(unknown))
+		return err
+	}
 	return nil
+}
+
+// unknownText names the services of which nobody can tell whether there is something to
+// promote; "" where there are none.
+func unknownText(drifts []status.Drift) string {
+	var names []string
+	for _, d := range drifts {
+		names = append(names, d.Unknown...)
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	slices.Sort(names)
+	return "what is to be promoted is unknown for " + fault.SomeOf(slices.Compact(names))
 }
 
 // most is how much a cell can have beside its pin: since when, and by whom.
@@ -109,9 +133,7 @@ func (v *view) cell(st status.Service, e status.Environment, details int) string
 	if !e.Exists || e.Error != "" {
 		return text
 	}
-	if e.Differs {
-		text += "*"
-	}
+	text += standing.Mark(e)
 	if e.Held != nil {
 		text += " held"
 	}

@@ -4,6 +4,7 @@
 package buildcmd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/kustomize/api/resmap"
 	"sigs.k8s.io/kustomize/api/resource"
+	"sigs.k8s.io/kustomize/kyaml/fn/framework"
 	"sigs.k8s.io/yaml"
 )
 
@@ -30,6 +32,10 @@ pinned by digest and the policy lets it in. The environment is the one that the
 directory is part of, by the pipeline's layout, or the one that --env names; with
 --env, an argument that is no path is a service. Where there is neither, only what
 the kustomization lists is demanded.
+
+A service that has no kustomization is built as gates see it: a chart with its values,
+plain objects, an Application or a HelmRelease with what it installs. Charts need
+promote-helm, or helm.
 
 Bases must lie in the repository, and files in the directory of the kustomization
 that names them; --load-restrictor LoadRestrictionsNone reads both from anywhere.
@@ -107,11 +113,18 @@ func (o *options) run(cmd *cobra.Command, arg string) error {
 	if o.restrictor != restrictRoot && o.restrictor != restrictNone {
 		return &cli.UsageError{Msg: "--load-restrictor is " + o.restrictor, Hint: restrictRoot + " or " + restrictNone}
 	}
-	dir, demands, err := o.place(cmd.Context(), arg)
+	dir, all, demands, err := o.place(cmd.Context(), arg)
 	if err != nil {
 		return err
 	}
 	defer demands.close()
+	if all != nil {
+		m, err := resources(all)
+		if err != nil {
+			return err
+		}
+		return o.judged(cmd.Context(), demands, m, nil)
+	}
 	file, err := cli.FindKustomization(dir)
 	if err != nil {
 		if e, ok := errors.AsType[*promote.Error](err); ok && e.Hint != "" {
@@ -129,20 +142,26 @@ func (o *options) run(cmd *cobra.Command, arg string) error {
 	if err != nil {
 		return buildError(filepath.ToSlash(file), err)
 	}
-	judged, err := demands.judge(cmd.Context(), result.Resources)
+	return o.judged(cmd.Context(), demands, result.Resources, result.Results)
+}
+
+// judged writes what was built, if what is demanded of it holds. The results are what its
+// functions have said.
+func (o *options) judged(ctx context.Context, d *demands, m resmap.ResMap, results framework.Results) error {
+	judged, err := d.judge(ctx, m)
 	if refused := (*kustomize.Refused)(nil); errors.As(err, &refused) {
 		return &functionError{refused}
 	} else if err != nil {
 		return err
 	}
-	for _, line := range kustomize.Lines(append(result.Results, judged...)) {
+	for _, line := range kustomize.Lines(append(results, judged...)) {
 		if text, ok := strings.CutPrefix(line, "warning: "); ok {
-			s.Warn("%s", text)
-		} else if !s.Quiet {
-			fmt.Fprintln(s.ErrOut, line)
+			o.session.Warn("%s", text)
+		} else if !o.session.Quiet {
+			fmt.Fprintln(o.session.ErrOut, line)
 		}
 	}
-	return o.write(result.Resources)
+	return o.write(m)
 }
 
 // write writes resources as kustomize build does.

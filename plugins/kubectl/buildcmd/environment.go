@@ -12,6 +12,7 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kustomize"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
+	"github.com/kubepromote/kubepromote/promote/objects"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"sigs.k8s.io/kustomize/api/resmap"
 	"sigs.k8s.io/kustomize/kyaml/fn/framework"
@@ -49,40 +50,40 @@ func (d *demands) judge(ctx context.Context, m resmap.ResMap) (framework.Results
 	})
 }
 
-// place finds the directory to build and what is demanded of it. With --env, an
-// argument that is no path names a service.
-func (o *options) place(ctx context.Context, arg string) (dir string, d *demands, err error) {
+// place finds the directory to build, or objects in place of it, and what is demanded of
+// them. With --env, an argument that is no path names a service.
+func (o *options) place(ctx context.Context, arg string) (dir string, all []objects.Object, d *demands, err error) {
 	service := o.env != "" && arg != "" && arg != "." && !strings.ContainsAny(arg, `/\`) && !isKustomization(arg)
 	if dir = arg; arg == "" {
 		dir = o.session.Repo
 	}
 	if !service {
 		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-			return "", nil, &cli.UsageError{Msg: "not a directory: " + dir, Hint: "give the directory of a kustomization; clone what is elsewhere first"}
+			return "", nil, nil, &cli.UsageError{Msg: "not a directory: " + dir, Hint: "give the directory of a kustomization; clone what is elsewhere first"}
 		}
 		o.session.Repo = dir // the pipeline is that of the directory's repository
 		if repo, err := git.Open(ctx, dir); err != nil {
-			return dir, nil, o.unversioned(dir, err)
+			return dir, nil, nil, o.unversioned(dir, err)
 		} else if err := repo.Close(); err != nil {
-			return "", nil, err
+			return "", nil, nil, err
 		}
 	}
 	p, repo, err := o.session.Open(ctx)
 	if errors.Is(err, promote.ErrNoPipeline) && !service && o.env == "" && o.session.VerifyPolicy == "" {
-		return dir, nil, nil
+		return dir, nil, nil, nil
 	}
 	if err != nil {
-		return "", nil, err
+		return "", nil, nil, err
 	}
 	d = &demands{repo: repo, verifier: p.Verifier, policy: o.session.VerifyPolicy}
 	for _, i := range p.Pipeline.Spec.Images {
 		d.fields = append(d.fields, i.Path)
 	}
-	if dir, err = o.demanded(d, p.Pipeline, dir, service); err != nil || d.policy == "" {
+	if dir, all, err = o.demanded(ctx, d, p, dir, service); err != nil || d.policy == "" {
 		d.close()
-		return dir, nil, err
+		return dir, all, nil, err
 	}
-	return dir, d, nil
+	return dir, all, d, nil
 }
 
 // isKustomization tells whether a directory has a kustomization file: it is what is
@@ -93,11 +94,11 @@ func isKustomization(dir string) bool {
 }
 
 // demanded fills in the policy that holds for a directory or, by its name, for a
-// service, and gives the directory.
-func (o *options) demanded(d *demands, p *pipeline.Pipeline, dir string, service bool) (string, error) {
-	env, of, err := o.environment(p, d.repo, dir)
+// service, and gives the directory, or the objects in place of it.
+func (o *options) demanded(ctx context.Context, d *demands, p *promote.Promoter, dir string, service bool) (string, []objects.Object, error) {
+	env, of, err := o.environment(p.Pipeline, d.repo, dir)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	if service {
 		of = dir
@@ -110,14 +111,9 @@ func (o *options) demanded(d *demands, p *pipeline.Pipeline, dir string, service
 		}
 	}
 	if !service {
-		return dir, nil
+		return dir, nil, nil
 	}
-	overlay := p.OverlayPath(dir, env.Name)
-	full := filepath.Join(d.repo.Root(), filepath.FromSlash(overlay))
-	if info, err := os.Stat(full); err != nil || !info.IsDir() {
-		return "", &cli.UsageError{Msg: "no overlay of " + dir + " in " + env.Name + ": " + overlay + " is not a directory", Hint: "kubectl promote status"}
-	}
-	return full, nil
+	return o.serviceDir(ctx, d, p, dir)
 }
 
 // environment finds the environment that is built: the one named, or else the one

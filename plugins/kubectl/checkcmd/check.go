@@ -237,7 +237,8 @@ func branchOf(ctx context.Context, repo *git.Repo, base string) string {
 
 // check judges the change by the rules of the base.
 func (o *options) check(ctx context.Context, repo *git.Repo, c change) (*check.Report, error) {
-	if o.session.Branch == "" {
+	typed := o.session.Branch
+	if typed == "" {
 		o.session.Branch = branchOf(ctx, repo, o.base)
 	}
 	w, err := o.session.OpenAt(ctx, repo, c.rules)
@@ -245,6 +246,9 @@ func (o *options) check(ctx context.Context, repo *git.Repo, c change) (*check.R
 		return nil, err
 	}
 	defer w.Branch.Close()
+	if err := needBranch(ctx, repo, w.Pipeline, typed, o.session.Branch != "" || o.base == ""); err != nil {
+		return nil, err
+	}
 	if o.at != "" {
 		at, err := cli.ParseMoment(o.at, o.clock.Now())
 		if err != nil {

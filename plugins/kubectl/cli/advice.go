@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"time"
 
@@ -116,7 +117,11 @@ func (s *Session) commandLine(do promote.Action, with map[string]string) string 
 	case promote.DoPropose:
 		return s.itself(with).set("deliver").set("commit").set("push").set("pr", "").String()
 	case promote.DoApprove:
-		return s.inRepo("kubectl promote approve " + shell.Quote(with["service"]) + " --to " + shell.Quote(with["to"]) + " --key FILE")
+		t := &typed{command: "kubectl promote approve", args: []string{with["service"]}}
+		t.flags = slices.DeleteFunc(s.again().flags, func(f typedFlag) bool {
+			return !slices.Contains([]string{"version", "newest", "allow-downgrade"}, f.name)
+		})
+		return s.InRepo(t.set("to", with["to"]).set("key", "FILE").String())
 	case promote.DoAwait:
 		return s.itself(with).set("wait", "").String()
 	case promote.DoOverride:
@@ -132,14 +137,14 @@ func (s *Session) commandLine(do promote.Action, with map[string]string) string 
 		if with["env"] != "" {
 			line += " --env " + shell.Quote(with["env"])
 		}
-		return s.inRepo(line)
+		return s.InRepo(line)
 	case promote.DoDiff:
-		return s.inRepo("kubectl promote diff " + shell.Quote(with["service"]) + " --to " + shell.Quote(with["to"]))
+		return s.InRepo("kubectl promote diff " + shell.Quote(with["service"]) + " --to " + shell.Quote(with["to"]))
 	case promote.DoStatus:
 		if with["dir"] != "" {
 			return "kubectl promote status -C " + shell.Quote(s.fromHere(with["dir"]))
 		}
-		return s.inRepo("kubectl promote status")
+		return s.InRepo("kubectl promote status")
 	case promote.DoPin:
 		image := "IMAGE:TAG"
 		if with["image"] != "" {
@@ -153,8 +158,8 @@ func (s *Session) commandLine(do promote.Action, with map[string]string) string 
 	return ""
 }
 
-// inRepo gives a command line the repository that was named.
-func (s *Session) inRepo(line string) string {
+// InRepo gives a command line the repository that was named.
+func (s *Session) InRepo(line string) string {
 	if s.Repo == "" || s.Repo == "." {
 		return line
 	}

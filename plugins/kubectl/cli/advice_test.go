@@ -28,6 +28,7 @@ func given(t *testing.T, words ...string) *Session {
 			OnceVar(c.Flags(), &to, "to", "")
 			OnceVar(c.Flags(), &from, "from", "")
 			c.Flags().StringArray("image", nil, "")
+			c.Flags().String("version", "", "")
 			c.Flags().Bool("all", false, "")
 			c.Flags().Bool("offline", false, "")
 			c.Flags().Bool("commit", false, "")
@@ -55,6 +56,9 @@ func TestHintOfAdvice(t *testing.T) {
 		{"", promote.DoPromote, map[string]string{"from": "", "to": "dev"}, "kubectl promote SERVICE --from ENV --to dev", nil},
 		{"", promote.DoPromote, map[string]string{"all": "true", "from": "qa", "to": "dev"}, "kubectl promote --all --from qa --to dev", nil},
 		{"", promote.DoPromoteAll, map[string]string{"to": "dev"}, "kubectl promote --all --to dev, or kubectl promote SERVICE --to dev", nil},
+		// An approval of what comes in from outside is planned with what comes in.
+		{"", promote.DoApprove, map[string]string{"service": "cart", "to": "dev"}, "kubectl promote approve cart --version v2 --to dev --key FILE", []string{"plan", "cart", "--to", "dev", "--version", "v2"}},
+		{"", promote.DoApprove, map[string]string{"service": "cart", "to": "dev"}, "kubectl promote approve cart --to dev --key FILE", []string{"plan", "cart", "--to", "dev"}},
 		{"", promote.DoAddMissing, map[string]string{"service": "cart", "to": "dev"}, "kubectl promote cart --to dev --add-missing", nil},
 		{"", promote.DoAllowTime, nil, "kubectl promote SERVICE --to ENVIRONMENT --timeout 1m0s", nil},
 		{"", promote.DoStatus, nil, "kubectl promote status", nil},

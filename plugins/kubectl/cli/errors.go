@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/digest/layout"
+	"github.com/kubepromote/kubepromote/internal/fault"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/history"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
@@ -89,12 +90,13 @@ func exitStatus(err error) int {
 	var known statusError
 	var stored *attest.StoreError
 	var unreached *pipeline.Unreached
+	var cut *history.Truncated
 	switch {
 	case errors.As(err, &usage), errors.Is(err, promote.ErrUsage):
 		return ExitUsage
 	case errors.As(err, &refused):
 		return AnswerStatus(refused.Answer)
-	case errors.As(err, &stored) && stored.Unknown, errors.As(err, &unreached):
+	case errors.As(err, &stored) && stored.Unknown, errors.As(err, &unreached), errors.As(err, &cut):
 		return ExitUnknown
 	case errors.As(err, &known):
 		return known.ExitStatus()
@@ -180,15 +182,8 @@ func (s *Session) HintOf(err error) string {
 }
 
 // Clean keeps what comes from files and registries from writing more than a line,
-// or anything that a terminal would obey.
-func Clean(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return ' '
-		}
-		return r
-	}, strings.TrimSpace(text))
-}
+// anything that a terminal would obey, or what turns the direction of the text.
+func Clean(text string) string { return fault.Printable(strings.TrimSpace(text)) }
 
 // Warn tells a fact that stops nothing.
 func (s *Session) Warn(format string, args ...any) {

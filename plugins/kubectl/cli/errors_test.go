@@ -10,6 +10,7 @@ import (
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/history"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 )
 
@@ -28,6 +29,8 @@ func TestExitStatus(t *testing.T) {
 		{&digest.Error{Kind: digest.ErrNotFound}, ExitFailed},
 		{errors.Join(&digest.Error{Kind: digest.ErrNotFound}, &digest.Error{Kind: digest.ErrUnknown}), ExitFailed},
 		{context.DeadlineExceeded, ExitUnknown},
+		// A way back that is not in a shallow clone may be there all the same.
+		{fmt.Errorf("y: %w", &history.Truncated{Commit: "x"}), ExitUnknown},
 	} {
 		if got := exitStatus(tc.err); got != tc.want {
 			t.Errorf("%v: exit status %d, want %d", tc.err, got, tc.want)
@@ -102,5 +105,16 @@ func TestPrintError(t *testing.T) {
 	want := "a.yaml:1:2: bad [31m name\nhint: write another\none\ntwo: three\ninterrupted\n"
 	if out.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+}
+
+// A name could turn the direction of what follows it, and so show another digest or service.
+func TestCleanTurnsNothing(t *testing.T) {
+	const hostile = " cart\u202egnp.exe\u2066\u200f\x1b[31m\u2028é "
+	if got, want := Clean(hostile), "cart gnp.exe   [31m é"; got != want {
+		t.Errorf("%q, not %q", got, want)
+	}
+	if got, want := cleanLines("a\u202eb\n\tc\u009b"), "a b\n\tc "; got != want {
+		t.Errorf("%q, not %q", got, want)
 	}
 }

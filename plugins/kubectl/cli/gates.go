@@ -342,13 +342,21 @@ func (s *Session) PrintRefusal(plans *promote.Plans) {
 // Refusal says why nothing was done, where that is so, and gives the exit status: the
 // worst of all environments.
 func (s *Session) Refusal(plans *promote.Plans) error {
-	refused := plans.Refused()
-	if refused == nil {
+	if plans.Refused() == nil {
 		return nil
 	}
 	s.PrintRefusal(plans)
-	if plans.Failed() != nil && refused.Answer != promote.Fail {
+	return RefusalStatus(plans)
+}
+
+// RefusalStatus is Refusal without a word.
+func RefusalStatus(plans *promote.Plans) error {
+	switch refused := plans.Refused(); {
+	case refused == nil:
+		return nil
+	case plans.Failed() != nil && refused.Answer != promote.Fail:
 		return Silent(ExitFailed)
+	default:
+		return Silent(AnswerStatus(refused.Answer))
 	}
-	return Silent(AnswerStatus(refused.Answer))
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/tables"
 	"github.com/kubepromote/kubepromote/promote"
@@ -119,7 +120,7 @@ func (o *Output) Printer() (printers.ResourcePrinter, error) {
 	}
 	switch {
 	case given && slices.Contains(formats, format):
-		return nil, unknownFormat(o.format) // "wide=x", "json=x"
+		return nil, o.unknownFormat() // "wide=x", "json=x"
 	case format == "", format == "wide", slices.Contains(o.own, o.format):
 		return nil, nil
 	}
@@ -145,29 +146,29 @@ func (o *Output) Printer() (printers.ResourcePrinter, error) {
 		}
 		format, template = text, string(data)
 	}
-	return templatePrinter(o.format, format, template)
+	switch format {
+	case "jsonpath", "jsonpath-as-json", "go-template":
+		return templatePrinter(o.format, format, template)
+	}
+	return nil, o.unknownFormat()
 }
 
 // templatePrinter gives a printer for a template or for a path.
 func templatePrinter(asked, format, template string) (printers.ResourcePrinter, error) {
-	known := format == "jsonpath" || format == "jsonpath-as-json" || format == "go-template"
-	if known && template == "" {
+	if template == "" {
 		return nil, &UsageError{Msg: "output format " + strconv.Quote(asked) + " has no template", Hint: exampleOf(format)}
 	}
 	var p printers.ResourcePrinter
 	var err error
-	switch format {
-	case "go-template":
+	if format == "go-template" {
 		p, err = printers.NewGoTemplatePrinter([]byte(template))
-	case "jsonpath", "jsonpath-as-json":
+	} else {
 		var path *printers.JSONPathPrinter
 		if path, err = printers.NewJSONPathPrinter(template); err == nil {
 			path.EnableJSONOutput(format == "jsonpath-as-json")
 			path.AllowMissingKeys(true)
 			p = path
 		}
-	default:
-		return nil, unknownFormat(asked)
 	}
 	if err != nil {
 		return nil, &UsageError{Msg: "the template of -o " + format + " is malformed: " + strings.TrimPrefix(err.Error(), "template: output:"), Hint: exampleOf(format)}
@@ -175,8 +176,10 @@ func templatePrinter(asked, format, template string) (printers.ResourcePrinter, 
 	return p, nil
 }
 
-func unknownFormat(asked string) error {
-	return &UsageError{Msg: "unknown output format " + strconv.Quote(asked), Hint: "-o wide, json, yaml, name, jsonpath=… or go-template=…"}
+// unknownFormat names the formats that there are, those of the command first.
+func (o *Output) unknownFormat() error {
+	own := slices.DeleteFunc(slices.Clone(o.own), func(format string) bool { return strings.HasSuffix(format, "=") })
+	return &UsageError{Msg: "unknown output format " + strconv.Quote(o.format), Hint: "-o " + strings.Join(append(own, "wide", "json", "yaml", "name", "jsonpath=…"), ", ") + " or go-template=…"}
 }
 
 // exampleOf gives an output format with a template that works.
@@ -231,7 +234,7 @@ func PrintListWith(w io.Writer, p printers.ResourcePrinter, kind string, head an
 // Print prints a list by the printer asked for, or rows as a table where that is nil.
 func (s *Session) Print(p printers.ResourcePrinter, kind string, items []Object, rows [][]string) error {
 	if p != nil {
-		return PrintList(s.Out, p, kind, items)
+		return PrintListWith(s.Out, p, kind, s.Part, items)
 	}
 	return Table(s.Out, rows)
 }
@@ -288,8 +291,7 @@ func ForTerminal(w io.Writer) io.Writer {
 	return w
 }
 
-// cleanWriter writes control characters, other than line breaks and tabs, as
-// blanks.
+// cleanWriter writes what is not to be seen, other than line breaks and tabs, as blanks.
 type cleanWriter struct{ w io.Writer }
 
 // Write implements [io.Writer]: all of b counts as written, however much is left of it.
@@ -301,7 +303,7 @@ func (c *cleanWriter) Write(b []byte) (int, error) {
 // cleanLines is [Clean] for a text of several lines.
 func cleanLines(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r != '\n' && r != '\t' && (r < ' ' || r >= 0x7f && r < 0xa0) {
+		if r != '\n' && r != '\t' && !unicode.IsPrint(r) {
 			return ' '
 		}
 		return r

@@ -1,14 +1,22 @@
 package cli
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
 	"regexp"
 	"strings"
 	"sync"
 
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/planfile"
+	"github.com/kubepromote/kubepromote/promote/shard"
+	"github.com/kubepromote/kubepromote/promote/status"
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/cli-runtime/pkg/printers"
 )
 
 // Selection is what a promotion is about: the flags that choose its services, images and
@@ -30,14 +38,21 @@ func (s *Session) AddSelection(cmd *cobra.Command, to *Selection) {
 	f.BoolVar(&to.All, "all", false, "all services that have an overlay in both environments")
 	f.StringVarP(&to.selector, "selector", "l", "", "services with these labels in the pipeline file, for example team=money")
 	f.StringArrayVar(&to.Except, "except", nil, "not this service; a name or a glob, can be repeated")
+	ShardVar(cmd, &to.Shard, "services")
 	f.StringArrayVar(&to.Images, "image", nil, "only this image, by the name of its entry; can be repeated")
-	f.StringVar(&to.Version, "version", "", "TAG[@DIGEST] that comes into the first environment, for all services asked for")
-	f.BoolVar(&to.Newest, "newest", false, "the newest tag comes into the first environment, by the rule that the pipeline has for it (admit)")
-	f.BoolVar(&to.AllowDowngrade, "allow-downgrade", false, "with --newest, or where environments are tags, also one that is older than what is there")
+	AddEntry(cmd, &to.Request)
 	f.BoolVar(&s.Offline, "offline", false, "ask no registry and no server: promote recorded digests only, and verify nothing")
 	Must(cmd.RegisterFlagCompletionFunc("image", s.CompleteImages))
 	Must(cmd.RegisterFlagCompletionFunc("except", s.CompleteServices))
 	Must(cmd.RegisterFlagCompletionFunc("selector", cobra.NoFileCompletions))
+}
+
+// AddEntry gives a command that has --from the flags of what comes into the first environment.
+func AddEntry(cmd *cobra.Command, to *promote.Request) {
+	f := cmd.Flags()
+	f.StringVar(&to.Version, "version", "", "TAG[@DIGEST] that comes into the first environment, for all services asked for")
+	f.BoolVar(&to.Newest, "newest", false, "the newest tag comes into the first environment, by the rule that the pipeline has for it (admit)")
+	f.BoolVar(&to.AllowDowngrade, "allow-downgrade", false, "with --newest, or where environments are tags, also one that is older than what is there")
 	Must(cmd.RegisterFlagCompletionFunc("version", cobra.NoFileCompletions))
 	cmd.MarkFlagsMutuallyExclusive("version", "newest")
 	cmd.MarkFlagsMutuallyExclusive("version", "from")
@@ -57,17 +72,48 @@ func (sel *Selection) Choose(cmd *cobra.Command, services []string) error {
 	return nil
 }
 
+// CheckExcept gives an error for a name that --except takes out and that is no service, as it
+// takes out nothing, and warns of a glob that fits none.
+func (sel *Selection) CheckExcept(ctx context.Context, s *Session, w *Workspace) error {
+	if len(sel.Except) == 0 {
+		return nil
+	}
+	if err := w.Whole(ctx); err != nil {
+		return err
+	}
+	overlays, err := w.Pipeline.Sites(w.Promoter.Repo).All()
+	if err != nil && !errors.As(err, new(*pipeline.Unreached)) {
+		return err
+	}
+	var names []string
+	for _, one := range sel.Except {
+		fits := false
+		for name := range overlays {
+			ok, _ := path.Match(one, name)
+			fits = fits || ok
+		}
+		switch {
+		case fits:
+		case strings.ContainsAny(one, "*?["):
+			s.Warn("--except %s fits no service", one)
+		default:
+			names = append(names, one)
+		}
+	}
+	return status.CheckServices(w.Pipeline, w.Promoter.Repo, names)
+}
+
 // Asked is what a selection asks for, as a plan's file has it.
 func (sel *Selection) Asked(branch string) planfile.Request {
 	r := sel.Request
-	return planfile.Request{Services: r.Services, All: r.All, Selector: sel.selector, Except: r.Except, To: sel.Targets, From: r.From, Images: r.Images,
+	return planfile.Request{Services: r.Services, All: r.All, Selector: sel.selector, Except: r.Except, Shard: r.Shard, To: sel.Targets, From: r.From, Images: r.Images,
 		Version: r.Version, Newest: r.Newest, AllowDowngrade: r.AllowDowngrade, AddMissing: r.AddMissing, SkipRefused: r.SkipRefused,
 		Deliver: r.Mode, Branch: branch, Override: r.Override, OverrideUntil: r.OverrideUntil, OverrideBy: r.OverrideBy}
 }
 
 // Ask is the reverse: it takes what a plan's file asks for, but for the mode of delivery.
 func (sel *Selection) Ask(cmd *cobra.Command, asked planfile.Request) error {
-	sel.Request = promote.Request{All: asked.All, Except: asked.Except, From: asked.From, Images: asked.Images, Version: asked.Version, Newest: asked.Newest,
+	sel.Request = promote.Request{All: asked.All, Except: asked.Except, Shard: asked.Shard, From: asked.From, Images: asked.Images, Version: asked.Version, Newest: asked.Newest,
 		AllowDowngrade: asked.AllowDowngrade, AddMissing: asked.AddMissing, SkipRefused: asked.SkipRefused,
 		Override: asked.Override, OverrideUntil: asked.OverrideUntil, OverrideBy: asked.OverrideBy}
 	sel.Targets, sel.selector = asked.To, asked.Selector
@@ -98,4 +144,44 @@ func bareNames(services []string) []string {
 		out = append(out, s)
 	}
 	return out
+}
+
+// Part is what a list has beside its items where it is of a shard, so that those of all
+// shards can be put together.
+type Part struct {
+	Shard shard.Shard `json:"shard,omitzero"`
+	// ExitStatus is that of the command, as far as it is known when the list is printed.
+	ExitStatus *int `json:"exitStatus,omitempty"`
+}
+
+// PartOf makes one of the error that a command is about to end with. It is empty where
+// everything was asked for.
+func PartOf(s shard.Shard, err error) Part {
+	if s.Count == 0 {
+		return Part{}
+	}
+	status := ExitDone
+	if silent, ok := errors.AsType[*silentError](err); ok {
+		status = silent.status
+	} else if err != nil {
+		status = exitStatus(err)
+	}
+	return Part{s, &status}
+}
+
+// EmptyShard reports that a shard has nothing, which is no fault.
+func (s *Session) EmptyShard(p printers.ResourcePrinter, kind string, part shard.Shard) error {
+	if !s.Quiet {
+		fmt.Fprintln(s.ErrOut, "nothing is in shard "+part.String())
+	}
+	if p == nil {
+		return nil
+	}
+	return PrintListWith(s.Out, p, kind, PartOf(part, nil), nil)
+}
+
+// ShardVar adds the flag that splits what a command takes among several of it.
+func ShardVar(cmd *cobra.Command, to *shard.Shard, what string) {
+	cmd.Flags().TextVar(to, "shard", shard.Shard{}, "only this part of the "+what+", `K/N`: 0/4 is the first of four; a hash of the name tells which part has it")
+	Must(cmd.RegisterFlagCompletionFunc("shard", cobra.NoFileCompletions))
 }

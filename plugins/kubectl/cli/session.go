@@ -53,6 +53,9 @@ type Session struct {
 	// Reviews is what the gates of the promoter that was opened last ask others.
 	Reviews *review.Gates
 
+	// Part is the shard that lists are printed of.
+	Part Part
+
 	// Renderer renders services, once a repository is open.
 	Renderer *Renderer
 

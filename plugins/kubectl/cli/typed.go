@@ -115,12 +115,17 @@ func (s *Session) fromHere(name string) string {
 	if s.root == "" {
 		return name
 	}
+	return FromHere(filepath.Join(s.root, filepath.FromSlash(name)))
+}
+
+// FromHere is an absolute path as it is named from the working directory.
+func FromHere(name string) string {
 	here, err := filepath.Abs(".")
 	if err == nil {
 		if real, err := filepath.EvalSymlinks(here); err == nil {
 			here = real
 		}
-		if rel, err := filepath.Rel(here, filepath.Join(s.root, filepath.FromSlash(name))); err == nil {
+		if rel, err := filepath.Rel(here, name); err == nil {
 			return filepath.ToSlash(rel)
 		}
 	}

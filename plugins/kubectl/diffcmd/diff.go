@@ -114,6 +114,9 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 		return err
 	}
 	defer w.Close()
+	if err := o.selection.CheckExcept(cmd.Context(), o.session, w); err != nil {
+		return err
+	}
 	asked, err := o.plan(cmd.Context(), w)
 	if err != nil {
 		return err

@@ -27,7 +27,8 @@ known to do so; --applier names more. Values of Secrets are masked. Objects that
 cluster has are not looked for.
 
 Where an environment runs is what its health says in the pipeline (context, namespace), or
---context. What may differ is what --allow says, in the patterns of parity.
+--context. What may differ is what --allow says, in the patterns of parity. A request that has
+no answer within 30 seconds has none; --timeout bounds them all.
 
 Exit status: 0 nothing differs, 1 something does, 2 something failed, or could not be
 compared.`
@@ -112,11 +113,11 @@ func (o *drift) run(cmd *cobra.Command, services []string) ([]result, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, fault := o.compare(cmd.Context(), p, e, names, allowed)
-	if len(all) == 0 && fault != nil {
-		return nil, fault
+	all, faults := o.compare(cmd.Context(), p, e, names, allowed)
+	if len(all) == 0 && len(faults) > 0 {
+		return nil, errors.Join(faults...)
 	}
-	return all, errors.Join(show(o.session, o.output, printer, "Drift", all), fault)
+	return all, errors.Join(append([]error{show(o.session, o.output, printer, "Drift", all, faults...)}, faults...)...)
 }
 
 // services are the environment, which has to say where it runs, and its services.
@@ -163,8 +164,8 @@ func (o *drift) where(e *pipeline.Environment, service string) []pipeline.Cluste
 }
 
 // compare asks the clusters, service by service: the objects of one are asked for side by
-// side. The error has what could not be compared, each once.
-func (o *drift) compare(ctx context.Context, p *promote.Promoter, e *pipeline.Environment, names []string, allowed objects.Allowed) ([]result, error) {
+// side. The errors are what could not be compared, each once.
+func (o *drift) compare(ctx context.Context, p *promote.Promoter, e *pipeline.Environment, names []string, allowed objects.Allowed) ([]result, []error) {
 	clusters := o.clusters()
 	bar := o.session.NewProgress()
 	defer bar.Clear()
@@ -197,7 +198,7 @@ func (o *drift) compare(ctx context.Context, p *promote.Promoter, e *pipeline.En
 			}
 		}
 	}
-	return all, errors.Join(each(faults)...)
+	return all, each(faults)
 }
 
 // each are errors, each once: one cluster may be that of several services.

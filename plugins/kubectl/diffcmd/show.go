@@ -18,8 +18,14 @@ type content struct {
 	Objects []objects.Report `json:"objects"`
 }
 
-// show prints what differs, or that nothing does.
-func show(s *cli.Session, output *cli.Output, printer printers.ResourcePrinter, kind string, all []result) error {
+// notCompared is what nobody knows of, as an API object has it: each a line.
+type notCompared struct {
+	NotCompared []string `json:"notCompared,omitempty"`
+}
+
+// show prints what differs, or that nothing does: where something could not be compared,
+// nobody knows that.
+func show(s *cli.Session, output *cli.Output, printer printers.ResourcePrinter, kind string, all []result, faults ...error) error {
 	switch {
 	case printer != nil:
 		items := []cli.Object{}
@@ -30,9 +36,13 @@ func show(s *cli.Session, output *cli.Output, printer printers.ResourcePrinter, 
 			}
 			items = append(items, cli.Object{Name: r.service, Content: c})
 		}
-		return cli.PrintList(s.Out, printer, kind, items)
+		var head notCompared
+		for _, err := range faults {
+			head.NotCompared = append(head.NotCompared, cli.Clean(err.Error()))
+		}
+		return cli.PrintListWith(s.Out, printer, kind, head, items)
 	case output.Is(markdown):
-		return asMarkdown(s.Out, all)
+		return asMarkdown(s.Out, all, faults)
 	}
 	for _, r := range all {
 		if len(r.differences) == 0 {
@@ -45,7 +55,7 @@ func show(s *cli.Session, output *cli.Output, printer printers.ResourcePrinter, 
 			return err
 		}
 	}
-	if status(all) == cli.ExitDone {
+	if status(all) == cli.ExitDone && len(faults) == 0 {
 		s.Note("nothing differs")
 	}
 	return nil
@@ -80,7 +90,12 @@ func heading(r result) string {
 	return cli.Clean(r.service + ": " + r.from + r.arrow() + r.to)
 }
 
-func asMarkdown(w io.Writer, all []result) error {
+func asMarkdown(w io.Writer, all []result, faults []error) error {
+	for _, err := range faults {
+		if _, err := fmt.Fprintf(w, "- not compared: %s\n", objects.Code(err.Error())); err != nil {
+			return err
+		}
+	}
 	left := mostLines
 	for _, r := range all {
 		if len(r.differences) == 0 {
@@ -95,7 +110,7 @@ func asMarkdown(w io.Writer, all []result) error {
 		}
 		left -= len(r.differences)
 	}
-	if status(all) == cli.ExitDone {
+	if status(all) == cli.ExitDone && len(faults) == 0 {
 		_, err := fmt.Fprintln(w, "Nothing differs.")
 		return err
 	}

@@ -2,9 +2,12 @@ package doctorcmd
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"testing"
+
+	"github.com/kubepromote/kubepromote/promote/git"
 )
 
 // The scripts run where both programs are on PATH.
@@ -40,6 +43,40 @@ func TestOnPath(t *testing.T) {
 		if got := onPath(program, nil); got != want {
 			t.Errorf("%s: %s, want %s", program, got, want)
 		}
+	}
+}
+
+// A git that fails to say whether a clone is shallow was one that has all of it.
+func TestSettingsOfGitThatFails(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the git of this test is a shell script")
+	}
+	real, err := exec.LookPath("git")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, bin := t.TempDir(), t.TempDir()
+	if out, err := exec.Command(real, "init", "--quiet", dir).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	repo, err := git.Open(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer repo.Close()
+	if err := os.WriteFile(filepath.Join(bin, "git"), []byte("#!/bin/sh\necho 'fatal: disk is gone' >&2\nexit 128\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+	d := &doctor{}
+	d.settings(t.Context(), repo)
+	for _, f := range d.found {
+		if f.State != unknown {
+			t.Errorf("%+v", f)
+		}
+	}
+	if d.status() != 5 {
+		t.Errorf("%+v", d.found)
 	}
 }
 

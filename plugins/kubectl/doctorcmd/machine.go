@@ -2,6 +2,7 @@ package doctorcmd
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/kubepromote/kubepromote/internal/fault"
 	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/promote/git"
 )
@@ -45,13 +47,19 @@ func (d *doctor) git(ctx context.Context) bool {
 	return true
 }
 
-// ask has git answer in the repository; "" where it has no answer.
-func ask(ctx context.Context, repo *git.Repo, args ...string) string {
+// ask has git answer in the repository; "" where there is nothing to tell, which git says
+// by exit status 1. Where it fails otherwise, that is noted, and nothing is known.
+func (d *doctor) ask(ctx context.Context, repo *git.Repo, check string, args ...string) (answer string, known bool) {
 	out, err := exec.CommandContext(ctx, "git", append([]string{"-C", repo.Root()}, args...)...).Output()
-	if err != nil {
-		return ""
+	if failed, ok := errors.AsType[*exec.ExitError](err); err != nil && !(ok && failed.ExitCode() == 1) {
+		why := err.Error()
+		if ok && len(failed.Stderr) > 0 {
+			why, _, _ = strings.Cut(string(failed.Stderr), "\n")
+		}
+		d.unknown(check, "", "git %s: %s", strings.Join(args, " "), fault.OneLine(why))
+		return "", false
 	}
-	return strings.TrimSpace(string(out))
+	return strings.TrimSpace(string(out)), true
 }
 
 // settings looks at what git knows of the user and of the clone.
@@ -59,34 +67,41 @@ func (d *doctor) settings(ctx context.Context, repo *git.Repo) {
 	for _, one := range []struct{ key, variable, example string }{
 		{"user.name", "NAME", "'YOUR NAME'"}, {"user.email", "EMAIL", "YOU@EXAMPLE.COM"},
 	} {
-		if ask(ctx, repo, "config", "--get", one.key) != "" || os.Getenv("GIT_AUTHOR_"+one.variable) != "" && os.Getenv("GIT_COMMITTER_"+one.variable) != "" {
+		value, known := d.ask(ctx, repo, "identity", "config", "--get", one.key)
+		switch {
+		case value != "" || os.Getenv("GIT_AUTHOR_"+one.variable) != "" && os.Getenv("GIT_COMMITTER_"+one.variable) != "":
 			d.ok("identity", "%s is set", one.key)
-		} else {
+		case known:
 			d.missing("identity", "git config --global "+one.key+" "+one.example, "%s is not set: nothing can be committed", one.key)
 		}
 	}
-	if ask(ctx, repo, "rev-parse", "--is-shallow-repository") == "true" {
+	switch shallow, known := d.ask(ctx, repo, "history", "rev-parse", "--is-shallow-repository"); {
+	case shallow == "true":
 		d.missing("history", "git fetch --unshallow", "the clone is shallow: soaking, history and rollback do not see all")
-	} else {
+	case known:
 		d.ok("history", "the clone has all of it")
 	}
-	if ask(ctx, repo, "config", "--get-regexp", `^remote\..*\.promisor$`) != "" {
+	if promisors, _ := d.ask(ctx, repo, "history", "config", "--get-regexp", `^remote\..*\.promisor$`); promisors != "" {
 		d.ok("history", "the clone is partial: what it lacks is fetched when it is read")
 	}
 	d.upstream(ctx, repo)
 }
 
 func (d *doctor) upstream(ctx context.Context, repo *git.Repo) {
-	remotes, branch := strings.Fields(ask(ctx, repo, "remote")), ask(ctx, repo, "symbolic-ref", "--quiet", "--short", "HEAD")
+	all, known := d.ask(ctx, repo, "upstream", "remote")
+	branch, attached := d.ask(ctx, repo, "upstream", "symbolic-ref", "--quiet", "--short", "HEAD")
+	follows, told := d.ask(ctx, repo, "upstream", "for-each-ref", "--format=%(upstream:short)", "refs/heads/"+branch)
+	remotes := strings.Fields(all)
 	switch {
+	case !known || !attached || !told:
 	case len(remotes) == 0:
 		d.missing("upstream", "git remote add origin URL", "there is no remote: nothing can be pushed or proposed")
 	case branch == "":
 		d.ok("upstream", "no branch is checked out: the remote's default branch counts, or --branch")
-	case ask(ctx, repo, "rev-parse", "--abbrev-ref", branch+"@{upstream}") == "":
+	case follows == "":
 		d.missing("upstream", "git push --set-upstream "+shell.Quote(remotes[0])+" "+shell.Quote(branch), "branch %s follows none of the remote", branch)
 	default:
-		d.ok("upstream", "%s follows %s", branch, ask(ctx, repo, "rev-parse", "--abbrev-ref", branch+"@{upstream}"))
+		d.ok("upstream", "%s follows %s", branch, follows)
 	}
 }
 

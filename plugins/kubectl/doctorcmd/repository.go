@@ -117,11 +117,14 @@ func (d *doctor) gates(ctx context.Context, repo *git.Repo, p *pipeline.Pipeline
 			d.ok("cluster", "the kubeconfig has %s", cmp.Or(name, "a current context"))
 		}
 	}
-	switch allowed := ask(ctx, repo, "config", "--type=bool", "--get", gate.AllowExecKey) == "true"; {
-	case runs && !allowed:
-		d.missing("exec", "git config "+gate.AllowExecKey+" true", "gates run commands, and this clone may run none")
-	case runs:
+	if !runs {
+		return
+	}
+	switch allowed, known := d.ask(ctx, repo, "exec", "config", "--type=bool", "--get", gate.AllowExecKey); {
+	case allowed == "true":
 		d.ok("exec", "this clone may run the commands of gates")
+	case known:
+		d.missing("exec", "git config "+gate.AllowExecKey+" true", "gates run commands, and this clone may run none")
 	}
 }
 
@@ -165,14 +168,12 @@ func (d *doctor) images(ctx context.Context, p *pipeline.Pipeline, home *places.
 	for _, service := range slices.Sorted(maps.Keys(all)) {
 		for _, environment := range slices.Sorted(maps.Keys(all[service])) {
 			for _, one := range all[service][environment] {
-				f, err := sites.Read(one, false)
-				if err != nil {
-					continue // which lint says
+				f, pins, err := sites.ReadPins(one, false)
+				if f != nil {
+					charts = charts || bytes.Contains(f.Bytes(), []byte("helmCharts:"))
 				}
-				charts = charts || bytes.Contains(f.Bytes(), []byte("helmCharts:"))
-				pins, err := one.Pins(f)
-				if err != nil {
-					continue
+				if err != nil && !errors.Is(err, pipeline.ErrNoOverlay) {
+					d.fails(unknown, "images", err, "kubectl promote lint")
 				}
 				for _, pin := range pins {
 					if i, ok := imageOf(pin); ok && first[i.repository.RegistryStr()].ref == "" {
@@ -217,7 +218,8 @@ func (d *doctor) registries(ctx context.Context, first map[string]image) {
 	}
 	client, err := d.session.Registries()
 	if err != nil {
-		return // which is the same
+		d.fails(missing, "registry", err, "")
+		return
 	}
 	hosts := slices.Sorted(maps.Keys(first))
 	found := make([]credentialsOf, len(hosts))

@@ -115,6 +115,7 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 		return o.limit == 0 || len(changes) < o.limit
 	})
 	bar.Clear()
+	_, cut := errors.AsType[*history.Truncated](err)
 	failed := s.WarnTruncated(err)
 	var unreached *pipeline.Unreached
 	if failed != nil && (!errors.As(failed, &unreached) || len(changes) == 0) {
@@ -123,7 +124,10 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	if err := o.checkServices(cmd.Context(), w, w.Repo == nil && len(changes) == 0); err != nil {
 		return err
 	}
-	return errors.Join(o.report(printer, changes), failed)
+	if err := errors.Join(o.report(printer, changes), failed); err != nil || !cut {
+		return err
+	}
+	return cli.Silent(cli.ExitUnknown) // there may be more, which nobody can tell
 }
 
 // clockSlack is how much older than what came after it a commit may seem: the clocks of
@@ -213,7 +217,7 @@ func historyRows(changes []history.Change, wide bool, now time.Time) [][]string 
 		if c.Record != nil && c.Mismatch == "" {
 			from, gates = cli.Origin(c.Record.From, c.Record.Entry), fmt.Sprint(len(c.Record.Gates))
 			for _, v := range c.Record.Overrides {
-				gates += ", " + v.Gate + " overridden"
+				gates += ", overridden: " + v.String()
 			}
 			if c.Record.RollbackOf != "" {
 				from = "rolled back"

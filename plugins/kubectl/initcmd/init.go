@@ -83,7 +83,7 @@ type file struct {
 
 func (o *options) run(cmd *cobra.Command) error {
 	if !slices.Contains([]string{"", "github", "gitlab"}, o.ci) {
-		return &cli.UsageError{Msg: fmt.Sprintf("--ci %q is neither github nor gitlab", o.ci), Hint: "--ci github", Command: cmd.CommandPath()}
+		return &cli.UsageError{Msg: fmt.Sprintf("--ci %q is neither github nor gitlab", o.ci), Hint: "--ci github, or --ci gitlab", Command: cmd.CommandPath()}
 	}
 	repo, err := git.Open(cmd.Context(), o.session.Repo)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/forge"
 	"github.com/kubepromote/kubepromote/promote/forge/codeowners"
@@ -43,6 +44,7 @@ func deliveryRules() []deliveryRule {
 
 // repository is what these rules look at: the files of the working tree.
 type repository struct {
+	session  *cli.Session
 	Home     *places.Home
 	Pipeline *pipeline.Pipeline
 	root     string
@@ -57,7 +59,7 @@ type repository struct {
 // package lint has told.
 func (o *options) delivery(ctx context.Context, home *places.Home, root string, p *pipeline.Pipeline) ([]lint.Finding, error) {
 	sites, err := p.Sites(home).All()
-	r := &repository{Home: home, Pipeline: p, root: root, sites: sites, partial: err != nil, now: time.Now(), most: maxEntries}
+	r := &repository{session: o.session, Home: home, Pipeline: p, root: root, sites: sites, partial: err != nil, now: time.Now(), most: maxEntries}
 	var all []lint.Finding
 	for _, rule := range deliveryRules() {
 		if slices.Contains(o.skip, rule.Name) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
@@ -30,7 +31,7 @@ func TestOrderEnds(t *testing.T) {
 		"order: app.yaml has more than 1048576 bytes, and is not": {"app.yaml": large},
 		"": {"a.yaml": "a: 1\n"},
 	} {
-		r := &repository{root: t.TempDir(), most: 2, Pipeline: &pipeline.Pipeline{Spec: pipeline.Spec{Services: []pipeline.Service{{Name: "cart", DependsOn: []string{"db"}}}}}}
+		r := &repository{session: &cli.Session{}, root: t.TempDir(), most: 2, Pipeline: &pipeline.Pipeline{Spec: pipeline.Spec{Services: []pipeline.Service{{Name: "cart", DependsOn: []string{"db"}}}}}}
 		for name, data := range files {
 			if err := os.WriteFile(filepath.Join(r.root, name), []byte(data), 0o644); err != nil {
 				t.Fatal(err)

@@ -18,6 +18,10 @@ import (
 
 // runbooks finds those of the working tree that say something else than their pipeline.
 func runbooks(ctx context.Context, r *repository) []lint.Finding {
+	writeAnew := "kubectl promote runbook --file "
+	if r.session.Pipeline != "" {
+		writeAnew = "kubectl promote runbook --pipeline " + shell.Path(r.session.Pipeline) + " --file "
+	}
 	const skip = "kubectl promote lint --skip runbook"
 	var found []lint.Finding
 	var now []byte
@@ -52,7 +56,7 @@ func runbooks(ctx context.Context, r *repository) []lint.Finding {
 		}
 		name, err := filepath.Rel(r.root, path)
 		if name = filepath.ToSlash(name); err == nil && !runbook.Same(data, now) {
-			found = append(found, lint.Finding{File: name, Line: 1, Column: 1, Message: "the runbook is not what the pipeline would have written now", Hint: "kubectl promote runbook > " + shell.Path(name)})
+			found = append(found, lint.Finding{File: name, Line: 1, Column: 1, Message: "the runbook is not what the pipeline would have written now", Hint: r.session.InRepo(writeAnew + shell.Path(cli.FromHere(path)))})
 		}
 		return nil
 	})

@@ -170,19 +170,31 @@ func (a *applying) isThere(w *cli.Workspace, plan *promote.Plan) (bool, error) {
 		if write.To != plan.To {
 			continue
 		}
-		data, err := tree.ReadFile(write.Path)
-		if errors.Is(err, fs.ErrNotExist) {
-			return false, nil
+		in := tree
+		if e.Tagging() != nil && slices.Contains(e.FollowedBy(), write.Path) {
+			in = w.Promoter.Repo // the files that name a tag are not in it
 		}
-		if err != nil {
+		if is, err := stands(in, write); err != nil || !is {
 			return false, err
-		}
-		if planfile.Digest(data) != write.After {
-			return false, nil
 		}
 		planned = true
 	}
 	return planned, nil
+}
+
+// stands tells whether a file is as it was to be written; or gone, if it was to go.
+func stands(tree promote.Tree, write planfile.Write) (bool, error) {
+	if b, ok := tree.(interface {
+		Object(name string) (string, error)
+	}); ok && write.Was+write.Is != "" {
+		is, err := b.Object(write.Path)
+		return is == write.Is, err
+	}
+	data, err := tree.ReadFile(write.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return write.After == "", nil
+	}
+	return err == nil && write.After == planfile.Digest(data), err
 }
 
 // mostDifferences is how many are told.
@@ -247,6 +259,7 @@ func (a *applying) again() string {
 	set("--all", r.All)
 	add("-l", r.Selector)
 	add("--except", r.Except...)
+	add("--shard", r.Shard.String())
 	add("--from", r.From)
 	add("--to", r.To...)
 	add("--image", r.Images...)
@@ -277,10 +290,10 @@ func (a *applying) again() string {
 }
 
 // head is what a plan that is only shown has beside its services, so that it can be
-// applied later; of anything else there is none.
-func (o *options) head(plans *promote.Plans) planfile.Head {
+// applied later; of anything else it is the shard.
+func (o *options) head(plans *promote.Plans) any {
 	if !o.dryRun || o.rollback {
-		return planfile.Head{}
+		return o.session.Part
 	}
 	return planfile.Of(o.request.Asked(o.session.Branch), plans, o.session.RulesRead()).Head
 }

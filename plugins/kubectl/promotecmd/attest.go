@@ -9,6 +9,7 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/signing"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
+	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/verify/attest"
 	"github.com/spf13/cobra"
@@ -39,7 +40,7 @@ func (o *options) ready(cmd *cobra.Command, w *cli.Workspace, plan *promote.Plan
 	}
 	if len(shared) > 0 {
 		return &cli.UsageError{Msg: "--attest-key signs for a commit that others have, and this one would not be on " + strings.TrimPrefix(shared[0], "refs/remotes/") + " yet",
-			Hint: "promote without it, git push, then kubectl promote attest --all --to " + plan.To + " --key " + shell.Path(o.attest.Key), Command: cmd.CommandPath()}
+			Hint: "promote without it, git push, then " + o.later(plan.To, "--all"), Command: cmd.CommandPath()}
 	}
 	_, err = o.attest.Signer(cmd.Context(), o.session, cmd.CommandPath())
 	return err
@@ -52,9 +53,9 @@ func (o *options) attestCommit(cmd *cobra.Command, w *cli.Workspace, plan *promo
 	}
 	var services []string
 	for _, s := range plan.Services {
-		services = append(services, s.Service)
+		services = append(services, shell.Quote(s.Service))
 	}
-	again := fmt.Sprintf("kubectl promote attest %s --to %s --key %s", strings.Join(services, " "), plan.To, o.attest.Key)
+	again := o.later(plan.To, services...)
 	if applied.Commit == "" {
 		o.session.Warn("nothing was committed, so nothing is attested; %s attests what is there", again)
 		return nil
@@ -63,6 +64,15 @@ func (o *options) attestCommit(cmd *cobra.Command, w *cli.Workspace, plan *promo
 		return &promote.Error{Msg: "the promotion is committed as " + applied.Commit + ", but not attested", Err: err, Hint: again}
 	}
 	return nil
+}
+
+// later is how what is committed is signed for afterwards, in the same repository.
+func (o *options) later(to string, services ...string) string {
+	line := fmt.Sprintf("kubectl promote attest %s --to %s --key %s", strings.Join(services, " "), shell.Quote(to), shell.Path(o.attest.Key))
+	if at := o.session.Repo; at != "." && !branch.IsURL(at) {
+		line += " -C " + shell.Quote(at)
+	}
+	return line
 }
 
 // publish signs the statements about a commit and puts them beside the images.

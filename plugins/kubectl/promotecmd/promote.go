@@ -4,6 +4,7 @@
 package promotecmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -147,6 +148,9 @@ func (o *options) carryOut(cmd *cobra.Command, printer printers.ResourcePrinter,
 		return err
 	}
 	defer w.Close()
+	if err := o.request.CheckExcept(cmd.Context(), o.session, w); err != nil {
+		return err
+	}
 	if err := o.adaptMode(cmd, w); err != nil {
 		return err
 	}
@@ -168,9 +172,8 @@ func (o *options) carryOut(cmd *cobra.Command, printer printers.ResourcePrinter,
 	o.findSources(cmd.Context(), plans, printer != nil)
 	requests, rerr := o.propose(cmd.Context(), w, plans, applied)
 	failed = errors.Join(failed, rerr)
-	if err := o.report(printer, plans, applied, requests); err != nil {
-		return errors.Join(failed, err)
-	}
+	o.session.Part = cli.PartOf(o.request.Shard, cmp.Or(failed, answer(plans, applied)))
+	failed = errors.Join(failed, o.report(printer, plans, applied, requests))
 	announce.Tell(cmd.Context(), o.session, w, announce.Plans(plans, applied, requests, o.dryRun, o.rollback))
 	failed = errors.Join(failed, o.follow(cmd.Context(), w, plans, applied))
 	for n, a := range applied {
@@ -193,13 +196,21 @@ func (o *options) carryOut(cmd *cobra.Command, printer printers.ResourcePrinter,
 // refusal says why nothing was done, where that is so, and gives the exit status. What
 // waits and has been proposed is done as far as it can be: its pull request waits.
 func (o *options) refusal(plans *promote.Plans, applied []*promote.Applied) error {
-	for n, plan := range plans.All {
-		if r := plan.Refused(); r != nil && (r.Answer != promote.Wait || applied[n].Commit == "") {
-			return o.session.Refusal(plans)
-		}
+	if answer(plans, applied) != nil {
+		return o.session.Refusal(plans)
 	}
 	if plans.Refused() != nil {
 		o.session.PrintRefusal(plans)
+	}
+	return nil
+}
+
+// answer is refusal without a word.
+func answer(plans *promote.Plans, applied []*promote.Applied) error {
+	for n, plan := range plans.All {
+		if r := plan.Refused(); r != nil && (r.Answer != promote.Wait || applied[n].Commit == "") {
+			return cli.RefusalStatus(plans)
+		}
 	}
 	return nil
 }

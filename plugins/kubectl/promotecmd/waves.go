@@ -126,16 +126,17 @@ func (o *options) carryOutSteps(cmd *cobra.Command, printer printers.ResourcePri
 	if len(done) == 0 {
 		return failed
 	}
-	if err := o.report(printer, all, done, make([]*proposal.Result, len(done))); err != nil {
-		return errors.Join(failed, err)
-	}
+	unprinted := o.report(printer, all, done, make([]*proposal.Result, len(done)))
 	var stopped *waves.Stopped
 	if errors.As(failed, &stopped) {
+		if unprinted != nil {
+			o.session.Fail(unprinted)
+		}
 		v := stopped.Verdict
 		o.session.PrintFacts([]cli.Fact{{Text: stopped.Error(), Hint: o.session.WithAdvice(v.Hint, string(v.Advice.Do), v.Advice.With)}})
 		return cli.Silent(cli.AnswerStatus(v.Answer))
 	}
-	if failed != nil {
+	if failed = errors.Join(failed, unprinted); failed != nil {
 		return failed
 	}
 	return o.refusal(all, done)

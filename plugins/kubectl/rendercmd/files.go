@@ -10,15 +10,17 @@ import (
 	"os"
 	"path"
 	"slices"
-	"strings"
 
 	"github.com/kubepromote/kubepromote/internal/files"
 	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/promote"
 )
 
-// mostFiles bounds what is looked at below the folder of a service.
-const mostFiles = 20_000
+// The bounds of what is looked at below the folder of a service, and below all of them.
+const (
+	mostFiles = 20_000
+	mostOfAll = 500_000
+)
 
 // lister lists folders: those of a branch, or of a file system.
 type lister interface {
@@ -26,7 +28,7 @@ type lister interface {
 }
 
 // below are the files below a folder, none where it is not there.
-func below(tree lister, dir string, found []string) ([]string, error) {
+func below(tree lister, dir string, most int, found []string) ([]string, error) {
 	entries, err := tree.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return found, nil
@@ -37,15 +39,15 @@ func below(tree lister, dir string, found []string) ([]string, error) {
 	for _, e := range entries {
 		at := path.Join(dir, e.Name())
 		if e.IsDir() {
-			if found, err = below(tree, at, found); err != nil {
+			if found, err = below(tree, at, most, found); err != nil {
 				return nil, err
 			}
 			continue
 		}
 		found = append(found, at)
 	}
-	if len(found) > mostFiles {
-		return nil, &promote.Error{Msg: fmt.Sprintf("%s has more than %d files", dir, mostFiles)}
+	if len(found) > most {
+		return nil, &promote.Error{Msg: fmt.Sprintf("%s has more than %d files", dir, most)}
 	}
 	return found, nil
 }
@@ -53,34 +55,49 @@ func below(tree lister, dir string, found []string) ([]string, error) {
 // stale are the files below the folder of a service that are none of its objects, and none of
 // another service.
 func stale(tree lister, service string, own []promote.File, all []string) ([]string, error) {
-	found, err := below(tree, service, nil)
+	found, err := below(tree, service, mostFiles, nil)
+	keep, others := make(map[string]bool), make(map[string]bool)
+	for _, f := range own {
+		keep[f.Path] = true
+	}
+	for _, other := range all {
+		others[other] = other != service
+	}
 	return slices.DeleteFunc(found, func(at string) bool {
-		return path.Base(at) == metadata || slices.ContainsFunc(own, func(f promote.File) bool { return f.Path == at }) ||
-			slices.ContainsFunc(all, func(other string) bool {
-				return strings.HasPrefix(other, service+"/") && strings.HasPrefix(at, other+"/")
-			})
+		if keep[at] || path.Base(at) == metadata {
+			return true
+		}
+		for dir := path.Dir(at); dir != service; dir = path.Dir(dir) {
+			if others[dir] {
+				return true
+			}
+		}
+		return false
 	}), err
 }
 
-// metadata is where GitOps Promoter and Argo CD's hydrator look for what was rendered.
-const metadata = "hydrator.metadata"
-
-// changes are the files of a branch that have to be written, and those to be deleted.
-func changes(to interface {
-	lister
-	ReadFile(name string) ([]byte, error)
-}, rendered map[string][]promote.File, all []string, commit string) (list []promote.File, removed int, err error) {
-	for _, service := range slices.Sorted(maps.Keys(rendered)) {
+// changes are the files of a branch that have to be written, and those to be deleted: also
+// all that is there of the services that are gone.
+func changes(to reader, rendered map[string][]promote.File, gone, all []string, commit string) (list []promote.File, removed int, err error) {
+	over := make(map[string]bool)
+	for _, service := range slices.Concat(slices.Sorted(maps.Keys(rendered)), gone) {
 		old, err := stale(to, service, rendered[service], all)
 		if err != nil {
 			return nil, 0, err
 		}
-		for _, at := range old {
-			list = append(list, promote.File{Path: at, Gone: true})
+		if slices.Contains(gone, service) {
+			old = append(old, path.Join(service, metadata))
 		}
-		removed += len(old)
-		more := append(slices.Clone(rendered[service]), promote.File{Path: path.Join(service, metadata), Data: []byte(`{"drySha": "` + commit + `"}` + "\n")})
-		for _, f := range more {
+		for _, at := range old {
+			if !over[at] {
+				list = append(list, promote.File{Path: at, Gone: true})
+			}
+			over[at] = true
+		}
+	}
+	removed = len(list)
+	for _, service := range slices.Sorted(maps.Keys(rendered)) {
+		for _, f := range append(slices.Clone(rendered[service]), promote.File{Path: path.Join(service, metadata), Data: metadataOf(commit)}) {
 			is, err := to.ReadFile(f.Path)
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return nil, 0, err

@@ -15,6 +15,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/hydrate"
+	"github.com/kubepromote/kubepromote/promote/objects"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/record"
 	"github.com/spf13/cobra"
@@ -28,7 +29,14 @@ With -o they are written into a folder, as the working tree renders them. With -
 newest commit is rendered, and the files go to that branch of the remote by a commit of its
 own, whose trailer Promotion-Source-Commit names what was rendered; hydrator.metadata has it
 as drySha, where GitOps Promoter and Argo CD look for it. Files of objects that are no more are
-deleted there. The branch has to be there; a push that another one came before is refused.
+deleted there, and where no service is named the folders of services that are no more. The
+branch has to be there; a push that another one came before is refused.
+
+A commit that is not pushed is not rendered to a branch, neither is one in the place of a newer
+one, or of one that is not in the clone: --allow-downgrade goes back.
+
+What Argo CD and Flux install for Applications and HelmReleases is not written: the objects
+themselves are, and two would install it.
 
 Secrets with values are refused unless there is --allow-secrets: whoever can read Git could
 read them.`
@@ -56,10 +64,12 @@ func New(s *cli.Session) *cobra.Command {
 	f := cmd.Flags()
 	f.StringVarP(&o.dir, "output", "o", "", "folder to write to")
 	f.StringVar(&o.branch, "to-branch", "", "branch of the remote to push to; {environment} stands for the environment")
+	f.BoolVar(&o.downgrade, "allow-downgrade", false, "with --to-branch, also in the place of what was rendered from a newer commit")
 	f.BoolVar(&o.hydrate.AllowSecrets, "allow-secrets", false, "write Secrets with their values")
 	cli.Must(cmd.MarkFlagDirname("output"))
 	cli.Must(cmd.RegisterFlagCompletionFunc("to-branch", cobra.NoFileCompletions))
 	cmd.MarkFlagsMutuallyExclusive("output", "to-branch")
+	cmd.MarkFlagsMutuallyExclusive("output", "allow-downgrade")
 	return cmd
 }
 
@@ -67,6 +77,7 @@ func New(s *cli.Session) *cobra.Command {
 type options struct {
 	session                  *cli.Session
 	environment, dir, branch string
+	downgrade                bool
 	hydrate                  hydrate.Options
 }
 
@@ -116,9 +127,10 @@ func (o *options) files(ctx context.Context, p *promote.Promoter, tree promote.T
 	files = make(map[string][]promote.File)
 	var faults []error
 	for _, name := range named {
-		objects, err := o.session.Renderer.Of(ctx, tree, name, e.Name)
+		found, err := o.session.Renderer.Of(ctx, tree, name, e.Name)
 		if err == nil {
-			files[name], err = hydrate.Files(name, objects, o.hydrate)
+			found = slices.DeleteFunc(slices.Clone(found), func(o objects.Object) bool { return o.Release != nil })
+			files[name], err = hydrate.Files(name, found, o.hydrate)
 		}
 		if err != nil {
 			faults = append(faults, err)
@@ -147,7 +159,20 @@ func (o *options) deliver(ctx context.Context, p *promote.Promoter, repo *git.Re
 	if name == upstream || name == state.Branch {
 		return &cli.UsageError{Msg: name + " is the branch that is rendered", Hint: "--to-branch 'env/{environment}'"}
 	}
-	source, err := branch.OfCommit(ctx, repo, state.Head)
+	if err := shared(ctx, repo, remote, upstream, state.Head); err != nil {
+		return err
+	}
+	to, err := branch.OfRemote(ctx, repo, remote, name)
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	return o.render(ctx, p, repo, to, e, services, state.Head)
+}
+
+// render renders a commit, and writes to the branch what differs.
+func (o *options) render(ctx context.Context, p *promote.Promoter, repo *git.Repo, to *branch.Branch, e *pipeline.Environment, services []string, head string) error {
+	source, err := branch.OfCommit(ctx, repo, head)
 	if err != nil {
 		return err
 	}
@@ -156,24 +181,35 @@ func (o *options) deliver(ctx context.Context, p *promote.Promoter, repo *git.Re
 	if err != nil {
 		return err
 	}
-	to, err := branch.OfRemote(ctx, repo, remote, name)
+	var gone []string
+	if len(services) == 0 {
+		if gone, err = left(to, all); err != nil {
+			return err
+		}
+	}
+	if !o.downgrade {
+		if err := newer(ctx, repo, to, slices.Concat(slices.Sorted(maps.Keys(files)), gone), head); err != nil {
+			return err
+		}
+	}
+	list, removed, err := changes(to, files, gone, all, head)
 	if err != nil {
 		return err
 	}
-	defer to.Close()
-	list, removed, err := changes(to, files, all, state.Head)
-	if err != nil {
-		return err
-	}
+	return o.commit(ctx, to, e, list, removed, head)
+}
+
+// commit writes the changes to the branch, if there are any.
+func (o *options) commit(ctx context.Context, to *branch.Branch, e *pipeline.Environment, list []promote.File, removed int, head string) error {
 	if len(list) == 0 {
-		o.session.Note("%s has all of %.9s already", to.Where(), state.Head)
+		o.session.Note("%s has all of %.9s already", to.Where(), head)
 		return nil
 	}
-	message := fmt.Sprintf("render(%s): %.9s\n\n%s: %s\n", e.Name, state.Head, record.KeySourceCommit, state.Head)
-	hash, err := to.Commit(ctx, promote.Delivery{Head: to.Tip(), Files: list, Message: message})
+	message := fmt.Sprintf("render(%s): %.9s\n\n%s: %s\n", e.Name, head, record.KeySourceCommit, head)
+	made, err := to.Commit(ctx, promote.Delivery{Head: to.Tip(), Files: list, Message: message})
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(o.session.Out, "[%s %.9s] %s written, %d deleted\n", cli.Clean(to.Where()), hash, cli.Plural(len(list)-removed, "file"), removed)
+	_, err = fmt.Fprintf(o.session.Out, "[%s %.9s] %s written, %d deleted\n", cli.Clean(to.Where()), made, cli.Plural(len(list)-removed, "file"), removed)
 	return err
 }

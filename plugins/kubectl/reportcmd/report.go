@@ -4,14 +4,19 @@ package reportcmd
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/promote/history"
 	"github.com/kubepromote/kubepromote/promote/report"
 	"github.com/kubepromote/kubepromote/promote/status"
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/duration"
+	"k8s.io/cli-runtime/pkg/printers"
 )
 
 const long = `Count how often images are delivered, how long they take, and how often they are taken back.
@@ -25,13 +30,23 @@ changed them. No registry is asked.
                back what the one before it took away
   RECOVERY     how soon, the middle of all
 
-The first pin of a service is where its history begins, and no deployment.`
+The first pin of a service is where its history begins, and no deployment.
+
+With a folder in place of services (./DIR), the results of shards are put together: each
+file in it is what a command with --shard K/N -o json has printed. The exit status is the
+worst of them, and 5 where one is missing.`
 
 const example = `  # the last three months
   kubectl promote report
 
   # one service, until now and as data
   kubectl promote report cart --since 2026-01-01 -o json
+
+  # what four shards have done
+  for k in 0 1 2 3; do
+    kubectl promote --all --to staging --push --shard $k/4 -o json > results/$k.json &
+  done; wait
+  kubectl promote report ./results
 
   # production alone, with what nine of ten do not exceed
   kubectl promote report --env production --since 30d -o wide`
@@ -40,7 +55,7 @@ const example = `  # the last three months
 func New(s *cli.Session) *cobra.Command {
 	o := &options{session: s}
 	cmd := &cobra.Command{
-		Use:               "report [SERVICE...]",
+		Use:               "report [SERVICE... | ./DIR]",
 		Short:             "Count deliveries, how long they take, and how many fail",
 		Long:              long,
 		Example:           example,
@@ -75,6 +90,12 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	if err != nil {
 		return err
 	}
+	if slices.ContainsFunc(services, isFolder) {
+		if len(services) > 1 {
+			return &cli.UsageError{Msg: "a folder with the results of shards stands beside others", Hint: "kubectl promote report " + shell.Path(services[0]), Command: cmd.CommandPath()}
+		}
+		return o.shards(printer, services[0])
+	}
 	if err := o.span(cmd, time.Now()); err != nil {
 		return err
 	}
@@ -97,9 +118,18 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 		}
 	}
 	r, err := report.Read(cmd.Context(), w.Pipeline, w.Promoter.Repo, w.Log(), o.request)
+	_, cut := errors.AsType[*history.Truncated](err)
 	if err := s.WarnTruncated(err); err != nil {
 		return err
 	}
+	if err := o.print(printer, r); err != nil || !cut {
+		return err
+	}
+	return cli.Silent(cli.ExitUnknown) // there may be more, which nobody can tell
+}
+
+func (o *options) print(printer printers.ResourcePrinter, r *report.Report) error {
+	s := o.session
 	if printer != nil {
 		return cli.PrintObject(s.Out, printer, "Report", cli.Object{Name: "report", Content: r})
 	}

@@ -26,6 +26,7 @@ func (o *options) finish(cmd *cobra.Command, printer printers.ResourcePrinter, l
 	}
 	switch {
 	case !o.pin:
+		o.session.Part = cli.PartOf(o.shard, failed)
 		return errors.Join(o.print(printer, results), failed)
 	case failed != nil:
 		return failed

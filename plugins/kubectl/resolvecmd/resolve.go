@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/digest/layout"
@@ -15,6 +16,7 @@ import (
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/shard"
 	"github.com/spf13/cobra"
 )
 
@@ -96,6 +98,10 @@ func New(s *cli.Session) *cobra.Command {
 	} {
 		cmd.MarkFlagsMutuallyExclusive(pair[0], pair[1])
 	}
+	cli.ShardVar(cmd, &o.shard, "references")
+	for _, name := range []string{"newest", "lock", "pin"} {
+		cmd.MarkFlagsMutuallyExclusive("shard", name) // which are of all
+	}
 	for _, name := range []string{"kustomize", "filename", "lock", "pin", "platform", "require-platform"} {
 		cmd.MarkFlagsMutuallyExclusive("newest", name)
 	}
@@ -112,6 +118,7 @@ type options struct {
 	dryRun              bool
 	platform, newest    string
 	require             []string
+	shard               shard.Shard
 	output              *cli.Output
 }
 
@@ -157,6 +164,10 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 	inputs, refs, err := o.refs(cmd, lock, args)
 	if err != nil {
 		return err
+	}
+	refs = slices.DeleteFunc(refs, func(r pinRef) bool { return !o.shard.Takes(r.ref) })
+	if len(refs) == 0 && o.shard.Count > 1 {
+		return s.EmptyShard(printer, "Resolution", o.shard)
 	}
 	refs, unknown := separate(inputs, refs)
 	unknown = errors.Join(unknown, unread(inputs))

@@ -4,6 +4,7 @@
 package statuscmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/standing"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/shard"
 	"github.com/kubepromote/kubepromote/promote/status"
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/duration"
@@ -74,6 +76,7 @@ func New(s *cli.Session) *cobra.Command {
 	standing.WatchVar(cmd, &o.watch)
 	cmd.Flags().BoolVar(&o.pending, "pending", false, "ask the forge for open pull requests of promotions and rollbacks")
 	cmd.Flags().BoolVar(&s.Live, "live", false, "ask the clusters whether it runs there, and is healthy")
+	cli.ShardVar(cmd, &o.shard, "services")
 	s.BranchVar(cmd)
 	s.TakesURL(cmd)
 	cmd.RunE = o.run
@@ -87,6 +90,7 @@ type options struct {
 	digest  string
 	pending bool
 	watch   bool
+	shard   shard.Shard
 	// proposals are the pull requests that are open, where they were asked for.
 	proposals *standing.Proposals
 }
@@ -124,7 +128,16 @@ func (o *options) show(cmd *cobra.Command, printer printers.ResourcePrinter, ser
 	for _, m := range listing.Misfits() {
 		o.session.Warn("%s", m)
 	}
-	statuses, failed := listing.Status(cmd.Context(), services)
+	part := services
+	if o.shard.Count > 1 {
+		if len(part) == 0 {
+			part = listing.Services()
+		}
+		if part = o.shard.Services(w.Pipeline, part); len(part) == 0 {
+			return o.session.EmptyShard(printer, "ServiceStatus", o.shard)
+		}
+	}
+	statuses, failed := listing.Status(cmd.Context(), part)
 	if statuses == nil && failed != nil {
 		return failed
 	}
@@ -139,13 +152,12 @@ func (o *options) show(cmd *cobra.Command, printer printers.ResourcePrinter, ser
 		_, err := fmt.Fprintln(o.session.ErrOut, "no environment has "+o.digest)
 		return err
 	}
-	if err := o.print(printer, w.Pipeline, statuses, len(services) == 0); err != nil {
-		return err
-	}
+	ends := failed
 	if failed == nil && unseen(statuses) {
-		return cli.Silent(cli.ExitUnknown)
+		ends = cli.Silent(cli.ExitUnknown)
 	}
-	return failed
+	o.session.Part = cli.PartOf(o.shard, ends)
+	return cmp.Or(o.print(printer, w.Pipeline, statuses, len(services) == 0), ends)
 }
 
 // unreadError is the error of an overlay that could not be read where that leaves a
@@ -310,6 +322,11 @@ func (o *options) explain(p *pipeline.Pipeline, shown, bare []status.Service) {
 	case len(shown) > 0 && len(p.Spec.Copy)+len(p.Spec.Values) == 0 && !slices.ContainsFunc(shown, status.Service.Pinned):
 		s.Warn("no pin in any overlay: what fits %s holds no image that is known, and a pipeline's images names what no convention finds", p.Spec.Layout)
 	}
+	if slices.ContainsFunc(shown, func(st status.Service) bool {
+		return slices.ContainsFunc(st.Environments, func(e status.Environment) bool { return standing.Mark(e) == "?" })
+	}) {
+		o.session.Note("?: what it is promoted from cannot be read")
+	}
 	for _, st := range shown {
 		if slices.ContainsFunc(st.Environments, func(e status.Environment) bool {
 			return slices.ContainsFunc([]string{"none", "-"}, func(mark string) bool { return strings.TrimSuffix(cell(e), " held") == mark })
@@ -339,10 +356,7 @@ func board(p *pipeline.Pipeline, statuses []status.Service) [][]string {
 
 // cell names an environment's pins: one, or how many where they differ.
 func cell(e status.Environment) string {
-	mark := ""
-	if e.Differs {
-		mark = "*"
-	}
+	mark := standing.Mark(e)
 	if e.Held != nil {
 		mark += " held"
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/kubepromote/kubepromote/overlay/unlisted"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/shard"
 	"github.com/kubepromote/kubepromote/promote/status"
 	"github.com/kubepromote/kubepromote/verify"
 	"github.com/spf13/cobra"
@@ -79,6 +80,7 @@ func New(s *cli.Session) *cobra.Command {
 	s.EnvironmentVar(cmd, &o.env, "env", "environment that the images are for; services are verified as they stand in it")
 	cli.OnceVar(cmd.Flags(), &o.service, "service", "service that the images named by references or files are of")
 	cli.Must(cmd.RegisterFlagCompletionFunc("service", s.CompleteServices))
+	cli.ShardVar(cmd, &o.shard, "images")
 	cmd.Flags().StringVar(&o.layoutName, "layout-name", "", "repository whose rules hold for images in OCI layouts")
 	cli.Must(cmd.RegisterFlagCompletionFunc("layout-name", cobra.NoFileCompletions))
 	o.output = cli.AddListOutput(cmd)
@@ -90,6 +92,7 @@ type options struct {
 	session                  *cli.Session
 	files                    cli.FileOptions
 	env, service, layoutName string
+	shard                    shard.Shard
 	output                   *cli.Output
 }
 
@@ -104,6 +107,9 @@ func (o *options) run(cmd *cobra.Command, args []string) error {
 	in, err := o.inputs(cmd, args)
 	if err != nil {
 		return err
+	}
+	if in.part(o.shard); len(in.refs)+len(in.unpinned) == 0 && o.shard.Count > 1 {
+		return o.session.EmptyShard(printer, "Verification", o.shard)
 	}
 	if len(in.refs)+len(in.unpinned) == 0 {
 		return &promote.Error{Msg: "no image to verify", Hint: "kubectl promote images lists what there is"}
@@ -133,6 +139,7 @@ func (o *options) report(cmd *cobra.Command, printer printers.ResourcePrinter, r
 	if !s.Quiet {
 		s.PrintFacts(notMet(results, func(flag, value string) string { return s.Retyped(cmd, flag, value) }))
 	}
+	s.Part = cli.PartOf(o.shard, cli.Silent(worst))
 	if err := s.Print(printer, "Verification", items, cli.Verified("IMAGE", o.output, results)); err != nil {
 		return err
 	}
@@ -263,6 +270,22 @@ func notPinned(image string) verify.Result {
 // whose tag is another one to who reads the file.
 func notKnown(name, why string) verify.Result {
 	return verify.Result{Image: name, Outcome: verify.Unknown, Reason: why}
+}
+
+// part leaves those images that are in a shard, by their references.
+func (in *input) part(s shard.Shard) {
+	refs, services, maybe := in.refs, in.services, in.maybe
+	in.refs, in.services, in.maybe = nil, nil, make(map[int]string)
+	for i, ref := range refs {
+		if !s.Takes(ref) {
+			continue
+		}
+		if at, ok := maybe[i]; ok {
+			in.maybe[len(in.refs)] = at
+		}
+		in.refs, in.services = append(in.refs, ref), append(in.services, services[i])
+	}
+	in.unpinned = slices.DeleteFunc(in.unpinned, func(r verify.Result) bool { return !s.Takes(r.Image) })
 }
 
 // services is inputs for services of an environment.

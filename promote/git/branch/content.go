@@ -35,7 +35,7 @@ type Change struct {
 
 // IsFile tells that neither side is something else than a file: a link, a submodule.
 func (c Change) IsFile() bool {
-	return c.OldMode != modeLink && c.NewMode != modeLink && c.OldMode != modeSubmodule && c.NewMode != modeSubmodule
+	return c.OldMode != ModeLink && c.NewMode != ModeLink && c.OldMode != ModeSubmodule && c.NewMode != ModeSubmodule
 }
 
 // mostChanges is how many files a merge may change that is looked at.

@@ -29,9 +29,10 @@ type objects struct {
 type entry struct{ name, mode, id string }
 
 const (
-	modeTree      = "40000"
-	modeLink      = "120000"
-	modeSubmodule = "160000"
+	modeTree = "40000"
+	// ModeLink and ModeSubmodule are what is neither a file nor a directory.
+	ModeLink      = "120000"
+	ModeSubmodule = "160000"
 )
 
 // close ends git.

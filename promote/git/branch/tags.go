@@ -39,12 +39,13 @@ func InClone(ctx context.Context, r *git.Repo) *Branch {
 // tagsAt is where the tags of a remote are kept, apart from the user's own.
 const tagsAt = "refs/promote/tags/"
 
-// mostTags is how many tags of one environment are looked at.
+// mostTags is how many tags may fit the template of one environment.
 const mostTags = 20_000
 
 // Tags gives the tags of a place, of the remote as it has them now, those of the newest
-// version first. One that names no version is none of them.
-func (b *Branch) Tags(ctx context.Context, at pipeline.Place) ([]Tag, error) {
+// version first. One that names no version is none of them, nor is one that is of another
+// of all places.
+func (b *Branch) Tags(ctx context.Context, at pipeline.Place, all []pipeline.Place) ([]Tag, error) {
 	before, after, _ := strings.Cut(at.Tag, "{version}")
 	ref := "refs/tags/"
 	if b.remote != "" {
@@ -57,12 +58,16 @@ func (b *Branch) Tags(ctx context.Context, at pipeline.Place) ([]Tag, error) {
 		b.objects.changed()
 	}
 	format := "%(refname)%00%(objecttype)%00%(objectname)%00%(*objecttype)%00%(*objectname)%00%(creatordate:unix)%00%(taggername)%(authorname)%00%(taggeremail)%(authoremail)%00%(contents)%00"
-	out, err := gitcmd.Run(ctx, b.dir, gitcmd.Call{Op: "git for-each-ref", Args: []string{"for-each-ref", fmt.Sprintf("--count=%d", mostTags), "--format=" + format, ref + globQuoter.Replace(before) + "*" + globQuoter.Replace(after)}, Reads: true, Env: b.lazily()})
+	out, err := gitcmd.Run(ctx, b.dir, gitcmd.Call{Op: "git for-each-ref", Args: []string{"for-each-ref", fmt.Sprintf("--count=%d", mostTags+1), "--format=" + format, ref + globQuoter.Replace(before) + "*" + globQuoter.Replace(after)}, Reads: true, Env: b.lazily()})
 	if err != nil {
 		return nil, err
 	}
 	var tags []Tag
+	seen := 0
 	for fields := strings.Split(string(out), "\x00"); len(fields) > 9; fields = fields[9:] {
+		if seen++; seen > mostTags { // the newest version may be any of them
+			return nil, &gitcmd.Error{Msg: fmt.Sprintf("more than %d tags fit %s", mostTags, gitcmd.Clean(at.Tag)), Hint: `strategy: {tag: "{environment}/{version}"}, or fewer tags`}
+		}
 		t := Tag{Name: strings.TrimPrefix(strings.TrimLeft(fields[0], "\n"), ref), By: fields[6], Email: strings.Trim(fields[7], "<>"), Message: fields[8]}
 		switch {
 		case fields[1] == "commit":
@@ -75,7 +80,7 @@ func (b *Branch) Tags(ctx context.Context, at pipeline.Place) ([]Tag, error) {
 		seconds, _ := strconv.ParseInt(fields[5], 10, 64)
 		t.Time = time.Unix(seconds, 0).UTC()
 		var ok bool
-		if t.Version, ok = at.VersionIn(t.Name); !ok {
+		if t.Version, ok = at.VersionIn(t.Name, all); !ok {
 			continue
 		}
 		if t.version, err = semver.NewVersion(t.Version); err == nil {
@@ -99,7 +104,8 @@ func (b *Branch) AtTag(ctx context.Context, t Tag) (*Branch, error) {
 
 // CreateTag makes an annotated tag of a commit, signed where the user's git is set up to,
 // and pushes it where the branch is a remote's. One that is there already on the same commit
-// is left as it is, on another one it is an error. A tag is never moved.
+// with the same message was made by a run that was interrupted, and is pushed; any other is an
+// error: it would be pushed in the place of the promotion's. A tag is never moved.
 func (b *Branch) CreateTag(ctx context.Context, name, commit, message string) error {
 	ref := "refs/tags/" + name
 	there, err := b.revision(ctx, ref)
@@ -110,6 +116,15 @@ func (b *Branch) CreateTag(ctx context.Context, name, commit, message string) er
 		return &gitcmd.Error{Msg: fmt.Sprintf("there is a tag %s here already, of commit %.9s", gitcmd.Clean(name), there), Hint: "git show " + shell.Quote(name)}
 	}
 	made := there == ""
+	if !made {
+		text, err := gitcmd.Run(ctx, b.dir, gitcmd.Call{Op: "git for-each-ref", Args: []string{"for-each-ref", "--format=%(objecttype)%00%(contents)", ref}, Reads: true})
+		if err != nil {
+			return err
+		}
+		if kind, says, _ := strings.Cut(string(text), "\x00"); kind != "tag" || !saysSame(says, message) {
+			return &gitcmd.Error{Msg: fmt.Sprintf("a tag %s is here that is not pushed, and it is not of this promotion", gitcmd.Clean(name)), Hint: "git tag -d " + shell.Quote(name)}
+		}
+	}
 	if made {
 		who, err := b.identity(ctx)
 		if err != nil {
@@ -134,6 +149,12 @@ func (b *Branch) CreateTag(ctx context.Context, name, commit, message string) er
 		}
 	}
 	return err
+}
+
+// saysSame compares the message of a tag, behind which there may be a signature.
+func saysSame(has, message string) bool {
+	has, _, _ = strings.Cut(has, "-----BEGIN ")
+	return strings.TrimSpace(has) == strings.TrimSpace(message)
 }
 
 // pushTag pushes a tag, which the remote may have got from somebody else meanwhile.

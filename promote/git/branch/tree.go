@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/promote"
@@ -129,7 +130,7 @@ func (b *Branch) step(name string) (found entry, link string, err error) {
 			return entry{}, "", missing(name)
 		}
 		here = entries[i]
-		if here.mode == modeLink {
+		if here.mode == ModeLink {
 			target, err := b.objects.get(b.ctx, here.id)
 			if err != nil {
 				return entry{}, "", err
@@ -145,20 +146,74 @@ func (b *Branch) step(name string) (found entry, link string, err error) {
 	return here, "", nil
 }
 
+// Object gives what stands at a path as git has it, a link as a link: its mode and its object.
+// Where nothing does it is empty.
+func (b *Branch) Object(name string) (string, error) {
+	here := entry{mode: modeTree, id: b.root}
+	for elem := range strings.SplitSeq(name, "/") {
+		if here.mode != modeTree || here.id == "" {
+			return "", nil
+		}
+		entries, err := b.objects.tree(b.ctx, here.id)
+		if err != nil {
+			return "", err
+		}
+		i := slices.IndexFunc(entries, func(e entry) bool { return e.name == elem })
+		if i < 0 {
+			return "", nil
+		}
+		here = entries[i]
+	}
+	return here.mode + " " + here.id, nil
+}
+
+// Blob gives the bytes of an object: a file's, or where a link leads.
+func (b *Branch) Blob(id string) ([]byte, error) {
+	found, err := b.objects.get(b.ctx, id)
+	return found.Data, err
+}
+
+// Sizes tells how large objects are, by their names. Empty names are left out.
+func (b *Branch) Sizes(ids []string) (map[string]int64, error) {
+	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return id == "" })
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	if b.objects.fetch != nil {
+		if err := b.objects.fetchLacking(b.ctx, ids); err != nil {
+			return nil, err
+		}
+	}
+	out, err := gitcmd.Run(b.ctx, b.dir, gitcmd.Call{Op: "git cat-file", Args: []string{"cat-file", "--batch-check=%(objectname) %(objectsize)", "--buffer"}, Stdin: strings.NewReader(strings.Join(ids, "\n") + "\n"), Reads: true, Env: b.lazily()})
+	if err != nil {
+		return nil, err
+	}
+	sizes := make(map[string]int64)
+	for line := range strings.Lines(string(out)) {
+		id, size, _ := strings.Cut(strings.TrimSpace(line), " ")
+		n, err := strconv.ParseInt(size, 10, 64)
+		if err != nil {
+			return nil, &gitcmd.Error{Op: "git cat-file", Msg: "unexpected answer: " + gitcmd.Clean(line)}
+		}
+		sizes[id] = n
+	}
+	return sizes, nil
+}
+
 // Name implements [fs.DirEntry].
 func (e entry) Name() string { return e.name }
 
 // IsDir implements [fs.DirEntry]; a submodule is a directory, as in a working tree.
 func (e entry) IsDir() bool { return e.isDir() }
 
-func (e entry) isDir() bool { return e.mode == modeTree || e.mode == modeSubmodule }
+func (e entry) isDir() bool { return e.mode == modeTree || e.mode == ModeSubmodule }
 
 // Type implements [fs.DirEntry].
 func (e entry) Type() fs.FileMode {
 	switch {
 	case e.isDir():
 		return fs.ModeDir
-	case e.mode == modeLink:
+	case e.mode == ModeLink:
 		return fs.ModeSymlink
 	}
 	return 0
@@ -196,7 +251,7 @@ func (b *Branch) Prefetch(ctx context.Context, paths []string) error {
 			for _, p := range wanted {
 				elem, rest, deeper := strings.Cut(p, "/")
 				switch e := byName[elem]; {
-				case e.id == "" || e.mode == modeSubmodule:
+				case e.id == "" || e.mode == ModeSubmodule:
 				case e.mode == modeTree && deeper:
 					next[e.id] = append(next[e.id], rest)
 				case e.mode != modeTree && !deeper:

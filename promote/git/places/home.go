@@ -43,6 +43,7 @@ type Home struct {
 	local  bool
 	// follows are the files that name the tag which an environment has.
 	follows map[pipeline.Place][]string
+	all     []pipeline.Place // of the pipeline
 
 	lock   sync.Mutex
 	places map[pipeline.Place]*found
@@ -101,6 +102,7 @@ func (h *Home) Settle(p *pipeline.Pipeline) error {
 			e.Branch = ""
 		}
 	}
+	h.all = p.Spec.Places()
 	return nil
 }
 

@@ -58,7 +58,7 @@ func (h *Home) Tags(ctx context.Context, at pipeline.Place) ([]branch.Tag, *bran
 	if err != nil {
 		return nil, nil, err
 	}
-	tags, err := b.Tags(ctx, at)
+	tags, err := b.Tags(ctx, at, h.all)
 	return tags, b, err
 }
 
@@ -85,7 +85,7 @@ func (h *Home) tagsIn(ctx context.Context, at pipeline.Place) (*branch.Branch, e
 func (h *Home) followed(at pipeline.Place, tags []branch.Tag) (int, error) {
 	name := ""
 	for _, file := range h.follows[at] {
-		pins, err := Followed(h.Repo, at, file)
+		pins, err := followedIn(h.Repo, at, h.all, file)
 		if err != nil {
 			return 0, err
 		}
@@ -106,8 +106,8 @@ func (h *Home) followed(at pipeline.Place, tags []branch.Tag) (int, error) {
 	return n, nil
 }
 
-// Followed are the revisions of a file that name a tag of a place.
-func Followed(tree pipeline.Tree, at pipeline.Place, file string) ([]overlay.Pin, error) {
+// followedIn are the revisions of a file that name a tag of a place, of all that there are.
+func followedIn(tree pipeline.Tree, at pipeline.Place, all []pipeline.Place, file string) ([]overlay.Pin, error) {
 	data, err := tree.ReadFile(file)
 	if err != nil {
 		return nil, err
@@ -118,7 +118,7 @@ func Followed(tree pipeline.Tree, at pipeline.Place, file string) ([]overlay.Pin
 	}
 	var out []overlay.Pin
 	for _, p := range f.Pins() {
-		if _, ok := at.VersionIn(p.Tag); ok && p.Type == overlay.TypeRevision {
+		if _, ok := at.VersionIn(p.Tag, all); ok && p.Type == overlay.TypeRevision {
 			out = append(out, p)
 		}
 	}

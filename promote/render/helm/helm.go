@@ -34,7 +34,8 @@ type Request struct {
 	Dir string
 	// Files are those of the chart, by their paths from Dir.
 	Files map[string][]byte
-	// Values are merged over those of the chart in their order: the last one counts.
+	// Values are merged over those of the chart in their order: the last one counts. Helm
+	// itself has those with a path count more than all that have none.
 	Values []Values
 	// Set are single values, which count more.
 	Set []Setting
@@ -53,6 +54,10 @@ type Values struct {
 	// Name is the file's, in the repository.
 	Name string `json:"name"`
 	Data []byte `json:"data"`
+	// Path, if not empty, is where the data are a single value, as helm's --set has both.
+	Path string `json:"path,omitempty"`
+	// String tells that such a value is a text, whatever it looks like.
+	String bool `json:"string,omitempty"`
 }
 
 // Setting is a value as helm's --set has it.
@@ -92,6 +97,9 @@ func (q *Request) check() error {
 		return &promote.Error{Msg: fmt.Sprintf("%s: %q is no name of a release", q.Dir, fault.OneLine(q.Release)), Hint: "releaseName: up to 53 small letters, digits, '-' and '.'"}
 	}
 	for _, v := range q.Values {
+		if v.Path != "" {
+			continue
+		}
 		if err := checkValues(v); err != nil {
 			return err
 		}
@@ -105,7 +113,7 @@ func (q *Request) check() error {
 				return &promote.Error{Msg: at + ": refers to " + fault.WithoutURLs(fault.OneLine(ref)) + ", and nothing is fetched to render", Hint: "write the schema into the file, under $defs"}
 			}
 		case base == "values.yaml" && !strings.Contains(name, "templates/"):
-			if err := checkValues(Values{at, data}); err != nil {
+			if err := checkValues(Values{Name: at, Data: data}); err != nil {
 				return err
 			}
 		}

@@ -25,7 +25,7 @@ func program(t *testing.T, name, text string) *Program {
 
 func demo() Request {
 	return Request{Dir: "apps/web", Release: "web", Namespace: "shop", Files: map[string][]byte{"Chart.yaml": []byte("name: demo"), "templates/a.yaml": []byte("a: {{ .Values.a }}")},
-		Values: []Values{{"apps/web/values-prod.yaml", []byte("a: b\n")}}}
+		Values: []Values{{Name: "apps/web/values-prod.yaml", Data: []byte("a: b\n")}}}
 }
 
 // What a program says becomes an error about a file of the repository, with what to do; one
@@ -94,9 +94,29 @@ func TestCheck(t *testing.T) {
 	}
 	q := demo()
 	q.Files["values.schema.json"] = []byte(`{"$schema": "http://json-schema.org/draft-07/schema#", "properties": {"a": {"$ref": "#/$defs/x"}, "b": {"xRef": "y"}}}`)
-	q.Values = append(q.Values, Values{"b.yaml", []byte("# nothing\n")}, Values{"c.yaml", []byte("a: \"{{ .Release.Name }}\"\n")})
+	q.Values = append(q.Values, Values{Name: "b.yaml", Data: []byte("# nothing\n")}, Values{Name: "c.yaml", Data: []byte("a: \"{{ .Release.Name }}\"\n")})
 	if _, err := program(t, "promote-helm", `printf '{}'`).Render(t.Context(), q); err != nil {
 		t.Error(err)
+	}
+}
+
+// Values at a path stand in their order among the others. Helm has them count more than all
+// of those, so that what follows them cannot be rendered by it.
+func TestPath(t *testing.T) {
+	q := demo()
+	q.Values = append(q.Values, Values{Name: "s.yaml", Data: []byte("5"), Path: "a.b"}, Values{Name: "s.yaml", Data: []byte("6"), Path: "c", String: true})
+	got, err := program(t, "helm", `printf '%s' "$*"`).Render(t.Context(), q)
+	if err != nil || !strings.HasSuffix(got, " --values values-0.yaml --set a.b=5 --set-string c=6") {
+		t.Error(got, err)
+	}
+	q.Values = append(q.Values, Values{Name: "c.yaml", Data: []byte("a: {b: 7}\n")})
+	_, err = program(t, "helm", "exit 9").Render(t.Context(), q)
+	if err == nil || err.Error() != "apps/web: helm has the value at c count more than the values that follow it" || fault.HintOf(err) != "go install github.com/kubepromote/kubepromote/cmd/promote-helm@latest" {
+		t.Error(err)
+	}
+	got, err = program(t, "promote-helm", `read all; case $all in *'"name":"s.yaml","data":"NQ==","path":"a.b"},{"name":"s.yaml","data":"Ng==","path":"c","string":true},{"name":"c.yaml"'*) printf '{"manifests": "x"}';; esac`).Render(t.Context(), q)
+	if err != nil || got != "x" {
+		t.Error(got, err)
 	}
 }
 

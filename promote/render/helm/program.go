@@ -19,15 +19,16 @@ import (
 	"github.com/kubepromote/kubepromote/promote"
 )
 
-// The bounds of a run. A program of ours bounds its memory itself.
+// The bounds of a run. A program of ours bounds its memory and its time itself, which is
+// shorter: it tells what was too much.
 const (
 	maxAnswer = 128 << 20
 	maxErrors = 64 << 10
-	maxTime   = 30 * time.Second
+	maxTime   = 35 * time.Second
 )
 
 // protocol is the version of what promote-helm is asked in.
-const protocol = 1
+const protocol = 2
 
 // Program renders charts. It may be used concurrently.
 type Program struct {
@@ -206,6 +207,14 @@ func (q *Request) write(dir string) ([]string, error) {
 		}
 	}
 	for n, v := range q.Values {
+		if v.Path != "" {
+			if n+1 < len(q.Values) && q.Values[n+1].Path == "" {
+				return nil, &promote.Error{Msg: fmt.Sprintf("%s: helm has the value at %s count more than the values that follow it", q.Dir, fault.OneLine(v.Path)),
+					Hint: "go install github.com/kubepromote/kubepromote/cmd/promote-helm@latest"}
+			}
+			args = append(args, setting(Setting{v.Path, string(v.Data), v.String})...)
+			continue
+		}
 		name := fmt.Sprintf("values-%d.yaml", n)
 		if err := put(name, v.Data); err != nil {
 			return nil, err
@@ -213,11 +222,7 @@ func (q *Request) write(dir string) ([]string, error) {
 		args = append(args, "--values", name)
 	}
 	for _, s := range q.Set {
-		flag := "--set"
-		if s.String {
-			flag = "--set-string"
-		}
-		args = append(args, flag, s.Name+"="+s.Value)
+		args = append(args, setting(s)...)
 	}
 	if q.KubeVersion != "" {
 		args = append(args, "--kube-version", q.KubeVersion)
@@ -226,6 +231,14 @@ func (q *Request) write(dir string) ([]string, error) {
 		args = append(args, "--api-versions", v)
 	}
 	return args, nil
+}
+
+func setting(s Setting) []string {
+	flag := "--set"
+	if s.String {
+		flag = "--set-string"
+	}
+	return []string{flag, s.Name + "=" + s.Value}
 }
 
 // bounded keeps the beginning of what is written to it.

@@ -23,6 +23,10 @@ type Board struct {
 	Rows         []Row         `json:"rows"`
 	// Next are commands to type.
 	Next []string `json:"next"`
+	// Unknown says of which services nobody can tell whether there is something to promote.
+	Unknown string `json:"unknown,omitempty"`
+	// Error is what keeps the repository from being read now: the board is an older one.
+	Error string `json:"error,omitempty"`
 	// Cut tells that older changes are left out.
 	Cut bool `json:"cut,omitempty"`
 
@@ -50,6 +54,7 @@ type Cell struct {
 	From    int   `json:"f,omitempty"`
 	Commit  int   `json:"k,omitempty"`
 	Differs bool  `json:"d,omitempty"`
+	Unsure  bool  `json:"u,omitempty"` // where it comes from cannot be read
 	Held    int   `json:"h,omitempty"`
 	Error   int   `json:"e,omitempty"`
 	// Images are name, tag, digest and file of each.

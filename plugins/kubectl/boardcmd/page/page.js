@@ -32,9 +32,16 @@
 		});
 		heading();
 		const next = $("next");
-		next.replaceChildren(...(d.next.length ? d.next.map(c => el("div", "", el("code", "", c))) : [document.createTextNode("nothing to promote")]));
-		$("made").textContent = (d.head ? d.head.slice(0, 9) + ", " : "") + when(d.made);
+		next.replaceChildren(...d.next.map(c => el("div", "", el("code", "", c))));
+		if (d.unknown || !d.next.length) next.append(el("div", d.unknown ? "unsure" : "", d.unknown || "nothing to promote"));
+		made();
 		choose();
+	}
+
+	// made says of when the board is, and what keeps a newer one from being shown.
+	function made(failed = data.error && "the repository cannot be read: " + data.error) {
+		$("made").textContent = failed ? failed + ": this is how it was at " + when(data.made) : (data.head ? data.head.slice(0, 9) + ", " : "") + when(data.made);
+		$("made").className = failed ? "unsure" : "";
 	}
 
 	function heading() {
@@ -53,7 +60,7 @@
 
 	function choose() {
 		const words = $("search").value.toLowerCase().split(/\s+/).filter(Boolean), behind = $("behind").checked;
-		shown = rows.filter(r => words.every(w => r.words.includes(w)) && (!behind || r.cells.some(c => c.d)));
+		shown = rows.filter(r => words.every(w => r.words.includes(w)) && (!behind || r.cells.some(c => c.d || c.u)));
 		const key = sortBy === 0 ? (a, b) => a.name < b.name ? -1 : a.name > b.name ? 1 : 0 : (a, b) => (a.cells[sortBy - 1].t || 0) - (b.cells[sortBy - 1].t || 0);
 		shown.sort((a, b) => down ? key(b, a) : key(a, b));
 		$("count").textContent = shown.length === rows.length ? rows.length + " services" : shown.length + " of " + rows.length;
@@ -68,9 +75,10 @@
 		td.dataset.cell = n;
 		if (row === at.row && n === at.cell) { td.classList.add("at"); td.id = "at"; }
 		if (!c.p) { td.classList.add("none"); td.textContent = "–"; return td; }
-		td.classList.add(c.e ? "bad" : c.h ? "held" : c.d ? "behind" : "same");
+		td.classList.add(c.e ? "bad" : c.h ? "held" : c.d ? "behind" : c.u ? "unsure" : "same");
 		const pin = el("span", "pin", text(c.p));
 		if (c.d) pin.append(el("span", "mark", "behind"));
+		else if (c.u) pin.append(el("span", "mark", "unknown"));
 		if (c.h) pin.append(el("span", "mark", "held"));
 		for (let i = 0; i < (c.q || []).length; i += 3) pin.append(el("span", "mark", text(c.q[i])));
 		td.append(pin);
@@ -154,6 +162,7 @@
 		fact(dl, "Held", text(c.h));
 		fact(dl, "Unknown", text(c.e));
 		if (c.d) fact(dl, "Behind", (env.from || []).join(", "));
+		else if (c.u) fact(dl, "Behind", "unknown: what it is promoted from cannot be read");
 		const out = [dl];
 		for (let i = 0; i < (c.q || []).length; i += 3) out.push(el("p", "", link(text(c.q[i + 1]), text(c.q[i]) + " " + text(c.q[i + 2]))));
 		out.push(...table("Images", ["Name", "Tag", "Digest", "File"], (c.i || []).map(i => [text(i[0]), text(i[1]), text(i[2]), fill(text(i[3]))])));
@@ -194,13 +203,16 @@
 	scroll.focus({preventScroll: true});
 	document.documentElement.dataset.drawn = Math.round(performance.now());
 
+	let ended = false;
 	async function follow() {
 		try {
-			const answer = await fetch("board.json?made=" + data.made + "&head=" + encodeURIComponent(data.head), {cache: "no-store"});
+			const answer = await fetch("board.json?made=" + data.made + "&head=" + encodeURIComponent(data.head) + "&error=" + encodeURIComponent(data.error || ""), {cache: "no-store"});
 			if (answer.status === 200) take(await answer.json());
-			$("count").classList.remove("gone");
+			else if (ended) made();
+			ended = false;
 		} catch {
-			$("made").textContent = "the server has ended: this is how it was at " + when(data.made);
+			ended = true;
+			made("the server has ended");
 		}
 		setTimeout(follow, 2000);
 	}

@@ -106,6 +106,17 @@ func (o *Proposals) take(found []proposal.Pending, statuses []status.Service) {
 	}
 }
 
+// Mark is that of what differs from where it is promoted from, or of what may.
+func Mark(e status.Environment) string {
+	switch {
+	case e.Differs:
+		return "*"
+	case len(e.UnknownFrom) > 0:
+		return "?"
+	}
+	return ""
+}
+
 // Numbers are those of pull requests, as forges write them.
 func Numbers(all []status.Pending) string {
 	var out []string
