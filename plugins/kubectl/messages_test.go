@@ -41,7 +41,7 @@ var noMessages = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	`warning: .*`, `hint: .*`,
 	`--- a/.*|\+\+\+ b/.*|@@ .*|[-+]- \{.*| images:|SERVICE .*|.*  waiting`, // the plan above the question of a gate
 	`somebody has to say yes on a terminal: .*|yes or no: .*`,
-	`\*: .*`, `waiting for .*`, `\S+: image "\S+": \S+: highest of .*`, `#\d+ to .*: pull request by .*`, // what is going on
+	`[*?]: .*`, `waiting for .*`, `\S+: image "\S+": \S+: highest of .*`, `#\d+ to .*: pull request by .*`, // what is going on
 	`(?:\S+: \w+: )?mtls: .*|.*: mtls: .*`, // a command of a gate
 }, "|") + `)$`)
 
