@@ -9,12 +9,14 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io/fs"
 	"math/big"
 	"os"
 	"path"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -90,7 +92,7 @@ func indent(text, by string) string {
 // A block is a whole file, or a list of rules, authorities, gates or locations.
 func TestConfiguration(t *testing.T) {
 	parsed := map[string]int{}
-	for _, file := range []string{"verification.md", "pipeline.md", "gates.md"} {
+	for _, file := range []string{"verification.md", "pipeline.md", "gates.md", "gates-cookbook.md"} {
 		rego := map[string]string{}
 		all := blocks(t, file)
 		for _, b := range all {
@@ -236,6 +238,71 @@ func namedFile(t *testing.T, rego map[string]string, name string) ([]byte, error
 	return nil, os.ErrNotExist
 }
 
+// TestChecksAreTheExamples holds the jobs of check.md against those that e2e runs.
+func TestChecksAreTheExamples(t *testing.T) {
+	var shown []string
+	for _, b := range blocks(t, "check.md") {
+		if b.lang == "yaml" {
+			shown = append(shown, b.text)
+		}
+	}
+	if len(shown) != 2 {
+		t.Fatalf("check.md has %d jobs", len(shown))
+	}
+	if shown[0] != read(t, "../examples/ci/github/check.yaml") {
+		t.Error("check.md shows another workflow than examples/ci/github/check.yaml")
+	}
+	type jobs map[string]struct {
+		Rules        any
+		BeforeScript any `yaml:"before_script"`
+		Script       any
+	}
+	var guide, example jobs
+	if err := errors.Join(yaml.Unmarshal([]byte(shown[1]), &guide), yaml.Unmarshal([]byte(read(t, "../examples/ci/gitlab/promotions.yaml")), &example)); err != nil {
+		t.Fatal(err)
+	}
+	const name = "promotion check"
+	if !reflect.DeepEqual(guide[name], example[name]) || guide[name].Script == nil {
+		t.Errorf("check.md shows the job %v, and the example has %v", guide[name], example[name])
+	}
+}
+
+// TestVersion looks for the release that documents and examples name: the one of VERSION.
+func TestVersion(t *testing.T) {
+	version, _, _ := strings.Cut(read(t, "../VERSION"), "\n")
+	named := regexp.MustCompile(`(?:kubepromote@|kubectl-promote[:_]|promote-fn:|release = ")(v\d+\.\d+\.\d+)`)
+	files := append(guides(t), "../action.yml", "../plugins/kubectl/initcmd/workflow.go")
+	err := filepath.WalkDir("../examples/ci", func(file string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			files = append(files, file)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, file := range files {
+		for _, m := range named.FindAllStringSubmatch(read(t, file), -1) {
+			if found++; m[1] != version {
+				t.Errorf("%s names %s, and VERSION has %s", file, m[0], version)
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("%d places name a release", found)
+	}
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
 // TestTrustedRootDate holds what the guide says about the copy in the program.
 func TestTrustedRootDate(t *testing.T) {
 	data, err := os.ReadFile("verification.md")
@@ -248,41 +315,13 @@ func TestTrustedRootDate(t *testing.T) {
 	}
 }
 
-// TestFlags looks up every flag that a guide gives to kubectl promote.
-func TestFlags(t *testing.T) {
-	flag := regexp.MustCompile(`--[a-z][a-z-]+`)
-	var known []string
-	references, err := filepath.Glob("reference/*.md")
-	if err != nil || len(references) == 0 {
-		t.Fatalf("no reference: %v", err)
-	}
-	for _, file := range references {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		known = append(known, flag.FindAllString(string(data), -1)...)
-	}
-	found := 0
+// TestIndex looks for every guide in the index.
+func TestIndex(t *testing.T) {
+	index := read(t, "README.md")
 	for _, file := range guides(t) {
-		for _, b := range blocks(t, file) {
-			lines := strings.Split(strings.ReplaceAll(b.text, "\\\n", ""), "\n")
-			for _, line := range lines {
-				line, _, _ = strings.Cut(line, " # ")
-				if !strings.HasPrefix(strings.TrimPrefix(line, "$ "), "kubectl promote ") {
-					continue
-				}
-				for _, f := range flag.FindAllString(line, -1) {
-					found++
-					if !slices.Contains(known, f) {
-						t.Errorf("%s: no command has the flag %s", b, f)
-					}
-				}
-			}
+		if filepath.Dir(file) == "." && file != "README.md" && !strings.Contains(index, "]("+file+")") {
+			t.Errorf("README.md has no link to %s", file)
 		}
-	}
-	if found == 0 {
-		t.Error("no flag was found in the guides")
 	}
 }
 

@@ -145,3 +145,42 @@ func TestFunctionAsLegacyPlugin(t *testing.T) {
 		t.Errorf("%s%s", stdout, stderr)
 	}
 }
+
+// As a container, by the configuration that the guide shows. No containers are run here: a
+// program stands for docker, which gives the function its mounts below a root of its own, and
+// looks at what kustomize asks of it.
+func TestFunctionInContainer(t *testing.T) {
+	dir := t.TempDir()
+	lockedApp(t, dir, "")
+	_, config, found := strings.Cut(read(t, "../docs/functions.md"), "```yaml\napiVersion: kubepromote.dev/v1alpha1\nkind: PinImages\n")
+	config, _, _ = strings.Cut(config, "```")
+	if !found || !strings.Contains(config, "container:") {
+		t.Fatal("the guide shows no function in a container")
+	}
+	app := filepath.Join(dir, "app")
+	write(t, filepath.Join(app, "pin.yaml"), "apiVersion: kubepromote.dev/v1alpha1\nkind: PinImages\n"+config)
+	write(t, filepath.Join(app, "kustomization.yaml"), "resources: [deployment.yaml]\ntransformers: [pin.yaml]\n")
+	write(t, filepath.Join(app, "locks", "images.lock"), read(t, filepath.Join(dir, "images.lock")))
+	docker := filepath.Join(t.TempDir(), "docker")
+	write(t, docker, `#!/bin/sh
+case $* in "run --rm -i "*" --network none --user nobody "*",readonly "*" ghcr.io/kubepromote/promote-fn:v"*) ;; *) echo "$*" >&2; exit 1 ;; esac
+root=$(mktemp -d)
+for word; do
+  case $word in type=bind,*) source=${word#*source=}; target=${word#*target=}; cp -R "${source%%,*}" "$root${target%%,*}" ;; esac
+done
+cd "$root" && exec promote-fn
+`)
+	if err := os.Chmod(docker, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s := newShell(t, dir)
+	for i, v := range s.env {
+		if path, ok := strings.CutPrefix(v, "PATH="); ok {
+			s.env[i] = "PATH=" + filepath.Dir(docker) + string(filepath.ListSeparator) + path
+		}
+	}
+	if got := s.run("kustomize", "build", "--enable-alpha-plugins", "app"); !strings.Contains(got, digestOf('a')) {
+		t.Errorf("nothing is pinned:\n%s", got)
+	}
+	t.Log("the image itself is not run: that needs a container runtime")
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/xml"
 	"os"
 	"path/filepath"
 	"strings"
@@ -99,6 +100,32 @@ func TestManual(t *testing.T) {
 		if home, err := os.UserHomeDir(); err == nil && bytes.Contains(a, []byte(home+"/")) {
 			t.Errorf("%s names %s", p.Name(), home)
 		}
+	}
+}
+
+// A step that the planner gets, or loses, is one that the picture has to show, or must not.
+func TestPlannedSteps(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "plan.go")
+	text := "package promote\n\nfunc (p *P) Plan() {\n\tfor _, step := range []func(){w.read, w.guess} {\n\t\tstep()\n\t}\n\tfor _, x := range []func(){w.other} {\n\t\tx()\n\t}\n}\n"
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := plannedSteps(file); err != nil || strings.Join(got, " ") != "read guess" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if err := os.WriteFile(file, []byte("package promote\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := plannedSteps(file); err == nil {
+		t.Errorf("without a list: %q", got)
+	}
+	t.Chdir("../..")
+	svg, err := drawSteps()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := xml.Unmarshal(svg, new(struct{ XMLName xml.Name })); err != nil {
+		t.Error(err)
 	}
 }
 

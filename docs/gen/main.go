@@ -1,6 +1,6 @@
 // Gen writes what is documented from the sources themselves: the command
-// reference in docs/reference, the libraries' API in docs/api, and the schema of the
-// pipeline file. With -check it fails where the files differ from that. With -man DIR it writes the commands'
+// reference in docs/reference, the libraries' API in docs/api, the schema of the
+// pipeline file, and the picture of how it works. With -check it fails where the files differ from that. With -man DIR it writes the commands'
 // manual pages to a folder, and nothing else.
 package main
 
@@ -26,6 +26,12 @@ var generated = map[string]func(dir string) error{
 	"docs/api":       writeAPI,
 }
 
+// files are the single files that are written.
+var files = map[string]func() ([]byte, error){
+	pipelineSchema: schemaOf,
+	picture:        drawSteps,
+}
+
 func main() {
 	log.SetFlags(0)
 	check := flag.Bool("check", false, "fail where the files are not up to date")
@@ -44,9 +50,11 @@ func main() {
 			failed = true
 		}
 	}
-	if err := runSchema(*check); err != nil {
-		log.Print(err)
-		failed = true
+	for file, text := range files {
+		if err := runFile(file, text, *check); err != nil {
+			log.Print(err)
+			failed = true
+		}
 	}
 	if failed {
 		os.Exit(1)
@@ -72,17 +80,17 @@ func run(dir string, write func(string) error, check bool) error {
 	return os.CopyFS(dir, os.DirFS(fresh))
 }
 
-// runSchema writes the schema of the pipeline file, or compares it.
-func runSchema(check bool) error {
-	text, err := schemaOf()
+// runFile writes a file, or compares it.
+func runFile(file string, fresh func() ([]byte, error), check bool) error {
+	text, err := fresh()
 	if err != nil {
 		return err
 	}
 	if !check {
-		return os.WriteFile(pipelineSchema, text, 0o644)
+		return os.WriteFile(file, text, 0o644)
 	}
-	if there, err := os.ReadFile(pipelineSchema); err != nil || !bytes.Equal(there, text) {
-		return fmt.Errorf("not up to date: %s\nhint: make generate", pipelineSchema)
+	if there, err := os.ReadFile(file); err != nil || !bytes.Equal(there, text) {
+		return fmt.Errorf("not up to date: %s\nhint: make generate", file)
 	}
 	return nil
 }

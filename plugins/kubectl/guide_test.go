@@ -24,9 +24,9 @@ const guideRegistry = "img.example.com"
 // block "console" has lines that begin with "$ ", and what each prints below it. With -update
 // what is printed now is written into them.
 func TestGuides(t *testing.T) {
-	for _, name := range []string{"start"} {
-		t.Run(name, func(t *testing.T) {
-			typeGuide(t, filepath.Join("..", "..", "docs", name+".md"), "testdata/guide/"+name+".txtar")
+	for _, guide := range []struct{ name, start string }{{"start", "start"}, {"how-it-works", "start"}, {"gates-cookbook", "gates"}, {"troubleshooting", "start"}} {
+		t.Run(guide.name, func(t *testing.T) {
+			typeGuide(t, filepath.Join("..", "..", "docs", guide.name+".md"), "testdata/guide/"+guide.start+".txtar")
 		})
 	}
 }
@@ -74,7 +74,7 @@ func typeGuide(t *testing.T, file, start string) {
 
 var (
 	guideHash = regexp.MustCompile(`\b[0-9a-f]{7,64}\b`)
-	guideAge  = regexp.MustCompile(`\b\d+(ms|s|m|h|d)\b|\b\d{4}-\d\d-\d\d( \d\d:\d\dZ)?`)
+	guideAge  = regexp.MustCompile(`\b\d+(ms|s|m|h|d)\b|\b\d{4}-\d\d-\d\d( \d\d:\d\d(:\d\d)?( UTC|Z)?)?`)
 	blanks    = regexp.MustCompile(` +`)
 )
 

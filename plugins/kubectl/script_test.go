@@ -8,6 +8,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -16,6 +17,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -36,21 +38,39 @@ func TestMain(m *testing.M) {
 	run := func() {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 		defer stop()
-		os.Exit(RunAs(ctx, os.Args, genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}))
+		os.Exit(noted(func(errOut io.Writer) int {
+			return RunAs(ctx, os.Args, genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: errOut})
+		}))
 	}
 	testscript.Main(m, map[string]func(){"kubectl-promote": run, completioncmd.Completer: run})
 }
 
 // TestScript runs the scripts of testdata/script. See scriptCommands for what
-// they can do beyond testscript's own commands.
+// they can do beyond testscript's own commands. What they have the program say is looked up
+// in the guide at the end.
 func TestScript(t *testing.T) {
+	scripts, err := filepath.Glob("testdata/script/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages := t.TempDir()
+	var run atomic.Int32
+	t.Cleanup(func() {
+		if !t.Failed() {
+			checkMessages(t, messages, int(run.Load()) == len(scripts))
+		}
+	})
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Setup:               setupScript,
-		Cmds:                scriptCommands,
+		Setup: func(env *testscript.Env) error {
+			run.Add(1)
+			env.Setenv(messagesVariable, messages)
+			return setupScript(env)
+		},
+		Cmds: scriptCommands,
 	})
 }
 

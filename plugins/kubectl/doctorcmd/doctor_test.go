@@ -30,6 +30,22 @@ func TestCompletion(t *testing.T) {
 	}
 }
 
+// krew's index does not have the plugin, and hosted runners no krew: the hint is about the
+// program that is there already.
+func TestOnPath(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("paths are other ones there")
+	}
+	for program, want := range map[string]string{
+		"/opt/a b/kubectl-promote": `export PATH='/opt/a b':"$PATH"`,
+		"/usr/local/bin/promote":   "mkdir -p ~/.local/bin && cp /usr/local/bin/promote ~/.local/bin/kubectl-promote",
+	} {
+		if got := onPath(program, nil); got != want {
+			t.Errorf("%s: %s, want %s", program, got, want)
+		}
+	}
+}
+
 // A git that fails to say whether a clone is shallow was one that has all of it.
 func TestSettingsOfGitThatFails(t *testing.T) {
 	if runtime.GOOS == "windows" {

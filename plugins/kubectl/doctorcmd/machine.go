@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -112,7 +113,7 @@ const (
 
 func (d *doctor) completion() {
 	if _, err := exec.LookPath(plugin); err != nil {
-		d.missing("plugin", "kubectl krew install promote", "%s is not on PATH, where kubectl would find it", plugin)
+		d.missing("plugin", onPath(os.Executable()), "%s is not on PATH, where kubectl would find it", plugin)
 		return
 	}
 	if _, err := exec.LookPath(completer); err != nil {
@@ -120,6 +121,18 @@ func (d *doctor) completion() {
 		return
 	}
 	d.ok("completion", "kubectl completes kubectl promote")
+}
+
+// onPath is a command that has a shell find this program, which runs by its path.
+func onPath(program string, err error) string {
+	if err != nil {
+		return "put " + plugin + " into a directory of PATH"
+	}
+	dir := filepath.Dir(program)
+	if strings.TrimSuffix(filepath.Base(program), ".exe") == plugin {
+		return "export PATH=" + shell.Quote(dir) + `:"$PATH"`
+	}
+	return "mkdir -p ~/.local/bin && cp " + shell.Quote(program) + " ~/.local/bin/" + plugin
 }
 
 // program looks for one that something in the repository needs.

@@ -28,7 +28,7 @@ const long = `Write promotion.yaml from what the repository holds: the layout th
 its environments in their order, and what was seen and is in no layout, as comments.
 
 Nothing that is there is overwritten. With --owner, the last environments' files get
-owners in CODEOWNERS; with --ci, a workflow that plans and promotes. Where the layout
+owners in CODEOWNERS; with --ci, a workflow that promotes. Where the layout
 cannot be told from the files, name it: --layout and --environments.`
 
 const example = `  # look at it first

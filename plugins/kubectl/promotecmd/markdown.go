@@ -14,14 +14,21 @@ import (
 // job.
 const markdown = "markdown"
 
-// marker is the first line of such a comment, by which a bot finds it again.
-const marker = "<!-- kubectl promote plan -->"
+// marker is the first line of such a comment, by which a bot finds it again: the plans for
+// other environments have comments of their own.
+func marker(plans *promote.Plans) string {
+	var to []string
+	for _, plan := range plans.All {
+		to = append(to, plan.To)
+	}
+	return "<!-- kubectl promote plan: " + strings.Join(to, ", ") + " -->\n"
+}
 
 // comment writes plans as their pull requests would say it, one after the other, no longer
 // than GitHub takes a comment.
 func comment(plans *promote.Plans) string {
 	var b strings.Builder
-	b.WriteString(marker + "\n")
+	b.WriteString(marker(plans))
 	for _, plan := range plans.All {
 		text, _ := proposal.Body(plan, nil)
 		fmt.Fprintf(&b, "### Plan for %s: %s\n\n%s\n", plan.To, outcome(plan), text)
