@@ -133,6 +133,9 @@ func (s *Services) Rendered(ctx context.Context, q promote.GateRequest) (before,
 	return before, after, err
 }
 
+// The modes of Git of what is no file.
+const linkMode, submoduleMode = "120000", "160000"
+
 // edited renders what a promotion would make.
 func (s *Services) edited(ctx context.Context, tree pipeline.Tree, q promote.GateRequest) ([]objects.Object, error) {
 	files, err := q.Edits()
@@ -141,11 +144,18 @@ func (s *Services) edited(ctx context.Context, tree pipeline.Tree, q promote.Gat
 	}
 	over, sum := make(map[string][]byte, len(files)), sha256.New()
 	for _, f := range files {
-		if f.Unread {
+		mode, _, _ := strings.Cut(f.Is, " ")
+		switch {
+		case f.Unread:
 			return nil, fmt.Errorf("%s: comes with it, and is too large to be read", f.Path)
+		case mode == linkMode || mode == submoduleMode:
+			return nil, fmt.Errorf("%s: comes with it as a link or a submodule, and is not followed to render", f.Path)
+		case f.Gone || f.Was != "" && f.Is == "":
+			over[f.Path] = nil
+		default:
+			over[f.Path] = append([]byte{}, f.Data...) // nil would be one that is gone
 		}
-		over[f.Path] = f.Data
-		fmt.Fprintf(sum, "%s\n%d\n%s", f.Path, len(f.Data), f.Data)
+		fmt.Fprintf(sum, "%s\n%t\n%d\n%s", f.Path, over[f.Path] == nil, len(f.Data), f.Data)
 	}
 	t := s.of(tree)
 	return once(ctx, &s.mu, &s.known, fmt.Sprintf("%d\n%s\n%s\n%x", t.number, q.Service, q.To, sum.Sum(nil)), func() ([]objects.Object, error) {

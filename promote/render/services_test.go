@@ -107,6 +107,28 @@ func TestServices(t *testing.T) {
 	}
 }
 
+// What a merge takes away is not there after it, and what it makes a link of cannot be told:
+// both were rendered as files without a byte, which says nothing is wrong.
+func TestMergedFiles(t *testing.T) {
+	s := &Services{Pipeline: parse(t, "apps/{service}/{environment}"), At: func(context.Context, string) (pipeline.Tree, error) { return shop(), nil }}
+	for name, tc := range map[string]struct {
+		file promote.File
+		want string
+	}{
+		"deleted":   {promote.File{Path: "base/web.yaml", Was: "100644 a"}, "base/web.yaml"},
+		"gone":      {promote.File{Path: "base/web.yaml", Gone: true}, "base/web.yaml"},
+		"a link":    {promote.File{Path: "base/web.yaml", Was: "100644 a", Is: "120000 b"}, "base/web.yaml: comes with it as a link"},
+		"submodule": {promote.File{Path: "base/other", Is: "160000 b"}, "base/other: comes with it as a link or a submodule"},
+		"empty":     {promote.File{Path: "base/web.yaml", Was: "100644 a", Is: "100644 b"}, ""},
+	} {
+		q := promote.GateRequest{Service: "web", To: "prod", Head: "c1", Edits: func() ([]promote.File, error) { return []promote.File{tc.file}, nil }}
+		_, after, err := s.Rendered(t.Context(), q)
+		if tc.want == "" && (err != nil || len(after) != 0) || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
+			t.Errorf("%s: %+v, %v", name, after, err)
+		}
+	}
+}
+
 // What belongs to a service is its directory, or its file where others lie beside it.
 func TestUnits(t *testing.T) {
 	config := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: more}\n"
