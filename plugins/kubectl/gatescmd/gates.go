@@ -89,6 +89,7 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	for _, plan := range plans.All {
 		o.session.PrintWarnings(plan)
 	}
+	o.session.Part = cli.PartOf(o.selection.Shard, cli.RefusalStatus(plans))
 	if err := o.session.Print(printer, "GateVerdict", objects(plans), rows(plans)); err != nil {
 		return err
 	}

@@ -36,16 +36,13 @@ type item struct {
 	Metadata struct {
 		Name string `json:"name"`
 	} `json:"metadata"`
-	Service string         `json:"service"`
-	Answer  promote.Answer `json:"answer"`  // of a promotion's plan
-	Outcome string         `json:"outcome"` // of a verification
-	Error   string         `json:"error"`
-	Reason  string         `json:"reason"`
-	Changed bool           `json:"changed"`
-	Commit  string         `json:"commit"`
-	Request *struct {
-		URL string `json:"url"`
-	} `json:"pullRequest"`
+	Service  string         `json:"service"`
+	Gate     string         `json:"gate"`
+	Answer   promote.Answer `json:"answer"`  // of a gate; that of a promotion is for all of its services
+	Outcome  string         `json:"outcome"` // of a verification
+	Error    string         `json:"error"`
+	Reason   string         `json:"reason"`
+	Changed  bool           `json:"changed"`
 	Verdicts []struct {
 		Answer promote.Answer `json:"answer"`
 		Gate   string         `json:"gate"`
@@ -131,6 +128,9 @@ func (i *item) status() (int, string) {
 		return cli.ExitRefused, i.Reason
 	case i.Outcome != "" && i.Outcome != "verified":
 		return cli.ExitUnknown, i.Reason
+	}
+	if i.Gate != "" && i.Answer != promote.Pass {
+		return cli.AnswerStatus(i.Answer), fmt.Sprintf("%s: %s: %s", i.Gate, i.Answer, i.Reason)
 	}
 	status, why := cli.ExitDone, ""
 	for _, v := range i.Verdicts {
