@@ -3,7 +3,6 @@ package overlay
 import (
 	"strings"
 
-	"github.com/kubepromote/kubepromote/overlay/internal/paths"
 	"github.com/kubepromote/kubepromote/overlay/internal/texts"
 )
 
@@ -59,4 +58,4 @@ func (f *File) mentions(all []texts.Text) (found []Mention) {
 // any: [name=web] for an item of a list that has this name alone, Deployment/web: in
 // place of doc:1:. It names the same image in two files whose lists are in another
 // order, and has the form that set --value takes.
-func (f *File) NamedPath(p Pin) string { return paths.Named(f.src.Docs, p.Path) }
+func (f *File) NamedPath(p Pin) string { return f.names.Named(p.Path) }

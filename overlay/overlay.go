@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/kubepromote/kubepromote/overlay/internal/paths"
 	"github.com/kubepromote/kubepromote/overlay/internal/reference"
 	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
 	"github.com/kubepromote/kubepromote/overlay/internal/texts"
@@ -172,6 +173,7 @@ type File struct {
 	byName, byPath map[string]int
 	texts          func() texts.Index
 	taken          func() map[Position]bool
+	names          *paths.Namer
 }
 
 // Parse reads a file of any format that it knows; see Options.Parse.
@@ -201,7 +203,7 @@ func (o Options) parse(s *syntax.Source) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &File{src: s, opts: o, found: found, byName: make(map[string]int), byPath: make(map[string]int)}
+	f := &File{src: s, opts: o, found: found, byName: make(map[string]int), byPath: make(map[string]int), names: paths.NewNamer(s.Docs)}
 	f.texts, f.taken = sync.OnceValue(func() texts.Index { return texts.Of(s.Docs) }), sync.OnceValue(f.pinned)
 	for _, st := range found.sites {
 		p := st.pin()

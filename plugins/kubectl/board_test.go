@@ -148,6 +148,7 @@ func TestServe(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "promotion.yaml"), []byte("spec: [\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	run(t, dir, "git", "-C", dir, "commit", "--quiet", "--all", "--message=broken") // the rules are those that are committed
 	if board := await(`"error":"promotion.yaml`); !strings.Contains(board, `"v3"`) {
 		t.Errorf("the board is\n%s", board)
 	}

@@ -2,30 +2,47 @@ package paths
 
 import (
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/kubepromote/kubepromote/overlay/internal/nodes"
 )
 
-// Named gives a path in the documents of a file with names in place of positions, as
-// far as there are any; the path itself where it leads nowhere.
-func Named(docs []*yaml.Node, path string) string {
+// Namer gives paths names. What it has found out of a list it keeps: a file may have as many
+// paths as lists have items.
+type Namer struct {
+	docs  []*yaml.Node
+	mu    sync.Mutex
+	names map[*yaml.Node]map[string]int // of each list, how many items have it
+	kinds map[[2]string]int             // of the documents, how many have this kind and name
+}
+
+// NewNamer makes one for the documents of a file.
+func NewNamer(docs []*yaml.Node) *Namer {
+	return &Namer{docs: docs, names: make(map[*yaml.Node]map[string]int)}
+}
+
+// Named gives a path with names in place of positions, as far as there are any; the path
+// itself where it leads nowhere.
+func (n *Namer) Named(path string) string {
 	outer, inner, nested := strings.Cut(path, "|")
 	expr, err := Parse(outer)
-	if err != nil || max(expr.Doc, 0) >= len(docs) {
+	if err != nil || max(expr.Doc, 0) >= len(n.docs) {
 		return path
 	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	var b strings.Builder
-	node := docs[max(expr.Doc, 0)]
-	b.WriteString(documentPrefix(docs, expr))
+	node := n.docs[max(expr.Doc, 0)]
+	b.WriteString(n.documentPrefix(expr))
 	for _, s := range expr.Steps {
 		text := outer[s.Start:s.End]
 		if s.Selects == 0 && s.Start > expr.Steps[0].Start {
 			text = "." + text
 		}
 		if s.Selects == '[' {
-			if name := uniqueName(nodes.Resolve(node), s.Index); name != "" {
+			if name := n.uniqueName(nodes.Resolve(node), s.Index); name != "" {
 				text = Item("", name)
 			}
 		}
@@ -54,38 +71,44 @@ func Item(list, name string) string {
 
 // documentPrefix names the document of a path by its kind and name, where they are
 // its alone.
-func documentPrefix(docs []*yaml.Node, expr Expr) string {
+func (n *Namer) documentPrefix(expr Expr) string {
 	as := expr.Text[:expr.Steps[0].Start]
 	if expr.Doc < 0 {
 		return as
 	}
-	root := docs[expr.Doc]
-	kind, name := nodes.Text(nodes.Value(root, "kind")), nodes.Text(nodes.At(root, "metadata", "name"))
-	if kind == "" || name == "" {
-		return as
-	}
-	same := 0
-	for _, d := range docs {
-		if nodes.Text(nodes.Value(d, "kind")) == kind && nodes.Text(nodes.At(d, "metadata", "name")) == name {
-			same++
+	if n.kinds == nil {
+		n.kinds = make(map[[2]string]int)
+		for _, d := range n.docs {
+			n.kinds[kindAndName(d)]++
 		}
 	}
-	if same > 1 {
+	known := kindAndName(n.docs[expr.Doc])
+	if known[0] == "" || known[1] == "" || n.kinds[known] > 1 {
 		return as
 	}
-	return nodes.EscapeKey.Replace(kind) + "/" + nodes.EscapeKey.Replace(name) + ":"
+	return nodes.EscapeKey.Replace(known[0]) + "/" + nodes.EscapeKey.Replace(known[1]) + ":"
+}
+
+func kindAndName(doc *yaml.Node) [2]string {
+	return [2]string{nodes.Text(nodes.Value(doc, "kind")), nodes.Text(nodes.At(doc, "metadata", "name"))}
 }
 
 // uniqueName gives the name of a list's item; "" where it has none or shares it.
-func uniqueName(list *yaml.Node, index int) string {
+func (n *Namer) uniqueName(list *yaml.Node, index int) string {
 	if list.Kind != yaml.SequenceNode || index >= len(list.Content) {
 		return ""
 	}
-	name := nodes.Text(nodes.At(list.Content[index], "name"))
-	for i, it := range list.Content {
-		if i != index && nodes.Text(nodes.At(it, "name")) == name {
-			return ""
+	names, known := n.names[list]
+	if !known {
+		names = make(map[string]int)
+		for _, it := range list.Content {
+			names[nodes.Text(nodes.At(it, "name"))]++
 		}
+		n.names[list] = names
+	}
+	name := nodes.Text(nodes.At(list.Content[index], "name"))
+	if names[name] > 1 {
+		return ""
 	}
 	return name
 }

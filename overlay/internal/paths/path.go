@@ -208,9 +208,13 @@ func (s step) Find(m Match) []Match {
 				out = append(out, Match{n.Content[i+1], nodes.Join(m.Path, k.Value), k.Value})
 			}
 		}
+	case s.Selects == '[' && n.Kind == yaml.SequenceNode:
+		if s.Index < len(n.Content) {
+			return []Match{{n.Content[s.Index], nodes.Item(m.Path, s.Index), ""}}
+		}
 	case n.Kind == yaml.SequenceNode:
 		for i, it := range n.Content {
-			if s.Selects == '*' || s.Selects == '[' && i == s.Index || s.Selects == '=' && s.has(it) {
+			if s.Selects == '*' || s.Selects == '=' && s.has(it) {
 				out = append(out, Match{it, nodes.Item(m.Path, i), ""})
 			}
 		}

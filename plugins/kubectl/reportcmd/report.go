@@ -42,10 +42,9 @@ const example = `  # the last three months
   # one service, until now and as data
   kubectl promote report cart --since 2026-01-01 -o json
 
-  # what four shards have done
-  for k in 0 1 2 3; do
-    kubectl promote --all --to staging --push --shard $k/4 -o json > results/$k.json &
-  done; wait
+  # what the shards of a promotion have done, one after the other or side by side
+  kubectl promote --all --to staging --push --shard 0/2 -o json > results/0.json
+  kubectl promote --all --to staging --push --shard 1/2 -o json > results/1.json
   kubectl promote report ./results
 
   # production alone, with what nine of ten do not exceed
