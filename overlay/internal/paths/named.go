@@ -14,13 +14,13 @@ import (
 type Namer struct {
 	docs  []*yaml.Node
 	mu    sync.Mutex
-	names map[*yaml.Node]map[string]int // of each list, how many items have it
-	kinds map[[2]string]int             // of the documents, how many have this kind and name
+	names map[*yaml.Node]map[string][]int // of each list, which items have it
+	kinds map[[2]string]int               // of the documents, how many have this kind and name
 }
 
 // NewNamer makes one for the documents of a file.
 func NewNamer(docs []*yaml.Node) *Namer {
-	return &Namer{docs: docs, names: make(map[*yaml.Node]map[string]int)}
+	return &Namer{docs: docs, names: make(map[*yaml.Node]map[string][]int)}
 }
 
 // Named gives a path with names in place of positions, as far as there are any; the path
@@ -47,11 +47,9 @@ func (n *Namer) Named(path string) string {
 			}
 		}
 		b.WriteString(text)
-		found := s.Find(Match{Node: node})
-		if len(found) == 0 {
+		if node = n.first(s, node); node == nil {
 			return path
 		}
-		node = found[0].Node
 	}
 	if nested {
 		b.WriteString("|" + inner)
@@ -98,17 +96,37 @@ func (n *Namer) uniqueName(list *yaml.Node, index int) string {
 	if list.Kind != yaml.SequenceNode || index >= len(list.Content) {
 		return ""
 	}
-	names, known := n.names[list]
-	if !known {
-		names = make(map[string]int)
-		for _, it := range list.Content {
-			names[nodes.Text(nodes.At(it, "name"))]++
-		}
-		n.names[list] = names
-	}
 	name := nodes.Text(nodes.At(list.Content[index], "name"))
-	if names[name] > 1 {
+	if len(n.named(list, name)) > 1 {
 		return ""
 	}
 	return name
+}
+
+// named gives the items of a list that have a name.
+func (n *Namer) named(list *yaml.Node, name string) []int {
+	names, known := n.names[list]
+	if !known {
+		names = make(map[string][]int)
+		for i, it := range list.Content {
+			text := nodes.Text(nodes.At(it, "name"))
+			names[text] = append(names[text], i)
+		}
+		n.names[list] = names
+	}
+	return names[name]
+}
+
+// first gives the first node that a step leads to; nil where there is none.
+func (n *Namer) first(s step, node *yaml.Node) *yaml.Node {
+	if list := nodes.Resolve(node); s.Selects == '=' && s.field == "name" && !s.any && s.is != "" && list.Kind == yaml.SequenceNode {
+		if at := n.named(list, s.is); len(at) > 0 {
+			return list.Content[at[0]]
+		}
+		return nil
+	}
+	if found := s.Find(Match{Node: node}); len(found) > 0 {
+		return found[0].Node
+	}
+	return nil
 }
