@@ -87,15 +87,17 @@ func (f *finder) read(g *group) *entry {
 // pair keeps the pins that another environment has too.
 func (e *entry) pair(found map[string][]pin) {
 	e.environments = make(map[string]bool)
+	all := sightsOf(found)
 	for _, env := range slices.Sorted(maps.Keys(found)) {
 		var paired []pin
 		for _, p := range found[env] {
-			if !hasCounterpart(env, found, p.matches) {
+			named := p.name != "" && all[sightKey{"name", p.name}].outside(env)
+			if !all[sightKey{"path " + string(p.kind), p.path}].outside(env) && !(named && all[sightKey{"name " + string(p.kind), p.name}].outside(env)) {
 				e.unpaired = true
 				continue
 			}
 			paired = append(paired, p)
-			e.named = e.named || hasCounterpart(env, found, func(o pin) bool { return p.name != "" && p.name == o.name })
+			e.named = e.named || named
 		}
 		if len(paired) > 0 {
 			e.environments[env] = true
@@ -106,13 +108,41 @@ func (e *entry) pair(found map[string][]pin) {
 	}
 }
 
-func hasCounterpart(environment string, found map[string][]pin, matches func(pin) bool) bool {
-	for other, pins := range found {
-		if other != environment && slices.ContainsFunc(pins, matches) {
-			return true
+// sightKey is what pins are recognized by: a name, or a path or name of a kind of pin.
+type sightKey struct{ by, text string }
+
+// sight is the environments in which something was seen.
+type sight struct {
+	first string
+	more  bool
+}
+
+// outside tells whether it was seen in another environment.
+func (s sight) outside(environment string) bool {
+	return s.more || s.first != "" && s.first != environment
+}
+
+// sightsOf goes through the pins of all environments once: files may have thousands.
+func sightsOf(found map[string][]pin) map[sightKey]sight {
+	all := make(map[sightKey]sight)
+	see := func(environment, by, text string) {
+		k := sightKey{by, text}
+		if s, ok := all[k]; !ok {
+			all[k] = sight{first: environment}
+		} else if s.first != environment {
+			all[k] = sight{s.first, true}
 		}
 	}
-	return false
+	for environment, pins := range found {
+		for _, p := range pins {
+			see(environment, "path "+string(p.kind), p.path)
+			if p.name != "" {
+				see(environment, "name", p.name)
+				see(environment, "name "+string(p.kind), p.name)
+			}
+		}
+	}
+	return all
 }
 
 // try makes shapes of a cluster, if its pins are in two environments.
