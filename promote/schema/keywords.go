@@ -50,7 +50,7 @@ type types []string
 
 // UnmarshalJSON takes one type, or a list.
 func (t *types) UnmarshalJSON(data []byte) error {
-	if !bytes.HasPrefix(data, []byte("[")) {
+	if !bytes.HasPrefix(data, []byte("[")) && string(data) != "null" {
 		*t = make(types, 1)
 		return json.Unmarshal(data, &(*t)[0])
 	}

@@ -120,6 +120,8 @@ func TestCheck(t *testing.T) {
 			[]string{"Deployment cart: spec.template.spec.containers[name=cart].readinessProbe.httpGet.port is boolean, and must be integer or string"}},
 		"what is missing": {"1.36", strings.Replace(deployment, "  selector: {matchLabels: {app: cart}}\n", "", 1), []string{"Deployment cart: spec.selector is missing"}},
 		"too large":       {"1.36", strings.Replace(deployment, "containerPort: 80", "containerPort: 3000000000", 1), []string{"Deployment cart: spec.template.spec.containers[name=cart].ports[containerPort=3000000000].containerPort does not fit into 32 bits"}},
+		"the largest":     {"1.36", strings.Replace(deployment, "volumeMounts: null", "x: y", 1) + "      terminationGracePeriodSeconds: 9223372036854775807\n", []string{"Deployment cart: spec.template.spec.containers[name=cart].x is no field that is known there"}},
+		"larger than it":  {"1.36", deployment + "      terminationGracePeriodSeconds: 9223372036854775808\n", []string{"Deployment cart: spec.template.spec.terminationGracePeriodSeconds does not fit into 64 bits"}},
 		"no base64":       {"1.36", "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {a: hunter2!}", []string{"Secret s: data.a is not in base64"}},
 		"a number":        {"1.36", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: s}\ndata: {a: 1}", []string{"ConfigMap s: data.a is number, and must be string"}},
 		"a list":          {"1.36", "apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: ConfigMap, metadata: {name: s}, date: {}}]", []string{"ConfigMap s: date is no field that is known there, did you mean data?"}},

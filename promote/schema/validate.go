@@ -138,7 +138,7 @@ func (v *validator) number(at []string, value any, s *schema) {
 	if most := s.Maximum; most != nil && (n > *most || s.ExclusiveMaximum && n == *most) {
 		v.add(at, "must be %s%v", pick(s.ExclusiveMaximum, "less than ", "at most "), *most)
 	}
-	if s.MultipleOf != nil && math.Trunc(n / *s.MultipleOf) != n / *s.MultipleOf {
+	if s.MultipleOf != nil && *s.MultipleOf > 0 && math.Trunc(n / *s.MultipleOf) != n / *s.MultipleOf {
 		v.add(at, "must be a multiple of %v", *s.MultipleOf)
 	}
 }
@@ -274,8 +274,10 @@ func formatted(value any, format string) error {
 		}
 	}
 	bits := map[string]int{"int32": 32, "int64": 64}[format]
-	if n, ok := numberOf(value); ok && bits > 0 && (n >= math.Ldexp(1, bits-1) || n < -math.Ldexp(1, bits-1)) {
-		return fmt.Errorf("does not fit into %d bits", bits)
+	if n, ok := value.(json.Number); ok && bits > 0 { // exactly: the largest of 64 bits is no float
+		if _, err := strconv.ParseInt(string(n), 10, bits); errors.Is(err, strconv.ErrRange) {
+			return fmt.Errorf("does not fit into %d bits", bits)
+		}
 	}
 	return nil
 }

@@ -31,8 +31,11 @@ var ErrMalformed = errors.New("malformed shard")
 
 type malformed string
 
+// Error says what would do.
 func (m malformed) Error() string { return string(m) }
-func (malformed) Unwrap() error   { return ErrMalformed }
+
+// Unwrap gives [ErrMalformed].
+func (malformed) Unwrap() error { return ErrMalformed }
 
 // Parse reads K/N, such as 0/4: the first of four. The error is one line, says what would do,
 // and is of [ErrMalformed].

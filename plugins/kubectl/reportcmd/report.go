@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"time"
 
@@ -113,6 +114,9 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 			return err
 		}
 		if err := status.CheckServices(w.Pipeline, w.Promoter.Repo, services); err != nil {
+			if info, serr := os.Stat(services[0]); serr == nil && info.IsDir() && len(services) == 1 {
+				return o.shards(printer, services[0]) // a folder that no service is called like
+			}
 			return err
 		}
 	}

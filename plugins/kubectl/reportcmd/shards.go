@@ -90,8 +90,10 @@ func (o *options) shards(printer printers.ResourcePrinter, dir string) error {
 			}
 			objects = append(objects, cli.Object{Name: i.Metadata.Name, Content: raw})
 		}
-		if r.ExitStatus != nil {
-			status = *r.ExitStatus
+		if s := r.ExitStatus; s != nil && slices.Contains(bad, *s) {
+			status = *s
+		} else if s != nil {
+			status = cli.ExitFailed
 		}
 		worst = worse(worst, status)
 		rows = append(rows, []string{r.Shard.String(), fmt.Sprint(len(r.Items)), fmt.Sprint(changed), fmt.Sprint(held), fmt.Sprint(status)})
@@ -141,7 +143,7 @@ func (i *item) status() (int, string) {
 	return status, why
 }
 
-// bad are exit statuses, the worst first. Any other is worse.
+// bad are the exit statuses that there are, the worst first.
 var bad = []int{cli.ExitInterrupted, cli.ExitUsage, cli.ExitFailed, cli.ExitRefused, cli.ExitUnknown, cli.ExitWaiting, cli.ExitDone}
 
 // worse gives the worse of two exit statuses: what is broken comes before a no, and that

@@ -133,6 +133,9 @@ func (o *options) show(cmd *cobra.Command, printer printers.ResourcePrinter, ser
 		if len(part) == 0 {
 			part = listing.Services()
 		}
+		if err := status.CheckServices(w.Pipeline, w.Promoter.Repo, services); err != nil {
+			return err
+		}
 		if part = o.shard.Services(w.Pipeline, part); len(part) == 0 {
 			return o.session.EmptyShard(printer, "ServiceStatus", o.shard)
 		}
