@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
@@ -13,7 +14,7 @@ import (
 )
 
 // hashLike is what may be a hash, or the beginning of one.
-var hashLike = regexp.MustCompile(`^[0-9a-f]{7,64}$`)
+var hashLike = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-f]{7,64}$`) })
 
 // Revision gives the hash of the commit that a revision names, as git rev-parse takes it:
 // a branch, a tag, a hash, HEAD^1. Where a shallow clone lacks what stands behind another
@@ -21,7 +22,7 @@ var hashLike = regexp.MustCompile(`^[0-9a-f]{7,64}$`)
 func (r *Repo) Revision(ctx context.Context, revision string) (string, error) {
 	out, err := r.run(ctx, gitcmd.Call{Op: "git rev-parse", Args: []string{"rev-parse", "--verify", "--quiet", "--end-of-options", revision + "^{commit}"}, Reads: true, Env: []string{gitcmd.AsStored}})
 	if code := gitcmd.ExitCode(err); code == 1 || code == 128 {
-		if cut, cerr := r.cutOff(); cerr == nil && len(cut) > 0 && (strings.ContainsAny(revision, "~^") || hashLike.MatchString(revision)) {
+		if cut, cerr := r.cutOff(); cerr == nil && len(cut) > 0 && (strings.ContainsAny(revision, "~^") || hashLike().MatchString(revision)) {
 			t := &history.Truncated{Commit: slices.Min(slices.Collect(maps.Keys(cut)))}
 			return "", &Error{Msg: "this clone has no commit " + shell.Quote(gitcmd.Clean(revision)) + ": it is shallow", Hint: t.HintText(), Err: t}
 		}

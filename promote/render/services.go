@@ -133,9 +133,6 @@ func (s *Services) Rendered(ctx context.Context, q promote.GateRequest) (before,
 	return before, after, err
 }
 
-// The modes of Git of what is no file.
-const linkMode, submoduleMode = "120000", "160000"
-
 // edited renders what a promotion would make.
 func (s *Services) edited(ctx context.Context, tree pipeline.Tree, q promote.GateRequest) ([]objects.Object, error) {
 	files, err := q.Edits()
@@ -144,11 +141,10 @@ func (s *Services) edited(ctx context.Context, tree pipeline.Tree, q promote.Gat
 	}
 	over, sum := make(map[string][]byte, len(files)), sha256.New()
 	for _, f := range files {
-		mode, _, _ := strings.Cut(f.Is, " ")
 		switch {
 		case f.Unread:
 			return nil, fmt.Errorf("%s: comes with it, and is too large to be read", f.Path)
-		case mode == linkMode || mode == submoduleMode:
+		case f.Is != "" && !strings.HasPrefix(f.Is, "100"): // Git's modes of files
 			return nil, fmt.Errorf("%s: comes with it as a link or a submodule, and is not followed to render", f.Path)
 		case f.Gone || f.Was != "" && f.Is == "":
 			over[f.Path] = nil

@@ -9,6 +9,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"sync"
 
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
@@ -42,7 +43,7 @@ func shared(ctx context.Context, repo *git.Repo, remote, upstream, commit string
 	return err
 }
 
-var hash = regexp.MustCompile(`^[0-9a-f]{40,64}$`)
+var hash = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-f]{40,64}$`) })
 
 // newer refuses to put a commit in the place of one that it does not follow, service by
 // service. Of a commit that is not in the clone nobody knows that.
@@ -59,7 +60,7 @@ func newer(ctx context.Context, repo *git.Repo, to *branch.Branch, services []st
 		var m struct {
 			DrySha string `json:"drySha"`
 		}
-		if json.Unmarshal(data, &m) != nil || !hash.MatchString(m.DrySha) {
+		if json.Unmarshal(data, &m) != nil || !hash().MatchString(m.DrySha) {
 			return &promote.Error{Msg: fmt.Sprintf("%s: %s does not say what %s was rendered from", to.Where(), metadata, service), Hint: "--allow-downgrade"}
 		}
 		if m.DrySha == commit || slices.Contains(known, m.DrySha) {
@@ -85,7 +86,7 @@ func newer(ctx context.Context, repo *git.Repo, to *branch.Branch, services []st
 	return nil
 }
 
-var ours = regexp.MustCompile(`^\{"drySha": "[0-9a-f]{40,64}"\}\n$`)
+var ours = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\{"drySha": "[0-9a-f]{40,64}"\}\n$`) })
 
 // left are the services that a branch still has and the environment has no more: the folders
 // with metadata as they are written here.
@@ -104,7 +105,7 @@ func left(to reader, all []string) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if ours.Match(data) {
+		if ours().Match(data) {
 			out = append(out, service)
 		}
 	}
