@@ -14,6 +14,7 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/standing"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/report"
 	"github.com/kubepromote/kubepromote/promote/status"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
@@ -156,6 +157,7 @@ type view struct {
 	head      string
 	changes   map[[2]string][]change // by service and environment, where the page wants them
 	cut       bool                   // there are more of them
+	report    *report.Report         // likewise
 }
 
 // forgesFor is how long forges may take: the board is there without them.
