@@ -30,6 +30,7 @@ var generated = map[string]func(dir string) error{
 var files = map[string]func() ([]byte, error){
 	pipelineSchema: schemaOf,
 	picture:        drawSteps,
+	recording:      record,
 }
 
 func main() {
