@@ -81,7 +81,7 @@ func (s *Session) HealthGate(p *promote.Promoter, environment string) (promote.G
 // reviews asks others what they say of a change.
 func (s *Session) reviews(w *Workspace, h *gate.History) *review.Gates {
 	p, repo, b := w.Promoter, w.Repo, w.Branch
-	r := &review.Gates{Tree: s.rules.tree, Pipeline: p.Pipeline, History: h}
+	r := &review.Gates{Tree: s.rules.tree, Pipeline: p.Pipeline, History: h, Number: s.PullRequest}
 	r.Authors = func(ctx context.Context, q promote.GateRequest) ([]string, error) {
 		switch {
 		case len(q.Heads) > 0 && repo != nil:
@@ -95,6 +95,9 @@ func (s *Session) reviews(w *Workspace, h *gate.History) *review.Gates {
 	}
 	if s.Offline {
 		return r
+	}
+	if repo != nil {
+		r.Line = func(ctx context.Context, q promote.GateRequest) ([]string, error) { return repo.Line(ctx, q.Base, q.Heads[0]) }
 	}
 	r.Forge = func(ctx context.Context, environment string) (*review.Forge, error) {
 		e, err := w.Pipeline.Environment(environment)
@@ -115,6 +118,9 @@ func (s *Session) reviews(w *Workspace, h *gate.History) *review.Gates {
 		_, at, err := s.RemoteOf(ctx, w, e)
 		if err != nil {
 			return nil, err
+		}
+		if pr.State == forge.StateMerged {
+			return at.Merged(ctx, strings.ToLower(pr.HeadCommit))
 		}
 		return at.Proposed(ctx, pr.Head, pr.HeadCommit)
 	}
