@@ -201,7 +201,9 @@ func TestReviews(t *testing.T) {
 		}, "wait: no pull request into main ends with commit 010101010, or has brought it; may approve: ann", "open one"},
 		{"by hand, several in a push", "approvals: {by: [ann]}", usual(says("ann", "APPROVED", head)).with("/pulls", "[]", strings.ReplaceAll(carried, "01", "45"), merged(7)), func(g *review.Gates, q *promote.GateRequest) {
 			checked(q)
-			g.Line = func(context.Context, promote.GateRequest) ([]string, error) { return []string{q.Heads[0], strings.Repeat("45", 20)}, nil }
+			g.Line = func(context.Context, promote.GateRequest) ([]string, error) {
+				return []string{q.Heads[0], strings.Repeat("45", 20)}, nil
+			}
 		}, "pass: pull request 7 is approved by ann; 1 is asked for", ""},
 		{"in a queue", "approvals: {by: [ann]}", usual(says("ann", "APPROVED", head)).with("/pulls", "[]", "/pulls/7", pull(7, "my/branch", head, "bob", "")), func(g *review.Gates, q *promote.GateRequest) {
 			checked(q)

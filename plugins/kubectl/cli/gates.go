@@ -97,7 +97,9 @@ func (s *Session) reviews(w *Workspace, h *gate.History) *review.Gates {
 		return r
 	}
 	if repo != nil {
-		r.Line = func(ctx context.Context, q promote.GateRequest) ([]string, error) { return repo.Line(ctx, q.Base, q.Heads[0]) }
+		r.Line = func(ctx context.Context, q promote.GateRequest) ([]string, error) {
+			return repo.Line(ctx, q.Base, q.Heads[0])
+		}
 	}
 	r.Forge = func(ctx context.Context, environment string) (*review.Forge, error) {
 		e, err := w.Pipeline.Environment(environment)
