@@ -78,6 +78,7 @@ func New(s *cli.Session) *cobra.Command {
 	f.IntVar(&s.PullRequest, "pull-request", 0, "number of the open pull request that a merge queue is about to merge, for gates that ask for approvals")
 	f.BoolVar(&o.strict, "strict", false, "refuse what touches the rules, or anything else beside pins")
 	cli.AtVar(cmd, &o.at)
+	s.AddCluster(cmd)
 	cli.Must(cmd.RegisterFlagCompletionFunc("base", cobra.NoFileCompletions))
 	cli.Must(cmd.RegisterFlagCompletionFunc("rules", cobra.NoFileCompletions))
 	cli.Must(cmd.RegisterFlagCompletionFunc("head", cobra.NoFileCompletions))

@@ -29,6 +29,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote/render/helm"
 	"github.com/kubepromote/kubepromote/promote/review"
 	"github.com/kubepromote/kubepromote/verify"
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 	"sigs.k8s.io/kustomize/api/resmap"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
@@ -61,11 +62,22 @@ func (s *Session) reachGates(w *Workspace) {
 		d.Client = gate.NewClient()
 	}
 	if !s.Offline || s.Live {
-		d.Clusters = cluster.New(cluster.Options{UserAgent: "kubectl-promote"})
+		d.Clusters = cluster.New(cluster.Options{Kubeconfig: s.kubeconfig, Context: s.kubeContext, UserAgent: UserAgent()})
 	}
 	s.Renderer, s.Reviews = s.newRenderer(w), s.reviews(w, d.History)
 	d.Renderer, d.Elsewhere = s.Renderer, s.Reviews.Ask
 	s.gates, p.Gates = d, gate.Of(d)
+}
+
+// AddCluster gives a command whose gates ask clusters the flags that say which.
+func (s *Session) AddCluster(cmd *cobra.Command) {
+	OnceVar(cmd.Flags(), &s.kubeconfig, "kubeconfig", "kubeconfig file (default: those of KUBECONFIG, as kubectl has it)")
+	OnceVar(cmd.Flags(), &s.kubeContext, "context", "context of the kubeconfig where the pipeline names none (default: the current one)")
+	Must(cmd.MarkFlagFilename("kubeconfig"))
+	Must(cmd.RegisterFlagCompletionFunc("context", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		names, _ := cluster.New(cluster.Options{Kubeconfig: s.kubeconfig}).Contexts() // what cannot be read offers nothing
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}))
 }
 
 // HealthGate gives a gate that sees how services are in an environment, for what stands in

@@ -48,6 +48,8 @@ type Session struct {
 	VerifyPolicy string
 	// Quiet asks for neither progress nor warnings.
 	Quiet bool
+	// kubeconfig and kubeContext are the flags of [Session.AddCluster].
+	kubeconfig, kubeContext string
 	// Offline keeps [Session.Open] from asking any registry.
 	Offline bool
 	// Live lets clusters be asked although no registry is.
