@@ -43,6 +43,8 @@ type options struct {
 	make func(context.Context, *cli.Workspace) (*promote.Plans, error)
 	// rollback is set where pins are taken back, which no plan file can ask for.
 	rollback bool
+	// homeHead is the commit of the branch with the pipeline that the plans were made on.
+	homeHead string
 }
 
 const example = `  # show what promoting cart from staging to production would change
