@@ -9,6 +9,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/kubepromote/kubepromote/promote/forge/internal/lists"
+	"github.com/kubepromote/kubepromote/promote/forge/internal/words"
 )
 
 // remote is what each kind of forge does in its own way. What is the same for all
@@ -60,10 +63,10 @@ func (g *guard) usage(msg string) error { return &Error{Op: g.wire.repository.Ho
 
 // Find is that of [Forge].
 func (g *guard) Find(ctx context.Context, f FindRequest) ([]PullRequest, error) {
-	if why := wrongBranch(f.Head); why != "" && (!f.any() || f.Base == "") {
+	if why := words.WrongBranch(f.Head); why != "" && (!f.any() || f.Base == "") {
 		return nil, g.usage("the head branch " + why)
 	}
-	if why := wrongBranch(f.Base); why != "" && f.Base != "" {
+	if why := words.WrongBranch(f.Base); why != "" && f.Base != "" {
 		return nil, g.usage("the base branch " + why)
 	}
 	found, err := g.remote.find(ctx, f)
@@ -88,12 +91,12 @@ func (g *guard) Open(ctx context.Context, o OpenRequest) (*PullRequest, error) {
 		return nil, err
 	}
 	for _, branch := range []struct{ what, name string }{{"head", o.Head}, {"base", o.Base}} {
-		if why := wrongBranch(branch.name); why != "" {
+		if why := words.WrongBranch(branch.name); why != "" {
 			return nil, g.usage("the " + branch.what + " branch " + why)
 		}
 	}
 	o.Title, o.Body = fitTitle(o.Title), g.wire.repository.Kind.FitBody(o.Body, "")
-	o.Labels, o.Reviewers = names(o.Labels, false), names(o.Reviewers, true)
+	o.Labels, o.Reviewers = lists.Names(o.Labels, false), lists.Names(o.Reviewers, true)
 	if o.Title == "" {
 		return nil, g.usage("a pull request needs a title")
 	}
@@ -138,7 +141,7 @@ func (g *guard) Update(ctx context.Context, number int, u UpdateRequest) (*PullR
 			return nil, err
 		}
 	}
-	return pr, g.decorate(ctx, pr, names(u.Labels, false), names(u.Reviewers, true))
+	return pr, g.decorate(ctx, pr, lists.Names(u.Labels, false), lists.Names(u.Reviewers, true))
 }
 
 // Close is that of [Forge].
@@ -229,7 +232,7 @@ func (g *guard) Reviews(ctx context.Context, number int) ([]Review, error) {
 
 // Members is that of [Teams].
 func (g *guard) Members(ctx context.Context, team string) ([]string, error) {
-	if team = bare(team); team == "" || strings.ContainsAny(team, "\x00\r\n") {
+	if team = lists.Bare(team); team == "" || strings.ContainsAny(team, "\x00\r\n") {
 		return nil, g.usage("no team is given")
 	}
 	return g.remote.Members(ctx, team)
@@ -256,48 +259,4 @@ func (g *guard) SetStatus(ctx context.Context, commit string, s Status) error {
 		s.Description = string(r[:most-1]) + "…"
 	}
 	return g.remote.SetStatus(ctx, commit, s)
-}
-
-// wrongBranch says why a name cannot be that of a branch. The whole rule is git's
-// (git-check-ref-format(1)); this is what would change the meaning of a request.
-func wrongBranch(name string) string {
-	switch {
-	case name == "":
-		return "is not given"
-	case strings.HasPrefix(name, "refs/"):
-		return quote(name) + " is a whole reference, write it without refs/heads/"
-	case strings.HasPrefix(name, "-") || strings.ContainsAny(name, "\x00\r\n\t :?*[\\^~\"") || strings.Contains(name, ".."):
-		return quote(name) + " is no name of a branch"
-	}
-	return ""
-}
-
-// names drops empty names and those that stand twice.
-func names(list []string, people bool) []string {
-	var kept []string
-	for _, name := range list {
-		name = strings.TrimSpace(name)
-		if people {
-			name = bare(name)
-		}
-		if name != "" && !slices.Contains(kept, name) {
-			kept = append(kept, name)
-		}
-	}
-	return kept
-}
-
-// last keeps the last entry of each name, in the order in which the names came first.
-func last[T any](all []T, name func(T) string, newer func(a, b T) bool) []T {
-	at := make(map[string]int)
-	var kept []T
-	for _, one := range all {
-		if i, ok := at[name(one)]; !ok {
-			at[name(one)] = len(kept)
-			kept = append(kept, one)
-		} else if newer(one, kept[i]) {
-			kept[i] = one
-		}
-	}
-	return kept
 }
