@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/internal/shell"
@@ -79,28 +80,34 @@ func (b *Branch) checkedOut(ctx context.Context, ref string) (string, error) {
 // push pushes a commit to a branch of a remote. Lease, if not empty, is what a branch of our own has
 // now, which is replaced then, or none for one that must not be there yet.
 func (b *Branch) push(ctx context.Context, remote, hash, to, lease string) error {
-	args := []string{"push", "--porcelain", "--no-follow-tags", "--no-recurse-submodules"}
-	if lease != "" {
-		args = append(args, "--force-with-lease=refs/heads/"+to+":"+strings.TrimPrefix(lease, none))
-	}
-	args = append(args, "--end-of-options", remote, hash+":refs/heads/"+to)
-	if !b.hooks {
-		args = append([]string{"-c", "core.hooksPath=/dev/null"}, args...)
-	}
 	where := remote
 	if remote == b.remote {
 		where = b.Remote()
 	}
-	p, err := gitcmd.Start(ctx, b.dir, gitcmd.Call{Op: "push to " + gitcmd.Clean(where+"/"+to), Args: args, Env: append([]string{gitcmd.InEnglish}, b.env...)})
+	var flags []string
+	if lease != "" {
+		flags = []string{"--force-with-lease=refs/heads/" + to + ":" + strings.TrimPrefix(lease, none)}
+	}
+	_, err := b.pushTo(ctx, "push to "+gitcmd.Clean(where+"/"+to), flags, remote, hash+":refs/heads/"+to)
+	return err
+}
+
+// pushTo pushes one reference. Beside an error it gives what git says of the reference.
+func (b *Branch) pushTo(ctx context.Context, op string, flags []string, remote, spec string) (string, error) {
+	args := slices.Concat([]string{"push", "--porcelain", "--no-follow-tags", "--no-recurse-submodules"}, flags, []string{"--end-of-options", remote, spec})
+	if !b.hooks {
+		args = append([]string{"-c", "core.hooksPath=/dev/null"}, args...)
+	}
+	p, err := gitcmd.Start(ctx, b.dir, gitcmd.Call{Op: op, Args: args, Env: append([]string{gitcmd.InEnglish}, b.env...)})
 	if err != nil {
-		return err
+		return "", err
 	}
 	var out bytes.Buffer
 	_, _ = p.Out.WriteTo(&out) // a broken pipe shows in the exit status
 	if err = p.Wait(); err == nil {
-		return nil
+		return "", nil
 	}
-	return pushRefused(err, out.String(), p.Messages())
+	return out.String(), pushRefused(err, out.String(), p.Messages())
 }
 
 // pushRefused words why a push failed. Git's answer for each reference is
