@@ -97,7 +97,10 @@ func (b *Branch) deliver(ctx context.Context, d promote.Delivery, make func(ctx 
 	sheltered, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
 	defer cancel()
 	if d.Proposal != "" {
-		return b.propose(sheltered, d, hash)
+		return b.propose(sheltered, d, hash, ref)
+	}
+	if hash, err = b.byOther(sheltered, d, hash, ref); err != nil {
+		return "", err
 	}
 	if err := b.publish(sheltered, d.Head, hash); err != nil {
 		return "", err
@@ -123,7 +126,7 @@ func (b *Branch) make(ctx context.Context, d promote.Delivery, ref string) (stri
 	if errors.Is(err, fastimport.ErrNotInParent) {
 		return "", &gitcmd.Error{Op: "git commit", Msg: "a path is no file in " + gitcmd.Clean(b.Where()), Err: err}
 	}
-	if err != nil || !b.signs(ctx) {
+	if err != nil || b.makes != nil || !b.signs(ctx) {
 		return hash, err
 	}
 	return b.sign(ctx, hash, d.Head, message)
