@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kubepromote/kubepromote/internal/files"
+	"github.com/kubepromote/kubepromote/internal/unbroken"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
 )
@@ -63,6 +64,7 @@ func (r *Repo) Commit(ctx context.Context, d promote.Delivery) (string, error) {
 	if err := cmp.Or(checkDelivery(ctx, d), gitcmd.CheckPaths(pathsOf(d.Files)), noneGone(d.Files)); err != nil {
 		return "", err
 	}
+	defer unbroken.Begin()()
 	sheltered, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
 	defer cancel()
 	// Git and whoever is asked by Ready answer while the files are looked at.

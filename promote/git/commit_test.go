@@ -226,7 +226,9 @@ func TestCommitBranchLocked(t *testing.T) {
 		d := delivery(t, r, files("2"))
 		// The lock is made when the files are written already.
 		ctx := t.Context()
-		b, berr := r.build(ctx, d, func() (plan, error) { return r.plan(ctx, d, func() (map[string]string, error) { return r.converted(ctx, pathsOf(d.Files)) }) }, func() (gitcmd.Identity, error) { return gitcmd.WhoCommits(ctx, r.top) })
+		b, berr := r.build(ctx, d, func() (plan, error) {
+			return r.plan(ctx, d, func() (map[string]string, error) { return r.converted(ctx, pathsOf(d.Files)) })
+		}, func() (gitcmd.Identity, error) { return gitcmd.WhoCommits(ctx, r.top) })
 		if err := r.Write(ctx, d.Files); err != nil {
 			t.Fatal(err)
 		}

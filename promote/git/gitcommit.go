@@ -118,7 +118,7 @@ func (r *Repo) runCommit(ctx context.Context, d promote.Delivery) error {
 	_, _ = io.Copy(io.Discard, p.Out)
 	if err = p.Wait(); err != nil {
 		if gitcmd.ExitCode(err) < 0 {
-			r.clearLocks(p.Cmd.Process.Pid, begin)
+			r.clearLocks(p.Cmd.Process.Pid, begin, err)
 		}
 		r.clearObjects(begin)
 	}

@@ -135,8 +135,11 @@ func (o *part) read(ctx context.Context, p *pipeline.Pipeline, req Request, visi
 	if err != nil && !errors.As(err, &truncated) {
 		return err
 	}
-	if ferr := h.flush(); ferr != nil || h.stopped {
+	if ferr := h.flush(); ferr != nil {
 		return ferr
+	}
+	if h.stopped {
+		return h.unread
 	}
 	if err == nil && h.unread != nil {
 		err = h.unread
