@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/across"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/record"
 	"github.com/spf13/cobra"
@@ -28,7 +29,10 @@ const example = `  # may cart go to production now?
   kubectl promote gates cart --to production --at 'friday 17:00'
 
   # wait up to half an hour for it
-  kubectl promote gates cart --to production --wait --timeout 30m`
+  kubectl promote gates cart --to production --wait --timeout 30m
+
+  # what may go to production now, of all repositories that a file lists
+  kubectl promote gates --all --to production --fleet fleet.yaml`
 
 // New makes kubectl promote gates.
 func New(s *cli.Session) *cobra.Command {
@@ -47,7 +51,10 @@ func New(s *cli.Session) *cobra.Command {
 	s.TakesURL(cmd)
 	cmd.Flags().BoolVar(&o.wait, "wait", false, "ask again until no gate waits any more, as long as --timeout says")
 	cli.AtVar(cmd, &o.at)
+	across.Var(cmd, &o.fleet)
 	cmd.MarkFlagsMutuallyExclusive("at", "wait")
+	cmd.MarkFlagsMutuallyExclusive("fleet", "wait")
+	cmd.MarkFlagsMutuallyExclusive("fleet", "shard")
 	o.output = cli.AddOutput(cmd)
 	return cmd
 }
@@ -60,6 +67,7 @@ type options struct {
 	clock     cli.Clock
 	wait      bool
 	at        string
+	fleet     string
 }
 
 func (o *options) run(cmd *cobra.Command, services []string) error {
@@ -74,20 +82,12 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 		return err
 	}
 	o.selection.Preview, o.selection.NoDiff, o.selection.Policy = true, true, o.session.VerifyPolicy
-	w, err := o.session.OpenFor(cmd.Context(), o.selection.Targets, "")
-	if err != nil {
-		return err
+	if o.fleet != "" {
+		return o.showFleet(cmd, printer)
 	}
-	defer w.Close()
-	if err := o.selection.CheckExcept(cmd.Context(), o.session, w); err != nil {
+	plans, err := o.ask(cmd.Context(), nil)
+	if plans == nil {
 		return err
-	}
-	plans, err := o.plan(cmd.Context(), w)
-	if err != nil {
-		return err
-	}
-	for _, plan := range plans.All {
-		o.session.PrintWarnings(plan)
 	}
 	o.session.Part = cli.PartOf(o.selection.Shard, cli.RefusalStatus(plans))
 	if err := o.session.Print(printer, "GateVerdict", objects(plans), rows(plans)); err != nil {
@@ -97,6 +97,32 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 		return o.hints(plans)
 	}
 	return o.session.Refusal(plans)
+}
+
+// ask asks the gates of a repository. Choose, if not nil, says which of the services it has.
+func (o *options) ask(ctx context.Context, choose across.Choose) (*promote.Plans, error) {
+	w, err := o.session.OpenFor(ctx, o.selection.Targets, "")
+	if err != nil {
+		return nil, err
+	}
+	defer w.Close()
+	if choose != nil {
+		services, all, err := choose(ctx, w)
+		if err != nil || !all && len(services) == 0 {
+			return &promote.Plans{}, err
+		}
+		o.selection.Services = services
+	} else if err := o.selection.CheckExcept(ctx, o.session, w); err != nil {
+		return nil, err
+	}
+	plans, err := o.plan(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	for _, plan := range plans.All {
+		o.session.PrintWarnings(plan)
+	}
+	return plans, nil
 }
 
 func (o *options) plan(ctx context.Context, w *cli.Workspace) (*promote.Plans, error) {
@@ -145,6 +171,11 @@ func rows(plans *promote.Plans) [][]string {
 	if len(plans.All) == 1 {
 		return rowsOf(plans.All[0], nil)
 	}
+	return rowsOfAll(plans)
+}
+
+// rowsOfAll are rows with their environment in front.
+func rowsOfAll(plans *promote.Plans) [][]string {
 	var all [][]string
 	for n, plan := range plans.All {
 		more := rowsOf(plan, []string{plan.To})
