@@ -31,7 +31,7 @@ var required = map[string][]string{
 	"ImagePath": {"path"}, "Admit": {"newest"}, "VerifyRule": {"policy"}, "Service": {"name"},
 	"PromotedGate": {"environment", "policy"}, "SoakGate": {"for"}, "HTTPGate": {"url"}, "MetricGate": {"prometheus"},
 	"Prometheus": {"url", "query"}, "ExecGate": {"command"}, "Window": {"schedule", "duration"}, "Variable": {"env"},
-	"ArgoCD": {"application"}, "EventServer": {"url"}, "ArgoWindows": {"project"},
+	"ArgoCD": {"application"}, "EventServer": {"url"},
 }
 
 // requiredOfFleet are those of the fleet file.

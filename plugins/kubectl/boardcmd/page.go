@@ -6,12 +6,14 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/boardcmd/page"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/standing"
 	"github.com/kubepromote/kubepromote/promote/history"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/report"
 	"github.com/kubepromote/kubepromote/promote/status"
 	"github.com/spf13/cobra"
 )
@@ -26,28 +28,33 @@ const (
 	// mostChanges is how many changes a cell has on a page, and mostInAll all of them: the
 	// page of 3,000 services stays below three megabytes.
 	mostChanges = 8
-	mostInAll   = 12_000
+	mostInAll   = 11_000
 	// mostRead is how many changes are read for them.
 	mostRead = 50_000
+	// figuresOf is the span that the figures are of.
+	figuresOf = 90 * 24 * time.Hour
 )
 
-// readChanges reads the newest changes of each cell.
+// readChanges reads the newest changes of each cell, and counts deliveries.
 func (o *options) readChanges(ctx context.Context, w *cli.Workspace, v *view) error {
 	v.changes = make(map[[2]string][]change)
+	book := report.NewBook(w.Pipeline, report.Request{Since: v.now.Add(-figuresOf), Until: v.now})
+	counts := true
 	read, kept := 0, 0
 	bar := o.session.NewProgress()
 	err := history.Read(ctx, w.Pipeline, w.Promoter.Repo, w.Log(), history.Request{}, func(c history.Change) bool {
 		at := [2]string{c.Service, c.Environment}
 		read++
 		bar.Show("reading the history", read, max(read, mostRead))
-		if list := v.changes[at]; len(list) < mostChanges {
-			one := changeOf(c)
-			v.changes[at] = append(list, one)
+		if list := v.changes[at]; len(list) < mostChanges && kept < mostInAll {
+			v.changes[at] = append(list, changeOf(c))
 			kept++
 		}
-		return read < mostRead && kept < mostInAll
+		counts = counts && book.Add(c)
+		return read < mostRead && (kept < mostInAll || counts)
 	})
 	bar.Clear()
+	v.report = book.Report()
 	v.cut = read >= mostRead || kept >= mostInAll
 	if err = o.session.WarnTruncated(err); err != nil && !errors.As(err, new(*pipeline.Unreached)) {
 		return err
@@ -92,15 +99,25 @@ func pageOf(title string, views []*view, commands []string) *page.Board {
 				b.Environments = append(b.Environments, page.Environment{Name: d.Environment, From: d.From})
 			}
 			b.Environments[n].Behind += len(d.Behind)
+			if len(views) == 1 {
+				b.Environments[n].Figures = v.figures(b)[[2]string{"", d.Environment}]
+			}
 		}
 	}
 	var unknown []string
 	for _, v := range views {
 		b.Fleet = b.Fleet || v.repository != ""
+		figures := v.figures(b)
 		for _, st := range v.statuses {
 			row := page.Row{Repository: b.Text(v.repository), Name: b.Text(st.Service), Cells: make([]page.Cell, len(b.Environments))}
-			for n, e := range st.Environments {
-				row.Cells[at[v.drifts[n].Environment]] = v.pageCell(b, st, e)
+			for _, e := range st.Environments {
+				c := v.pageCell(b, st, e)
+				if f := figures[[2]string{st.Service, e.Environment}]; f != nil {
+					if c.Figures = []int64{int64(f.Deployments), f.Lead}; f.Failed > 0 {
+						c.Figures = append(c.Figures, int64(f.Failed), f.Recovery)
+					}
+				}
+				row.Cells[at[e.Environment]] = c
 			}
 			b.Rows = append(b.Rows, row)
 		}
@@ -117,6 +134,33 @@ func pageOf(title string, views []*view, commands []string) *page.Board {
 	}
 	b.Unknown = strings.Join(unknown, "; ")
 	return b
+}
+
+// figures are those of each service in each environment, and without a service those of all.
+func (v *view) figures(b *page.Board) map[[2]string]*page.Figures {
+	all := make(map[[2]string]*page.Figures)
+	if v.report == nil {
+		return all
+	}
+	b.Since = v.report.Since.Unix()
+	for _, f := range v.report.Figures {
+		one := &page.Figures{Deployments: f.Deployments, Failed: f.Failed, Lead: -1, Recovery: -1}
+		if f.LeadTime != nil {
+			one.Lead = f.LeadTime.Median
+		}
+		if f.Recovery != nil {
+			one.Recovery = f.Recovery.Median
+		}
+		if f.Service != "" {
+			all[[2]string{f.Service, f.Environment}] = one
+		}
+		whole := *one // of one service alone as well, until those of all come
+		for _, w := range f.Weeks {
+			whole.Weeks = append(whole.Weeks, [2]int{w.Deployments, w.Failed})
+		}
+		all[[2]string{"", f.Environment}] = &whole
+	}
+	return all
 }
 
 func (v *view) pageCell(b *page.Board, st status.Service, e status.Environment) page.Cell {

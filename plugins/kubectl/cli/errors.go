@@ -30,21 +30,6 @@ const (
 	ExitInterrupted = 130
 )
 
-// bad are the exit statuses that there are, the worst first.
-var bad = []int{ExitInterrupted, ExitUsage, ExitFailed, ExitRefused, ExitUnknown, ExitWaiting, ExitDone}
-
-// KnownStatus tells whether a command may end with an exit status.
-func KnownStatus(status int) bool { return slices.Contains(bad, status) }
-
-// WorseStatus gives the worse of two exit statuses: what is broken comes before a no, and
-// that before what is unknown or waits.
-func WorseStatus(a, b int) int {
-	if slices.Index(bad, b) < slices.Index(bad, a) {
-		return b
-	}
-	return a
-}
-
 // UsageError is a fault in the command line.
 type UsageError struct{ Msg, Hint, Command string }
 

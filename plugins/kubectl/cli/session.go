@@ -41,12 +41,16 @@ type Session struct {
 	// Branch is the branch of the remote that is worked on; empty for what git and the
 	// pipeline say.
 	Branch string
+	// PullRequest is the number of the one that a queue of the forge is about to merge; or 0.
+	PullRequest int
 	// Pipeline is the pipeline file named; empty for the repository's own.
 	Pipeline string
 	// VerifyPolicy is the policy named in place of the pipeline's.
 	VerifyPolicy string
 	// Quiet asks for neither progress nor warnings.
 	Quiet bool
+	// kubeconfig and kubeContext are the flags of [Session.AddCluster].
+	kubeconfig, kubeContext string
 	// Offline keeps [Session.Open] from asking any registry.
 	Offline bool
 	// Live lets clusters be asked although no registry is.
@@ -92,7 +96,7 @@ func NewSession(streams genericiooptions.IOStreams) *Session {
 // registries as this one does; what it says is written to errOut. The caller closes it.
 func (s *Session) Member(repo, branch, file string, errOut io.Writer) *Session {
 	m := &Session{IOStreams: s.IOStreams, Stdin: s.Stdin, Repo: repo, Branch: branch, VerifyPolicy: s.VerifyPolicy, Quiet: s.Quiet, Offline: s.Offline, Live: s.Live,
-		cmd: s.cmd, verbose: s.verbose, color: s.color, timeout: s.timeout, registries: s.registries, filled: s.filled, file: file, member: true}
+		cmd: s.cmd, kubeconfig: s.kubeconfig, kubeContext: s.kubeContext, verbose: s.verbose, color: s.color, timeout: s.timeout, registries: s.registries, filled: s.filled, file: file, member: true}
 	m.ErrOut = errOut
 	return m
 }

@@ -49,6 +49,7 @@ func New(s *cli.Session) *cobra.Command {
 	}
 	s.AddSelection(cmd, &o.selection)
 	s.TakesURL(cmd)
+	s.AddCluster(cmd)
 	cmd.Flags().BoolVar(&o.wait, "wait", false, "ask again until no gate waits any more, as long as --timeout says")
 	cli.AtVar(cmd, &o.at)
 	across.Var(cmd, &o.fleet)
@@ -75,18 +76,17 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	if err != nil {
 		return err
 	}
-	if len(o.selection.Targets) == 0 {
-		return &cli.UsageError{Msg: "--to is missing", Command: cmd.CommandPath()}
+	o.selection.Policy = o.session.VerifyPolicy
+	if o.fleet != "" {
+		return o.showFleet(cmd, printer, services)
 	}
-	if err := o.selection.Choose(cmd, services); err != nil {
+	w, err := o.selection.Open(cmd, o.session, services)
+	if err != nil {
 		return err
 	}
-	o.selection.Preview, o.selection.NoDiff, o.selection.Policy = true, true, o.session.VerifyPolicy
-	if o.fleet != "" {
-		return o.showFleet(cmd, printer)
-	}
-	plans, err := o.ask(cmd.Context(), nil)
-	if plans == nil {
+	defer w.Close()
+	plans, err := o.ask(cmd.Context(), w)
+	if err != nil {
 		return err
 	}
 	o.session.Part = cli.PartOf(o.selection.Shard, cli.RefusalStatus(plans))
@@ -99,22 +99,8 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	return o.session.Refusal(plans)
 }
 
-// ask asks the gates of a repository. Choose, if not nil, says which of the services it has.
-func (o *options) ask(ctx context.Context, choose across.Choose) (*promote.Plans, error) {
-	w, err := o.session.OpenFor(ctx, o.selection.Targets, "")
-	if err != nil {
-		return nil, err
-	}
-	defer w.Close()
-	if choose != nil {
-		services, all, err := choose(ctx, w)
-		if err != nil || !all && len(services) == 0 {
-			return &promote.Plans{}, err
-		}
-		o.selection.Services = services
-	} else if err := o.selection.CheckExcept(ctx, o.session, w); err != nil {
-		return nil, err
-	}
+// ask asks the gates of a repository, and tells what is to be warned of.
+func (o *options) ask(ctx context.Context, w *cli.Workspace) (*promote.Plans, error) {
 	plans, err := o.plan(ctx, w)
 	if err != nil {
 		return nil, err

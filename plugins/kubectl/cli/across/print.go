@@ -104,7 +104,7 @@ func (a *All[T]) Ends() error { return cli.Silent(a.worst()) }
 func (a *All[T]) worst() int {
 	status := cli.ExitDone
 	for _, r := range a.Results {
-		status = cli.WorseStatus(status, r.Status)
+		status = Worse(status, r.Status)
 	}
 	return status
 }
