@@ -14,6 +14,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/across"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/standing"
 	"github.com/kubepromote/kubepromote/promote/history"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/status"
@@ -170,7 +171,7 @@ const clockSlack = 7 * 24 * time.Hour
 // parse reads the flags that say which changes are wanted.
 func (o *options) parse(cmd *cobra.Command) (err error) {
 	if o.digest != "" {
-		if o.digest, err = cli.DigestPrefix(cmd, o.digest); err != nil {
+		if o.digest, err = standing.DigestPrefix(cmd, o.digest); err != nil {
 			return err
 		}
 	}

@@ -110,7 +110,7 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 		return err
 	}
 	if o.digest != "" {
-		if o.digest, err = cli.DigestPrefix(cmd, o.digest); err != nil {
+		if o.digest, err = standing.DigestPrefix(cmd, o.digest); err != nil {
 			return err
 		}
 	}
