@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/promote/internal/inside"
 )
 
 // isParts is an error where a shared file has something else than a part for each service
@@ -71,34 +72,6 @@ func (s Site) nameInside(f *overlay.File, pins []overlay.Pin) []overlay.Pin {
 	return pins
 }
 
-// Inside gives what is left of a path behind the part of the file that is the site's, with
-// the dot or bracket that it begins with; ok is false where the path leads elsewhere. An
-// item of a list is the same by its number, [1], and by a field: [env=prod].
-func (s Site) Inside(path string) (rest string, ok bool) {
-	within := s.Within
-	for within != "" {
-		var want, got string
-		want, within = step(within)
-		got, path = step(path)
-		if want != got && (want[0] != '[' || got == "" || got[0] != '[') {
-			return "", false
-		}
-	}
-	return path, true
-}
-
-// step takes the first step off a path: a key with the dot before it, or an item in its
-// brackets.
-func step(path string) (first, rest string) {
-	for i := 1; i < len(path); i++ {
-		switch {
-		case path[i] == '\\':
-			i++
-		case path[0] == '[' && path[i] == ']':
-			return path[:i+1], path[i+1:]
-		case path[0] != '[' && (path[i] == '.' || path[i] == '['):
-			return path[:i], path[i:]
-		}
-	}
-	return path, ""
-}
+// Inside gives what is left of a path behind the part of the file that is the site's; ok is
+// false where the path leads elsewhere.
+func (s Site) Inside(path string) (rest string, ok bool) { return inside.Of(s.Within, path) }

@@ -2,15 +2,12 @@ package pipeline
 
 import (
 	"cmp"
-	"fmt"
+	"errors"
 	"io/fs"
-	"net/url"
-	"path"
-	"regexp"
 	"strings"
-	"sync"
 
 	"github.com/kubepromote/kubepromote/internal/yamlfile"
+	"github.com/kubepromote/kubepromote/promote/internal/gitname"
 	"github.com/kubepromote/kubepromote/promote/internal/location"
 )
 
@@ -105,12 +102,14 @@ func (u *Unreached) Error() string { return u.String() + " could not be read: " 
 func (u *Unreached) Unwrap() error { return u.Err }
 
 // errHomeAlone is the cause where a place is asked for of a tree that has but itself.
-var errHomeAlone = fmt.Errorf("only one branch is looked at here")
+var errHomeAlone = errors.New("only one branch is looked at here")
 
 // TreeOf gives the files of an environment; home are those of the home.
 func (e *Environment) TreeOf(home Tree) (Tree, error) {
 	places, ok := home.(Places)
 	switch at := e.Place(); {
+	case e.EachService():
+		return nil, &Unreached{at, errEachService}
 	case ok:
 		return places.At(at)
 	case at != Place{}:
@@ -141,48 +140,26 @@ func (s *Spec) Places() []Place {
 	return out
 }
 
-// badBranch is what git takes for the name of no branch
-// (https://git-scm.com/docs/git-check-ref-format).
-var badBranch = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|^[-./]|[./]$|\.lock(/|$)`)
-})
-
-// scpURL is USER@HOST:PATH.
-var scpURL = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9._-]+@[A-Za-z0-9][A-Za-z0-9._-]*:[^:]+$`) })
-
 // checkPlace finds what is wrong with where an environment lives.
 func (e *Environment) checkPlace(f *yamlfile.File, at string) {
 	for _, one := range []struct{ field, text string }{{"branch", e.Branch}, {"repository", e.Repository}} {
 		for _, hole := range location.Names(one.text) {
-			if hole != location.Environment {
-				f.At(at+"."+one.field, one.field+": env/{environment}", "%s has the hole {%s}, and only {environment} may stand there", one.field, hole)
+			if hole != location.Environment && hole != location.Service {
+				f.At(at+"."+one.field, one.field+": env/{environment}, or release/{service}", "%s has the hole {%s}, and only {environment} and {service} may stand there", one.field, hole)
 				return
 			}
 		}
 	}
-	place := e.Place()
-	if place.Branch != "" && badBranch().MatchString(place.Branch) {
+	place := e.of("service").Place()
+	if place.Branch != "" && !gitname.IsBranch(place.Branch) {
 		f.At(at+".branch", "branch: env/{environment}", "%q is no name of a branch", place.Branch)
 	}
-	if place.Repository == "" {
-		return
-	}
-	where, hint := at+".repository", "repository: https://git.example.com/infra-production.git, or ../infra-production"
-	u, err := url.Parse(place.Repository)
-	switch {
-	case scpURL().MatchString(place.Repository):
-	case !strings.Contains(place.Repository, "://"):
-		if strings.HasPrefix(place.Repository, "-") || strings.ContainsAny(place.Repository, ":\\\x00\n\r") || path.IsAbs(place.Repository) || path.Clean(place.Repository) == "." {
-			f.At(where, hint, "%q is neither a URL of a repository nor a path to one beside this", place.Repository)
+	if wrong, secret := gitname.CheckAddress(place.Repository); place.Repository != "" && wrong != "" {
+		hint := "repository: https://git.example.com/infra-production.git, or ../infra-production"
+		if secret {
+			hint = "git's credential helpers keep it"
 		}
-	case err != nil:
-		f.At(where, hint, "repository is no URL")
-	case !strings.Contains(" https http ssh git file ", " "+u.Scheme+" ") || u.Host == "" && u.Scheme != "file" || strings.HasPrefix(u.Host, "-"):
-		f.At(where, hint, "%q is no URL of a repository", u.Redacted())
-	default:
-		if _, secret := u.User.Password(); secret {
-			f.At(where, "git's credential helpers keep it", "repository has a password, which everybody can read")
-		}
+		f.At(at+".repository", hint, "%s", wrong)
 	}
 }
 
