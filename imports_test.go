@@ -122,8 +122,9 @@ var mayImport = map[string][]string{
 		"plugins/kustomize/...", "examples/ecommerce"},
 	"plugins/kustomize": {"overlay", "overlay/unlisted", "digest/...", "verify", "promote", "internal/..."},
 
-	"cmd/kubectl-promote": {"plugins/kubectl"},
-	"cmd/promote-fn":      {"plugins/kustomize"},
+	"cmd/kubectl-promote": {"cmd/internal/heap", "plugins/kubectl"},
+	"cmd/promote-fn":      {"cmd/internal/heap", "plugins/kustomize"},
+	"cmd/internal/heap":   {},
 	"docs":                {"verify", "promote/pipeline"},
 	"docs/gen":            {"overlay", "plugins/kubectl", "promote/pipeline"},
 	"examples/ecommerce":  {},

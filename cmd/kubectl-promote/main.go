@@ -11,6 +11,7 @@ import (
 	"syscall"
 	_ "time/tzdata" // freezes are in time zones, which not every system knows
 
+	_ "github.com/kubepromote/kubepromote/cmd/internal/heap"
 	"github.com/kubepromote/kubepromote/plugins/kubectl"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 )

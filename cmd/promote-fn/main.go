@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	_ "github.com/kubepromote/kubepromote/cmd/internal/heap"
 	"github.com/kubepromote/kubepromote/plugins/kustomize"
 )
 

@@ -111,6 +111,24 @@ func (a *azure) pullRequest(p *azurePull) *PullRequest {
 	return pr
 }
 
+// Carrying implements [Checks].
+func (a *azure) Carrying(ctx context.Context, commit, _ string) ([]PullRequest, error) {
+	type query struct {
+		Type  string   `json:"type"`
+		Items []string `json:"items"`
+	}
+	in := map[string][]query{"queries": {{"lastMergeCommit", []string{commit}}}}
+	var out struct {
+		Results []map[string][]azurePull `json:"results"`
+	}
+	err := a.send(ctx, call{op: "finding the pull request of a commit", method: http.MethodPost, path: a.at("/pullrequestquery"), in: in, out: &out})
+	var found []azurePull
+	for _, result := range out.Results {
+		found = append(found, result[commit]...)
+	}
+	return all(found, a.pullRequest), err
+}
+
 // find reads each pull request by itself: the list has the first 400 characters of
 // a description.
 func (a *azure) find(ctx context.Context, f FindRequest) ([]PullRequest, error) {

@@ -125,15 +125,14 @@ func (d *dataCenter) find(ctx context.Context, f FindRequest) ([]PullRequest, er
 		direction, at = "INCOMING", f.Base
 	}
 	found, err := dataCenterPages[dataCenterPull](ctx, d, "finding pull requests", d.self+"/pull-requests", "state", "OPEN", "direction", direction, "at", "refs/heads/"+at)
-	var own []PullRequest
-	for _, p := range found {
-		from, to := p.FromRef.Repository, p.ToRef.Repository
-		// OUTGOING has those to other repositories as well.
-		if f.any() || from.Slug == to.Slug && from.Project.Key == to.Project.Key {
-			own = append(own, *p.pullRequest())
-		}
-	}
-	return own, err
+	// OUTGOING has those to other repositories as well.
+	return those(found, func(p *dataCenterPull) bool { return f.any() || p.FromRef.Repository == p.ToRef.Repository }, (*dataCenterPull).pullRequest), err
+}
+
+// Carrying implements [Checks].
+func (d *dataCenter) Carrying(ctx context.Context, commit, _ string) ([]PullRequest, error) {
+	found, err := dataCenterPages[dataCenterPull](ctx, d, "finding the pull request of a commit", d.self+"/commits/"+commit+"/pull-requests")
+	return all(found, (*dataCenterPull).pullRequest), err
 }
 
 func (d *dataCenter) look(ctx context.Context, number int) (*dataCenterPull, error) {

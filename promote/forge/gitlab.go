@@ -98,13 +98,13 @@ func (g *gitlab) find(ctx context.Context, f FindRequest) ([]PullRequest, error)
 		q = append(q, "target_branch", f.Base)
 	}
 	found, err := list[gitlabMerge](ctx, g.wire, "finding merge requests", g.self+"/merge_requests", q...)
-	var own []PullRequest
-	for _, p := range found {
-		if f.any() || p.SourceProject == p.TargetProject {
-			own = append(own, *p.pullRequest())
-		}
-	}
-	return own, err
+	return those(found, func(p *gitlabMerge) bool { return f.any() || p.SourceProject == p.TargetProject }, (*gitlabMerge).pullRequest), err
+}
+
+// Carrying implements [Checks].
+func (g *gitlab) Carrying(ctx context.Context, commit, _ string) ([]PullRequest, error) {
+	found, err := list[gitlabMerge](ctx, g.wire, "finding the merge request of a commit", g.self+"/repository/commits/"+commit+"/merge_requests")
+	return all(found, (*gitlabMerge).pullRequest), err
 }
 
 func (g *gitlab) look(ctx context.Context, number int) (*gitlabMerge, error) {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/kubepromote/kubepromote/promote/forge/internal/address"
 )
 
 // remote is what each kind of forge does in its own way. What is the same for all
@@ -60,10 +62,10 @@ func (g *guard) usage(msg string) error { return &Error{Op: g.wire.repository.Ho
 
 // Find is that of [Forge].
 func (g *guard) Find(ctx context.Context, f FindRequest) ([]PullRequest, error) {
-	if why := wrongBranch(f.Head); why != "" && (!f.any() || f.Base == "") {
+	if why := address.WrongBranch(f.Head); why != "" && (!f.any() || f.Base == "") {
 		return nil, g.usage("the head branch " + why)
 	}
-	if why := wrongBranch(f.Base); why != "" && f.Base != "" {
+	if why := address.WrongBranch(f.Base); why != "" && f.Base != "" {
 		return nil, g.usage("the base branch " + why)
 	}
 	found, err := g.remote.find(ctx, f)
@@ -88,7 +90,7 @@ func (g *guard) Open(ctx context.Context, o OpenRequest) (*PullRequest, error) {
 		return nil, err
 	}
 	for _, branch := range []struct{ what, name string }{{"head", o.Head}, {"base", o.Base}} {
-		if why := wrongBranch(branch.name); why != "" {
+		if why := address.WrongBranch(branch.name); why != "" {
 			return nil, g.usage("the " + branch.what + " branch " + why)
 		}
 	}
@@ -243,6 +245,37 @@ func (g *guard) Statuses(ctx context.Context, commit string) ([]Status, error) {
 	return g.remote.Statuses(ctx, commit)
 }
 
+// Carrying is that of [Checks].
+func (g *guard) Carrying(ctx context.Context, commit, base string) ([]PullRequest, error) {
+	if _, err := hex.DecodeString(commit); err != nil || commit == "" {
+		return nil, g.usage("this is no commit: " + quote(commit))
+	}
+	if why := address.WrongBranch(base); why != "" {
+		return nil, g.usage("the base branch " + why)
+	}
+	found, err := g.remote.Carrying(ctx, commit, base)
+	if errors.Is(err, ErrNotFound) { // a commit that the forge has not got
+		return nil, nil
+	}
+	return slices.DeleteFunc(found, func(pr PullRequest) bool { return pr.Base != base || pr.State != StateMerged }), err
+}
+
+// all makes pull requests of what a forge has.
+func all[T any](found []T, one func(*T) *PullRequest) []PullRequest {
+	return those(found, func(*T) bool { return true }, one)
+}
+
+// those makes pull requests of some of what a forge has.
+func those[T any](found []T, which func(*T) bool, one func(*T) *PullRequest) []PullRequest {
+	var out []PullRequest
+	for n := range found {
+		if which(&found[n]) {
+			out = append(out, *one(&found[n]))
+		}
+	}
+	return out
+}
+
 // SetStatus is that of [Checks].
 func (g *guard) SetStatus(ctx context.Context, commit string, s Status) error {
 	if _, err := hex.DecodeString(commit); err != nil || commit == "" {
@@ -256,20 +289,6 @@ func (g *guard) SetStatus(ctx context.Context, commit string, s Status) error {
 		s.Description = string(r[:most-1]) + "…"
 	}
 	return g.remote.SetStatus(ctx, commit, s)
-}
-
-// wrongBranch says why a name cannot be that of a branch. The whole rule is git's
-// (git-check-ref-format(1)); this is what would change the meaning of a request.
-func wrongBranch(name string) string {
-	switch {
-	case name == "":
-		return "is not given"
-	case strings.HasPrefix(name, "refs/"):
-		return quote(name) + " is a whole reference, write it without refs/heads/"
-	case strings.HasPrefix(name, "-") || strings.ContainsAny(name, "\x00\r\n\t :?*[\\^~\"") || strings.Contains(name, ".."):
-		return quote(name) + " is no name of a branch"
-	}
-	return ""
 }
 
 // names drops empty names and those that stand twice.

@@ -205,14 +205,7 @@ const (
 
 // IsFolder tells what may stand for an environment: a name, or names with slashes
 // between them.
-func IsFolder(s string) bool {
-	for name := range strings.SplitSeq(s, "/") {
-		if !location.IsName(name) {
-			return false
-		}
-	}
-	return len(s) <= 128
-}
+func IsFolder(s string) bool { return location.IsFolder(s) }
 
 func (e *Environment) folder() string { return cmp.Or(e.Path, e.Name) }
 

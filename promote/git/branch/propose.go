@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/internal/shell"
@@ -122,8 +124,13 @@ func (b *Branch) Proposes(ctx context.Context, name, commit string) (bool, error
 
 // fetchBranch fetches another branch of the remote.
 func (b *Branch) fetchBranch(ctx context.Context, name string) error {
+	return b.fetchOne(ctx, name, "refs/heads/"+name)
+}
+
+// fetchOne fetches what a reference or a whole commit id names.
+func (b *Branch) fetchOne(ctx context.Context, name, what string) error {
 	args := append([]string{"fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance"}, b.twoDeep()...)
-	_, err := b.reach(ctx, "fetch "+gitcmd.Clean(b.Remote()+"/"+name), append(args, "--end-of-options", b.remote, "refs/heads/"+name)...)
+	_, err := b.reach(ctx, "fetch "+gitcmd.Clean(b.Remote()+"/"+name), append(args, "--end-of-options", b.remote, what)...)
 	b.objects.changed()
 	return err
 }
@@ -140,6 +147,27 @@ func (b *Branch) Proposed(ctx context.Context, name, commit string) (*Branch, er
 	full, err := b.revision(ctx, commit)
 	if err == nil && full == "" {
 		err = &gitcmd.Error{Msg: "branch " + gitcmd.Clean(b.Remote()+"/"+name) + " has not got commit " + gitcmd.Clean(commit) + " any more", Hint: "run the same command again"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return b.at(ctx, full)
+}
+
+// wholeCommit is a commit as a remote may be asked for it.
+var wholeCommit = regexp.MustCompile("^([0-9a-f]{40}|[0-9a-f]{64})$")
+
+// Merged gives the files of a commit that a pull request ended with before it was merged. Its
+// branch may be gone: forges keep the commit, and give it to whom asks for it.
+func (b *Branch) Merged(ctx context.Context, commit string) (*Branch, error) {
+	if !wholeCommit.MatchString(commit) {
+		return nil, &gitcmd.Error{Msg: "the forge gives no whole commit: " + strconv.Quote(gitcmd.Clean(commit))}
+	}
+	full, err := b.revision(ctx, commit)
+	if err == nil && full == "" {
+		if err = b.fetchOne(ctx, commit[:9], commit); err == nil {
+			full, err = b.revision(ctx, commit)
+		}
 	}
 	if err != nil {
 		return nil, err
