@@ -29,6 +29,15 @@ type requested struct {
 	place       pipeline.Place
 }
 
+// forgeOf gives the forge on which a plan's pull request is opened, or nil.
+func (o *options) forgeOf(w *cli.Workspace, plan *promote.Plan) *review.Forge {
+	e, err := w.Target(plan)
+	if err != nil {
+		return nil
+	}
+	return o.forges[requested{plan.To, e.Place()}]
+}
+
 // readyToPropose makes sure, before anything is pushed, that a pull request can be opened.
 func (o *options) readyToPropose(ctx context.Context, w *cli.Workspace, plan *promote.Plan) error {
 	e, err := w.Target(plan)
