@@ -14,7 +14,7 @@ import (
 // in the place of the parts: a text, or a list whose items the location does not name.
 func (s Site) isParts(f *overlay.File) error {
 	at := openPart(s.Within)
-	if s.Image || at == "" || len(f.KeysAt(at)) > 0 {
+	if s.Image || len(f.KeysAt(at)) > 0 {
 		return nil
 	}
 	_, err := f.ImagesWithin(at)

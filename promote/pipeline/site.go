@@ -338,14 +338,14 @@ func (s Site) Split(f *overlay.File) []Site {
 	return out
 }
 
-// openPart is the path whose keys are the services: that of a mapping, or one that ends
-// in [name=*].
+// openPart is the path whose keys are the services: that of a mapping, the document's where
+// these are its own, or one that ends in [name=*].
 func openPart(within string) string {
 	before, _, _ := strings.Cut(within, serviceHole)
 	if strings.HasSuffix(before, "=") {
 		return before + "*]"
 	}
-	return strings.TrimSuffix(before, ".")
+	return cmp.Or(strings.TrimSuffix(before, "."), ".")
 }
 
 // imageService is the name of the service that an image is: the last element of its
