@@ -57,7 +57,7 @@ func (w *planner) takePin(c *draft, p *part, source, target siteFile, pin overla
 	}
 	what := pipeline.Kind(pin.Type + "s")
 	if !slices.Contains(w.Pipeline.Spec.Promote, what) {
-		if w.carrier == nil && !hasTag(target.pins, there.Tag) { // else it is told with the image that has it
+		if w.carrier == nil && !slices.ContainsFunc(target.pins, func(p overlay.Pin) bool { return p.Tag == there.Tag }) { // else it is told with the image that has it
 			w.warn(c, "%s:%d:%d: %s %q has %s, and %s in %s; it stays, as promote: [images, %s] is not in the pipeline",
 				target.Name(), there.Position.Line, there.Position.Col, pin.Type, pin.Name, there.Tag, pin.Tag, w.from.Name, what)
 		}
@@ -65,10 +65,6 @@ func (w *planner) takePin(c *draft, p *part, source, target siteFile, pin overla
 	}
 	p.along.changes = append(p.along.changes, overlay.Change{Path: there.Path, Type: pin.Type, Tag: overlay.To(pin.Tag)})
 	p.along.plans = append(p.along.plans, AlongPlan{Kind: string(pin.Type), Name: pin.Name, File: target.Name(), Old: there.Tag, New: pin.Tag})
-}
-
-func hasTag(pins []overlay.Pin, tag string) bool {
-	return slices.ContainsFunc(pins, func(p overlay.Pin) bool { return p.Tag == tag })
 }
 
 // takeValue takes a value along that the pipeline names. One that the target does not

@@ -113,11 +113,11 @@ func (p *Promoter) Apply(ctx context.Context, plan *Plan) (*Applied, error) {
 	done.Commit, err = plan.at.Commit(ctx, Delivery{Head: plan.Head, Files: all, Message: plan.message(), Proposal: plan.Proposal(), Check: plan.isRecordedBy, Ready: ready})
 	var written *NotCommitted
 	if errors.As(err, &written) {
-		return nil, &Error{
-			Msg:  "the files are written but not committed",
-			Hint: mendHint(paths),
-			Err:  written.Err,
+		hint := "mend it and promote again"
+		if len(paths) <= 3 {
+			hint += ", or git checkout -- " + shell.Pathspecs(paths...)
 		}
+		return nil, &Error{Msg: "the files are written but not committed", Hint: hint, Err: written.Err}
 	}
 	if err != nil && done.Commit == "" {
 		return nil, err
@@ -150,13 +150,4 @@ func (p *Promoter) unmoved(ctx context.Context, plan *Plan, paths []string, writ
 		}
 	}
 	return nil
-}
-
-// mendHint says how to go on, and how to go back where that is a short command.
-func mendHint(paths []string) string {
-	hint := "mend it and promote again"
-	if len(paths) <= 3 {
-		hint += ", or git checkout -- " + shell.Pathspecs(paths...)
-	}
-	return hint
 }

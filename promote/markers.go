@@ -31,16 +31,9 @@ func (w *planner) writtenOver(ctx context.Context) error {
 				w.plan.Warnings = append(w.plan.Warnings, "whether Flux writes over what is promoted could not be told: "+err.Error())
 				return nil // it stops no promotion
 			}
-			by, ok := set.Writer(i.target.Policy, i.plan.File)
-			if !ok {
-				continue
+			if by := set.WrittenBy(i.target.Policy, i.plan.File); by != "" {
+				w.warn(c, "%s has a marker, and Flux sets it back: %s", imageAt(i.plan.File, i.target), by)
 			}
-			what := "ImagePolicy " + i.target.Policy + " finds newest"
-			if p, ok := set.Policy(i.target.Policy); ok && p.Rule != "" {
-				what += " by " + p.Rule
-			}
-			w.warn(c, "%s has a marker, and Flux sets it back: ImageUpdateAutomation %s (%s) writes there what %s",
-				imageAt(i.plan.File, i.target), by.Name, by.File, what)
 		}
 	}
 	return nil

@@ -38,7 +38,7 @@ func (p *Promoter) Plan(ctx context.Context, req Request) (*Plan, error) {
 	if err != nil {
 		return nil, forRequest(err, req)
 	}
-	w := &planner{Promoter: p, req: req, from: from, to: to, plan: &Plan{From: from.Name, To: to.Name, Mode: to.Deliver.Mode, skip: req.SkipRefused}}
+	w := &planner{Promoter: p, req: req, from: from, to: to, plan: &Plan{From: from.Name, To: to.Name, Mode: to.Deliver.Mode, skip: req.SkipRefused, each: req.each}}
 	if req.enters() {
 		w.plan.From, w.plan.Entry = "", req.entry(to)
 	}

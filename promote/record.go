@@ -64,11 +64,6 @@ func (p *Plan) Proposal() string {
 	return record.Branch(p.verb(), p.To, names)
 }
 
-// ProposalBranch is the branch of a pull request that promotes services to an environment.
-func ProposalBranch(to string, services []string) string {
-	return record.Branch("promote", to, services)
-}
-
 func (p *Plan) what(services []*ServicePlan) string {
 	if len(services) != 1 {
 		if p.From == "" {

@@ -67,6 +67,8 @@ type Request struct {
 	OverrideBy    string
 	// NoDiff leaves ServicePlan.Diff empty, for a caller that does not show it.
 	NoDiff bool
+
+	each bool // it is one of several, as each service is in a place of its own
 }
 
 // Resolver finds out what image references stand for.
@@ -211,6 +213,7 @@ type Plan struct {
 	// Kept are the files of versions, see [pipeline.Record], that the promotion changes.
 	Kept []KeptPlan `json:"kept,omitempty"`
 
+	each  bool // Request.each
 	at    Repo // that the target is in
 	place pipeline.Place
 	index string // State.Index that the plan was made on
@@ -287,6 +290,15 @@ type ImagePlan struct {
 
 // Pin is a tag and a digest, either of which may be empty.
 type Pin = history.Pin
+
+// Title tells the plans of one promotion apart: the environment, and the service where each
+// has a place of its own there.
+func (p *Plan) Title() string {
+	if p.each && len(p.Services) > 0 {
+		return p.Services[0].Service + " in " + p.To
+	}
+	return p.To
+}
 
 // Changed tells whether anything would be written or committed.
 func (p *Plan) Changed() bool { return len(p.changed()) > 0 }

@@ -6,18 +6,24 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/kubepromote/kubepromote/promote/internal/remember"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/shard"
 )
 
 // Plans are the plans of one promotion to several environments.
 type Plans struct {
 	// All are in the order of the pipeline's environments. [Promoter.ApplyAll] puts those
 	// that it makes again in their places.
-	All []*Plan
+	All   []*Plan
+	asked []asked // one for each
+}
 
-	requests []Request
+// asked is what a plan is of.
+type asked struct {
+	Request
 	promoter *Promoter
 }
 
@@ -40,15 +46,19 @@ func (p *Promoter) PlanAll(ctx context.Context, req Request, targets ...string) 
 	once := *p
 	if p.Resolver != nil {
 		known := func(r Resolution) bool { return r.Answer == Pass }
-		once.Resolver = &remembering{p.Resolver, remember.Answers[Resolution]{Keep: known}}
+		once.Resolver = &remember.Resolver[Resolution]{Next: p.Resolver, Answers: remember.Answers[Resolution]{Keep: known}}
 	}
-	plans := &Plans{promoter: &once}
+	plans := &Plans{}
 	var errs []error
 	said := make(map[string]bool)
 	for _, e := range environments {
 		req.To = e.Name
-		plan, err := once.Plan(ctx, req)
-		plans.All, plans.requests = append(plans.All, plan), append(plans.requests, req)
+		each, err := once.each(ctx, e, req)
+		for _, one := range each {
+			plan, perr := one.promoter.Plan(ctx, one.Request)
+			plans.All, err = append(plans.All, plan), errors.Join(err, perr)
+		}
+		plans.asked = append(plans.asked, each...)
 		if err != nil && !said[err.Error()] {
 			said[err.Error()] = true
 			errs = append(errs, err)
@@ -58,6 +68,73 @@ func (p *Promoter) PlanAll(ctx context.Context, req Request, targets ...string) 
 		return nil, err
 	}
 	return plans, nil
+}
+
+// each gives the request, or one for each service where these are in places of their own.
+func (p *Promoter) each(ctx context.Context, to *pipeline.Environment, req Request) ([]asked, error) {
+	from, err := p.origin(to, req)
+	if err != nil || !from.EachService() && !to.EachService() {
+		return []asked{{req, p}}, nil // planning says what is wrong
+	}
+	w := &planner{Promoter: p, req: req, from: from, to: to, plan: &Plan{}, sites: p.Pipeline.Sites(p.Repo)}
+	w.overlays = sync.OnceValues(w.sites.Reached)
+	if err := w.chooseServices(ctx); err != nil {
+		return nil, err
+	}
+	var out []asked
+	for _, name := range w.names {
+		one, only := *p, req
+		one.Pipeline, only.each = p.Pipeline.Of(name), true
+		only.Services, only.All, only.Except, only.Select, only.Shard = []string{name}, false, nil, nil, shard.Shard{}
+		out = append(out, asked{only, &one})
+	}
+	return out, nil
+}
+
+// Target is the environment of a plan, as the plan's service has it.
+func (p *Promoter) Target(plan *Plan) (*pipeline.Environment, error) {
+	name, _, _ := strings.Cut(plan.Title(), " in ")
+	return p.Pipeline.Of(name).Environment(plan.To)
+}
+
+// RepoOf gives what an environment's files are in: the promoter's own repository, or what
+// that has for other places, see [pipeline.Places]. Where nobody can tell what is there the
+// error is a *pipeline.Unreached.
+func (p *Promoter) RepoOf(e *pipeline.Environment) (Repo, error) {
+	tree, err := e.TreeOf(p.Repo)
+	repo, ok := tree.(Repo)
+	if err == nil && !ok {
+		err = failure("", "nothing can be written to %s", e.Place())
+	}
+	return repo, err
+}
+
+// Source gives the environment that images come from on their way to another: the one that
+// is asked for, or the only one that the pipeline names. Its errors are of [ErrUsage].
+func (p *Promoter) Source(to *pipeline.Environment, from string) (*pipeline.Environment, error) {
+	switch {
+	case from == to.Name:
+		return nil, usage("", "source and target are the same environment, %q", from)
+	case from == "" && len(to.From) == 1:
+		from = to.From[0]
+	case from == "" && len(to.From) == 0:
+		return nil, usage("", "nothing is promoted to %q: it is the first environment", to.Name).advising(advise(DoEnter, "to", to.Name))
+	case from == "":
+		return nil, usage("", "%q has several sources: %s", to.Name, strings.Join(to.From, ", ")).
+			advising(advise(DoPromote, "from", to.From[0], "to", to.Name))
+	}
+	src, err := p.Pipeline.Environment(from)
+	if err != nil {
+		return nil, err
+	}
+	if slices.Contains(to.From, from) {
+		return src, nil
+	}
+	e := usage("", "the pipeline does not promote from %q to %q", from, to.Name)
+	if len(to.From) == 0 {
+		return nil, e.advising(advise(DoEnter, "to", to.Name))
+	}
+	return nil, e.advising(advise(DoPromote, "from", to.From[0], "to", to.Name))
 }
 
 // independent refuses targets of which one is the other's source: what it gets is
@@ -77,7 +154,7 @@ func (p *Promoter) independent(targets []*pipeline.Environment, req Request) err
 
 // Preview tells whether the plans were only asked for to be shown.
 func (ps *Plans) Preview() bool {
-	return slices.ContainsFunc(ps.requests, func(r Request) bool { return r.Preview })
+	return slices.ContainsFunc(ps.asked, func(a asked) bool { return a.Preview })
 }
 
 // Refusal gives the error that ApplyAll would return, or nil: one plan that is refused
@@ -169,11 +246,11 @@ func (ps *Plans) again(ctx context.Context, n int, moved bool, last string) erro
 	if !moved {
 		return nil
 	}
-	p := *ps.promoter
+	p := *ps.asked[n].promoter
 	if p.Rules.Commit != "" && last != "" {
 		p.Rules.Commit = last // which has no rules but those that it is on top of
 	}
-	plan, err := p.Plan(ctx, ps.requests[n])
+	plan, err := p.Plan(ctx, ps.asked[n].Request)
 	if err != nil {
 		return err
 	}
@@ -183,7 +260,7 @@ func (ps *Plans) again(ctx context.Context, n int, moved bool, last string) erro
 		return r
 	}
 	if !slices.Equal(before.pins(), plan.pins()) {
-		return failure("promote again", "what comes to %q is not what it was when it was planned", plan.To)
+		return failure("promote again", "what comes to %q is not what it was when it was planned", plan.Title())
 	}
 	return nil
 }
@@ -207,14 +284,14 @@ func (ps *Plans) partly(done int, err error) error {
 	if done == 0 {
 		return err
 	}
-	var names []string
-	for _, plan := range ps.All[:done] {
-		names = append(names, plan.To)
-	}
 	if done == len(ps.All) {
 		return err // of what came after the commit
 	}
-	return &Error{Msg: fmt.Sprintf("%s: done; %s: not", strings.Join(names, ", "), ps.All[done].To), Err: err}
+	var names []string
+	for _, plan := range ps.All[:done] {
+		names = append(names, plan.Title())
+	}
+	return &Error{Msg: fmt.Sprintf("%s: done; %s: not", strings.Join(names, ", "), ps.All[done].Title()), Err: err}
 }
 
 // apart refuses plans that change one file where not each makes a commit of its own:
@@ -226,22 +303,10 @@ func (ps *Plans) apart() error {
 		for _, f := range files {
 			other := first[[2]string{plan.place.String(), f.Path}]
 			if other != nil && (other.Mode == pipeline.DeliverWorktree || plan.Mode == pipeline.DeliverWorktree) {
-				return failure("", "%s: %s and %s both change it, which takes a commit of each", f.Path, other.To, plan.To).advising(advise(DoCommit))
+				return failure("", "%s: %s and %s both change it, which takes a commit of each", f.Path, other.Title(), plan.Title()).advising(advise(DoCommit))
 			}
 			first[[2]string{plan.place.String(), f.Path}] = plan
 		}
 	}
 	return nil
-}
-
-// remembering is a Resolver that asks once what a reference stands for, and again what
-// could not be found out.
-type remembering struct {
-	next    Resolver
-	answers remember.Answers[Resolution]
-}
-
-// Resolve implements [Resolver].
-func (r *remembering) Resolve(ctx context.Context, refs []string, done func()) []Resolution {
-	return r.answers.Get(refs, func(refs []string) []Resolution { return r.next.Resolve(ctx, refs, done) }, done)
 }

@@ -55,14 +55,14 @@ func Deliver(ctx context.Context, open func(context.Context) (*promote.Promoter,
 		}
 		for n, a := range done {
 			plan := plans.All[n]
-			before, ok := landed[plan.To]
+			before, ok := landed[plan.Title()]
 			if plan.Mode.Shared() {
 				a.Attempts = attempt
 			}
 			switch {
 			case a.Commit != "":
-				if landed[plan.To] = (landing{plan, a}); !ok {
-					order = append(order, plan.To)
+				if landed[plan.Title()] = (landing{plan, a}); !ok {
+					order = append(order, plan.Title())
 				}
 			case ok && !plan.Changed(): // by an attempt before this one
 				plans.All[n], done[n] = before.plan, before.applied
@@ -96,7 +96,7 @@ func Deliver(ctx context.Context, open func(context.Context) (*promote.Promoter,
 func environments(plans []*promote.Plan) []string {
 	var out []string
 	for _, p := range plans {
-		out = append(out, p.To)
+		out = append(out, p.Title())
 	}
 	return out
 }

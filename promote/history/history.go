@@ -116,7 +116,10 @@ func Read(ctx context.Context, p *pipeline.Pipeline, tree pipeline.Tree, log Log
 
 // read is Read for one place.
 func (o *part) read(ctx context.Context, p *pipeline.Pipeline, req Request, visit func(Change) bool) error {
-	h := &historian{pipeline: p, sites: p.Sites(pipeline.Everywhere{Tree: o.tree}), ctx: ctx, log: o.log, req: req, environments: o.environments, visit: visit, wanted: make(map[string]bool), held: make(map[pendingKey]*pendingChange), met: make(map[siteKey]bool), failed: make(map[string]error), batch: firstBatch}
+	if o.service != "" {
+		p, req.Services = p.Of(o.service), []string{o.service}
+	}
+	h := &historian{pipeline: p, sites: p.Sites(pipeline.Everywhere{Tree: o.tree}), ctx: ctx, log: o.log, req: req, environments: o.environments, visit: visit, wanted: make(map[string]bool), held: make(map[pendingKey]*pendingChange), met: make(map[siteKey]bool), failed: make(map[string]error), equal: make(map[alikeKey]string), last: make(map[siteKey]readVersion), batch: firstBatch}
 	for _, s := range req.Services {
 		h.wanted[s] = true
 	}
@@ -198,6 +201,10 @@ type historian struct {
 	met    map[siteKey]bool
 	failed map[string]error
 	unread error
+	// equal leads from a version to one with the same pins; last is the one that was read
+	// last of a site.
+	equal map[alikeKey]string
+	last  map[siteKey]readVersion
 }
 
 // pendingChange is what a commit has changed in one file of a service.
@@ -347,7 +354,7 @@ func (h *historian) flush() error {
 func (h *historian) meet(p *pendingChange) {
 	if key := keyOf(p.site); !p.same && !h.met[key] {
 		h.met[key] = true
-		if err := h.failed[p.file.New]; err != nil && h.unread == nil {
+		if err := h.failed[h.first(key, p.file.New)]; err != nil && h.unread == nil {
 			h.unread = &Truncated{Commit: p.change.Commit, File: p.file.Path, Err: err}
 		}
 	}
@@ -363,7 +370,7 @@ func (h *historian) shares(p *pendingChange, versions map[string]map[siteKey]ver
 	}
 	services := make(map[string]bool)
 	for _, id := range []string{p.file.Old, p.file.New} {
-		for service := range versions[id][keyOf(p.site)] {
+		for service := range versions[h.first(keyOf(p.site), id)][keyOf(p.site)] {
 			services[service] = true
 		}
 	}
@@ -390,7 +397,7 @@ func (c *Change) join(other *Change) {
 // compare gives a change, or holds it where its older version cannot be read.
 func (h *historian) compare(p *pendingChange, versions map[string]map[siteKey]version) (*Change, error) {
 	at := func(id string) (pins, bool) {
-		v, ok := versions[id][keyOf(p.site)]
+		v, ok := versions[h.first(keyOf(p.site), id)][keyOf(p.site)]
 		return v[path.Base(p.change.Service)], ok || id == ""
 	}
 	now, readable := at(p.file.New)

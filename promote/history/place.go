@@ -4,7 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"iter"
+	"maps"
+	"slices"
 
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
@@ -29,7 +33,11 @@ type part struct {
 	tree         pipeline.Tree
 	log          Log
 	environments []string
+	service      string // whose place it is, if it is that of one
 }
+
+// mostParts bounds the places that are read at once.
+const mostParts = 256
 
 // partsOf gives the places that a history is asked for, in the order of the environments.
 // Those of which nobody can tell what is there are the error, beside the others.
@@ -37,11 +45,7 @@ func partsOf(p *pipeline.Pipeline, tree pipeline.Tree, log Log, req Request) ([]
 	var parts []*part
 	var lost []error
 	at := make(map[pipeline.Place]*part)
-	for i := range p.Spec.Environments {
-		e := &p.Spec.Environments[i]
-		if req.Environment != "" && req.Environment != e.Name {
-			continue
-		}
+	add := func(e *pipeline.Environment, service string) error {
 		one, known := at[e.Place()]
 		if !known {
 			var err error
@@ -49,18 +53,55 @@ func partsOf(p *pipeline.Pipeline, tree pipeline.Tree, log Log, req Request) ([]
 			switch one, err = partAt(e, tree, log); {
 			case errors.As(err, &unreached):
 				lost = append(lost, err)
+			case service != "" && errors.Is(err, fs.ErrNotExist): // it has no branch there
 			case err != nil:
-				return nil, err
+				return err
 			default:
-				parts = append(parts, one)
+				one.service, parts = service, append(parts, one)
 			}
 			at[e.Place()] = one
 		}
 		if one != nil {
 			one.environments = append(one.environments, e.Name)
 		}
+		return nil
+	}
+	for i := range p.Spec.Environments {
+		e := &p.Spec.Environments[i]
+		if req.Environment != "" && req.Environment != e.Name {
+			continue
+		}
+		services, err := placesOf(p, e, tree, req)
+		if err != nil {
+			return nil, err
+		}
+		for _, service := range services {
+			one, err := p.Of(service).Environment(e.Name)
+			if err == nil {
+				err = add(one, service)
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	if len(parts) > mostParts {
+		return nil, fmt.Errorf("the history of %d branches is too much at once: name services", len(parts))
 	}
 	return parts, errors.Join(lost...)
+}
+
+// placesOf names the services that are asked for where each has a place of its own in an
+// environment; one without a name where that is one place for all.
+func placesOf(p *pipeline.Pipeline, e *pipeline.Environment, tree pipeline.Tree, req Request) ([]string, error) {
+	if !e.EachService() {
+		return []string{""}, nil
+	}
+	if len(req.Services) > 0 {
+		return req.Services, nil
+	}
+	all, err := p.Sites(tree).Listed(e)
+	return slices.Sorted(maps.Keys(all)), err
 }
 
 // partAt opens the place of an environment.

@@ -223,3 +223,49 @@ func TestRegionParts(t *testing.T) {
 		t.Error("a key that the pipeline names was overlooked")
 	}
 }
+
+// What is left of a file has the same pins at the same paths, whatever its lines are, where all
+// of it can be read.
+func TestReduced(t *testing.T) {
+	at := func(text []byte) (string, bool) {
+		all, ok := pinned(text)
+		if f, err := overlay.Parse("values.yaml", text); err == nil {
+			for _, p := range f.Pins() {
+				all += "\n" + p.Path
+			}
+		}
+		return all, ok
+	}
+	r := rand.New(rand.NewPCG(5, 6))
+	left, all := 0, 0
+	for n := range 3000 {
+		lines := strings.SplitAfter(mutate(r, samples[n%len(samples)]), "\n")
+		for i := range 40 {
+			k := r.IntN(len(lines))
+			indent := len(lines[k]) - len(strings.TrimLeft(lines[k], " "))
+			lines = slices.Insert(lines, k, fmt.Sprintf("%skey%d: some text\n", strings.Repeat(" ", indent), i))
+		}
+		text := strings.Join(lines, "")
+		want, ok := at([]byte(text))
+		if !ok {
+			continue
+		}
+		short := reduced([]byte(text), nil)
+		if got, ok := at(short); !ok || got != want {
+			t.Fatalf("got %v %s, want %s of\n%s---\n%s", ok, got, want, text, short)
+		}
+		left, all = left+len(short), all+len(text)
+	}
+	if left*10 > all*8 {
+		t.Errorf("%d of %d bytes are left", left, all)
+	}
+}
+
+// A key that the pipeline names stays, and so does what a text of several lines begins with.
+func TestReducedKeeps(t *testing.T) {
+	text := "a: b\nc: d\nengine: x\ntext: one\n  two\nlist: e\nm:\n  f: g\n  h: i\nimages:\n  j: k\n  l: m\n"
+	want := "a: b\nengine: x\ntext: one\n  two\nm:\n  f: g\nimages:\n  j: k\n  l: m\n"
+	if got := string(reduced([]byte(text), []string{"engine"})); got != want {
+		t.Errorf("got %q", got)
+	}
+}

@@ -48,7 +48,9 @@ func (h *historian) versions() (map[string]map[siteKey]version, error) {
 			if slices.ContainsFunc(blobs, func(id string) bool { _, ok := data[id]; return !ok }) {
 				continue
 			}
-			if p.same = h.same(p, data[p.file.Old], data[p.file.New]); !p.same {
+			if p.same = h.same(p, data[p.file.Old], data[p.file.New]); p.same {
+				h.alike(versions, p)
+			} else {
 				for _, id := range blobs {
 					h.parse(versions, id, p, data[id])
 				}
@@ -70,19 +72,62 @@ func (p *pendingChange) blobs() []string {
 
 // parse reads a version, unless that was done for another change.
 func (h *historian) parse(versions map[string]map[siteKey]version, id string, p *pendingChange, data []byte) {
+	key := keyOf(p.site)
+	id = h.first(key, id)
 	if versions[id] == nil {
 		versions[id] = make(map[siteKey]version)
 	}
-	key := keyOf(p.site)
 	if _, ok := versions[id][key]; ok {
 		return
+	}
+	if last := h.last[key]; last.version != nil && h.first(key, last.id) == id {
+		versions[id][key] = last.version
+		return
+	}
+	if h.cheap && isLarge(p.file.Path, data) {
+		data = reduced(data, h.keys)
 	}
 	v, err := h.read(p.site, p.file.Path, data)
 	if err != nil {
 		h.failed[id] = err
 		return
 	}
-	versions[id][key] = v
+	versions[id][key], h.last[key] = v, readVersion{id, v}
+}
+
+// readVersion is a version with its blob.
+type readVersion struct {
+	id string
+	version
+}
+
+// alikeKey is a blob that is a version of a site's file.
+type alikeKey struct {
+	siteKey
+	blob string
+}
+
+// alike notes that a change's versions have the same pins: one of them is read for both.
+func (h *historian) alike(versions map[string]map[siteKey]version, p *pendingChange) {
+	key := keyOf(p.site)
+	old, now := h.first(key, p.file.Old), h.first(key, p.file.New)
+	if _, read := versions[old][key]; read {
+		old, now = now, old
+	}
+	if old != now {
+		h.equal[alikeKey{key, old}] = now
+	}
+}
+
+// first is the blob that stands for all that have the same pins.
+func (h *historian) first(key siteKey, blob string) string {
+	for {
+		other, ok := h.equal[alikeKey{key, blob}]
+		if !ok {
+			return blob
+		}
+		blob = other
+	}
 }
 
 // read gives the pins that the services of a site have in a version of its file.
@@ -124,11 +169,16 @@ func (h *historian) reread(p *pendingChange, versions map[string]map[siteKey]ver
 // leastSize is that of files which take longer to parse than to compare.
 const leastSize = 4 << 10
 
+// isLarge tells whether a look at the lines of a file is worth while.
+func isLarge(file string, data []byte) bool {
+	ext := path.Ext(file)
+	return len(data) >= leastSize && (ext == ".yaml" || ext == ".yml")
+}
+
 // same tells whether two versions have the same pins, of the services that are asked for,
 // where a look at the lines that differ is enough to tell.
 func (h *historian) same(p *pendingChange, old, now []byte) bool {
-	ext := path.Ext(p.file.Path)
-	if p.file.Old == "" || p.file.New == "" || len(now) < leastSize || ext != ".yaml" && ext != ".yml" {
+	if p.file.Old == "" || p.file.New == "" || !isLarge(p.file.Path, now) {
 		return false
 	}
 	var parts [][]string

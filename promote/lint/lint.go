@@ -139,7 +139,7 @@ func (w *work) read() error {
 		errs = append(errs, err)
 		for i := range w.Pipeline.Spec.Environments {
 			e := &w.Pipeline.Spec.Environments[i]
-			if _, err := e.TreeOf(w.Tree); errors.As(err, &unreached) {
+			if _, err := e.TreeOf(w.Tree); !e.EachService() && errors.As(err, &unreached) {
 				w.unknown = append(w.unknown, e.Name)
 			}
 		}
@@ -147,9 +147,9 @@ func (w *work) read() error {
 		return err
 	}
 	seen := make(map[string]bool)
-	for _, environments := range w.overlays {
+	for service, environments := range w.overlays {
 		for name, all := range environments {
-			env, err := w.Pipeline.Environment(name)
+			env, err := w.Pipeline.Of(service).Environment(name)
 			if err != nil {
 				return err
 			}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/internal/yamlfile"
-	"github.com/kubepromote/kubepromote/promote/internal/location"
+	"github.com/kubepromote/kubepromote/promote/internal/gitname"
 )
 
 // Deliver says how a promotion is carried out.
@@ -91,7 +91,7 @@ func (e *Environment) checkDeliver(f *yamlfile.File, path string) {
 	if d.Remote != "" && (strings.HasPrefix(d.Remote, "-") || strings.ContainsAny(d.Remote, ":/ ")) {
 		f.At(path+".deliver.remote", "remote: origin", "%q is no name of a remote", d.Remote)
 	}
-	switch isURL, why, hint := location.Repository(d.Fork); {
+	switch isURL, why, hint := gitname.Repository(d.Fork); {
 	case why != "":
 		f.At(path+".deliver.fork", cmp.Or(hint, "fork: https://git.example.com/bot/infra.git"), "deliver.fork %s", why)
 	case !isURL && (strings.HasPrefix(d.Fork, "-") || strings.ContainsAny(d.Fork, ":/\\ \x00\n\r")):

@@ -1,11 +1,11 @@
 package pipeline
 
 import (
-	"bytes"
 	"path"
 	"slices"
 
 	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/overlay/valuesfiles"
 	"github.com/kubepromote/kubepromote/promote/internal/location"
 )
 
@@ -29,7 +29,7 @@ func (p *Pipeline) readOver(one Site, file string, data []byte, base *overlay.Fi
 		}
 	}
 	f, err := o.Parse(file, data)
-	if err != nil && location.IsFile(one.Path) && blank(data) {
+	if err != nil && location.IsFile(one.Path) && valuesfiles.IsBlank(data) {
 		// Helm takes a file of values without a value for one that changes nothing.
 		return o.Parse(file, []byte("{}\n"))
 	}
@@ -103,14 +103,4 @@ func bases(tree Tree, file string) []string {
 		dir = path.Dir(dir)
 	}
 	return slices.DeleteFunc(out, func(at string) bool { return at == file })
-}
-
-// blank tells whether a file has nothing but comments and marks of documents.
-func blank(data []byte) bool {
-	for line := range bytes.Lines(data) {
-		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' && string(line) != "---" {
-			return false
-		}
-	}
-	return true
 }

@@ -151,10 +151,7 @@ func (s *Spec) ownLayout(service string) (own Layout, first int) {
 			continue
 		}
 		for _, l := range one.Layout {
-			if !location.Has(l.Path+l.Within, location.Service) {
-				l.Service = service
-			}
-			own = append(own, l)
+			own = append(own, l.ownedBy(service))
 		}
 		return own, first
 	}

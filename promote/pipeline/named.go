@@ -14,7 +14,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/overlay/valuesfiles"
-	"github.com/kubepromote/kubepromote/promote/internal/location"
+	"github.com/kubepromote/kubepromote/promote/internal/gitname"
 	"github.com/kubepromote/kubepromote/promote/internal/parallel"
 )
 
@@ -144,7 +144,7 @@ func (s *Sites) pathOf(one Site, n valuesfiles.Named, f *overlay.File) (at, left
 	case strings.ContainsAny(n.File, "$*?[{\\\x00"):
 		return "", n.File + " is not followed: it is no name of one file", true
 	case n.Of.Repository != "":
-		e, err := s.pipeline.Environment(one.Environment)
+		e, err := s.environment(one)
 		if err == nil && !s.pipeline.isOf(e, n.Of.Repository) {
 			return "", fmt.Sprintf("%s is not followed: nothing says that it is this repository which %s is", n.File, n.Of.Repository), true
 		}
@@ -173,7 +173,7 @@ func (p *Pipeline) isOf(e *Environment, url string) bool {
 	} else if p.Remotes != nil {
 		all = p.Remotes()
 	}
-	return slices.ContainsFunc(all, func(one string) bool { return location.PlainURL(one) == location.PlainURL(url) })
+	return slices.ContainsFunc(all, func(one string) bool { return gitname.Plain(one) == gitname.Plain(url) })
 }
 
 // user is a service that a file is of in an environment.
@@ -197,15 +197,16 @@ func (s *Sites) users(one Site) (of string, listed bool) {
 			others = append(others, u)
 		}
 	}
-	e, err := s.pipeline.Environment(one.Environment)
+	p := s.pipeline.Of(one.Service)
+	e, err := p.Environment(one.Environment)
 	if err != nil {
 		return "", false
 	}
 	for _, u := range s.namedBy[standing{e.Place(), one.Path}] {
 		note(u)
 	}
-	for _, m := range s.pipeline.Match(one.Path) {
-		if there, err := s.pipeline.Environment(m.Environment); err == nil && there.Place() == e.Place() {
+	for _, m := range p.Match(one.Path) {
+		if there, err := p.Environment(m.Environment); err == nil && there.Place() == e.Place() {
 			listed = listed || m.Environment == own.environment && (m.Service == "" || m.Service == own.service)
 			note(user{m.Environment, m.Service})
 		}
@@ -237,7 +238,7 @@ func (s *Sites) findNamers() {
 			return err
 		}
 		f, err := overlay.Parse(name, data)
-		e, eerr := s.pipeline.Environment(one.Environment)
+		e, eerr := s.environment(one)
 		if err != nil || eerr != nil {
 			return err
 		}

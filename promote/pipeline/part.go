@@ -7,14 +7,14 @@ import (
 	"strings"
 
 	"github.com/kubepromote/kubepromote/overlay"
-	"github.com/kubepromote/kubepromote/promote/internal/location"
+	"github.com/kubepromote/kubepromote/promote/internal/inside"
 )
 
 // isParts is an error where a shared file has something else than a part for each service
 // in the place of the parts: a text, or a list whose items the location does not name.
 func (s Site) isParts(f *overlay.File) error {
 	at := openPart(s.Within)
-	if s.Image || at == "" || len(f.KeysAt(at)) > 0 {
+	if s.Image || len(f.KeysAt(at)) > 0 {
 		return nil
 	}
 	_, err := f.ImagesWithin(at)
@@ -72,18 +72,6 @@ func (s Site) nameInside(f *overlay.File, pins []overlay.Pin) []overlay.Pin {
 	return pins
 }
 
-// Inside gives what is left of a path behind the part of the file that is the site's, with
-// the dot or bracket that it begins with; ok is false where the path leads elsewhere. An
-// item of a list is the same by its number, [1], and by a field: [env=prod].
-func (s Site) Inside(path string) (rest string, ok bool) {
-	within := s.Within
-	for within != "" {
-		var want, got string
-		want, within = location.Step(within)
-		got, path = location.Step(path)
-		if want != got && (want[0] != '[' || got == "" || got[0] != '[') {
-			return "", false
-		}
-	}
-	return path, true
-}
+// Inside gives what is left of a path behind the part of the file that is the site's; ok is
+// false where the path leads elsewhere.
+func (s Site) Inside(path string) (rest string, ok bool) { return inside.Of(s.Within, path) }

@@ -13,6 +13,7 @@ import (
 	"github.com/kubepromote/kubepromote/internal/yamlfile"
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/promote/internal/location"
+	"github.com/kubepromote/kubepromote/promote/internal/order"
 )
 
 // APIVersion is the version of the pipeline file and of all printed objects.
@@ -97,10 +98,12 @@ type Environment struct {
 	// those of the pipeline, one by one. They may do without {environment}.
 	Layout Layout `yaml:"layout" json:"layout,omitempty"`
 	// Branch is the branch that the environment's files are on, where that is not the one
-	// with the pipeline file. {environment} may stand in it.
+	// with the pipeline file. {environment} may stand in it, and {service} where each service
+	// has a branch for itself: release/{service}.
 	Branch string `yaml:"branch" json:"branch,omitempty"`
 	// Repository is the repository that they are in, where that is another one: a URL, or a
 	// path from the root to another clone. Without Branch it is the default branch there.
+	// The same holes may stand in it: ../{service}-deploy.
 	Repository string `yaml:"repository" json:"repository,omitempty"`
 	// From lists the environments that images may come from.
 	From []string `yaml:"from" json:"from,omitempty"`
@@ -202,14 +205,7 @@ const (
 
 // IsFolder tells what may stand for an environment: a name, or names with slashes
 // between them.
-func IsFolder(s string) bool {
-	for name := range strings.SplitSeq(s, "/") {
-		if !location.IsName(name) {
-			return false
-		}
-	}
-	return len(s) <= 128
-}
+func IsFolder(s string) bool { return location.IsFolder(s) }
 
 func (e *Environment) folder() string { return cmp.Or(e.Path, e.Name) }
 
@@ -332,7 +328,7 @@ func (p *Pipeline) check(f *yamlfile.File) {
 			f.At(fmt.Sprintf("spec.environments[%d].layout", i), "one for each of the pipeline's", "environment %q has %d locations where the pipeline has %d",
 				e.Name, len(e.Layout), max(len(p.Spec.Layout), 1))
 		}
-		e.Layout.check(f, fmt.Sprintf("spec.environments[%d].layout", i), p, true)
+		e.of("service").Layout.check(f, fmt.Sprintf("spec.environments[%d].layout", i), p, true)
 		if _, twice := from[e.Name]; twice {
 			f.At(at, "remove one of them", "environment %q is listed twice", e.Name)
 		}
@@ -345,6 +341,7 @@ func (p *Pipeline) check(f *yamlfile.File) {
 	for i, e := range p.Spec.Environments {
 		e.check(f, fmt.Sprintf("spec.environments[%d]", i), from, p.gateCheck(f, &e, names))
 		p.checkStrategy(f, i)
+		p.checkEach(f, &e, fmt.Sprintf("spec.environments[%d]", i))
 	}
 }
 
@@ -398,23 +395,7 @@ func (e *Environment) check(file *yamlfile.File, path string, from map[string][]
 	if e.Verify != nil && e.Verify.Policy == "" {
 		file.At(path+".verify", "verify: {policy: policies/images.yaml}", "verify names no policy")
 	}
-	if reaches(from, e.Name, e.Name, make(map[string]bool)) {
+	if order.Reaches(from, e.Name, e.Name) {
 		file.At(path+".from", "", "environment %q is promoted from itself, through %s", e.Name, strings.Join(e.From, ", "))
 	}
-}
-
-// reaches tells whether following From from one environment leads to another.
-func reaches(from map[string][]string, start, goal string, seen map[string]bool) bool {
-	for _, f := range from[start] {
-		if f == goal {
-			return true
-		}
-		if !seen[f] {
-			seen[f] = true
-			if reaches(from, f, goal, seen) {
-				return true
-			}
-		}
-	}
-	return false
 }

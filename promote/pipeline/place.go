@@ -2,12 +2,13 @@ package pipeline
 
 import (
 	"cmp"
-	"fmt"
+	"errors"
 	"io/fs"
 	"path"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/internal/yamlfile"
+	"github.com/kubepromote/kubepromote/promote/internal/gitname"
 	"github.com/kubepromote/kubepromote/promote/internal/location"
 )
 
@@ -102,12 +103,14 @@ func (u *Unreached) Error() string { return u.String() + " could not be read: " 
 func (u *Unreached) Unwrap() error { return u.Err }
 
 // errHomeAlone is the cause where a place is asked for of a tree that has but itself.
-var errHomeAlone = fmt.Errorf("only one branch is looked at here")
+var errHomeAlone = errors.New("only one branch is looked at here")
 
 // TreeOf gives the files of an environment; home are those of the home.
 func (e *Environment) TreeOf(home Tree) (Tree, error) {
 	places, ok := home.(Places)
 	switch at := e.Place(); {
+	case e.EachService():
+		return nil, &Unreached{at, errEachService}
 	case ok:
 		return places.At(at)
 	case at != Place{}:
@@ -142,21 +145,21 @@ func (s *Spec) Places() []Place {
 func (e *Environment) checkPlace(f *yamlfile.File, at string) {
 	for _, one := range []struct{ field, text string }{{"branch", e.Branch}, {"repository", e.Repository}} {
 		for _, hole := range location.Names(one.text) {
-			if hole != location.Environment {
-				f.At(at+"."+one.field, one.field+": env/{environment}", "%s has the hole {%s}, and only {environment} may stand there", one.field, hole)
+			if hole != location.Environment && hole != location.Service {
+				f.At(at+"."+one.field, one.field+": env/{environment}, or release/{service}", "%s has the hole {%s}, and only {environment} and {service} may stand there", one.field, hole)
 				return
 			}
 		}
 	}
-	place := e.Place()
-	if place.Branch != "" && location.IsBadBranch(place.Branch) {
+	place := e.of("service").Place()
+	if place.Branch != "" && !gitname.IsBranch(place.Branch) {
 		f.At(at+".branch", "branch: env/{environment}", "%q is no name of a branch", place.Branch)
 	}
 	if place.Repository == "" {
 		return
 	}
 	const example = "repository: https://git.example.com/infra-production.git, or ../infra-production"
-	switch isURL, why, hint := location.Repository(place.Repository); {
+	switch isURL, why, hint := gitname.Repository(place.Repository); {
 	case why != "":
 		f.At(at+".repository", cmp.Or(hint, example), "repository %s", why)
 	case !isURL && (strings.HasPrefix(place.Repository, "-") || strings.ContainsAny(place.Repository, ":\\\x00\n\r") || path.IsAbs(place.Repository) || path.Clean(place.Repository) == "."):

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/kubepromote/kubepromote/internal/yamlfile"
+	"github.com/kubepromote/kubepromote/promote/internal/order"
 )
 
 // Service is what a pipeline says of one service.
@@ -44,74 +45,25 @@ func (p *Pipeline) checkServices(f *yamlfile.File) {
 			}
 		}
 	}
-	for _, circle := range p.circles() {
-		i := slices.IndexFunc(p.Spec.Services, func(s Service) bool { return s.Name == circle[0] })
+	names, on := p.dependencies()
+	for _, circle := range order.Circles(names, on) {
+		i := slices.Index(names, circle[0])
 		f.At(fmt.Sprintf("spec.services[%d].dependsOn", i), "", "service %q depends on itself: %s", circle[0], strings.Join(circle, " → "))
 	}
 }
 
-// dependencies gives what each service depends on.
-func (p *Pipeline) dependencies() map[string][]string {
-	on := make(map[string][]string)
+// dependencies gives the services that are listed, and what each depends on.
+func (p *Pipeline) dependencies() (names []string, on map[string][]string) {
+	on = make(map[string][]string)
 	for _, s := range p.Spec.Services {
-		on[s.Name] = s.DependsOn
+		names, on[s.Name] = append(names, s.Name), s.DependsOn
 	}
-	return on
-}
-
-// circles gives paths of services that lead back to where they begin: one for each
-// service that is first found to do so.
-func (p *Pipeline) circles() [][]string {
-	on := p.dependencies()
-	var found [][]string
-	var way []string
-	at := make(map[string]int) // from 1, on the way; -1 behind it
-	var visit func(string)
-	visit = func(service string) {
-		if n := at[service]; n != 0 {
-			if n > 0 {
-				found = append(found, append(slices.Clone(way[n-1:]), service))
-			}
-			return
-		}
-		way = append(way, service)
-		at[service] = len(way)
-		for _, other := range on[service] {
-			visit(other)
-		}
-		way = way[:len(way)-1]
-		at[service] = -1
-	}
-	for _, s := range p.Spec.Services {
-		visit(s.Name)
-	}
-	return found
+	return names, on
 }
 
 // InOrder gives services in an order in which none comes before one that it depends on,
 // be it through others that are not among them; else they keep their order.
 func (p *Pipeline) InOrder(services []string) []string {
-	on := p.dependencies()
-	asked, done := make(map[string]bool), make(map[string]bool)
-	for _, s := range services {
-		asked[s] = true
-	}
-	out := make([]string, 0, len(services))
-	var visit func(string)
-	visit = func(service string) {
-		if done[service] {
-			return
-		}
-		done[service] = true
-		for _, other := range on[service] {
-			visit(other)
-		}
-		if asked[service] {
-			out = append(out, service)
-		}
-	}
-	for _, s := range services {
-		visit(s)
-	}
-	return out
+	_, on := p.dependencies()
+	return order.Of(services, on)
 }

@@ -65,22 +65,3 @@ func TestTargets(t *testing.T) {
 		t.Error(got)
 	}
 }
-
-// Ten thousand services that depend on one another in a row are put in order in no time.
-func TestInOrderIsLinear(t *testing.T) {
-	p := &Pipeline{}
-	const n = 10_000
-	var names []string
-	for i := range n {
-		s := Service{Name: strings.Repeat("a", i%100) + string(rune('a'+i/100%26)) + string(rune('a'+i/2600))}
-		if i > 0 {
-			s.DependsOn = []string{names[i-1]}
-		}
-		names, p.Spec.Services = append(names, s.Name), append(p.Spec.Services, s)
-	}
-	want := slices.Clone(names)
-	slices.Reverse(names)
-	if !slices.Equal(p.InOrder(names), want) || len(p.circles()) > 0 {
-		t.Error("another order")
-	}
-}

@@ -95,7 +95,7 @@ func (s *Sites) of(e *Environment) (stand, error) {
 
 // treeOf gives the files that a site is in.
 func (s *Sites) treeOf(one Site) (Tree, error) {
-	e, err := s.pipeline.Environment(one.Environment)
+	e, err := s.environment(one)
 	if err != nil {
 		return nil, err
 	}
@@ -137,6 +137,9 @@ func (s *Sites) All(environments ...string) (ByService, error) {
 		}
 		at, _ := s.of(e)
 		here = slices.DeleteFunc(here, func(one Site) bool {
+			if e.EachService() {
+				at, _ = s.of(e.of(one.Service))
+			}
 			there := one.listed
 			if !there {
 				var ferr error
@@ -210,6 +213,10 @@ func (s *Sites) Of(e *Environment, service string) ([]Site, error) {
 // have a layout for themselves are looked for there alone.
 func (s *Sites) in(e *Environment, service string) ([]Site, error) {
 	spec := &s.pipeline.Spec
+	if e.EachService() && service == "" {
+		return s.inEach(e)
+	}
+	e = e.of(service)
 	if own, first := spec.ownLayout(service); service != "" && own != nil {
 		return s.fit(own, first, e, service)
 	}
@@ -331,14 +338,14 @@ func (s Site) Split(f *overlay.File) []Site {
 	return out
 }
 
-// openPart is the path whose keys are the services: that of a mapping, or one that ends
-// in [name=*].
+// openPart is the path whose keys are the services: that of a mapping, the document's where
+// these are its own, or one that ends in [name=*].
 func openPart(within string) string {
 	before, _, _ := strings.Cut(within, serviceHole)
 	if strings.HasSuffix(before, "=") {
 		return before + "*]"
 	}
-	return strings.TrimSuffix(before, ".")
+	return cmp.Or(strings.TrimSuffix(before, "."), ".")
 }
 
 // imageService is the name of the service that an image is: the last element of its

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/internal/yamlfile"
+	"github.com/kubepromote/kubepromote/promote/internal/gitname"
 	"github.com/kubepromote/kubepromote/promote/internal/location"
 	"go.yaml.in/yaml/v3"
 )
@@ -249,7 +250,7 @@ func (p *Pipeline) checkTags(f *yamlfile.File, at string, e *Environment) {
 	switch {
 	case strings.Count(name, "{"+location.VersionOfTag+"}") != 1:
 		f.At(at, example, "the tag's name %q has not got {version} once", name)
-	case location.IsBadBranch(filled):
+	case !gitname.IsBranch(filled):
 		f.At(at, example, "%q is no name of a tag", filled)
 	case location.Has(name, location.Service) && !location.IsName(p.Metadata.Name):
 		f.At(at, "metadata: {name: shop}", "the tag's name has {service}, and the pipeline has no name that it could be")

@@ -38,7 +38,7 @@ func (d Difference) String() string {
 type Options struct {
 	// AnyMode leaves out how it is delivered.
 	AnyMode bool
-	// Done are the environments that have all of the plan already.
+	// Done are the titles of plans of which all is there already.
 	Done []string
 }
 
@@ -65,7 +65,9 @@ func (c *comparison) say(to, service, format string, args ...any) {
 	c.out = append(c.out, Difference{To: to, Service: service, Text: fmt.Sprintf(format, args...)})
 }
 
-func (c *comparison) done(to string) bool { return slices.Contains(c.options.Done, to) }
+func (c *comparison) done(titles ...string) bool {
+	return slices.ContainsFunc(titles, func(t string) bool { return slices.Contains(c.options.Done, t) })
+}
 
 func (r Rule) compare(other Rule) int {
 	return cmp.Or(strings.Compare(r.Name, other.Name), strings.Compare(r.Digest, other.Digest))
@@ -103,7 +105,7 @@ func (c *comparison) items(planned, now []Item) {
 		b := before[i.key()]
 		delete(before, i.key())
 		switch {
-		case c.done(i.To), b == nil && !i.Changed && i.ServicePlan.Answer() == promote.Pass:
+		case c.done(i.To, i.Service+" in "+i.To), b == nil && !i.Changed && i.ServicePlan.Answer() == promote.Pass:
 		case b == nil:
 			c.say(i.To, i.Service, "is new: it is asked for, and is not in the plan")
 		default:
@@ -111,7 +113,7 @@ func (c *comparison) items(planned, now []Item) {
 		}
 	}
 	for _, b := range planned {
-		if before[b.key()] != nil && !c.done(b.To) && b.Changed {
+		if before[b.key()] != nil && !c.done(b.To, b.Service+" in "+b.To) && b.Changed {
 			c.say(b.To, b.Service, "is in the plan, and is not there now")
 		}
 	}
@@ -275,14 +277,14 @@ func overridden(why string) string {
 func (c *comparison) writes(planned, now []Write) {
 	before := make(map[[2]string]Write)
 	for _, w := range planned {
-		before[[2]string{w.To, w.Path}] = w
+		before[[2]string{w.title(), w.Path}] = w
 	}
 	already := c.stops > 0
 	for _, w := range now {
-		b, ok := before[[2]string{w.To, w.Path}]
-		delete(before, [2]string{w.To, w.Path})
+		b, ok := before[[2]string{w.title(), w.Path}]
+		delete(before, [2]string{w.title(), w.Path})
 		switch {
-		case c.done(w.To):
+		case c.done(w.title()):
 		case ok && b.before() != w.before() && w.before() != w.after(): // that an earlier run has written
 			c.say(w.To, "", "%s: has changed since", w.Path)
 		case ok && b.after() == w.after(), already: // what it follows from is said
@@ -293,7 +295,7 @@ func (c *comparison) writes(planned, now []Write) {
 		}
 	}
 	for _, w := range planned {
-		if _, left := before[[2]string{w.To, w.Path}]; left && !already && !c.done(w.To) {
+		if _, left := before[[2]string{w.title(), w.Path}]; left && !already && !c.done(w.title()) {
 			c.say(w.To, "", "%s: would not be written, and is in the plan", w.Path)
 		}
 	}

@@ -8,6 +8,7 @@
 package planfile
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"slices"
@@ -83,8 +84,10 @@ type Rule struct {
 // Write is a file that would be written: the digests of what it holds, and of what it
 // shall hold.
 type Write struct {
-	To   string `json:"to"`
-	Path string `json:"path"`
+	To string `json:"to"`
+	// Title, if not empty, is the plan's: each service has a place of its own.
+	Title string `json:"title,omitempty"`
+	Path  string `json:"path"`
 	// Before is empty where the file is not there yet, After where it goes. Of a file that is
 	// too large to be read both are empty.
 	Before string `json:"before,omitempty"`
@@ -95,12 +98,20 @@ type Write struct {
 	Is  string `json:"is,omitempty"`
 }
 
+// Of tells whether a write is one of a plan.
+func (w Write) Of(plan *promote.Plan) bool { return w.title() == plan.Title() }
+
+func (w Write) title() string { return cmp.Or(w.Title, w.To) }
+
 func (w Write) before() string { return w.Before + " " + w.Was }
 func (w Write) after() string  { return w.After + " " + w.Is }
 
 // writeOf is what a document has of a file.
-func writeOf(to string, f promote.File) Write {
-	w := Write{To: to, Path: f.Path, Was: f.Was, Is: f.Is}
+func writeOf(plan *promote.Plan, f promote.File) Write {
+	w := Write{To: plan.To, Path: f.Path, Was: f.Was, Is: f.Is}
+	if w.Title = plan.Title(); w.Title == w.To {
+		w.Title = ""
+	}
 	if !f.New && !f.Unread {
 		w.Before = Digest(f.Old)
 	}
@@ -171,7 +182,7 @@ func Of(request Request, plans *promote.Plans, rules []Rule) *Document {
 			if plan.Keeps(f.Path) {
 				continue
 			}
-			d.Writes = append(d.Writes, writeOf(plan.To, f))
+			d.Writes = append(d.Writes, writeOf(plan, f))
 		}
 		for _, s := range plan.Services {
 			d.Items = append(d.Items, Item{Metadata: Metadata{s.Service}, Promotion: Promotion{From: plan.From, To: plan.To, Entry: plan.Entry, RollbackOf: plan.RollbackOf,

@@ -40,7 +40,7 @@ func Supersede(ctx context.Context, f forge.Forge, b Branches, plan *promote.Pla
 	if len(carried) < 2 || plan.RollbackOf != "" || r.Merged {
 		return nil
 	}
-	prefix := promote.ProposalBranch(plan.To, []string{""})
+	prefix := record.Branch("promote", plan.To, []string{""})
 	heads, err := b.Heads(ctx, prefix)
 	if err != nil {
 		return err

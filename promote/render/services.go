@@ -82,7 +82,7 @@ type rendering struct {
 // of the environment's place: see [pipeline.Places].
 func (s *Services) Of(ctx context.Context, tree pipeline.Tree, service, environment string) ([]objects.Object, error) {
 	if places, ok := tree.(pipeline.Places); ok {
-		e, err := s.Pipeline.Environment(environment)
+		e, err := s.Pipeline.Of(service).Environment(environment)
 		if err == nil {
 			tree, err = places.At(e.Place())
 		}
@@ -111,7 +111,7 @@ func (s *Services) Rendered(ctx context.Context, q promote.GateRequest) (before,
 	tree, err := s.before(ctx, q, q.To)
 	if places, ok := tree.(pipeline.Places); ok && err == nil {
 		var to *pipeline.Environment
-		if to, err = s.Pipeline.Environment(q.To); err == nil {
+		if to, err = s.Pipeline.Of(q.Service).Environment(q.To); err == nil {
 			tree, err = places.At(to.Place())
 		}
 	}
@@ -164,11 +164,12 @@ func (s *Services) before(ctx context.Context, q promote.GateRequest, environmen
 	if q.Before != nil {
 		return q.Before, nil
 	}
-	e, err := s.Pipeline.Environment(environment)
+	p := s.Pipeline.Of(q.Service)
+	e, err := p.Environment(environment)
 	if err != nil {
 		return nil, err
 	}
-	to, err := s.Pipeline.Environment(q.To)
+	to, err := p.Environment(q.To)
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ func (a *asks) pull(ctx context.Context, f *Forge, q promote.GateRequest) (*forg
 	if len(q.Heads) > 0 {
 		return a.checked(ctx, f, q)
 	}
-	branch := promote.ProposalBranch(q.To, q.Services)
+	branch := record.Branch("promote", q.To, q.Services)
 	key := "branch " + q.To + " " + branch
 	found, err := once(a, key, func() ([]forge.PullRequest, error) {
 		return f.Find(ctx, forge.FindRequest{Head: branch, Base: f.Base})

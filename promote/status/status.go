@@ -180,7 +180,7 @@ func List(p *pipeline.Pipeline, tree pipeline.Tree) (*Listing, error) {
 	}
 	for i := range p.Spec.Environments {
 		e := &p.Spec.Environments[i]
-		if _, err := e.TreeOf(tree); errors.As(err, &unreached) {
+		if _, err := e.TreeOf(tree); !e.EachService() && errors.As(err, &unreached) {
 			l.unreached[e.Name] = err
 		}
 	}

@@ -193,4 +193,25 @@ func (s *Source) checkStrict(n *yaml.Node) []*Error {
 	return errs
 }
 
-var unstrict = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\\'|[|>][-+0-9]*#`) })
+// mayBeLax tells whether a text may have what the parser takes and others do not: \' in a
+// string, or a # right behind the header of a block. It is asked of every file, and a regular
+// expression took as long as parsing it.
+func mayBeLax(b []byte) bool {
+	if bytes.Contains(b, []byte(`\'`)) {
+		return true
+	}
+	for at := 0; ; at++ {
+		n := bytes.IndexByte(b[at:], '#')
+		if n < 0 {
+			return false
+		}
+		at += n
+		header := bytes.TrimRight(b[max(0, at-maxHeader):at], "-+0123456789")
+		if len(header) > 0 && (header[len(header)-1] == '|' || header[len(header)-1] == '>') || len(header) == 0 && at >= maxHeader {
+			return true
+		}
+	}
+}
+
+// maxHeader is how far back from a # the header of a block is looked for.
+const maxHeader = 64

@@ -75,7 +75,7 @@ func (s *Source) parse() error {
 		return err
 	}
 	var errs []*Error
-	strict := unstrict().Match(s.Bytes)
+	strict := mayBeLax(s.Bytes)
 	for _, d := range s.Docs {
 		errs = append(errs, s.checkKeys(d)...)
 		if strict {

@@ -102,6 +102,9 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	defer repo.Close()
 	bar := s.NewProgress()
 	p.Progress = bar.Show
+	if len(services) == 1 {
+		p.Pipeline = p.Pipeline.Of(services[0])
+	}
 	p.Gates = nil // they are asked when it is promoted
 	plan, err := p.Plan(ctx, o.request)
 	bar.Clear()

@@ -273,7 +273,9 @@ func (o *options) check(ctx context.Context, repo *git.Repo, c change) (*check.R
 		}
 		defer at[commit].Close()
 	}
-	place, names := placeOf(w.Pipeline, cmp.Or(o.session.Branch, c.branch))
+	of := cmp.Or(o.session.Branch, c.branch)
+	w.Pipeline = check.ForBranch(w.Pipeline, branchNames(of)...)
+	place, names := placeOf(w.Pipeline, of)
 	if len(o.environments) > 0 {
 		names = o.environments
 	}

@@ -143,8 +143,11 @@ func placeOf(p *pipeline.Pipeline, base string) (at pipeline.Place, names []stri
 }
 
 // isBranch tells whether a revision names a branch, here or as a remote has it.
-func isBranch(revision, name string) bool {
+func isBranch(revision, name string) bool { return slices.Contains(branchNames(revision), name) }
+
+// branchNames are the names of the branch that a revision may be.
+func branchNames(revision string) []string {
 	short := strings.TrimPrefix(strings.TrimPrefix(revision, "refs/heads/"), "refs/remotes/")
 	_, of, _ := strings.Cut(short, "/")
-	return short == name || of == name
+	return []string{short, of}
 }

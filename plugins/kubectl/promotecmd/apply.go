@@ -142,7 +142,7 @@ func (a *applying) plan(ctx context.Context, w *cli.Workspace) (*promote.Plans, 
 			return nil, err
 		}
 		if there {
-			done = append(done, plan.To)
+			done = append(done, plan.Title())
 		}
 	}
 	now := planfile.Of(*a.planned.Request, plans, o.session.RulesRead())
@@ -158,7 +158,7 @@ func (a *applying) isThere(w *cli.Workspace, plan *promote.Plan) (bool, error) {
 	if plan.Changed() {
 		return false, nil
 	}
-	e, err := w.Pipeline.Environment(plan.To)
+	e, err := w.Target(plan)
 	if err != nil {
 		return false, err
 	}
@@ -168,7 +168,7 @@ func (a *applying) isThere(w *cli.Workspace, plan *promote.Plan) (bool, error) {
 	}
 	planned := false
 	for _, write := range a.planned.Writes {
-		if write.To != plan.To {
+		if !write.Of(plan) {
 			continue
 		}
 		in := tree

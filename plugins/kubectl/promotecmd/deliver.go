@@ -152,7 +152,7 @@ func (o *options) proposes(w *cli.Workspace) bool {
 func (o *options) follow(ctx context.Context, w *cli.Workspace, plans *promote.Plans, applied []*promote.Applied) error {
 	for n, a := range applied {
 		plan := plans.All[n]
-		e, err := w.Pipeline.Environment(plan.To)
+		e, err := w.Target(plan)
 		if err != nil {
 			return err
 		}

@@ -33,8 +33,8 @@ type options struct {
 	wait   bool
 	at     string
 	attest signing.Options
-	// forges are those that pull requests are opened on, by environment.
-	forges map[string]*review.Forge
+	// forges are those that pull requests are opened on, by environment and its place.
+	forges map[requested]*review.Forge
 	// override are the gates to go past, for a reason.
 	override []string
 	reason   string

@@ -23,13 +23,25 @@ import (
 	"github.com/kubepromote/kubepromote/promote/sources"
 )
 
-// readyToPropose makes sure, before anything is pushed, that a pull request can be opened.
-func (o *options) readyToPropose(ctx context.Context, w *cli.Workspace, plan *promote.Plan) error {
-	if plan.Mode != pipeline.DeliverPullRequest || o.forges[plan.To] != nil {
+// requested is where pull requests for an environment go.
+type requested struct {
+	environment string
+	place       pipeline.Place
+}
+
+// forgeOf gives the forge on which a plan's pull request is opened, or nil.
+func (o *options) forgeOf(w *cli.Workspace, plan *promote.Plan) *review.Forge {
+	e, err := w.Target(plan)
+	if err != nil {
 		return nil
 	}
-	e, err := w.Pipeline.Environment(plan.To)
-	if err != nil {
+	return o.forges[requested{plan.To, e.Place()}]
+}
+
+// readyToPropose makes sure, before anything is pushed, that a pull request can be opened.
+func (o *options) readyToPropose(ctx context.Context, w *cli.Workspace, plan *promote.Plan) error {
+	e, err := w.Target(plan)
+	if err != nil || plan.Mode != pipeline.DeliverPullRequest || o.forges[requested{plan.To, e.Place()}] != nil {
 		return err
 	}
 	home, b, err := o.session.RemoteOf(ctx, w, e)
@@ -41,9 +53,9 @@ func (o *options) readyToPropose(ctx context.Context, w *cli.Workspace, plan *pr
 		return err
 	}
 	if o.forges == nil {
-		o.forges = make(map[string]*review.Forge)
+		o.forges = make(map[requested]*review.Forge)
 	}
-	o.forges[plan.To] = f
+	o.forges[requested{plan.To, e.Place()}] = f
 	return f.Kind.Unsupported(forge.OpenRequest{Labels: e.Deliver.Labels, Draft: e.Deliver.Draft}, forge.MergeRequest{AutoMerge: e.Deliver.AutoMerge != ""})
 }
 
@@ -68,13 +80,13 @@ func (o *options) propose(ctx context.Context, w *cli.Workspace, plans *promote.
 	var errs []error
 	for n, a := range applied {
 		plan := plans.All[n]
-		f := o.forges[plan.To]
-		if f == nil || o.dryRun || a.Commit == "" && plan.Changed() {
-			continue
-		}
-		e, err := w.Pipeline.Environment(plan.To)
+		e, err := w.Target(plan)
 		if err != nil {
 			return nil, err
+		}
+		f := o.forges[requested{plan.To, e.Place()}]
+		if f == nil || o.dryRun || a.Commit == "" && plan.Changed() {
+			continue
 		}
 		if a.Commit == "" {
 			results[n], err = proposal.Withdraw(ctx, f, plan)

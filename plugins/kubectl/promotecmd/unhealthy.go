@@ -63,7 +63,7 @@ func (o *options) patients(ctx context.Context, w *cli.Workspace, plans *promote
 	every := askHealth
 	for n := range applied {
 		plan := plans.All[n]
-		e, err := w.Pipeline.Environment(plan.To)
+		e, err := w.Target(plan)
 		if err != nil {
 			return nil, 0, err
 		}

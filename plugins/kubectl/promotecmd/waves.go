@@ -117,7 +117,7 @@ func (o *options) carryOutSteps(cmd *cobra.Command, printer printers.ResourcePri
 		}
 		for n, plan := range plans.All {
 			if pr := proposed[n]; pr != nil && plan.Changed() && pr.State != proposal.Closed {
-				merges.add(plan, o.forges[plan.To], pr, func(commit string) error {
+				merges.add(plan, o.forgeOf(w, plan), pr, func(commit string) error {
 					err := o.session.Again(ctx, w) // which has the commit now
 					health.Delivered(plan, cmp.Or(commit, w.Branch.Tip()))
 					return err

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
@@ -146,7 +147,7 @@ func (b *Branch) Fetch(ctx context.Context) error {
 
 // ErrNoBranch is the cause of the error where a repository was asked for a branch that it
 // does not have. Test with errors.Is.
-var ErrNoBranch = errors.New("no such branch")
+var ErrNoBranch = fmt.Errorf("no such branch: %w", fs.ErrNotExist)
 
 // noBranch says so, and which one was probably meant; else hint says how to make it.
 func (b *Branch) noBranch(ctx context.Context, hint string) error {

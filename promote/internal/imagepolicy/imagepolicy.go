@@ -10,6 +10,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"fmt"
 	"path"
 	"regexp"
 	"slices"
@@ -212,4 +213,17 @@ func (s *Set) Writer(policy, file string) (Automation, bool) {
 		}
 	}
 	return Automation{}, false
+}
+
+// WrittenBy says what writes a policy's newest image into a file; "" where nothing does.
+func (s *Set) WrittenBy(policy, file string) string {
+	by, ok := s.Writer(policy, file)
+	if !ok {
+		return ""
+	}
+	what := "ImagePolicy " + policy + " finds newest"
+	if p, ok := s.Policy(policy); ok && p.Rule != "" {
+		what += " by " + p.Rule
+	}
+	return fmt.Sprintf("ImageUpdateAutomation %s (%s) writes there what %s", by.Name, by.File, what)
 }

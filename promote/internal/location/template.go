@@ -176,3 +176,13 @@ func IsName(s string) bool {
 	}
 	return s != "" && len(s) <= 128
 }
+
+// IsFolder tells whether a text is a name, or names with slashes between them.
+func IsFolder(s string) bool {
+	for name := range strings.SplitSeq(s, "/") {
+		if !IsName(name) {
+			return false
+		}
+	}
+	return len(s) <= 128
+}

@@ -1,7 +1,10 @@
 // Package remember asks once what has been asked before.
 package remember
 
-import "sync"
+import (
+	"context"
+	"sync"
+)
 
 // Answers are those that were given, by their questions.
 type Answers[A any] struct {
@@ -44,4 +47,17 @@ func (r *Answers[A]) Get(questions []string, ask func([]string) []A, done func()
 		}
 	}
 	return out
+}
+
+// Resolver asks another one about references, once for each.
+type Resolver[A any] struct {
+	Next interface {
+		Resolve(ctx context.Context, refs []string, done func()) []A
+	}
+	Answers[A]
+}
+
+// Resolve gives the answers to references, one each, in their order.
+func (r *Resolver[A]) Resolve(ctx context.Context, refs []string, done func()) []A {
+	return r.Get(refs, func(refs []string) []A { return r.Next.Resolve(ctx, refs, done) }, done)
 }

@@ -37,7 +37,18 @@ func ByProposals(p *pipeline.Pipeline) bool {
 func (o *Proposals) ask(ctx context.Context, w *cli.Workspace, statuses []status.Service) error {
 	var asked []*pipeline.Environment
 	for i := range w.Pipeline.Spec.Environments {
-		if e := &w.Pipeline.Spec.Environments[i]; e.Deliver.Mode == pipeline.DeliverPullRequest {
+		e := &w.Pipeline.Spec.Environments[i]
+		switch {
+		case e.Deliver.Mode != pipeline.DeliverPullRequest:
+		case e.EachService():
+			for _, s := range statuses {
+				one, err := w.Pipeline.Of(s.Service).Environment(e.Name)
+				if err != nil {
+					return err
+				}
+				asked = append(asked, one)
+			}
+		default:
 			asked = append(asked, e)
 		}
 	}

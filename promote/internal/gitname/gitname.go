@@ -1,4 +1,5 @@
-package location
+// Package gitname tells what may be the name of a branch, and the address of a repository.
+package gitname
 
 import (
 	"net/url"
@@ -35,9 +36,9 @@ func Repository(text string) (isURL bool, why, hint string) {
 	return true, "", ""
 }
 
-// PlainURL is the host and the path of a repository's URL, by which it is the same for all
+// Plain is the host and the path of a repository's URL, by which it is the same for all
 // who may know it by another user, scheme or ending.
-func PlainURL(text string) string {
+func Plain(text string) string {
 	if scpURL().MatchString(text) {
 		text = "ssh://" + strings.Replace(text, ":", "/", 1)
 	}
@@ -54,5 +55,5 @@ var badBranch = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|^[-./]|[./]$|\.lock(/|$)`)
 })
 
-// IsBadBranch tells that git takes a text for the name of no branch, and of no tag.
-func IsBadBranch(name string) bool { return badBranch().MatchString(name) }
+// IsBranch tells whether git takes a name for that of a branch, or of a tag.
+func IsBranch(name string) bool { return name != "" && !badBranch().MatchString(name) }

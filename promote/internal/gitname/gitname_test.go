@@ -1,4 +1,4 @@
-package location
+package gitname
 
 import "testing"
 
@@ -21,7 +21,7 @@ func TestRepository(t *testing.T) {
 			t.Errorf("%s: %v, %q", text, isURL, why)
 		}
 	}
-	if PlainURL("git@git.example.com:shop/infra.git") != PlainURL("https://bot@GIT.example.com/shop/infra/") {
+	if Plain("git@git.example.com:shop/infra.git") != Plain("https://bot@GIT.example.com/shop/infra/") {
 		t.Error("one repository is two")
 	}
 }
