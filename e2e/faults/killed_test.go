@@ -92,6 +92,8 @@ func TestKilled(t *testing.T) {
 		t.Skip("strace, which kills at a system call, is not on this machine")
 	}
 	binary := program(t)
+	var all atomic.Int32
+	t.Cleanup(func() { t.Logf("killed at %d points in all", all.Load()) })
 	for name, way := range ways {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -107,6 +109,8 @@ func TestKilled(t *testing.T) {
 				p.serve()
 				if p.kill() {
 					killed.Add(1)
+					all.Add(1)
+					t.Logf("point %d: %s, number %d", killed.Load(), call, when)
 				}
 				p.check(&locked)
 				if t.Failed() {
@@ -210,7 +214,7 @@ func (p *place) environment() []string {
 
 // run runs a program in a folder.
 func (p *place) run(dir, name string, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(p.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(p.Context(), 10*time.Minute) // strace is slow, and more so where others run
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir, cmd.Env = dir, p.environment()
