@@ -29,7 +29,7 @@ var required = map[string][]string{
 	"ImagePath": {"path"}, "Admit": {"newest"}, "VerifyRule": {"policy"}, "Service": {"name"},
 	"PromotedGate": {"environment", "policy"}, "SoakGate": {"for"}, "HTTPGate": {"url"}, "MetricGate": {"prometheus"},
 	"Prometheus": {"url", "query"}, "ExecGate": {"command"}, "Window": {"schedule", "duration"}, "Variable": {"env"},
-	"ArgoCD": {"application"}, "EventServer": {"url"}, "ArgoWindows": {"project"},
+	"ArgoCD": {"application"}, "EventServer": {"url"},
 }
 
 // short are types that a file may also write as the one text that their main field has,

@@ -233,6 +233,49 @@ spec:
 	}
 }
 
+// Once it is merged, the head is another commit, which the forge alone knows where it came
+// from: approvals hold after a squash, and not for what was pushed by hand beside it.
+func TestCheckAfterMerge(t *testing.T) {
+	r := newRepository(t)
+	c := r.clone()
+	c.commit("shop", 3*time.Hour, overlays("cart", 2, 1), overlays("web", 2, 1), map[string]string{"promotion.yaml": `apiVersion: kubepromote.dev/v1alpha1
+kind: Pipeline
+spec:
+  environments:
+  - name: staging
+  - name: production
+    from: [staging]
+    deliver: {mode: pullRequest, forge: gitea}
+    gates:
+    - approvals: {by: [bob]}
+`})
+	c.git(c.dir, "push", "-q", "origin", "HEAD:main")
+	c.git(c.dir, "switch", "-q", "-c", "by-hand")
+	c.commit("half", 0, map[string]string{"README.md": "more to come\n"})
+	c.commit("cart v2", 0, overlays("cart", 2, 2))
+	c.git(c.dir, "push", "-q", "origin", "HEAD")
+	pr, err := r.Open(t.Context(), forge.OpenRequest{Head: "by-hand", Base: "main", Title: "cart"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.says("bob", "APPROVED", pr.Number, pr.HeadCommit)
+	c.run(0, "promotion", "check", "--base", "origin/main")
+	if _, err := r.Merge(t.Context(), pr.Number, forge.MergeRequest{Head: pr.HeadCommit, Method: forge.MethodSquash}); err != nil {
+		t.Fatal(err)
+	}
+	c.git(c.dir, "push", "-q", "origin", ":by-hand")
+	c.git(c.dir, "branch", "-q", "-f", "before", "origin/main")
+	c.git(c.dir, "fetch", "-q", "origin")
+	c.git(c.dir, "switch", "-q", "--detach", "origin/main")
+	out := c.run(0, "pass", "check", "--base", "before", "--branch", "main", "-o", "json")
+	if !strings.Contains(out, "pull request 1 is approved by bob") {
+		t.Error(out)
+	}
+	c.commit("web v2", 0, overlays("web", 2, 2))
+	c.git(c.dir, "push", "-q", "origin", "HEAD:main")
+	c.run(4, "no pull request into main ends with commit ", "check", "--base", "before", "--branch", "main")
+}
+
 // Members of a real team are known by the names that reviews have.
 func TestTeamApproves(t *testing.T) {
 	r := newRepository(t)

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/kubepromote/kubepromote/promote/forge"
 )
@@ -306,5 +307,47 @@ func TestManyAtOnce(t *testing.T) {
 	r.git(dir, "pull", "-q", "--ff-only", "origin", "main")
 	if commits := strings.Fields(r.git(dir, "rev-list", "--count", "HEAD")); commits[0] != fmt.Sprint(many+4) {
 		t.Errorf("%s commits, want %d", commits, many+4)
+	}
+}
+
+// Waves of pull requests: the second is opened once the first is merged.
+func TestWaves(t *testing.T) {
+	r := newRepository(t)
+	c := r.clone()
+	files := map[string]string{"promotion.yaml": `apiVersion: kubepromote.dev/v1alpha1
+kind: Pipeline
+spec:
+  layout: ["apps/{service}/{environment}.yaml"]
+  environments:
+  - name: staging
+  - {name: prod-eu, group: production, from: [staging], gates: [{approvals: {by: [bob]}}], deliver: {mode: pullRequest, forge: gitea}}
+  - {name: prod-us, group: production, from: [staging], deliver: {mode: pullRequest, forge: gitea}}
+`}
+	for name, version := range map[string]int{"staging": 2, "prod-eu": 1, "prod-us": 1} {
+		files["apps/cart/"+name+".yaml"] = fmt.Sprintf("image: {repository: 127.0.0.1:1/shop/cart, tag: v%d, digest: \"sha256:%064[1]d\"}\n", version)
+	}
+	c.commit("shop", time.Hour, files)
+	c.git(c.dir, "push", "-q", "origin", "HEAD:main")
+	c.run(4, "prod-eu is delivered: waiting: pull request 1 is not merged yet; not delivered: prod-us (cart)", "cart", "--to", "production", "--wait", "--timeout", "45s")
+	if all := r.pulls(); len(all) != 1 {
+		t.Fatalf("%d are open", len(all))
+	}
+	if _, err := r.Merge(t.Context(), 1, forge.MergeRequest{Head: r.pulls()[0].Head.SHA}); err != nil {
+		t.Fatal(err)
+	}
+	merged := make(chan error, 1)
+	go func() { // somebody else
+		for {
+			if all, err := r.Find(t.Context(), forge.FindRequest{Base: "main"}); err != nil || len(all) > 0 {
+				merged <- err
+				return
+			}
+			time.Sleep(time.Second)
+		}
+	}()
+	c.git(c.dir, "pull", "-q", "origin", "main")
+	c.run(0, "pull request 2, opened", "cart", "--to", "production", "--wait")
+	if err := <-merged; err != nil {
+		t.Error(err)
 	}
 }

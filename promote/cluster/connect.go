@@ -23,6 +23,9 @@ type Options struct {
 	// Kubeconfig, if not empty, is the file that is read in place of those that
 	// KUBECONFIG names.
 	Kubeconfig string
+	// Context, if not empty, is the one that is asked where none is named, in place of the
+	// current one.
+	Context string
 	// UserAgent is what servers are told.
 	UserAgent string
 	// Timeout bounds one request; by default 30 seconds.
@@ -64,6 +67,7 @@ type connection struct {
 
 // connect gives the connection of a context; that of the current one where it is empty.
 func (c *Clusters) connect(name string) (*connection, error) {
+	name = cmp.Or(name, c.options.Context)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if known := c.known[name]; known != nil {

@@ -110,6 +110,19 @@ type part struct {
 	err          error
 }
 
+// Object reads the one object that a target names, of a kind that is known by its name.
+func (c *Clusters) Object(ctx context.Context, t Target) (map[string]any, error) {
+	con, err := c.connect(t.Context)
+	if err != nil {
+		return nil, err
+	}
+	r, err := con.resourceOf(ctx, t.APIVersion, t.Kind)
+	if err != nil {
+		return nil, err
+	}
+	return con.object(ctx, r, cmp.Or(t.Namespace, con.namespace), t.Name)
+}
+
 func (c *Clusters) target(ctx context.Context, t Target, q Question) part {
 	con, err := c.connect(t.Context)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubepromote/kubepromote/promote/forge/internal/address"
 	"github.com/kubepromote/kubepromote/promote/forge/internal/lists"
 )
 
@@ -41,7 +42,7 @@ func (a *azure) at(path string, pairs ...string) string {
 }
 
 func (a *azure) query(pairs ...string) string {
-	return query(append(pairs, "api-version", a.version)...)
+	return address.Query(append(pairs, "api-version", a.version)...)
 }
 
 func (a *azure) pull(number int, path string) string {
@@ -117,6 +118,24 @@ func (a *azure) pullRequest(p *azurePull) *PullRequest {
 		pr.Labels = append(pr.Labels, l.Name)
 	}
 	return pr
+}
+
+// Carrying implements [Checks].
+func (a *azure) Carrying(ctx context.Context, commit, _ string) ([]PullRequest, error) {
+	type query struct {
+		Type  string   `json:"type"`
+		Items []string `json:"items"`
+	}
+	in := map[string][]query{"queries": {{"lastMergeCommit", []string{commit}}}}
+	var out struct {
+		Results []map[string][]azurePull `json:"results"`
+	}
+	err := a.send(ctx, call{op: "finding the pull request of a commit", method: http.MethodPost, path: a.at("/pullrequestquery"), in: in, out: &out})
+	var found []azurePull
+	for _, result := range out.Results {
+		found = append(found, result[commit]...)
+	}
+	return all(found, a.pullRequest), err
 }
 
 // find reads each pull request by itself: the list has the first 400 characters of
@@ -323,7 +342,7 @@ func (a *azure) me(ctx context.Context) (string, error) {
 		User azureUser `json:"authenticatedUser"`
 	}
 	// This one has never left its preview.
-	path := a.organization + "/connectionData" + query("api-version", a.version+"-preview")
+	path := a.organization + "/connectionData" + address.Query("api-version", a.version+"-preview")
 	err := a.wire.get(ctx, "asking who the token is", path, &out)
 	return out.User.ID, err
 }

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/kubepromote/kubepromote/promote/forge/internal/address"
 )
 
 // bitbucket speaks version 2.0 of Bitbucket Cloud:
@@ -94,14 +96,28 @@ func bitbucketPages[T any](ctx context.Context, b *bitbucket, op, path string, p
 			Values []T    `json:"values"`
 			Next   string `json:"next"`
 		}
-		q := query(append(pairs, "pagelen", "50", "page", strconv.Itoa(page))...)
+		q := address.Query(append(pairs, "pagelen", "50", "page", strconv.Itoa(page))...)
 		err := b.wire.get(ctx, op, path+q, &out)
 		return out.Values, out.Next != "", err
 	})
 }
 
+// Carrying implements [Checks]. The list has no more than numbers to rely on.
+func (b *bitbucket) Carrying(ctx context.Context, commit, _ string) ([]PullRequest, error) {
+	found, err := bitbucketPages[bitbucketPull](ctx, b, "finding the pull request of a commit", b.self+"/commit/"+commit+"/pullrequests")
+	var whole []PullRequest
+	for _, p := range found[:min(len(found), 5)] {
+		pr, err := b.get(ctx, p.ID)
+		if err != nil {
+			return nil, err
+		}
+		whole = append(whole, *pr)
+	}
+	return whole, err
+}
+
 func (b *bitbucket) find(ctx context.Context, f FindRequest) ([]PullRequest, error) {
-	// The names have neither quotation marks nor backslashes; see words.WrongBranch.
+	// The names have neither quotation marks nor backslashes; see address.WrongBranch.
 	var q []string
 	if !f.any() {
 		q = append(q, `source.branch.name = "`+f.Head+`"`)
@@ -110,13 +126,9 @@ func (b *bitbucket) find(ctx context.Context, f FindRequest) ([]PullRequest, err
 		q = append(q, `destination.branch.name = "`+f.Base+`"`)
 	}
 	found, err := bitbucketPages[bitbucketPull](ctx, b, "finding pull requests", b.self+"/pullrequests", "state", "OPEN", "q", strings.Join(q, " AND "))
-	var own []PullRequest
-	for _, p := range found {
-		if f.any() || b.ours(p.Source.Repository.FullName, p.Destination.Repository.FullName) {
-			own = append(own, *p.pullRequest())
-		}
-	}
-	return own, err
+	return those(found, func(p *bitbucketPull) bool {
+		return f.any() || b.ours(p.Source.Repository.FullName, p.Destination.Repository.FullName)
+	}, (*bitbucketPull).pullRequest), err
 }
 
 func (b *bitbucket) look(ctx context.Context, number int) (*bitbucketPull, error) {

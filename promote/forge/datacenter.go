@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/kubepromote/kubepromote/promote/forge/internal/address"
 )
 
 // dataCenter speaks to Bitbucket Data Center, from 8.0 on:
@@ -114,7 +116,7 @@ func dataCenterPages[T any](ctx context.Context, d *dataCenter, op, path string,
 			Last   bool `json:"isLastPage"`
 			Next   int  `json:"nextPageStart"`
 		}
-		err := d.wire.get(ctx, op, path+query(append(pairs, "limit", "100", "start", strconv.Itoa(start))...), &out)
+		err := d.wire.get(ctx, op, path+address.Query(append(pairs, "limit", "100", "start", strconv.Itoa(start))...), &out)
 		more := !out.Last && out.Next > start
 		start = out.Next
 		return out.Values, more, err
@@ -127,14 +129,14 @@ func (d *dataCenter) find(ctx context.Context, f FindRequest) ([]PullRequest, er
 		direction, at = "INCOMING", f.Base
 	}
 	found, err := dataCenterPages[dataCenterPull](ctx, d, "finding pull requests", d.self+"/pull-requests", "state", "OPEN", "direction", direction, "at", "refs/heads/"+at)
-	var own []PullRequest
-	for _, p := range found {
-		// OUTGOING has those to other repositories as well.
-		if f.any() || d.ours(p.FromRef.repository(), p.ToRef.repository()) {
-			own = append(own, *p.pullRequest())
-		}
-	}
-	return own, err
+	// OUTGOING has those to other repositories as well.
+	return those(found, func(p *dataCenterPull) bool { return f.any() || d.ours(p.FromRef.repository(), p.ToRef.repository()) }, (*dataCenterPull).pullRequest), err
+}
+
+// Carrying implements [Checks].
+func (d *dataCenter) Carrying(ctx context.Context, commit, _ string) ([]PullRequest, error) {
+	found, err := dataCenterPages[dataCenterPull](ctx, d, "finding the pull request of a commit", d.self+"/commits/"+commit+"/pull-requests")
+	return all(found, (*dataCenterPull).pullRequest), err
 }
 
 func (d *dataCenter) look(ctx context.Context, number int) (*dataCenterPull, error) {
@@ -249,7 +251,7 @@ func (d *dataCenter) shut(ctx context.Context, pr *PullRequest) error {
 	if err != nil {
 		return err
 	}
-	path := d.pull(pr.Number) + "/decline" + query("version", strconv.Itoa(p.Version))
+	path := d.pull(pr.Number) + "/decline" + address.Query("version", strconv.Itoa(p.Version))
 	return d.send(ctx, call{op: "declining a pull request", method: http.MethodPost, path: path, in: map[string]any{"version": p.Version}, need: needWrite})
 }
 
@@ -275,7 +277,7 @@ func (d *dataCenter) merge(ctx context.Context, pr *PullRequest, m MergeRequest)
 		in["autoMerge"] = true
 	}
 	var out dataCenterPull
-	path := d.pull(pr.Number) + "/merge" + query("version", strconv.Itoa(p.Version))
+	path := d.pull(pr.Number) + "/merge" + address.Query("version", strconv.Itoa(p.Version))
 	err = d.send(ctx, call{op: opMerge, method: http.MethodPost, path: path, in: in, out: &out, need: needMerge})
 	if err == nil {
 		done := out.pullRequest()

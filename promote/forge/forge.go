@@ -43,6 +43,10 @@ type Checks interface {
 	Statuses(ctx context.Context, commit string) ([]Status, error)
 	// SetStatus sets the status of a context for a commit.
 	SetStatus(ctx context.Context, commit string, s Status) error
+	// Carrying gives the pull requests into a branch that are merged and have brought it a
+	// commit: their merge, or what they were squashed to. None is no error. Bitbucket Cloud
+	// has none where its app of pull request commit links was not installed.
+	Carrying(ctx context.Context, commit, base string) ([]PullRequest, error)
 }
 
 // Teams is who belongs to a team. Each [Forge] of [New] has it.

@@ -79,13 +79,16 @@ func (g *gitea) find(ctx context.Context, f FindRequest) ([]PullRequest, error) 
 		q = append(q, "base_branch", f.Base)
 	}
 	found, err := list[giteaPull](ctx, g.wire, "finding pull requests", g.self+"/pulls", q...)
-	var own []PullRequest
-	for _, p := range found {
-		if f.any() || p.Head.Repo != nil && p.Base.Repo != nil && g.ours(p.Head.Repo.FullName, p.Base.Repo.FullName) {
-			own = append(own, *p.pullRequest())
-		}
+	return those(found, func(p *giteaPull) bool { return f.any() || g.own(&p.Head, &p.Base) }, (*giteaPull).pullRequest), err
+}
+
+// Carrying implements [Checks].
+func (g *gitea) Carrying(ctx context.Context, commit, _ string) ([]PullRequest, error) {
+	var p giteaPull
+	if err := g.wire.get(ctx, "finding the pull request of a commit", g.self+"/commits/"+commit+"/pull", &p); err != nil {
+		return nil, err
 	}
-	return own, err
+	return []PullRequest{*p.pullRequest()}, nil
 }
 
 func (g *gitea) get(ctx context.Context, number int) (*PullRequest, error) {

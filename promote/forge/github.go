@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -96,13 +97,25 @@ func (g *github) find(ctx context.Context, f FindRequest) ([]PullRequest, error)
 		q = append(q, "base", f.Base)
 	}
 	found, err := list[githubPull](ctx, g.wire, "finding pull requests", g.self+"/pulls", q...)
-	var own []PullRequest
-	for _, p := range found {
-		if f.any() || p.Head.Repo != nil && p.Base.Repo != nil && g.ours(p.Head.Repo.FullName, p.Base.Repo.FullName) {
-			own = append(own, *p.pullRequest())
-		}
+	return those(found, func(p *githubPull) bool { return f.any() || g.own(&p.Head, &p.Base) }, (*githubPull).pullRequest), err
+}
+
+// Carrying implements [Checks]. GitHub knows what a commit came from for the default branch;
+// into another, it is among those that were closed last.
+func (g *github) Carrying(ctx context.Context, commit, base string) ([]PullRequest, error) {
+	const op = "finding the pull request of a commit"
+	found, err := list[githubPull](ctx, g.wire, op, g.self+"/commits/"+commit+"/pulls")
+	var e *Error
+	if errors.As(err, &e) && e.Status == http.StatusUnprocessableEntity {
+		return nil, nil // no such commit
 	}
-	return own, err
+	merged := slices.DeleteFunc(all(found, (*githubPull).pullRequest), func(pr PullRequest) bool { return pr.State != StateMerged })
+	if err != nil || len(merged) > 0 {
+		return merged, err
+	}
+	found = nil
+	_, err = g.page(ctx, op, g.self+"/pulls", 1, &found, "state", "closed", "base", base, "sort", "updated", "direction", "desc")
+	return slices.DeleteFunc(all(found, (*githubPull).pullRequest), func(pr PullRequest) bool { return pr.MergeCommit != commit }), err
 }
 
 func (g *github) get(ctx context.Context, number int) (*PullRequest, error) {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubepromote/kubepromote/promote/forge/internal/address"
 	"github.com/kubepromote/kubepromote/promote/forge/internal/lists"
 	"github.com/kubepromote/kubepromote/promote/forge/internal/words"
 )
@@ -109,13 +110,13 @@ func (g *gitlab) find(ctx context.Context, f FindRequest) ([]PullRequest, error)
 	if err == nil && g.forked() && !f.any() {
 		fork, err = g.project(ctx, g.heads)
 	}
-	var own []PullRequest
-	for _, p := range found {
-		if f.any() || p.SourceProject == cmp.Or(fork, p.TargetProject) {
-			own = append(own, *p.pullRequest())
-		}
-	}
-	return own, err
+	return those(found, func(p *gitlabMerge) bool { return f.any() || p.SourceProject == cmp.Or(fork, p.TargetProject) }, (*gitlabMerge).pullRequest), err
+}
+
+// Carrying implements [Checks].
+func (g *gitlab) Carrying(ctx context.Context, commit, _ string) ([]PullRequest, error) {
+	found, err := list[gitlabMerge](ctx, g.wire, "finding the merge request of a commit", g.self+"/repository/commits/"+commit+"/merge_requests")
+	return all(found, (*gitlabMerge).pullRequest), err
 }
 
 func (g *gitlab) look(ctx context.Context, number int) (*gitlabMerge, error) {
@@ -214,7 +215,7 @@ func (g *gitlab) decorate(ctx context.Context, pr *PullRequest, labels, reviewer
 func (g *gitlab) user(ctx context.Context, name string) (int, error) {
 	const op = "looking for a reviewer"
 	var found []gitlabUser
-	if err := g.wire.get(ctx, op, "/users"+query("username", name), &found); err != nil {
+	if err := g.wire.get(ctx, op, "/users"+address.Query("username", name), &found); err != nil {
 		return 0, err
 	}
 	for _, u := range found {

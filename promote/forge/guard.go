@@ -10,8 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubepromote/kubepromote/promote/forge/internal/address"
+	"github.com/kubepromote/kubepromote/promote/forge/internal/body"
 	"github.com/kubepromote/kubepromote/promote/forge/internal/lists"
-	"github.com/kubepromote/kubepromote/promote/forge/internal/words"
 )
 
 // remote is what each kind of forge does in its own way. What is the same for all
@@ -63,10 +64,10 @@ func (g *guard) usage(msg string) error { return &Error{Op: g.wire.repository.Ho
 
 // Find is that of [Forge].
 func (g *guard) Find(ctx context.Context, f FindRequest) ([]PullRequest, error) {
-	if why := words.WrongBranch(f.Head); why != "" && (!f.any() || f.Base == "") {
+	if why := address.WrongBranch(f.Head); why != "" && (!f.any() || f.Base == "") {
 		return nil, g.usage("the head branch " + why)
 	}
-	if why := words.WrongBranch(f.Base); why != "" && f.Base != "" {
+	if why := address.WrongBranch(f.Base); why != "" && f.Base != "" {
 		return nil, g.usage("the base branch " + why)
 	}
 	found, err := g.remote.find(ctx, f)
@@ -91,11 +92,11 @@ func (g *guard) Open(ctx context.Context, o OpenRequest) (*PullRequest, error) {
 		return nil, err
 	}
 	for _, branch := range []struct{ what, name string }{{"head", o.Head}, {"base", o.Base}} {
-		if why := words.WrongBranch(branch.name); why != "" {
+		if why := address.WrongBranch(branch.name); why != "" {
 			return nil, g.usage("the " + branch.what + " branch " + why)
 		}
 	}
-	o.Title, o.Body = fitTitle(o.Title), g.wire.repository.Kind.FitBody(o.Body, "")
+	o.Title, o.Body = body.Title(o.Title), g.wire.repository.Kind.FitBody(o.Body, "")
 	o.Labels, o.Reviewers = lists.Names(o.Labels, false), lists.Names(o.Reviewers, true)
 	if o.Title == "" {
 		return nil, g.usage("a pull request needs a title")
@@ -122,15 +123,15 @@ func (g *guard) Update(ctx context.Context, number int, u UpdateRequest) (*PullR
 		return nil, err
 	}
 	if u.Title != nil {
-		title := fitTitle(*u.Title)
+		title := body.Title(*u.Title)
 		if title == "" {
 			return nil, g.usage("a pull request needs a title")
 		}
 		u.Title = &title
 	}
 	if u.Body != nil {
-		body := g.wire.repository.Kind.FitBody(*u.Body, "")
-		u.Body = &body
+		text := g.wire.repository.Kind.FitBody(*u.Body, "")
+		u.Body = &text
 	}
 	pr, err := g.remote.get(ctx, number)
 	if err != nil {
@@ -171,7 +172,7 @@ func (g *guard) Merge(ctx context.Context, number int, m MergeRequest) (MergeRes
 	if raw, err := hex.DecodeString(m.Head); err != nil || len(raw) != 20 && len(raw) != 32 {
 		return MergeResult{}, g.usage("the head to merge is no commit: " + quote(m.Head))
 	}
-	m.Title, m.Message = fitTitle(m.Title), g.wire.repository.Kind.inert(m.Message)
+	m.Title, m.Message = body.Title(m.Title), g.wire.repository.Kind.inert(m.Message)
 	waited := time.Duration(0)
 	for try := 0; ; try++ {
 		pr, err := g.remote.get(ctx, number)
@@ -246,6 +247,37 @@ func (g *guard) Statuses(ctx context.Context, commit string) ([]Status, error) {
 	return g.remote.Statuses(ctx, commit)
 }
 
+// Carrying is that of [Checks].
+func (g *guard) Carrying(ctx context.Context, commit, base string) ([]PullRequest, error) {
+	if _, err := hex.DecodeString(commit); err != nil || commit == "" {
+		return nil, g.usage("this is no commit: " + quote(commit))
+	}
+	if why := address.WrongBranch(base); why != "" {
+		return nil, g.usage("the base branch " + why)
+	}
+	found, err := g.remote.Carrying(ctx, commit, base)
+	if errors.Is(err, ErrNotFound) { // a commit that the forge has not got
+		return nil, nil
+	}
+	return slices.DeleteFunc(found, func(pr PullRequest) bool { return pr.Base != base || pr.State != StateMerged }), err
+}
+
+// all makes pull requests of what a forge has.
+func all[T any](found []T, one func(*T) *PullRequest) []PullRequest {
+	return those(found, func(*T) bool { return true }, one)
+}
+
+// those makes pull requests of some of what a forge has.
+func those[T any](found []T, which func(*T) bool, one func(*T) *PullRequest) []PullRequest {
+	var out []PullRequest
+	for n := range found {
+		if which(&found[n]) {
+			out = append(out, *one(&found[n]))
+		}
+	}
+	return out
+}
+
 // SetStatus is that of [Checks].
 func (g *guard) SetStatus(ctx context.Context, commit string, s Status) error {
 	if _, err := hex.DecodeString(commit); err != nil || commit == "" {
@@ -255,7 +287,7 @@ func (g *guard) SetStatus(ctx context.Context, commit string, s Status) error {
 		return g.usage("a status needs a context, and one of the states pending, success and failure")
 	}
 	const most = 140 // of GitHub; the others take 255
-	if r := []rune(fitTitle(s.Description)); len(r) > most {
+	if r := []rune(body.Title(s.Description)); len(r) > most {
 		s.Description = string(r[:most-1]) + "…"
 	}
 	return g.remote.SetStatus(ctx, commit, s)

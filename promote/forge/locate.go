@@ -1,10 +1,10 @@
 package forge
 
 import (
-	"net"
 	"net/url"
 	"strings"
-	"unicode"
+
+	"github.com/kubepromote/kubepromote/promote/forge/internal/address"
 )
 
 // Remote is what a repository on a forge is found by.
@@ -51,15 +51,13 @@ func (r Repository) Host() string {
 // String is the host, the owner and the name.
 func (r Repository) String() string { return r.Host() + "/" + r.Owner + "/" + r.Name }
 
-const maxRemote = 2000
-
 // Locate says which repository on which forge a remote is. It asks nobody.
-func Locate(remote Remote) (Repository, error) {
-	p, err := parseRemote(remote.URL)
+func Locate(at Remote) (Repository, error) {
+	p, err := parseRemote(at.URL)
 	if err != nil {
 		return Repository{}, err
 	}
-	r := Repository{RemoteHost: p.host, Kind: remote.Kind}
+	r := Repository{RemoteHost: p.host, Kind: at.Kind}
 	known := kindOf(p.host)
 	switch {
 	case known != "" && r.Kind != "" && r.Kind != known:
@@ -70,9 +68,9 @@ func Locate(remote Remote) (Repository, error) {
 		return Repository{}, &Error{Msg: "what kind of forge " + quote(p.host) + " is, its name does not tell",
 			Hint: "write forge: github, gitlab, gitea, bitbucket-server or azure below deliver"}
 	}
-	if remote.Web != "" {
-		err = p.takeWeb(remote.Web)
-	} else if p.scheme == "http" && !loopback(p.host) {
+	if at.Web != "" {
+		err = p.takeWeb(at.Web)
+	} else if p.scheme == "http" && !address.Loopback(p.host) {
 		err = &Error{Msg: "the remote is http://" + p.host + ", and a token would be sent there for all to read",
 			Hint: "write url: http://" + p.hostPort() + " below deliver if there is no https"}
 	}
@@ -117,76 +115,20 @@ func notARemote(why string) error {
 	return &Error{Msg: "the remote is no address of a repository on a forge: " + why, Hint: "git remote -v"}
 }
 
+// parseRemote reads a remote.
 func parseRemote(s string) (*place, error) {
-	if len(s) > maxRemote {
-		return nil, notARemote("it is longer than 2,000 bytes")
-	}
-	if strings.ContainsFunc(s, func(r rune) bool { return r == '\\' || unicode.IsSpace(r) || !unicode.IsPrint(r) }) {
-		return nil, notARemote("it has a space, a backslash or a character that cannot be printed")
-	}
-	if !strings.Contains(s, "://") {
-		// The form of scp. A helper's "ext::" and a drive's letter are not.
-		host, path, ok := strings.Cut(s, ":")
-		if strings.HasPrefix(s, "[") || strings.Contains(s, "@[") {
-			host, path, ok = strings.Cut(s, "]:")
-			host += "]"
-		}
-		if !ok || strings.Contains(host, "/") || len(host) < 2 || strings.HasPrefix(path, ":") {
-			return nil, notARemote("it names no host")
-		}
-		s = "ssh://" + host + "/" + strings.TrimPrefix(path, "/")
-	}
-	u, err := url.Parse(s)
+	a, err := address.Parse(s)
 	if err != nil {
-		return nil, notARemote("it is no URL")
+		return nil, notARemote(err.Error())
 	}
-	p := &place{scheme: strings.ToLower(u.Scheme), host: strings.ToLower(u.Hostname()), port: u.Port(), path: u.Path}
-	switch p.scheme {
-	case "https", "http":
-	case "ssh", "git+ssh", "ssh+git", "git":
-		// The port is that of ssh, and the forge's page is elsewhere.
-		p.scheme, p.port = "https", ""
-	default:
-		return nil, notARemote("its scheme is not https, http or ssh")
-	}
-	if err := checkHost(p.host); err != nil {
-		return nil, err
-	}
-	p.path = strings.TrimSuffix(strings.Trim(p.path, "/"), ".git")
-	for part := range strings.SplitSeq(p.path, "/") {
-		if part == "" || part == "." || part == ".." || strings.ContainsFunc(part, func(r rune) bool { return !unicode.IsPrint(r) || strings.ContainsRune("?#%\\", r) }) {
-			return nil, notARemote("its path is " + quote(p.path))
-		}
-	}
-	return p, nil
-}
-
-// checkHost accepts names and addresses.
-func checkHost(host string) error {
-	if host == "" {
-		return notARemote("it names no host")
-	}
-	if net.ParseIP(host) != nil {
-		return nil
-	}
-	for _, c := range []byte(host) {
-		if c != '-' && c != '.' && c != '_' && (c < '0' || c > '9') && (c < 'a' || c > 'z') {
-			return notARemote("its host is " + quote(host))
-		}
-	}
-	return nil
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+	return &place{scheme: a.Scheme, host: a.Host, port: a.Port, path: a.Path}, nil
 }
 
 // takeWeb takes the address that was given.
 func (p *place) takeWeb(web string) error {
 	u, err := url.Parse(web)
-	if len(web) > maxRemote || err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" ||
-		checkHost(strings.ToLower(u.Hostname())) != nil || strings.Contains(u.Path, "..") {
+	if len(web) > address.Most || err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" ||
+		address.CheckHost(strings.ToLower(u.Hostname())) != nil || strings.Contains(u.Path, "..") {
 		return &Error{Msg: "the url of the forge is not of the form https://HOST/PATH", Hint: "write the address that the forge has in a browser, without the repository"}
 	}
 	prefix := strings.Trim(u.Path, "/")
@@ -272,7 +214,7 @@ func (p *place) below(r *Repository, api string) error {
 	}
 	r.Owner, r.Name = parts[n-2], parts[n-1]
 	if p.web == "" && n > 2 {
-		r.Web += "/" + escapePath(strings.Join(parts[:n-2], "/"))
+		r.Web += "/" + address.EscapePath(strings.Join(parts[:n-2], "/"))
 	}
 	r.API = r.Web + api
 	return nil
@@ -284,7 +226,7 @@ func (p *place) dataCenter(r *Repository) error {
 	path := "/" + p.path
 	if before, after, ok := strings.Cut(path, "/scm/"); ok {
 		if p.web == "" {
-			r.Web += escapePath(before)
+			r.Web += address.EscapePath(before)
 		}
 		path = "/" + after
 	}
@@ -324,23 +266,14 @@ func (p *place) azure(r *Repository) error {
 	case p.web != "":
 		// The address of the organization, or of the collection.
 	case old:
-		r.Web = "https://dev.azure.com/" + escapePath(organization)
+		r.Web = "https://dev.azure.com/" + address.EscapePath(organization)
 	case kindOf(p.host) == Azure && len(org) == 1:
-		r.Web = "https://dev.azure.com/" + escapePath(org[0])
+		r.Web = "https://dev.azure.com/" + address.EscapePath(org[0])
 	case kindOf(p.host) == Azure:
 		return notARemote("its path is " + quote(p.path) + ", not ORGANIZATION/PROJECT/_git/NAME")
 	case len(org) > 0:
-		r.Web += "/" + escapePath(strings.Join(org, "/"))
+		r.Web += "/" + address.EscapePath(strings.Join(org, "/"))
 	}
 	r.API = r.Web
 	return nil
-}
-
-// escapePath escapes each part of a path.
-func escapePath(path string) string {
-	parts := strings.Split(path, "/")
-	for i, part := range parts {
-		parts[i] = url.PathEscape(part)
-	}
-	return strings.Join(parts, "/")
 }

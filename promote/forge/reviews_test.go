@@ -137,3 +137,43 @@ func doMembers(ctx context.Context, c forge.Client) error {
 	_, err := c.Members(ctx, "shop/ops")
 	return err
 }
+
+// After the merge, what a commit of the branch came from is known by the forge alone: the
+// head of the pull request is another commit, where it was squashed or rebased.
+func TestCarrying(t *testing.T) {
+	open := func(text string) string { return "[" + text + "]" }
+	merged := func(text string, pairs ...string) string {
+		return "[" + strings.NewReplacer(pairs...).Replace(text) + "]"
+	}
+	hub := merged(githubPull, `"state": "open"`, `"state": "closed", "merged_at": "2026-01-02T00:00:00Z", "merge_commit_sha": "`+head+`"`, `"merge_commit_sha": "cdcd"`, `"x": ""`)
+	const hubOf = "GET /repos/shop/infra/commits/"
+	hubClosed := "GET /repos/shop/infra/pulls?base=main&direction=desc&page=1&per_page=100&sort=updated&state=closed"
+	for _, c := range []struct {
+		name  string
+		kind  forge.Kind
+		steps []step
+		want  int
+	}{
+		{"the default branch", forge.GitHub, []step{{request: hubOf + head + "/pulls?page=1&per_page=100", answer: hub}}, 1},
+		{"another branch", forge.GitHub, []step{{request: hubOf + head + "/pulls?page=1&per_page=100", answer: "[]"}, {request: hubClosed, answer: hub}}, 1},
+		{"one that is open has it", forge.GitHub, []step{{request: hubOf + head + "/pulls?page=1&per_page=100", answer: open(githubPull)}, {request: hubClosed, answer: "[]"}}, 0},
+		{"no such commit", forge.GitHub, []step{{request: hubOf + head + "/pulls?page=1&per_page=100", status: 422, answer: `{"message": "No commit found for SHA"}`}}, 0},
+		{"merged", forge.GitLab, []step{{request: "GET /projects/shop%2Finfra/repository/commits/" + head + "/merge_requests?page=1&per_page=100", answer: merged(gitlabMerge, `"opened"`, `"merged"`)}}, 1},
+		{"into another branch", forge.GitLab, []step{{request: "GET /projects/shop%2Finfra/repository/commits/" + head + "/merge_requests?page=1&per_page=100", answer: merged(gitlabMerge, `"opened"`, `"merged"`, `"main"`, `"other"`)}}, 0},
+		{"merged", forge.Gitea, []step{{request: "GET /repos/shop/infra/commits/" + head + "/pull", answer: strings.Trim(merged(giteaPull, `"open"`, `"closed"`, `"merged": false`, `"merged": true`), "[]")}}, 1},
+		{"of none", forge.Gitea, []step{{request: "GET /repos/shop/infra/commits/" + head + "/pull", status: 404, answer: "{}"}, {request: "GET /repos/shop/infra", answer: "{}"}}, 0},
+		{"merged", forge.Bitbucket, []step{{request: "GET /repositories/shop/infra/commit/" + head + "/pullrequests?page=1&pagelen=50", answer: `{"values": [{"id": 7}]}`}, {request: "GET /repositories/shop/infra/pullrequests/7", answer: strings.Trim(merged(bitbucketPull, `"OPEN"`, `"MERGED"`), "[]")}}, 1},
+		{"merged", forge.BitbucketServer, []step{{request: "GET /api/latest/projects/shop/repos/infra/commits/" + head + "/pull-requests?limit=100&start=0", answer: `{"isLastPage": true, "values": ` + merged(dataCenterPull, `"OPEN"`, `"MERGED"`) + `}`}}, 1},
+		{"merged", forge.Azure, []step{{request: "POST " + strings.TrimSuffix(azureAt, "/pullrequests") + "/pullrequestquery?" + azureAPI, body: `{"queries": [{"type": "lastMergeCommit", "items": ["` + head + `"]}]}`, answer: `{"results": [{"` + head + `": ` + merged(azurePull, `"active"`, `"completed"`) + `}]}`}}, 1},
+	} {
+		t.Run(string(c.kind)+" "+c.name, func(t *testing.T) {
+			found, err := newFake(t, c.steps...).client(c.kind).Carrying(t.Context(), head, "main")
+			if err != nil || len(found) != c.want || c.want > 0 && (found[0].Number != 7 || found[0].State != forge.StateMerged) {
+				t.Errorf("%+v, %v", found, err)
+			}
+		})
+	}
+	if _, err := newFake(t).client(forge.Gitea).Carrying(t.Context(), "HEAD", "main"); err == nil {
+		t.Error("HEAD is no commit, and no error")
+	}
+}

@@ -2,6 +2,8 @@ package gate
 
 import (
 	"cmp"
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,6 +16,8 @@ import (
 	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/internal/yamlfile"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/cluster"
+	"github.com/kubepromote/kubepromote/promote/internal/kinds"
 	"github.com/kubepromote/kubepromote/promote/internal/schedule"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/robfig/cron/v3"
@@ -25,6 +29,7 @@ import (
 type argoWindows struct {
 	cfg      *pipeline.ArgoWindows
 	tree     promote.Tree
+	clusters *cluster.Clusters
 	projects []string // the AppProjects that there are
 	all      []syncWindow
 }
@@ -96,10 +101,14 @@ func manifests(tree promote.Tree, name string, visit func(*yamlfile.File, *yaml.
 	if err != nil {
 		return &promote.Error{Msg: name + " cannot be read", Err: err}
 	}
+	return objectsIn(name, data, visit)
+}
+
+func objectsIn(name string, data []byte, visit func(*yamlfile.File, *yaml.Node, manifest)) error {
 	f := yamlfile.Parse(name, data, yamlfile.Options{Documents: mostManifests, Aliases: mostManifests})
 	for _, doc := range f.Documents() {
 		var m manifest
-		if err := doc.Decode(&m); err != nil && (m.Kind == "AppProject" || m.Kind == "Application") {
+		if err := doc.Decode(&m); err != nil && (m.Kind == kinds.AppProject || m.Kind == kinds.Application) {
 			f.Add(doc, "", "the %s is malformed", m.Kind)
 			continue
 		}
@@ -108,31 +117,39 @@ func manifests(tree promote.Tree, name string, visit func(*yamlfile.File, *yaml.
 	return f.Err(faultOf)
 }
 
-func newArgoWindows(cfg *pipeline.ArgoWindows, tree promote.Tree) (*argoWindows, error) {
-	out := &argoWindows{cfg: cfg, tree: tree}
-	err := manifests(tree, cfg.Project, func(f *yamlfile.File, _ *yaml.Node, m manifest) {
-		if m.Kind != "AppProject" {
-			return
-		}
-		out.projects = append(out.projects, m.Metadata.Name)
-		for i := range m.Spec.SyncWindows {
-			n := &m.Spec.SyncWindows[i]
-			var e windowEntry
-			if err := n.Decode(&e); err != nil {
-				f.Add(n, "", "the sync window is malformed")
-				continue
-			}
-			w, ok := e.window(f, n)
-			w.project, w.place = m.Metadata.Name, fmt.Sprintf("%s:%d:%d", cfg.Project, n.Line, n.Column)
-			if ok {
-				out.all = append(out.all, w)
-			}
-		}
+func newArgoWindows(cfg *pipeline.ArgoWindows, d Deps) (*argoWindows, error) {
+	out := &argoWindows{cfg: cfg, tree: d.Tree, clusters: d.Clusters}
+	if cfg.Live != nil { // the cluster is asked when the gate is
+		return out, nil
+	}
+	err := manifests(d.Tree, cfg.Project, func(f *yamlfile.File, _ *yaml.Node, m manifest) {
+		out.add(f, m, func(n *yaml.Node) string { return fmt.Sprintf("%s:%d:%d", cfg.Project, n.Line, n.Column) })
 	})
 	if err == nil && len(out.projects) == 0 {
 		err = &promote.Error{Msg: cfg.Project + " has no AppProject"}
 	}
 	return out, err
+}
+
+// add takes the windows of an AppProject, each with where it stands.
+func (a *argoWindows) add(f *yamlfile.File, m manifest, place func(*yaml.Node) string) {
+	if m.Kind != kinds.AppProject {
+		return
+	}
+	a.projects = append(a.projects, m.Metadata.Name)
+	for i := range m.Spec.SyncWindows {
+		n := &m.Spec.SyncWindows[i]
+		var e windowEntry
+		if err := n.Decode(&e); err != nil {
+			f.Add(n, "", "the sync window is malformed")
+			continue
+		}
+		w, ok := e.window(f, n)
+		w.project, w.place = m.Metadata.Name, place(n)
+		if ok {
+			a.all = append(a.all, w)
+		}
+	}
 }
 
 // argoParser is that of Argo CD: five fields, without @daily and the like.
@@ -303,6 +320,51 @@ func (a *argoWindows) changes(t time.Time, app argoApp, at func(time.Time)) {
 	}
 }
 
+// of gives the windows that there are for a service, and its application.
+func (a *argoWindows) of(ctx context.Context, q promote.GateRequest) (*argoWindows, argoApp, error) {
+	if a.cfg.Live != nil {
+		return a.live(ctx, q)
+	}
+	app, err := a.app(q)
+	return a, app, err
+}
+
+// live asks the cluster for both. What Argo CD has is what counts there: an AppProject is
+// changed by hand, and an Application made by an ApplicationSet.
+func (a *argoWindows) live(ctx context.Context, q promote.GateRequest) (*argoWindows, argoApp, error) {
+	if a.clusters == nil {
+		return nil, argoApp{}, &promote.Error{Msg: "no cluster may be asked"}
+	}
+	out := &argoWindows{cfg: a.cfg}
+	at := cluster.Target{Context: fill(a.cfg.Live.Context, q), Namespace: cmp.Or(fill(a.cfg.Live.Namespace, q), "argocd")}
+	read := func(kind, name string, visit func(*yamlfile.File, manifest)) error {
+		at.Kind, at.Name = kind, name
+		object, err := a.clusters.Object(ctx, at)
+		if err != nil {
+			return err
+		}
+		data, err := json.Marshal(object)
+		if err != nil {
+			return err
+		}
+		return objectsIn(kind+" "+name, data, func(f *yamlfile.File, _ *yaml.Node, m manifest) { visit(f, m) })
+	}
+	var app argoApp
+	err := read(kinds.Application, fill(a.cfg.Live.Application, q), func(_ *yamlfile.File, m manifest) { app = m.app() })
+	if err == nil {
+		err = read(kinds.AppProject, app.project, func(f *yamlfile.File, m manifest) {
+			out.add(f, m, func(*yaml.Node) string { return "AppProject " + fault.Shorten(app.project) })
+		})
+	}
+	return out, app, err
+}
+
+// app is the application that a manifest has.
+func (m manifest) app() argoApp {
+	d := m.Spec.Destination
+	return argoApp{m.Metadata.Name, cmp.Or(m.Spec.Project, "default"), d.Server, d.Name, d.Namespace}
+}
+
 // app is the application of a service: what its file says, or what the pipeline does.
 func (a *argoWindows) app(q promote.GateRequest) (argoApp, error) {
 	if a.cfg.Application == "" {
@@ -312,8 +374,8 @@ func (a *argoWindows) app(q promote.GateRequest) (argoApp, error) {
 	var found []argoApp
 	name := fill(a.cfg.Application, q)
 	err := manifests(a.tree, name, func(_ *yamlfile.File, _ *yaml.Node, m manifest) {
-		if d := m.Spec.Destination; m.Kind == "Application" {
-			found = append(found, argoApp{m.Metadata.Name, cmp.Or(m.Spec.Project, "default"), d.Server, d.Name, d.Namespace})
+		if m.Kind == kinds.Application {
+			found = append(found, m.app())
 		}
 	})
 	if err == nil && len(found) != 1 {

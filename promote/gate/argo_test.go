@@ -7,6 +7,8 @@ import (
 
 	"github.com/kubepromote/kubepromote/internal/fault"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/cluster"
+	"github.com/kubepromote/kubepromote/promote/internal/apitest"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
@@ -54,6 +56,38 @@ func TestArgoWindows(t *testing.T) {
 			want(t, ask(t, tc.list, d, cart()), tc.want)
 		})
 	}
+}
+
+// Where no file has the AppProject, the cluster does: by a context of the pipeline, or the
+// one that was given.
+func TestArgoWindowsOfTheCluster(t *testing.T) {
+	const list = "- freeze: {argocd: {live: {application: '{service}-{environment}', context: eu}}}"
+	const apps, projects = "/apis/argoproj.io/v1alpha1/namespaces/argocd/applications/cart-production", "/apis/argoproj.io/v1alpha1/namespaces/argocd/appprojects/shop"
+	const app = "{kind: Application, metadata: {name: cart-production, namespace: argocd}, spec: {project: shop, destination: {name: prod, namespace: shop}}}"
+	project := func(windows string) string {
+		return "{kind: AppProject, metadata: {name: shop, namespace: argocd}, spec: {syncWindows: [" + windows + "]}}"
+	}
+	const deny = "{kind: deny, schedule: '0 15 * * *', duration: 1h, namespaces: [shop]}"
+	for _, tc := range []struct {
+		name, list string
+		answers    map[string]string
+		want       string
+	}{
+		{"denied", list, map[string]string{apps: app, projects: project(deny)}, "wait: AppProject shop: frozen (a sync window of Argo CD) until 2026-11-27 16:00 UTC [11-27 16:00]; await"},
+		{"another namespace", list, map[string]string{apps: app, projects: project(strings.Replace(deny, "[shop]", "[web]", 1))}, "pass: nothing is frozen"},
+		{"none", list, map[string]string{apps: app, projects: "{kind: AppProject, metadata: {name: shop}, spec: {}}"}, "pass: nothing is frozen"},
+		{"malformed", list, map[string]string{apps: app, projects: project("{kind: deny, schedule: monday, duration: 1h}")}, `unknown: the application of Argo CD: AppProject shop:1:73: schedule "monday" is malformed`},
+		{"no application", list, map[string]string{projects: project(deny)}, "unknown: the application of Argo CD: context eu: there is no Application cart-production in namespace argocd"},
+		{"no project", list, map[string]string{apps: app}, "unknown: the application of Argo CD: context eu: there is no AppProject shop in namespace argocd"},
+		{"no such context", strings.Replace(list, "eu", "ue", 1), nil, `unknown: the application of Argo CD: the kubeconfig has no context "ue"`},
+		{"the current context", strings.Replace(list, ", context: eu", "", 1), map[string]string{apps: app, projects: project(deny)}, "wait: AppProject shop: frozen (a sync window of Argo CD) until 2026-11-27 16:00 UTC [11-27 16:00]; await"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := apitest.Serve(t, tc.answers)
+			want(t, ask(t, tc.list, Deps{Clusters: cluster.New(cluster.Options{Kubeconfig: s.Kubeconfig(t, apitest.Token, "us", "eu"), Context: "eu"})}, cart()), tc.want)
+		})
+	}
+	want(t, ask(t, list, Deps{}, cart()), "unknown: the application of Argo CD: no cluster may be asked")
 }
 
 // Argo CD shifts the clock by what the zone is off at the moment, so that a window that

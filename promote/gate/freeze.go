@@ -62,7 +62,7 @@ func newFreeze(cfg *pipeline.FreezeGate, d Deps) (*freeze, error) {
 		}
 	}
 	if cfg.ArgoCD != nil {
-		f.argo, err = newArgoWindows(cfg.ArgoCD, d.Tree)
+		f.argo, err = newArgoWindows(cfg.ArgoCD, d)
 	}
 	return f, err
 }
@@ -106,16 +106,17 @@ type closed struct {
 // asked is what a freeze is asked about: a service, and its application of Argo CD.
 type asked struct {
 	promote.GateRequest
-	app argoApp
+	argo *argoWindows
+	app  argoApp
 }
 
 // at tells what closes an instant: what our windows say, or those of Argo CD.
 func (f *freeze) at(t time.Time, q asked) *closed {
 	own := f.own(t, q.GateRequest)
-	if f.argo == nil {
+	if q.argo == nil {
 		return own
 	}
-	argo := f.argo.at(t, q.app)
+	argo := q.argo.at(t, q.app)
 	if argo == nil || own != nil && !argo.until.IsZero() && (own.until.IsZero() || own.until.After(argo.until)) {
 		return own
 	}
@@ -185,11 +186,11 @@ func (f *freeze) opening(from time.Time, q asked) time.Time {
 	return time.Time{}
 }
 
-func (f *freeze) check(_ context.Context, r promote.GateRequest) promote.Verdict {
+func (f *freeze) check(ctx context.Context, r promote.GateRequest) promote.Verdict {
 	q := asked{GateRequest: r}
 	if f.argo != nil {
 		var err error
-		if q.app, err = f.argo.app(r); err != nil {
+		if q.argo, q.app, err = f.argo.of(ctx, r); err != nil {
 			v := unknown("the application of Argo CD: %s", fault.OneLine(err.Error()))
 			v.Hint = fault.HintOf(err)
 			return v
@@ -257,8 +258,8 @@ func (f *freeze) open(all asked) string {
 			sooner(until.In(w.zone))
 		}
 	}
-	if f.argo != nil {
-		f.argo.changes(q.Now, all.app, sooner)
+	if all.argo != nil {
+		all.argo.changes(q.Now, all.app, sooner)
 	}
 	if next.IsZero() {
 		return "nothing is frozen"

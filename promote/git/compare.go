@@ -91,6 +91,14 @@ func (r *Repo) Authors(ctx context.Context, base, head string) ([]string, error)
 	return slices.Compact(all), err
 }
 
+// Line are the commits that a head has on top of a base, along first parents, newest first; of
+// many, some.
+func (r *Repo) Line(ctx context.Context, base, head string) ([]string, error) {
+	const most = "--max-count=20"
+	out, err := r.run(ctx, gitcmd.Call{Op: "git rev-list", Args: []string{"rev-list", "--first-parent", most, "--end-of-options", base + ".." + head}, Reads: true, Env: r.asStored()})
+	return slices.DeleteFunc(strings.Fields(string(out)), func(s string) bool { return strings.HasPrefix(s, "-") }), err
+}
+
 // Parents are those of a commit.
 func (r *Repo) Parents(ctx context.Context, commit string) ([]string, error) {
 	out, err := r.run(ctx, gitcmd.Call{Op: "git rev-parse", Args: []string{"rev-parse", "--end-of-options", commit + "^@"}, Reads: true, Env: []string{gitcmd.AsStored}})

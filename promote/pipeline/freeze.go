@@ -31,8 +31,10 @@ type FreezeGate struct {
 // application of a service. In all but Project {service}, {environment} and {from} stand
 // for what is promoted.
 type ArgoWindows struct {
+	// Live has the cluster asked for the Application, and for the AppProject that it is of.
+	Live *ArgoCD `yaml:"live" json:"live,omitempty"`
 	// Project is the path of the file with the AppProject.
-	Project string `yaml:"project" json:"project"`
+	Project string `yaml:"project" json:"project,omitempty"`
 	// Application is the path of the file with the service's Application, whose name,
 	// cluster and namespace windows choose by.
 	Application string `yaml:"application" json:"application,omitempty"`
@@ -47,6 +49,13 @@ type ArgoWindows struct {
 }
 
 func (a *ArgoWindows) check(c gateCheck, at string) {
+	if a.Live != nil {
+		a.Live.check(c, at+".live")
+		if a.Project+a.Application+a.Name+a.Cluster+a.Namespace != "" {
+			c.At(at+".live", "remove it, or what says it by files", "the cluster itself says which project and application there are")
+		}
+		return
+	}
 	if !fs.ValidPath(a.Project) || a.Project == "." || a.Project == "" {
 		c.At(at, "project: argocd/project.yaml", "argocd names no file of the repository with an AppProject")
 	}

@@ -56,6 +56,15 @@ type ArgoCD struct {
 	Context string `yaml:"context" json:"context,omitempty"`
 }
 
+func (a *ArgoCD) check(c gateCheck, at string) {
+	if a.Application == "" {
+		c.At(at, `application: "{service}-staging"`, "argocd names no application")
+	}
+	c.objectName(at+".application", a.Application)
+	c.objectName(at+".namespace", a.Namespace)
+	c.objectName(at+".context", a.Context)
+}
+
 // Flux is a Kustomization or a HelmRelease.
 type Flux struct {
 	// Kustomization is its name.
@@ -121,10 +130,7 @@ func (h *Health) check(c gateCheck, at string) {
 		places[fmt.Sprintf(".contexts[%d]", i)] = name
 	}
 	if a := h.ArgoCD; a != nil {
-		if a.Application == "" {
-			c.At(at+".argocd", `application: "{service}-staging"`, "argocd names no application")
-		}
-		places[".argocd.application"], places[".argocd.namespace"], places[".argocd.context"] = a.Application, a.Namespace, a.Context
+		a.check(c, at+".argocd")
 	}
 	if f := h.Flux; f != nil {
 		if (f.Kustomization == "") == (f.HelmRelease == "") {

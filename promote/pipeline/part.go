@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/promote/internal/location"
 )
 
 // isParts is an error where a shared file has something else than a part for each service
@@ -78,27 +79,11 @@ func (s Site) Inside(path string) (rest string, ok bool) {
 	within := s.Within
 	for within != "" {
 		var want, got string
-		want, within = step(within)
-		got, path = step(path)
+		want, within = location.Step(within)
+		got, path = location.Step(path)
 		if want != got && (want[0] != '[' || got == "" || got[0] != '[') {
 			return "", false
 		}
 	}
 	return path, true
-}
-
-// step takes the first step off a path: a key with the dot before it, or an item in its
-// brackets.
-func step(path string) (first, rest string) {
-	for i := 1; i < len(path); i++ {
-		switch {
-		case path[i] == '\\':
-			i++
-		case path[0] == '[' && path[i] == ']':
-			return path[:i+1], path[i+1:]
-		case path[0] != '[' && (path[i] == '.' || path[i] == '['):
-			return path[:i], path[i:]
-		}
-	}
-	return path, ""
 }

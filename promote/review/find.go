@@ -85,9 +85,56 @@ func (a *asks) checked(ctx context.Context, f *Forge, q promote.GateRequest) (*f
 			return &all[n], nil
 		}
 	}
-	v := say(promote.Wait, "no open pull request into %s ends with commit %.9s", f.Base, q.Heads[0])
+	pr, err := a.carrying(ctx, f, q)
+	if err == nil && pr != nil {
+		return pr, nil
+	}
+	if err != nil {
+		v := untold("", err)
+		return nil, &v
+	}
+	v := say(promote.Wait, "no pull request into %s ends with commit %.9s, or has brought it", f.Base, q.Heads[0])
 	v.Hint = "open one"
 	return nil, &v
+}
+
+// carrying is the pull request that a commit came from which is merged already, or which a
+// queue is about to merge as another commit. Either has to bring just what is judged: what
+// was approved is the end of the pull request, and not what became of it on the way.
+func (a *asks) carrying(ctx context.Context, f *Forge, q promote.GateRequest) (*forge.PullRequest, error) {
+	var found []forge.PullRequest
+	if a.g.Number > 0 {
+		pr, err := once(a, fmt.Sprintf("get %d", a.g.Number), func() (*forge.PullRequest, error) { return f.Get(ctx, a.g.Number) })
+		if err != nil {
+			return nil, err
+		}
+		if pr.State == forge.StateOpen && pr.Base == f.Base {
+			found = append(found, *pr)
+		}
+	}
+	heads := slices.Clone(q.Heads)
+	if a.g.Line != nil {
+		line, err := once(a, "line "+q.Base+" "+q.Heads[0], func() ([]string, error) { return a.g.Line(ctx, q) })
+		if err != nil {
+			return nil, err
+		}
+		heads = append(heads, line...)
+	}
+	slices.Sort(heads)
+	for _, head := range slices.Compact(heads) {
+		some, err := once(a, "carrying "+f.Base+" "+head, func() ([]forge.PullRequest, error) { return f.Carrying(ctx, head, f.Base) })
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, some...)
+	}
+	slices.SortFunc(found, func(a, b forge.PullRequest) int { return b.Number - a.Number })
+	for n := range found {
+		if ok, err := a.brings(ctx, &found[n], q); err != nil || ok {
+			return &found[n], err
+		}
+	}
+	return nil, nil
 }
 
 // brings tells whether what a pull request ends with has all images as they are to be

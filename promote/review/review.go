@@ -48,6 +48,12 @@ type Gates struct {
 	Builders func(ctx context.Context, q promote.GateRequest) ([]promote.Evidence, error)
 	// Authors are the addresses of those who have made the change.
 	Authors func(ctx context.Context, q promote.GateRequest) ([]string, error)
+	// Number is that of the open pull request which a queue of the forge is about to merge,
+	// where a change is judged whose head is one of the queue's own; or 0.
+	Number int
+	// Line are the commits of the change that is judged, one after the other: a push may
+	// bring several that were merged. nil is the last alone.
+	Line func(ctx context.Context, q promote.GateRequest) ([]string, error)
 	// History knows which commit has brought an image to an environment.
 	History *gate.History
 }

@@ -139,6 +139,13 @@ const (
 	reviews = "/pulls/7/reviews"
 )
 
+// carried is where the forge says which pull request a commit came from.
+var carried = "/commits/" + strings.Repeat("01", 20) + "/pull"
+
+func merged(number int) string {
+	return strings.Replace(pull(number, "my/branch", head, "bob", ""), `"open"`, `"closed", "merged": true`, 1)
+}
+
 // the usual forge: the pull request of cart, and a team.
 func usual(all ...string) gitea {
 	return gitea{"": "{}", "/pulls": listed(pull(7, "promote/production/cart", head, "robot", "")), reviews: listed(all...),
@@ -185,7 +192,33 @@ func TestReviews(t *testing.T) {
 		{"by hand", "approvals: {by: [ann]}", usual(says("ann", "APPROVED", head)).with("/pulls", listed(pull(7, "my/branch", head, "bob", ""))), func(g *review.Gates, q *promote.GateRequest) { checked(q) },
 			"pass: pull request 7 is approved by ann; 1 is asked for", ""},
 		{"by hand, pushed on", "approvals: {by: [ann]}", usual().with("/pulls", listed(pull(7, "my/branch", old, "bob", ""))), func(g *review.Gates, q *promote.GateRequest) { checked(q) },
-			"wait: no open pull request into main ends with commit 010101010; may approve: ann", "open one"},
+			"wait: no pull request into main ends with commit 010101010, or has brought it; may approve: ann", "open one"},
+		{"by hand, squashed", "approvals: {by: [ann]}", usual(says("ann", "APPROVED", head)).with("/pulls", "[]", carried, merged(7)), func(g *review.Gates, q *promote.GateRequest) { checked(q) },
+			"pass: pull request 7 is approved by ann; 1 is asked for", ""},
+		{"by hand, squashed with something else", "approvals: {by: [ann]}", usual(says("ann", "APPROVED", head)).with("/pulls", "[]", carried, merged(7)), func(g *review.Gates, q *promote.GateRequest) {
+			checked(q)
+			g.Proposed = func(context.Context, string, *forge.PullRequest) (promote.Tree, error) { return proposed("1"), nil }
+		}, "wait: no pull request into main ends with commit 010101010, or has brought it; may approve: ann", "open one"},
+		{"by hand, several in a push", "approvals: {by: [ann]}", usual(says("ann", "APPROVED", head)).with("/pulls", "[]", strings.ReplaceAll(carried, "01", "45"), merged(7)), func(g *review.Gates, q *promote.GateRequest) {
+			checked(q)
+			g.Line = func(context.Context, promote.GateRequest) ([]string, error) {
+				return []string{q.Heads[0], strings.Repeat("45", 20)}, nil
+			}
+		}, "pass: pull request 7 is approved by ann; 1 is asked for", ""},
+		{"in a queue", "approvals: {by: [ann]}", usual(says("ann", "APPROVED", head)).with("/pulls", "[]", "/pulls/7", pull(7, "my/branch", head, "bob", "")), func(g *review.Gates, q *promote.GateRequest) {
+			checked(q)
+			g.Number = 7
+		}, "pass: pull request 7 is approved by ann; 1 is asked for", ""},
+		{"in a queue, of another's number", "approvals: {by: [ann]}", usual(says("ann", "APPROVED", head)).with("/pulls", "[]", "/pulls/7", pull(7, "my/branch", head, "bob", "")), func(g *review.Gates, q *promote.GateRequest) {
+			checked(q)
+			g.Number = 7
+			g.Proposed = func(context.Context, string, *forge.PullRequest) (promote.Tree, error) { return proposed("1"), nil }
+		}, "wait: no pull request into main ends with commit 010101010, or has brought it; may approve: ann", "open one"},
+		{"in a queue, of one long merged", "approvals: {by: [ann]}", usual(says("ann", "APPROVED", head)).with("/pulls", "[]", "/pulls/7", merged(7)), func(g *review.Gates, q *promote.GateRequest) {
+			checked(q)
+			g.Number = 7
+		}, "wait: no pull request into main ends with commit 010101010, or has brought it; may approve: ann", "open one"},
+		{"nobody says what a commit came from", "approvals: {by: [ann]}", usual().with("/pulls", "[]", carried, "down"), func(g *review.Gates, q *promote.GateRequest) { checked(q) }, "unknown: ", ""},
 		{"no code owners", two, usual(), func(g *review.Gates, _ *promote.GateRequest) { g.Tree = files() }, "unknown: codeowners is asked for, and there is no file CODEOWNERS", "kubectl promote init --owner NAME, or name them: [NAME]"},
 		{"nobody owns it", two, usual(), func(g *review.Gates, _ *promote.GateRequest) { g.Tree = files("CODEOWNERS", "docs/.* @ann\n") }, "unknown: CODEOWNERS names nobody for " + overlay, "a line for it, or by: [NAME] in the gate"},
 		{"no rights", two, usual().with(reviews, "down"), nil, "unknown: pull request 7: ", ""},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
 // Gate is a Health that asks a gate of each environment about what was delivered to it.
@@ -36,7 +37,8 @@ func (g *Gate) Delivered(plan *promote.Plan, commit string) {
 	}
 	g.heads[plan.To] = commit
 	for _, s := range plan.Services {
-		if s.Answer() != promote.Pass {
+		proposed := plan.Mode == pipeline.DeliverPullRequest && s.Answer() == promote.Wait // and merged since
+		if s.Answer() != promote.Pass && !proposed {
 			continue
 		}
 		g.delivered[plan.To+"\n"+s.Service] = s

@@ -29,6 +29,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote/render/helm"
 	"github.com/kubepromote/kubepromote/promote/review"
 	"github.com/kubepromote/kubepromote/verify"
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 	"sigs.k8s.io/kustomize/api/resmap"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
@@ -61,11 +62,22 @@ func (s *Session) reachGates(w *Workspace) {
 		d.Client = gate.NewClient()
 	}
 	if !s.Offline || s.Live {
-		d.Clusters = cluster.New(cluster.Options{UserAgent: "kubectl-promote"})
+		d.Clusters = cluster.New(cluster.Options{Kubeconfig: s.kubeconfig, Context: s.kubeContext, UserAgent: UserAgent()})
 	}
 	s.Renderer, s.Reviews = s.newRenderer(w), s.reviews(w, d.History)
 	d.Renderer, d.Elsewhere = s.Renderer, s.Reviews.Ask
 	s.gates, p.Gates = d, gate.Of(d)
+}
+
+// AddCluster gives a command whose gates ask clusters the flags that say which.
+func (s *Session) AddCluster(cmd *cobra.Command) {
+	OnceVar(cmd.Flags(), &s.kubeconfig, "kubeconfig", "kubeconfig file (default: those of KUBECONFIG, as kubectl has it)")
+	OnceVar(cmd.Flags(), &s.kubeContext, "context", "context of the kubeconfig where the pipeline names none (default: the current one)")
+	Must(cmd.MarkFlagFilename("kubeconfig"))
+	Must(cmd.RegisterFlagCompletionFunc("context", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		names, _ := cluster.New(cluster.Options{Kubeconfig: s.kubeconfig}).Contexts() // what cannot be read offers nothing
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}))
 }
 
 // HealthGate gives a gate that sees how services are in an environment, for what stands in
@@ -81,7 +93,7 @@ func (s *Session) HealthGate(p *promote.Promoter, environment string) (promote.G
 // reviews asks others what they say of a change.
 func (s *Session) reviews(w *Workspace, h *gate.History) *review.Gates {
 	p, repo, b := w.Promoter, w.Repo, w.Branch
-	r := &review.Gates{Tree: s.rules.tree, Pipeline: p.Pipeline, History: h}
+	r := &review.Gates{Tree: s.rules.tree, Pipeline: p.Pipeline, History: h, Number: s.PullRequest}
 	r.Authors = func(ctx context.Context, q promote.GateRequest) ([]string, error) {
 		switch {
 		case len(q.Heads) > 0 && repo != nil:
@@ -95,6 +107,11 @@ func (s *Session) reviews(w *Workspace, h *gate.History) *review.Gates {
 	}
 	if s.Offline {
 		return r
+	}
+	if repo != nil {
+		r.Line = func(ctx context.Context, q promote.GateRequest) ([]string, error) {
+			return repo.Line(ctx, q.Base, q.Heads[0])
+		}
 	}
 	r.Forge = func(ctx context.Context, environment string) (*review.Forge, error) {
 		e, err := w.Pipeline.Environment(environment)
@@ -115,6 +132,9 @@ func (s *Session) reviews(w *Workspace, h *gate.History) *review.Gates {
 		_, at, err := s.RemoteOf(ctx, w, e)
 		if err != nil {
 			return nil, err
+		}
+		if pr.State == forge.StateMerged {
+			return at.Merged(ctx, strings.ToLower(pr.HeadCommit))
 		}
 		return at.Proposed(ctx, pr.Head, pr.HeadCommit)
 	}

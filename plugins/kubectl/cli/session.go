@@ -40,12 +40,16 @@ type Session struct {
 	// Branch is the branch of the remote that is worked on; empty for what git and the
 	// pipeline say.
 	Branch string
+	// PullRequest is the number of the one that a queue of the forge is about to merge; or 0.
+	PullRequest int
 	// Pipeline is the pipeline file named; empty for the repository's own.
 	Pipeline string
 	// VerifyPolicy is the policy named in place of the pipeline's.
 	VerifyPolicy string
 	// Quiet asks for neither progress nor warnings.
 	Quiet bool
+	// kubeconfig and kubeContext are the flags of [Session.AddCluster].
+	kubeconfig, kubeContext string
 	// Offline keeps [Session.Open] from asking any registry.
 	Offline bool
 	// Live lets clusters be asked although no registry is.

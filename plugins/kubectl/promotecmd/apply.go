@@ -67,6 +67,7 @@ func NewApply(s *cli.Session) *cobra.Command {
 
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
+	s.AddCluster(cmd)
 	f := cmd.Flags()
 	f.StringVarP(&a.file, "filename", "f", "", "file with the plan, or - for the standard input")
 	f.BoolVar(&s.Offline, "offline", false, "ask no registry and no server: promote recorded digests only, and verify nothing")

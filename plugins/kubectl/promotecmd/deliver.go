@@ -19,7 +19,7 @@ import (
 func (o *options) addDelivery(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.BoolVar(&o.dryRun, "dry-run", false, "show the plan and change nothing")
-	f.BoolVar(&o.wait, "wait", false, "ask gates that wait again until they pass, as long as --timeout says; push services in the order in which they depend on one another, and environments one after the other, each once the former is healthy")
+	f.BoolVar(&o.wait, "wait", false, "ask gates that wait again until they pass, as long as --timeout says; push or propose services in the order in which they depend on one another, and environments one after the other, each once the former is merged and healthy")
 	f.StringVar(&o.attest.Key, "attest-key", "", "private key file: sign what was committed, as kubectl promote attest does")
 	o.how.Add(o.session, cmd, "the edits, with the promotion's record")
 	o.how.AddPullRequest(cmd)

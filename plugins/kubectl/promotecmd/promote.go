@@ -90,6 +90,7 @@ func New(s *cli.Session) *cobra.Command {
 func (o *options) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	o.session.AddSelection(cmd, &o.request)
+	o.session.AddCluster(cmd)
 	f.BoolVar(&o.request.SkipRefused, "skip-refused", false, "promote the other services where some are refused, wait or are unknown; the exit status tells")
 	f.BoolVar(&o.request.AddMissing, "add-missing", false, "add entries that the target lacks, with the source's registry")
 	f.StringArrayVar(&o.override, "override", nil, "go past this gate, where the pipeline says that it is overridable; can be repeated")

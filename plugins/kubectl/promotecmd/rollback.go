@@ -91,6 +91,7 @@ func NewRollback(s *cli.Session) *cobra.Command {
 
 		ValidArgsFunction: s.CompleteServices,
 	}
+	s.AddCluster(cmd)
 	f := cmd.Flags()
 	s.EnvironmentVar(cmd, &b.env, "env", "environment to take it back in")
 	f.IntVar(&b.steps, "steps", 1, "how many changes to take back")

@@ -49,9 +49,9 @@ func (o *options) steps(ctx context.Context, w *cli.Workspace) ([]waves.Step, er
 		return nil, nil
 	}
 	for _, e := range targets {
-		if mode := cmp.Or(o.request.Mode, e.Deliver.Mode, pipeline.DeliverWorktree); mode != pipeline.DeliverPush {
-			o.session.Warn("one after the other goes what is pushed, and this is delivered by %s: all goes at once", mode)
-			return nil, nil
+		if mode := cmp.Or(o.request.Mode, e.Deliver.Mode, pipeline.DeliverWorktree); !mode.Shared() {
+			return nil, &cli.UsageError{Msg: fmt.Sprintf("--wait carries out %s and what follows one after the other, and %s is delivered by %s, which nobody deploys in between", steps[0], e.Name, mode),
+				Hint: "--push, or --pr, or leave out --wait: then one commit holds all, in the order of the pipeline"}
 		}
 	}
 	return steps, nil
@@ -83,8 +83,10 @@ func (o *options) services(ctx context.Context, w *cli.Workspace) ([]string, err
 func (o *options) carryOutSteps(cmd *cobra.Command, printer printers.ResourcePrinter, w *cli.Workspace, steps []waves.Step) error {
 	all := &promote.Plans{}
 	var done []*promote.Applied
+	var requests []*proposal.Result
 	health := &waves.Gate{Now: o.clock.Now, Of: func(environment string) (promote.Gate, error) { return o.session.HealthGate(w.Promoter, environment) }}
-	r := waves.Runner{Health: seenHealth{health, w.Pipeline}, Now: o.clock.Now, Sleep: o.clock.Sleep}
+	merges := &merges{next: seenHealth{health, w.Pipeline}}
+	r := waves.Runner{Health: merges, Now: o.clock.Now, Sleep: o.clock.Sleep}
 	said := ""
 	r.Says = func(s waves.Step, v promote.Verdict) {
 		if text := fmt.Sprintf("%s: waiting for its health: %s", s, v.Text()); text != said && !o.session.Quiet {
@@ -95,12 +97,18 @@ func (o *options) carryOutSteps(cmd *cobra.Command, printer printers.ResourcePri
 	r.Deliver = func(ctx context.Context, s waves.Step) (bool, error) {
 		o.request.Services, o.request.All, o.request.Select, o.request.Except = s.Services, false, nil, nil
 		o.request.Targets = []string{s.Environment}
-		plans, applied, err := o.deliver(cmd, w)
+		plans, applied, err := o.deliverStep(cmd, w, s)
 		if plans == nil || len(applied) < len(plans.All) {
 			return false, err
 		}
-		all.All, done = append(all.All, plans.All...), append(done, applied...)
-		announce.Tell(ctx, o.session, w, announce.Plans(plans, applied, nil, o.dryRun, false))
+		o.findSources(ctx, plans, printer != nil)
+		proposed, perr := o.propose(ctx, w, plans, applied)
+		err = errors.Join(err, perr)
+		if proposed == nil {
+			proposed = make([]*proposal.Result, len(applied))
+		}
+		all.All, done, requests = append(all.All, plans.All...), append(done, applied...), append(requests, proposed...)
+		announce.Tell(ctx, o.session, w, announce.Plans(plans, applied, proposed, o.dryRun, false))
 		if err == nil {
 			err = o.follow(ctx, w, plans, applied)
 		}
@@ -108,12 +116,20 @@ func (o *options) carryOutSteps(cmd *cobra.Command, printer printers.ResourcePri
 			err = o.session.Again(ctx, w) // which has the commit now
 		}
 		for n, plan := range plans.All {
-			health.Delivered(plan, cmp.Or(applied[n].Commit, w.Branch.Tip()))
+			if pr := proposed[n]; pr != nil && plan.Changed() && pr.State != proposal.Closed {
+				merges.add(plan, o.forges[plan.To], pr, func(commit string) error {
+					err := o.session.Again(ctx, w) // which has the commit now
+					health.Delivered(plan, cmp.Or(commit, w.Branch.Tip()))
+					return err
+				})
+			} else {
+				health.Delivered(plan, cmp.Or(applied[n].Commit, w.Branch.Tip()))
+			}
 			if err == nil {
 				err = o.attestCommit(cmd, w, plan, applied[n])
 			}
 		}
-		all := plans.Refused() == nil
+		all := answer(plans, applied) == nil
 		if err == nil && all {
 			o.session.Note("%s: delivered: %s", s, strings.Join(s.Services, ", "))
 		}
@@ -126,7 +142,7 @@ func (o *options) carryOutSteps(cmd *cobra.Command, printer printers.ResourcePri
 	if len(done) == 0 {
 		return failed
 	}
-	unprinted := o.report(printer, all, done, make([]*proposal.Result, len(done)))
+	unprinted := o.report(printer, all, done, requests)
 	var stopped *waves.Stopped
 	if errors.As(failed, &stopped) {
 		if unprinted != nil {
@@ -140,6 +156,19 @@ func (o *options) carryOutSteps(cmd *cobra.Command, printer printers.ResourcePri
 		return failed
 	}
 	return o.refusal(all, done)
+}
+
+// deliverStep delivers one step. A pull request is opened before its gates pass: who says yes
+// does so there.
+func (o *options) deliverStep(cmd *cobra.Command, w *cli.Workspace, s waves.Step) (*promote.Plans, []*promote.Applied, error) {
+	wait := o.wait
+	defer func() { o.wait = wait }()
+	e, err := w.Pipeline.Environment(s.Environment)
+	if err != nil {
+		return nil, nil, err
+	}
+	o.wait = cmp.Or(o.request.Mode, e.Deliver.Mode) != pipeline.DeliverPullRequest
+	return o.deliver(cmd, w)
 }
 
 // seenHealth asks for health where the pipeline says where it is seen. Where it does not,

@@ -75,6 +75,7 @@ func New(s *cli.Session) *cobra.Command {
 	cli.Must(cmd.RegisterFlagCompletionFunc("digest", cobra.NoFileCompletions))
 	standing.WatchVar(cmd, &o.watch)
 	cmd.Flags().BoolVar(&o.pending, "pending", false, "ask the forge for open pull requests of promotions and rollbacks")
+	s.AddCluster(cmd)
 	cmd.Flags().BoolVar(&s.Live, "live", false, "ask the clusters whether it runs there, and is healthy")
 	cli.ShardVar(cmd, &o.shard, "services")
 	s.BranchVar(cmd)

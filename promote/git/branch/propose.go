@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/internal/shell"
@@ -162,8 +164,13 @@ func (b *Branch) Proposes(ctx context.Context, name, commit string) (bool, error
 
 // fetchBranch fetches another branch of the remote.
 func (b *Branch) fetchBranch(ctx context.Context, name string) error {
+	return b.fetchOne(ctx, b.whereProposed(name), b.proposals(), "refs/heads/"+name)
+}
+
+// fetchOne fetches what a reference or a whole commit id names in a remote.
+func (b *Branch) fetchOne(ctx context.Context, where, remote, what string) error {
 	args := append([]string{"fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance"}, b.twoDeep()...)
-	_, err := b.reach(ctx, "fetch "+b.whereProposed(name), append(args, "--end-of-options", b.proposals(), "refs/heads/"+name)...)
+	_, err := b.reach(ctx, "fetch "+gitcmd.Clean(where), append(args, "--end-of-options", remote, what)...)
 	b.objects.changed()
 	return err
 }
@@ -180,6 +187,27 @@ func (b *Branch) Proposed(ctx context.Context, name, commit string) (*Branch, er
 	full, err := b.revision(ctx, commit)
 	if err == nil && full == "" {
 		err = &gitcmd.Error{Msg: "branch " + b.whereProposed(name) + " has not got commit " + gitcmd.Clean(commit) + " any more", Hint: "run the same command again"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return b.at(ctx, full)
+}
+
+// wholeCommit is a commit as a remote may be asked for it.
+var wholeCommit = regexp.MustCompile("^([0-9a-f]{40}|[0-9a-f]{64})$")
+
+// Merged gives the files of a commit that a pull request ended with before it was merged. Its
+// branch may be gone: forges keep the commit, and give it to whom asks for it.
+func (b *Branch) Merged(ctx context.Context, commit string) (*Branch, error) {
+	if !wholeCommit.MatchString(commit) {
+		return nil, &gitcmd.Error{Msg: "the forge gives no whole commit: " + strconv.Quote(gitcmd.Clean(commit))}
+	}
+	full, err := b.revision(ctx, commit)
+	if err == nil && full == "" {
+		if err = b.fetchOne(ctx, b.Remote()+"/"+commit[:9], b.remote, commit); err == nil {
+			full, err = b.revision(ctx, commit)
+		}
 	}
 	if err != nil {
 		return nil, err

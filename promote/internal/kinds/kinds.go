@@ -30,6 +30,7 @@ func (r Resource) APIVersion() string {
 const (
 	Deployment    = "Deployment"
 	Application   = "Application"
+	AppProject    = "AppProject"
 	Kustomization = "Kustomization"
 	HelmRelease   = "HelmRelease"
 )
@@ -58,6 +59,7 @@ func table() map[string]Resource {
 		"PodDisruptionBudget":   {Group: "policy", Version: "v1", Plural: "poddisruptionbudgets"},
 		"Rollout":               {Group: "argoproj.io", Version: "v1alpha1", Plural: "rollouts"},
 		Application:             {Group: "argoproj.io", Version: "v1alpha1", Plural: "applications"},
+		AppProject:              {Group: "argoproj.io", Version: "v1alpha1", Plural: "appprojects"},
 		Kustomization:           {Group: "kustomize.toolkit.fluxcd.io", Version: "v1", Plural: "kustomizations"},
 		HelmRelease:             {Group: "helm.toolkit.fluxcd.io", Version: "v2", Plural: "helmreleases"},
 	}

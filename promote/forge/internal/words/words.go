@@ -1,5 +1,4 @@
-// Package words reads the words of forges, and makes sure that names stay names in what is
-// asked of them.
+// Package words reads the words of forges.
 package words
 
 import (
@@ -60,20 +59,6 @@ func Unmarked(title string, marks ...string) (rest string, marked bool) {
 		}
 	}
 	return title, false
-}
-
-// WrongBranch says why a name cannot be that of a branch. The whole rule is git's
-// (git-check-ref-format(1)); this is what would change the meaning of a request.
-func WrongBranch(name string) string {
-	switch {
-	case name == "":
-		return "is not given"
-	case strings.HasPrefix(name, "refs/"):
-		return quote(name) + " is a whole reference, write it without refs/heads/"
-	case strings.HasPrefix(name, "-") || strings.ContainsAny(name, "\x00\r\n\t :?*[\\^~\"") || strings.Contains(name, ".."):
-		return quote(name) + " is no name of a branch"
-	}
-	return ""
 }
 
 // Status gives what a forge says of a check as success, pending or failure. What is not

@@ -1,0 +1,70 @@
+package promotecmd
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/forge"
+	"github.com/kubepromote/kubepromote/promote/proposal"
+	"github.com/kubepromote/kubepromote/promote/waves"
+)
+
+// merges is the health of what pull requests bring: they have to be merged first.
+type merges struct {
+	next waves.Health
+	open []awaited
+}
+
+// awaited is a pull request that is not known to be merged yet.
+type awaited struct {
+	environment string
+	services    []string
+	forge       forge.Forge
+	request     *proposal.Result
+	// merged is told the commit that it has become.
+	merged func(commit string) error
+}
+
+func (m *merges) add(plan *promote.Plan, f forge.Forge, pr *proposal.Result, merged func(string) error) {
+	one := awaited{environment: plan.To, forge: f, request: pr, merged: merged}
+	for _, s := range plan.Services {
+		one.services = append(one.services, s.Service)
+	}
+	m.open = append(m.open, one)
+}
+
+// Health implements [waves.Health].
+func (m *merges) Health(ctx context.Context, services []string, environment string) promote.Verdict {
+	for n, one := range m.open {
+		if one.environment != environment || !slices.ContainsFunc(one.services, func(s string) bool { return slices.Contains(services, s) }) {
+			continue
+		}
+		if v := one.verdict(ctx); v.Answer != promote.Pass {
+			return v
+		}
+		m.open = slices.Delete(m.open, n, n+1)
+		break
+	}
+	return m.next.Health(ctx, services, environment)
+}
+
+func (a awaited) verdict(ctx context.Context) promote.Verdict {
+	pr, err := a.forge.Get(ctx, a.request.Number)
+	if err == nil && pr.State == forge.StateMerged {
+		err = a.merged(pr.MergeCommit)
+	}
+	switch {
+	case err != nil:
+		text, _, _ := strings.Cut(err.Error(), "\n")
+		return promote.Verdict{Answer: promote.Unknown, Reason: fmt.Sprintf("pull request %d: %s", a.request.Number, text)}
+	case pr.State == forge.StateMerged:
+		a.request.Merged = true
+		return promote.Verdict{Answer: promote.Pass}
+	case pr.State == forge.StateClosed:
+		return promote.Verdict{Answer: promote.Fail, Reason: fmt.Sprintf("pull request %d was closed", pr.Number), Hint: "promote again, for another one"}
+	}
+	return promote.Verdict{Answer: promote.Wait, Reason: fmt.Sprintf("pull request %d is not merged yet", pr.Number), Hint: "merge " + pr.URL}
+}
