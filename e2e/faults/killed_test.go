@@ -362,6 +362,10 @@ var removal = regexp.MustCompile(`(?m)^hint: wait for it, or rm (.*)$`)
 func (p *place) again(locked *atomic.Int32) string {
 	command := p.command()
 	for range 3 {
+		// The other side is killed as well, where it is git on this machine; its locks are its own.
+		if left, _ := filepath.Glob(filepath.Join(p.remote(), "refs", "heads", "*", "*.lock")); len(left) > 0 {
+			_ = os.Remove(left[0])
+		}
 		out, err := p.run(p.work(), command[0], command[1:]...)
 		if err == nil {
 			return ""
@@ -391,8 +395,9 @@ func (p *place) litter() []string {
 		rel, _ := filepath.Rel(p.dir, name)
 		base := e.Name()
 		switch {
+		case strings.HasPrefix(base, "tmp_obj_"), strings.HasPrefix(base, "tmp_idx_"): // of a git that was killed, for its git gc
 		case strings.HasSuffix(base, ".lock"), strings.HasPrefix(base, "tmp_"), strings.HasPrefix(base, ".tmp"), strings.HasPrefix(base, "fast_import_crash"),
-			strings.HasPrefix(rel, "tmp/"), strings.HasPrefix(base, "incoming-"):
+			strings.HasPrefix(rel, "tmp/"), strings.HasPrefix(base, "incoming-"), strings.HasPrefix(base, "kubepromote-"):
 			found = append(found, rel)
 		}
 		return nil
