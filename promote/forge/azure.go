@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kubepromote/kubepromote/promote/forge/internal/address"
 	"github.com/kubepromote/kubepromote/promote/forge/internal/lists"
 )
 
@@ -42,7 +41,7 @@ func (a *azure) at(path string, pairs ...string) string {
 }
 
 func (a *azure) query(pairs ...string) string {
-	return address.Query(append(pairs, "api-version", a.version)...)
+	return query(append(pairs, "api-version", a.version)...)
 }
 
 func (a *azure) pull(number int, path string) string {
@@ -342,7 +341,7 @@ func (a *azure) me(ctx context.Context) (string, error) {
 		User azureUser `json:"authenticatedUser"`
 	}
 	// This one has never left its preview.
-	path := a.organization + "/connectionData" + address.Query("api-version", a.version+"-preview")
+	path := a.organization + "/connectionData" + query("api-version", a.version+"-preview")
 	err := a.wire.get(ctx, "asking who the token is", path, &out)
 	return out.User.ID, err
 }

@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/kubepromote/kubepromote/promote/forge/internal/address"
 )
 
 // bitbucket speaks version 2.0 of Bitbucket Cloud:
@@ -96,7 +94,7 @@ func bitbucketPages[T any](ctx context.Context, b *bitbucket, op, path string, p
 			Values []T    `json:"values"`
 			Next   string `json:"next"`
 		}
-		q := address.Query(append(pairs, "pagelen", "50", "page", strconv.Itoa(page))...)
+		q := query(append(pairs, "pagelen", "50", "page", strconv.Itoa(page))...)
 		err := b.wire.get(ctx, op, path+q, &out)
 		return out.Values, out.Next != "", err
 	})

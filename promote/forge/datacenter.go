@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/kubepromote/kubepromote/promote/forge/internal/address"
 )
 
 // dataCenter speaks to Bitbucket Data Center, from 8.0 on:
@@ -116,7 +114,7 @@ func dataCenterPages[T any](ctx context.Context, d *dataCenter, op, path string,
 			Last   bool `json:"isLastPage"`
 			Next   int  `json:"nextPageStart"`
 		}
-		err := d.wire.get(ctx, op, path+address.Query(append(pairs, "limit", "100", "start", strconv.Itoa(start))...), &out)
+		err := d.wire.get(ctx, op, path+query(append(pairs, "limit", "100", "start", strconv.Itoa(start))...), &out)
 		more := !out.Last && out.Next > start
 		start = out.Next
 		return out.Values, more, err
@@ -251,7 +249,7 @@ func (d *dataCenter) shut(ctx context.Context, pr *PullRequest) error {
 	if err != nil {
 		return err
 	}
-	path := d.pull(pr.Number) + "/decline" + address.Query("version", strconv.Itoa(p.Version))
+	path := d.pull(pr.Number) + "/decline" + query("version", strconv.Itoa(p.Version))
 	return d.send(ctx, call{op: "declining a pull request", method: http.MethodPost, path: path, in: map[string]any{"version": p.Version}, need: needWrite})
 }
 
@@ -277,7 +275,7 @@ func (d *dataCenter) merge(ctx context.Context, pr *PullRequest, m MergeRequest)
 		in["autoMerge"] = true
 	}
 	var out dataCenterPull
-	path := d.pull(pr.Number) + "/merge" + address.Query("version", strconv.Itoa(p.Version))
+	path := d.pull(pr.Number) + "/merge" + query("version", strconv.Itoa(p.Version))
 	err = d.send(ctx, call{op: opMerge, method: http.MethodPost, path: path, in: in, out: &out, need: needMerge})
 	if err == nil {
 		done := out.pullRequest()

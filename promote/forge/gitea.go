@@ -79,7 +79,9 @@ func (g *gitea) find(ctx context.Context, f FindRequest) ([]PullRequest, error) 
 		q = append(q, "base_branch", f.Base)
 	}
 	found, err := list[giteaPull](ctx, g.wire, "finding pull requests", g.self+"/pulls", q...)
-	return those(found, func(p *giteaPull) bool { return f.any() || g.own(&p.Head, &p.Base) }, (*giteaPull).pullRequest), err
+	return those(found, func(p *giteaPull) bool {
+		return f.any() || p.Head.Repo != nil && p.Base.Repo != nil && g.ours(p.Head.Repo.FullName, p.Base.Repo.FullName)
+	}, (*giteaPull).pullRequest), err
 }
 
 // Carrying implements [Checks].

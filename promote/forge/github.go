@@ -97,7 +97,9 @@ func (g *github) find(ctx context.Context, f FindRequest) ([]PullRequest, error)
 		q = append(q, "base", f.Base)
 	}
 	found, err := list[githubPull](ctx, g.wire, "finding pull requests", g.self+"/pulls", q...)
-	return those(found, func(p *githubPull) bool { return f.any() || g.own(&p.Head, &p.Base) }, (*githubPull).pullRequest), err
+	return those(found, func(p *githubPull) bool {
+		return f.any() || p.Head.Repo != nil && p.Base.Repo != nil && g.ours(p.Head.Repo.FullName, p.Base.Repo.FullName)
+	}, (*githubPull).pullRequest), err
 }
 
 // Carrying implements [Checks]. GitHub knows what a commit came from for the default branch;

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kubepromote/kubepromote/promote/forge/internal/address"
 	"github.com/kubepromote/kubepromote/promote/forge/internal/lists"
 	"github.com/kubepromote/kubepromote/promote/forge/internal/words"
 )
@@ -215,7 +214,7 @@ func (g *gitlab) decorate(ctx context.Context, pr *PullRequest, labels, reviewer
 func (g *gitlab) user(ctx context.Context, name string) (int, error) {
 	const op = "looking for a reviewer"
 	var found []gitlabUser
-	if err := g.wire.get(ctx, op, "/users"+address.Query("username", name), &found); err != nil {
+	if err := g.wire.get(ctx, op, "/users"+query("username", name), &found); err != nil {
 		return 0, err
 	}
 	for _, u := range found {

@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/kubepromote/kubepromote/promote/forge/internal/address"
 )
 
 // stale marks reviews that are older than the head, on forges that keep no commit with
@@ -47,7 +45,7 @@ func logins(users []githubUser) []string {
 func members[T any](ctx context.Context, w *wire, path string) ([]T, error) {
 	return pages(func(page int) (some []T, more bool, err error) {
 		h, err := w.headers(ctx, call{op: opMembers, method: http.MethodGet, path: path + w.paged(page), out: &some, need: needTeam})
-		return some, address.HasNext(h), err
+		return some, hasNext(h), err
 	})
 }
 

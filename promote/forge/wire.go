@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kubepromote/kubepromote/promote/forge/internal/address"
 	"github.com/kubepromote/kubepromote/promote/forge/internal/rest"
 )
 
@@ -71,11 +70,6 @@ func (w *wire) ours(head, base string) bool {
 		base = w.heads.Owner + "/" + w.heads.Name
 	}
 	return strings.EqualFold(head, base)
-}
-
-// own is ours for branches as GitHub and Gitea have them, whose repository may be gone.
-func (w *wire) own(head, base *githubBranch) bool {
-	return head.Repo != nil && base.Repo != nil && w.ours(head.Repo.FullName, base.Repo.FullName)
 }
 
 // API is a forge's own interface, for what [Client] does not know.
@@ -181,7 +175,7 @@ func list[T any](ctx context.Context, w *wire, op, path string, pairs ...string)
 // page reads one page, of a hundred entries or as many as the forge gives.
 func (w *wire) page(ctx context.Context, op, path string, page int, out any, pairs ...string) (more bool, err error) {
 	h, err := w.headers(ctx, call{op: op, method: http.MethodGet, path: path + w.paged(page, pairs...), out: out})
-	return address.HasNext(h), err
+	return hasNext(h), err
 }
 
 // paged is a query that asks for a page.
@@ -190,8 +184,22 @@ func (w *wire) paged(page int, pairs ...string) string {
 	if w.repository.Kind == Gitea {
 		size = "limit"
 	}
-	return address.Query(append(slices.Clone(pairs), size, "100", "page", strconv.Itoa(page))...)
+	return query(append(slices.Clone(pairs), size, "100", "page", strconv.Itoa(page))...)
+}
+
+// hasNext tells whether a list has another page (RFC 8288).
+func hasNext(h http.Header) bool {
+	return strings.Contains(strings.Join(h.Values("Link"), ","), `rel="next"`)
 }
 
 // escape escapes one part of a path.
 func escape(s string) string { return url.PathEscape(s) }
+
+// query makes a query of names and values.
+func query(pairs ...string) string {
+	q := make(url.Values)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		q.Set(pairs[i], pairs[i+1])
+	}
+	return "?" + q.Encode()
+}

@@ -221,6 +221,10 @@ func (o *options) change(cmd *cobra.Command, services []string, verb string, mak
 	if err := status.CheckServices(w.Pipeline, w.Promoter.Repo, services); err != nil {
 		return err
 	}
+	except := cli.Selection{Request: promote.Request{Except: o.except}}
+	if err := except.CheckExcept(cmd.Context(), s, w); err != nil {
+		return err
+	}
 	var done delivered
 	err = attempts.Retry{Says: func(n int, err error) { s.Note("attempt %d: %v", n, err) }}.Until(cmd.Context(), func(attempt int) (err error) {
 		if attempt > 1 {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/kubepromote/kubepromote/internal/files"
+	"github.com/kubepromote/kubepromote/internal/unbroken"
 	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
 )
 
@@ -145,11 +146,11 @@ func (c Cache) take(ctx context.Context, address string) (dir string, release fu
 		}
 		_ = f.Close()
 	}
-	dir, err = os.MkdirTemp("", "kubepromote-git-")
+	dir, remove, err := unbroken.MkdirTemp("kubepromote-git-")
 	if err != nil {
 		return "", nil, gitcmd.FileError("make", "a directory for the repository", err)
 	}
-	release = func() { _ = os.RemoveAll(dir) }
+	release = func() { _ = remove() }
 	if err = prepare(ctx, dir); err != nil {
 		release()
 		return "", nil, err

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubepromote/kubepromote/internal/unbroken"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git/internal/fastimport"
 	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
@@ -74,6 +75,7 @@ func (b *Branch) deliver(ctx context.Context, d promote.Delivery, make func(ctx 
 			return "", err
 		}
 	}
+	defer unbroken.Begin()()
 	b.sweep(ctx)
 	ref := fmt.Sprintf("%s%d-%s", newRef, os.Getpid(), strings.ToLower(rand.Text()))
 	defer func() {

@@ -164,13 +164,13 @@ func (b *Branch) Proposes(ctx context.Context, name, commit string) (bool, error
 
 // fetchBranch fetches another branch of the remote.
 func (b *Branch) fetchBranch(ctx context.Context, name string) error {
-	return b.fetchOne(ctx, b.whereProposed(name), b.proposals(), "refs/heads/"+name)
+	return b.fetchOne(ctx, b.proposals(), b.whereProposed(name), "refs/heads/"+name)
 }
 
-// fetchOne fetches what a reference or a whole commit id names in a remote.
-func (b *Branch) fetchOne(ctx context.Context, where, remote, what string) error {
+// fetchOne fetches what a reference or a whole commit id names; name is for people.
+func (b *Branch) fetchOne(ctx context.Context, from, name, what string) error {
 	args := append([]string{"fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance"}, b.twoDeep()...)
-	_, err := b.reach(ctx, "fetch "+gitcmd.Clean(where), append(args, "--end-of-options", remote, what)...)
+	_, err := b.reach(ctx, "fetch "+name, append(args, "--end-of-options", from, what)...)
 	b.objects.changed()
 	return err
 }
@@ -205,7 +205,7 @@ func (b *Branch) Merged(ctx context.Context, commit string) (*Branch, error) {
 	}
 	full, err := b.revision(ctx, commit)
 	if err == nil && full == "" {
-		if err = b.fetchOne(ctx, b.Remote()+"/"+commit[:9], b.remote, commit); err == nil {
+		if err = b.fetchOne(ctx, b.remote, gitcmd.Clean(b.Remote()+"/"+commit[:9]), commit); err == nil {
 			full, err = b.revision(ctx, commit)
 		}
 	}

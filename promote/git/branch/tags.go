@@ -10,6 +10,7 @@ import (
 
 	"github.com/Masterminds/semver/v3"
 	"github.com/kubepromote/kubepromote/internal/shell"
+	"github.com/kubepromote/kubepromote/internal/unbroken"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
@@ -115,6 +116,7 @@ func (b *Branch) CreateTag(ctx context.Context, name, commit, message string) er
 	if there != "" && there != commit {
 		return &gitcmd.Error{Msg: fmt.Sprintf("there is a tag %s here already, of commit %.9s", gitcmd.Clean(name), there), Hint: "git show " + shell.Quote(name)}
 	}
+	defer unbroken.Begin()()
 	made := there == ""
 	if made {
 		if err := b.makeTag(ctx, name, commit, message); err != nil {

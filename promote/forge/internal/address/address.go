@@ -4,7 +4,6 @@ package address
 import (
 	"errors"
 	"net"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -117,17 +116,3 @@ func EscapePath(path string) string {
 
 // quote quotes a foreign text, shortened.
 func quote(s string) string { return strconv.Quote(fault.Shorten(s)) }
-
-// Query makes a query of names and values.
-func Query(pairs ...string) string {
-	q := make(url.Values)
-	for i := 0; i+1 < len(pairs); i += 2 {
-		q.Set(pairs[i], pairs[i+1])
-	}
-	return "?" + q.Encode()
-}
-
-// HasNext tells whether a list has another page (RFC 8288).
-func HasNext(h http.Header) bool {
-	return strings.Contains(strings.Join(h.Values("Link"), ","), `rel="next"`)
-}

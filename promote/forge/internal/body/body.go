@@ -1,12 +1,7 @@
 // Package body fits the text of a pull request into what a forge takes.
 package body
 
-import (
-	"strings"
-	"unicode/utf8"
-
-	"github.com/kubepromote/kubepromote/internal/fault"
-)
+import "strings"
 
 // Fitting is what a forge does to a text.
 type Fitting struct {
@@ -88,15 +83,3 @@ func (f Fitting) Inert(text string) string {
 }
 
 func isLetter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
-
-// titleLimit is the most characters of a title that all forges take.
-const titleLimit = 250
-
-// Title makes one line of a title that every forge takes.
-func Title(title string) string {
-	title = strings.Join(strings.Fields(fault.Printable(title)), " ")
-	if utf8.RuneCountInString(title) <= titleLimit {
-		return title
-	}
-	return string([]rune(title)[:titleLimit-1]) + "…"
-}

@@ -1,4 +1,5 @@
-// Package words reads the words of forges.
+// Package words reads the words of forges, and makes sure that names stay names in what is
+// asked of them.
 package words
 
 import (
