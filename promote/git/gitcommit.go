@@ -89,7 +89,7 @@ func (r *Repo) announce(ctx context.Context, list []promote.File) (forget func(c
 // runCommit runs git commit.
 func (r *Repo) runCommit(ctx context.Context, d promote.Delivery) error {
 	// Standard input holds the paths: there may be more than a command line takes.
-	message, err := os.CreateTemp("", "kubepromote-message-")
+	message, err := os.CreateTemp(r.gitDir, gitcmd.Temporary(r.gitDir, "message"))
 	if err != nil {
 		return gitcmd.FileError("write", "the commit message", err)
 	}

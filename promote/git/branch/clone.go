@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -175,7 +176,8 @@ func prepare(ctx context.Context, dir string) error {
 			_ = os.Remove(name)
 		}
 	}
-	if _, err := os.Lstat(filepath.Join(dir, "HEAD")); err != nil {
+	// One that was killed while it was made is made to its end.
+	if slices.ContainsFunc([]string{"HEAD", "objects", "refs"}, func(part string) bool { _, err := os.Lstat(filepath.Join(dir, part)); return err != nil }) {
 		if _, err := gitcmd.Run(ctx, dir, gitcmd.Call{Op: "git init", Args: []string{"init", "--quiet", "--bare", "--template=", "."}}); err != nil {
 			return err
 		}

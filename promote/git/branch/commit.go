@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/kubepromote/kubepromote/internal/unbroken"
@@ -38,7 +37,7 @@ func (b *Branch) sweep(ctx context.Context) {
 		rest, ours := strings.CutPrefix(e.Name(), prefix)
 		number, _, _ := strings.Cut(rest, "-")
 		pid, err := strconv.Atoi(number)
-		if !ours || err != nil || running(pid) {
+		if !ours || err != nil || gitcmd.Running(pid) {
 			continue
 		}
 		if strings.HasSuffix(e.Name(), ".lock") {
@@ -47,12 +46,6 @@ func (b *Branch) sweep(ctx context.Context) {
 		}
 		fastimport.DeleteRef(ctx, b.gitDir, newRef+rest)
 	}
-}
-
-// running tells whether a process is there; where that cannot be told, it is.
-func running(pid int) bool {
-	p, err := os.FindProcess(pid)
-	return err == nil && !errors.Is(p.Signal(syscall.Signal(0)), os.ErrProcessDone)
 }
 
 // Commit makes a commit with the files on top of d.Head, and makes it the branch's
@@ -175,7 +168,7 @@ func (b *Branch) message(ctx context.Context, message string) (string, error) {
 	if !b.hooks {
 		return message, nil
 	}
-	file, err := os.CreateTemp("", "kubepromote-message-")
+	file, err := os.CreateTemp(b.gitDir, gitcmd.Temporary(b.gitDir, "message"))
 	if err != nil {
 		return "", gitcmd.FileError("write", "the commit message", err)
 	}

@@ -89,7 +89,7 @@ func (b *Branch) written(ctx context.Context, tree, lines string) (string, error
 	if lines == "" {
 		return tree, nil
 	}
-	dir, err := os.MkdirTemp("", "kubepromote-index-")
+	dir, err := os.MkdirTemp(b.gitDir, gitcmd.Temporary(b.gitDir, "index"))
 	if err != nil {
 		return "", gitcmd.FileError("make", "a directory for an index", err)
 	}

@@ -118,25 +118,20 @@ func (b *Branch) CreateTag(ctx context.Context, name, commit, message string) er
 	}
 	defer unbroken.Begin()()
 	made := there == ""
-	if !made {
-		text, err := gitcmd.Run(ctx, b.dir, gitcmd.Call{Op: "git for-each-ref", Args: []string{"for-each-ref", "--format=%(objecttype)%00%(contents)", ref}, Reads: true})
-		if err != nil {
+	if made {
+		if err := b.makeTag(ctx, name, commit, message); err != nil {
 			return err
-		}
-		if kind, says, _ := strings.Cut(string(text), "\x00"); kind != "tag" || !saysSame(says, message) {
-			return &gitcmd.Error{Msg: fmt.Sprintf("a tag %s is here that is not pushed, and it is not of this promotion", gitcmd.Clean(name)), Hint: "git tag -d " + shell.Quote(name)}
 		}
 	}
-	if made {
-		who, err := b.identity(ctx)
-		if err != nil {
-			return err
-		}
-		_, err = gitcmd.Run(ctx, b.dir, gitcmd.Call{Op: "git tag", Stdin: strings.NewReader(message), Env: append(b.lazily(), asIdentity("COMMITTER", who.Committer)...),
-			Args: gitcmd.Durably("tag", "--annotate", "--cleanup=verbatim", "--file=-", "--end-of-options", name, commit)})
-		if err != nil {
-			return gitcmd.Hinted(err, "git config tag.gpgSign false, or mend the key")
-		}
+	if is, err := b.tagSays(ctx, name, message); err != nil {
+		return err
+	} else if !is && !made {
+		return &gitcmd.Error{Msg: fmt.Sprintf("a tag %s is here that is not pushed, and it is not of this promotion", gitcmd.Clean(name)), Hint: "git tag -d " + shell.Quote(name)}
+	} else if !is {
+		// Without its key, git 2.39 signs nothing, puts ssh's complaint into the tag, and
+		// says that all is well.
+		_ = b.deleteTag(ctx, name)
+		return &gitcmd.Error{Op: "git tag", Msg: "the tag could not be signed", Hint: "git config tag.gpgSign false, or mend the key"}
 	}
 	if b.remote == "" {
 		return nil
@@ -145,11 +140,35 @@ func (b *Branch) CreateTag(ctx context.Context, name, commit, message string) er
 	defer cancel()
 	err = b.pushTag(sheltered, name)
 	if made && (err != nil || b.address != "") {
-		_, derr := gitcmd.Run(sheltered, b.dir, gitcmd.Call{Op: "git update-ref", Args: []string{"update-ref", "-d", ref}})
-		if err == nil {
+		if derr := b.deleteTag(sheltered, name); err == nil {
 			err = derr
 		}
 	}
+	return err
+}
+
+func (b *Branch) makeTag(ctx context.Context, name, commit, message string) error {
+	who, err := b.identity(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = gitcmd.Run(ctx, b.dir, gitcmd.Call{Op: "git tag", Stdin: strings.NewReader(message), Env: append(b.lazily(), asIdentity("COMMITTER", who.Committer)...),
+		Args: gitcmd.Durably("tag", "--annotate", "--cleanup=verbatim", "--file=-", "--end-of-options", name, commit)})
+	if err != nil {
+		return gitcmd.Hinted(err, "git config tag.gpgSign false, or mend the key")
+	}
+	return nil
+}
+
+// tagSays tells whether a tag is annotated with a message, and with nothing else but a signature.
+func (b *Branch) tagSays(ctx context.Context, name, message string) (bool, error) {
+	text, err := gitcmd.Run(ctx, b.dir, gitcmd.Call{Op: "git for-each-ref", Args: []string{"for-each-ref", "--format=%(objecttype)%00%(contents)", "refs/tags/" + name}, Reads: true})
+	kind, says, _ := strings.Cut(string(text), "\x00")
+	return kind == "tag" && saysSame(says, message), err
+}
+
+func (b *Branch) deleteTag(ctx context.Context, name string) error {
+	_, err := gitcmd.Run(ctx, b.dir, gitcmd.Call{Op: "git update-ref", Args: []string{"update-ref", "-d", "refs/tags/" + name}})
 	return err
 }
 
