@@ -69,11 +69,19 @@ func repository(t *testing.T, services int) string {
 		{"init", "--quiet", "--initial-branch=main"}, {"config", "user.email", "eve@example.com"}, {"config", "gc.auto", "0"}, {"config", "core.fsync", "none"},
 		{"config", "user.name", `</script><img src=x onerror="document.title=1">`}, {"add", "--all"}, {"commit", "--quiet", "--message=start"},
 	} {
-		if out, err := exec.Command("git", append([]string{"-C", dir}, args...)...).CombinedOutput(); err != nil {
-			t.Fatalf("git %v: %v\n%s", args, err, out)
-		}
+		git(t, dir, args...)
 	}
+	write("apps/service-0001/overlays/production/kustomization.yaml",
+		fmt.Sprintf("images:\n- {name: service-0001, newName: registry.example.com/shop/service-0001, newTag: v1.9.0, digest: \"sha256:%x\"}\n", sha256.Sum256([]byte("v1.9.0"))))
+	git(t, dir, "commit", "--quiet", "--all", "--message=production: service-0001 v1.9.0")
 	return dir
+}
+
+func git(t *testing.T, dir string, args ...string) {
+	t.Helper()
+	if out, err := exec.Command("git", append([]string{"-C", dir}, args...)...).CombinedOutput(); err != nil {
+		t.Fatalf("git %v: %v\n%s", args, err, out)
+	}
 }
 
 // page writes the page of a repository, and gives its address and its size.
@@ -157,6 +165,18 @@ func TestPageHostile(t *testing.T) {
 	if title := b.value("document.title").(string); !strings.HasSuffix(title, ": board") {
 		t.Errorf("the title is %q", title)
 	}
+	b.call("Page.bringToFront", map[string]any{}, nil)
+	b.press("f")
+	b.await("document.querySelector('#detail').open")
+	about := b.value("document.querySelector('#detail').innerText + document.querySelector('.bars')?.ariaLabel").(string)
+	for _, want := range []string{"Figures since", "production\t1\t0.1", "Deployments of each week: 0; "} {
+		if !strings.Contains(about, want) {
+			t.Errorf("the figures lack %q:\n%s", want, about)
+		}
+	}
+	b.shoot("figures-3")
+	b.press("Escape")
+	b.await("!document.querySelector('#detail').open")
 	back := "getComputedStyle(document.body).backgroundColor"
 	light := b.value(back)
 	b.shoot("narrow-3")

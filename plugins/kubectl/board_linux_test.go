@@ -4,16 +4,30 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"unsafe"
 
+	"github.com/kubepromote/kubepromote/plugins/kubectl/internal/loopback"
 	"golang.org/x/sys/unix"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 )
 
 // terminal opens a terminal of so many columns, and gives what is shown on it.
 func terminal(t *testing.T, columns uint16) (tty *os.File, shown func() string) {
+	t.Helper()
+	tty, master := terminalPair(t, columns)
+	text := make(chan string)
+	go func() {
+		all, _ := io.ReadAll(master) // that its other end is closed is an error here
+		text <- string(all)
+	}()
+	return tty, func() string { tty.Close(); defer master.Close(); return strings.ReplaceAll(<-text, "\r\n", "\n") }
+}
+
+// terminalPair opens a terminal, and what types and reads at it.
+func terminalPair(t *testing.T, columns uint16) (tty, master *os.File) {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if err != nil {
@@ -34,12 +48,59 @@ func terminal(t *testing.T, columns uint16) (tty *os.File, shown func() string) 
 	if err := unix.IoctlSetWinsize(int(tty.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: columns}); err != nil {
 		t.Fatal(err)
 	}
-	text := make(chan string)
+	return tty, master
+}
+
+// The board that is worked at promotes what is asked for, after a yes, by the commands that it
+// shows; and what stands on the terminal afterwards is those commands and what they have said.
+func TestWork(t *testing.T) {
+	t.Setenv("TERM", "xterm-256color")
+	registry, err := loopback.Start(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer registry.Stop()
+	dir, file := oneService(t)
+	for env, tag := range map[string]string{"staging": "v2", "production": "v1"} {
+		if _, err := registry.Push(t.Context(), "cart", tag, nil); err != nil {
+			t.Fatal(err)
+		}
+		text := "images:\n- {name: cart, newName: " + registry.Host + "/cart, newTag: " + tag + "}\n"
+		if err := os.WriteFile(filepath.Join(dir, "apps/cart/overlays", env, "kustomization.yaml"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(t, dir, "git", "-C", dir, "commit", "--quiet", "--all", "--message=the registry")
+	tty, master := terminalPair(t, 100)
+	defer master.Close()
+	defer tty.Close()
+	var screen heard
+	go func() { _, _ = io.Copy(&screen, master) }() // ends with the terminal
+	ended := make(chan int, 1)
 	go func() {
-		all, _ := io.ReadAll(master) // that its other end is closed is an error here
-		text <- string(all)
+		ended <- Run(t.Context(), []string{"board", "-i", "--no-pending", "-C", dir}, genericiooptions.IOStreams{In: tty, Out: tty, ErrOut: tty})
 	}()
-	return tty, func() string { tty.Close(); defer master.Close(); return strings.ReplaceAll(<-text, "\r\n", "\n") }
+	press := func(keys, until string) {
+		t.Helper()
+		if _, err := io.WriteString(master, keys); err != nil {
+			t.Fatal(err)
+		}
+		screen.await(t, until)
+	}
+	press("", "PRODUCTION")
+	press("\x1b[C", "cart")
+	press("h", "history cart --env production")
+	press("q", "promote")
+	press("p", "y: kubectl promote apply")
+	press("y", `enter: back to the board`)
+	press("\r", "done: kubectl promote cart --to production")
+	press("q", "leave")
+	if status := <-ended; status != 0 {
+		t.Errorf("exit status %d:\n%s", status, &screen)
+	}
+	if data, err := os.ReadFile(file); err != nil || !strings.Contains(string(data), "newTag: v2, digest: sha256:") {
+		t.Errorf("it is not promoted: %s %v", data, err)
+	}
 }
 
 // kubectl promote alone says where things stand, on a terminal and in a repository with

@@ -54,7 +54,7 @@ func subcommands(s *cli.Session) []*cobra.Command {
 		diffcmd.New(s),
 		diffcmd.NewParity(s),
 		diffcmd.NewDrift(s),
-		boardcmd.New(s),
+		boardcmd.New(s, Run),
 		statuscmd.New(s),
 		historycmd.New(s),
 		reportcmd.New(s),

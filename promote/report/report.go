@@ -49,6 +49,15 @@ type Figures struct {
 	Failed      int     `json:"failed"`
 	FailureRate float64 `json:"failureRate"`
 	Recovery    *Spread `json:"recovery,omitempty"`
+	// Weeks are the deployments of each week of the span, the oldest first, which may be
+	// shorter; of ten years at most.
+	Weeks []Week `json:"weeks"`
+}
+
+// Week has the deployments of one, and how many of them were taken back, whenever that was.
+type Week struct {
+	Deployments int `json:"deployments"`
+	Failed      int `json:"failed"`
 }
 
 // Spread tells how long something took, in seconds: the middle, and what nine of ten did
@@ -71,9 +80,9 @@ const (
 // Read reads the history as far as it has to, and counts. Its error is one of
 // [history.Read]; with a [*history.Truncated] there is a report of what could be read.
 func Read(ctx context.Context, p *pipeline.Pipeline, tree pipeline.Tree, log history.Log, req Request) (*Report, error) {
-	b := &book{pipeline: p, req: req, chains: make(map[key][]*delivery), seen: make(map[string]sight), open: make(map[string]bool)}
-	err := history.Read(ctx, p, tree, log, history.Request{Services: req.Services}, b.add)
-	return b.report(), err
+	b := NewBook(p, req)
+	err := history.Read(ctx, p, tree, log, history.Request{Services: req.Services}, b.Add)
+	return b.Report(), err
 }
 
 type key struct{ service, environment string }
@@ -91,8 +100,9 @@ type sight struct {
 	environment string
 }
 
-// book is what is known while the history is read, newest first.
-type book struct {
+// Book is what is known while the history is read, newest first: for who reads it for
+// something else as well.
+type Book struct {
 	pipeline *pipeline.Pipeline
 	req      Request
 	chains   map[key][]*delivery
@@ -101,8 +111,13 @@ type book struct {
 	older    int              // changes before the span
 }
 
-// add takes a change, and tells whether older ones are of use.
-func (b *book) add(c history.Change) bool {
+// NewBook makes one without a change.
+func NewBook(p *pipeline.Pipeline, req Request) *Book {
+	return &Book{pipeline: p, req: req, chains: make(map[key][]*delivery), seen: make(map[string]sight), open: make(map[string]bool)}
+}
+
+// Add takes a change, and tells whether older ones are of use.
+func (b *Book) Add(c history.Change) bool {
 	k := key{c.Service, c.Environment}
 	entry := false
 	if e, err := b.pipeline.Environment(c.Environment); err == nil {
@@ -142,7 +157,8 @@ func identity(i history.ImageChange) string {
 	return cmp.Or(i.New.Digest, i.Name+":"+i.New.Tag)
 }
 
-func (b *book) report() *Report {
+// Report counts what was added. The book is of no use afterwards.
+func (b *Book) Report() *Report {
 	r := &Report{Since: b.req.Since, Until: b.req.Until, Figures: []Figures{}}
 	services := make(map[string][]string)
 	for k, chain := range b.chains {
@@ -218,7 +234,7 @@ func undoes(d, other *delivery) bool {
 }
 
 // count gives the figures of deployments.
-func (b *book) count(service, environment string, all []*delivery) Figures {
+func (b *Book) count(service, environment string, all []*delivery) Figures {
 	f := Figures{Service: service, Environment: environment, Deployments: len(all)}
 	var lead, recovery []time.Duration
 	for _, d := range all {
@@ -230,18 +246,38 @@ func (b *book) count(service, environment string, all []*delivery) Figures {
 			recovery = append(recovery, d.recovered)
 		}
 	}
-	const week = 7 * 24 * time.Hour
 	if span := b.req.Until.Sub(b.req.Since); span > 0 {
 		f.PerWeek = float64(f.Deployments) / (float64(span) / float64(week))
+		f.Weeks = b.weeks(span, all)
 	}
 	f.FailureRate = float64(f.Failed) / float64(max(f.Deployments, 1))
 	f.LeadTime, f.Recovery = spread(lead), spread(recovery)
 	return f
 }
 
+const (
+	week = 7 * 24 * time.Hour
+	// mostWeeks bounds how many are told one by one.
+	mostWeeks = 530
+)
+
+func (b *Book) weeks(span time.Duration, all []*delivery) []Week {
+	weeks := make([]Week, min(int((span+week-1)/week), mostWeeks))
+	for _, d := range all {
+		n := len(weeks) - 1 - int(b.req.Until.Sub(d.Time)/week)
+		if n < 0 {
+			continue
+		}
+		if weeks[n].Deployments++; d.failed {
+			weeks[n].Failed++
+		}
+	}
+	return weeks
+}
+
 // lead is how long the slowest image of a deployment took from another environment, where
 // it stood first.
-func (b *book) lead(d *delivery) (took time.Duration, known bool) {
+func (b *Book) lead(d *delivery) (took time.Duration, known bool) {
 	for _, i := range d.Images {
 		first, ok := b.seen[identity(i)]
 		if ok && i.New != i.Old && first.environment != d.Environment {

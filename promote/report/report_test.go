@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -45,18 +46,15 @@ func read(t *testing.T, since int, changes ...history.Change) (*Report, int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &book{
-		pipeline: p, req: Request{Since: start.Add(time.Duration(since) * time.Hour), Until: start.Add(4 * 7 * 24 * time.Hour)},
-		chains: make(map[key][]*delivery), seen: make(map[string]sight), open: make(map[string]bool),
-	}
+	b := NewBook(p, Request{Since: start.Add(time.Duration(since) * time.Hour), Until: start.Add(4 * week)})
 	changes = slices.Clone(changes)
 	slices.Reverse(changes)
 	for n, c := range changes {
-		if !b.add(c) {
-			return b.report(), n + 1
+		if !b.Add(c) {
+			return b.Report(), n + 1
 		}
 	}
-	return b.report(), len(changes)
+	return b.Report(), len(changes)
 }
 
 // of gives the figures of production.
@@ -89,6 +87,16 @@ func TestDeploymentsAndLeadTime(t *testing.T) {
 
 // A rollback that says what it takes back counts all deployments since then as failed: it is
 // itself none.
+// A chart has a bar for each week, also for those of nothing.
+func TestWeeks(t *testing.T) {
+	r, _ := read(t, 24,
+		change(1, "production", "", "v1", nil), change(30, "production", "v1", "v2", nil), change(32, "production", "v2", "v1", nil),
+		change(8*24, "production", "v1", "v3", nil), change(27*24, "production", "v3", "v4", nil))
+	if got := fmt.Sprint(of(t, r).Weeks); got != "[{1 1} {1 0} {0 0} {1 0}]" {
+		t.Errorf("weeks: %s", got)
+	}
+}
+
 func TestRollback(t *testing.T) {
 	r, _ := read(t, 0,
 		change(0, "production", "", "v1", nil), change(1, "production", "v1", "v2", nil), change(2, "production", "v2", "v3", nil),

@@ -14,8 +14,10 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/standing"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/report"
 	"github.com/kubepromote/kubepromote/promote/status"
 	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
 )
 
 const long = `Show services and environments, and what to type next.
@@ -27,7 +29,11 @@ On a terminal, kubectl promote alone shows the same.
 
 -o html writes a page that needs nothing else: no server, no network. A click on a cell
 shows its history, its gates and its files. --serve shows that page on this machine
-alone, and follows the repository.`
+alone, and follows the repository.
+
+-i is the board to work at, on a terminal. Arrows move, / filters; keys show the plan of the
+cell at the cursor, its gates, history and difference, promote it and take it back. What would
+be done is shown first and done after a yes, and each command is shown as it is typed.`
 
 const example = `  # the board
   kubectl promote board
@@ -35,15 +41,18 @@ const example = `  # the board
   # again whenever the repository changes, until ctrl-C
   kubectl promote board -w
 
+  # to work at: move, filter, promote, roll back
+  kubectl promote board -i
+
   # a page for the team
   kubectl promote board -o html > board.html
 
   # that page in a browser, which follows the repository
   kubectl promote board --serve 127.0.0.1:8080`
 
-// New makes kubectl promote board.
-func New(s *cli.Session) *cobra.Command {
-	o := &options{session: s}
+// New makes kubectl promote board; runLine is what runs the command lines that are chosen on it.
+func New(s *cli.Session, runLine func(context.Context, []string, genericiooptions.IOStreams) int) *cobra.Command {
+	o := &options{session: s, runLine: runLine}
 	cmd := &cobra.Command{
 		Use:     "board",
 		Short:   "Show the board of services and environments",
@@ -54,12 +63,13 @@ func New(s *cli.Session) *cobra.Command {
 	}
 	standing.WatchVar(cmd, &o.watch)
 	f := cmd.Flags()
+	f.BoolVarP(&o.interactive, "interactive", "i", false, "work at the board, on a terminal")
 	f.StringVarP(&o.format, "output", "o", "", "output format. One of: (html)")
 	f.StringVar(&o.serve, "serve", "", "serve the page on this address of the loopback interface, for example 127.0.0.1:8080")
 	f.BoolVar(&o.noPending, "no-pending", false, "ask no forge for open pull requests")
 	cli.Must(cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{formatHTML}, cobra.ShellCompDirectiveNoFileComp)))
 	cli.Must(cmd.RegisterFlagCompletionFunc("serve", cobra.NoFileCompletions))
-	cmd.MarkFlagsMutuallyExclusive("watch", "output", "serve")
+	cmd.MarkFlagsMutuallyExclusive("watch", "output", "serve", "interactive")
 	return cmd
 }
 
@@ -73,6 +83,9 @@ type options struct {
 	serve     string
 	noPending bool
 	commands  []string // names that a service cannot be promoted by
+
+	interactive bool
+	runLine     func(context.Context, []string, genericiooptions.IOStreams) int
 }
 
 func (o *options) run(cmd *cobra.Command, _ []string) error {
@@ -84,6 +97,8 @@ func (o *options) run(cmd *cobra.Command, _ []string) error {
 		return &cli.UsageError{Msg: "unknown output format " + cli.Clean(o.format), Hint: "-o html; kubectl promote status -o json has the data", Command: cmd.CommandPath()}
 	case o.serve != "":
 		return o.servePage(cmd)
+	case o.interactive:
+		return o.work(cmd)
 	case o.watch:
 		return standing.Watch(cmd, o.session, func() error { return o.show(cmd.Context()) })
 	}
@@ -142,6 +157,7 @@ type view struct {
 	head      string
 	changes   map[[2]string][]change // by service and environment, where the page wants them
 	cut       bool                   // there are more of them
+	report    *report.Report         // likewise
 }
 
 // forgesFor is how long forges may take: the board is there without them.

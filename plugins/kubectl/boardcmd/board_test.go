@@ -11,12 +11,13 @@ import (
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/boardcmd/page"
 	"github.com/kubepromote/kubepromote/promote/history"
+	"github.com/kubepromote/kubepromote/promote/report"
 	"github.com/kubepromote/kubepromote/promote/status"
 )
 
 // many is a board of so many services in four environments, each with another digest.
 func many(services int) *view {
-	v := &view{now: time.Unix(1_800_000_000, 0), root: "/infra", head: fmt.Sprintf("%040d", 1), changes: make(map[[2]string][]change)}
+	v := &view{now: time.Unix(1_800_000_000, 0), root: "/infra", head: fmt.Sprintf("%040d", 1), changes: make(map[[2]string][]change), report: &report.Report{}}
 	for _, name := range []string{"dev", "staging", "preprod", "production"} {
 		v.drifts = append(v.drifts, status.Drift{Environment: name})
 	}
@@ -28,6 +29,8 @@ func many(services int) *view {
 			image := status.Image{Name: st.Service, Pin: history.Pin{Tag: fmt.Sprintf("v1.%d.%d", i, n), Digest: fmt.Sprintf("sha256:%x", sha256.Sum256(fmt.Append(nil, i, n)))},
 				File: "apps/" + st.Service + "/overlays/" + d.Environment + "/kustomization.yaml",
 				Last: &status.LastChange{Commit: commit, Time: v.now.Add(-time.Duration(i) * time.Hour), Author: fmt.Sprintf("Person %d", i%40), From: "staging"}}
+			f := report.Figures{Service: st.Service, Environment: d.Environment, Deployments: 12, Failed: i % 10 / 9, LeadTime: &report.Spread{Median: int64(86400 + i)}, Weeks: make([]report.Week, 13)}
+			v.report.Figures = append(v.report.Figures, f)
 			st.Environments = append(st.Environments, status.Environment{Environment: d.Environment, Exists: true, Differs: i%3 == 0, Images: []status.Image{image}})
 			for c := 0; c < 4 && kept < mostInAll; c++ {
 				kept++

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/boardcmd/page"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/standing"
 	"github.com/kubepromote/kubepromote/promote/history"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/report"
 	"github.com/kubepromote/kubepromote/promote/status"
 	"github.com/spf13/cobra"
 )
@@ -26,28 +28,33 @@ const (
 	// mostChanges is how many changes a cell has on a page, and mostInAll all of them: the
 	// page of 3,000 services stays below three megabytes.
 	mostChanges = 8
-	mostInAll   = 12_000
+	mostInAll   = 11_000
 	// mostRead is how many changes are read for them.
 	mostRead = 50_000
+	// figuresOf is the span that the figures are of.
+	figuresOf = 90 * 24 * time.Hour
 )
 
-// readChanges reads the newest changes of each cell.
+// readChanges reads the newest changes of each cell, and counts deliveries.
 func (o *options) readChanges(ctx context.Context, w *cli.Workspace, v *view) error {
 	v.changes = make(map[[2]string][]change)
+	book := report.NewBook(w.Pipeline, report.Request{Since: v.now.Add(-figuresOf), Until: v.now})
+	counts := true
 	read, kept := 0, 0
 	bar := o.session.NewProgress()
 	err := history.Read(ctx, w.Pipeline, w.Promoter.Repo, w.Log(), history.Request{}, func(c history.Change) bool {
 		at := [2]string{c.Service, c.Environment}
 		read++
 		bar.Show("reading the history", read, max(read, mostRead))
-		if list := v.changes[at]; len(list) < mostChanges {
-			one := changeOf(c)
-			v.changes[at] = append(list, one)
+		if list := v.changes[at]; len(list) < mostChanges && kept < mostInAll {
+			v.changes[at] = append(list, changeOf(c))
 			kept++
 		}
-		return read < mostRead && kept < mostInAll
+		counts = counts && book.Add(c)
+		return read < mostRead && (kept < mostInAll || counts)
 	})
 	bar.Clear()
+	v.report = book.Report()
 	v.cut = read >= mostRead || kept >= mostInAll
 	if err = o.session.WarnTruncated(err); err != nil && !errors.As(err, new(*pipeline.Unreached)) {
 		return err
@@ -80,19 +87,53 @@ func changeOf(c history.Change) change {
 func (v *view) page(commands []string) *page.Board {
 	b := &page.Board{Title: filepath.Base(v.root), Head: v.head, Made: v.now.Unix(), Cut: v.cut, Next: []string{}, Environments: []page.Environment{}, Rows: []page.Row{}}
 	b.Text("")
+	figures := v.figures(b)
 	for _, d := range v.drifts {
-		b.Environments = append(b.Environments, page.Environment{Name: d.Environment, From: d.From, Behind: len(d.Behind)})
+		b.Environments = append(b.Environments, page.Environment{Name: d.Environment, From: d.From, Behind: len(d.Behind), Figures: figures[[2]string{"", d.Environment}]})
 	}
 	for _, st := range v.statuses {
 		row := page.Row{Name: b.Text(st.Service), Cells: []page.Cell{}}
 		for _, e := range st.Environments {
-			row.Cells = append(row.Cells, v.pageCell(b, st, e))
+			c := v.pageCell(b, st, e)
+			if f := figures[[2]string{st.Service, e.Environment}]; f != nil {
+				if c.Figures = []int64{int64(f.Deployments), f.Lead}; f.Failed > 0 {
+					c.Figures = append(c.Figures, int64(f.Failed), f.Recovery)
+				}
+			}
+			row.Cells = append(row.Cells, c)
 		}
 		b.Rows = append(b.Rows, row)
 	}
 	next, _ := nextCommands(v.drifts, commands)
 	b.Next, b.Unknown = append(b.Next, next...), unknownText(v.drifts)
 	return b
+}
+
+// figures are those of each service in each environment, and without a service those of all.
+func (v *view) figures(b *page.Board) map[[2]string]*page.Figures {
+	all := make(map[[2]string]*page.Figures)
+	if v.report == nil {
+		return all
+	}
+	b.Since = v.report.Since.Unix()
+	for _, f := range v.report.Figures {
+		one := &page.Figures{Deployments: f.Deployments, Failed: f.Failed, Lead: -1, Recovery: -1}
+		if f.LeadTime != nil {
+			one.Lead = f.LeadTime.Median
+		}
+		if f.Recovery != nil {
+			one.Recovery = f.Recovery.Median
+		}
+		if f.Service != "" {
+			all[[2]string{f.Service, f.Environment}] = one
+		}
+		whole := *one // of one service alone as well, until those of all come
+		for _, w := range f.Weeks {
+			whole.Weeks = append(whole.Weeks, [2]int{w.Deployments, w.Failed})
+		}
+		all[[2]string{"", f.Environment}] = &whole
+	}
+	return all
 }
 
 func (v *view) pageCell(b *page.Board, st status.Service, e status.Environment) page.Cell {

@@ -72,6 +72,28 @@ func (sel *Selection) Choose(cmd *cobra.Command, services []string) error {
 	return nil
 }
 
+// Open opens the repository for a command that only shows what a promotion would do: it takes
+// the services named on the command line and what the flags say, for a target at least.
+// Close what it gives.
+func (sel *Selection) Open(cmd *cobra.Command, s *Session, services []string) (*Workspace, error) {
+	if len(sel.Targets) == 0 {
+		return nil, &UsageError{Msg: "--to is missing", Command: cmd.CommandPath()}
+	}
+	if err := sel.Choose(cmd, services); err != nil {
+		return nil, err
+	}
+	sel.Preview, sel.NoDiff = true, true
+	w, err := s.OpenFor(cmd.Context(), sel.Targets, "")
+	if err != nil {
+		return nil, err
+	}
+	if err := sel.CheckExcept(cmd.Context(), s, w); err != nil {
+		w.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
 // CheckExcept gives an error for a name that --except takes out and that is no service, as it
 // takes out nothing, and warns of a glob that fits none.
 func (sel *Selection) CheckExcept(ctx context.Context, s *Session, w *Workspace) error {

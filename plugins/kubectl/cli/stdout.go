@@ -97,6 +97,15 @@ func (s *Session) Watched() bool {
 	return ok && o.terminal()
 }
 
+// Screen gives the terminal that the output is read on; nil where it is none.
+func (s *Session) Screen() *os.File {
+	o, ok := s.Out.(*stdout)
+	if !ok || !o.terminal() {
+		return nil
+	}
+	return o.w.(*os.File)
+}
+
 // written gives the error of a command that could not write all of its output.
 func (s *Session) written() error {
 	o, ok := s.Out.(*stdout)

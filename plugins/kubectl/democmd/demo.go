@@ -16,9 +16,11 @@ import (
 	"strings"
 
 	"github.com/kubepromote/kubepromote/examples/ecommerce"
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/internal/loopback"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 )
@@ -29,7 +31,13 @@ An OCI registry is started on the loopback interface and filled with signed
 images. A Git repository is made with five services of a shop in three
 environments. All services are promoted from dev to staging to production. Then
 one promotion is refused, because of a signature by another key, and one ends
-unknown, because the registry is gone. The folder is left to be looked at.`
+unknown, because the registry is gone. The folder is left to be looked at.
+
+Production has gates, and its overlays list the validator VerifyImages: kubectl promote
+build fails there on an image that is unsigned or has no digest.
+
+With --serve the registry stays until ctrl-C in place of going, with a newer build in it:
+promotions go on in the folder for as long.`
 
 // maxDemoServices bounds what --services makes on disk and in memory.
 const maxDemoServices = 1000
@@ -41,11 +49,12 @@ func New(s *cli.Session, runLine func(context.Context, []string, genericiooption
 		Use:     "demo",
 		Short:   "Show the main job on a fresh repository and registry",
 		Long:    long,
-		Example: "  # the whole job, in a new temporary folder\n  kubectl promote demo\n\n  # with more services, in a folder of your choice\n  kubectl promote demo --services 50 --dir /tmp/shop",
+		Example: "  # the whole job, in a new temporary folder\n  kubectl promote demo\n\n  # with more services, in a folder of your choice\n  kubectl promote demo --services 50 --dir /tmp/shop\n\n  # to go on by hand in another terminal, until ctrl-C\n  kubectl promote demo --serve",
 		GroupID: cli.GroupOther,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return d.run(cmd.Context()) },
 	}
 	cmd.Flags().IntVar(&d.services, "services", 5, "how many services the shop has")
+	cmd.Flags().BoolVar(&d.serve, "serve", false, "keep the registry until ctrl-C, so that promotions go on in the folder")
 	cmd.Flags().StringVar(&d.dir, "dir", "", "folder for the repository; it must be empty or not exist (default: a new temporary folder)")
 	cli.Must(cmd.MarkFlagDirname("dir"))
 	return cmd
@@ -56,8 +65,10 @@ type demo struct {
 	*cli.Session
 	runLine  func(context.Context, []string, genericiooptions.IOStreams) int
 	services int
+	serve    bool
 	dir      string
 
+	release  *loopback.Key
 	registry *loopback.Registry
 	names    []string // of the services
 	images   []string // repositories below the registry, for example shop/cart
@@ -72,10 +83,18 @@ func (d *demo) run(ctx context.Context) error {
 		return err
 	}
 	defer d.registry.Stop()
-	for _, step := range []func(context.Context) error{d.prepare, d.promoteAll, d.show, d.refused, d.unknown} {
+	last := d.unknown
+	if d.serve {
+		last = d.goOn
+	}
+	for _, step := range []func(context.Context) error{d.prepare, d.promoteAll, d.show, d.refused, last} {
 		if err := step(ctx); err != nil {
 			return err
 		}
+	}
+	if d.serve {
+		<-ctx.Done()
+		return cli.Silent(cli.ExitInterrupted)
 	}
 	d.say("The repository is in %s. Try there:", d.dir)
 	fmt.Fprintf(d.Out, `
@@ -101,16 +120,16 @@ func (d *demo) prepare(ctx context.Context) error {
 	if err := d.writeRepository(); err != nil {
 		return err
 	}
-	release, err := loopback.NewKey()
-	if err != nil {
+	var err error
+	if d.release, err = loopback.NewKey(); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(d.dir, "policies", "cosign.pub"), release.Public, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(d.dir, "policies", "cosign.pub"), d.release.Public, 0o644); err != nil {
 		return cli.FileError(err)
 	}
 	for _, image := range d.images {
 		for _, tag := range []string{"v1.0.0", "v1.1.0"} {
-			if _, err := d.registry.Push(ctx, image, tag, release); err != nil {
+			if _, err := d.registry.Push(ctx, image, tag, d.release); err != nil {
 				return err
 			}
 		}
@@ -180,6 +199,9 @@ func (d *demo) writeRepository() error {
 		text := strings.ReplaceAll(string(data), ecommerce.Registry, d.registry.Host)
 		rel := strings.TrimPrefix(file, top+"/")
 		parts := strings.SplitN(rel, "/", 3)
+		if rel == pipeline.FileName {
+			text += productionGates // production is the last one of the file
+		}
 		if parts[0] != "apps" {
 			return d.write(rel, text)
 		}
@@ -204,8 +226,32 @@ func (d *demo) writeService(from, name, rest, text string) error {
 			}
 		}
 	}
+	if rest == "overlays/production/kustomization.yaml" {
+		if err := d.write(path.Join("apps", name, "overlays/production/verify-images.yaml"), verifyImages); err != nil {
+			return err
+		}
+		text += "\nvalidators: # what is unsigned or has no digest is not built\n- verify-images.yaml\n"
+	}
 	return d.write(path.Join("apps", name, rest), text)
 }
+
+const verifyImages = `apiVersion: kubepromote.dev/v1alpha1
+kind: VerifyImages
+metadata:
+  name: verify-images
+  annotations:
+    config.kubernetes.io/function: |
+      exec: {path: promote-fn}
+spec:
+  policy: ../../../../policies/images.yaml
+  registry: true
+`
+
+// productionGates are those of the demo's production: they ask nobody but the repository.
+const productionGates = `    gates:
+    - rendered: {only: [image]} # a promotion changes the images, and nothing else
+    - references: {} # what the objects name is there
+`
 
 func (d *demo) write(file, text string) error {
 	full := filepath.Join(d.dir, filepath.FromSlash(file))
@@ -219,6 +265,10 @@ func (d *demo) write(file, text string) error {
 func (d *demo) promoteAll(ctx context.Context) error {
 	d.say("From dev to staging: tags become digests, signatures are verified, all services are one commit.")
 	if err := d.command(ctx, cli.ExitDone, "--all", "--to", "staging"); err != nil {
+		return err
+	}
+	d.say("What production's gates say of %s: they are asked at each promotion.", d.names[0])
+	if err := d.command(ctx, cli.ExitDone, "gates", d.names[0], "--to", "production"); err != nil {
 		return err
 	}
 	d.say("From staging to production: the same digests.")
@@ -262,10 +312,39 @@ func (d *demo) unknown(ctx context.Context) error {
 	return d.command(ctx, cli.ExitUnknown, d.names[0], "--to", "staging")
 }
 
+// goOn says what can be done for as long as the registry is there.
+func (d *demo) goOn(ctx context.Context) error {
+	name := d.names[min(1, len(d.names)-1)]
+	for _, image := range d.images {
+		if image != "shop/"+name && !strings.HasPrefix(image, "shop/"+name+"-migrations") {
+			continue
+		}
+		if _, err := d.registry.Push(ctx, image, "v1.3.0", d.release); err != nil {
+			return err
+		}
+	}
+	d.say("The registry runs on %s until ctrl-C, and has a build of %s that was not promoted yet. In another terminal:", d.registry.Host, name)
+	fmt.Fprintf(d.Out, `
+  cd %[1]s
+  kubectl promote %[2]s --to dev --version v1.3.0 --commit
+  kubectl promote %[2]s --to staging
+  kubectl promote plan %[2]s --to production
+  kubectl promote %[2]s --to production
+  kubectl promote build apps/%[2]s/overlays/production
+  kubectl promote rollback %[2]s --env production --reason 'v1.3.0 loses orders'
+  kubectl promote board -i
+`, shell.Quote(d.dir), name)
+	return nil
+}
+
 // command runs a command line on the demo's repository, prints it as a user
 // would type it, and expects an exit status.
 func (d *demo) command(ctx context.Context, want int, args ...string) error {
-	shown := strings.ReplaceAll(strings.Join(args, " "), d.dir+string(filepath.Separator), "")
+	var words []string
+	for _, a := range args {
+		words = append(words, shell.Quote(strings.TrimPrefix(a, d.dir+string(filepath.Separator))))
+	}
+	shown := strings.Join(words, " ")
 	fmt.Fprintf(d.Out, "$ kubectl promote %s\n", shown)
 	streams := d.IOStreams
 	streams.ErrOut = d.Out // so that the order of the lines is that of the events
@@ -282,7 +361,13 @@ func (d *demo) command(ctx context.Context, want int, args ...string) error {
 	return nil
 }
 
+// git runs git in the demo's repository, and prints that as well.
 func (d *demo) git(ctx context.Context, args ...string) error {
+	var words []string
+	for _, a := range args {
+		words = append(words, shell.Quote(a))
+	}
+	fmt.Fprintf(d.Out, "$ git %s\n", strings.Join(words, " "))
 	c := exec.CommandContext(ctx, "git", append([]string{"-C", d.dir}, args...)...)
 	c.Env = append(os.Environ(), "GIT_TERMINAL_PROMPT=0")
 	out, err := c.CombinedOutput()

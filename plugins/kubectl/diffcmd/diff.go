@@ -102,21 +102,11 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	if err != nil {
 		return err
 	}
-	if len(o.selection.Targets) == 0 {
-		return &cli.UsageError{Msg: "--to is missing", Command: cmd.CommandPath()}
-	}
-	if err := o.selection.Choose(cmd, services); err != nil {
-		return err
-	}
-	o.selection.Preview, o.selection.NoDiff = true, true
-	w, err := o.session.OpenFor(cmd.Context(), o.selection.Targets, "")
+	w, err := o.selection.Open(cmd, o.session, services)
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	if err := o.selection.CheckExcept(cmd.Context(), o.session, w); err != nil {
-		return err
-	}
 	asked, err := o.plan(cmd.Context(), w)
 	if err != nil {
 		return err

@@ -68,21 +68,12 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	if err != nil {
 		return err
 	}
-	if len(o.selection.Targets) == 0 {
-		return &cli.UsageError{Msg: "--to is missing", Command: cmd.CommandPath()}
-	}
-	if err := o.selection.Choose(cmd, services); err != nil {
-		return err
-	}
-	o.selection.Preview, o.selection.NoDiff, o.selection.Policy = true, true, o.session.VerifyPolicy
-	w, err := o.session.OpenFor(cmd.Context(), o.selection.Targets, "")
+	o.selection.Policy = o.session.VerifyPolicy
+	w, err := o.selection.Open(cmd, o.session, services)
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	if err := o.selection.CheckExcept(cmd.Context(), o.session, w); err != nil {
-		return err
-	}
 	plans, err := o.plan(cmd.Context(), w)
 	if err != nil {
 		return err

@@ -27,6 +27,8 @@ type Board struct {
 	Unknown string `json:"unknown,omitempty"`
 	// Error is what keeps the repository from being read now: the board is an older one.
 	Error string `json:"error,omitempty"`
+	// Since is from when on figures are counted.
+	Since int64 `json:"since,omitempty"`
 	// Cut tells that older changes are left out.
 	Cut bool `json:"cut,omitempty"`
 
@@ -38,6 +40,19 @@ type Environment struct {
 	Name   string   `json:"name"`
 	From   []string `json:"from,omitempty"`
 	Behind int      `json:"behind,omitempty"`
+	// Figures are of all its services, with the weeks.
+	Figures *Figures `json:"figures,omitempty"`
+}
+
+// Figures are how often something was delivered, how long that took, in seconds, how often
+// it was taken back, and how soon; -1 where that is not known.
+type Figures struct {
+	Deployments int   `json:"n"`
+	Lead        int64 `json:"l"`
+	Failed      int   `json:"f,omitempty"`
+	Recovery    int64 `json:"r"`
+	// Weeks are the deployments of each and those that were taken back, the oldest first.
+	Weeks [][2]int `json:"w,omitempty"`
 }
 
 // Row is a service, with a cell for each environment.
@@ -64,6 +79,8 @@ type Cell struct {
 	Pending []int `json:"q,omitempty"` // the number's text, the address and the title of each
 	// History is for each change when, what it was, what it became, who, from where and the commit.
 	History [][6]int64 `json:"y,omitempty"`
+	// Figures are deployments and lead time, and where any was taken back how many and how soon.
+	Figures []int64 `json:"x,omitempty"`
 }
 
 // Text gives the index of a text. That of the empty one is zero.

@@ -20,6 +20,44 @@
 		return Math.floor(s) + "s";
 	}
 
+	// took is how long something took, in its two largest units.
+	function took(s) {
+		if (s < 0) return "–";
+		const units = [[86400, "d"], [3600, "h"], [60, "m"], [1, "s"]], n = Math.max(0, units.findIndex(u => s >= u[0]));
+		const rest = n < 3 ? Math.floor(s % units[n][0] / units[n + 1][0]) : 0;
+		return s < 1 ? "0s" : Math.floor(s / units[n][0]) + units[n][1] + (rest ? " " + rest + units[n + 1][1] : "");
+	}
+	const failed = f => f.f ? f.f + " (" + Math.round(100 * f.f / f.n) + " %)" : "0";
+	const perWeek = f => (f.n * 604800 / Math.max(1, data.made - data.since)).toFixed(1);
+
+	// bars draws the deployments of weeks, those that were taken back below.
+	function bars(f) {
+		const ns = "http://www.w3.org/2000/svg", most = Math.max(...f.w.map(w => w[0])), svg = document.createElementNS(ns, "svg");
+		svg.setAttribute("viewBox", "0 0 " + f.w.length * 10 + " 40");
+		svg.setAttribute("class", "bars");
+		svg.setAttribute("role", "img");
+		svg.setAttribute("aria-label", "Deployments of each week: " + f.w.map(w => w[0] + (w[1] ? ", " + w[1] + " taken back" : "")).join("; "));
+		f.w.forEach(([n, bad], i) => {
+			for (const [count, of] of [[n, "all"], [bad, "failed"]]) {
+				if (!count) continue;
+				const bar = document.createElementNS(ns, "rect"), tall = Math.max(2, 38 * count / most);
+				for (const [k, v] of [["x", i * 10 + 1], ["y", 40 - tall], ["width", 8], ["height", tall], ["class", of]]) bar.setAttribute(k, v);
+				svg.append(bar);
+			}
+		});
+		return svg;
+	}
+
+	function figures() {
+		$("what").textContent = "Figures since " + when(data.since);
+		const lines = data.environments.filter(e => e.figures).map(e => [e.name, e.figures.n, perWeek(e.figures), took(e.figures.l), failed(e.figures), took(e.figures.r), bars(e.figures)]);
+		const out = lines.length ? table("", ["Environment", "Deployments", "Per week", "Lead time", "Failed", "Recovery", "Weeks"], lines) : [el("p", "", "Nothing was delivered.")];
+		out.push(el("p", "sub", "Lead time: from where an image stood first, the middle of all. Failed: taken back; recovery: how soon. kubectl promote report has them for each service."));
+		if (data.cut) out.push(el("p", "sub", "The history was read in part: there may be more."));
+		$("about").replaceChildren(...out);
+		$("detail").showModal();
+	}
+
 	function take(d) {
 		data = d;
 		rows = d.rows.map(r => {
@@ -140,7 +178,7 @@
 	function table(title, headings, lines) {
 		if (!lines.length) return [];
 		const t = el("table", "list", el("thead", "", el("tr", "", ...headings.map(h => el("th", "", h)))), el("tbody", "", ...lines.map(l => el("tr", "", ...l.map(v => el("td", "", v))))));
-		return [el("h3", "", title), el("div", "wide", t)];
+		return [...title ? [el("h3", "", title)] : [], el("div", "wide", t)];
 	}
 	function link(address, words) {
 		if (!/^https?:\/\//.test(address)) return words;
@@ -161,6 +199,10 @@
 		fact(dl, "Commit", text(c.k));
 		fact(dl, "Held", text(c.h));
 		fact(dl, "Unknown", text(c.e));
+		if (c.x) {
+			const [n, l, f, r] = c.x, x = {n, f};
+			fact(dl, "Delivered", n + " times since " + when(data.since).slice(0, 10) + ", " + perWeek(x) + " a week" + (l < 0 ? "" : ", lead time " + took(l)) + (f ? ", taken back " + failed(x) + ", after " + took(r) : ""));
+		}
 		if (c.d) fact(dl, "Behind", (env.from || []).join(", "));
 		else if (c.u) fact(dl, "Behind", "unknown: what it is promoted from cannot be read");
 		const out = [dl];
@@ -177,6 +219,7 @@
 		const td = e.target.closest("td[data-row]");
 		if (td) { move(+td.dataset.row, +td.dataset.cell); open(at.row, at.cell); }
 	});
+	$("figures").addEventListener("click", figures);
 	$("close").addEventListener("click", () => $("detail").close());
 	$("detail").addEventListener("click", e => { if (e.target === $("detail")) $("detail").close(); });
 	$("detail").addEventListener("close", () => scroll.focus());
@@ -197,6 +240,7 @@
 			PageDown: [at.row + page, at.cell], PageUp: [at.row - page, at.cell], Home: [0, at.cell], End: [shown.length - 1, at.cell]}[e.key];
 		if (to) { e.preventDefault(); move(...to); }
 		if (e.key === "Enter") { e.preventDefault(); open(at.row, at.cell); }
+		if (e.key === "f") { e.preventDefault(); figures(); }
 	});
 
 	take(JSON.parse($("data").textContent));

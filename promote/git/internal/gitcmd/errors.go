@@ -9,31 +9,9 @@ import (
 	"github.com/kubepromote/kubepromote/internal/files"
 )
 
-// Error is what every function of this package fails with.
-type Error struct {
-	// Op is what was being done; empty where Msg says it all.
-	Op string
-	// Msg is one line in lower case.
-	Msg string
-	// Hint is a command to type next, or empty.
-	Hint string
-	// Err is the cause, or nil.
-	Err error
-}
-
-// Error gives the operation and the message.
-func (e *Error) Error() string {
-	if e.Op == "" {
-		return e.Msg
-	}
-	return e.Op + ": " + e.Msg
-}
-
-// Unwrap gives the cause.
-func (e *Error) Unwrap() error { return e.Err }
-
-// HintText gives the command to type next, or nothing.
-func (e *Error) HintText() string { return e.Hint }
+// Error is what every function of this package fails with: Op is what was being done, Msg
+// one line, Hint a command to type next, Err the cause.
+type Error = files.Error
 
 // maxMessage bounds what is quoted of git's output.
 const maxMessage = 300
@@ -42,16 +20,13 @@ const maxMessage = 300
 // files. No error stays none.
 func FileError(op, path string, err error) error {
 	var known *Error
-	var inFiles *files.Error
 	switch {
-	case err == nil || errors.As(err, &known):
+	case err == nil:
+		return nil
+	case errors.As(err, &known) && files.LeadsOut(err):
+		return &Error{Op: known.Op, Msg: strings.TrimSuffix(known.Msg, "directory") + "repository", Hint: known.Hint, Err: known.Err}
+	case known != nil:
 		return err
-	case errors.As(err, &inFiles):
-		msg := inFiles.Msg
-		if files.LeadsOut(err) {
-			msg = strings.TrimSuffix(msg, "directory") + "repository"
-		}
-		return &Error{Op: inFiles.Op, Msg: msg, Hint: inFiles.Hint, Err: inFiles.Err}
 	case files.LeadsOut(err):
 		return LeadsOut(path)
 	}
