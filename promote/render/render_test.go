@@ -518,10 +518,12 @@ func TestShared(t *testing.T) {
 			t.Errorf("%s: %+v", field, one)
 		}
 	}
-	annotated := r.With(map[string][]byte{base + "/config.yaml": []byte("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: svc00, annotations: {kustomize.config.k8s.io/needs-hash: 'true'}}\n")})
+	annotated := map[string][]byte{base + "/config.yaml": []byte("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: svc00, annotations: {internal.config.kubernetes.io/needsHashSuffix: enabled}}\n")}
+	want := render(New(of(files), Options{}).With(annotated), "apps/svc00/overlays/env0")
+	shares := r.With(annotated)
 	for range 3 {
-		if got := render(annotated, "apps/svc00/overlays/env0"); !strings.Contains(got, "name: svc00-") {
-			t.Error(got)
+		if got := render(shares, "apps/svc00/overlays/env0"); got != want {
+			t.Errorf("got\n%s\nwant\n%s", got, want)
 		}
 	}
 }
