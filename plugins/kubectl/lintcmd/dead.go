@@ -51,7 +51,7 @@ var plainName = regexp.MustCompile(`^[A-Za-z0-9._/:-]+$`)
 // The bounds of what is read for one kustomization.
 const (
 	mostReached = 1000
-	mostTexts   = 200_000
+	mostNodes   = 500_000
 )
 
 // reached is what a kustomization is made of: the texts of all files that it leads to.
@@ -59,22 +59,22 @@ type reached struct {
 	tree    string
 	seen    map[string]bool
 	objects int
+	nodes   int
 	texts   []string
 	images  []string // the names of images among them
 	unsure  bool
 }
 
-// has tells whether a name is that of an image anywhere. In a text of several lines, such as
-// a patch, it may stand anywhere.
+// has tells whether a name is that of an image anywhere.
 func (r *reached) has(name string) bool {
 	return slices.ContainsFunc(r.texts, func(text string) bool {
 		rest, ok := strings.CutPrefix(text, name)
-		return ok && (rest == "" || rest[0] == ':' || rest[0] == '@') || strings.ContainsAny(text, "\n{ ") && strings.Contains(text, name)
+		return ok && (rest == "" || rest[0] == ':' || rest[0] == '@')
 	})
 }
 
 // builds are the fields that make what only a build knows.
-var builds = []string{"helmCharts", "helmChartInflationGenerator", "generators", "transformers", "replacements", "vars"}
+var builds = []string{"helmCharts", "helmChartInflationGenerator", "generators", "transformers", "replacements", "vars", "configurations"}
 
 // kustomization takes what one leads to.
 func (r *reached) kustomization(dir string, root *yaml.Node, top bool) {
@@ -90,11 +90,11 @@ func (r *reached) kustomization(dir string, root *yaml.Node, top bool) {
 		case strings.EqualFold(field, "images"):
 			for _, entry := range value.Content { // one below may call it what it is called here
 				if name := fieldOf(entry, "newName"); name != nil && !top {
-					r.take(name)
+					r.texts = append(r.texts, name.Value)
 				}
 			}
 		default:
-			r.take(value)
+			r.take(field, value)
 			r.follow(dir, field, value)
 		}
 	}
@@ -134,7 +134,7 @@ func (r *reached) path(name string) {
 		return
 	}
 	if !info.IsDir() {
-		r.file(name, func(n *yaml.Node) { r.objects++; r.take(n) })
+		r.file(name, func(n *yaml.Node) { r.objects++; r.take("", n) })
 		return
 	}
 	at, err := cli.FindKustomization(name)
@@ -163,20 +163,28 @@ func (r *reached) file(name string, visit func(*yaml.Node)) {
 	}
 }
 
-// take takes all texts below a node.
-func (r *reached) take(n *yaml.Node) {
-	if n.Kind == yaml.ScalarNode {
-		r.texts = append(r.texts, n.Value)
-	}
-	if len(r.texts) > mostTexts {
+// take takes what may be an image below the value of a key: that of image, or of a patch that
+// sets a value.
+func (r *reached) take(key string, n *yaml.Node) {
+	if r.nodes++; r.nodes > mostNodes {
 		r.unsure = true
 		return
 	}
-	for i, one := range n.Content {
-		if n.Kind == yaml.MappingNode && i%2 == 1 && n.Content[i-1].Value == "image" && one.Kind == yaml.ScalarNode {
-			r.images = append(r.images, imageName(one.Value))
+	if n.Kind == yaml.ScalarNode {
+		var inside yaml.Node
+		switch {
+		case key == "image" || key == "value":
+			r.texts, r.images = append(r.texts, n.Value), append(r.images, imageName(n.Value))
+		case !strings.ContainsAny(n.Value, "\n{"):
+		case yaml.Unmarshal([]byte(n.Value), &inside) == nil && len(inside.Content) > 0 && inside.Content[0].Kind != yaml.ScalarNode:
+			r.take("", inside.Content[0]) // a patch that stands there itself
 		}
-		r.take(one)
+	}
+	for i, one := range n.Content {
+		if n.Kind == yaml.MappingNode && i%2 == 1 {
+			key = n.Content[i-1].Value
+		}
+		r.take(key, one)
 	}
 }
 
