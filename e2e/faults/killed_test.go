@@ -14,16 +14,28 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 )
 
+// pointsVariable has how many faults there are, where no flag says it: a few of a sample are
+// quick, and 25 for each way are the 200 that are wanted of a release.
+const pointsVariable = "E2E_FAULTS"
+
 var (
-	points = flag.Int("points", 2, "how many faults there are for each way of delivery")
+	points = flag.Int("points", pointsGiven(), "how many faults there are for each way of delivery; also by the variable "+pointsVariable)
 	seed   = flag.Uint64("seed", 1, "what the faults are drawn from; the same ones come from the same number")
 )
+
+func pointsGiven() int {
+	if n, err := strconv.Atoi(os.Getenv(pointsVariable)); err == nil && n > 0 {
+		return n
+	}
+	return 2
+}
 
 // program is the one under test.
 func program(t *testing.T) string {
@@ -46,17 +58,30 @@ var calls = []string{"openat", "write", "?rename,renameat,renameat2", "?link,lin
 
 // ways are the ways of delivery: what is typed, and how many services are promoted. Many
 // are committed by git fast-import, few by git commit.
-var ways = map[string]struct {
+var ways = map[string]way{
+	"worktree":    {args: []string{"--commit=false"}, services: 3, landed: uncommitted},
+	"commit":      {args: []string{"--commit"}, services: 3, landed: committed},
+	"commit many": {args: []string{"--commit"}, services: 60, landed: committed},
+	"push":        {args: []string{"--push"}, services: 3, shared: true, landed: committed},
+	"push by URL": {args: []string{"--push"}, services: 3, far: true, shared: true, landed: committed},
+	"pull request": {args: []string{"--pr"}, services: 3, shared: true, landed: proposed,
+		pipeline: "  layout: apps/{service}/{environment}\n  environments:\n  - {name: staging}\n  - {name: production, from: [staging], deliver: {mode: pullRequest, forge: gitea}}\n"},
+	"merge": {args: []string{"--push"}, services: 3, shared: true, landed: merged,
+		pipeline: "  layout: \"{service}\"\n  environments:\n  - {name: staging, branch: env/staging}\n  - {name: production, branch: env/production, from: [staging], strategy: merge}\n"},
+	"tag": {args: []string{"--push"}, services: 3, shared: true, landed: tagged,
+		pipeline: "  layout: \"{service}\"\n  environments:\n  - {name: staging, strategy: tag}\n  - {name: production, from: [staging], strategy: {tag: {follow: [argocd.yaml]}}}\n"},
+}
+
+// way is one of them.
+type way struct {
 	args     []string
 	services int
-	far      bool
-	shared   bool
-}{
-	"worktree":    {[]string{"--commit=false"}, 3, false, false},
-	"commit":      {[]string{"--commit"}, 3, false, false},
-	"commit many": {[]string{"--commit"}, 60, false, false},
-	"push":        {[]string{"--push"}, 3, false, true},
-	"push by URL": {[]string{"--push"}, 3, true, true},
+	far      bool // by the remote's URL
+	shared   bool // it ends at the remote
+	// pipeline is the spec of the pipeline file; empty for none.
+	pipeline string
+	// landed says what is wrong once it has come to its end.
+	landed func(p *place, w way) string
 }
 
 // TestKilled kills each way of delivery at many system calls. Whatever the moment: the
@@ -71,7 +96,7 @@ func TestKilled(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			draw := rand.New(rand.NewPCG(*seed, uint64(len(name))))
-			template := repository(t, way.services)
+			template := repository(t, way)
 			var killed, locked atomic.Int32
 			tries := 0
 			for int(killed.Load()) < *points && tries < 30**points {
@@ -79,6 +104,7 @@ func TestKilled(t *testing.T) {
 				call, when := calls[draw.IntN(len(calls))], 1+int(draw.ExpFloat64()*10)
 				p := &place{T: t, binary: binary, dir: t.TempDir(), way: name, call: call, when: when}
 				p.copy(template)
+				p.serve()
 				if p.kill() {
 					killed.Add(1)
 				}
@@ -97,28 +123,58 @@ func TestKilled(t *testing.T) {
 }
 
 // repository makes work, a clone, and remote.git, which it pushes to.
-func repository(t *testing.T, services int) string {
+func repository(t *testing.T, w way) string {
 	t.Helper()
 	p := &place{T: t, dir: t.TempDir()}
 	work := filepath.Join(p.dir, "work")
-	for n := range services {
-		for environment, tag := range map[string]string{"staging": "2", "production": "1"} {
-			name := filepath.Join(work, "apps", fmt.Sprintf("s%02d", n), environment, "kustomization.yaml")
-			if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			text := fmt.Sprintf("images:\n- name: s%02d\n  newTag: v%s\n  digest: sha256:%s\n", n, tag, strings.Repeat(tag, 64))
-			if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
-				t.Fatal(err)
-			}
+	put := func(name, text string) {
+		t.Helper()
+		name = filepath.Join(work, name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
 		}
 	}
+	pins := func(at, tag string) {
+		for n := range w.services {
+			put(fmt.Sprintf(at, n), fmt.Sprintf("images:\n- name: s%02d\n  newTag: v%s\n  digest: sha256:%s\n", n, tag, strings.Repeat(tag, 64)))
+		}
+	}
+	commit := func(message string) {
+		p.git(work, "add", "-A")
+		p.git(work, "commit", "-q", "--allow-empty", "-m", message)
+	}
+	put("README.md", "infrastructure\n")
 	p.git(work, "init", "-q", "-b", "main")
-	p.git(work, "add", "-A")
-	p.git(work, "commit", "-q", "-m", "begin")
+	if w.pipeline != "" {
+		put("promotion.yaml", "apiVersion: kubepromote.dev/v1alpha1\nkind: Pipeline\nspec:\n"+w.pipeline)
+	}
+	switch {
+	case strings.Contains(w.pipeline, "strategy: merge"):
+		commit("begin")
+		p.git(work, "switch", "-q", "-c", "env/production")
+		pins("s%02d/kustomization.yaml", "1")
+		commit("production")
+		p.git(work, "switch", "-q", "-c", "env/staging")
+		pins("s%02d/kustomization.yaml", "2")
+		commit("staging")
+		p.git(work, "switch", "-q", "main")
+	case strings.Contains(w.pipeline, "strategy: tag"):
+		put("argocd.yaml", "apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: x}\nspec:\n  source: {repoURL: https://git.example.com/infra.git, path: s00, targetRevision: HEAD}\n")
+		pins("s%02d/kustomization.yaml", "1")
+		commit("begin")
+		p.git(work, "tag", "v1.0.0-staging")
+	default:
+		pins("apps/s%02d/staging/kustomization.yaml", "2")
+		pins("apps/s%02d/production/kustomization.yaml", "1")
+		commit("begin")
+	}
 	p.git(p.dir, "clone", "-q", "--bare", "work", "remote.git")
 	p.git(p.dir+"/remote.git", "config", "uploadpack.allowFilter", "true")
 	p.git(p.dir+"/remote.git", "config", "uploadpack.allowAnySHA1InWant", "true")
+	p.git(p.dir+"/remote.git", "config", "http.receivepack", "true")
 	p.git(work, "remote", "add", "origin", "../remote.git")
 	p.git(work, "fetch", "-q", "origin")
 	p.git(work, "branch", "-q", "--set-upstream-to=origin/main")
@@ -130,6 +186,7 @@ type place struct {
 	*testing.T
 	binary, dir, way, call string
 	when                   int
+	forge                  *forge // where it has one
 }
 
 func (p *place) copy(template string) {
@@ -148,7 +205,7 @@ func (p *place) environment() []string {
 	}
 	return []string{"HOME=" + p.dir, "PATH=" + os.Getenv("PATH"), "TMPDIR=" + filepath.Join(p.dir, "tmp"), "XDG_CACHE_HOME=" + filepath.Join(p.dir, "cache"),
 		"GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "LC_ALL=C", "HTTP_PROXY=http://127.0.0.1:9", "HTTPS_PROXY=http://127.0.0.1:9",
-		"GIT_AUTHOR_NAME=E2E", "GIT_AUTHOR_EMAIL=e2e@example.com", "GIT_COMMITTER_NAME=E2E", "GIT_COMMITTER_EMAIL=e2e@example.com"}
+		"KUBEPROMOTE_TOKEN=t0ken", "NO_PROXY=127.0.0.1", "GIT_AUTHOR_NAME=E2E", "GIT_AUTHOR_EMAIL=e2e@example.com", "GIT_COMMITTER_NAME=E2E", "GIT_COMMITTER_EMAIL=e2e@example.com"}
 }
 
 // run runs a program in a folder.
@@ -223,32 +280,75 @@ func (p *place) check(locked *atomic.Int32) {
 		return
 	}
 	// It is there, and once.
-	at := p.work()
-	if ways[p.way].shared {
-		at = p.remote()
+	if why := ways[p.way].landed(p, ways[p.way]); why != "" {
+		failed("%s", why)
 	}
-	commits := 2
-	if p.way == "worktree" {
-		commits = 1
-	}
-	if n := strings.Count(p.git(at, "log", "--format=%H", "main")+"\n", "\n"); n != commits {
-		failed("there are %d commits in place of %d", n, commits)
-	}
-	if commits == 2 {
-		if n := strings.Count(p.git(at, "show", "--format=", "--name-only", "main")+"\n", "\n"); n != ways[p.way].services {
-			failed("the commit has %d files", n)
-		}
-	} else if n := strings.Count(p.git(at, "diff", "--name-only")+"\n", "\n"); n != ways[p.way].services {
-		failed("%d files differ", n)
-	}
-	if commits == 2 {
-		if out := p.git(p.work(), "status", "--porcelain"); out != "" {
-			failed("the clone is not clean:\n%s", out)
-		}
+	if out := p.git(p.work(), "status", "--porcelain"); out != "" && p.way != "worktree" {
+		failed("the clone is not clean:\n%s", out)
 	}
 	if litter := p.litter(); len(litter) > 0 {
 		failed("this is left: %s", strings.Join(litter, ", "))
 	}
+}
+
+// count gives the lines that git prints.
+func (p *place) count(dir string, args ...string) int {
+	p.Helper()
+	out := p.git(dir, args...)
+	if out == "" {
+		return 0
+	}
+	return strings.Count(out, "\n") + 1
+}
+
+func uncommitted(p *place, w way) string {
+	if n, files := p.count(p.work(), "log", "--format=%H", "main"), p.count(p.work(), "diff", "--name-only"); n != 1 || files != w.services {
+		return fmt.Sprintf("%d commits, and %d files differ", n, files)
+	}
+	return ""
+}
+
+func committed(p *place, w way) string {
+	at := p.work()
+	if w.shared {
+		at = p.remote()
+	}
+	if n, files := p.count(at, "log", "--format=%H", "main"), p.count(at, "show", "--format=", "--name-only", "main"); n != 2 || files != w.services {
+		return fmt.Sprintf("%d commits in place of 2, the newest with %d files", n, files)
+	}
+	return ""
+}
+
+// proposed wants a commit on a branch of its own, and a pull request of it.
+func proposed(p *place, _ way) string {
+	heads := p.count(p.remote(), "for-each-ref", "refs/heads/promote")
+	commits := p.count(p.remote(), "log", "--format=%H", "main..promote/production/"+p.forge.head())
+	if main := p.count(p.remote(), "log", "--format=%H", "main"); heads != 1 || commits != 1 || main != 1 || p.forge.opened() != 1 {
+		return fmt.Sprintf("%d branches with %d commits, %d commits on main, %d pull requests", heads, commits, main, p.forge.opened())
+	}
+	return ""
+}
+
+// merged wants one merge commit that brings staging's tree.
+func merged(p *place, _ way) string {
+	if n := p.count(p.remote(), "log", "--first-parent", "--format=%H", "env/production"); n != 3 {
+		return fmt.Sprintf("%d commits on env/production in place of 3", n)
+	}
+	if a, b := p.git(p.remote(), "rev-parse", "env/production^{tree}"), p.git(p.remote(), "rev-parse", "env/staging^{tree}"); a != b {
+		return "env/production has other files than env/staging"
+	}
+	return ""
+}
+
+// tagged wants the tag, and what follows it.
+func tagged(p *place, _ way) string {
+	if a, b := p.git(p.remote(), "rev-parse", "v1.0.0-production^{commit}"), p.git(p.remote(), "rev-parse", "v1.0.0-staging^{commit}"); a != b {
+		return "the tag is of another commit"
+	}
+	if n := p.count(p.remote(), "log", "--format=%H", "main"); n != 2 || !strings.Contains(p.git(p.remote(), "show", "main:argocd.yaml"), "targetRevision: v1.0.0-production") {
+		return fmt.Sprintf("%d commits in place of 2, or nothing follows", n)
+	}
+	return ""
 }
 
 var removal = regexp.MustCompile(`(?m)^hint: wait for it, or rm (.*)$`)
@@ -297,7 +397,9 @@ func (p *place) litter() []string {
 		p.Fatal(err)
 	}
 	for _, ref := range strings.Fields(p.git(p.work(), "for-each-ref", "--format=%(refname)", "refs/promote")) {
-		found = append(found, ref)
+		if !strings.HasPrefix(ref, "refs/promote/tags/") { // what the remote has, as refs/remotes is
+			found = append(found, ref)
+		}
 	}
 	return found
 }

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/kubepromote/kubepromote/internal/unbroken"
 )
 
 // File is a path and the bytes that shall stand there. The path is relative to
@@ -54,6 +56,7 @@ type Change struct {
 	root   *os.Root
 	jobs   []*job // of the files that do not have their bytes yet
 	unlock func()
+	end    func() // of what a signal must not break
 	// hook is asked before each step that changes something; tests let it fail.
 	hook func(step, path string) error
 }
@@ -75,11 +78,13 @@ func Begin(ctx context.Context, root *os.Root, list []File) (*Change, error) {
 	if err != nil {
 		return nil, err
 	}
+	end := unbroken.Begin()
 	unlock, err := lock(ctx, root)
 	if err != nil {
+		end()
 		return nil, err
 	}
-	c := &Change{root: root, unlock: unlock, hook: func(string, string) error { return nil }}
+	c := &Change{root: root, unlock: unlock, end: end, hook: func(string, string) error { return nil }}
 	names := make([]string, len(list))
 	for i, f := range list {
 		names[i] = f.Path
@@ -108,6 +113,7 @@ func (c *Change) Close() {
 		c.discard(j)
 	}
 	c.unlock()
+	c.end()
 }
 
 // plan makes a job of each file and checks the paths.
@@ -193,7 +199,7 @@ func (c *Change) check(j *job) error {
 	}
 	if in, err := os.Stat(filepath.Join(c.root.Name(), filepath.FromSlash(j.dir))); err == nil && keptByOthers(in, j.info) {
 		return &Error{Msg: shown(j.Path) + " belongs to another user, and so does its directory, where only a file's owner may replace it (mode " + in.Mode().String() + ")",
-			Err: fs.ErrPermission}
+			Hint: `sudo chown "$(id -u)" ` + quote(shown(j.Path)), Err: fs.ErrPermission}
 	}
 	if j.same = bytes.Equal(j.was, j.Data); j.same {
 		if err := dir.Remove(j.temp); err != nil && !os.IsNotExist(err) {

@@ -31,6 +31,31 @@ func TestStoppedAtAnyMoment(t *testing.T) {
 	}
 }
 
+// TestStoppedWhileReading interrupts the reading of a large file, which went on to its end:
+// a parser looks at no context.
+func TestStoppedWhileReading(t *testing.T) {
+	var text bytes.Buffer
+	for i := range 40_000 {
+		fmt.Fprintf(&text, "---\napiVersion: v1\nkind: Pod\nmetadata: {name: p%d}\nspec: {containers: [{name: c, image: \"r.example.com/s%d:v1\"}]}\n", i, i)
+	}
+	file := filepath.Join(t.TempDir(), "pods.yaml")
+	if err := os.WriteFile(file, text.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("kubectl-promote", "images", "-f", file)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(time.Second)
+	_ = cmd.Process.Signal(os.Interrupt)
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != 130 || stderr.String() != "interrupted\n" {
+		t.Errorf("exit status %d, %q", code, stderr.String())
+	}
+}
+
 // promoteInterrupted returns how long the promotion took.
 func promoteInterrupted(t *testing.T, after time.Duration, sig os.Signal) time.Duration {
 	t.Helper()

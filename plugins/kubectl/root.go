@@ -3,14 +3,17 @@ package kubectl
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 
+	"github.com/kubepromote/kubepromote/internal/unbroken"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/boardcmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/completioncmd"
@@ -27,7 +30,7 @@ func Run(ctx context.Context, args []string, streams genericiooptions.IOStreams)
 	if len(args) == 1 && args[0] == "--version" {
 		args = []string{"version"} // what people try first
 	}
-	root.SetArgs(args)
+	root.SetArgs(asKubectl(args))
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return cli.ExitDone
@@ -53,6 +56,34 @@ func RunAs(ctx context.Context, argv []string, streams genericiooptions.IOStream
 	}
 	streams.ErrOut = io.Discard
 	return Run(ctx, append([]string{cobra.ShellCompRequestCmd}, argv[1:]...), streams)
+}
+
+// patience is how long what is under way may take to notice a signal.
+const patience = time.Second
+
+// RunToSignal is RunAs for a program that a signal ends by ending ctx. What does not notice,
+// such as the reading of a large file, is given up; what is being written is not.
+func RunToSignal(ctx context.Context, argv []string, streams genericiooptions.IOStreams) int {
+	done := make(chan int, 1)
+	go func() { done <- RunAs(ctx, argv, streams) }()
+	select {
+	case status := <-done:
+		return status
+	case <-ctx.Done():
+	}
+	select {
+	case status := <-done:
+		return status
+	case <-time.After(patience):
+	}
+	select {
+	case status := <-done:
+		return status
+	case <-unbroken.Over():
+	}
+	unbroken.RemoveAll()
+	fmt.Fprintln(streams.ErrOut, "interrupted")
+	return cli.ExitInterrupted
 }
 
 // NewCommand gives the command tree for documentation and embedding.

@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 		defer stop()
 		os.Exit(noted(func(errOut io.Writer) int {
-			return RunAs(ctx, os.Args, genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: errOut})
+			return RunToSignal(ctx, os.Args, genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: errOut})
 		}))
 	}
 	testscript.Main(m, map[string]func(){"kubectl-promote": run, completioncmd.Completer: run})

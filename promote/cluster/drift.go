@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/kubepromote/kubepromote/internal/fault"
 	"github.com/kubepromote/kubepromote/promote/objects"
 	quantities "k8s.io/apimachinery/pkg/api/resource"
 )
@@ -70,6 +71,9 @@ func (c *Clusters) Drift(ctx context.Context, q Desired) (Drift, error) {
 		places <- struct{}{}
 		wait.Go(func() {
 			defer func() { <-places }()
+			if faults[n] = con.elsewhere(all[n].Release); faults[n] != nil {
+				return
+			}
 			if found[n], faults[n] = con.drift(ctx, &all[n], q); faults[n] != nil {
 				if e, ok := errors.AsType[*Error](faults[n]); ok && e.whole {
 					stop(e)
@@ -87,6 +91,15 @@ func (c *Clusters) Drift(ctx context.Context, q Desired) (Drift, error) {
 		}
 	}
 	return out, joined(faults)
+}
+
+// elsewhere tells of a release that is installed in another cluster, as far as can be told.
+func (c *connection) elsewhere(r *objects.Release) error {
+	if r == nil || r.Cluster == "" || r.Cluster == c.context || r.Cluster == strings.TrimSuffix(c.base.String(), "/") {
+		return nil
+	}
+	return &Error{Msg: fmt.Sprintf("%s installs in cluster %s, and whether that is context %q cannot be told: its objects are not compared", r.By, fault.Shorten(r.Cluster), c.context),
+		Hint: "--context CONTEXT, one whose server it is"}
 }
 
 // joined are errors, each once.

@@ -151,6 +151,25 @@ func TestDriftOfRelease(t *testing.T) {
 	}
 }
 
+// What an Application installs in another cluster was compared with what the one that was
+// asked has by the same name.
+func TestDriftElsewhere(t *testing.T) {
+	s := apitest.Serve(t, nil)
+	c := New(Options{Kubeconfig: s.Kubeconfig(t, apitest.Token, "dev")})
+	for at, asks := range map[string]bool{"dev": true, "https://prod.example.com": false, "prod": false} {
+		before := len(s.Asked())
+		o := objects.Of(fieldsOf(t, gitCart))
+		o.Release = &objects.Release{By: "Application cart", Cluster: at}
+		got, err := c.Drift(t.Context(), Desired{Namespace: "env", Objects: []objects.Object{o}})
+		if told := err != nil && strings.Contains(err.Error(), "Application cart installs in cluster "+at); told == asks || len(got.Differences) > 0 && !asks {
+			t.Errorf("%s: %v, %v", at, got.Differences, err)
+		}
+		if asked := len(s.Asked()) > before; asked != asks {
+			t.Errorf("%s: asked: %v", at, asked)
+		}
+	}
+}
+
 // What is not there is missing, what cannot be compared is an error that names it once, and
 // where the whole cluster says no, nothing else is asked for.
 func TestDrift(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/kubepromote/kubepromote/promote/forge/internal/lists"
 )
 
 // azure speaks version 7.1 of Azure DevOps Services, or 7.0 of a server of one's own:
@@ -65,6 +67,12 @@ type azureCommit struct {
 	ID string `json:"commitId"`
 }
 
+type azureFork struct {
+	Repository struct {
+		ID string `json:"id"`
+	} `json:"repository"`
+}
+
 type azurePull struct {
 	ID           int         `json:"pullRequestId"`
 	Title        string      `json:"title"`
@@ -78,7 +86,7 @@ type azurePull struct {
 	SourceCommit azureCommit `json:"lastMergeSourceCommit"`
 	MergeCommit  azureCommit `json:"lastMergeCommit"`
 	CreatedBy    azureUser   `json:"createdBy"`
-	Fork         *struct{}   `json:"forkSource"`
+	Fork         *azureFork  `json:"forkSource"`
 	Labels       []struct {
 		Name string `json:"name"`
 	} `json:"labels"`
@@ -133,6 +141,10 @@ func (a *azure) Carrying(ctx context.Context, commit, _ string) ([]PullRequest, 
 // a description.
 func (a *azure) find(ctx context.Context, f FindRequest) ([]PullRequest, error) {
 	const size = 100
+	fork, err := a.fork(ctx)
+	if err != nil {
+		return nil, err
+	}
 	found, err := pages(func(page int) ([]azurePull, bool, error) {
 		var out struct {
 			Value []azurePull `json:"value"`
@@ -143,6 +155,9 @@ func (a *azure) find(ctx context.Context, f FindRequest) ([]PullRequest, error) 
 		}
 		if f.Base != "" {
 			q = append(q, "searchCriteria.targetRefName", "refs/heads/"+f.Base)
+		}
+		if fork != nil && !f.any() {
+			q = append(q, "searchCriteria.sourceRepositoryId", fork.Repository.ID)
 		}
 		err := a.wire.get(ctx, "finding pull requests", a.at("/pullrequests", q...), &out)
 		return out.Value, len(out.Value) == size, err
@@ -157,7 +172,7 @@ func (a *azure) find(ctx context.Context, f FindRequest) ([]PullRequest, error) 
 			own = append(own, *a.pullRequest(&p))
 			continue
 		}
-		if p.Fork != nil {
+		if fork == nil && p.Fork != nil || fork != nil && (p.Fork == nil || !strings.EqualFold(p.Fork.Repository.ID, fork.Repository.ID)) {
 			continue
 		}
 		if len(own) == most {
@@ -170,6 +185,16 @@ func (a *azure) find(ctx context.Context, f FindRequest) ([]PullRequest, error) 
 		own = append(own, *pr)
 	}
 	return own, nil
+}
+
+// fork finds the number of the fork that heads are in; nil where they are in none.
+func (a *azure) fork(ctx context.Context) (*azureFork, error) {
+	if !a.forked() {
+		return nil, nil
+	}
+	var f azureFork
+	err := a.wire.get(ctx, "looking at the fork", "/"+escape(a.heads.Owner)+"/_apis/git/repositories/"+escape(a.heads.Name)+a.query(), &f.Repository)
+	return &f, err
 }
 
 func (a *azure) look(ctx context.Context, number int) (*azurePull, error) {
@@ -187,8 +212,15 @@ func (a *azure) get(ctx context.Context, number int) (*PullRequest, error) {
 
 func (a *azure) open(ctx context.Context, o OpenRequest) (*PullRequest, error) {
 	in := map[string]any{"sourceRefName": "refs/heads/" + o.Head, "targetRefName": "refs/heads/" + o.Base, "title": o.Title, "description": o.Body, "isDraft": o.Draft}
+	fork, err := a.fork(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if fork != nil {
+		in["forkSource"] = fork
+	}
 	var p azurePull
-	err := a.send(ctx, call{op: "opening a pull request", method: http.MethodPost, path: a.at("/pullrequests"), in: in, out: &p, need: needWrite})
+	err = a.send(ctx, call{op: "opening a pull request", method: http.MethodPost, path: a.at("/pullrequests"), in: in, out: &p, need: needWrite})
 	if err != nil {
 		// TF401179: An active pull request for the source and target branch already exists.
 		return nil, because(err, http.StatusConflict, map[string]error{"TF401179": ErrExists})
@@ -452,7 +484,7 @@ func (a *azure) Statuses(ctx context.Context, commit string) ([]Status, error) {
 		err := a.wire.get(ctx, "reading statuses", path, &out)
 		return out.Value, len(out.Value) == size, err
 	})
-	all = last(all, azureStatus.name, func(a, b azureStatus) bool { return a.ID > b.ID })
+	all = lists.Last(all, azureStatus.name, func(a, b azureStatus) bool { return a.ID > b.ID })
 	var found []Status
 	for _, s := range all {
 		found = append(found, Status{Context: s.name(), State: statusOf(s.State), Description: s.Description, URL: s.TargetURL, At: s.Created})

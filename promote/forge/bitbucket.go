@@ -125,7 +125,7 @@ func (b *bitbucket) find(ctx context.Context, f FindRequest) ([]PullRequest, err
 	}
 	found, err := bitbucketPages[bitbucketPull](ctx, b, "finding pull requests", b.self+"/pullrequests", "state", "OPEN", "q", strings.Join(q, " AND "))
 	return those(found, func(p *bitbucketPull) bool {
-		return f.any() || p.Source.Repository.FullName == p.Destination.Repository.FullName
+		return f.any() || b.ours(p.Source.Repository.FullName, p.Destination.Repository.FullName)
 	}, (*bitbucketPull).pullRequest), err
 }
 
@@ -143,8 +143,12 @@ func (b *bitbucket) get(ctx context.Context, number int) (*PullRequest, error) {
 }
 
 func (b *bitbucket) open(ctx context.Context, o OpenRequest) (*PullRequest, error) {
-	branch := func(name string) any { return map[string]any{"branch": map[string]any{"name": name}} }
-	in := map[string]any{"title": o.Title, "description": o.Body, "source": branch(o.Head), "destination": branch(o.Base), "draft": o.Draft}
+	branch := func(name string) map[string]any { return map[string]any{"branch": map[string]any{"name": name}} }
+	source := branch(o.Head)
+	if b.forked() {
+		source["repository"] = map[string]any{"full_name": b.heads.Owner + "/" + b.heads.Name}
+	}
+	in := map[string]any{"title": o.Title, "description": o.Body, "source": source, "destination": branch(o.Base), "draft": o.Draft}
 	var p bitbucketPull
 	err := b.send(ctx, call{op: "opening a pull request", method: http.MethodPost, path: b.self + "/pullrequests", in: in, out: &p, need: needWrite})
 	if err != nil {

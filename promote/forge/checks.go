@@ -1,6 +1,10 @@
 package forge
 
-import "time"
+import (
+	"time"
+
+	"github.com/kubepromote/kubepromote/promote/forge/internal/words"
+)
 
 // ReviewState is a reviewer's word.
 type ReviewState string
@@ -36,6 +40,8 @@ const (
 	StatusSuccess StatusState = "success"
 	StatusFailure StatusState = "failure"
 )
+
+func statusOf(word string) StatusState { return StatusState(words.Status(word)) }
 
 // Status is what a check says of a commit.
 type Status struct {

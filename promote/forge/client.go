@@ -42,6 +42,8 @@ func (t Token) GoString() string { return t.String() }
 // Options is what a client may be told. The zero value works, without a token.
 type Options struct {
 	Token Token
+	// Fork, if not zero, is a fork of the repository. Heads of pull requests are its branches.
+	Fork Repository
 	// Transport is [http.DefaultTransport] where nil.
 	Transport http.RoundTripper
 	// UserAgent is what the client calls itself.
@@ -59,6 +61,9 @@ type Options struct {
 func New(r Repository, o Options) (Client, error) {
 	if _, err := ParseKind(string(r.Kind)); err != nil || r.Kind == "" || r.API == "" || r.Owner == "" || r.Name == "" {
 		return nil, &Error{Msg: "no repository on a forge is given"}
+	}
+	if o.Fork != (Repository{}) && (o.Fork.Kind != r.Kind || o.Fork.Web != r.Web) {
+		return nil, &Error{Msg: o.Fork.String() + " is on another forge than " + r.String() + ", and no fork of it", Hint: "deliver.fork: the URL of a fork on " + r.Host()}
 	}
 	w := newWire(r, o)
 	switch r.Kind {

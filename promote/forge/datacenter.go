@@ -39,6 +39,8 @@ type dataCenterRef struct {
 	} `json:"repository"`
 }
 
+func (r dataCenterRef) repository() string { return r.Repository.Project.Key + "/" + r.Repository.Slug }
+
 func (r dataCenterRef) branch() string { return strings.TrimPrefix(r.ID, "refs/heads/") }
 
 type dataCenterReviewer struct {
@@ -121,12 +123,12 @@ func dataCenterPages[T any](ctx context.Context, d *dataCenter, op, path string,
 
 func (d *dataCenter) find(ctx context.Context, f FindRequest) ([]PullRequest, error) {
 	direction, at := "OUTGOING", f.Head
-	if f.any() {
+	if f.any() || d.forked() && f.Base != "" {
 		direction, at = "INCOMING", f.Base
 	}
 	found, err := dataCenterPages[dataCenterPull](ctx, d, "finding pull requests", d.self+"/pull-requests", "state", "OPEN", "direction", direction, "at", "refs/heads/"+at)
 	// OUTGOING has those to other repositories as well.
-	return those(found, func(p *dataCenterPull) bool { return f.any() || p.FromRef.Repository == p.ToRef.Repository }, (*dataCenterPull).pullRequest), err
+	return those(found, func(p *dataCenterPull) bool { return f.any() || d.ours(p.FromRef.repository(), p.ToRef.repository()) }, (*dataCenterPull).pullRequest), err
 }
 
 // Carrying implements [Checks].
@@ -167,13 +169,13 @@ func (d *dataCenter) get(ctx context.Context, number int) (*PullRequest, error) 
 	return pr, nil
 }
 
-func (d *dataCenter) ref(branch string) any {
+func (d *dataCenter) ref(branch string, in Repository) any {
 	return map[string]any{"id": "refs/heads/" + branch, "repository": map[string]any{
-		"slug": d.repository.Name, "project": map[string]any{"key": d.repository.Owner}}}
+		"slug": in.Name, "project": map[string]any{"key": in.Owner}}}
 }
 
 func (d *dataCenter) open(ctx context.Context, o OpenRequest) (*PullRequest, error) {
-	in := map[string]any{"title": o.Title, "description": o.Body, "fromRef": d.ref(o.Head), "toRef": d.ref(o.Base)}
+	in := map[string]any{"title": o.Title, "description": o.Body, "fromRef": d.ref(o.Head, d.heads), "toRef": d.ref(o.Base, d.repository)}
 	if o.Draft {
 		in["draft"] = true
 	}

@@ -6,10 +6,10 @@ import "context"
 // forge that does not have it (labels on Bitbucket) is an [ErrUnsupported]; see
 // [Kind.Unsupported] for asking beforehand. All errors are of type [*Error].
 type Forge interface {
-	// Find gives the open pull requests from a branch of this repository into
-	// another, oldest first. Those from forks are left out, even where the branch
-	// has the same name; where no head is named, they are among the rest. None is no
-	// error.
+	// Find gives the open pull requests from a branch of this repository, or of
+	// Options.Fork, into one of this, oldest first. Those from other forks are left out,
+	// even where the branch has the same name; where no head is named, they are among the
+	// rest. None is no error.
 	Find(ctx context.Context, f FindRequest) ([]PullRequest, error)
 	// Get gives one pull request. This is where Mergeable is looked at.
 	Get(ctx context.Context, number int) (*PullRequest, error)
@@ -65,7 +65,7 @@ type Client interface {
 	Teams
 }
 
-// FindRequest names two branches of one repository, without refs/heads/. One of them may
+// FindRequest names two branches of one repository, or a head of Options.Fork, without refs/heads/. One of them may
 // be empty: any.
 type FindRequest struct {
 	Head string
@@ -77,7 +77,7 @@ func (f FindRequest) any() bool { return f.Head == "" }
 
 // OpenRequest is what a pull request is opened with.
 type OpenRequest struct {
-	// Head and Base are branches of this repository, without refs/heads/.
+	// Head and Base are branches of this repository, or Head of Options.Fork, without refs/heads/.
 	Head, Base string
 	// Title is cut where it is longer than the forge takes, and Body is cut at the
 	// end of a line, with a note; see [Kind.BodyLimit].

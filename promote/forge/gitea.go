@@ -7,6 +7,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/kubepromote/kubepromote/promote/forge/internal/lists"
+	"github.com/kubepromote/kubepromote/promote/forge/internal/words"
 )
 
 // gitea speaks version 1 of Gitea's and Forgejo's interface:
@@ -16,12 +19,6 @@ type gitea struct{ *wire }
 func newGitea(w *wire) *gitea {
 	w.self = "/repos/" + escape(w.repository.Owner) + "/" + escape(w.repository.Name)
 	return &gitea{wire: w}
-}
-
-type giteaBranch struct {
-	Ref    string `json:"ref"`
-	SHA    string `json:"sha"`
-	RepoID int64  `json:"repo_id"`
 }
 
 type giteaLabel struct {
@@ -40,8 +37,8 @@ type giteaPull struct {
 	Mergeable bool         `json:"mergeable"`
 	MergeSHA  string       `json:"merge_commit_sha"`
 	User      githubUser   `json:"user"`
-	Head      giteaBranch  `json:"head"`
-	Base      giteaBranch  `json:"base"`
+	Head      githubBranch `json:"head"`
+	Base      githubBranch `json:"base"`
 	Labels    []giteaLabel `json:"labels"`
 }
 
@@ -49,20 +46,11 @@ type giteaPull struct {
 // set to others.
 var wipMarks = []string{"WIP:", "[WIP]"}
 
-func wip(title string) (rest string, ok bool) {
-	for _, mark := range wipMarks {
-		if len(title) >= len(mark) && strings.EqualFold(title[:len(mark)], mark) {
-			return strings.TrimSpace(title[len(mark):]), true
-		}
-	}
-	return title, false
-}
-
 func (p *giteaPull) pullRequest() *PullRequest {
 	pr := &PullRequest{Number: p.Number, URL: p.HTMLURL, Body: unixLines(p.Body), Head: p.Head.Ref, HeadCommit: p.Head.SHA,
 		Base: p.Base.Ref, Author: p.User.Login, State: StateOpen, Mergeable: Unknown}
 	// Forgejo's versions of old have no field for drafts.
-	pr.Title, pr.Draft = wip(p.Title)
+	pr.Title, pr.Draft = words.Unmarked(p.Title, wipMarks...)
 	pr.Draft = pr.Draft || p.Draft
 	if p.Mergeable {
 		// Its false is a conflict, a draft, or a check that is still going on.
@@ -91,7 +79,9 @@ func (g *gitea) find(ctx context.Context, f FindRequest) ([]PullRequest, error) 
 		q = append(q, "base_branch", f.Base)
 	}
 	found, err := list[giteaPull](ctx, g.wire, "finding pull requests", g.self+"/pulls", q...)
-	return those(found, func(p *giteaPull) bool { return f.any() || p.Head.RepoID == p.Base.RepoID }, (*giteaPull).pullRequest), err
+	return those(found, func(p *giteaPull) bool {
+		return f.any() || p.Head.Repo != nil && p.Base.Repo != nil && g.ours(p.Head.Repo.FullName, p.Base.Repo.FullName)
+	}, (*giteaPull).pullRequest), err
 }
 
 // Carrying implements [Checks].
@@ -115,6 +105,9 @@ func (g *gitea) open(ctx context.Context, o OpenRequest) (*PullRequest, error) {
 	title := o.Title
 	if o.Draft {
 		title = wipMarks[0] + " " + title
+	}
+	if g.forked() {
+		o.Head = g.heads.Owner + "/" + g.heads.Name + ":" + o.Head
 	}
 	if err := g.differ(ctx, o); err != nil {
 		return nil, err
@@ -177,7 +170,7 @@ func (g *gitea) decorate(ctx context.Context, pr *PullRequest, labels, reviewers
 			return err
 		}
 	}
-	people, teams := peopleAndTeams(reviewers)
+	people, teams := lists.PeopleAndTeams(reviewers)
 	if len(people)+len(teams) == 0 {
 		return nil
 	}
@@ -327,7 +320,7 @@ func (g *gitea) Statuses(ctx context.Context, commit string) ([]Status, error) {
 		Updated     time.Time `json:"updated_at"`
 	}
 	all, err := list[status](ctx, g.wire, "reading statuses", g.self+"/commits/"+commit+"/statuses")
-	all = last(all, func(s status) string { return s.Context }, func(a, b status) bool { return a.ID > b.ID })
+	all = lists.Last(all, func(s status) string { return s.Context }, func(a, b status) bool { return a.ID > b.ID })
 	var found []Status
 	for _, s := range all {
 		found = append(found, Status{Context: s.Context, State: statusOf(s.Status), Description: s.Description, URL: s.TargetURL, At: s.Updated})

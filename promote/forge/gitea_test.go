@@ -11,7 +11,7 @@ import (
 // giteaPull is a pull request in the shape of Gitea's published description. How a
 // real Gitea answers is tested in e2e/forge; here is what that does not do on demand.
 const giteaPull = `{"number": 7, "html_url": "https://git.example.com/shop/infra/pulls/7", "title": "T", "body": "B", "state": "open", "draft": false, "merged": false, "mergeable": true,
-  "user": {"login": "bot"}, "labels": [], "head": {"ref": "promote/a", "sha": "abababababababababababababababababababab", "repo_id": 1}, "base": {"ref": "main", "sha": "00", "repo_id": 1}}`
+  "user": {"login": "bot"}, "labels": [], "head": {"ref": "promote/a", "sha": "abababababababababababababababababababab", "repo": {"full_name": "shop/infra"}}, "base": {"ref": "main", "sha": "00", "repo": {"full_name": "shop/infra"}}}`
 
 func TestGiteaMerge(t *testing.T) {
 	const at = "/repos/shop/infra/pulls/7"
@@ -53,7 +53,7 @@ func TestGiteaFind(t *testing.T) {
 	other := strings.Replace(giteaPull, `"promote/a"`, `"promote/b"`, 1)
 	base := strings.Replace(giteaPull, `"main"`, `"release"`, 1)
 	closed := strings.Replace(giteaPull, `"open"`, `"closed"`, 1)
-	fork := strings.Replace(giteaPull, `"repo_id": 1`, `"repo_id": 2`, 1)
+	fork := strings.Replace(giteaPull, `"full_name": "shop/infra"`, `"full_name": "eve/infra"`, 1)
 	older := strings.Replace(giteaPull, `"number": 7`, `"number": 5`, 1)
 	const list = "GET /repos/shop/infra/pulls?base_branch=main&limit=100&page=PAGE&state=open"
 	f := newFake(t,

@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/kubepromote/kubepromote/promote/forge/internal/lists"
 )
 
 // github speaks the REST interface of version 2022-11-28, and GraphQL for what is
@@ -74,12 +75,6 @@ func (p *githubPull) pullRequest() *PullRequest {
 	return pr
 }
 
-// own tells a branch of this repository from one of a fork, whose repository may
-// be gone.
-func (p *githubPull) own(r Repository) bool {
-	return p.Head.Repo != nil && strings.EqualFold(p.Head.Repo.FullName, r.Owner+"/"+r.Name)
-}
-
 func answerOf(b *bool) Answer {
 	switch {
 	case b == nil:
@@ -96,13 +91,15 @@ func (g *github) issue(number int) string { return g.self + "/issues/" + strconv
 func (g *github) find(ctx context.Context, f FindRequest) ([]PullRequest, error) {
 	q := []string{"state", "open"}
 	if !f.any() {
-		q = append(q, "head", g.repository.Owner+":"+f.Head)
+		q = append(q, "head", g.heads.Owner+":"+f.Head)
 	}
 	if f.Base != "" {
 		q = append(q, "base", f.Base)
 	}
 	found, err := list[githubPull](ctx, g.wire, "finding pull requests", g.self+"/pulls", q...)
-	return those(found, func(p *githubPull) bool { return f.any() || p.own(g.repository) }, (*githubPull).pullRequest), err
+	return those(found, func(p *githubPull) bool {
+		return f.any() || p.Head.Repo != nil && p.Base.Repo != nil && g.ours(p.Head.Repo.FullName, p.Base.Repo.FullName)
+	}, (*githubPull).pullRequest), err
 }
 
 // Carrying implements [Checks]. GitHub knows what a commit came from for the default branch;
@@ -138,6 +135,9 @@ func (g *github) look(ctx context.Context, number int) (*githubPull, error) {
 
 func (g *github) open(ctx context.Context, o OpenRequest) (*PullRequest, error) {
 	in := map[string]any{"title": o.Title, "body": o.Body, "head": o.Head, "base": o.Base, "draft": o.Draft}
+	if g.forked() { // the second tells it from others of the same owner
+		in["head"], in["head_repo"] = g.heads.Owner+":"+o.Head, g.heads.Name
+	}
 	var p githubPull
 	err := g.send(ctx, call{op: "opening a pull request", method: http.MethodPost, path: g.self + "/pulls", in: in, out: &p, need: needWrite})
 	if err != nil {
@@ -182,25 +182,12 @@ func (g *github) decorate(ctx context.Context, pr *PullRequest, labels, reviewer
 			return err
 		}
 	}
-	people, teams := peopleAndTeams(reviewers)
+	people, teams := lists.PeopleAndTeams(reviewers)
 	if len(people)+len(teams) == 0 {
 		return nil
 	}
 	in := map[string]any{"reviewers": people, "team_reviewers": teams}
 	return g.send(ctx, call{op: "asking for reviews", method: http.MethodPost, path: g.pull(pr.Number) + "/requested_reviewers", in: in, need: needWrite})
-}
-
-// peopleAndTeams splits ORG/TEAM from names of users.
-func peopleAndTeams(reviewers []string) (people, teams []string) {
-	people, teams = []string{}, []string{}
-	for _, name := range reviewers {
-		if strings.Contains(name, "/") {
-			teams = append(teams, path.Base(name))
-		} else {
-			people = append(people, name)
-		}
-	}
-	return people, teams
 }
 
 func (g *github) comment(ctx context.Context, number int, text string) error {
@@ -342,7 +329,7 @@ func (g *github) Reviews(ctx context.Context, number int) ([]Review, error) {
 // lastWords keeps the last word of each reviewer, in the order of the list, and
 // drops those that were taken back.
 func lastWords(words []Review) []Review {
-	words = last(words, func(r Review) string { return r.User }, func(a, b Review) bool { return !a.At.Before(b.At) })
+	words = lists.Last(words, func(r Review) string { return r.User }, func(a, b Review) bool { return !a.At.Before(b.At) })
 	var kept []Review
 	for _, w := range words {
 		if w.State != "" {
@@ -406,18 +393,6 @@ type githubCheck struct {
 	Output      struct {
 		Title string `json:"title"`
 	} `json:"output"`
-}
-
-// statusOf reads the words of all forges. What is not known is no success.
-func statusOf(word string) StatusState {
-	switch strings.ToLower(word) {
-	case "success", "successful", "succeeded", "neutral", "skipped", "notapplicable", "warning":
-		return StatusSuccess
-	case "pending", "inprogress", "in_progress", "queued", "running", "created", "preparing", "scheduled", "manual", "waiting_for_resource",
-		"waiting_for_callback", "notset", "expected", "waiting", "requested":
-		return StatusPending
-	}
-	return StatusFailure
 }
 
 // SetStatus implements [Checks].

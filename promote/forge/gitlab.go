@@ -1,6 +1,7 @@
 package forge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -8,14 +9,28 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/kubepromote/kubepromote/promote/forge/internal/lists"
+	"github.com/kubepromote/kubepromote/promote/forge/internal/words"
 )
 
 // gitlab speaks version 4: https://docs.gitlab.com/api/merge_requests/.
 type gitlab struct{ *wire }
 
 func newGitLab(w *wire) *gitlab {
-	w.self = "/projects/" + escape(w.repository.Owner+"/"+w.repository.Name)
+	w.self = gitlabProject(w.repository)
 	return &gitlab{wire: w}
+}
+
+func gitlabProject(r Repository) string { return "/projects/" + escape(r.Owner+"/"+r.Name) }
+
+// project is the number of a project.
+func (g *gitlab) project(ctx context.Context, r Repository) (int, error) {
+	var p struct {
+		ID int `json:"id"`
+	}
+	err := g.wire.get(ctx, "looking at "+r.Owner+"/"+r.Name, gitlabProject(r), &p)
+	return p.ID, err
 }
 
 type gitlabUser struct {
@@ -52,12 +67,7 @@ func (p *gitlabMerge) pullRequest() *PullRequest {
 	pr := &PullRequest{Number: p.IID, URL: p.WebURL, Title: p.Title, Body: unixLines(p.Description), Head: p.SourceBranch, HeadCommit: p.SHA,
 		Base: p.TargetBranch, Author: p.Author.Username, Labels: p.Labels, Draft: p.Draft, State: StateOpen, Mergeable: p.mergeable()}
 	if p.Draft {
-		for _, mark := range []string{"Draft:", "[Draft]", "(Draft)"} {
-			if len(pr.Title) >= len(mark) && strings.EqualFold(pr.Title[:len(mark)], mark) {
-				pr.Title = strings.TrimSpace(pr.Title[len(mark):])
-				break
-			}
-		}
+		pr.Title, _ = words.Unmarked(p.Title, "Draft:", "[Draft]", "(Draft)")
 	}
 	switch p.State {
 	case "merged":
@@ -74,14 +84,11 @@ func (p *gitlabMerge) pullRequest() *PullRequest {
 	return pr
 }
 
-// unsettled are the words for "GitLab has not looked yet".
-var unsettled = []string{"", "unchecked", "checking", "preparing", "approvals_syncing", "commits_status"}
-
 func (p *gitlabMerge) mergeable() Answer {
 	switch {
 	case p.HasConflicts || p.Status == "conflict" || p.Status == "broken_status":
 		return No
-	case slices.Contains(unsettled, p.Status):
+	case words.Unsettled(p.Status):
 		return Unknown
 	}
 	return Yes
@@ -98,7 +105,11 @@ func (g *gitlab) find(ctx context.Context, f FindRequest) ([]PullRequest, error)
 		q = append(q, "target_branch", f.Base)
 	}
 	found, err := list[gitlabMerge](ctx, g.wire, "finding merge requests", g.self+"/merge_requests", q...)
-	return those(found, func(p *gitlabMerge) bool { return f.any() || p.SourceProject == p.TargetProject }, (*gitlabMerge).pullRequest), err
+	fork := 0
+	if err == nil && g.forked() && !f.any() {
+		fork, err = g.project(ctx, g.heads)
+	}
+	return those(found, func(p *gitlabMerge) bool { return f.any() || p.SourceProject == cmp.Or(fork, p.TargetProject) }, (*gitlabMerge).pullRequest), err
 }
 
 // Carrying implements [Checks].
@@ -126,8 +137,15 @@ func (g *gitlab) open(ctx context.Context, o OpenRequest) (*PullRequest, error) 
 		title = draftMark + title
 	}
 	in := map[string]any{"source_branch": o.Head, "target_branch": o.Base, "title": title, "description": o.Body}
+	if g.forked() {
+		id, err := g.project(ctx, g.repository)
+		if err != nil {
+			return nil, err
+		}
+		in["target_project_id"] = id
+	}
 	var p gitlabMerge
-	err := g.send(ctx, call{op: "opening a merge request", method: http.MethodPost, path: g.self + "/merge_requests", in: in, out: &p, need: needWrite})
+	err := g.send(ctx, call{op: "opening a merge request", method: http.MethodPost, path: gitlabProject(g.heads) + "/merge_requests", in: in, out: &p, need: needWrite})
 	if err != nil {
 		return nil, because(err, http.StatusConflict, map[string]error{"already exists": ErrExists})
 	}
@@ -263,50 +281,16 @@ func (g *gitlab) whyNot(ctx context.Context, c call, pr *PullRequest, refusal *E
 	if err != nil {
 		return err
 	}
-	e := g.fail(c, refusal.Status, gitlabReason(p.Status), ErrNotMergeable)
+	e := g.fail(c, refusal.Status, words.GitLab(p.Status), ErrNotMergeable)
 	if p.MergeError != "" {
 		e.Msg += ": " + g.printable(p.MergeError)
 	}
-	if slices.Contains(unsettled, p.Status) || p.Status == "mergeable" {
+	if words.Unsettled(p.Status) || p.Status == "mergeable" {
 		// It can be merged now, or nobody knows yet.
 		e.Err = ErrBaseModified
 		return &again{e}
 	}
 	return e
-}
-
-// gitlabReason words detailed_merge_status.
-func gitlabReason(status string) string {
-	switch status {
-	case "not_approved", "approvals_required":
-		return "approvals are missing"
-	case "ci_must_pass":
-		return "a pipeline must succeed before"
-	case "ci_still_running":
-		return "a pipeline is still running"
-	case "conflict", "broken_status":
-		return "the branches have a conflict"
-	case "discussions_not_resolved":
-		return "there are open discussions"
-	case "draft_status":
-		return "it is a draft"
-	case "need_rebase":
-		return "the head must be rebased onto the base"
-	case "not_open":
-		return "it is not open"
-	case "requested_changes":
-		return "a reviewer wants changes"
-	case "merge_request_blocked", "blocked_status":
-		return "another merge request must be merged before"
-	case "status_checks_must_pass", "external_status_checks":
-		return "status checks must pass before"
-	case "mergeable":
-		return "GitLab refused it, and now says that it can be merged"
-	}
-	if slices.Contains(unsettled, status) {
-		return "GitLab has not yet found out whether it can be merged"
-	}
-	return strings.ReplaceAll(quote(status), "_", " ")
 }
 
 // Reviews are the approvals, and the reviewers who want changes.
@@ -336,7 +320,7 @@ func (g *gitlab) Reviews(ctx context.Context, number int) ([]Review, error) {
 			words = append(words, Review{User: r.User.Username, State: ReviewChangesRequested})
 		}
 	}
-	words = last(words, func(r Review) string { return r.User }, func(a, b Review) bool { return a.State == ReviewChangesRequested })
+	words = lists.Last(words, func(r Review) string { return r.User }, func(a, b Review) bool { return a.State == ReviewChangesRequested })
 	return words, stale(words, func() (time.Time, error) { return g.pushed(ctx, number) })
 }
 

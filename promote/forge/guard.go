@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kubepromote/kubepromote/promote/forge/internal/address"
+	"github.com/kubepromote/kubepromote/promote/forge/internal/lists"
 )
 
 // remote is what each kind of forge does in its own way. What is the same for all
@@ -95,7 +96,7 @@ func (g *guard) Open(ctx context.Context, o OpenRequest) (*PullRequest, error) {
 		}
 	}
 	o.Title, o.Body = fitTitle(o.Title), g.wire.repository.Kind.FitBody(o.Body, "")
-	o.Labels, o.Reviewers = names(o.Labels, false), names(o.Reviewers, true)
+	o.Labels, o.Reviewers = lists.Names(o.Labels, false), lists.Names(o.Reviewers, true)
 	if o.Title == "" {
 		return nil, g.usage("a pull request needs a title")
 	}
@@ -140,7 +141,7 @@ func (g *guard) Update(ctx context.Context, number int, u UpdateRequest) (*PullR
 			return nil, err
 		}
 	}
-	return pr, g.decorate(ctx, pr, names(u.Labels, false), names(u.Reviewers, true))
+	return pr, g.decorate(ctx, pr, lists.Names(u.Labels, false), lists.Names(u.Reviewers, true))
 }
 
 // Close is that of [Forge].
@@ -231,7 +232,7 @@ func (g *guard) Reviews(ctx context.Context, number int) ([]Review, error) {
 
 // Members is that of [Teams].
 func (g *guard) Members(ctx context.Context, team string) ([]string, error) {
-	if team = bare(team); team == "" || strings.ContainsAny(team, "\x00\r\n") {
+	if team = lists.Bare(team); team == "" || strings.ContainsAny(team, "\x00\r\n") {
 		return nil, g.usage("no team is given")
 	}
 	return g.remote.Members(ctx, team)
@@ -289,34 +290,4 @@ func (g *guard) SetStatus(ctx context.Context, commit string, s Status) error {
 		s.Description = string(r[:most-1]) + "…"
 	}
 	return g.remote.SetStatus(ctx, commit, s)
-}
-
-// names drops empty names and those that stand twice.
-func names(list []string, people bool) []string {
-	var kept []string
-	for _, name := range list {
-		name = strings.TrimSpace(name)
-		if people {
-			name = bare(name)
-		}
-		if name != "" && !slices.Contains(kept, name) {
-			kept = append(kept, name)
-		}
-	}
-	return kept
-}
-
-// last keeps the last entry of each name, in the order in which the names came first.
-func last[T any](all []T, name func(T) string, newer func(a, b T) bool) []T {
-	at := make(map[string]int)
-	var kept []T
-	for _, one := range all {
-		if i, ok := at[name(one)]; !ok {
-			at[name(one)] = len(kept)
-			kept = append(kept, one)
-		} else if newer(one, kept[i]) {
-			kept[i] = one
-		}
-	}
-	return kept
 }

@@ -23,6 +23,7 @@ const (
 	needMerge
 	needStatus
 	needTeam
+	needCommit
 )
 
 // fail makes the error of a call.
@@ -143,6 +144,7 @@ func (w *wire) scopes(n need) string {
 			needMerge:  "the permissions contents: write and pull requests: write (or the scope repo)",
 			needStatus: "the permission commit statuses: write (or the scope repo:status)",
 			needTeam:   "the permission members: read of the organization (or the scope read:org)",
+			needCommit: "the permission contents: write (or the scope repo)",
 		}[n]
 	case GitLab:
 		return token + [...]string{
@@ -151,6 +153,7 @@ func (w *wire) scopes(n need) string {
 			needMerge:  "the scope api, and a role that may merge into this branch",
 			needStatus: "the scope api and the role Developer",
 			needTeam:   "the scope read_api or api",
+			needCommit: "the scope api and the role Developer",
 		}[n]
 	case Gitea:
 		return token + [...]string{
@@ -159,6 +162,7 @@ func (w *wire) scopes(n need) string {
 			needMerge:  "the scope write:repository, and its user the right to merge into this branch",
 			needStatus: "the scope write:repository",
 			needTeam:   "the scope read:organization",
+			needCommit: "the scope write:repository",
 		}[n]
 	case Bitbucket:
 		return token + [...]string{

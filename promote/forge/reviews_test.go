@@ -84,7 +84,7 @@ func TestFindAny(t *testing.T) {
 	}{
 		{forge.GitHub, step{request: "GET /repos/shop/infra/pulls?base=main&page=1&per_page=100&state=open", answer: "[" + fork(githubPull, "shop/infra", "eve/infra") + "]"}},
 		{forge.GitLab, step{request: "GET /projects/shop%2Finfra/merge_requests?page=1&per_page=100&state=opened&target_branch=main", answer: "[" + fork(gitlabMerge, `"source_project_id": 1`, `"source_project_id": 2`) + "]"}},
-		{forge.Gitea, step{request: "GET /repos/shop/infra/pulls?base_branch=main&limit=100&page=1&state=open", answer: "[" + fork(giteaPull, `"repo_id": 1`, `"repo_id": 2`) + "]"}},
+		{forge.Gitea, step{request: "GET /repos/shop/infra/pulls?base_branch=main&limit=100&page=1&state=open", answer: "[" + fork(giteaPull, `"full_name": "shop/infra"`, `"full_name": "eve/infra"`) + "]"}},
 		{forge.Bitbucket, step{request: "GET /repositories/shop/infra/pullrequests?page=1&pagelen=50&q=destination.branch.name+%3D+%22main%22&state=OPEN", answer: `{"values": [` + fork(bitbucketPull, `"full_name": "shop/infra"`, `"full_name": "eve/infra"`) + `]}`}},
 		{forge.BitbucketServer, step{request: "GET /api/latest/projects/shop/repos/infra/pull-requests?at=refs%2Fheads%2Fmain&direction=INCOMING&limit=100&start=0&state=OPEN", answer: `{"isLastPage": true, "values": [` + fork(dataCenterPull, `"slug": "infra"`, `"slug": "other"`) + `]}`}},
 		{forge.Azure, step{request: "GET " + azureAt + "?%24skip=0&%24top=100&" + azureAPI + "&searchCriteria.status=active&searchCriteria.targetRefName=refs%2Fheads%2Fmain", answer: `{"value": [` + fork(azurePull, `"title"`, `"forkSource": {}, "title"`) + `]}`}},

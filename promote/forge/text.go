@@ -41,6 +41,3 @@ func (k Kind) inert(text string) string {
 
 // unixLines has line breaks as they were sent: pages send back "\r\n".
 func unixLines(s string) string { return strings.ReplaceAll(s, "\r\n", "\n") }
-
-// bare takes the @ off a name.
-func bare(name string) string { return strings.TrimPrefix(strings.TrimSpace(name), "@") }

@@ -19,8 +19,10 @@ import (
 // its send.
 type wire struct {
 	repository Repository
-	token      Token
-	rest       *rest.Client
+	// heads is the repository that the head branches are in: the same one, or a fork.
+	heads Repository
+	token Token
+	rest  *rest.Client
 	// self is the path of the repository itself, which tells a pull request that is not
 	// there from a repository that is not.
 	self string
@@ -31,7 +33,7 @@ func newWire(r Repository, o Options) *wire {
 	c.Header.Set("Accept", "application/json")
 	c.Header.Set("User-Agent", cmp.Or(o.UserAgent, "kubepromote"))
 	o.Token.authorize(r.Kind, c.Header)
-	return &wire{repository: r, token: o.Token, rest: c}
+	return &wire{repository: r, heads: cmp.Or(o.Fork, r), token: o.Token, rest: c}
 }
 
 // authorize sets the header that a token is sent in.
@@ -56,6 +58,45 @@ func (t Token) authorize(k Kind, h http.Header) {
 	default:
 		h.Set("Authorization", "Bearer "+t.Secret)
 	}
+}
+
+// forked tells that the head branches are in a fork.
+func (w *wire) forked() bool { return w.heads != w.repository }
+
+// ours tells whether a head's repository is the one that heads are in: that of the base,
+// which may be called otherwise by now, or the fork.
+func (w *wire) ours(head, base string) bool {
+	if w.forked() {
+		base = w.heads.Owner + "/" + w.heads.Name
+	}
+	return strings.EqualFold(head, base)
+}
+
+// API is a forge's own interface, for what [Client] does not know.
+type API struct{ *wire }
+
+// NewAPI makes one for a repository.
+func NewAPI(r Repository, o Options) *API {
+	w := newWire(r, o)
+	if r.Kind == GitHub {
+		w = newGitHub(w).wire
+	}
+	return &API{w}
+}
+
+// Send makes a request of a method to a path, or whole address, for an op that is being done,
+// which errors name. In is sent and out is read as JSON, where not nil.
+func (a *API) Send(ctx context.Context, op, method, path string, in, out any) error {
+	return a.send(ctx, call{op: op, method: method, path: path, in: in, out: out, need: needCommit})
+}
+
+// Refused is the error of what was answered, and refused all the same.
+func (a *API) Refused(op, msg string, forbidden bool) error {
+	e := a.fail(call{op: op}, 0, msg, nil)
+	if forbidden {
+		e.Err, e.Hint = ErrNotAllowed, a.scopes(needCommit)
+	}
+	return e
 }
 
 // call is one request.

@@ -122,9 +122,11 @@ func (s *soak) image(ctx context.Context, q promote.GateRequest, environment str
 	return v
 }
 
+// isTruncated tells that older commits are missing. What cannot be read in its newest
+// version is unknown, whatever older ones have.
 func isTruncated(err error) bool {
 	var t *history.Truncated
-	return errors.As(err, &t)
+	return errors.As(err, &t) && t.File == ""
 }
 
 // historyFault is the verdict where the history does not say.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kubepromote/kubepromote/internal/files"
+	"github.com/kubepromote/kubepromote/internal/unbroken"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
 )
@@ -63,11 +64,13 @@ func (r *Repo) Commit(ctx context.Context, d promote.Delivery) (string, error) {
 	if err := cmp.Or(checkDelivery(ctx, d), gitcmd.CheckPaths(pathsOf(d.Files)), noneGone(d.Files)); err != nil {
 		return "", err
 	}
+	defer unbroken.Begin()()
 	sheltered, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
 	defer cancel()
 	// Git and whoever is asked by Ready answer while the files are looked at.
 	who := gitcmd.Later(func() (gitcmd.Identity, error) { return gitcmd.WhoCommits(sheltered, r.top) })
-	plain := gitcmd.Later(func() (plan, error) { return r.plan(sheltered, d) })
+	converted := gitcmd.Later(func() (map[string]string, error) { return r.converted(sheltered, pathsOf(d.Files)) })
+	plain := gitcmd.Later(func() (plan, error) { return r.plan(sheltered, d, converted) })
 	distinct := gitcmd.Later(func() (struct{}, error) { return struct{}{}, r.checkCase(sheltered, pathsOf(d.Files)) })
 	ready := gitcmd.Later(func() (struct{}, error) {
 		if d.Ready == nil {
@@ -94,7 +97,11 @@ func (r *Repo) Commit(ctx context.Context, d promote.Delivery) (string, error) {
 	_, rerr := ready()
 	_, werr := who() // nobody to name is found before anything is written
 	_, derr := distinct()
-	if err = cmp.Or(err, rerr, werr, derr, free); err == nil && ctx.Err() != nil {
+	through, cerr := converted()
+	if err = cmp.Or(err, rerr, werr, derr, free, cerr); err == nil {
+		err = r.filtered(sheltered, d.Files, through)
+	}
+	if err == nil && ctx.Err() != nil {
 		err = gitcmd.Interrupted("write", ctx.Err())
 	}
 	if err == nil {

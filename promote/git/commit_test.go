@@ -226,7 +226,9 @@ func TestCommitBranchLocked(t *testing.T) {
 		d := delivery(t, r, files("2"))
 		// The lock is made when the files are written already.
 		ctx := t.Context()
-		b, berr := r.build(ctx, d, func() (plan, error) { return r.plan(ctx, d) }, func() (gitcmd.Identity, error) { return gitcmd.WhoCommits(ctx, r.top) })
+		b, berr := r.build(ctx, d, func() (plan, error) {
+			return r.plan(ctx, d, func() (map[string]string, error) { return r.converted(ctx, pathsOf(d.Files)) })
+		}, func() (gitcmd.Identity, error) { return gitcmd.WhoCommits(ctx, r.top) })
 		if err := r.Write(ctx, d.Files); err != nil {
 			t.Fatal(err)
 		}
@@ -445,28 +447,6 @@ func TestCommitReplacedObject(t *testing.T) {
 	}
 	if commitServed(t, r) {
 		t.Error("not left to git commit")
-	}
-}
-
-// What a clean filter or ident stores is not what was planned, and yet right: the
-// commit was good and the command failed.
-func TestCommitThroughFilters(t *testing.T) {
-	t.Parallel()
-	for attribute, want := range map[string]string{"filter=upper": "$Id$ TAG: 2", "ident": "$Id$ tag: 2"} {
-		r := newRepo(t, map[string]string{"f.yaml": "$Id$ tag: 1\n", ".gitattributes": "*.yaml " + attribute + "\n"})
-		gitIn(t, r.Root(), "config", "filter.upper.clean", "sed s/tag/TAG/")
-		gitIn(t, r.Root(), "config", "filter.upper.smudge", "sed s/TAG/tag/")
-		d := delivery(t, r, map[string]string{"f.yaml": "$Id: 1234 $ tag: 2\n"})
-		if attribute != "ident" {
-			d.Files[0].Data = []byte("$Id$ tag: 2\n")
-		}
-		hash, err := r.Commit(t.Context(), d)
-		if err != nil || hash != headOf(t, r) {
-			t.Errorf("%s: %s, %v", attribute, hash, err)
-		}
-		if got := gitIn(t, r.Root(), "cat-file", "blob", "HEAD:f.yaml"); got != want {
-			t.Errorf("%s: %q", attribute, got)
-		}
 	}
 }
 

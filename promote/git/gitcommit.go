@@ -54,7 +54,7 @@ func (r *Repo) gitCommit(ctx context.Context, d promote.Delivery) (string, error
 		}
 		return now.hash, err
 	}
-	err = r.holds(ctx, now.hash, d.Files)
+	err = r.holds(ctx, now.hash, d)
 	if failed == nil {
 		return now.hash, cmp.Or(err, r.isAsPlanned(ctx, now.hash, d))
 	}
@@ -118,7 +118,7 @@ func (r *Repo) runCommit(ctx context.Context, d promote.Delivery) error {
 	_, _ = io.Copy(io.Discard, p.Out)
 	if err = p.Wait(); err != nil {
 		if gitcmd.ExitCode(err) < 0 {
-			r.clearLocks(p.Cmd.Process.Pid, begin)
+			r.clearLocks(p.Cmd.Process.Pid, begin, err)
 		}
 		r.clearObjects(begin)
 	}
@@ -152,16 +152,16 @@ func (r *Repo) unchanged(list []promote.File) error {
 // holds looks at the commit itself: a hook may have rewritten the files. Git may
 // store line endings, and what filters are for, otherwise than the working tree has
 // them.
-func (r *Repo) holds(ctx context.Context, commit string, list []promote.File) error {
-	blobs, err := r.Committed(ctx, pathsOf(list))
+func (r *Repo) holds(ctx context.Context, commit string, d promote.Delivery) error {
+	blobs, err := r.Committed(ctx, pathsOf(d.Files))
 	if err != nil {
 		return &Error{Msg: "commit " + commit + " was made and could not be read back: " + files.Reason(err), Err: err}
 	}
-	for _, f := range list {
+	for _, f := range d.Files {
 		if bytes.Equal(unixLines(blobs[f.Path]), unixLines(f.Data)) {
 			continue
 		}
-		same, err := r.storedAs(ctx, commit, f)
+		same, err := r.storedAs(ctx, d, commit, f)
 		if err != nil {
 			return err
 		}
@@ -202,22 +202,6 @@ func (r *Repo) isAsPlanned(ctx context.Context, commit string, d promote.Deliver
 		return &Error{Msg: fmt.Sprintf("commit %.9s was made, but a hook has changed its record: %v", commit, err), Hint: "git show " + commit, Err: err}
 	}
 	return nil
-}
-
-// storedAs tells whether a commit has what git makes of a file's bytes: a clean filter,
-// such as that of LFS, and ident store others.
-func (r *Repo) storedAs(ctx context.Context, commit string, f promote.File) (bool, error) {
-	made, err := r.run(ctx, gitcmd.Call{Op: "git hash-object", Reads: true, Stdin: bytes.NewReader(f.Data),
-		Args: []string{"hash-object", "--stdin", "--path=" + f.Path}})
-	if err != nil {
-		return false, err
-	}
-	has, err := r.run(ctx, gitcmd.Call{Op: "git rev-parse", Reads: true, Env: []string{gitcmd.AsStored},
-		Args: []string{"rev-parse", "--verify", "--quiet", "--end-of-options", commit + ":" + f.Path}})
-	if gitcmd.ExitCode(err) == 1 { // the commit has no such file
-		return false, nil
-	}
-	return bytes.Equal(made, has), err
 }
 
 func unixLines(b []byte) []byte { return bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n")) }

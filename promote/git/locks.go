@@ -21,7 +21,7 @@ import (
 func (r *Repo) free(packed bool) error {
 	for _, dir := range []string{r.gitDir, r.common, r.store} {
 		if err := writable(dir); err != nil {
-			return &Error{Op: "write to git's directory " + gitcmd.Clean(dir), Msg: files.Reason(err), Err: err}
+			return &Error{Op: "write to git's directory " + gitcmd.Clean(dir), Msg: files.Reason(err), Hint: `sudo chown -R "$(id -u)" ` + shell.Quote(dir), Err: err}
 		}
 	}
 	return r.locked(packed)
@@ -80,10 +80,10 @@ func (r *Repo) refLocks() []string {
 // killed, or at a limit for the size of files. That it had the index locked is known by
 // a file that it names by its own number, or by half an index in the lock. A reference
 // may have been locked by another git, which takes no time: what stays is ours.
-func (r *Repo) clearLocks(pid int, begin time.Time) {
+func (r *Repo) clearLocks(pid int, begin time.Time, err error) {
 	own := filepath.Join(r.gitDir, fmt.Sprintf("next-index-%d.lock", pid))
 	if os.Remove(own) != nil {
-		r.clearIndexLock(begin)
+		r.clearIndexLock(begin, err)
 		return
 	}
 	removeStill(r.refLocks(), begin)
@@ -92,10 +92,11 @@ func (r *Repo) clearLocks(pid int, begin time.Time) {
 
 // clearIndexLock removes a lock with half an index in it, which a git of ours has left
 // that was ended while it wrote. That of a git which waits for its user is whole, and
-// one that nothing was written to yet may be anybody's.
-func (r *Repo) clearIndexLock(begin time.Time) {
+// one that nothing was written to yet may be anybody's, unless ours was ended by err, a
+// limit for the size of files: then it is what it could not write to.
+func (r *Repo) clearIndexLock(begin time.Time, err error) {
 	name := r.index + ".lock"
-	if data, err := os.ReadFile(name); err == nil && len(data) > 0 && !isWhole(data) {
+	if data, rerr := os.ReadFile(name); rerr == nil && (len(data) > 0 || overLimit(err)) && !isWhole(data) {
 		removeStill([]string{name}, begin)
 	}
 }

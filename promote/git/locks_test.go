@@ -2,6 +2,7 @@ package git
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -54,16 +55,30 @@ func TestClearIndexLock(t *testing.T) {
 	index := get(t, r.gitDir, "index")
 	for content, stays := range map[string]bool{index[:len(index)/2]: false, index: true, "": true} {
 		put(t, r.gitDir, map[string]string{"index.lock": content})
-		r.clearIndexLock(time.Now())
+		r.clearIndexLock(time.Now(), nil)
 		if _, err := os.Lstat(r.index + ".lock"); (err == nil) != stays {
 			t.Errorf("of %d bytes, %d stay: %v", len(index), len(content), err)
 		}
 		os.Remove(r.index + ".lock")
 	}
 	put(t, r.gitDir, map[string]string{"index.lock": index[:40]})
-	r.clearIndexLock(time.Now().Add(time.Hour))
+	r.clearIndexLock(time.Now().Add(time.Hour), nil)
 	if _, err := os.Lstat(r.index + ".lock"); err != nil {
 		t.Error("an older one was removed")
+	}
+}
+
+// A git that could not write its index past a limit for the size of files left an empty
+// lock, and the same command could not be run again.
+func TestClearLockOverLimit(t *testing.T) {
+	t.Parallel()
+	r := newRepo(t, map[string]string{"x": "1"})
+	for signal, stays := range map[string]bool{"XFSZ": false, "KILL": true} {
+		put(t, r.gitDir, map[string]string{"index.lock": ""})
+		r.clearIndexLock(time.Now(), exec.Command("sh", "-c", "kill -"+signal+" $$").Run())
+		if _, err := os.Lstat(r.index + ".lock"); (err == nil) != stays {
+			t.Errorf("%s: %v", signal, err)
+		}
 	}
 }
 

@@ -192,6 +192,12 @@ func (r *Repo) cutOff() (map[string]bool, error) {
 	return cut, nil
 }
 
+// Shallow tells that the clone lacks what came before its oldest commits.
+func (r *Repo) Shallow() bool {
+	cut, err := r.cutOff()
+	return err == nil && len(cut) > 0
+}
+
 // addPathspecs gives the pathspecs as arguments, or through stdin if they are
 // too many for that.
 func addPathspecs(c *gitcmd.Call, revisions, pathspecs []string) error {

@@ -46,7 +46,7 @@ type staged struct{ mode, blob string }
 // plan asks git whether it would do nothing beside making the commit. If it would,
 // as run a hook, sign, or store a file otherwise than it is, the result is
 // errNotMade.
-func (r *Repo) plan(ctx context.Context, d promote.Delivery) (plan, error) {
+func (r *Repo) plan(ctx context.Context, d promote.Delivery, converted func() (map[string]string, error)) (plan, error) {
 	if len(d.Files) < manyPaths || d.Head == "" || r.busy() != "" || !utf8.ValidString(d.Message) {
 		return plan{}, errNotMade
 	}
@@ -57,7 +57,7 @@ func (r *Repo) plan(ctx context.Context, d promote.Delivery) (plan, error) {
 	}
 	paths := pathsOf(d.Files)
 	checks := []func() (bool, error){
-		gitcmd.Later(func() (bool, error) { return r.storedAsTheyAre(ctx, paths) }),
+		func() (bool, error) { all, err := converted(); return len(all) == 0, err },
 		gitcmd.Later(func() (bool, error) { return r.withoutHooks(ctx) }),
 		gitcmd.Later(func() (bool, error) { return r.withoutReplacements(ctx) }),
 	}
@@ -135,23 +135,6 @@ func isOff(value string) bool {
 		return true
 	}
 	return false
-}
-
-// storedAsTheyAre tells that git has no filter for any of the files.
-func (r *Repo) storedAsTheyAre(ctx context.Context, paths []string) (bool, error) {
-	out, err := r.run(ctx, gitcmd.Call{Op: "git check-attr", Stdin: strings.NewReader(strings.Join(paths, "\x00") + "\x00"),
-		Args: []string{"check-attr", "--stdin", "-z", "filter", "ident", "working-tree-encoding"}, Reads: true})
-	if err != nil {
-		return false, err
-	}
-	// path, attribute, value, and so on
-	fields := strings.Split(string(out), "\x00")
-	for i := 2; i < len(fields); i += 3 {
-		if fields[i] != "unspecified" && fields[i] != "unset" {
-			return false, nil
-		}
-	}
-	return true, nil
 }
 
 // staged gives what the index has of the files. One that it does not have, that it

@@ -132,7 +132,7 @@ func TestCommitManyConverted(t *testing.T) {
 		"autocrlf, lines end": {"core.autocrlf=true", "", "x\n2", "x\n2", "", "1"},
 		"filter as it is":     {"filter.same.clean=cat", one + " filter=same\n", "x\n2", "x\n2", "", "0"},
 		"unknown filter":      {"core.autocrlf=false", one + " filter=none\n", "x\n2", "x\n2", "", "0"},
-		"filter":              {"filter.up.clean=tr a-z A-Z", one + " filter=up\n", "x\n2", "", filtered, "0"},
+		"filter":              {"filter.crypt.clean=tr a-z2-3 A-Z8-9", one + " filter=crypt\n", "x\n2", "", filtered, "0"},
 		"filter of all":       {"filter.same.clean=cat", "* filter=same\n", "x\n2", "x\n2", "", "0"},
 		"encoding":            {"core.autocrlf=false", one + " working-tree-encoding=ISO-8859-1\n", "\xfc\n2", "", filtered, "0"},
 		"ident":               {"core.autocrlf=false", one + " ident\n", "$Id: 1 $\n2", "", filtered, "0"},
@@ -140,6 +140,7 @@ func TestCommitManyConverted(t *testing.T) {
 		r := newRepo(t, manyFiles("1"))
 		key, value, _ := strings.Cut(test.set, "=")
 		gitIn(t, r.Root(), "config", key, value)
+		gitIn(t, r.Root(), "config", "filter.crypt.smudge", "tr A-Z8-9 a-z2-3")
 		put(t, r.Root(), map[string]string{".git/info/attributes": test.attribute})
 		if test.filtered == "" {
 			commitAll(t, r, manyFiles(test.working), manyFiles(test.stored))

@@ -64,7 +64,7 @@ func (r *Repo) stage(ctx context.Context, entries []string) error {
 	_, err := r.run(ctx, gitcmd.Call{Op: "git update-index", Args: gitcmd.Durably("update-index", "-z", "--index-info"), Env: []string{gitcmd.InEnglish},
 		Stdin: strings.NewReader(strings.Join(entries, "\x00") + "\x00")})
 	if err != nil && gitcmd.ExitCode(err) < 0 {
-		r.clearIndexLock(begin)
+		r.clearIndexLock(begin, err)
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package git
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"io/fs"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
 )
@@ -55,7 +57,18 @@ func (t *Tree) ReadFile(name string) ([]byte, error) {
 	case o.Kind != "blob":
 		return nil, &Error{Op: "read " + gitcmd.Clean(name), Msg: "is not a file"}
 	}
-	return o.Data, nil
+	return o.Data, t.hidden(name, o.Data)
+}
+
+// hidden tells of a blob that a filter of git has put in place of a file: what the file
+// holds stands in no commit.
+func (t *Tree) hidden(name string, blob []byte) error {
+	for begin, what := range map[string]string{"version https://git-lfs.github.com/spec/": "a pointer of Git LFS", "\x00GITCRYPT\x00": "what git-crypt has encrypted"} {
+		if bytes.HasPrefix(blob, []byte(begin)) {
+			return &Error{Op: "read " + gitcmd.Clean(name), Msg: "commits have " + what + " in its place, which says nothing", Hint: "git check-attr filter -- " + shell.Quote(gitcmd.Clean(name))}
+		}
+	}
+	return nil
 }
 
 func (*Tree) missing(name string) error {

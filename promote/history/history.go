@@ -87,8 +87,8 @@ type Request struct {
 // visit returns false. The tree is what the repository has now: it tells services apart
 // that have the same name. Versions of a file that cannot be parsed are passed
 // over: the next that can is compared with the last that could. Where the repository
-// has the newer part of the history alone, the error is *Truncated, after that part
-// has been visited. Environments that are in other places are read there, as the tree and
+// has the newer part of the history alone, or the newest version of a file cannot be
+// parsed, the error is *Truncated, after what could be read has been visited. Environments that are in other places are read there, as the tree and
 // the log have them: see [pipeline.Places] and [Places]. Where nobody can tell what some of
 // these have, the others are visited, and the error is a [*pipeline.Unreached] for each.
 func Read(ctx context.Context, p *pipeline.Pipeline, tree pipeline.Tree, log Log, req Request, visit func(Change) bool) error {
@@ -116,7 +116,7 @@ func Read(ctx context.Context, p *pipeline.Pipeline, tree pipeline.Tree, log Log
 
 // read is Read for one place.
 func (o *part) read(ctx context.Context, p *pipeline.Pipeline, req Request, visit func(Change) bool) error {
-	h := &historian{pipeline: p, sites: p.Sites(pipeline.Everywhere{Tree: o.tree}), ctx: ctx, log: o.log, req: req, environments: o.environments, visit: visit, wanted: make(map[string]bool), held: make(map[pendingKey]*pendingChange), batch: firstBatch}
+	h := &historian{pipeline: p, sites: p.Sites(pipeline.Everywhere{Tree: o.tree}), ctx: ctx, log: o.log, req: req, environments: o.environments, visit: visit, wanted: make(map[string]bool), held: make(map[pendingKey]*pendingChange), met: make(map[siteKey]bool), failed: make(map[string]error), batch: firstBatch}
 	for _, s := range req.Services {
 		h.wanted[s] = true
 	}
@@ -135,8 +135,14 @@ func (o *part) read(ctx context.Context, p *pipeline.Pipeline, req Request, visi
 	if err != nil && !errors.As(err, &truncated) {
 		return err
 	}
-	if ferr := h.flush(); ferr != nil || h.stopped {
+	if ferr := h.flush(); ferr != nil {
 		return ferr
+	}
+	if h.stopped {
+		return h.unread
+	}
+	if err == nil && h.unread != nil {
+		err = h.unread
 	}
 	if err != nil {
 		return err // what is held yet may have an older version
@@ -187,6 +193,11 @@ type historian struct {
 	// held are changes whose older version cannot be read: what they changed is
 	// told by the next older one that can.
 	held map[pendingKey]*pendingChange
+	// met are the sites of which a version has come up, failed says by their blobs why
+	// versions cannot be read, and unread is the first site whose newest one cannot.
+	met    map[siteKey]bool
+	failed map[string]error
+	unread error
 }
 
 // pendingChange is what a commit has changed in one file of a service.
@@ -304,6 +315,7 @@ func (h *historian) flush() error {
 		last = nil
 	}
 	for _, p := range h.pending {
+		h.meet(p)
 		if p.same && len(h.held) > 0 {
 			if err := h.reread(p, versions); err != nil {
 				return err
@@ -328,6 +340,17 @@ func (h *historian) flush() error {
 	say()
 	h.pending = nil
 	return nil
+}
+
+// meet notes where the newest version of a site cannot be read: what stands there now
+// may be of any time.
+func (h *historian) meet(p *pendingChange) {
+	if key := keyOf(p.site); !p.same && !h.met[key] {
+		h.met[key] = true
+		if err := h.failed[p.file.New]; err != nil && h.unread == nil {
+			h.unread = &Truncated{Commit: p.change.Commit, File: p.file.Path, Err: err}
+		}
+	}
 }
 
 // shares gives what is pending for each service that has a part of a file.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/kubepromote/kubepromote/internal/shell"
 )
 
 // Log reads a repository's history.
@@ -49,19 +51,36 @@ type Rename struct {
 }
 
 // Truncated is the error of a history of which only the newer part is there, as in
-// a shallow clone.
+// a shallow clone, or of a file that nobody can read in its newest version, as
+// where a filter of git encrypts it.
 type Truncated struct {
-	// Commit is the oldest one that there is.
+	// Commit is the oldest one that there is, or the one that has the file so.
 	Commit string
+	// File is what cannot be read; empty where the clone is shallow.
+	File string
+	// Err says why it cannot.
+	Err error
 }
 
-// Error says where the history begins.
+// Error says where the history begins, or what cannot be read.
 func (e *Truncated) Error() string {
+	if e.File != "" {
+		return fmt.Sprintf("what commit %.9s has of a file cannot be read: %v", e.Commit, e.Err)
+	}
 	return fmt.Sprintf("this clone has no history before commit %.9s", e.Commit)
 }
 
-// HintText gives the command that fetches the rest; in a workflow, fetch-depth: 0 does.
-func (e *Truncated) HintText() string { return "git fetch --unshallow" }
+// Unwrap gives why a file cannot be read.
+func (e *Truncated) Unwrap() error { return e.Err }
+
+// HintText gives the command that fetches the rest, in a workflow fetch-depth: 0 does, or
+// one that shows the file.
+func (e *Truncated) HintText() string {
+	if e.File != "" {
+		return fmt.Sprintf("git show %.9s:%s", e.Commit, shell.Quote(e.File))
+	}
+	return "git fetch --unshallow"
+}
 
 // Commit is one commit of a first-parent history.
 type Commit struct {

@@ -77,9 +77,12 @@ func (h *historian) parse(versions map[string]map[siteKey]version, id string, p 
 	if _, ok := versions[id][key]; ok {
 		return
 	}
-	if v, err := h.read(p.site, p.file.Path, data); err == nil {
-		versions[id][key] = v
+	v, err := h.read(p.site, p.file.Path, data)
+	if err != nil {
+		h.failed[id] = err
+		return
 	}
+	versions[id][key] = v
 }
 
 // read gives the pins that the services of a site have in a version of its file.

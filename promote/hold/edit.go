@@ -6,8 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
+	"github.com/kubepromote/kubepromote/internal/fault"
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"go.yaml.in/yaml/v3"
@@ -227,15 +227,8 @@ func scalar(s string) string {
 	return strconv.Quote(s)
 }
 
-// oneLine keeps a text on its line.
-func oneLine(s string) string {
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "?")))
-}
+// oneLine keeps a text on its line, without what is not to be seen.
+func oneLine(s string) string { return strings.TrimSpace(fault.Printable(s)) }
 
 func (t *text) wrong(n *yaml.Node, msg string) error {
 	return &overlay.Error{File: FileName, Line: n.Line, Col: n.Column, Msg: msg + ", and cannot be edited here", Hint: "write each hold as an item of its own line: \"- service: NAME\""}

@@ -250,7 +250,11 @@ func (c *carrier) commitTag(ctx context.Context, d promote.Delivery) (string, er
 	if err != nil {
 		return "", err
 	}
-	commit, err := c.tag.home.Commit(ctx, promote.Delivery{Head: state.Head, Files: c.tag.follows, Message: d.Message, Check: d.Check})
+	files := c.tag.follows
+	if back := c.asked.Request.Back; back != nil && back.Holds != nil {
+		files = append(slices.Clone(files), *back.Holds)
+	}
+	commit, err := c.tag.home.Commit(ctx, promote.Delivery{Head: state.Head, Files: files, Message: d.Message, Check: d.Check})
 	if err != nil && commit == "" {
 		err = &promote.Error{Msg: fmt.Sprintf("tag %s is there, and %s does not name it yet", c.tag.name, c.tag.follows[0].Path), Hint: "run the same command again", Err: err}
 	}

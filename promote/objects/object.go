@@ -28,6 +28,9 @@ type Release struct {
 	By string
 	// Namespace is that of objects that name none, as far as it is said.
 	Namespace string
+	// Cluster is the server or the name of the one that it is installed in, where that is
+	// not the one of By.
+	Cluster string
 }
 
 // Place is where something stands in the repository.

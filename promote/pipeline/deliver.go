@@ -1,11 +1,13 @@
 package pipeline
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/internal/yamlfile"
+	"github.com/kubepromote/kubepromote/promote/internal/location"
 )
 
 // Deliver says how a promotion is carried out.
@@ -15,8 +17,8 @@ type Deliver struct {
 	// Remote is the name of the remote that is pushed to; by default the one that the
 	// branch at hand follows, or origin.
 	Remote string `yaml:"remote" json:"remote,omitempty"`
-	// Forge is the kind of forge that pull requests are opened on: github, gitlab, gitea,
-	// bitbucket, bitbucket-server or azure. It is needed for hosts that do not tell.
+	// Forge is the kind of forge that pull requests are opened on, or that makes commits: github,
+	// gitlab, gitea, bitbucket, bitbucket-server or azure, for hosts that do not tell.
 	Forge string `yaml:"forge" json:"forge,omitempty"`
 	// URL is the forge's, where it is not that of the remote.
 	URL string `yaml:"url" json:"url,omitempty"`
@@ -29,7 +31,16 @@ type Deliver struct {
 	// AutoMerge is whenGreen where the forge is to merge by itself, once it may; by default
 	// a person merges.
 	AutoMerge string `yaml:"autoMerge" json:"autoMerge,omitempty"`
+	// Fork is a repository of the same forge that the branches of pull requests are pushed
+	// to, in place of the one that they are merged into: a URL, or the name of a remote.
+	Fork string `yaml:"fork" json:"fork,omitempty"`
+	// Commits is api where the forge makes the commits, so that it can show them as
+	// verified: GitHub, GitLab and Gitea do. By default git makes them.
+	Commits string `yaml:"commits" json:"commits,omitempty"`
 }
+
+// CommitsByAPI is the one value of Deliver.Commits.
+const CommitsByAPI = "api"
 
 // forges are the kinds of forges, as promote/forge has them.
 var forges = []string{"github", "gitlab", "gitea", "bitbucket", "bitbucket-server", "azure"}
@@ -80,14 +91,36 @@ func (e *Environment) checkDeliver(f *yamlfile.File, path string) {
 	if d.Remote != "" && (strings.HasPrefix(d.Remote, "-") || strings.ContainsAny(d.Remote, ":/ ")) {
 		f.At(path+".deliver.remote", "remote: origin", "%q is no name of a remote", d.Remote)
 	}
+	switch isURL, why, hint := location.Repository(d.Fork); {
+	case why != "":
+		f.At(path+".deliver.fork", cmp.Or(hint, "fork: https://git.example.com/bot/infra.git"), "deliver.fork %s", why)
+	case !isURL && (strings.HasPrefix(d.Fork, "-") || strings.ContainsAny(d.Fork, ":/\\ \x00\n\r")):
+		f.At(path+".deliver.fork", "fork: https://git.example.com/bot/infra.git", "%q is neither a URL nor the name of a remote", d.Fork)
+	}
+	e.checkCommits(f, path)
 	if d.Mode != DeliverPullRequest {
 		for _, only := range []struct {
 			field string
 			set   bool
-		}{{"forge", d.Forge != ""}, {"url", d.URL != ""}, {"labels", len(d.Labels) > 0}, {"reviewers", len(d.Reviewers) > 0}, {"draft", d.Draft}, {"autoMerge", d.AutoMerge != ""}} {
+		}{{"forge", d.Forge != "" && d.Commits == ""}, {"url", d.URL != "" && d.Commits == ""}, {"labels", len(d.Labels) > 0}, {"reviewers", len(d.Reviewers) > 0}, {"draft", d.Draft}, {"autoMerge", d.AutoMerge != ""}, {"fork", d.Fork != ""}} {
 			if only.set && d.Mode != "" {
 				f.At(path+".deliver."+only.field, "mode: pullRequest", "deliver.%s is for pull requests, and deliver.mode is %s", only.field, d.Mode)
 			}
 		}
+	}
+}
+
+// checkCommits finds what no forge can be asked to commit.
+func (e *Environment) checkCommits(f *yamlfile.File, path string) {
+	switch at := path + ".deliver.commits"; {
+	case e.Deliver.Commits == "":
+	case e.Deliver.Commits != CommitsByAPI:
+		f.At(at, "commits: api", "deliver.commits is %q", e.Deliver.Commits)
+	case e.Deliver.Mode != "" && !e.Deliver.Mode.Shared():
+		f.At(at, "mode: push, or pullRequest", "a forge commits what is pushed or proposed, and deliver.mode is %s", e.Deliver.Mode)
+	case e.Strategy != nil && (e.Strategy.Merge != nil || e.Strategy.Tag != nil):
+		f.At(at, "leave out commits", "a forge makes no merges and no tags for others")
+	case e.Deliver.Fork != "":
+		f.At(at, "leave out fork, or commits", "a forge commits in the repository itself, and not in a fork")
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"path"
 	"regexp"
 	"slices"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/overlay/valuesfiles"
+	"github.com/kubepromote/kubepromote/promote/internal/location"
 	"github.com/kubepromote/kubepromote/promote/internal/parallel"
 )
 
@@ -173,20 +173,7 @@ func (p *Pipeline) isOf(e *Environment, url string) bool {
 	} else if p.Remotes != nil {
 		all = p.Remotes()
 	}
-	return slices.ContainsFunc(all, func(one string) bool { return plainURL(one) == plainURL(url) })
-}
-
-// plainURL is the host and the path of a repository's URL, by which it is the same for all
-// who may know it by another user, scheme or ending.
-func plainURL(text string) string {
-	if scpURL().MatchString(text) {
-		text = "ssh://" + strings.Replace(text, ":", "/", 1)
-	}
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" {
-		return text
-	}
-	return strings.ToLower(u.Hostname()) + "/" + strings.TrimSuffix(strings.Trim(path.Clean(u.Path), "/"), ".git")
+	return slices.ContainsFunc(all, func(one string) bool { return location.PlainURL(one) == location.PlainURL(url) })
 }
 
 // user is a service that a file is of in an environment.

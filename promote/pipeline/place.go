@@ -4,11 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"path"
-	"regexp"
 	"strings"
-	"sync"
 
 	"github.com/kubepromote/kubepromote/internal/yamlfile"
 	"github.com/kubepromote/kubepromote/promote/internal/location"
@@ -141,15 +138,6 @@ func (s *Spec) Places() []Place {
 	return out
 }
 
-// badBranch is what git takes for the name of no branch
-// (https://git-scm.com/docs/git-check-ref-format).
-var badBranch = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|^[-./]|[./]$|\.lock(/|$)`)
-})
-
-// scpURL is USER@HOST:PATH.
-var scpURL = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9._-]+@[A-Za-z0-9][A-Za-z0-9._-]*:[^:]+$`) })
-
 // checkPlace finds what is wrong with where an environment lives.
 func (e *Environment) checkPlace(f *yamlfile.File, at string) {
 	for _, one := range []struct{ field, text string }{{"branch", e.Branch}, {"repository", e.Repository}} {
@@ -161,28 +149,18 @@ func (e *Environment) checkPlace(f *yamlfile.File, at string) {
 		}
 	}
 	place := e.Place()
-	if place.Branch != "" && badBranch().MatchString(place.Branch) {
+	if place.Branch != "" && location.IsBadBranch(place.Branch) {
 		f.At(at+".branch", "branch: env/{environment}", "%q is no name of a branch", place.Branch)
 	}
 	if place.Repository == "" {
 		return
 	}
-	where, hint := at+".repository", "repository: https://git.example.com/infra-production.git, or ../infra-production"
-	u, err := url.Parse(place.Repository)
-	switch {
-	case scpURL().MatchString(place.Repository):
-	case !strings.Contains(place.Repository, "://"):
-		if strings.HasPrefix(place.Repository, "-") || strings.ContainsAny(place.Repository, ":\\\x00\n\r") || path.IsAbs(place.Repository) || path.Clean(place.Repository) == "." {
-			f.At(where, hint, "%q is neither a URL of a repository nor a path to one beside this", place.Repository)
-		}
-	case err != nil:
-		f.At(where, hint, "repository is no URL")
-	case !strings.Contains(" https http ssh git file ", " "+u.Scheme+" ") || u.Host == "" && u.Scheme != "file" || strings.HasPrefix(u.Host, "-"):
-		f.At(where, hint, "%q is no URL of a repository", u.Redacted())
-	default:
-		if _, secret := u.User.Password(); secret {
-			f.At(where, "git's credential helpers keep it", "repository has a password, which everybody can read")
-		}
+	const example = "repository: https://git.example.com/infra-production.git, or ../infra-production"
+	switch isURL, why, hint := location.Repository(place.Repository); {
+	case why != "":
+		f.At(at+".repository", cmp.Or(hint, example), "repository %s", why)
+	case !isURL && (strings.HasPrefix(place.Repository, "-") || strings.ContainsAny(place.Repository, ":\\\x00\n\r") || path.IsAbs(place.Repository) || path.Clean(place.Repository) == "."):
+		f.At(at+".repository", example, "%q is neither a URL of a repository nor a path to one beside this", place.Repository)
 	}
 }
 

@@ -249,7 +249,7 @@ func (p *Pipeline) checkTags(f *yamlfile.File, at string, e *Environment) {
 	switch {
 	case strings.Count(name, "{"+location.VersionOfTag+"}") != 1:
 		f.At(at, example, "the tag's name %q has not got {version} once", name)
-	case badBranch().MatchString(filled):
+	case location.IsBadBranch(filled):
 		f.At(at, example, "%q is no name of a tag", filled)
 	case location.Has(name, location.Service) && !location.IsName(p.Metadata.Name):
 		f.At(at, "metadata: {name: shop}", "the tag's name has {service}, and the pipeline has no name that it could be")

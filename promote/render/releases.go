@@ -1,6 +1,7 @@
 package render
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -31,7 +32,7 @@ func (r *Renderer) releases(ctx context.Context, all []objects.Object, environme
 				return nil, err
 			}
 			for n := range more {
-				more[n].Release = &objects.Release{By: all[i].String(), Namespace: q.into}
+				more[n].Release = &objects.Release{By: all[i].String(), Namespace: q.into, Cluster: q.cluster}
 			}
 			out = append(out[:len(out):len(out)], more...)
 		}
@@ -39,10 +40,11 @@ func (r *Renderer) releases(ctx context.Context, all []objects.Object, environme
 	return out, nil
 }
 
-// install is a chart, and the namespace that its objects get which name none.
+// install is a chart, the namespace that its objects get which name none, and the cluster,
+// if it is another one.
 type install struct {
 	helm.Request
-	into string
+	into, cluster string
 }
 
 func (r *Renderer) requests(o *objects.Object, all []objects.Object, environment string) ([]install, error) {
@@ -95,9 +97,18 @@ func (r *Renderer) application(o *objects.Object, fields map[string]any) ([]inst
 		if q.Namespace == "" {
 			q.Namespace = into
 		}
-		out = append(out, install{q, into})
+		out = append(out, install{q, into, clusterOf(mapAt(spec, "destination"))})
 	}
 	return out, nil
+}
+
+// clusterOf is the cluster of a destination; "" for the one that Argo CD itself is in.
+func clusterOf(destination map[string]any) string {
+	at := cmp.Or(strings.TrimSuffix(textAt(destination, "server"), "/"), textAt(destination, "name"))
+	if at == "https://kubernetes.default.svc" || at == "in-cluster" {
+		return ""
+	}
+	return at
 }
 
 // argo reads the helm settings of a source.
@@ -269,7 +280,7 @@ func (r *Renderer) helmRelease(o *objects.Object, all []objects.Object) ([]insta
 		}
 		q.Values = append(q.Values, helm.Values{Name: o.Place(objects.Path{"spec", "values"}).File, Data: data})
 	}
-	return []install{{q, q.Namespace}}, nil
+	return []install{{q, q.Namespace, textAt(mapAt(mapAt(spec, "kubeConfig"), "secretRef"), "name")}}, nil
 }
 
 // valuesFrom reads values of a HelmRelease from the ConfigMaps and Secrets beside it. Each

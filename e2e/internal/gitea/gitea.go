@@ -139,7 +139,14 @@ func (s *Server) prepare(o Options, host string) (program string, err error) {
 			return "", err
 		}
 	}
-	if err := os.WriteFile(filepath.Join(s.dir, "custom", "conf", "app.ini"), []byte(s.config(host)), 0o644); err != nil {
+	key := filepath.Join(s.dir, "data", "signing")
+	if out, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "gitea@example.com", "-f", key).CombinedOutput(); err != nil {
+		key = "none" // what it commits is not signed then
+		fmt.Fprintf(os.Stderr, "no key to sign with: %v: %s\n", err, out)
+	} else {
+		key += ".pub"
+	}
+	if err := os.WriteFile(filepath.Join(s.dir, "custom", "conf", "app.ini"), []byte(s.config(host, key)), 0o644); err != nil {
 		return "", err
 	}
 	return program, own(s.dir)
@@ -163,7 +170,7 @@ func linkOrCopy(from, to string) error {
 	return errors.Join(err, out.Close())
 }
 
-func (s *Server) config(host string) string {
+func (s *Server) config(host, key string) string {
 	_, port, _ := net.SplitHostPort(host)
 	return fmt.Sprintf(`APP_NAME = tests
 RUN_MODE = prod
@@ -226,12 +233,19 @@ DEFAULT_BRANCH = main
 [repository.pull-request]
 WORK_IN_PROGRESS_PREFIXES = WIP:,[WIP]
 
+[repository.signing]
+SIGNING_FORMAT = ssh
+SIGNING_KEY = %[5]s
+SIGNING_NAME = Gitea
+SIGNING_EMAIL = gitea@example.com
+CRUD_ACTIONS = always
+
 [webhook]
 ALLOWED_HOST_LIST = loopback
 
 [queue]
 TYPE = channel
-`, userName(), s.dir, port, s.URL)
+`, userName(), s.dir, port, s.URL, key)
 }
 
 // command prepares a run of Gitea as the user that it runs as.

@@ -119,6 +119,9 @@ func (s *Source) checkText() error {
 	case bytes.HasPrefix(b, []byte("\xff\xfe")), bytes.HasPrefix(b, []byte("\xfe\xff")):
 		return s.Errorf(nil, "convert it to UTF-8, for example with iconv -f UTF-16 -t UTF-8", "is UTF-16, not UTF-8")
 	}
+	if e := s.hidden(); e != nil {
+		return e
+	}
 	if i := bytes.IndexByte(b, 0); i >= 0 {
 		return s.Errorf(nil, "", "is binary: byte %d is NUL", i)
 	}

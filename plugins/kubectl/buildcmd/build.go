@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/internal/remarks"
 	"github.com/kubepromote/kubepromote/plugins/kustomize"
 	"github.com/kubepromote/kubepromote/plugins/kustomize/build"
 	"github.com/kubepromote/kubepromote/promote"
@@ -138,6 +139,9 @@ func (o *options) run(cmd *cobra.Command, arg string) error {
 		return err
 	}
 	o.Client = client
+	if s.Quiet {
+		remarks.Silence()
+	}
 	result, err := build.Run(cmd.Context(), dir, o.Options)
 	if err != nil {
 		return buildError(filepath.ToSlash(file), err)

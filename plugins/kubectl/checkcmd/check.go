@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubepromote/kubepromote/internal/unbroken"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/check"
@@ -116,6 +117,9 @@ type change struct {
 }
 
 func (o *options) run(cmd *cobra.Command, _ []string) error {
+	if o.status != "" { // which is set also where a signal ends this
+		defer unbroken.Begin()()
+	}
 	printer, err := o.output.Printer()
 	if err != nil {
 		return err

@@ -205,7 +205,11 @@ func (s *Session) WarnTruncated(err error) error {
 	if !errors.As(err, &t) {
 		return err
 	}
-	s.Warn("the clone is shallow: %v; %s", t, t.HintText())
+	text := t.Error()
+	if t.File == "" {
+		text = "the clone is shallow: " + text
+	}
+	s.Warn("%s; %s", text, t.HintText())
 	return nil
 }
 

@@ -150,7 +150,49 @@ func parseFile(s *Session, path string) (Input, error) {
 		return Input{}, renamed(err, path)
 	}
 	file, err := overlay.Parse(filepath.ToSlash(path), data)
+	if err == nil && unknownIn(file) > 0 {
+		file = over(file, real, data)
+	}
 	return Input{path, real, file}, err
+}
+
+// unknownIn counts the images of which it is not known where they are.
+func unknownIn(f *overlay.File) (n int) {
+	for _, p := range f.Images() {
+		if !p.Known() {
+			n++
+		}
+	}
+	return n
+}
+
+// over reads values over those that they are laid over, where these say which images they
+// are of: values.yaml beside them, or in the folder of the chart that they lie in.
+func over(f *overlay.File, real string, data []byte) *overlay.File {
+	dir := filepath.Dir(real)
+	for up := range 3 {
+		base := filepath.Join(dir, "values.yaml")
+		_, err := os.Stat(filepath.Join(dir, "Chart.yaml"))
+		if dir = filepath.Dir(dir); up > 0 && err != nil || base == real {
+			continue
+		}
+		info, err := os.Stat(base)
+		if err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		text, err := ReadUpTo(base, MaxFile)
+		if err != nil {
+			continue
+		}
+		under, err := overlay.Parse(base, text)
+		if err != nil {
+			continue
+		}
+		if o, err := (overlay.Options{Base: under}).Parse(f.Name(), data); err == nil && unknownIn(o) < unknownIn(f) {
+			return o
+		}
+	}
+	return f
 }
 
 // realPath makes a path absolute and resolves the links that lead to its

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"regexp"
 	"strings"
-	"sync"
 
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
@@ -68,7 +66,7 @@ func (sel *Selection) Choose(cmd *cobra.Command, services []string) error {
 		}
 		sel.Select = func(has map[string]string) bool { return selector.Matches(labels.Set(has)) }
 	}
-	sel.Services = bareNames(services)
+	sel.Services = BareNames(services)
 	return nil
 }
 
@@ -142,22 +140,8 @@ func (sel *Selection) Ask(cmd *cobra.Command, asked planfile.Request) error {
 	return sel.Choose(cmd, asked.Services)
 }
 
-var digestPrefix = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-f]{6,128}$`) })
-
-// DigestPrefix reads a digest, or at least six of its first digits, as sha256:DIGITS.
-func DigestPrefix(cmd *cobra.Command, text string) (string, error) {
-	algorithm, digits, ok := strings.Cut(text, ":")
-	if !ok {
-		algorithm, digits = "sha256", text
-	}
-	if !digestPrefix().MatchString(digits) || algorithm != "sha256" && algorithm != "sha512" {
-		return "", &UsageError{Msg: "--digest " + Clean(text) + " is no digest, nor the beginning of one", Hint: "--digest sha256:4de5636384d5", Command: cmd.CommandPath()}
-	}
-	return algorithm + ":" + digits, nil
-}
-
-// bareNames takes back names as -o name prints them, and service/NAME.
-func bareNames(services []string) []string {
+// BareNames takes back names as -o name prints them, and service/NAME.
+func BareNames(services []string) []string {
 	var out []string
 	for _, s := range services {
 		if kind, name, ok := strings.Cut(s, "/"); ok && (kind == "service" || strings.HasSuffix(kind, ".kubepromote.dev")) {

@@ -122,8 +122,17 @@ func (s *Session) remoteName(ctx context.Context, repo *git.Repo, e *pipeline.En
 
 // RemoteOf gives the branches of remotes that the home is, and that the pull requests of an
 // environment are merged into: one branch where that is at home. For an environment that is
-// elsewhere the home is nil if it has no remote.
+// elsewhere the home is nil if it has no remote. Where the pipeline names a fork, the
+// branches of proposals are that's.
 func (s *Session) RemoteOf(ctx context.Context, w *Workspace, e *pipeline.Environment) (home, at *branch.Branch, err error) {
+	home, at, err = s.remotesOf(ctx, w, e)
+	if err == nil && e.Deliver.Fork != "" {
+		err = at.ProposeIn(ctx, e.Deliver.Fork)
+	}
+	return home, at, err
+}
+
+func (s *Session) remotesOf(ctx context.Context, w *Workspace, e *pipeline.Environment) (home, at *branch.Branch, err error) {
 	elsewhere := e.Place() != pipeline.Place{}
 	if home = w.Branch; home == nil || home.Remote() == "" {
 		remote, name, err := s.remoteName(ctx, w.Repo, e)
@@ -163,7 +172,7 @@ func (s *Session) OpenAt(ctx context.Context, repo *git.Repo, commit string) (*W
 func (s *Session) openURL(ctx context.Context) (*Workspace, error) {
 	b, err := branch.OfURL(ctx, s.Repo, s.Branch, s.gitCache())
 	if err != nil {
-		return nil, err
+		return nil, s.unreached(ctx, err)
 	}
 	w := &Workspace{Branch: b}
 	if err := s.promoterOf(ctx, w); err != nil {

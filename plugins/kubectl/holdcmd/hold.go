@@ -14,6 +14,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/announce"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/onforge"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/attempts"
 	"github.com/kubepromote/kubepromote/promote/events"
@@ -99,6 +100,7 @@ func holdsNothing(cmd *cobra.Command) error {
 }
 
 func (o *options) hold(cmd *cobra.Command, services []string) error {
+	services = cli.BareNames(services)
 	var until time.Time
 	switch command := cmd.CommandPath(); {
 	case len(services) == 0 && o.env == "":
@@ -138,6 +140,7 @@ func (o *options) hold(cmd *cobra.Command, services []string) error {
 }
 
 func (o *options) unhold(cmd *cobra.Command, services []string) error {
+	services = cli.BareNames(services)
 	if len(services) == 0 && o.env == "" {
 		return holdsNothing(cmd)
 	}
@@ -218,6 +221,10 @@ func (o *options) change(cmd *cobra.Command, services []string, verb string, mak
 		return err
 	}
 	if err := status.CheckServices(w.Pipeline, w.Promoter.Repo, services); err != nil {
+		return err
+	}
+	except := cli.Selection{Request: promote.Request{Except: o.except}}
+	if err := except.CheckExcept(cmd.Context(), s, w); err != nil {
 		return err
 	}
 	var done delivered
@@ -318,6 +325,11 @@ func (o *options) deliver(ctx context.Context, w *cli.Workspace, mode pipeline.D
 		return delivered{}, &promote.Error{Msg: "a " + state.Busy + " is in progress", Hint: "finish it, or git " + state.Busy + " --abort"}
 	case state.Branch == "":
 		return delivered{}, &promote.Error{Msg: "HEAD is detached: a commit would be on no branch", Hint: "git switch BRANCH, or --push"}
+	}
+	if e, err := w.Pipeline.Environment(o.env); err == nil && w.Branch != nil && mode.Shared() && e.Deliver.Commits == pipeline.CommitsByAPI {
+		if err := onforge.Commits(ctx, w.Branch, w.Branch, e.Deliver, cli.UserAgent()); err != nil {
+			return delivered{}, err
+		}
 	}
 	commit, err := repo.Commit(ctx, promote.Delivery{Head: state.Head, Files: []promote.File{*file}, Message: message})
 	return delivered{true, commit, state}, err

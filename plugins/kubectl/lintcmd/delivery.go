@@ -13,7 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
@@ -90,18 +89,15 @@ func holds(_ context.Context, r *repository) []lint.Finding {
 	for n, h := range list.Holds {
 		at := lint.Finding{File: hold.FileName, Line: lineOf(data, n), Column: 3}
 		name := strings.Join(strings.Fields(h.Service+" "+h.Environment), " in ")
-		unhold := "kubectl promote unhold"
-		if h.Service != "" {
-			unhold += " " + shell.Quote(h.Service)
-		}
-		if h.Environment != "" {
-			unhold += " --env " + shell.Quote(h.Environment)
-		}
+		at.Hint = r.session.WithAdvice("", string(promote.DoUnhold), map[string]string{"service": h.Service, "env": h.Environment})
+		unknown := slices.IndexFunc(h.Except, func(glob string) bool { return !strings.ContainsAny(glob, `*?[`) && !r.has(glob) })
 		switch {
 		case !h.Until.IsZero() && !r.now.Before(h.Until):
-			at.Message, at.Hint = fmt.Sprintf("the hold of %s is over since %s", name, h.Until.UTC().Format("2006-01-02 15:04 MST")), unhold
+			at.Message = fmt.Sprintf("the hold of %s is over since %s", name, h.Until.UTC().Format("2006-01-02 15:04 MST"))
 		case h.Service != "" && !r.partial && !r.has(h.Service):
-			at.Message, at.Hint = fmt.Sprintf("there is no service %q, so that nothing is held", h.Service), unhold
+			at.Message = fmt.Sprintf("there is no service %q, so that nothing is held", h.Service)
+		case unknown >= 0 && !r.partial:
+			at.Message = fmt.Sprintf("there is no service %q, which the hold of %s is to leave out", h.Except[unknown], name)
 		default:
 			continue
 		}

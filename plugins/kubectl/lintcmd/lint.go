@@ -21,6 +21,7 @@ import (
 	"k8s.io/cli-runtime/pkg/printers"
 
 	"github.com/kubepromote/kubepromote/internal/shell"
+	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/lint"
@@ -289,6 +290,11 @@ func (l *linter) file(path string) {
 		return
 	}
 	if len(doc.Content) == 0 {
+		return
+	}
+	if doc.Content[0].Kind != yaml.MappingNode { // such as a pointer of Git LFS
+		_, err := overlay.Parse(filepath.ToSlash(path), data)
+		l.errs = append(l.errs, cli.Split(err)...)
 		return
 	}
 	f := &file{path: filepath.ToSlash(path), tree: l.tree, dir: filepath.Dir(path), root: doc.Content[0]}

@@ -21,6 +21,9 @@ func (o *options) ready(cmd *cobra.Command, w *cli.Workspace, plan *promote.Plan
 	if err := o.readyToPropose(cmd.Context(), w, plan); err != nil {
 		return err
 	}
+	if err := o.readyToCommit(cmd.Context(), w, plan); err != nil {
+		return err
+	}
 	if o.attest.Key == "" {
 		return nil
 	}

@@ -124,6 +124,9 @@ func (o *options) await(ctx context.Context, w *cli.Workspace) (*promote.Plans, 
 			}
 			o.request.OverrideBy = who // the file of a plan has it
 		}
+		if w.Branch != nil {
+			o.homeHead = w.Branch.Tip()
+		}
 		if o.make != nil {
 			return o.make(ctx, w)
 		}
@@ -157,6 +160,12 @@ func (o *options) follow(ctx context.Context, w *cli.Workspace, plans *promote.P
 			continue
 		}
 		pushed := cli.Pushed{Remote: plan.Remote, Branch: plan.Branch, Head: plan.Head, Commit: a.Commit}
+		if e.Tagging() != nil { // what follows the tag is at home
+			pushed.Branch, pushed.Head, pushed.Commit = w.Branch.Name(), o.homeHead, w.Branch.Tip()
+			if pushed.Head == pushed.Commit {
+				continue // nothing does
+			}
+		}
 		if goes, err := o.session.Follow(ctx, w, pushed, "the promotion"); err != nil || !goes {
 			return err
 		}

@@ -43,6 +43,10 @@ type options struct {
 	make func(context.Context, *cli.Workspace) (*promote.Plans, error)
 	// rollback is set where pins are taken back, which no plan file can ask for.
 	rollback bool
+	// after, if not nil, is what comes once all is delivered.
+	after func(context.Context, *cli.Workspace, *promote.Plans, []*promote.Applied) error
+	// homeHead is the commit of the branch with the pipeline that the plans were made on.
+	homeHead string
 }
 
 const example = `  # show what promoting cart from staging to production would change
@@ -177,6 +181,9 @@ func (o *options) carryOut(cmd *cobra.Command, printer printers.ResourcePrinter,
 	failed = errors.Join(failed, o.report(printer, plans, applied, requests))
 	announce.Tell(cmd.Context(), o.session, w, announce.Plans(plans, applied, requests, o.dryRun, o.rollback))
 	failed = errors.Join(failed, o.follow(cmd.Context(), w, plans, applied))
+	if o.after != nil && failed == nil {
+		failed = o.after(cmd.Context(), w, plans, applied)
+	}
 	for n, a := range applied {
 		failed = errors.Join(failed, o.attestCommit(cmd, w, plans.All[n], a))
 	}

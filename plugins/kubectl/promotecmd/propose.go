@@ -47,6 +47,19 @@ func (o *options) readyToPropose(ctx context.Context, w *cli.Workspace, plan *pr
 	return f.Kind.Unsupported(forge.OpenRequest{Labels: e.Deliver.Labels, Draft: e.Deliver.Draft}, forge.MergeRequest{AutoMerge: e.Deliver.AutoMerge != ""})
 }
 
+// readyToCommit has the forge make the commit, where the pipeline says so.
+func (o *options) readyToCommit(ctx context.Context, w *cli.Workspace, plan *promote.Plan) error {
+	e, err := w.Pipeline.Environment(plan.To)
+	if err != nil || !plan.Mode.Shared() || e.Deliver.Commits != pipeline.CommitsByAPI {
+		return err
+	}
+	home, b, err := o.session.RemoteOf(ctx, w, e)
+	if err != nil {
+		return err
+	}
+	return onforge.Commits(ctx, home, b, e.Deliver, cli.UserAgent())
+}
+
 // propose opens the pull requests of what was put on branches of its own, brings those
 // that are open up to date, and closes those that have nothing left to promote. There is
 // a result for each plan, or nil.
@@ -94,7 +107,7 @@ func (o *options) openRequest(ctx context.Context, w *cli.Workspace, f *review.F
 	if err != nil || r == nil {
 		return r, err
 	}
-	b, err := w.Home.RemoteAt(e.Place(), d.Remote)
+	_, b, err := o.session.RemoteOf(ctx, w, e)
 	if err == nil {
 		err = proposal.Supersede(ctx, f, b, plan, r)
 	}

@@ -3,14 +3,12 @@ package promotecmd
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/history"
 	"github.com/kubepromote/kubepromote/promote/hold"
-	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/rollback"
 	"github.com/kubepromote/kubepromote/promote/status"
 	"github.com/spf13/cobra"
@@ -35,8 +33,9 @@ has brought, and is refused where other services would go back with it. Where en
 tags, --mode tag has the targetRevision that follows them name the tag before.
 
 In the same commit the service is held, so that neither automation nor --all brings back what
-was left: kubectl promote unhold lets it go. --no-hold leaves that out. A hold that is there
-already does not stop a rollback.`
+was left: kubectl promote unhold lets it go. Where the environment is on a branch of its own,
+the hold comes in the next commit, on the branch of the pipeline. --no-hold leaves that out. A
+hold that is there already does not stop a rollback.`
 
 const rollbackExample = `  # to what production had before the last change, pushed at once
   kubectl promote rollback cart --env production --reason 'v1.3.0 loses orders' --push
@@ -71,14 +70,16 @@ type backwards struct {
 	// only, if not empty, is the one commit that is taken back: what has come since is
 	// somebody else's.
 	only string
-	held hold.Hold // that is written with it; without a reason there is none
+	held []hold.Hold // that are written with it
+	// found is what is taken back, where its holds are written afterwards; else nil.
+	found *rollback.Found
 }
 
 // NewRollback makes kubectl promote rollback.
 func NewRollback(s *cli.Session) *cobra.Command {
 	o := &options{session: s, clock: cli.SystemClock()}
 	b := &backwards{options: o}
-	o.make, o.rollback = b.plan, true
+	o.make, o.after, o.rollback = b.plan, b.holdAfter, true
 	cmd := &cobra.Command{
 		Use:     "rollback SERVICE --env ENVIRONMENT",
 		Short:   "Take a service back to the pins that it had",
@@ -153,9 +154,11 @@ func (b *backwards) carryOut(cmd *cobra.Command, printer printers.ResourcePrinte
 	if err := o.carryOut(cmd, printer, services); err != nil {
 		return err
 	}
-	if s := o.session; b.held.Reason != "" && !o.dryRun && !s.Quiet {
-		fmt.Fprintf(s.ErrOut, "%s is held in %s: %s\n", b.held.Service, b.env, cli.Clean(b.held.Reason))
-		fmt.Fprintln(s.ErrOut, "hint: "+s.WithAdvice("", string(promote.DoUnhold), map[string]string{"service": b.held.Service, "env": b.env}))
+	if s := o.session; !o.dryRun && !s.Quiet {
+		for _, h := range b.held {
+			fmt.Fprintf(s.ErrOut, "%s is held in %s: %s\n", h.Service, b.env, cli.Clean(h.Reason))
+			fmt.Fprintln(s.ErrOut, "hint: "+s.WithAdvice("", string(promote.DoUnhold), map[string]string{"service": h.Service, "env": b.env}))
+		}
 	}
 	return nil
 }
@@ -201,15 +204,8 @@ func (b *backwards) plan(ctx context.Context, w *cli.Workspace) (*promote.Plans,
 		}
 		found.Revert = found.Taken[0].Commit
 	}
-	switch b.held = (hold.Hold{}); {
-	case b.noHold || len(found.Taken) == 0:
-	case e.Elsewhere(), found.Revert != "":
-		all := strings.Join(req.Services, " ")
-		found.Notes = append(found.Notes, fmt.Sprintf("%s is not held with it, as holds stand on the branch of the pipeline: kubectl promote hold %s --env %s --reason TEXT", all, all, b.env))
-	default:
-		if found.Holds, err = b.hold(ctx, w, e, found); err != nil {
-			return nil, err
-		}
+	if err := b.takeHolds(ctx, w, e, found); err != nil {
+		return nil, err
 	}
 	req.Back = &found.Back
 	plans, err := w.PlanAll(ctx, req, b.env)
@@ -263,35 +259,4 @@ func (b *backwards) find(ctx context.Context, w *cli.Workspace, service string) 
 		return nil, err
 	}
 	return walk.Found()
-}
-
-// hold makes the file with a hold of the service, unless it is held already.
-func (b *backwards) hold(ctx context.Context, w *cli.Workspace, e *pipeline.Environment, found *rollback.Found) (*promote.File, error) {
-	holds, err := cli.ReadHolds(ctx, w.Promoter.Repo)
-	if err != nil {
-		return nil, err
-	}
-	service, now := b.options.request.Services[0], b.options.clock.Now()
-	list, err := hold.Parse(hold.FileName, holds.Committed, w.Pipeline)
-	if err != nil {
-		return nil, err
-	}
-	if h, held := list.For(service, e, now); held && h.Until.IsZero() {
-		return nil, nil
-	}
-	b.held = hold.Hold{Service: service, Environment: b.env, Reason: b.options.reason, Since: now}
-	if b.held.Reason == "" {
-		b.held.Reason = fmt.Sprintf("rolled back from %s to %s", found.Taken[0].Images[0].New.Short(), found.Pins[0].Short())
-	}
-	if b.held.By, err = w.Who(ctx); err != nil {
-		return nil, err
-	}
-	if holds.How != "" && hold.Resumes(holds.Committed, holds.There, b.held) {
-		return &promote.File{Path: hold.FileName, Data: holds.There, New: holds.Committed == nil}, nil
-	}
-	data, err := hold.Add(holds.Committed, b.held)
-	if err != nil {
-		return nil, err
-	}
-	return holds.File(data, true)
 }

@@ -172,7 +172,7 @@ func (o *options) leave(patients []*patient) {
 func (o *options) takeBack(cmd *cobra.Command, p *patient, reason string) error {
 	back := &options{session: o.session, output: o.output, clock: o.clock, how: o.how, reason: reason}
 	b := &backwards{options: back, env: p.environment, revision: p.before, only: p.commit}
-	back.make, back.rollback = b.plan, true
+	back.make, back.after, back.rollback = b.plan, b.holdAfter, true
 	back.request.Targets, back.request.Services = []string{p.environment}, []string{p.service}
 	if err := back.settle(cmd, nil); err != nil {
 		return err

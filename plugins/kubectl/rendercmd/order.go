@@ -81,9 +81,17 @@ func newer(ctx context.Context, repo *git.Repo, to *branch.Branch, services []st
 		case later:
 			return &promote.Error{Msg: fmt.Sprintf("%s has %s of %.9s, which is newer than %.9s", to.Where(), service, m.DrySha, commit), Hint: "git pull, or --allow-downgrade to go back"}
 		}
-		return &promote.Error{Msg: fmt.Sprintf("%s has %s of %.9s, which is not in the history of %.9s as far as this clone knows", to.Where(), service, m.DrySha, commit), Hint: "git fetch"}
+		return &promote.Error{Msg: fmt.Sprintf("%s has %s of %.9s, which is not in the history of %.9s as far as this clone knows", to.Where(), service, m.DrySha, commit), Hint: fetches(repo)}
 	}
 	return nil
+}
+
+// fetches is the command that brings the history which a clone lacks.
+func fetches(repo *git.Repo) string {
+	if repo.Shallow() {
+		return "git fetch --unshallow"
+	}
+	return "git fetch"
 }
 
 var ours = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\{"drySha": "[0-9a-f]{40,64}"\}\n$`) })

@@ -15,6 +15,7 @@ import (
 	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/sources"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/shard"
 	"github.com/spf13/cobra"
@@ -42,6 +43,9 @@ where the pattern's named group is what is compared.`
 
 const example = `  # the digest that a tag stands for now
   kubectl promote resolve registry.example.com/shop/cart:v1.2.3
+
+  # that digest and nothing else, for a script
+  kubectl promote resolve registry.example.com/shop/cart:v1.2.3 -o digest
 
   # pin all images of an overlay
   kubectl promote resolve -k apps/cart/overlays/dev --pin
@@ -105,7 +109,7 @@ func New(s *cli.Session) *cobra.Command {
 	for _, name := range []string{"kustomize", "filename", "lock", "pin", "platform", "require-platform"} {
 		cmd.MarkFlagsMutuallyExclusive("newest", name)
 	}
-	o.output = cli.AddOutput(cmd)
+	o.output = cli.AddOutput(cmd, digestAlone)
 	return cmd
 }
 
@@ -310,7 +314,7 @@ func (o *options) resolver(cmd *cobra.Command, lock *lockFile) (digestlock.Batch
 		if err != nil {
 			return nil, err
 		}
-		next = &cli.SourceResolver{Resolver: r}
+		next = &sources.Resolver{Resolver: r}
 		if lock != nil {
 			next = &digestlock.LockedResolver{Lock: lock.lock, Next: next, Update: o.update}
 		}

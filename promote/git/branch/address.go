@@ -23,7 +23,12 @@ func (b *Branch) URL(ctx context.Context) (string, error) {
 	if b.remote == "" {
 		return "", &gitcmd.Error{Msg: "branch " + gitcmd.Clean(b.name) + " is of no remote"}
 	}
-	out, err := gitcmd.Run(ctx, b.dir, gitcmd.Call{Op: "git remote get-url", Args: []string{"remote", "get-url", "--push", b.remote}, Reads: true})
+	return remoteAddress(ctx, b.dir, b.remote)
+}
+
+// remoteAddress is where a remote of a clone is pushed to.
+func remoteAddress(ctx context.Context, dir, remote string) (string, error) {
+	out, err := gitcmd.Run(ctx, dir, gitcmd.Call{Op: "git remote get-url", Args: []string{"remote", "get-url", "--push", "--end-of-options", remote}, Reads: true})
 	return strings.TrimSpace(string(out)), err
 }
 

@@ -26,6 +26,8 @@ type Branch struct {
 	gitDir  string
 	remote  string // the remote's name; empty for a branch of this repository
 	address string // its URL, where it is known by that alone
+	makes   Committer
+	fork    string // the remote, or the URL, that has the branches of proposals; empty for the same
 	name    string
 	objects *objects
 	hooks   bool // of the clone's user

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/kubepromote/kubepromote/internal/unbroken"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git/internal/fastimport"
 	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
@@ -81,6 +82,7 @@ func (b *Branch) deliver(ctx context.Context, d promote.Delivery, make func(ctx 
 			return "", err
 		}
 	}
+	defer unbroken.Begin()()
 	b.sweep(ctx)
 	ref := fmt.Sprintf("%s%d-%s", newRef, os.Getpid(), strings.ToLower(rand.Text()))
 	defer func() {
@@ -97,7 +99,10 @@ func (b *Branch) deliver(ctx context.Context, d promote.Delivery, make func(ctx 
 	sheltered, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
 	defer cancel()
 	if d.Proposal != "" {
-		return b.propose(sheltered, d, hash)
+		return b.propose(sheltered, d, hash, ref)
+	}
+	if hash, err = b.byOther(sheltered, d, hash, ref); err != nil {
+		return "", err
 	}
 	if err := b.publish(sheltered, d.Head, hash); err != nil {
 		return "", err
@@ -123,7 +128,7 @@ func (b *Branch) make(ctx context.Context, d promote.Delivery, ref string) (stri
 	if errors.Is(err, fastimport.ErrNotInParent) {
 		return "", &gitcmd.Error{Op: "git commit", Msg: "a path is no file in " + gitcmd.Clean(b.Where()), Err: err}
 	}
-	if err != nil || !b.signs(ctx) {
+	if err != nil || b.makes != nil || !b.signs(ctx) {
 		return hash, err
 	}
 	return b.sign(ctx, hash, d.Head, message)

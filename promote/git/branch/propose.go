@@ -2,6 +2,7 @@ package branch
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -18,11 +19,47 @@ import (
 // none stands for a branch that is not there.
 const none = "-"
 
+// ProposeIn has the branches of proposals be those of a fork: of a remote of the clone, or of
+// a URL. Whatever else the branch is asked for stays where it is.
+func (b *Branch) ProposeIn(ctx context.Context, fork string) error {
+	if !IsURL(fork) {
+		if b.address != "" {
+			return &gitcmd.Error{Msg: "the fork " + gitcmd.Clean(fork) + " is the name of a remote, and there is no clone that could know it", Hint: "fork: https://HOST/OWNER/NAME.git"}
+		}
+		if _, err := remoteAddress(ctx, b.dir, fork); err != nil {
+			return &gitcmd.Error{Msg: "the fork " + gitcmd.Clean(fork) + " is no remote of this clone", Hint: "git remote add " + shell.Quote(fork) + " URL", Err: err}
+		}
+	} else if err := CheckURL(fork); err != nil {
+		return err
+	}
+	b.fork = fork
+	return nil
+}
+
+// ForkURL is where the branches of proposals are pushed to, if that is a fork; else empty.
+func (b *Branch) ForkURL(ctx context.Context) (string, error) {
+	if b.fork == "" || IsURL(b.fork) {
+		return b.fork, nil
+	}
+	return remoteAddress(ctx, b.dir, b.fork)
+}
+
+// proposals is the remote that has the branches of proposals.
+func (b *Branch) proposals() string { return cmp.Or(b.fork, b.remote) }
+
+// whereProposed names a branch of a proposal for people.
+func (b *Branch) whereProposed(name string) string {
+	if b.fork == "" {
+		return gitcmd.Clean(b.Remote() + "/" + name)
+	}
+	return gitcmd.Clean(strings.TrimSuffix(b.fork, "/") + "/" + name)
+}
+
 // propose puts a commit on the branch of a proposal. One that is there already, by an
 // earlier run, stays as long as it says the same about files that have not changed since:
 // whoever has reviewed it need not do so again. A branch on which somebody else has
 // committed is left alone.
-func (b *Branch) propose(ctx context.Context, d promote.Delivery, hash string) (string, error) {
+func (b *Branch) propose(ctx context.Context, d promote.Delivery, hash, ref string) (string, error) {
 	if b.remote == "" {
 		return "", &gitcmd.Error{Msg: "a branch of this clone alone cannot be proposed to", Hint: "--deliver commit"}
 	}
@@ -43,13 +80,16 @@ func (b *Branch) propose(ctx context.Context, d promote.Delivery, hash string) (
 			return there, err
 		}
 	}
-	err = b.push(ctx, hash, d.Proposal, lease)
+	if hash, err = b.byOther(ctx, d, hash, ref); err != nil {
+		return "", err
+	}
+	err = b.push(ctx, b.proposals(), hash, d.Proposal, lease)
 	if err != nil {
 		// What a broken connection has left: only the remote knows.
 		if now, rerr := b.remoteHead(ctx, d.Proposal); rerr == nil && now == hash {
 			return hash, nil
 		} else if rerr == nil && now != there {
-			return "", &promote.Moved{Branch: b.Remote() + "/" + d.Proposal, Err: err}
+			return "", &promote.Moved{Branch: b.whereProposed(d.Proposal), Err: err}
 		}
 		return "", err
 	}
@@ -67,8 +107,8 @@ func (b *Branch) stands(ctx context.Context, d promote.Delivery, commit string) 
 	}
 	head, ours := promotionOf(o.Data)
 	if !ours {
-		return false, &gitcmd.Error{Msg: "branch " + gitcmd.Clean(b.Remote()+"/"+d.Proposal) + " has commits that are no promotions, and is left alone",
-			Hint: "merge or close its pull request, then git push " + shell.Quote(b.Remote()) + " --delete " + shell.Quote(d.Proposal)}
+		return false, &gitcmd.Error{Msg: "branch " + b.whereProposed(d.Proposal) + " has commits that are no promotions, and is left alone",
+			Hint: "merge or close its pull request, then git push " + shell.Quote(gitcmd.Clean(b.proposals())) + " --delete " + shell.Quote(d.Proposal)}
 	}
 	_, parent, _ := strings.Cut("\n"+head, "\nparent ")
 	parent, _, _ = strings.Cut(parent, "\n")
@@ -124,13 +164,13 @@ func (b *Branch) Proposes(ctx context.Context, name, commit string) (bool, error
 
 // fetchBranch fetches another branch of the remote.
 func (b *Branch) fetchBranch(ctx context.Context, name string) error {
-	return b.fetchOne(ctx, name, "refs/heads/"+name)
+	return b.fetchOne(ctx, b.proposals(), b.whereProposed(name), "refs/heads/"+name)
 }
 
-// fetchOne fetches what a reference or a whole commit id names.
-func (b *Branch) fetchOne(ctx context.Context, name, what string) error {
+// fetchOne fetches what a reference or a whole commit id names; name is for people.
+func (b *Branch) fetchOne(ctx context.Context, from, name, what string) error {
 	args := append([]string{"fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance"}, b.twoDeep()...)
-	_, err := b.reach(ctx, "fetch "+gitcmd.Clean(b.Remote()+"/"+name), append(args, "--end-of-options", b.remote, what)...)
+	_, err := b.reach(ctx, "fetch "+name, append(args, "--end-of-options", from, what)...)
 	b.objects.changed()
 	return err
 }
@@ -146,7 +186,7 @@ func (b *Branch) Proposed(ctx context.Context, name, commit string) (*Branch, er
 	}
 	full, err := b.revision(ctx, commit)
 	if err == nil && full == "" {
-		err = &gitcmd.Error{Msg: "branch " + gitcmd.Clean(b.Remote()+"/"+name) + " has not got commit " + gitcmd.Clean(commit) + " any more", Hint: "run the same command again"}
+		err = &gitcmd.Error{Msg: "branch " + b.whereProposed(name) + " has not got commit " + gitcmd.Clean(commit) + " any more", Hint: "run the same command again"}
 	}
 	if err != nil {
 		return nil, err
@@ -165,7 +205,7 @@ func (b *Branch) Merged(ctx context.Context, commit string) (*Branch, error) {
 	}
 	full, err := b.revision(ctx, commit)
 	if err == nil && full == "" {
-		if err = b.fetchOne(ctx, commit[:9], commit); err == nil {
+		if err = b.fetchOne(ctx, b.remote, gitcmd.Clean(b.Remote()+"/"+commit[:9]), commit); err == nil {
 			full, err = b.revision(ctx, commit)
 		}
 	}
@@ -177,8 +217,11 @@ func (b *Branch) Merged(ctx context.Context, commit string) (*Branch, error) {
 
 // twoDeep are the options that fetch a commit and its parent, where no more is wanted.
 func (b *Branch) twoDeep() []string {
-	if b.objects.fetch == nil {
+	switch {
+	case b.objects.fetch == nil:
 		return nil
+	case b.fork != "": // whose trees the repository itself has not got
+		return []string{"--depth=2"}
 	}
 	return []string{"--filter=tree:0", "--depth=2"}
 }

@@ -3,6 +3,7 @@ package branch
 import (
 	"context"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/kubepromote/kubepromote/promote"
@@ -78,6 +79,58 @@ func TestPropose(t *testing.T) {
 			if now := gitIn(t, bare, "rev-parse", "promote/prod/cart"); now != gitIn(t, dir, "rev-parse", "HEAD") {
 				t.Error("somebody's commit is lost")
 			}
+		})
+	}
+}
+
+// The branches of proposals may be in a fork, whose objects the repository itself does not
+// have. What is committed is still built on the repository's own branch.
+func TestProposeInFork(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"a remote", "a URL", "a URL of a URL"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			bare, fork := server(t), filepath.Join(t.TempDir(), "fork.git")
+			gitIn(t, t.TempDir(), "clone", "-q", "--bare", bare, fork)
+			r := clone(t, bare)
+			b, name := ofRemote(t, r), "file://"+fork
+			switch kind {
+			case "a remote":
+				name = "mine"
+				gitIn(t, r.Root(), "remote", "add", "mine", fork)
+			case "a URL of a URL":
+				var err error
+				if b, err = OfURL(t.Context(), "file://"+bare, "main", Cache{}); err != nil {
+					t.Fatal(err)
+				}
+				defer b.Close()
+				wantError(t, b.ProposeIn(t.Context(), "mine"), "there is no clone that could know it")
+			}
+			if err := b.ProposeIn(t.Context(), name); err != nil {
+				t.Fatal(err)
+			}
+			if at, err := b.ForkURL(t.Context()); err != nil || !strings.HasSuffix(at, fork) {
+				t.Errorf("the fork is at %s, %v", at, err)
+			}
+			propose := func(data string) (string, error) {
+				return b.Commit(context.Background(), promote.Delivery{Head: b.Tip(), Proposal: "promote/prod/cart",
+					Files: []promote.File{{Path: "apps/cart/prod/k.yaml", Data: []byte(data)}}, Message: "promote\n\nPromotion-Service: cart\nPromotion-To: prod\n"})
+			}
+			first, err := propose("tag: v2\n")
+			if err != nil || gitIn(t, fork, "rev-parse", "promote/prod/cart") != first || gitIn(t, bare, "for-each-ref", "--format=%(refname)", "refs/heads/promote") != "" {
+				t.Fatal(first, err)
+			}
+			if again, err := propose("tag: v2\n"); err != nil || again != first {
+				t.Errorf("made anew for nothing: %s, %v", again, err)
+			}
+			if second, err := propose("tag: v3\n"); err != nil || gitIn(t, fork, "rev-parse", "promote/prod/cart") != second {
+				t.Errorf("%s, %v", second, err)
+			}
+			heads, err := b.Heads(t.Context(), "promote/")
+			if err != nil || len(heads) != 1 {
+				t.Errorf("heads %v, %v", heads, err)
+			}
+			wantError(t, b.ProposeIn(t.Context(), "ext::sh -c x"), "")
 		})
 	}
 }

@@ -2,9 +2,11 @@ package branch
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/internal/shell"
@@ -17,7 +19,7 @@ func (b *Branch) publish(ctx context.Context, old, hash string) error {
 	if b.remote == "" {
 		return b.move(ctx, old, hash)
 	}
-	err := b.push(ctx, hash, b.name, "")
+	err := b.push(ctx, b.remote, hash, b.name, "")
 	if err == nil {
 		b.follow(ctx, hash)
 		return nil
@@ -75,27 +77,37 @@ func (b *Branch) checkedOut(ctx context.Context, ref string) (string, error) {
 	return "", err
 }
 
-// push pushes a commit to a branch. Lease, if not empty, is what a branch of our own has
+// push pushes a commit to a branch of a remote. Lease, if not empty, is what a branch of our own has
 // now, which is replaced then, or none for one that must not be there yet.
-func (b *Branch) push(ctx context.Context, hash, to, lease string) error {
-	args := []string{"push", "--porcelain", "--no-follow-tags", "--no-recurse-submodules"}
-	if lease != "" {
-		args = append(args, "--force-with-lease=refs/heads/"+to+":"+strings.TrimPrefix(lease, none))
+func (b *Branch) push(ctx context.Context, remote, hash, to, lease string) error {
+	where := remote
+	if remote == b.remote {
+		where = b.Remote()
 	}
-	args = append(args, "--end-of-options", b.remote, hash+":refs/heads/"+to)
+	var flags []string
+	if lease != "" {
+		flags = []string{"--force-with-lease=refs/heads/" + to + ":" + strings.TrimPrefix(lease, none)}
+	}
+	_, err := b.pushTo(ctx, "push to "+gitcmd.Clean(where+"/"+to), flags, remote, hash+":refs/heads/"+to)
+	return err
+}
+
+// pushTo pushes one reference. Beside an error it gives what git says of the reference.
+func (b *Branch) pushTo(ctx context.Context, op string, flags []string, remote, spec string) (string, error) {
+	args := slices.Concat([]string{"push", "--porcelain", "--no-follow-tags", "--no-recurse-submodules"}, flags, []string{"--end-of-options", remote, spec})
 	if !b.hooks {
 		args = append([]string{"-c", "core.hooksPath=/dev/null"}, args...)
 	}
-	p, err := gitcmd.Start(ctx, b.dir, gitcmd.Call{Op: "push to " + gitcmd.Clean(b.Remote()+"/"+to), Args: args, Env: append([]string{gitcmd.InEnglish}, b.env...)})
+	p, err := gitcmd.Start(ctx, b.dir, gitcmd.Call{Op: op, Args: args, Env: append([]string{gitcmd.InEnglish}, b.env...)})
 	if err != nil {
-		return err
+		return "", err
 	}
 	var out bytes.Buffer
 	_, _ = p.Out.WriteTo(&out) // a broken pipe shows in the exit status
 	if err = p.Wait(); err == nil {
-		return nil
+		return "", nil
 	}
-	return pushRefused(err, out.String(), p.Messages())
+	return out.String(), pushRefused(err, out.String(), p.Messages())
 }
 
 // pushRefused words why a push failed. Git's answer for each reference is
@@ -170,9 +182,9 @@ func (b *Branch) contains(ctx context.Context, hash string) (bool, error) {
 	return err == nil, err
 }
 
-// remoteHead asks the remote what a branch of it is; empty where it has none.
+// remoteHead asks the remote what a branch of a proposal is; empty where it has none.
 func (b *Branch) remoteHead(ctx context.Context, name string) (string, error) {
-	out, err := b.reach(ctx, "ask "+b.Remote(), "ls-remote", "--end-of-options", b.remote, "refs/heads/"+name)
+	out, err := b.reach(ctx, "ask "+gitcmd.Clean(cmp.Or(b.fork, b.Remote())), "ls-remote", "--end-of-options", b.proposals(), "refs/heads/"+name)
 	hash, _, _ := strings.Cut(string(out), "\t")
 	if err == nil && hash != "" && !gitcmd.IsHash(hash) {
 		err = &gitcmd.Error{Op: "git ls-remote", Msg: fmt.Sprintf("unexpected answer: %s", gitcmd.Clean(string(out)))}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/Masterminds/semver/v3"
 	"github.com/kubepromote/kubepromote/internal/shell"
+	"github.com/kubepromote/kubepromote/internal/unbroken"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
@@ -115,6 +116,7 @@ func (b *Branch) CreateTag(ctx context.Context, name, commit, message string) er
 	if there != "" && there != commit {
 		return &gitcmd.Error{Msg: fmt.Sprintf("there is a tag %s here already, of commit %.9s", gitcmd.Clean(name), there), Hint: "git show " + shell.Quote(name)}
 	}
+	defer unbroken.Begin()()
 	made := there == ""
 	if !made {
 		text, err := gitcmd.Run(ctx, b.dir, gitcmd.Call{Op: "git for-each-ref", Args: []string{"for-each-ref", "--format=%(objecttype)%00%(contents)", ref}, Reads: true})
@@ -159,18 +161,11 @@ func saysSame(has, message string) bool {
 
 // pushTag pushes a tag, which the remote may have got from somebody else meanwhile.
 func (b *Branch) pushTag(ctx context.Context, name string) error {
-	args := []string{"push", "--porcelain", "--no-follow-tags", "--no-recurse-submodules", "--end-of-options", b.remote, "refs/tags/" + name + ":refs/tags/" + name}
-	if !b.hooks {
-		args = append([]string{"-c", "core.hooksPath=/dev/null"}, args...)
-	}
-	out, err := b.reach(ctx, "push tag "+gitcmd.Clean(name)+" to "+gitcmd.Clean(b.Remote()), args...)
-	if err == nil {
-		return nil
-	}
-	if strings.Contains(string(out), "already exists") || strings.Contains(string(out), "cannot lock ref") {
+	out, err := b.pushTo(ctx, "push tag "+gitcmd.Clean(name)+" to "+b.Remote(), nil, b.remote, "refs/tags/"+name+":refs/tags/"+name)
+	if err != nil && (strings.Contains(out, "already exists") || strings.Contains(out, "cannot lock ref")) {
 		return &promote.Moved{Branch: "tag " + gitcmd.Clean(name), Err: err}
 	}
-	return pushRefused(err, string(out), "")
+	return err
 }
 
 // TagLog is a history of which each tag is a commit that differs from the next one; the

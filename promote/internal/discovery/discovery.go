@@ -89,12 +89,15 @@ func Discover(ctx context.Context, tree Tree) (Result, error) {
 	}
 	f := &finder{
 		ctx: ctx, claimed: make(map[string]bool),
-		reader: &reader{tree: tree, folders: make(map[string]string), known: make(map[string]*once)},
+		reader: &reader{ctx: ctx, tree: tree, folders: make(map[string]string), known: make(map[string]*once)},
 	}
 	clusters := f.sort(files)
 	for _, c := range clusters {
 		if c.aside && len(f.shapes) > 0 {
 			continue // what only shows something is of use where there is nothing else
+		}
+		if ctx.Err() != nil {
+			return Result{}, context.Cause(ctx)
 		}
 		f.try(c)
 	}

@@ -182,12 +182,12 @@ func (f *finder) try(whole *cluster) {
 func (f *finder) tellUnpaired(template string, groups []*group, entries []*entry) {
 	reason := "it is in " + list(environmentsOf(groups)) + " and holds no pin"
 	for _, e := range entries {
-		if e.unpaired {
+		switch {
+		case e.err != nil:
+			reason = "it cannot be read: " + firstLine(e.err)
+		case e.unpaired:
 			f.left = append(f.left, Leftover{template, "its pins are in one environment alone"})
 			return
-		}
-		if e.err != nil {
-			reason = "it cannot be read: " + firstLine(e.err)
 		}
 	}
 	f.missed = append(f.missed, Leftover{template, reason})

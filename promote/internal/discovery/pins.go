@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"bytes"
+	"context"
 	"path"
 	"slices"
 	"strings"
@@ -27,6 +28,7 @@ func (p pin) matches(o pin) bool {
 
 // reader reads the pins of files, each once.
 type reader struct {
+	ctx  context.Context
 	tree Tree
 	// folders are those that hold a kustomization file, by its path.
 	folders map[string]string
@@ -50,9 +52,15 @@ func (r *reader) pins(file string) ([]pin, error) {
 		return pins, err
 	}
 	over, _ := r.read(beside)
-	return slices.DeleteFunc(slices.Clone(pins), func(p pin) bool {
-		return slices.ContainsFunc(over, func(o pin) bool { return p.name != "" && o.name == p.name && o.kind == p.kind })
-	}), err
+	type image struct {
+		kind overlay.Type
+		name string
+	}
+	again := make(map[image]bool)
+	for _, o := range over {
+		again[image{o.kind, o.name}] = o.name != ""
+	}
+	return slices.DeleteFunc(slices.Clone(pins), func(p pin) bool { return again[image{p.kind, p.name}] }), err
 }
 
 func (r *reader) read(file string) ([]pin, error) {
@@ -65,6 +73,9 @@ func (r *reader) read(file string) ([]pin, error) {
 	r.lock.Unlock()
 	o.Do(func() {
 		var data []byte
+		if o.err = r.ctx.Err(); o.err != nil {
+			return
+		}
 		if data, o.err = r.tree.ReadFile(file); o.err == nil {
 			o.pins, o.err = pinsOf(file, data)
 			o.pins = append(o.pins, r.named(file, data)...)

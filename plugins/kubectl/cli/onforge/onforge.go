@@ -1,5 +1,5 @@
-// Package onforge finds the forge that a repository's remote is on, and what is asked of
-// it on behalf of gates.
+// Package onforge finds the forge that a repository's remote is on, what is asked of it on
+// behalf of gates, and who makes commits there.
 package onforge
 
 import (
@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/kubepromote/kubepromote/promote/forge"
+	"github.com/kubepromote/kubepromote/promote/forge/commits"
 	"github.com/kubepromote/kubepromote/promote/forge/credentials"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
@@ -17,30 +18,67 @@ import (
 // to a host goes to that of the home's remote alone, which the user has chosen, whatever the
 // pipeline file says; where home is nil, to nobody.
 func Open(ctx context.Context, home, b *branch.Branch, d pipeline.Deliver, userAgent string) (*review.Forge, error) {
-	address, err := b.URL(ctx)
-	if err != nil {
-		return nil, err
-	}
-	kind, err := forge.ParseKind(d.Forge)
-	if err != nil {
-		return nil, err
-	}
-	r, err := forge.Locate(forge.Remote{URL: address, Kind: kind, Web: d.URL})
-	if err != nil {
-		return nil, err
-	}
-	trusted, err := hostsOf(ctx, home, kind, d.URL)
-	if err != nil {
-		return nil, err
-	}
-	dir, _ := os.UserHomeDir()
-	options := forge.Options{UserAgent: userAgent}
-	options.Token, err = credentials.Find(ctx, r, credentials.Options{Getenv: os.Getenv, Home: dir, Fill: b.FillCredential, Trusted: trusted, Forge: options})
+	r, options, err := locate(ctx, home, b, d, userAgent)
 	if err != nil {
 		return nil, err
 	}
 	client, err := forge.New(r, options)
 	return &review.Forge{Client: client, Kind: r.Kind, Host: r.Host(), Base: b.Name()}, err
+}
+
+// locate finds the repository that a branch's remote is, and the token for it.
+func locate(ctx context.Context, home, b *branch.Branch, d pipeline.Deliver, userAgent string) (forge.Repository, forge.Options, error) {
+	options := forge.Options{UserAgent: userAgent}
+	kind, err := forge.ParseKind(d.Forge)
+	if err != nil {
+		return forge.Repository{}, options, err
+	}
+	at := func(address string, err error) (forge.Repository, error) {
+		if err != nil || address == "" {
+			return forge.Repository{}, err
+		}
+		return forge.Locate(forge.Remote{URL: address, Kind: kind, Web: d.URL})
+	}
+	r, err := at(b.URL(ctx))
+	if err != nil {
+		return r, options, err
+	}
+	if options.Fork, err = at(b.ForkURL(ctx)); err != nil {
+		return r, options, err
+	}
+	trusted, err := hostsOf(ctx, home, kind, d.URL)
+	if err != nil {
+		return r, options, err
+	}
+	dir, _ := os.UserHomeDir()
+	options.Token, err = credentials.Find(ctx, r, credentials.Options{Getenv: os.Getenv, Home: dir, Fill: b.FillCredential, Trusted: trusted, Forge: options})
+	return r, options, err
+}
+
+// Commits has the forge make the commits of a branch.
+func Commits(ctx context.Context, home, b *branch.Branch, d pipeline.Deliver, userAgent string) error {
+	r, options, err := locate(ctx, home, b, d, userAgent)
+	if err != nil {
+		return err
+	}
+	maker, err := commits.New(r, options)
+	if err != nil {
+		return err
+	}
+	b.MakeBy(committer{maker})
+	return nil
+}
+
+// committer is a forge that makes commits.
+type committer struct{ maker *commits.Maker }
+
+// Make implements [branch.Committer].
+func (c committer) Make(ctx context.Context, m branch.Making) (string, error) {
+	r := commits.Request{Branch: m.Branch, Base: m.Base, Parent: m.Parent, Message: m.Message, Name: m.Name, Email: m.Email}
+	for i, f := range m.Files {
+		r.Files = append(r.Files, commits.File{Path: f.Path, Data: f.Data, Was: m.Objects[i], Gone: f.Gone})
+	}
+	return c.maker.Commit(ctx, r)
 }
 
 // hostsOf is the host that a branch's remote is on.

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/kubepromote/kubepromote/internal/unbroken"
 )
 
 // Literal in front of a pathspec makes git take it as a path. It is used
@@ -83,6 +85,7 @@ type Process struct {
 	errs   tail
 	// done is closed when the process has ended.
 	done  chan struct{}
+	end   func()    // of what a signal must not break
 	ended sync.Once // guards done: a process may be waited for and then stopped
 }
 
@@ -105,6 +108,10 @@ func Start(ctx context.Context, dir string, c Call) (*Process, error) {
 		return nil, failure(ctx, c.Op, err, "")
 	}
 	p.Out = bufio.NewReaderSize(out, 64<<10)
+	p.end = func() {}
+	if !c.Reads {
+		p.end = unbroken.Begin()
+	}
 	context.AfterFunc(inner, p.killLate)
 	return p, nil
 }
@@ -137,7 +144,7 @@ func (p *Process) Unexpected(answer string) error {
 func (p *Process) Wait() error {
 	defer p.cancel()
 	err := p.Cmd.Wait()
-	p.ended.Do(func() { close(p.done) })
+	p.ended.Do(func() { close(p.done); p.end() })
 	if err != nil && !(errors.Is(err, exec.ErrWaitDelay) && p.Cmd.ProcessState.Success()) {
 		killGroup(p.Cmd.Process)
 		return failure(p.ctx, p.Op, err, p.errs.String())
@@ -152,7 +159,7 @@ func (p *Process) Messages() string { return p.errs.String() }
 func (p *Process) Stop() {
 	p.cancel()
 	_ = p.Cmd.Wait()
-	p.ended.Do(func() { close(p.done) })
+	p.ended.Do(func() { close(p.done); p.end() })
 	killGroup(p.Cmd.Process)
 }
 
