@@ -76,10 +76,10 @@ func TestArgoWindowsOfTheCluster(t *testing.T) {
 		{"denied", list, map[string]string{apps: app, projects: project(deny)}, "wait: AppProject shop: frozen (a sync window of Argo CD) until 2026-11-27 16:00 UTC [11-27 16:00]; await"},
 		{"another namespace", list, map[string]string{apps: app, projects: project(strings.Replace(deny, "[shop]", "[web]", 1))}, "pass: nothing is frozen"},
 		{"none", list, map[string]string{apps: app, projects: "{kind: AppProject, metadata: {name: shop}, spec: {}}"}, "pass: nothing is frozen"},
-		{"malformed", list, map[string]string{apps: app, projects: project("{kind: deny, schedule: monday, duration: 1h}")}, `unknown: the application of Argo CD: AppProject shop:1:73: schedule "monday" is malformed`},
+		{"malformed", list, map[string]string{apps: app, projects: project("{kind: deny, schedule: monday, duration: 1h}")}, `unknown: the application of Argo CD: AppProject shop:1:93: schedule "monday" is malformed; hint: schedule: "0 16 * * 5"`},
 		{"no application", list, map[string]string{projects: project(deny)}, "unknown: the application of Argo CD: context eu: there is no Application cart-production in namespace argocd"},
 		{"no project", list, map[string]string{apps: app}, "unknown: the application of Argo CD: context eu: there is no AppProject shop in namespace argocd"},
-		{"no such context", strings.Replace(list, "eu", "ue", 1), nil, `unknown: the application of Argo CD: the kubeconfig has no context "ue"`},
+		{"no such context", strings.Replace(list, "eu", "ue", 1), nil, `unknown: the application of Argo CD: the kubeconfig has no context "ue"; hint: did you mean eu?`},
 		{"the current context", strings.Replace(list, ", context: eu", "", 1), map[string]string{apps: app, projects: project(deny)}, "wait: AppProject shop: frozen (a sync window of Argo CD) until 2026-11-27 16:00 UTC [11-27 16:00]; await"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -243,7 +243,7 @@ func (s *regoSet) check(ctx context.Context, all []objects.Object, promotion map
 		for _, r := range s.rules {
 			value, err := s.ask(ctx, r.query, input)
 			if ctx.Err() != nil {
-				return nil, &Error{Msg: "rule " + r.name + " was not evaluated in time"}
+				return nil, &Error{Msg: "rule " + r.name + " was not evaluated in time", Hint: "timeout: 2m in the gate, or a rule that looks at less"}
 			}
 			if err != nil {
 				return nil, &Error{Msg: fault.OneLine(fmt.Sprintf("rule %s cannot be applied to %s: %v", r.name, o, err))}

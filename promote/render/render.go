@@ -90,7 +90,7 @@ func (r *Renderer) Dir(ctx context.Context, dir string) (*Rendered, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := run.build(ctx, n)
+	m, err := run.withShared(ctx, n).build(ctx, n)
 	if err != nil {
 		return nil, err
 	}
@@ -138,6 +138,10 @@ func useSchemas(own bool) func() {
 
 // build has kustomize build a directory, of the files as they are.
 func (r *Renderer) build(ctx context.Context, n *node) (resmap.ResMap, error) {
+	return r.buildWith(ctx, n, options())
+}
+
+func (r *Renderer) buildWith(ctx context.Context, n *node, o *krusty.Options) (resmap.ResMap, error) {
 	if n.functions && r.options.Functions == nil {
 		return nil, &promote.Error{Msg: n.file + ": lists functions of kubepromote.dev, which are not run here", Hint: "kubectl promote build " + n.dir}
 	}
@@ -158,19 +162,19 @@ func (r *Renderer) build(ctx context.Context, n *node) (resmap.ResMap, error) {
 		if n.functions {
 			b.m, b.err = r.options.Functions(ctx, fsys, abs(n.dir))
 		} else {
-			b.m, b.err = krusty.MakeKustomizer(options()).Run(fsys, abs(n.dir))
+			b.m, b.err = krusty.MakeKustomizer(o).Run(fsys, abs(n.dir))
 		}
 		done <- b
 	}()
 	select {
 	case <-ctx.Done():
-		return nil, &promote.Error{Msg: n.dir + " was not rendered in time", Err: ctx.Err()}
+		return nil, &promote.Error{Msg: n.dir + " was not rendered in time", Hint: "timeout: 2m in the gate, or --timeout", Err: ctx.Err()}
 	case b := <-done:
 		fsys.mu.Lock()
 		defer fsys.mu.Unlock()
 		switch {
 		case ctx.Err() != nil:
-			return nil, &promote.Error{Msg: n.dir + " was not rendered in time", Err: ctx.Err()}
+			return nil, &promote.Error{Msg: n.dir + " was not rendered in time", Hint: "timeout: 2m in the gate, or --timeout", Err: ctx.Err()}
 		case fsys.err != nil:
 			return nil, fsys.err
 		case b.err != nil:

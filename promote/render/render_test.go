@@ -111,7 +111,13 @@ func TestSame(t *testing.T) {
 				files[name] = text
 			}
 			want, werr := onDisk(t, files, "o")
-			got, err := New(of(files), Options{}).Dir(t.Context(), "o")
+			r := New(of(files), Options{})
+			got, err := r.Dir(t.Context(), "o")
+			for range 2 { // from the second on, bases are shared
+				if err == nil {
+					got, err = r.Dir(t.Context(), "o")
+				}
+			}
 			if (err != nil) != (werr != nil) {
 				t.Fatalf("got %v, kustomize %v", err, werr)
 			}
@@ -464,4 +470,60 @@ func ExampleRenderer_Dir() {
 		fmt.Println(o.String(), o.Place(objects.Path{"data", "host"}))
 	}
 	// Output: ConfigMap prod-web base/web.yaml:4
+}
+
+// A base is built once for all that use it, unless files are laid over some of it, or what it
+// gives depends on who uses it.
+func TestShared(t *testing.T) {
+	files := fleet(1)
+	r := New(of(files), Options{})
+	render := func(r *Renderer, dir string) string {
+		t.Helper()
+		got, err := r.Dir(t.Context(), dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := got.YAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	const base = "apps/svc00/base"
+	for e := range 3 {
+		dir := fmt.Sprintf("apps/svc00/overlays/env%d", e)
+		if got, alone := render(r, dir), render(New(of(files), Options{}), dir); got != alone {
+			t.Errorf("%s:\n%s\nalone\n%s", dir, got, alone)
+		}
+	}
+	if one := r.source.shared[base]; one == nil || one.text == nil || one.uses != 3 {
+		t.Errorf("%+v", one)
+	}
+	over := r.With(map[string][]byte{base + "/config.yaml": []byte("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: svc00}\ndata: {a: other}\n")})
+	for range 3 {
+		if got := render(over, "apps/svc00/overlays/env0"); !strings.Contains(got, "a: other") {
+			t.Error(got)
+		}
+	}
+	if got := render(r, "apps/svc00/overlays/env0"); strings.Contains(got, "a: other") {
+		t.Error(got)
+	}
+	for field, text := range map[string]string{"namePrefix": "namePrefix: x-\n", "namespace": "namespace: x\n", "generator": "configMapGenerator: [{name: c, literals: [a=b]}]\n",
+		"vars": "vars: [{name: V, objref: {kind: Service, name: svc00, apiVersion: v1}}]\n", "patches": "patches: [{patch: '{apiVersion: v1, kind: Service, metadata: {name: svc00, labels: {x: y}}}'}]\n"} {
+		r := New(of(files), Options{}).With(map[string][]byte{base + "/kustomization.yaml": []byte(files[base+"/kustomization.yaml"] + text)})
+		for range 3 {
+			render(r, "apps/svc00/overlays/env0")
+		}
+		if one := r.source.shared[base]; one == nil || !one.no {
+			t.Errorf("%s: %+v", field, one)
+		}
+	}
+	annotated := map[string][]byte{base + "/config.yaml": []byte("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: svc00, annotations: {internal.config.kubernetes.io/needsHashSuffix: enabled}}\n")}
+	want := render(New(of(files), Options{}).With(annotated), "apps/svc00/overlays/env0")
+	shares := r.With(annotated)
+	for range 3 {
+		if got := render(shares, "apps/svc00/overlays/env0"); got != want {
+			t.Errorf("got\n%s\nwant\n%s", got, want)
+		}
+	}
 }

@@ -38,6 +38,8 @@ type source struct {
 	files map[string]content
 	nodes map[string]*node // kustomizations, by directory
 	texts map[string][]document
+	// shared are bases, by directory.
+	shared map[string]*shared
 }
 
 // content is what was read of a file.
@@ -49,7 +51,7 @@ type content struct {
 }
 
 func newSource(tree pipeline.Tree) *source {
-	return &source{tree: tree, dirs: make(map[string]map[string]kind), files: make(map[string]content), nodes: make(map[string]*node), texts: make(map[string][]document)}
+	return &source{tree: tree, dirs: make(map[string]map[string]kind), files: make(map[string]content), nodes: make(map[string]*node), texts: make(map[string][]document), shared: make(map[string]*shared)}
 }
 
 func (s *source) with(files map[string][]byte) *source {

@@ -154,8 +154,13 @@ func (r *Runner) Run(ctx context.Context, steps []Step) error {
 // await asks for health until it is there, or is not to be had.
 func (r *Runner) await(ctx context.Context, s Step) promote.Verdict {
 	unknown := 0
+	var last promote.Verdict
 	for {
 		v := r.Health.Health(ctx, s.Services, s.Environment)
+		if last.Answer == promote.Wait && errors.Is(ctx.Err(), context.DeadlineExceeded) && v.Answer == promote.Unknown {
+			return last // whoever is asked when the time is over says nothing
+		}
+		last = v
 		switch v.Answer {
 		case promote.Pass, promote.Fail:
 			return v

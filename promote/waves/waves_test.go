@@ -243,6 +243,48 @@ func TestGateOfWhatWasNotDelivered(t *testing.T) {
 	}
 }
 
+// told answers what it is told to, and is over in the end.
+type told struct {
+	say []promote.Verdict
+	end func()
+}
+
+func (a *told) Health(context.Context, []string, string) promote.Verdict {
+	v := a.say[0]
+	if a.say = a.say[1:]; len(a.say) == 0 {
+		a.end()
+	}
+	return v
+}
+
+// Whoever is asked just when the time is over cannot say: what it waited for is what counts.
+// The exit status was that of something unknown.
+func TestTimeIsOverWhileAsking(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	over := &expired{Context: ctx}
+	h := &told{[]promote.Verdict{{Answer: promote.Wait, Reason: "not merged"}, {Answer: promote.Unknown, Reason: "no answer in time"}}, func() { over.now = true }}
+	r := waves.Runner{Health: h, Now: time.Now, Sleep: func(context.Context, time.Duration) error { return nil },
+		Deliver: func(context.Context, waves.Step) (bool, error) { return true, nil }}
+	err := r.Run(over, []waves.Step{{Environment: "eu", Services: []string{"cart"}}, {Environment: "us", Services: []string{"cart"}}})
+	var stopped *waves.Stopped
+	if !errors.As(err, &stopped) || stopped.Verdict.Answer != promote.Wait {
+		t.Errorf("%v", err)
+	}
+}
+
+type expired struct {
+	context.Context
+	now bool
+}
+
+func (e *expired) Err() error {
+	if e.now {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
 func TestContradictions(t *testing.T) {
 	p := parse(t, shop)
 	e, err := p.Environment("prod-eu")

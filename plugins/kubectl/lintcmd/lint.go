@@ -63,6 +63,7 @@ type fileRule struct {
 func fileRules() []fileRule {
 	return []fileRule{
 		{lint.Rule{Name: "skipped-function", About: "a KRM function that kustomize build skips in silence without --enable-exec"}, skippedFunctions},
+		{lint.Rule{Name: "dead-entry", About: "an entry of images in a kustomization that matches nothing which it has"}, deadEntries},
 	}
 }
 
