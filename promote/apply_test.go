@@ -122,13 +122,6 @@ func TestApplyCompletes(t *testing.T) {
 	}
 }
 
-// The hint how to go back stays a line.
-func TestMendHint(t *testing.T) {
-	if got := mendHint([]string{"a", "b", "c", "d"}); got != "mend it and promote again" {
-		t.Errorf("got %q", got)
-	}
-}
-
 // What is not committed when the plan is made.
 func TestPlanOnDirtyFiles(t *testing.T) {
 	for _, tc := range []struct {
