@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kubepromote/kubepromote/promote/forge/internal/address"
+	"github.com/kubepromote/kubepromote/promote/forge/internal/body"
 	"github.com/kubepromote/kubepromote/promote/forge/internal/lists"
 )
 
@@ -95,7 +96,7 @@ func (g *guard) Open(ctx context.Context, o OpenRequest) (*PullRequest, error) {
 			return nil, g.usage("the " + branch.what + " branch " + why)
 		}
 	}
-	o.Title, o.Body = fitTitle(o.Title), g.wire.repository.Kind.FitBody(o.Body, "")
+	o.Title, o.Body = body.Title(o.Title), g.wire.repository.Kind.FitBody(o.Body, "")
 	o.Labels, o.Reviewers = lists.Names(o.Labels, false), lists.Names(o.Reviewers, true)
 	if o.Title == "" {
 		return nil, g.usage("a pull request needs a title")
@@ -122,15 +123,15 @@ func (g *guard) Update(ctx context.Context, number int, u UpdateRequest) (*PullR
 		return nil, err
 	}
 	if u.Title != nil {
-		title := fitTitle(*u.Title)
+		title := body.Title(*u.Title)
 		if title == "" {
 			return nil, g.usage("a pull request needs a title")
 		}
 		u.Title = &title
 	}
 	if u.Body != nil {
-		body := g.wire.repository.Kind.FitBody(*u.Body, "")
-		u.Body = &body
+		text := g.wire.repository.Kind.FitBody(*u.Body, "")
+		u.Body = &text
 	}
 	pr, err := g.remote.get(ctx, number)
 	if err != nil {
@@ -171,7 +172,7 @@ func (g *guard) Merge(ctx context.Context, number int, m MergeRequest) (MergeRes
 	if raw, err := hex.DecodeString(m.Head); err != nil || len(raw) != 20 && len(raw) != 32 {
 		return MergeResult{}, g.usage("the head to merge is no commit: " + quote(m.Head))
 	}
-	m.Title, m.Message = fitTitle(m.Title), g.wire.repository.Kind.inert(m.Message)
+	m.Title, m.Message = body.Title(m.Title), g.wire.repository.Kind.inert(m.Message)
 	waited := time.Duration(0)
 	for try := 0; ; try++ {
 		pr, err := g.remote.get(ctx, number)
@@ -286,7 +287,7 @@ func (g *guard) SetStatus(ctx context.Context, commit string, s Status) error {
 		return g.usage("a status needs a context, and one of the states pending, success and failure")
 	}
 	const most = 140 // of GitHub; the others take 255
-	if r := []rune(fitTitle(s.Description)); len(r) > most {
+	if r := []rune(body.Title(s.Description)); len(r) > most {
 		s.Description = string(r[:most-1]) + "…"
 	}
 	return g.remote.SetStatus(ctx, commit, s)

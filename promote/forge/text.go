@@ -3,7 +3,6 @@ package forge
 import (
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/kubepromote/kubepromote/internal/fault"
 	"github.com/kubepromote/kubepromote/promote/forge/internal/body"
@@ -11,18 +10,6 @@ import (
 
 // quote quotes a foreign text, shortened.
 func quote(s string) string { return strconv.Quote(fault.Shorten(s)) }
-
-// titleLimit is the most characters of a title that all forges take.
-const titleLimit = 250
-
-// fitTitle makes one line of a title that every forge takes.
-func fitTitle(title string) string {
-	title = strings.Join(strings.Fields(fault.Printable(title)), " ")
-	if utf8.RuneCountInString(title) <= titleLimit {
-		return title
-	}
-	return string([]rune(title)[:titleLimit-1]) + "…"
-}
 
 // FitBody makes the body of a pull request that a forge of this kind takes. Where
 // body and footer are too long together, the body is cut at the end of a line, what
