@@ -69,6 +69,7 @@ var mayImport = map[string][]string{
 
 	"promote":                         {"overlay", "overlay/unlisted", "promote/pipeline", "promote/history", "promote/hold", "promote/mergeplan", "promote/record", "promote/status", "promote/internal/...", "internal/shell", "internal/spelling", "promote/shard", "promote/sources", "promote/versions"},
 	"promote/shard":                   {"promote/pipeline"},
+	"promote/fleet":                   {"overlay", "promote/pipeline", "promote/git/branch", "internal/yamlfile"},
 	"promote/mergeplan":               {},
 	"promote/versions":                {"overlay", "promote/pipeline", "promote/status", "promote/internal/...", "internal/shell"},
 	"promote/status":                  {"overlay", "promote/pipeline", "promote/history", "promote/hold", "promote/record", "promote/internal/..."},
@@ -127,8 +128,8 @@ var mayImport = map[string][]string{
 	"cmd/kubectl-promote": {"cmd/internal/heap", "plugins/kubectl"},
 	"cmd/promote-fn":      {"cmd/internal/heap", "plugins/kustomize"},
 	"cmd/internal/heap":   {},
-	"docs":                {"verify", "promote/pipeline"},
-	"docs/gen":            {"overlay", "plugins/kubectl", "promote/pipeline"},
+	"docs":                {"verify", "promote/fleet", "promote/pipeline"},
+	"docs/gen":            {"overlay", "plugins/kubectl", "promote/fleet", "promote/pipeline"},
 	"examples/ecommerce":  {},
 	"examples/setimage":   {"overlay"},
 	"examples/pindigest":  {"overlay", "digest"},

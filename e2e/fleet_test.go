@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/kubepromote/kubepromote/e2e/internal/gitea"
+	"github.com/kubepromote/kubepromote/e2e/internal/peers"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -19,8 +21,9 @@ type container struct {
 }
 
 // The pods of the Indexed Job run as processes side by side, with the environment that
-// Kubernetes would give them, against one remote. That Kubernetes takes the manifest is shown
-// elsewhere: here it is what the pods do. Every service lands once, on one line of history.
+// Kubernetes would give them, against one Gitea and one registry: credentials come from the
+// mounted folder alone. That Kubernetes takes the manifest is shown in cluster/: here it is
+// what the pods do. Every service lands once, on one line of history.
 func TestFleetJob(t *testing.T) {
 	var job struct {
 		Spec struct {
@@ -36,12 +39,14 @@ func TestFleetJob(t *testing.T) {
 	pods := job.Spec.Completions
 	pod := job.Spec.Template.Spec.Containers[0]
 	f := newFleet(t, 24)
+	url, credentials := f.onGitea(t)
 	var done sync.WaitGroup
 	for k := range pods {
 		s := f.in(f.dir)
-		s.env = append(append([]string{}, f.env...), fmt.Sprintf("JOB_COMPLETION_INDEX=%d", k), "XDG_CACHE_HOME="+filepath.Join(f.caches, fmt.Sprint(k)))
+		s.env = append(append([]string{}, f.env...), fmt.Sprintf("JOB_COMPLETION_INDEX=%d", k), "XDG_CACHE_HOME="+filepath.Join(f.caches, fmt.Sprint(k)),
+			"HOME="+credentials, "GIT_CONFIG_GLOBAL="+filepath.Join(credentials, ".gitconfig"))
 		for _, v := range pod.Env {
-			value := map[string]string{"REPOSITORY": "file://" + f.remote, "RESULTS": f.results}[v.Name]
+			value := map[string]string{"REPOSITORY": url, "RESULTS": f.results}[v.Name]
 			switch {
 			case v.Name == "HOME" || v.Name == "XDG_CACHE_HOME": // of this machine
 				continue
@@ -61,6 +66,7 @@ func TestFleetJob(t *testing.T) {
 	if n := len(regexp.MustCompile(`(?m)^\d/8 .* 0$`).FindAllString(out, -1)); n != pods {
 		t.Errorf("%d of %d shards are reported as done\n%s", n, pods, out)
 	}
+	f.in(f.remote).run("git", "fetch", "--quiet", url, "+main:main")
 	status, stdout, stderr := f.try("kubectl-promote", "plan", "-C", "file://"+f.remote, "--all", "--to", "staging", "-o", "jsonpath={.items[*].changed}")
 	if status != 0 || strings.Contains(stdout, "true") || strings.Count(stdout, "false") != f.services {
 		t.Errorf("something is left: %d %s\n%s", status, stdout, stderr)
@@ -68,6 +74,34 @@ func TestFleetJob(t *testing.T) {
 	if merges := f.in(f.remote).run("git", "rev-list", "--merges", "main"); merges != "" {
 		t.Errorf("the history is not one line: %s", merges)
 	}
+}
+
+// onGitea has the fleet's repository on a Gitea, where everybody may read it, and gives its URL
+// and the folder that the pods have mounted: who they are, and a token that may push.
+func (f *fleet) onGitea(t *testing.T) (url, credentials string) {
+	t.Helper()
+	static, err := peers.GiteaSources(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := gitea.Start(t.Context(), gitea.Options{Program: filepath.Join(bin, peers.Gitea), Static: static})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Stop)
+	token, err := server.User(t.Context(), "robot", "write:repository")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if url, err = server.Repository(t.Context(), "robot", "infra", true); err != nil {
+		t.Fatal(err)
+	}
+	with := server.RemoteWith("robot", "infra", "robot", token)
+	f.run("git", "push", "--quiet", with, "HEAD:main")
+	credentials = t.TempDir()
+	write(t, filepath.Join(credentials, ".gitconfig"), "[user]\n\tname = Robot\n\temail = robot@example.com\n[credential]\n\thelper = store\n")
+	write(t, filepath.Join(credentials, ".git-credentials"), strings.TrimSuffix(with, "/robot/infra.git")+"\n")
+	return url, credentials
 }
 
 // What the engines run is the same command: its flags are those of the program.

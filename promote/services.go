@@ -54,10 +54,13 @@ func (w *planner) chooseServices(context.Context) error {
 	return nil
 }
 
-// checkDependencies gives an error where a service depends on one that is in no
-// environment.
+// checkDependencies gives an error where a service depends on one that is in no environment,
+// and where one is asked for that is none: no shard may leave that to the others.
 func (w *planner) checkDependencies() error {
 	var errs []error
+	if w.req.Shard.Count > 1 && len(w.req.Services) > 0 {
+		errs = append(errs, status.CheckServices(w.Pipeline, w.Repo, w.names))
+	}
 	var here map[string]bool
 	for _, s := range w.Pipeline.Spec.Services {
 		for _, other := range s.DependsOn {
@@ -97,8 +100,7 @@ func (w *planner) selects(name string) bool {
 	return w.req.Select(nil)
 }
 
-// chooseListed takes the services that are in both environments: all, or those of the
-// globs, beside what is named.
+// chooseListed takes services that are in both environments: all, or those of globs beside what is named.
 func (w *planner) chooseListed(every bool) error {
 	from, err := w.sites.Listed(w.from)
 	to, terr := w.sites.Listed(w.to)
@@ -341,6 +343,5 @@ func (w *planner) missing(name string, source bool) error {
 	if len(overlays) == 0 {
 		return &Error{Msg: fmt.Sprintf("unknown service %q, as there is %s", name, w.Pipeline.Misfits(overlays)[0]), Advice: advise(DoStatus), Err: ErrUsage}
 	}
-	names := slices.Sorted(maps.Keys(overlays))
-	return usage(spelling.Hint(name, names), "unknown service %q", name)
+	return overlays.Check([]string{name})
 }

@@ -28,7 +28,8 @@ var generated = map[string]func(dir string) error{
 
 // files are the single files that are written.
 var files = map[string]func() ([]byte, error){
-	pipelineSchema: schemaOf,
+	pipelineSchema: pipelineSchemaOf,
+	fleetSchema:    fleetSchemaOf,
 	picture:        drawSteps,
 	recording:      record,
 }

@@ -15,11 +15,13 @@ import (
 	"strings"
 
 	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/promote/fleet"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
 const (
 	pipelineSchema = "promote/pipeline/schema.json"
+	fleetSchema    = "promote/fleet/schema.json"
 	draft          = "https://json-schema.org/draft/2020-12/schema"
 )
 
@@ -32,9 +34,12 @@ var required = map[string][]string{
 	"ArgoCD": {"application"}, "EventServer": {"url"},
 }
 
+// requiredOfFleet are those of the fleet file.
+var requiredOfFleet = map[string][]string{"Fleet": {"apiVersion", "kind", "spec"}, "Spec": {"repositories"}, "Repository": {"repository"}}
+
 // short are types that a file may also write as the one text that their main field has,
 // or as one where a list is meant.
-var short = []reflect.Type{reflect.TypeFor[pipeline.Location](), reflect.TypeFor[overlay.ImagePath](), reflect.TypeFor[pipeline.Strategy](), reflect.TypeFor[pipeline.Tag](), reflect.TypeFor[string]()}
+var short = []reflect.Type{reflect.TypeFor[pipeline.Location](), reflect.TypeFor[overlay.ImagePath](), reflect.TypeFor[pipeline.Strategy](), reflect.TypeFor[pipeline.Tag](), reflect.TypeFor[string](), reflect.TypeFor[fleet.Repository]()}
 
 // schema is the part of JSON Schema that is written, in the order of the fields here.
 type schema struct {
@@ -76,18 +81,28 @@ func (p properties) MarshalJSON() ([]byte, error) {
 	return append(append([]byte{'{'}, bytes.TrimPrefix(b.Bytes(), []byte(","))...), '}'), nil
 }
 
-// schemaOf gives the JSON schema of the pipeline file from its Go types: what there is,
-// and what their comments say.
-func schemaOf() ([]byte, error) {
-	s := &schemas{comments: make(map[string]string), values: make(map[string][]string)}
-	for _, dir := range []string{"promote/pipeline", "promote/pipeline/recording", "overlay"} {
+// pipelineSchemaOf gives the JSON schema of the pipeline file.
+func pipelineSchemaOf() ([]byte, error) {
+	return schemaOf(reflect.TypeFor[pipeline.Pipeline](), pipeline.SchemaURL, required, "promote/pipeline", "promote/pipeline/recording", "overlay")
+}
+
+// fleetSchemaOf gives that of the fleet file.
+func fleetSchemaOf() ([]byte, error) {
+	return schemaOf(reflect.TypeFor[fleet.Fleet](), fleet.SchemaURL, requiredOfFleet, "promote/pipeline", "promote/fleet")
+}
+
+// schemaOf gives the JSON schema of a file from its Go types, whose sources are in folders:
+// what there is, and what their comments say.
+func schemaOf(t reflect.Type, url string, required map[string][]string, dirs ...string) ([]byte, error) {
+	s := &schemas{root: t, required: required, comments: make(map[string]string), values: make(map[string][]string)}
+	for _, dir := range dirs {
 		if err := s.read(dir); err != nil {
 			return nil, err
 		}
 	}
 	root := &schema{
-		Dialect: draft, ID: pipeline.SchemaURL,
-		Title: "Pipeline", Ref: s.of(reflect.TypeFor[pipeline.Pipeline]()).Ref, Description: s.comments["Pipeline"],
+		Dialect: draft, ID: url,
+		Title: t.Name(), Ref: s.of(t).Ref, Description: s.comments[t.Name()],
 	}
 	root.Defs = s.defs
 	var b bytes.Buffer
@@ -100,6 +115,8 @@ func schemaOf() ([]byte, error) {
 
 // schemas are those of the types that have been met.
 type schemas struct {
+	root     reflect.Type
+	required map[string][]string
 	defs     properties
 	comments map[string]string   // by TYPE and TYPE.FIELD
 	values   map[string][]string // of the constants of a type
@@ -138,7 +155,7 @@ func (s *schemas) define(t reflect.Type) {
 	if slices.ContainsFunc(s.defs, func(p property) bool { return p.name == t.Name() }) {
 		return
 	}
-	def := &schema{Type: "object", Description: s.comments[t.Name()], Required: required[t.Name()], Additional: false}
+	def := &schema{Type: "object", Description: s.comments[t.Name()], Required: s.required[t.Name()], Additional: false}
 	n := len(s.defs)
 	s.defs = append(s.defs, property{t.Name(), def})
 	for i := range t.NumField() {
@@ -153,8 +170,8 @@ func (s *schemas) define(t reflect.Type) {
 		case "apiVersion":
 			field = &schema{Const: pipeline.APIVersion}
 		case "kind":
-			if t == reflect.TypeFor[pipeline.Pipeline]() {
-				field = &schema{Const: "Pipeline"}
+			if t == s.root {
+				field = &schema{Const: t.Name()}
 			}
 		}
 		def.Properties = append(def.Properties, property{name, field})

@@ -70,7 +70,7 @@ func run(m *testing.M) (status int, err error) {
 		}
 		crds = append(crds, filepath.Join(dir, filepath.FromSlash(s.file)))
 	}
-	environment = &envtest.Environment{BinaryAssetsDirectory: bin, ControlPlaneStartTimeout: startLimit, ControlPlaneStopTimeout: startLimit, CRDInstallOptions: envtest.CRDInstallOptions{Paths: crds, ErrorIfPathMissing: true}}
+	environment = &envtest.Environment{BinaryAssetsDirectory: bin, ControlPlaneStartTimeout: startLimit, ControlPlaneStopTimeout: startLimit, CRDInstallOptions: envtest.CRDInstallOptions{Paths: crds, ErrorIfPathMissing: true, MaxTime: startLimit}}
 	config, err := environment.Start()
 	if err != nil {
 		return 1, err

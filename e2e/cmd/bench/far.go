@@ -28,6 +28,10 @@ const (
 	farArg   = "far-registry"
 	headsArg = "heads"
 	getsArg  = "gets"
+	readsArg = "reads"
+
+	answersArg = "answers"
+	fleetArg   = "fleet-servers"
 )
 
 // part runs one of them, if the arguments ask for it.
@@ -42,6 +46,12 @@ func part(ctx context.Context, args []string) (bool, error) {
 		return true, heads(ctx, args[2])
 	case getsArg:
 		return true, gets(ctx, args[2])
+	case readsArg:
+		return true, reads(args[2])
+	case answersArg:
+		return true, serveAnswers(ctx, args[2])
+	case fleetArg:
+		return true, serveFleet(ctx, args[2])
 	}
 	return false, nil
 }
@@ -108,32 +118,44 @@ type far struct {
 
 func (b *bench) startFar(ctx context.Context) (*far, error) {
 	fmt.Fprintf(os.Stderr, "filling a registry with %d images\n", farRepositories*farTags)
+	f := &far{dir: filepath.Join(b.dir, "far")}
+	text, stop, err := b.startServer(ctx, filepath.Join(f.dir, farFile), farArg, b.registry, f.dir)
+	f.refs, f.stop = strings.Split(text, "\n"), stop
+	return f, err
+}
+
+// startPart starts a part of this program that serves, and gives the address that it has
+// written to its folder.
+func (b *bench) startPart(ctx context.Context, part, dir string) (address string, stop func() error, err error) {
+	return b.startServer(ctx, filepath.Join(dir, answersReady), part, dir)
+}
+
+// startServer starts a part, and waits for what it says in a file.
+func (b *bench) startServer(ctx context.Context, says string, args ...string) (text string, stop func() error, err error) {
 	self, err := os.Executable()
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	dir := filepath.Join(b.dir, "far")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
+	if err := os.MkdirAll(filepath.Dir(says), 0o755); err != nil {
+		return "", nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, farArg, b.registry, dir)
+	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	f := &far{dir: dir, stop: func() error { return errors.Join(in.Close(), cmd.Wait()) }}
+	stop = func() error { return errors.Join(in.Close(), cmd.Wait()) }
 	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		data, err := os.ReadFile(filepath.Join(dir, farFile))
+		data, err := os.ReadFile(says)
 		if err == nil {
-			f.refs = strings.Split(string(data), "\n")
-			return f, nil
+			return string(data), stop, nil
 		}
 		if time.Now().After(deadline) {
-			return nil, errors.Join(errors.New("the registry could not be filled in time"), f.stop())
+			return "", nil, errors.Join(fmt.Errorf("%s has not started in time", args[0]), stop())
 		}
 	}
 }

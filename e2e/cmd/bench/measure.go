@@ -2,9 +2,13 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -49,6 +53,7 @@ func (c command) run(ctx context.Context) (cost, error) {
 	cmd.Env = append(append(withPath(c.path), gitEnvironment...), c.env...)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
+	debug.FreeOSMemory() // which would be counted into the program's
 	started := time.Now()
 	err := cmd.Run()
 	wall := time.Since(started)
@@ -114,8 +119,17 @@ func allInTurns(ctx context.Context, rounds int, runs ...func(context.Context) (
 	return all, nil
 }
 
-// result is one line of the summary.
-type result struct{ what, got, want, verdict string }
+// result is one line of the summary, and of the history.
+type result struct {
+	Row     string  `json:"row"`
+	Measure string  `json:"measure"`
+	Value   float64 `json:"value"`
+	Unit    string  `json:"unit"`
+	Bound   string  `json:"bound,omitempty"`
+	Met     bool    `json:"met"`
+	Millis  float64 `json:"ms"`  // the median of ours
+	MiB     float64 `json:"mib"` // the peak of ours
+}
 
 // report prints what was measured, at once.
 func (b *bench) report(what, who string, c costs) {
@@ -126,25 +140,80 @@ func (b *bench) report(what, who string, c costs) {
 // share tells what one part of a round took.
 func (b *bench) share(what, who string, c cost) { b.report(what, who, costs{c}) }
 
-func (b *bench) target(what, got, want string, met bool) {
-	verdict := "ok"
-	if !met {
-		verdict = "MISSED"
-	}
-	b.results = append(b.results, result{what, got, want, verdict})
+// most notes a value that is to be no more than a limit; ours is what it was measured on.
+func (b *bench) most(measure string, value float64, unit string, limit float64, ours costs) {
+	b.add(result{Measure: measure, Value: value, Unit: unit, Bound: fmt.Sprintf("≤ %g", limit), Met: value <= limit}, ours)
 }
 
-func (b *bench) note(what, got string) {
-	b.results = append(b.results, result{what, got, "-", "-"})
+// least notes one that is to be no less.
+func (b *bench) least(measure string, value float64, unit string, limit float64, ours costs) {
+	b.add(result{Measure: measure, Value: value, Unit: unit, Bound: fmt.Sprintf("≥ %g", limit), Met: value >= limit}, ours)
+}
+
+// note notes a value without a bound.
+func (b *bench) note(measure string, value float64, unit string, ours costs) {
+	b.add(result{Measure: measure, Value: value, Unit: unit, Met: true}, ours)
+}
+
+func (b *bench) add(r result, ours costs) {
+	r.Row = b.row
+	if len(ours) > 0 {
+		r.Millis, r.MiB = 1e3*ours.wall(), float64(ours.memory())/(1<<20)
+	}
+	b.results = append(b.results, r)
 }
 
 func (b *bench) summary(w io.Writer) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "MEASURED\tRESULT\tTARGET\tVERDICT")
+	fmt.Fprintln(t, "ROW\tMEASURED\tRESULT\tBOUND\tVERDICT\tMS\tPEAK")
 	for _, r := range b.results {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", r.what, r.got, r.want, r.verdict)
+		bound, verdict := r.Bound, "ok"
+		switch {
+		case r.Bound == "":
+			bound, verdict = "-", "-"
+		case !r.Met:
+			verdict = "MISSED"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%.2f %s\t%s\t%s\t%.1f\t%.0f MiB\n", r.Row, r.Measure, r.Value, r.Unit, bound, verdict, r.Millis, r.MiB)
 	}
 	_ = t.Flush() // what cannot be printed cannot be reported either
+}
+
+// missed tells of the bounds that are not met.
+func (b *bench) missed() error {
+	var names []string
+	for _, r := range b.results {
+		if !r.Met {
+			names = append(names, r.Row+": "+r.Measure)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d of %d bounds are missed: %s", len(names), len(b.results), strings.Join(names, "; "))
+}
+
+// record adds the results to a file, a line of JSON each.
+func (b *bench) record(ctx context.Context, file string) error {
+	commit, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty").Output()
+	if err != nil {
+		return fmt.Errorf("git describe: %w", err)
+	}
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	enc := json.NewEncoder(f)
+	enc.SetEscapeHTML(false)
+	at := time.Now().UTC().Format(time.RFC3339)
+	for _, r := range b.results {
+		err = errors.Join(err, enc.Encode(struct {
+			Date   string `json:"date"`
+			Commit string `json:"commit"`
+			result
+		}{at, strings.TrimSpace(string(commit)), r}))
+	}
+	return errors.Join(err, f.Close())
 }
 
 func mib(bytes int64) string { return fmt.Sprintf("%.0f MiB", float64(bytes)/(1<<20)) }

@@ -29,8 +29,8 @@ import (
 
 // The targets.
 const (
-	verifyTimes = 10.0 // as fast as cosign one by one, at least
-	verifyFloor = 2.0  // as long as the bare client, at most
+	verifyTimes = 90.0 // as fast as cosign one by one, at least
+	verifyFloor = 1.0  // as long as the bare client, at most
 )
 
 const fleetPolicy = `apiVersion: kubepromote.dev/v1alpha1
@@ -81,10 +81,8 @@ func (b *bench) verify(ctx context.Context) error {
 	b.report(what, "kubectl-promote verify", a)
 	b.report("", "bare client", k)
 	b.report("", fmt.Sprintf("cosign verify, %d one by one", few), costs{cosign})
-	ratio := cosign.wall.Seconds() / few * float64(len(images)) / a.wall()
-	b.target(what+", cosign", fmt.Sprintf("%.0f × as fast per image", ratio), "≥ 10 ×", ratio >= verifyTimes)
-	ratio = a.wall() / k.wall()
-	b.target(what+", bare client", fmt.Sprintf("%.2f × as long", ratio), "≤ 2 ×", ratio <= verifyFloor)
+	b.least(what, cosign.wall.Seconds()/few*float64(len(images))/a.wall(), "× as fast as cosign one by one", verifyTimes, a)
+	b.most(what, a.wall()/k.wall(), "× a bare client", verifyFloor, a)
 	return nil
 }
 

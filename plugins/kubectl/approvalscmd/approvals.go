@@ -72,7 +72,6 @@ type count struct {
 }
 
 func (o *options) run(cmd *cobra.Command, services []string) error {
-	services = cli.BareNames(services)
 	printer, err := o.output.Printer()
 	if err != nil {
 		return err

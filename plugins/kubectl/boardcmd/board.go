@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/across"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/standing"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
@@ -48,7 +49,10 @@ const example = `  # the board
   kubectl promote board -o html > board.html
 
   # that page in a browser, which follows the repository
-  kubectl promote board --serve 127.0.0.1:8080`
+  kubectl promote board --serve 127.0.0.1:8080
+
+  # one page of all repositories that a file lists
+  kubectl promote board --fleet fleet.yaml -o html > fleet.html`
 
 // New makes kubectl promote board; runLine is what runs the command lines that are chosen on it.
 func New(s *cli.Session, runLine func(context.Context, []string, genericiooptions.IOStreams) int) *cobra.Command {
@@ -69,7 +73,13 @@ func New(s *cli.Session, runLine func(context.Context, []string, genericiooption
 	f.BoolVar(&o.noPending, "no-pending", false, "ask no forge for open pull requests")
 	cli.Must(cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{formatHTML}, cobra.ShellCompDirectiveNoFileComp)))
 	cli.Must(cmd.RegisterFlagCompletionFunc("serve", cobra.NoFileCompletions))
+	across.Var(cmd, &o.fleet)
 	cmd.MarkFlagsMutuallyExclusive("watch", "output", "serve", "interactive")
+	cmd.MarkFlagsMutuallyExclusive("fleet", "watch")
+	cmd.MarkFlagsMutuallyExclusive("fleet", "serve")
+	cmd.MarkFlagsMutuallyExclusive("fleet", "interactive")
+	s.BranchVar(cmd)
+	s.TakesURL(cmd)
 	return cmd
 }
 
@@ -82,6 +92,7 @@ type options struct {
 	format    string
 	serve     string
 	noPending bool
+	fleet     string
 	commands  []string // names that a service cannot be promoted by
 
 	interactive bool
@@ -91,10 +102,14 @@ type options struct {
 func (o *options) run(cmd *cobra.Command, _ []string) error {
 	o.commands = names(cmd.Root())
 	switch {
+	case o.fleet != "" && o.format == formatHTML:
+		return o.writeFleet(cmd)
 	case o.format == formatHTML:
 		return o.writePage(cmd)
 	case o.format != "":
 		return &cli.UsageError{Msg: "unknown output format " + cli.Clean(o.format), Hint: "-o html; kubectl promote status -o json has the data", Command: cmd.CommandPath()}
+	case o.fleet != "":
+		return o.showFleet(cmd)
 	case o.serve != "":
 		return o.servePage(cmd)
 	case o.interactive:
@@ -153,11 +168,15 @@ type view struct {
 	drifts    []status.Drift
 	proposals *standing.Proposals
 	now       time.Time
-	root      string
+	title     string
 	head      string
+	repo      string                 // what a command has behind it to be about this repository
 	changes   map[[2]string][]change // by service and environment, where the page wants them
 	cut       bool                   // there are more of them
 	report    *report.Report         // likewise
+
+	repository string // its name, where there are several
+	unread     string // why nothing of it could be read
 }
 
 // forgesFor is how long forges may take: the board is there without them.
@@ -170,12 +189,17 @@ func (o *options) read(ctx context.Context) (*view, error) {
 		return nil, err
 	}
 	defer w.Close()
-	v := &view{pipeline: w.Pipeline, now: time.Now(), root: w.Repo.Root()}
-	state, err := w.Repo.State(ctx, nil)
+	if err := w.Whole(ctx); err != nil {
+		return nil, err
+	}
+	state, err := w.Promoter.Repo.State(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
-	v.head = state.Head
+	v := &view{pipeline: w.Pipeline, now: time.Now(), head: state.Head, repo: o.session.InRepo("")}
+	if v.title = state.Remote; w.Repo != nil {
+		v.title = filepath.Base(w.Repo.Root())
+	}
 	all, failed := status.Read(ctx, w.Pipeline, w.Promoter.Repo, nil)
 	if all == nil && failed != nil {
 		return nil, failed

@@ -17,7 +17,7 @@ import (
 
 // many is a board of so many services in four environments, each with another digest.
 func many(services int) *view {
-	v := &view{now: time.Unix(1_800_000_000, 0), root: "/infra", head: fmt.Sprintf("%040d", 1), changes: make(map[[2]string][]change), report: &report.Report{}}
+	v := &view{now: time.Unix(1_800_000_000, 0), title: "infra", head: fmt.Sprintf("%040d", 1), changes: make(map[[2]string][]change), report: &report.Report{}}
 	for _, name := range []string{"dev", "staging", "preprod", "production"} {
 		v.drifts = append(v.drifts, status.Drift{Environment: name})
 	}
@@ -50,7 +50,7 @@ func (c *counter) Write(b []byte) (int, error) { *c += counter(len(b)); return l
 // A page of 3,000 services can be sent by mail.
 func TestPageSize(t *testing.T) {
 	var n counter
-	if err := page.Write(&n, many(3000).page(nil), false); err != nil {
+	if err := page.Write(&n, pageOf("infra", []*view{many(3000)}, nil), false); err != nil {
 		t.Fatal(err)
 	}
 	if t.Logf("%d bytes", n); n > 3_000_000 || n < 500_000 {
@@ -59,11 +59,12 @@ func TestPageSize(t *testing.T) {
 }
 
 func TestNextCommands(t *testing.T) {
-	all, marked := nextCommands([]status.Drift{
+	v := &view{drifts: []status.Drift{
 		{Environment: "staging", Behind: []string{"status", "it's"}},
 		{Environment: "production", Behind: []string{"a", "b", "c", "d"}},
 		{Environment: "held", Behind: []string{"a"}, Held: []string{"a"}},
-	}, []string{"status"})
+	}}
+	all, marked := v.nextCommands([]string{"status"})
 	want := []string{`kubectl promote run status 'it'\''s' --to staging`, "kubectl promote plan --all --to production"}
 	if !marked || fmt.Sprint(all) != fmt.Sprint(want) {
 		t.Errorf("%q", all)
@@ -74,7 +75,7 @@ func TestNextCommands(t *testing.T) {
 // browser ask for it, gets nothing.
 func TestServeLoopbackAlone(t *testing.T) {
 	var at served
-	if err := at.set(many(3).page(nil)); err != nil {
+	if err := at.set(pageOf("infra", []*view{many(3)}, nil)); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -83,29 +83,56 @@ func changeOf(c history.Change) change {
 	return out
 }
 
-// page makes what the page shows.
-func (v *view) page(commands []string) *page.Board {
-	b := &page.Board{Title: filepath.Base(v.root), Head: v.head, Made: v.now.Unix(), Cut: v.cut, Next: []string{}, Environments: []page.Environment{}, Rows: []page.Row{}}
+// pageOf makes what the page shows, of one repository or of several, which have a name each:
+// a column for each environment that any of them has.
+func pageOf(title string, views []*view, commands []string) *page.Board {
+	b := &page.Board{Title: title, Next: []string{}, Environments: []page.Environment{}, Rows: []page.Row{}}
 	b.Text("")
-	figures := v.figures(b)
-	for _, d := range v.drifts {
-		b.Environments = append(b.Environments, page.Environment{Name: d.Environment, From: d.From, Behind: len(d.Behind), Figures: figures[[2]string{"", d.Environment}]})
-	}
-	for _, st := range v.statuses {
-		row := page.Row{Name: b.Text(st.Service), Cells: []page.Cell{}}
-		for _, e := range st.Environments {
-			c := v.pageCell(b, st, e)
-			if f := figures[[2]string{st.Service, e.Environment}]; f != nil {
-				if c.Figures = []int64{int64(f.Deployments), f.Lead}; f.Failed > 0 {
-					c.Figures = append(c.Figures, int64(f.Failed), f.Recovery)
-				}
+	at := make(map[string]int) // the columns
+	for _, v := range views {
+		b.Head, b.Made, b.Cut = v.head, v.now.Unix(), b.Cut || v.cut
+		for _, d := range v.drifts {
+			n, known := at[d.Environment]
+			if !known {
+				n = len(b.Environments)
+				at[d.Environment] = n
+				b.Environments = append(b.Environments, page.Environment{Name: d.Environment, From: d.From})
 			}
-			row.Cells = append(row.Cells, c)
+			b.Environments[n].Behind += len(d.Behind)
+			if len(views) == 1 {
+				b.Environments[n].Figures = v.figures(b)[[2]string{"", d.Environment}]
+			}
 		}
-		b.Rows = append(b.Rows, row)
 	}
-	next, _ := nextCommands(v.drifts, commands)
-	b.Next, b.Unknown = append(b.Next, next...), unknownText(v.drifts)
+	var unknown []string
+	for _, v := range views {
+		b.Fleet = b.Fleet || v.repository != ""
+		figures := v.figures(b)
+		for _, st := range v.statuses {
+			row := page.Row{Repository: b.Text(v.repository), Name: b.Text(st.Service), Cells: make([]page.Cell, len(b.Environments))}
+			for _, e := range st.Environments {
+				c := v.pageCell(b, st, e)
+				if f := figures[[2]string{st.Service, e.Environment}]; f != nil {
+					if c.Figures = []int64{int64(f.Deployments), f.Lead}; f.Failed > 0 {
+						c.Figures = append(c.Figures, int64(f.Failed), f.Recovery)
+					}
+				}
+				row.Cells[at[e.Environment]] = c
+			}
+			b.Rows = append(b.Rows, row)
+		}
+		if v.unread != "" {
+			bad := page.Cell{Pin: b.Text("unknown"), Error: b.Text(v.unread)}
+			b.Rows = append(b.Rows, page.Row{Repository: b.Text(v.repository), Name: b.Text("unknown"), Cells: slices.Repeat([]page.Cell{bad}, len(b.Environments))})
+			unknown = append(unknown, v.repository+" could not be read")
+		}
+		next, _ := v.nextCommands(commands)
+		b.Next = append(b.Next, next...)
+		if text := unknownText(v.drifts); text != "" {
+			unknown = append(unknown, text)
+		}
+	}
+	b.Unknown = strings.Join(unknown, "; ")
 	return b
 }
 
@@ -181,5 +208,5 @@ func (o *options) writePage(cmd *cobra.Command) error {
 	if v == nil {
 		return failed
 	}
-	return errors.Join(page.Write(o.session.Out, v.page(o.commands), false), failed)
+	return errors.Join(page.Write(o.session.Out, pageOf(v.title, []*view{v}, o.commands), false), failed)
 }

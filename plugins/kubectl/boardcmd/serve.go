@@ -54,7 +54,7 @@ func (o *options) servePage(cmd *cobra.Command) error {
 		if v == nil {
 			return at.fail(failed)
 		}
-		if err := at.set(v.page(o.commands)); err != nil {
+		if err := at.set(pageOf(v.title, []*view{v}, o.commands)); err != nil {
 			return err
 		}
 		if !started {

@@ -37,11 +37,16 @@ func (o *options) print(v *view) error {
 	if v.proposals != nil {
 		v.proposals.Explain(v.statuses)
 	}
-	next, marked := nextCommands(v.drifts, o.commands)
+	next, marked := v.nextCommands(o.commands)
+	return o.printNext(next, marked, unknownText(v.drifts))
+}
+
+// printNext says below a table what its marks mean, and what to type next.
+func (o *options) printNext(next []string, marked bool, unknown string) error {
+	s, style := o.session, o.session.Style()
 	if marked && !s.Quiet {
 		fmt.Fprintln(s.ErrOut, "*: differs from the environment that it is promoted from")
 	}
-	unknown := unknownText(v.drifts)
 	if unknown != "" && !s.Quiet {
 		fmt.Fprintln(s.ErrOut, "?: what it is promoted from cannot be read")
 	}
@@ -201,14 +206,14 @@ const mostNamed = 3
 // nextCommands are what to type next, the environment nearest to the first before the
 // others. Marked tells that anything differs. A service that has the name of one of the
 // commands is promoted by run.
-func nextCommands(drifts []status.Drift, commands []string) (all []string, marked bool) {
-	for _, d := range drifts {
+func (v *view) nextCommands(commands []string) (all []string, marked bool) {
+	for _, d := range v.drifts {
 		next := d.Next()
 		marked = marked || len(d.Behind) > 0
 		switch words := []string{"kubectl promote"}; {
 		case len(next) == 0:
 		case len(next) > mostNamed:
-			all = append(all, "kubectl promote plan --all --to "+shell.Quote(d.Environment))
+			all = append(all, "kubectl promote plan --all --to "+shell.Quote(d.Environment)+v.repo)
 		default:
 			if slices.Contains(commands, next[0]) {
 				words = append(words, "run")
@@ -216,7 +221,7 @@ func nextCommands(drifts []status.Drift, commands []string) (all []string, marke
 			for _, name := range next {
 				words = append(words, shell.Quote(name))
 			}
-			all = append(all, strings.Join(append(words, "--to", shell.Quote(d.Environment)), " "))
+			all = append(all, strings.Join(append(words, "--to", shell.Quote(d.Environment)), " ")+v.repo)
 		}
 	}
 	return all, marked

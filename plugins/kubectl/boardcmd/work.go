@@ -232,7 +232,7 @@ func (*onTerminal) SetStderr(io.Writer) {}
 
 // screen makes what the terminal shows.
 func (v *view) screen() *screen.Board {
-	b := &screen.Board{Title: cli.Clean(filepath.Base(v.root))}
+	b := &screen.Board{Title: cli.Clean(v.title)}
 	for _, d := range v.drifts {
 		b.Environments = append(b.Environments, screen.Environment{Name: d.Environment, Behind: len(d.Behind)})
 	}

@@ -44,7 +44,14 @@ func (s *Session) again() *typed {
 	if s.cmd == nil {
 		return &typed{command: "kubectl promote"}
 	}
-	return typedBy(s.cmd)
+	t := typedBy(s.cmd)
+	if s.member {
+		t.set("fleet").set("repo", withoutPassword(s.Repo))
+		if s.Branch != "" {
+			t.set("branch", s.Branch)
+		}
+	}
+	return t
 }
 
 // promotion is a command line that was given for a promotion, or a plan or an approval

@@ -70,6 +70,9 @@ func (s *Session) CompleteImages(cmd *cobra.Command, services []string, word str
 // forCompletion opens the repository; where it cannot be opened there is nothing
 // to offer, and a shell's completion is no place to say so.
 func (s *Session) forCompletion(cmd *cobra.Command, use func(context.Context, *promote.Promoter)) {
+	if cmd.Flags().Changed("fleet") {
+		return // which is about other repositories
+	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), completionLimit)
 	defer cancel()
 	s.Offline, s.Quiet = true, true

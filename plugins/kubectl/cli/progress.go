@@ -31,9 +31,10 @@ const (
 	barWidth   = 30
 )
 
-// NewProgress gives nil, which shows nothing, where the user wants quiet.
+// NewProgress gives nil, which shows nothing, where the user wants quiet, and for one of
+// several repositories: how many of them are done is shown.
 func (s *Session) NewProgress() *Progress {
-	if s.Quiet {
+	if s.Quiet || s.member {
 		return nil
 	}
 	f, ok := s.ErrOut.(*os.File)

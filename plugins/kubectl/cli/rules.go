@@ -107,12 +107,13 @@ func (s *Session) readRules(ctx context.Context, p *promote.Promoter, repo *git.
 	if s.Pipeline != "" {
 		return s.readNamed(p)
 	}
-	data, err := s.rules.tree.ReadFile(pipeline.FileName)
+	name := cmp.Or(s.file, pipeline.FileName)
+	data, err := s.rules.tree.ReadFile(name)
 	if errors.Is(err, errNotCommitted) || err == nil && head == nil {
 		s.rules.use(repo)
-		p.Rules.Uncommitted = pipeline.FileName
-		data, err = s.rules.tree.ReadFile(pipeline.FileName)
-		s.Warn("%s is not committed: until it is, the rules of the working tree are shown, and nothing is committed by them", pipeline.FileName)
+		p.Rules.Uncommitted = name
+		data, err = s.rules.tree.ReadFile(name)
+		s.Warn("%s is not committed: until it is, the rules of the working tree are shown, and nothing is committed by them", name)
 	}
 	return s.takeRules(ctx, p, repo, repo.Root(), data, err)
 }
@@ -124,8 +125,8 @@ func (s *Session) readRulesOf(ctx context.Context, p *promote.Promoter, b *branc
 	if s.Pipeline != "" {
 		return s.readNamed(p)
 	}
-	data, err := s.rules.tree.ReadFile(pipeline.FileName)
-	if errors.Is(err, fs.ErrNotExist) {
+	data, err := s.rules.tree.ReadFile(cmp.Or(s.file, pipeline.FileName))
+	if errors.Is(err, fs.ErrNotExist) && s.file == "" {
 		if err := b.FetchAll(ctx); err != nil { // there is no telling where to look
 			return err
 		}
@@ -149,7 +150,7 @@ func (s *Session) readNamed(p *promote.Promoter) error {
 // is none. At is where the tree is.
 func (s *Session) takeRules(ctx context.Context, p *promote.Promoter, tree promote.Tree, at string, data []byte, err error) error {
 	p.Rules.Elsewhere = s.rules.files
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) && s.file == "" {
 		var left []discover.Leftover
 		p.Pipeline, left, err = discover.Pipeline(ctx, tree)
 		if err != nil {
@@ -167,7 +168,7 @@ func (s *Session) takeRules(ctx context.Context, p *promote.Promoter, tree promo
 	if err != nil {
 		return err
 	}
-	p.Pipeline, err = pipeline.Parse(pipeline.FileName, data)
+	p.Pipeline, err = pipeline.Parse(cmp.Or(s.file, pipeline.FileName), data)
 	return err
 }
 

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"regexp"
 	"strings"
-	"sync"
 
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
@@ -140,20 +138,6 @@ func (sel *Selection) Ask(cmd *cobra.Command, asked planfile.Request) error {
 		Override: asked.Override, OverrideUntil: asked.OverrideUntil, OverrideBy: asked.OverrideBy}
 	sel.Targets, sel.selector = asked.To, asked.Selector
 	return sel.Choose(cmd, asked.Services)
-}
-
-var digestPrefix = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9a-f]{6,128}$`) })
-
-// DigestPrefix reads a digest, or at least six of its first digits, as sha256:DIGITS.
-func DigestPrefix(cmd *cobra.Command, text string) (string, error) {
-	algorithm, digits, ok := strings.Cut(text, ":")
-	if !ok {
-		algorithm, digits = "sha256", text
-	}
-	if !digestPrefix().MatchString(digits) || algorithm != "sha256" && algorithm != "sha512" {
-		return "", &UsageError{Msg: "--digest " + Clean(text) + " is no digest, nor the beginning of one", Hint: "--digest sha256:4de5636384d5", Command: cmd.CommandPath()}
-	}
-	return algorithm + ":" + digits, nil
 }
 
 // BareNames takes back names as -o name prints them, and service/NAME.

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/kubepromote/kubepromote/digest"
@@ -70,7 +71,7 @@ type Session struct {
 	verbose    bool
 	color      string // --color
 	timeout    time.Duration
-	registries registryOptions
+	registries *registryOptions
 	policies   sync.Map // whose warnings have been shown
 	rules      rules
 	confirming sync.Mutex
@@ -79,12 +80,34 @@ type Session struct {
 	closing    sync.Mutex
 	closers    []func() // of what was opened on the way
 	gates      gate.Deps
+	file       string       // the pipeline file's path in the repository, where it is not the usual one
+	member     bool         // see Member
+	filled     *atomic.Bool // tells that something was fetched into the cache of repositories
 }
 
 // NewSession makes the session of one command line.
 func NewSession(streams genericiooptions.IOStreams) *Session {
 	streams.Out = &stdout{w: streams.Out}
-	return &Session{IOStreams: streams}
+	return &Session{IOStreams: streams, registries: &registryOptions{}, filled: &atomic.Bool{}}
+}
+
+// Member gives the session of one repository of several that a command is about, with a
+// branch and the path of its pipeline file where these are not the usual ones. It reaches
+// registries as this one does; what it says is written to errOut. The caller closes it.
+func (s *Session) Member(repo, branch, file string, errOut io.Writer) *Session {
+	m := &Session{IOStreams: s.IOStreams, Stdin: s.Stdin, Repo: repo, Branch: branch, VerifyPolicy: s.VerifyPolicy, Quiet: s.Quiet, Offline: s.Offline, Live: s.Live,
+		cmd: s.cmd, kubeconfig: s.kubeconfig, kubeContext: s.kubeContext, verbose: s.verbose, color: s.color, timeout: s.timeout, registries: s.registries, filled: s.filled, file: file, member: true}
+	m.ErrOut = errOut
+	return m
+}
+
+// unreached makes the error of a repository that is one of several that of a place of which
+// nobody can tell what is there.
+func (s *Session) unreached(ctx context.Context, err error) error {
+	if !s.member || ctx.Err() != nil {
+		return err
+	}
+	return &pipeline.Unreached{Place: pipeline.Place{Repository: branch.WithoutCredentials(s.Repo)}, Err: err}
 }
 
 // Close lets go of what the commands have opened.
@@ -95,8 +118,17 @@ func (s *Session) Close() {
 	for _, end := range s.closers {
 		end()
 	}
+	if s.member {
+		return
+	}
 	s.registries.close()
+	if s.filled.Load() {
+		s.gitCache().Prune(time.Now(), gitBounds)
+	}
 }
+
+// gitBounds are those of what is kept on disk of repositories that are known by their URL.
+var gitBounds = branch.Bounds{Unused: 30 * 24 * time.Hour, Repositories: 4000, Bytes: 4 << 30}
 
 // closeLater has something closed with the session.
 func (s *Session) closeLater(done func()) {
@@ -113,7 +145,7 @@ func (s *Session) home(h *places.Home) *places.Home {
 
 // gitCache is where parts of repositories are kept that are known by their URL alone.
 func (s *Session) gitCache() branch.Cache {
-	cache := branch.Cache{}
+	cache := branch.Cache{Filled: s.filled}
 	if dir, err := os.UserCacheDir(); err == nil && !s.registries.noCache {
 		cache.Dir = filepath.Join(dir, "kubepromote", "git")
 	}
@@ -197,7 +229,7 @@ const (
 func (s *Session) Open(ctx context.Context) (*promote.Promoter, *git.Repo, error) {
 	repo, err := git.Open(ctx, s.Repo)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, s.unreached(ctx, err)
 	}
 	s.root = repo.Root()
 	home := s.home(places.OfClone(ctx, repo, s.gitCache()))

@@ -172,7 +172,7 @@ func (s *Session) OpenAt(ctx context.Context, repo *git.Repo, commit string) (*W
 func (s *Session) openURL(ctx context.Context) (*Workspace, error) {
 	b, err := branch.OfURL(ctx, s.Repo, s.Branch, s.gitCache())
 	if err != nil {
-		return nil, err
+		return nil, s.unreached(ctx, err)
 	}
 	w := &Workspace{Branch: b}
 	if err := s.promoterOf(ctx, w); err != nil {

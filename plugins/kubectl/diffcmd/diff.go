@@ -98,7 +98,6 @@ func status(all []result) int {
 }
 
 func (o *options) run(cmd *cobra.Command, services []string) error {
-	services = cli.BareNames(services)
 	printer, err := o.output.Printer()
 	if err != nil {
 		return err

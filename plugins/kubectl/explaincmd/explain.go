@@ -11,17 +11,18 @@ import (
 
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/promote/fleet"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/verify"
 	"github.com/spf13/cobra"
 )
 
-const long = `Say what a field of a pipeline file or of a verification policy means, of which type it is, and
-what may stand below it.
+const long = `Say what a field of a pipeline file, of a verification policy or of a fleet file means, of which
+type it is, and what may stand below it.
 
 A field is named by its path, without the numbers of lists: pipeline.spec.environments.gates.soak.
 What stands in front may be left out where the rest names one field alone: gates.soak.
-With a kind alone, pipeline or policy, the whole file is explained.
+With a kind alone, pipeline, policy or fleet, the whole file is explained.
 
 --schema prints the kind's JSON Schema, for editors and other tools.`
 
@@ -42,6 +43,7 @@ func kinds() []*kind {
 	return []*kind{
 		{names: []string{"pipeline", pipeline.FileName}, version: pipeline.APIVersion, text: pipeline.Schema()},
 		{names: []string{"policy", "verificationpolicy"}, version: pipeline.APIVersion, text: verify.PolicySchema()},
+		{names: []string{"fleet", fleet.FileName}, version: pipeline.APIVersion, text: fleet.Schema()},
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/across"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/record"
 	"github.com/spf13/cobra"
@@ -28,7 +29,10 @@ const example = `  # may cart go to production now?
   kubectl promote gates cart --to production --at 'friday 17:00'
 
   # wait up to half an hour for it
-  kubectl promote gates cart --to production --wait --timeout 30m`
+  kubectl promote gates cart --to production --wait --timeout 30m
+
+  # what may go to production now, of all repositories that a file lists
+  kubectl promote gates --all --to production --fleet fleet.yaml`
 
 // New makes kubectl promote gates.
 func New(s *cli.Session) *cobra.Command {
@@ -48,7 +52,10 @@ func New(s *cli.Session) *cobra.Command {
 	s.AddCluster(cmd)
 	cmd.Flags().BoolVar(&o.wait, "wait", false, "ask again until no gate waits any more, as long as --timeout says")
 	cli.AtVar(cmd, &o.at)
+	across.Var(cmd, &o.fleet)
 	cmd.MarkFlagsMutuallyExclusive("at", "wait")
+	cmd.MarkFlagsMutuallyExclusive("fleet", "wait")
+	cmd.MarkFlagsMutuallyExclusive("fleet", "shard")
 	o.output = cli.AddOutput(cmd)
 	return cmd
 }
@@ -61,6 +68,7 @@ type options struct {
 	clock     cli.Clock
 	wait      bool
 	at        string
+	fleet     string
 }
 
 func (o *options) run(cmd *cobra.Command, services []string) error {
@@ -69,17 +77,17 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 		return err
 	}
 	o.selection.Policy = o.session.VerifyPolicy
+	if o.fleet != "" {
+		return o.showFleet(cmd, printer, services)
+	}
 	w, err := o.selection.Open(cmd, o.session, services)
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	plans, err := o.plan(cmd.Context(), w)
+	plans, err := o.ask(cmd.Context(), w)
 	if err != nil {
 		return err
-	}
-	for _, plan := range plans.All {
-		o.session.PrintWarnings(plan)
 	}
 	o.session.Part = cli.PartOf(o.selection.Shard, cli.RefusalStatus(plans))
 	if err := o.session.Print(printer, "GateVerdict", objects(plans), rows(plans)); err != nil {
@@ -89,6 +97,18 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 		return o.hints(plans)
 	}
 	return o.session.Refusal(plans)
+}
+
+// ask asks the gates of a repository, and tells what is to be warned of.
+func (o *options) ask(ctx context.Context, w *cli.Workspace) (*promote.Plans, error) {
+	plans, err := o.plan(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	for _, plan := range plans.All {
+		o.session.PrintWarnings(plan)
+	}
+	return plans, nil
 }
 
 func (o *options) plan(ctx context.Context, w *cli.Workspace) (*promote.Plans, error) {
@@ -137,6 +157,11 @@ func rows(plans *promote.Plans) [][]string {
 	if len(plans.All) == 1 {
 		return rowsOf(plans.All[0], nil)
 	}
+	return rowsOfAll(plans)
+}
+
+// rowsOfAll are rows with their environment in front.
+func rowsOfAll(plans *promote.Plans) [][]string {
 	var all [][]string
 	for n, plan := range plans.All {
 		more := rowsOf(plan, []string{plan.To})

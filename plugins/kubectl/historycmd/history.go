@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/across"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/standing"
 	"github.com/kubepromote/kubepromote/promote/history"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/status"
@@ -38,7 +40,10 @@ const example = `  # who put what into production, and when
   kubectl promote history --digest sha256:4de5636384d5
 
   # without a clone
-  kubectl promote history cart -C https://git.example.com/infra.git`
+  kubectl promote history cart -C https://git.example.com/infra.git
+
+  # the last twenty changes of production in all repositories that a file lists
+  kubectl promote history --env production --limit 20 --fleet fleet.yaml`
 
 // New makes kubectl promote history.
 func New(s *cli.Session) *cobra.Command {
@@ -61,6 +66,7 @@ func New(s *cli.Session) *cobra.Command {
 		cli.Must(cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions))
 	}
 	o.output = cli.AddListOutput(cmd)
+	across.Var(cmd, &o.fleet)
 	s.BranchVar(cmd)
 	s.TakesURL(cmd)
 	cmd.RunE = o.run
@@ -76,11 +82,12 @@ type options struct {
 
 	digest, from, to string
 	since, until     time.Time // of from and to, or zero
+
+	fleet string
 }
 
 func (o *options) run(cmd *cobra.Command, services []string) error {
 	services = cli.BareNames(services)
-	s := o.session
 	printer, err := o.output.Printer()
 	if err != nil {
 		return err
@@ -92,43 +99,70 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 		return err
 	}
 	o.request.Services = services
-	w, err := s.OpenToRead(cmd.Context())
-	if err != nil {
+	if o.fleet != "" {
+		return o.showFleet(cmd, printer)
+	}
+	r, err := o.read(cmd.Context(), nil)
+	if r == nil {
 		return err
+	}
+	return errors.Join(o.report(printer, r), err)
+}
+
+// reading is what was read of a repository's history.
+type reading struct {
+	changes []history.Change
+	cut     bool // there may be more, which nobody can tell
+}
+
+// read reads the history of a repository. What could be read is there beside the error, which
+// is the one that a command about it ends with. Choose says which of the services it has, if
+// that is not asked of the history itself.
+func (o *options) read(ctx context.Context, choose across.Choose) (*reading, error) {
+	w, err := o.session.OpenToRead(ctx)
+	if err != nil {
+		return nil, err
 	}
 	defer w.Close()
+	if choose != nil {
+		services, all, err := choose(ctx, w)
+		if err != nil || !all && len(services) == 0 {
+			return &reading{}, err
+		}
+		o.request.Services = services
+	}
 	// By a URL the services are listed only where the history has none of them: that
 	// fetches all directories.
-	if err := o.checkServices(cmd.Context(), w, w.Repo != nil); err != nil {
-		return err
+	if err := o.checkServices(ctx, w, w.Repo != nil); err != nil {
+		return nil, err
 	}
-	var changes []history.Change
-	bar := s.NewProgress()
-	err = history.Read(cmd.Context(), w.Pipeline, w.Promoter.Repo, w.Log(), o.request, func(c history.Change) bool {
+	r := &reading{}
+	bar := o.session.NewProgress()
+	err = history.Read(ctx, w.Pipeline, w.Promoter.Repo, w.Log(), o.request, func(c history.Change) bool {
 		if !o.since.IsZero() && c.Time.Before(o.since.Add(-clockSlack)) {
 			return false
 		}
 		if !o.wants(&c) {
 			return true
 		}
-		changes = append(changes, c)
-		bar.Show("reading the history", len(changes), max(o.limit, len(changes)))
-		return o.limit == 0 || len(changes) < o.limit
+		r.changes = append(r.changes, c)
+		bar.Show("reading the history", len(r.changes), max(o.limit, len(r.changes)))
+		return o.limit == 0 || len(r.changes) < o.limit
 	})
 	bar.Clear()
-	_, cut := errors.AsType[*history.Truncated](err)
-	failed := s.WarnTruncated(err)
+	_, r.cut = errors.AsType[*history.Truncated](err)
+	failed := o.session.WarnTruncated(err)
 	var unreached *pipeline.Unreached
-	if failed != nil && (!errors.As(failed, &unreached) || len(changes) == 0) {
-		return failed
+	if failed != nil && (!errors.As(failed, &unreached) || len(r.changes) == 0) {
+		return nil, failed
 	}
-	if err := o.checkServices(cmd.Context(), w, w.Repo == nil && len(changes) == 0); err != nil {
-		return err
+	if err := o.checkServices(ctx, w, w.Repo == nil && len(r.changes) == 0); err != nil {
+		return nil, err
 	}
-	if err := errors.Join(o.report(printer, changes), failed); err != nil || !cut {
-		return err
+	if failed == nil && r.cut {
+		failed = cli.Silent(cli.ExitUnknown)
 	}
-	return cli.Silent(cli.ExitUnknown) // there may be more, which nobody can tell
+	return r, failed
 }
 
 // clockSlack is how much older than what came after it a commit may seem: the clocks of
@@ -138,7 +172,7 @@ const clockSlack = 7 * 24 * time.Hour
 // parse reads the flags that say which changes are wanted.
 func (o *options) parse(cmd *cobra.Command) (err error) {
 	if o.digest != "" {
-		if o.digest, err = cli.DigestPrefix(cmd, o.digest); err != nil {
+		if o.digest, err = standing.DigestPrefix(cmd, o.digest); err != nil {
 			return err
 		}
 	}
@@ -185,11 +219,8 @@ func (o *options) checkServices(ctx context.Context, w *cli.Workspace, asked boo
 
 // report prints the changes. One whose commit has a record that does not fit it is
 // warned of where people read.
-func (o *options) report(printer printers.ResourcePrinter, changes []history.Change) error {
-	s := o.session
-	object := func(c history.Change) cli.Object {
-		return cli.Object{Name: fmt.Sprintf("%.9s-%s-%s", c.Commit, c.Service, c.Environment), Content: c}
-	}
+func (o *options) report(printer printers.ResourcePrinter, r *reading) error {
+	s, changes := o.session, r.changes
 	if err := cli.SortBy(o.output, changes, object); err != nil {
 		return err
 	}
@@ -200,12 +231,21 @@ func (o *options) report(printer printers.ResourcePrinter, changes []history.Cha
 		}
 		return cli.PrintList(s.Out, printer, "Change", items)
 	}
+	o.warnMismatches(changes)
+	return cli.Table(s.Out, historyRows(changes, o.output.Wide(), time.Now()))
+}
+
+func (o *options) warnMismatches(changes []history.Change) {
 	for _, c := range changes {
 		if c.Mismatch != "" {
-			s.Warn("commit %.9s: %s in %s: %s", c.Commit, c.Service, c.Environment, c.Mismatch)
+			o.session.Warn("commit %.9s: %s in %s: %s", c.Commit, c.Service, c.Environment, c.Mismatch)
 		}
 	}
-	return cli.Table(s.Out, historyRows(changes, o.output.Wide(), time.Now()))
+}
+
+// object is a change as an item of a list.
+func object(c history.Change) cli.Object {
+	return cli.Object{Name: fmt.Sprintf("%.9s-%s-%s", c.Commit, c.Service, c.Environment), Content: c}
 }
 
 func historyRows(changes []history.Change, wide bool, now time.Time) [][]string {

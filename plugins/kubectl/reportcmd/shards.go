@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/across"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/shard"
 	"k8s.io/cli-runtime/pkg/printers"
@@ -85,22 +86,22 @@ func (o *options) shards(printer printers.ResourcePrinter, dir string) error {
 			}
 			if s, why := i.status(); s != cli.ExitDone {
 				held++
-				status = worse(status, s)
+				status = across.Worse(status, s)
 				facts = append(facts, cli.Fact{Text: fmt.Sprintf("shard %s: %s: %s", r.Shard, i.name(), why)})
 			}
 			objects = append(objects, cli.Object{Name: i.Metadata.Name, Content: raw})
 		}
-		if s := r.ExitStatus; s != nil && slices.Contains(bad, *s) {
+		if s := r.ExitStatus; s != nil && across.Known(*s) {
 			status = *s
 		} else if s != nil {
 			status = cli.ExitFailed
 		}
-		worst = worse(worst, status)
+		worst = across.Worse(worst, status)
 		rows = append(rows, []string{r.Shard.String(), fmt.Sprint(len(r.Items)), fmt.Sprint(changed), fmt.Sprint(held), fmt.Sprint(status)})
 	}
 	for k := range count {
 		if missing := (shard.Shard{Index: k, Count: count}); !there[k] {
-			worst = worse(worst, cli.ExitUnknown)
+			worst = across.Worse(worst, cli.ExitUnknown)
 			rows = append(rows, []string{missing.String(), "-", "-", "-", "-"})
 			facts = append(facts, cli.Fact{Text: fmt.Sprintf("shard %s: there is no result, so nobody knows what it has done", missing), Hint: "run the command with --shard " + missing.String() + " again"})
 		}
@@ -136,23 +137,11 @@ func (i *item) status() (int, string) {
 	}
 	status, why := cli.ExitDone, ""
 	for _, v := range i.Verdicts {
-		if s := worse(status, cli.AnswerStatus(v.Answer)); s != status {
+		if s := across.Worse(status, cli.AnswerStatus(v.Answer)); s != status {
 			status, why = s, fmt.Sprintf("%s: %s: %s", v.Gate, v.Answer, v.Reason)
 		}
 	}
 	return status, why
-}
-
-// bad are the exit statuses that there are, the worst first.
-var bad = []int{cli.ExitInterrupted, cli.ExitUsage, cli.ExitFailed, cli.ExitRefused, cli.ExitUnknown, cli.ExitWaiting, cli.ExitDone}
-
-// worse gives the worse of two exit statuses: what is broken comes before a no, and that
-// before what is unknown or waits.
-func worse(a, b int) int {
-	if slices.Index(bad, b) < slices.Index(bad, a) {
-		return b
-	}
-	return a
 }
 
 // readResults reads the files of a folder, each the output of one shard with -o json, in

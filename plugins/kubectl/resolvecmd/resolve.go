@@ -15,6 +15,7 @@ import (
 	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/sources"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/shard"
 	"github.com/spf13/cobra"
@@ -313,7 +314,7 @@ func (o *options) resolver(cmd *cobra.Command, lock *lockFile) (digestlock.Batch
 		if err != nil {
 			return nil, err
 		}
-		next = &cli.SourceResolver{Resolver: r}
+		next = &sources.Resolver{Resolver: r}
 		if lock != nil {
 			next = &digestlock.LockedResolver{Lock: lock.lock, Next: next, Update: o.update}
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/across"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/standing"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/shard"
@@ -57,7 +58,10 @@ const example = `  # the board of all services
   kubectl promote status --sort-by '.environments[1].images[0].tag' -o custom-columns=NAME:.metadata.name,TAG:.environments[1].images[0].tag
 
   # without a clone
-  kubectl promote status -C https://git.example.com/infra.git`
+  kubectl promote status -C https://git.example.com/infra.git
+
+  # of all repositories that a file lists
+  kubectl promote status --fleet fleet.yaml`
 
 // New makes kubectl promote status.
 func New(s *cli.Session) *cobra.Command {
@@ -78,6 +82,9 @@ func New(s *cli.Session) *cobra.Command {
 	s.AddCluster(cmd)
 	cmd.Flags().BoolVar(&s.Live, "live", false, "ask the clusters whether it runs there, and is healthy")
 	cli.ShardVar(cmd, &o.shard, "services")
+	across.Var(cmd, &o.fleet)
+	cmd.MarkFlagsMutuallyExclusive("fleet", "watch")
+	cmd.MarkFlagsMutuallyExclusive("fleet", "shard")
 	s.BranchVar(cmd)
 	s.TakesURL(cmd)
 	cmd.RunE = o.run
@@ -92,6 +99,7 @@ type options struct {
 	pending bool
 	watch   bool
 	shard   shard.Shard
+	fleet   string
 	// proposals are the pull requests that are open, where they were asked for.
 	proposals *standing.Proposals
 }
@@ -103,9 +111,12 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 		return err
 	}
 	if o.digest != "" {
-		if o.digest, err = cli.DigestPrefix(cmd, o.digest); err != nil {
+		if o.digest, err = standing.DigestPrefix(cmd, o.digest); err != nil {
 			return err
 		}
+	}
+	if o.fleet != "" {
+		return o.showFleet(cmd, printer, services)
 	}
 	if o.watch {
 		return standing.Watch(cmd, o.session, func() error { return o.show(cmd, printer, services) })
@@ -113,56 +124,89 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	return o.show(cmd, printer, services)
 }
 
+// reading is what was read of a repository.
+type reading struct {
+	pipeline *pipeline.Pipeline
+	statuses []status.Service
+	part     []string // the services of the shard
+}
+
 // show reads the repository and shows what services are pinned to.
 func (o *options) show(cmd *cobra.Command, printer printers.ResourcePrinter, services []string) error {
-	w, err := o.session.OpenToRead(cmd.Context())
-	if err != nil {
+	r, ends := o.read(cmd.Context(), printer, func(context.Context, *cli.Workspace) ([]string, bool, error) {
+		return services, len(services) == 0, nil
+	})
+	switch {
+	case r == nil:
+		return ends
+	case o.shard.Count > 1 && len(r.part) == 0:
+		return o.session.EmptyShard(printer, "ServiceStatus", o.shard)
+	case o.digest != "" && printer == nil && len(r.statuses) == 0 && ends == nil:
+		_, err := fmt.Fprintln(o.session.ErrOut, "no environment has "+o.digest)
 		return err
 	}
+	o.session.Part = cli.PartOf(o.shard, ends)
+	return cmp.Or(o.print(printer, r.pipeline, r.statuses, len(services) == 0), ends)
+}
+
+// read reads a repository. What could be read is there beside the error, which is the one
+// that a command about it ends with.
+func (o *options) read(ctx context.Context, printer printers.ResourcePrinter, choose across.Choose) (*reading, error) {
+	w, err := o.session.OpenToRead(ctx)
+	if err != nil {
+		return nil, err
+	}
 	defer w.Close()
-	if err := w.Whole(cmd.Context()); err != nil {
-		return err
+	if err := w.Whole(ctx); err != nil {
+		return nil, err
+	}
+	services, every, err := choose(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	r := &reading{pipeline: w.Pipeline}
+	if !every && len(services) == 0 {
+		return r, nil
 	}
 	listing, err := status.List(w.Pipeline, w.Promoter.Repo)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, m := range listing.Misfits() {
 		o.session.Warn("%s", m)
 	}
-	part := services
+	r.part = services
 	if o.shard.Count > 1 {
-		if len(part) == 0 {
-			part = listing.Services()
+		if len(r.part) == 0 {
+			r.part = listing.Services()
 		}
 		if err := status.CheckServices(w.Pipeline, w.Promoter.Repo, services); err != nil {
-			return err
+			return nil, err
 		}
-		if part = o.shard.Services(w.Pipeline, part); len(part) == 0 {
-			return o.session.EmptyShard(printer, "ServiceStatus", o.shard)
+		if r.part = o.shard.Services(w.Pipeline, r.part); len(r.part) == 0 {
+			return r, nil
 		}
 	}
-	statuses, failed := listing.Status(cmd.Context(), part)
+	statuses, failed := listing.Status(ctx, r.part)
 	if statuses == nil && failed != nil {
-		return failed
+		return nil, failed
 	}
 	if o.digest != "" {
 		statuses, failed = with(o.digest, statuses), unknown(failed)
 	}
-	wide := o.output.Wide() || o.digest != "" || printer != nil && !o.output.Names()
-	if err := o.complete(cmd.Context(), w, statuses, wide); err != nil {
-		return err
+	if err := o.complete(ctx, w, statuses, o.wide(printer)); err != nil {
+		return nil, err
 	}
-	if o.digest != "" && printer == nil && len(statuses) == 0 && failed == nil {
-		_, err := fmt.Fprintln(o.session.ErrOut, "no environment has "+o.digest)
-		return err
-	}
-	ends := failed
+	r.statuses = statuses
 	if failed == nil && unseen(statuses) {
-		ends = cli.Silent(cli.ExitUnknown)
+		failed = cli.Silent(cli.ExitUnknown)
 	}
-	o.session.Part = cli.PartOf(o.shard, ends)
-	return cmp.Or(o.print(printer, w.Pipeline, statuses, len(services) == 0), ends)
+	return r, failed
+}
+
+// wide tells whether the history is asked for.
+func (o *options) wide(printer printers.ResourcePrinter) bool {
+	return o.output.Wide() || o.digest != "" || printer != nil && !o.output.Names()
 }
 
 // unreadError is the error of an overlay that could not be read where that leaves a

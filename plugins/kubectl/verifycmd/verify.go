@@ -15,6 +15,7 @@ import (
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/overlay/unlisted"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/sources"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/shard"
 	"github.com/kubepromote/kubepromote/promote/status"
@@ -383,7 +384,7 @@ func (o *options) verify(cmd *cobra.Command, in *input) ([]verify.Result, error)
 	if err != nil {
 		return nil, err
 	}
-	resolver := &cli.SourceResolver{Resolver: registries}
+	resolver := &sources.Resolver{Resolver: registries}
 	v, err := s.NewVerifier(o.layoutName)
 	if err != nil {
 		return nil, err

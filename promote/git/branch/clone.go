@@ -5,12 +5,12 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/kubepromote/kubepromote/internal/files"
@@ -26,6 +26,9 @@ type Cache struct {
 	Env []string
 	// User, if not empty, is the directory of a clone whose configuration says who commits.
 	User string
+	// Filled, if not nil, is set where a repository of the directory is fetched into: who
+	// has done so calls Prune.
+	Filled *atomic.Bool
 }
 
 // CheckURL refuses what is not the URL of a repository: git would take some texts for
@@ -133,6 +136,11 @@ func (c Cache) take(ctx context.Context, address string) (dir string, release fu
 		}
 		if files.TryLock(f) {
 			release = func() { _ = f.Close() } // that gives the lock back
+			now := time.Now()
+			_ = os.Chtimes(dir, now, now) // see Prune
+			if c.Filled != nil {
+				c.Filled.Store(true)
+			}
 			if err = prepare(ctx, dir); err == nil {
 				return dir, release, nil
 			}
@@ -210,28 +218,4 @@ func (b *Branch) fetchObjects(ctx context.Context, ids []string) error {
 		Stdin: strings.NewReader(strings.Join(ids, "\n") + "\n"), Env: append([]string{gitcmd.InEnglish}, b.env...),
 	})
 	return err
-}
-
-// Prune removes from a cache what nobody has used for a time. It is called by who fills
-// the cache; an error is nobody's loss.
-func (c Cache) Prune(now time.Time, unused time.Duration) {
-	if c.Dir == "" {
-		return
-	}
-	found, _ := filepath.Glob(filepath.Join(gitcmd.GlobQuoter.Replace(c.Dir), "*.git"))
-	for _, dir := range found {
-		info, err := os.Stat(filepath.Join(dir, "refs", "promote"))
-		if errors.Is(err, fs.ErrNotExist) {
-			info, err = os.Stat(dir)
-		}
-		if err != nil || now.Sub(info.ModTime()) < unused {
-			continue
-		}
-		if f, err := os.Open(dir); err == nil {
-			if files.TryLock(f) {
-				_ = os.RemoveAll(dir)
-			}
-			_ = f.Close()
-		}
-	}
 }

@@ -27,6 +27,8 @@ type Board struct {
 	Unknown string `json:"unknown,omitempty"`
 	// Error is what keeps the repository from being read now: the board is an older one.
 	Error string `json:"error,omitempty"`
+	// Fleet tells that the rows are of several repositories.
+	Fleet bool `json:"fleet,omitempty"`
 	// Since is from when on figures are counted.
 	Since int64 `json:"since,omitempty"`
 	// Cut tells that older changes are left out.
@@ -57,8 +59,9 @@ type Figures struct {
 
 // Row is a service, with a cell for each environment.
 type Row struct {
-	Name  int    `json:"n"`
-	Cells []Cell `json:"c"`
+	Repository int    `json:"r,omitempty"`
+	Name       int    `json:"n"`
+	Cells      []Cell `json:"c"`
 }
 
 // Cell is what stands in an environment. The zero value is no overlay.

@@ -61,12 +61,12 @@
 	function take(d) {
 		data = d;
 		rows = d.rows.map(r => {
-			const words = [text(r.n)];
+			const words = [text(r.r), text(r.n)];
 			for (const c of r.c) {
 				words.push(text(c.p), text(c.w), c.h ? "held" : "");
 				for (const i of c.i || []) words.push(text(i[0]), text(i[1]), text(i[2]));
 			}
-			return {name: text(r.n), cells: r.c, words: words.join("\n").toLowerCase()};
+			return {repo: text(r.r), name: text(r.n), cells: r.c, words: words.join("\n").toLowerCase()};
 		});
 		heading();
 		const next = $("next");
@@ -84,7 +84,9 @@
 
 	function heading() {
 		const tr = el("tr");
-		for (const [n, name] of ["Service", ...data.environments.map(e => e.name + (e.behind ? " (" + e.behind + " behind)" : ""))].entries()) {
+		const names = ["Service", ...data.environments.map(e => e.name + (e.behind ? " (" + e.behind + " behind)" : ""))].map((name, n) => [n, name]);
+		if (data.fleet) names.splice(1, 0, [-1, "Repository"]);
+		for (const [n, name] of names) {
 			const b = el("button", "", name + (sortBy === n ? (down ? " ↓" : " ↑") : ""));
 			b.type = "button";
 			b.addEventListener("click", () => { down = sortBy === n ? !down : n > 0; sortBy = n; heading(); choose(); });
@@ -99,7 +101,8 @@
 	function choose() {
 		const words = $("search").value.toLowerCase().split(/\s+/).filter(Boolean), behind = $("behind").checked;
 		shown = rows.filter(r => words.every(w => r.words.includes(w)) && (!behind || r.cells.some(c => c.d || c.u)));
-		const key = sortBy === 0 ? (a, b) => a.name < b.name ? -1 : a.name > b.name ? 1 : 0 : (a, b) => (a.cells[sortBy - 1].t || 0) - (b.cells[sortBy - 1].t || 0);
+		const by = sortBy < 0 ? "repo" : "name";
+		const key = sortBy <= 0 ? (a, b) => a[by] < b[by] ? -1 : a[by] > b[by] ? 1 : 0 : (a, b) => (a.cells[sortBy - 1].t || 0) - (b.cells[sortBy - 1].t || 0);
 		shown.sort((a, b) => down ? key(b, a) : key(a, b));
 		$("count").textContent = shown.length === rows.length ? rows.length + " services" : shown.length + " of " + rows.length;
 		at.row = Math.max(0, Math.min(at.row, shown.length - 1));
@@ -126,7 +129,7 @@
 
 	function gap(height) {
 		const tr = el("tr", "gap"), td = el("td");
-		td.colSpan = data.environments.length + 1;
+		td.colSpan = data.environments.length + (data.fleet ? 2 : 1);
 		td.style.height = height + "px";
 		tr.append(td);
 		return tr;
@@ -148,6 +151,7 @@
 			th.scope = "row";
 			th.title = r.name;
 			tr.ariaRowIndex = n + 2;
+			if (data.fleet) tr.append(el("td", "repo", r.repo));
 			r.cells.forEach((c, i) => tr.append(cell(c, n, i)));
 			out.push(tr);
 		}
@@ -192,6 +196,7 @@
 		if (!c || !c.p) return;
 		$("what").textContent = r.name + " in " + env.name;
 		const dl = el("dl"), fill = s => s.replaceAll("\u0001", r.name).replaceAll("\u0002", env.name);
+		fact(dl, "Repository", r.repo);
 		fact(dl, "Pin", text(c.p));
 		fact(dl, "Since", c.t && when(c.t) + " (" + age(c.t) + ")");
 		fact(dl, "By", text(c.w));

@@ -1,4 +1,6 @@
-package cli
+// Package sources resolves images wherever they are: in registries, and in directories and
+// files.
+package sources
 
 import (
 	"context"
@@ -7,11 +9,11 @@ import (
 	"github.com/kubepromote/kubepromote/digest/layout"
 )
 
-// SourceResolver also answers for images in directories and files.
-type SourceResolver struct{ *digest.Resolver }
+// Resolver also answers for images in directories and files.
+type Resolver struct{ *digest.Resolver }
 
 // ResolveAll implements [digest.BatchResolver].
-func (r *SourceResolver) ResolveAll(ctx context.Context, refs []string, done func(digest.Result)) []digest.Result {
+func (r *Resolver) ResolveAll(ctx context.Context, refs []string, done func(digest.Result)) []digest.Result {
 	results := make([]digest.Result, len(refs))
 	var remote []string
 	var at []int
