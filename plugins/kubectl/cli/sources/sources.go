@@ -1,5 +1,6 @@
 // Package sources resolves images wherever they are: in registries, and in directories and
-// files.
+// files. It is what commands share that take references and not services, and knows nothing of
+// pipelines.
 package sources
 
 import (
