@@ -2,6 +2,7 @@ package docs_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"maps"
 	"os"
 	"path/filepath"
@@ -192,4 +193,25 @@ func TestSchemaDescribesEverything(t *testing.T) {
 			}
 		}
 	}
+}
+
+// The entry for a catalog of schemas is of this schema and of the file that is read.
+func TestCatalogEntry(t *testing.T) {
+	for _, b := range blocks(t, "pipeline.md") {
+		if b.lang != "json" || !strings.Contains(b.text, "fileMatch") {
+			continue
+		}
+		var entry struct {
+			Name, Description, URL string
+			FileMatch              []string
+		}
+		if err := json.Unmarshal([]byte(b.text), &entry); err != nil {
+			t.Fatal(err)
+		}
+		if entry.URL != pipeline.SchemaURL || !slices.Equal(entry.FileMatch, []string{pipeline.FileName}) || entry.Name == "" || entry.Description == "" {
+			t.Errorf("%s: %+v", b, entry)
+		}
+		return
+	}
+	t.Error("pipeline.md has no entry for a catalog of schemas")
 }

@@ -145,3 +145,27 @@ func TestCompare(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What is another one at each run is not in the recording, and a scene fits it.
+func TestRecording(t *testing.T) {
+	text := "\n# A registry runs on 127.0.0.1:1.\n\n# One.\n$ git init\n$ kubectl promote <b>\n[main 0efe31962] promote(x)\nindex 1..2 100644\n" + strings.Repeat("word ", 30) + "\n"
+	all := scenes(steady(text+"at 127.0.0.1:4711/shop /tmp/x/shop/apps\n", "/tmp/x/shop"))
+	if len(all) != 1 {
+		t.Fatalf("%d scenes", len(all))
+	}
+	svg, err := drawScenes(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, not := range []string{"git init", "0efe31962", "index 1", "4711", "/tmp/x", "<b>", "A registry"} {
+		if bytes.Contains(svg, []byte(not)) {
+			t.Errorf("%q is in it:\n%s", not, svg)
+		}
+	}
+	if err := xml.Unmarshal(svg, new(struct{})); err != nil {
+		t.Error(err)
+	}
+	if _, err := drawScenes([]scene{{lines: make([]string, mostLines+1)}}); err == nil {
+		t.Error("a scene without room is drawn")
+	}
+}

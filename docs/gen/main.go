@@ -31,6 +31,7 @@ var files = map[string]func() ([]byte, error){
 	pipelineSchema: pipelineSchemaOf,
 	fleetSchema:    fleetSchemaOf,
 	picture:        drawSteps,
+	recording:      record,
 }
 
 func main() {

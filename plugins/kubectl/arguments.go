@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/promotecmd"
 	"github.com/kubepromote/kubepromote/promote/shard"
 )
 
@@ -41,9 +42,31 @@ func checkArgs(c *cobra.Command) {
 	}
 }
 
+// asKubectl takes what kubectl's own commands take: --dry-run=client is --dry-run here, as
+// nothing of a server is asked to be dry, and --dry-run=none is none.
+func asKubectl(args []string) []string {
+	args = slices.Clone(args)
+	for n, a := range args {
+		switch a {
+		case "--":
+			return args
+		case "--dry-run=client":
+			args[n] = "--dry-run"
+		case "--dry-run=none":
+			args[n] = "--dry-run=false"
+		}
+	}
+	return args
+}
+
 // flagError is what is wrong with a flag, without the words of the library that
 // has parsed its value.
 func flagError(cmd *cobra.Command, err error) error {
+	if args := cmd.Flags().Args(); !cmd.HasParent() && len(args) > 0 {
+		if hint := promotecmd.WordHint(args); hint != "" { // the flags are another program's, too
+			return &cli.UsageError{Msg: fmt.Sprintf("%q is no command", args[0]), Hint: hint}
+		}
+	}
 	e := &cli.UsageError{Msg: err.Error(), Command: cmd.CommandPath()}
 	if cause := errors.Unwrap(err); cause != nil {
 		e.Msg = strings.TrimSuffix(e.Msg, ": "+cause.Error())

@@ -30,7 +30,7 @@ func Run(ctx context.Context, args []string, streams genericiooptions.IOStreams)
 	if len(args) == 1 && args[0] == "--version" {
 		args = []string{"version"} // what people try first
 	}
-	root.SetArgs(args)
+	root.SetArgs(asKubectl(args))
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return cli.ExitDone

@@ -79,6 +79,7 @@ type options struct {
 }
 
 func (o *options) run(cmd *cobra.Command, services []string) error {
+	services = cli.BareNames(services)
 	s := o.session
 	switch {
 	case o.request.To == "":

@@ -74,6 +74,7 @@ type options struct {
 }
 
 func (o *options) run(cmd *cobra.Command, services []string) error {
+	services = cli.BareNames(services)
 	s := o.session
 	switch {
 	case o.to == "":

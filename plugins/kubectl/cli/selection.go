@@ -66,7 +66,7 @@ func (sel *Selection) Choose(cmd *cobra.Command, services []string) error {
 		}
 		sel.Select = func(has map[string]string) bool { return selector.Matches(labels.Set(has)) }
 	}
-	sel.Services = bareNames(services)
+	sel.Services = BareNames(services)
 	return nil
 }
 
@@ -140,8 +140,8 @@ func (sel *Selection) Ask(cmd *cobra.Command, asked planfile.Request) error {
 	return sel.Choose(cmd, asked.Services)
 }
 
-// bareNames takes back names as -o name prints them, and service/NAME.
-func bareNames(services []string) []string {
+// BareNames takes back names as -o name prints them, and service/NAME.
+func BareNames(services []string) []string {
 	var out []string
 	for _, s := range services {
 		if kind, name, ok := strings.Cut(s, "/"); ok && (kind == "service" || strings.HasSuffix(kind, ".kubepromote.dev")) {

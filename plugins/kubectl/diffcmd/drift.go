@@ -93,6 +93,7 @@ func (o *drift) completeContexts(*cobra.Command, []string, string) ([]string, co
 
 // run compares, and shows what was found also where something could not be compared.
 func (o *drift) run(cmd *cobra.Command, services []string) ([]result, error) {
+	services = cli.BareNames(services)
 	printer, err := o.output.Printer()
 	if err != nil {
 		return nil, err

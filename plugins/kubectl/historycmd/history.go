@@ -87,6 +87,7 @@ type options struct {
 }
 
 func (o *options) run(cmd *cobra.Command, services []string) error {
+	services = cli.BareNames(services)
 	printer, err := o.output.Printer()
 	if err != nil {
 		return err

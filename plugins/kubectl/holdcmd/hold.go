@@ -100,6 +100,7 @@ func holdsNothing(cmd *cobra.Command) error {
 }
 
 func (o *options) hold(cmd *cobra.Command, services []string) error {
+	services = cli.BareNames(services)
 	var until time.Time
 	switch command := cmd.CommandPath(); {
 	case len(services) == 0 && o.env == "":
@@ -139,6 +140,7 @@ func (o *options) hold(cmd *cobra.Command, services []string) error {
 }
 
 func (o *options) unhold(cmd *cobra.Command, services []string) error {
+	services = cli.BareNames(services)
 	if len(services) == 0 && o.env == "" {
 		return holdsNothing(cmd)
 	}

@@ -18,8 +18,8 @@ var otherWords = map[string]string{
 	"get": "status SERVICES", "list": "status SERVICES", "ls": "status SERVICES", "show": "status SERVICES", "describe": "status SERVICES",
 	"diff": "plan SERVICES --to ENVIRONMENT", "preview": "plan SERVICES --to ENVIRONMENT",
 	"log": "history SERVICES", "logs": "history SERVICES", "who": "history SERVICES", "blame": "history SERVICES",
-	"validate": "lint", "doctor": "lint",
-	"deploy": "SERVICES --to ENVIRONMENT", "promote": "SERVICES --to ENVIRONMENT",
+	"validate": "lint",
+	"deploy":   "SERVICES --to ENVIRONMENT", "promote": "SERVICES --to ENVIRONMENT",
 	"release": "SERVICES --to ENVIRONMENT", "push": "SERVICES --to ENVIRONMENT",
 	"update": "set IMAGE:TAG", "bump": "set IMAGE:TAG", "edit": "set IMAGE:TAG", "pin": "resolve --pin -k DIR",
 	"sign": "attest SERVICES --to ENVIRONMENT --key FILE", "render": "build DIR", "kustomize": "build DIR", "upgrade": "version",
@@ -28,9 +28,9 @@ var otherWords = map[string]string{
 // undo is the way back.
 const undo = "rollback SERVICES --env ENVIRONMENT"
 
-// wordHint is what to type in place of a word that is no command here; "" where it is
+// WordHint is what to type in place of a word that is no command here; "" where it is
 // not known what is meant.
-func wordHint(args []string) string {
+func WordHint(args []string) string {
 	if len(args) == 0 || otherWords[args[0]] == "" {
 		return ""
 	}
@@ -55,7 +55,7 @@ func (o *options) noTarget(cmd *cobra.Command, args []string) error {
 	}
 	if len(args) > 0 && !cmd.HasParent() {
 		msg := fmt.Sprintf("%q is no command, and --to is missing to promote a service of that name", args[0])
-		if hint := wordHint(args); hint != "" {
+		if hint := WordHint(args); hint != "" {
 			return &cli.UsageError{Msg: msg, Hint: hint}
 		}
 		if near := spelling.Nearest(args[0], commands); near != "" {
@@ -75,7 +75,7 @@ func (o *options) noTarget(cmd *cobra.Command, args []string) error {
 // meant adds to an error about services what to type where the first of them is the
 // name that a command has in another program.
 func meant(err error, args []string) error {
-	hint := wordHint(args)
+	hint := WordHint(args)
 	if first, _, _ := strings.Cut(err.Error(), "\n"); hint != "" && first == fmt.Sprintf("unknown service %q", args[0]) {
 		return &cli.UsageError{Msg: first, Hint: hint}
 	}

@@ -85,6 +85,7 @@ type options struct {
 }
 
 func (o *options) run(cmd *cobra.Command, services []string) error {
+	services = cli.BareNames(services)
 	s := o.session
 	printer, err := o.output.Printer()
 	if err != nil {

@@ -3,6 +3,8 @@ package resolvecmd
 import (
 	"errors"
 	"fmt"
+	"io"
+	"strings"
 
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/overlay"
@@ -74,7 +76,21 @@ type resolvedRef struct {
 	Error string `json:"error,omitempty"`
 }
 
+// digestAlone is the output of nothing but digests, one a line; what has none is told as an
+// error and has no line.
+const digestAlone = "digest"
+
 func (o *options) print(printer printers.ResourcePrinter, results []resolved) error {
+	if o.output.Is(digestAlone) {
+		var lines strings.Builder
+		for _, r := range results {
+			if r.Digest != "" && r.Err == nil {
+				lines.WriteString(r.Digest + "\n")
+			}
+		}
+		_, err := io.WriteString(o.session.Out, lines.String())
+		return err
+	}
 	rows := [][]string{{"REFERENCE", "DIGEST"}}
 	if o.output.Wide() {
 		rows[0] = append(rows[0], "MEDIA TYPE", "TAG'S DIGEST")

@@ -44,6 +44,9 @@ where the pattern's named group is what is compared.`
 const example = `  # the digest that a tag stands for now
   kubectl promote resolve registry.example.com/shop/cart:v1.2.3
 
+  # that digest and nothing else, for a script
+  kubectl promote resolve registry.example.com/shop/cart:v1.2.3 -o digest
+
   # pin all images of an overlay
   kubectl promote resolve -k apps/cart/overlays/dev --pin
 
@@ -106,7 +109,7 @@ func New(s *cli.Session) *cobra.Command {
 	for _, name := range []string{"kustomize", "filename", "lock", "pin", "platform", "require-platform"} {
 		cmd.MarkFlagsMutuallyExclusive("newest", name)
 	}
-	o.output = cli.AddOutput(cmd)
+	o.output = cli.AddOutput(cmd, digestAlone)
 	return cmd
 }
 
