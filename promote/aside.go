@@ -49,8 +49,7 @@ func (w *planner) assemble() error {
 			if errors.As(err, &hinted) {
 				v.Hint = hinted.HintText()
 			}
-			var mine *Error
-			if errors.As(err, &mine) {
+			if mine, ok := errors.AsType[*Error](err); ok {
 				v.Hint, v.Advice = mine.Hint, mine.Advice
 			}
 			p.Verdicts = append(p.Verdicts, v)

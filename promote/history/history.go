@@ -21,6 +21,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kubepromote/kubepromote/promote/internal/kustomization"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/record"
 )
@@ -128,7 +129,7 @@ func (o *part) read(ctx context.Context, p *pipeline.Pipeline, req Request, visi
 	if len(req.Files) > 0 {
 		specs = nil
 		for _, file := range req.Files {
-			for _, name := range pipeline.SameOverlay(file) {
+			for _, name := range kustomization.Same(file) {
 				specs = append(specs, literal(name))
 			}
 		}

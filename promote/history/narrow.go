@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/internal/kustomization"
 )
 
 // narrow gives fewer pathspecs that lead to what others lead to, and perhaps to more beside
@@ -88,7 +88,7 @@ func plainPath(spec string) (string, bool) {
 		}
 		at = strings.NewReplacer("\x00", "[", "\x01", "?").Replace(at)
 	}
-	if dir := path.Dir(at); dir != "." && len(pipeline.SameOverlay(at)) > 1 {
+	if dir := path.Dir(at); dir != "." && len(kustomization.Same(at)) > 1 {
 		at = dir
 	}
 	return at, true

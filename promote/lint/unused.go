@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/kubepromote/kubepromote/overlay"
-	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/internal/kustomization"
 )
 
 // checkUnused finds folders beside overlays that are overlays themselves, of no environment
@@ -40,7 +40,7 @@ func checkUnused(w *work) {
 			if !entry.IsDir() || known[dir] || used {
 				continue
 			}
-			found, err := w.Tree.ReadAny(dir, pipeline.SameOverlay("kustomization.yaml"))
+			found, err := w.Tree.ReadAny(dir, kustomization.Names)
 			if err != nil {
 				continue
 			}

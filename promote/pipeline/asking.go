@@ -16,6 +16,12 @@ import (
 	"github.com/kubepromote/kubepromote/promote/pipeline/recording"
 )
 
+// What is kept and told of promotions, and where secrets come from, has a package of its own.
+type (
+	Record   = recording.Record
+	Variable = recording.Variable
+)
+
 // SoakGate lets those images pass whose digests have been in another environment for
 // some time without a break, as the history of the repository has it.
 type SoakGate struct {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/promote/internal/kustomization"
 	"github.com/kubepromote/kubepromote/promote/internal/location"
 )
 
@@ -56,7 +57,7 @@ func (s *Sites) onlyOnce(e *Environment, here []Site) error {
 	for i, one := range here {
 		file := one.Path
 		if !location.IsFile(file) {
-			file = path.Join(file, kustomizationNames[0])
+			file = path.Join(file, kustomization.Names[0])
 		}
 		others := slices.Clone(here[:i])
 		for n, entry := range p.Spec.layoutOf(e) {

@@ -7,25 +7,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kubepromote/kubepromote/promote/internal/kustomization"
 	"github.com/kubepromote/kubepromote/promote/internal/location"
 )
-
-// kustomizationNames are the names that kustomize knows, in its order.
-var kustomizationNames = []string{"kustomization.yaml", "kustomization.yml", "Kustomization"}
-
-// SameOverlay gives the paths under which a file may stand and be the same overlay: of a
-// kustomization all three.
-func SameOverlay(file string) []string {
-	dir, name := path.Split(file)
-	if !slices.Contains(kustomizationNames, name) {
-		return []string{file}
-	}
-	var out []string
-	for _, name := range kustomizationNames {
-		out = append(out, dir+name)
-	}
-	return out
-}
 
 // Match gives what a file may be of: a site for each location that it fits. Of a file
 // that several services share, the service and the part of it are open.
@@ -54,7 +38,7 @@ func (p *Pipeline) Match(file string) []Site {
 
 func (p *Pipeline) matches(entry Location, n int, e *Environment, file string) (one Site, ok bool) {
 	at := file
-	if !location.IsFile(entry.Path) && slices.Contains(kustomizationNames, path.Base(file)) {
+	if !location.IsFile(entry.Path) && kustomization.Is(file) {
 		at = path.Dir(file)
 	} else if !location.IsFile(entry.Path) && strings.Contains(path.Base(file), ".") {
 		return one, false
@@ -110,30 +94,12 @@ func (p *Pipeline) Pathspecs(services []string, environments ...string) []string
 }
 
 // Glob is the location's path in an environment, with a star in the place of each hole.
-func (l Location) Glob(e *Environment) string { return l.glob(e, "*") }
-
-func (l Location) glob(e *Environment, service string) string {
-	literal := strings.NewReplacer("[", `\[`, "?", `\?`).Replace(l.Path)
-	at := location.Fill(literal, location.Holes{location.Environment: e.folder(), location.Service: service})
-	for _, name := range location.Names(at) {
-		at = strings.ReplaceAll(at, "{"+name+"}", "*")
-	}
-	return at
+func (l Location) Glob(e *Environment) string {
+	return location.Glob(l.Path, location.Holes{location.Environment: e.folder()})
 }
 
 func (l Location) pathspecs(e *Environment, service string) []string {
-	at := ":(glob)" + l.glob(e, service)
-	if location.IsFile(l.Path) {
-		return []string{at}
-	}
-	var specs []string
-	if location.Has(path.Base(l.Path), location.Service) {
-		specs = append(specs, at) // a file without an extension; of a directory, all of it
-	}
-	for _, name := range kustomizationNames {
-		specs = append(specs, at+"/"+name)
-	}
-	return specs
+	return location.Pathspecs(l.Path, location.Holes{location.Environment: e.folder(), location.Service: service})
 }
 
 // OverlayPath gives the path of the overlay of a service in an environment, as the

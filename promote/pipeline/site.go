@@ -14,6 +14,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/promote/internal/kustomization"
 	"github.com/kubepromote/kubepromote/promote/internal/location"
 )
 
@@ -401,7 +402,7 @@ func (s *Sites) leadsOn(e *Environment, at stand, one Site) bool {
 		for _, entry := range s.pipeline.Spec.layoutOf(e) {
 			holes := location.Holes(one.Holes).With(location.Service, one.Service).With(location.Environment, e.folder())
 			if strings.HasPrefix(location.Fill(entry.Path, holes), one.Path+"/") {
-				found, _ := at.ReadAny(one.Path, kustomizationNames)
+				found, _ := at.ReadAny(one.Path, kustomization.Names)
 				return len(found.Have) == 0
 			}
 		}
@@ -442,7 +443,7 @@ func (s *Sites) open(one Site, strict bool) (name string, data []byte, err error
 		data, err := tree.ReadFile(one.Path)
 		return one.Path, data, missing(err)
 	}
-	found, err := tree.ReadAny(one.Path, kustomizationNames)
+	found, err := tree.ReadAny(one.Path, kustomization.Names)
 	switch {
 	case strict && len(found.Have) > 1:
 		return "", nil, &lookupError{msg: fmt.Sprintf("%s has both %s and %s", one.Path, found.Have[0], found.Have[1]), hint: "keep one of them"}

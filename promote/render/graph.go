@@ -11,6 +11,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/internal/fault"
 	"github.com/kubepromote/kubepromote/promote"
+	"github.com/kubepromote/kubepromote/promote/internal/kustomization"
 	"go.yaml.in/yaml/v3"
 	"sigs.k8s.io/kustomize/api/types"
 )
@@ -38,8 +39,6 @@ type node struct {
 	functions, schema bool
 }
 
-var kustomizationNames = []string{"kustomization.yaml", "kustomization.yml", "Kustomization"}
-
 // kustomization finds the kustomization file of a directory; "" is none.
 func (s *source) kustomization(dir string) (string, error) {
 	entries, err := s.list(dir)
@@ -47,7 +46,7 @@ func (s *source) kustomization(dir string) (string, error) {
 		return "", err
 	}
 	var found []string
-	for _, name := range kustomizationNames {
+	for _, name := range kustomization.Names {
 		if entries[name] == isFile || entries[name] == isLink {
 			found = append(found, name)
 		}

@@ -55,7 +55,7 @@ func New(r forge.Repository, o forge.Options) (*Maker, error) {
 	case forge.GitHub, forge.GitLab, forge.Gitea:
 		return &Maker{forge.NewAPI(r, o), r}, nil
 	}
-	return nil, &forge.Error{Msg: r.Kind.String() + " makes no commits that it would show as verified", Hint: "leave out deliver.commits, and git commits", Err: forge.ErrUnsupported}
+	return nil, &forge.Error{Msg: r.Kind.String() + " makes no commits that it would show as verified", Hint: "remove the line deliver.commits: git commits then", Err: forge.ErrUnsupported}
 }
 
 const op = "making a commit"

@@ -102,7 +102,7 @@ func (b *Branch) isAsMeant(ctx context.Context, made string, d promote.Delivery,
 		return err
 	}
 	head, says := partsOf(o.Data)
-	const hint = "leave out deliver.commits, and git commits"
+	const hint = "remove the line deliver.commits: git commits then"
 	switch {
 	case head["parent"] != d.Head:
 		return &promote.Moved{Branch: b.Where(), Err: errors.New("the forge has made the commit on another one")}

@@ -131,7 +131,7 @@ func (b *Branch) CreateTag(ctx context.Context, name, commit, message string) er
 		// Without its key, git 2.39 signs nothing, puts ssh's complaint into the tag, and
 		// says that all is well.
 		_ = b.deleteTag(ctx, name)
-		return &gitcmd.Error{Op: "git tag", Msg: "the tag could not be signed", Hint: "git config tag.gpgSign false, or mend the key"}
+		return &gitcmd.Error{Op: "git tag", Msg: "the tag could not be signed", Hint: "mend the key, or git config tag.gpgSign false"}
 	}
 	if b.remote == "" {
 		return nil
@@ -155,7 +155,7 @@ func (b *Branch) makeTag(ctx context.Context, name, commit, message string) erro
 	_, err = gitcmd.Run(ctx, b.dir, gitcmd.Call{Op: "git tag", Stdin: strings.NewReader(message), Env: append(b.lazily(), asIdentity("COMMITTER", who.Committer)...),
 		Args: gitcmd.Durably("tag", "--annotate", "--cleanup=verbatim", "--file=-", "--end-of-options", name, commit)})
 	if err != nil {
-		return gitcmd.Hinted(err, "git config tag.gpgSign false, or mend the key")
+		return gitcmd.Hinted(err, "mend the key, or git config tag.gpgSign false")
 	}
 	return nil
 }

@@ -14,6 +14,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/kubepromote/kubepromote/promote/internal/kustomization"
 )
 
 // The holes that have a meaning of their own.
@@ -185,4 +187,25 @@ func IsFolder(s string) bool {
 		}
 	}
 	return len(s) <= 128
+}
+
+// Glob is a template as a pattern of Git: with texts in some holes, and a star in the others.
+func Glob(template string, given Holes) string {
+	at := Fill(strings.NewReplacer("[", `\[`, "?", `\?`).Replace(template), given)
+	for _, name := range Names(at) {
+		at = strings.ReplaceAll(at, "{"+name+"}", "*")
+	}
+	return at
+}
+
+// Pathspecs are those of Git for the files that a template may lead to.
+func Pathspecs(template string, given Holes) []string {
+	at := ":(glob)" + Glob(template, given)
+	switch {
+	case IsFile(template):
+		return []string{at}
+	case Has(path.Base(template), Service):
+		return append(kustomization.Of(at), at) // a file without an extension; of a directory, all of it
+	}
+	return kustomization.Of(at)
 }
