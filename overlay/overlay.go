@@ -174,6 +174,7 @@ type File struct {
 	texts          func() texts.Index
 	taken          func() map[Position]bool
 	names          *paths.Namer
+	imagesBelow    func() *paths.Tree
 }
 
 // Parse reads a file of any format that it knows; see Options.Parse.
@@ -205,6 +206,7 @@ func (o Options) parse(s *syntax.Source) (*File, error) {
 	}
 	f := &File{src: s, opts: o, found: found, byName: make(map[string]int), byPath: make(map[string]int), names: paths.NewNamer(s.Docs)}
 	f.texts, f.taken = sync.OnceValue(func() texts.Index { return texts.Of(s.Docs) }), sync.OnceValue(f.pinned)
+	f.imagesBelow = sync.OnceValue(func() *paths.Tree { return paths.NewTree(s.Docs, f.images, func(p Pin) string { return p.Path }) })
 	for _, st := range found.sites {
 		p := st.pin()
 		p.Misread = misread(st, p)

@@ -2,6 +2,7 @@ package overlay
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/overlay/internal/nodes"
@@ -50,22 +51,17 @@ func (f *File) ImagesWithin(path string) ([]Pin, error) {
 	if len(all) == 0 {
 		return nil, &absentError{f.absent(path)}
 	}
-	var within []string
+	var which []int
 	for _, p := range all {
 		if n := nodes.Resolve(p.Node); n.Kind == yaml.ScalarNode && n.ShortTag() != "!!null" {
 			return nil, public(f.src.Errorf(p.Node, "", "%s is a %s, and no part of the file that could hold images", path, syntax.KindName(n)))
 		}
-		within = append(within, p.Path)
+		which = append(which, f.imagesBelow().Below(p.Path)...)
 	}
+	slices.Sort(which)
 	var pins []Pin
-	for _, p := range f.images {
-		at := paths.Indexed(f.src.Docs, p.Path)
-		for _, root := range within {
-			if paths.IsBelow(at, root) {
-				pins = append(pins, p)
-				break
-			}
-		}
+	for _, i := range slices.Compact(which) {
+		pins = append(pins, f.images[i])
 	}
 	return pins, nil
 }

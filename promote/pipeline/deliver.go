@@ -119,8 +119,8 @@ func (e *Environment) checkCommits(f *yamlfile.File, path string) {
 	case e.Deliver.Mode != "" && !e.Deliver.Mode.Shared():
 		f.At(at, "mode: push, or pullRequest", "a forge commits what is pushed or proposed, and deliver.mode is %s", e.Deliver.Mode)
 	case e.Strategy != nil && (e.Strategy.Merge != nil || e.Strategy.Tag != nil):
-		f.At(at, "leave out commits", "a forge makes no merges and no tags for others")
+		f.At(at, "remove the field commits", "a forge makes no merges and no tags for others")
 	case e.Deliver.Fork != "":
-		f.At(at, "leave out fork, or commits", "a forge commits in the repository itself, and not in a fork")
+		f.At(at, "remove one of fork and commits", "a forge commits in the repository itself, and not in a fork")
 	}
 }

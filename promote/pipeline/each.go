@@ -112,7 +112,7 @@ func (p *Pipeline) checkEach(f *yamlfile.File, e *Environment, at string) {
 	switch {
 	case !e.EachService():
 	case e.Strategy != nil:
-		f.At(at+".strategy", "remove it, or {service}", "environment %q is in another place for each service, whose pins are edited there", e.Name)
+		f.At(at+".strategy", "remove the strategy, or {service} from the place", "environment %q is in another place for each service, whose pins are edited there", e.Name)
 	case len(p.Spec.Services) == 0 && e.Name == p.Spec.Environments[0].Name && !slices.ContainsFunc(p.Spec.Environments, func(e Environment) bool { return !e.EachService() }):
 		f.At(at, "services: [{name: web}]", "all environments are in another place for each service, and nothing names the services")
 	}

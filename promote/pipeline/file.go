@@ -36,6 +36,11 @@ func (p *Pipeline) readOver(one Site, file string, data []byte, base *overlay.Fi
 	return f, err
 }
 
+// namesServices tells whether pins that the pipeline names are others for each service.
+func (p *Pipeline) namesServices() bool {
+	return slices.ContainsFunc(p.Spec.Images, func(i overlay.ImagePath) bool { return location.Has(i.Path+i.Name+i.Repository, location.Service) })
+}
+
 // filledAnyhow is an image's path in which holes have some text, to be checked.
 func filledAnyhow(i overlay.ImagePath) overlay.ImagePath {
 	holes := make(location.Holes)

@@ -14,10 +14,7 @@ import (
 // defaultLayout is the layout that works without a pipeline file.
 const defaultLayout = "apps/{service}/overlays/{environment}"
 
-const (
-	serviceHole     = "{" + location.Service + "}"
-	environmentHole = "{" + location.Environment + "}"
-)
+const environmentHole = "{" + location.Environment + "}"
 
 // imageServices is the Service of a location in which each image is one.
 const imageServices = "image"

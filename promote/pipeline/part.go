@@ -13,7 +13,7 @@ import (
 // isParts is an error where a shared file has something else than a part for each service
 // in the place of the parts: a text, or a list whose items the location does not name.
 func (s Site) isParts(f *overlay.File) error {
-	at := openPart(s.Within)
+	at := inside.Parts(s.Within)
 	if s.Image || len(f.KeysAt(at)) > 0 {
 		return nil
 	}

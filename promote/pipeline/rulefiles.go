@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"path"
-	"slices"
 	"strings"
 )
 
@@ -60,46 +59,4 @@ func (g Gate) Files() []string {
 		add(one.Files()...)
 	}
 	return out
-}
-
-// Variables are those of the environment that the gate has its secrets from.
-func (g Gate) Variables() []string {
-	var out []string
-	add := func(from map[string]Variable) {
-		for _, v := range from {
-			out = append(out, v.Env)
-		}
-	}
-	if g.HTTP != nil {
-		add(g.HTTP.HeadersFrom)
-	}
-	if g.Metric != nil && g.Metric.Prometheus != nil {
-		add(g.Metric.Prometheus.HeadersFrom)
-	}
-	if g.Exec != nil {
-		out = append(out, g.Exec.Env...)
-	}
-	for _, one := range g.AnyOf {
-		out = append(out, one.Variables()...)
-	}
-	return out
-}
-
-// AllContexts are the contexts that are named, without those that have holes; "" is the
-// current one.
-func (h *Health) AllContexts() []string {
-	if h == nil || !h.Says() {
-		return nil
-	}
-	all := append([]string{h.Context}, h.Contexts...)
-	if len(h.Contexts) > 0 {
-		all = all[1:]
-	}
-	if h.ArgoCD != nil && h.ArgoCD.Context != "" {
-		all = append(all, h.ArgoCD.Context)
-	}
-	if h.Flux != nil && h.Flux.Context != "" {
-		all = append(all, h.Flux.Context)
-	}
-	return slices.DeleteFunc(all, func(name string) bool { return strings.Contains(name, "{") })
 }

@@ -14,8 +14,10 @@ import (
 
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/promote/internal/inside"
 	"github.com/kubepromote/kubepromote/promote/internal/kustomization"
 	"github.com/kubepromote/kubepromote/promote/internal/location"
+	"github.com/kubepromote/kubepromote/promote/internal/remember"
 )
 
 // Site is a location with its holes filled: where pins of one service stand in one
@@ -63,7 +65,15 @@ type Sites struct {
 	lock     sync.Mutex
 	stands   map[Place]stand
 	namers   sync.Once
+	shares   remember.Once[sharing, *overlay.File]
 	namedBy  map[standing][]user // see users
+}
+
+// sharing is a file that services share, as [Sites.Read] is asked for it.
+type sharing struct {
+	path, environment string
+	entry             int
+	strict            bool
 }
 
 // stand is a place with what was found in it.
@@ -324,7 +334,7 @@ func (s Site) Split(f *overlay.File) []Site {
 			names = append(names, imageService(pin))
 		}
 	} else {
-		names = f.KeysAt(openPart(s.Within))
+		names = f.KeysAt(inside.Parts(s.Within))
 	}
 	var out []Site
 	seen := make(map[string]bool)
@@ -337,16 +347,6 @@ func (s Site) Split(f *overlay.File) []Site {
 		}
 	}
 	return out
-}
-
-// openPart is the path whose keys are the services: that of a mapping, the document's where
-// these are its own, or one that ends in [name=*].
-func openPart(within string) string {
-	before, _, _ := strings.Cut(within, serviceHole)
-	if strings.HasSuffix(before, "=") {
-		return before + "*]"
-	}
-	return cmp.Or(strings.TrimSuffix(before, "."), ".")
 }
 
 // imageService is the name of the service that an image is: the last element of its
@@ -411,8 +411,16 @@ func (s *Sites) leadsOn(e *Environment, at stand, one Site) bool {
 }
 
 // Read reads the file of a site. It returns ErrNoOverlay where there is none. strict
-// refuses a directory that has several kustomization files, as kustomize does.
+// refuses a directory that has several kustomization files, as kustomize does. A file that
+// services share is read once.
 func (s *Sites) Read(one Site, strict bool) (*overlay.File, error) {
+	if one.Within == "" && !one.Image || one.named != "" || s.pipeline.namesServices() {
+		return s.read(one, strict)
+	}
+	return s.shares.Do(sharing{one.Path, one.Environment, one.Entry, strict}, func() (*overlay.File, error) { return s.read(one, strict) })
+}
+
+func (s *Sites) read(one Site, strict bool) (*overlay.File, error) {
 	name, data, err := s.open(one, strict)
 	if err != nil {
 		return nil, err

@@ -85,7 +85,7 @@ func (g gitea) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func pull(number int, branch, at, author, body string) string {
 	return fmt.Sprintf(`{"number": %d, "html_url": "https://git.example.com/shop/infra/pulls/%d", "title": "T", "body": %q, "state": "open", "user": {"login": %q},
-		"head": {"ref": %q, "sha": %q, "repo_id": 1}, "base": {"ref": "main", "sha": "00", "repo_id": 1}}`, number, number, body, author, branch, at)
+		"head": {"ref": %q, "sha": %q, "repo": {"full_name": "shop/infra"}}, "base": {"ref": "main", "sha": "00", "repo": {"full_name": "shop/infra"}}}`, number, number, body, author, branch, at)
 }
 
 func says(user, state, at string) string {

@@ -89,15 +89,15 @@ func (d *doctor) gates(ctx context.Context, repo *git.Repo, p *pipeline.Pipeline
 	see = func(gates []pipeline.Gate) {
 		for _, g := range gates {
 			runs = runs || g.Exec != nil
-			contexts = append(contexts, g.Health.AllContexts()...)
+			contexts = append(contexts, contextsOf(g.Health)...)
 			see(g.AnyOf)
 		}
 	}
 	for _, e := range p.Spec.Environments {
-		contexts = append(contexts, e.Health.AllContexts()...)
+		contexts = append(contexts, contextsOf(e.Health)...)
 		see(e.Gates)
 		for _, g := range e.Gates {
-			variables = append(variables, g.Variables()...)
+			variables = append(variables, variablesOf(g)...)
 		}
 	}
 	slices.Sort(variables)

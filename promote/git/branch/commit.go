@@ -121,7 +121,7 @@ func (b *Branch) make(ctx context.Context, d promote.Delivery, ref string) (stri
 	if errors.Is(err, fastimport.ErrNotInParent) {
 		return "", &gitcmd.Error{Op: "git commit", Msg: "a path is no file in " + gitcmd.Clean(b.Where()), Err: err}
 	}
-	if err != nil || b.makes != nil || !b.signs(ctx) {
+	if err != nil || b.makes != nil || !b.signs(ctx, "commit.gpgSign") {
 		return hash, err
 	}
 	return b.sign(ctx, hash, d.Head, message)
@@ -147,9 +147,10 @@ func (b *Branch) identity(ctx context.Context) (gitcmd.Identity, error) {
 	return who, err
 }
 
-// signs tells whether the user has commits signed.
-func (b *Branch) signs(ctx context.Context) bool {
-	out, err := gitcmd.Run(ctx, b.dir, gitcmd.Call{Op: "git config", Args: []string{"config", "--type=bool", "--get", "commit.gpgSign"}, Reads: true})
+// signs tells whether the user has commits, or tags, signed: what commit.gpgSign, or
+// tag.gpgSign, says.
+func (b *Branch) signs(ctx context.Context, key string) bool {
+	out, err := gitcmd.Run(ctx, b.dir, gitcmd.Call{Op: "git config", Args: []string{"config", "--type=bool", "--get", key}, Reads: true})
 	return err == nil && strings.TrimSpace(string(out)) == "true"
 }
 

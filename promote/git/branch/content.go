@@ -171,7 +171,7 @@ func (b *Branch) CommitTree(ctx context.Context, d promote.Delivery, c Content) 
 			parents = append(parents, "-p", c.Merged)
 		}
 		sign := "--no-gpg-sign"
-		if b.signs(ctx) {
+		if b.signs(ctx, "commit.gpgSign") {
 			sign = "-S"
 		}
 		args := gitcmd.Durably(slices.Concat([]string{"-c", "i18n.commitEncoding=UTF-8", "commit-tree", sign}, parents, []string{"-F", "-", c.Tree})...)

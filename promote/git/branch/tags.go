@@ -125,13 +125,14 @@ func (b *Branch) CreateTag(ctx context.Context, name, commit, message string) er
 	}
 	if is, err := b.tagSays(ctx, name, message); err != nil {
 		return err
-	} else if !is && !made {
-		return &gitcmd.Error{Msg: fmt.Sprintf("a tag %s is here that is not pushed, and it is not of this promotion", gitcmd.Clean(name)), Hint: "git tag -d " + shell.Quote(name)}
 	} else if !is {
-		// Without its key, git 2.39 signs nothing, puts ssh's complaint into the tag, and
-		// says that all is well.
-		_ = b.deleteTag(ctx, name)
-		return &gitcmd.Error{Op: "git tag", Msg: "the tag could not be signed", Hint: "mend the key, or git config tag.gpgSign false"}
+		return &gitcmd.Error{Msg: fmt.Sprintf("a tag %s is here that is not pushed, and it is not of this promotion", gitcmd.Clean(name)), Hint: "git tag -d " + shell.Quote(name)}
+	}
+	if made {
+		if err := b.checkSigned(ctx, name); err != nil {
+			_ = b.deleteTag(ctx, name)
+			return err
+		}
 	}
 	if b.remote == "" {
 		return nil
@@ -158,6 +159,19 @@ func (b *Branch) makeTag(ctx context.Context, name, commit, message string) erro
 		return gitcmd.Hinted(err, "mend the key, or git config tag.gpgSign false")
 	}
 	return nil
+}
+
+// checkSigned finds a tag that is not signed although git is set up to: without its key of
+// ssh, git 2.39 complains, makes the tag all the same, and says that all is well.
+func (b *Branch) checkSigned(ctx context.Context, name string) error {
+	if !b.signs(ctx, "tag.gpgSign") {
+		return nil
+	}
+	text, err := gitcmd.Run(ctx, b.dir, gitcmd.Call{Op: "git for-each-ref", Args: []string{"for-each-ref", "--format=%(contents:signature)", "refs/tags/" + name}, Reads: true})
+	if err == nil && strings.TrimSpace(string(text)) == "" {
+		err = &gitcmd.Error{Op: "git tag", Msg: "the tag could not be signed", Hint: "mend the key, or git config tag.gpgSign false"}
+	}
+	return err
 }
 
 // tagSays tells whether a tag is annotated with a message, and with nothing else but a signature.

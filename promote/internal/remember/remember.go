@@ -61,3 +61,31 @@ type Resolver[A any] struct {
 func (r *Resolver[A]) Resolve(ctx context.Context, refs []string, done func()) []A {
 	return r.Get(refs, func(refs []string) []A { return r.Next.Resolve(ctx, refs, done) }, done)
 }
+
+// Once does what is to be done for each key once, whoever asks for it. What failed is done
+// again. The zero value is ready.
+type Once[K comparable, A any] struct {
+	mu    sync.Mutex
+	known map[K]func() (A, error)
+}
+
+// Do gives what was done for a key, or does it; who asks meanwhile waits.
+func (o *Once[K, A]) Do(key K, do func() (A, error)) (A, error) {
+	o.mu.Lock()
+	known := o.known[key]
+	if known == nil {
+		if o.known == nil {
+			o.known = make(map[K]func() (A, error))
+		}
+		known = sync.OnceValues(do)
+		o.known[key] = known
+	}
+	o.mu.Unlock()
+	answer, err := known()
+	if err != nil {
+		o.mu.Lock()
+		delete(o.known, key)
+		o.mu.Unlock()
+	}
+	return answer, err
+}
