@@ -43,6 +43,8 @@ func (a *approvals) image(ctx context.Context, q promote.GateRequest, apart *apa
 	for _, one := range found {
 		c.Given = append(c.Given, a.given(one, apart))
 	}
+	// Registries list them in any order; those of one second have that of their names.
+	slices.SortStableFunc(c.Given, func(a, b Given) int { return strings.Compare(a.Who, b.Who) })
 	c.settle(promote.Advice{Do: promote.DoApprove, With: map[string]string{"service": q.Service, "to": q.To}})
 	if err != nil && c.Verdict.Answer != promote.Pass { // what was not read might have been enough
 		c.Verdict = untold("", err)
