@@ -395,7 +395,7 @@ func (p *place) litter() []string {
 		rel, _ := filepath.Rel(p.dir, name)
 		base := e.Name()
 		switch {
-		case strings.HasPrefix(base, "tmp_obj_"), strings.HasPrefix(base, "tmp_idx_"): // of a git that was killed, for its git gc
+		case strings.HasPrefix(base, "tmp_obj_"), strings.HasPrefix(base, "tmp_idx_"), strings.HasPrefix(base, "tmp_pack_"): // of a git that was killed with its parent, for its git gc
 		case strings.HasSuffix(base, ".lock"), strings.HasPrefix(base, "tmp_"), strings.HasPrefix(base, ".tmp"), strings.HasPrefix(base, "fast_import_crash"),
 			strings.HasPrefix(rel, "tmp/"), strings.HasPrefix(base, "incoming-"), strings.HasPrefix(base, "kubepromote-"):
 			found = append(found, rel)
