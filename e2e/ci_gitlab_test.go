@@ -66,7 +66,7 @@ func (c *ci) gitlab(token string) {
 	c.Cleanup(server.Close)
 	c.run("git", "remote", "set-url", "origin", server.URL+"/infra.git")
 	c.env = append(c.env, "NO_PROXY=127.0.0.1", "no_proxy=127.0.0.1", "CI_SERVER_URL="+server.URL, "CI_PROJECT_PATH=infra", "CI_PROJECT_DIR="+c.dir,
-		"CI_DEFAULT_BRANCH=main", "CI_COMMIT_BRANCH=main", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME=main", "CI_COMMIT_SHA=HEAD",
+		"CI_DEFAULT_BRANCH=main", "CI_COMMIT_BRANCH=main", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME=main", "CI_MERGE_REQUEST_IID=7", "CI_COMMIT_SHA=HEAD",
 		"GITLAB_USER_NAME=Ada", "GITLAB_USER_EMAIL=ada@example.com", "PROMOTION_TOKEN="+token)
 }
 

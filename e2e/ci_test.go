@@ -250,7 +250,7 @@ func TestWorkflowsCheck(t *testing.T) {
 	c.run("git", "-c", "user.name=Ada", "-c", "user.email=ada@example.com", "commit", "--quiet", "--all", "--message=a digest of my own")
 	known := func() map[string]string {
 		return map[string]string{
-			"number": "7",
+			"number": "7", "github.event.merge_group.head_ref": "",
 			"github.event.merge_group.base_sha || format('origin/{0}', github.event.pull_request.base.ref)":     "origin/main",
 			"github.event.merge_group.base_ref || format('refs/heads/{0}', github.event.pull_request.base.ref)": "refs/heads/main",
 		}
