@@ -29,9 +29,8 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// commandLimit bounds every command that a test runs: most take a second, and the pods of the
-// fleet some minutes where they wait for one another on a machine that has much else to do.
-const commandLimit = 6 * time.Minute
+// commandLimit bounds every command that a test runs.
+const commandLimit = 2 * time.Minute
 
 // environment is what all commands of a test get, in place of the caller's: a
 // home of their own, no configuration but theirs, and a proxy that refuses

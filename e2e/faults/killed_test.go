@@ -64,7 +64,7 @@ var ways = map[string]way{
 	"commit many": {args: []string{"--commit"}, services: 60, landed: committed},
 	"push":        {args: []string{"--push"}, services: 3, shared: true, landed: committed},
 	"push by URL": {args: []string{"--push"}, services: 3, far: true, shared: true, landed: committed},
-	"pull request": {args: []string{"--pr"}, services: 3, shared: true, landed: proposed,
+	"pull request": {args: []string{"--pr"}, services: 3, shared: true, landed: proposed, temporary: true,
 		pipeline: "  layout: apps/{service}/{environment}\n  environments:\n  - {name: staging}\n  - {name: production, from: [staging], deliver: {mode: pullRequest, forge: gitea}}\n"},
 	"merge": {args: []string{"--push"}, services: 3, shared: true, landed: merged,
 		pipeline: "  layout: \"{service}\"\n  environments:\n  - {name: staging, branch: env/staging}\n  - {name: production, branch: env/production, from: [staging], strategy: merge}\n"},
@@ -80,6 +80,9 @@ type way struct {
 	shared   bool // it ends at the remote
 	// pipeline is the spec of the pipeline file; empty for none.
 	pipeline string
+	// temporary lets objects be that a killed git had begun to write into the clone: a known gap.
+	// They cannot be told from those of another git that runs; its gc removes them.
+	temporary bool
 	// landed says what is wrong once it has come to its end.
 	landed func(p *place, w way) string
 }
@@ -214,7 +217,7 @@ func (p *place) environment() []string {
 
 // run runs a program in a folder.
 func (p *place) run(dir, name string, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(p.Context(), 10*time.Minute) // strace is slow, and more so where others run
+	ctx, cancel := context.WithTimeout(p.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir, cmd.Env = dir, p.environment()
@@ -395,7 +398,7 @@ func (p *place) litter() []string {
 		rel, _ := filepath.Rel(p.dir, name)
 		base := e.Name()
 		switch {
-		case strings.HasPrefix(base, "tmp_obj_"), strings.HasPrefix(base, "tmp_idx_"), strings.HasPrefix(base, "tmp_pack_"): // of a git that was killed with its parent, for its git gc
+		case ways[p.way].temporary && strings.HasPrefix(base, "tmp_obj_"):
 		case strings.HasSuffix(base, ".lock"), strings.HasPrefix(base, "tmp_"), strings.HasPrefix(base, ".tmp"), strings.HasPrefix(base, "fast_import_crash"),
 			strings.HasPrefix(rel, "tmp/"), strings.HasPrefix(base, "incoming-"), strings.HasPrefix(base, "kubepromote-"):
 			found = append(found, rel)

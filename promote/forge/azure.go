@@ -1,6 +1,7 @@
 package forge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -55,12 +56,7 @@ type azureUser struct {
 }
 
 func (u azureUser) name() string {
-	for _, s := range []string{u.UniqueName, u.Name} {
-		if s != "" {
-			return s
-		}
-	}
-	return u.ID
+	return cmp.Or(u.UniqueName, u.Name, u.ID)
 }
 
 type azureCommit struct {
@@ -467,10 +463,7 @@ type azureStatus struct {
 }
 
 func (s azureStatus) name() string {
-	if s.Context.Genre == "" {
-		return s.Context.Name
-	}
-	return s.Context.Genre + "/" + s.Context.Name
+	return strings.TrimPrefix(s.Context.Genre+"/"+s.Context.Name, "/")
 }
 
 // Statuses implements [Checks].
