@@ -295,7 +295,7 @@ func (w *planner) readAll(e *pipeline.Environment, service string) ([]siteFile, 
 // pairFiles makes a part of the draft of each target file that has a counterpart.
 func (w *planner) pairFiles(c *draft, from, to []siteFile) {
 	paired := make(map[string]bool)
-	for _, target := range to {
+	for n, target := range to {
 		key := target.site.Counterpart()
 		var sources []siteFile
 		alone := true
@@ -304,8 +304,8 @@ func (w *planner) pairFiles(c *draft, from, to []siteFile) {
 				sources = append(sources, f)
 			}
 		}
-		for _, other := range to {
-			alone = alone && (other.File == target.File || other.site.Counterpart() != key)
+		for m, other := range to {
+			alone = alone && (m == n || other.site.Counterpart() != key)
 		}
 		if len(sources) == 0 {
 			continue
