@@ -44,12 +44,16 @@ const mostParts = 256
 func partsOf(p *pipeline.Pipeline, tree pipeline.Tree, log Log, req Request) ([]*part, error) {
 	var parts []*part
 	var lost []error
-	at := make(map[pipeline.Place]*part)
+	type key struct {
+		pipeline.Place
+		service string
+	}
+	at := make(map[key]*part)
+	var unreached *pipeline.Unreached
 	add := func(e *pipeline.Environment, service string) error {
-		one, known := at[e.Place()]
+		one, known := at[key{e.Place(), service}]
 		if !known {
 			var err error
-			var unreached *pipeline.Unreached
 			switch one, err = partAt(e, tree, log); {
 			case errors.As(err, &unreached):
 				lost = append(lost, err)
@@ -59,7 +63,7 @@ func partsOf(p *pipeline.Pipeline, tree pipeline.Tree, log Log, req Request) ([]
 			default:
 				one.service, parts = service, append(parts, one)
 			}
-			at[e.Place()] = one
+			at[key{e.Place(), service}] = one
 		}
 		if one != nil {
 			one.environments = append(one.environments, e.Name)
@@ -72,7 +76,10 @@ func partsOf(p *pipeline.Pipeline, tree pipeline.Tree, log Log, req Request) ([]
 			continue
 		}
 		services, err := placesOf(p, e, tree, req)
-		if err != nil {
+		switch {
+		case errors.As(err, &unreached): // some are told by a place that cannot be read
+			lost = append(lost, err)
+		case err != nil:
 			return nil, err
 		}
 		for _, service := range services {

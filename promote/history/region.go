@@ -48,7 +48,7 @@ func commonPrefix(a, b []byte) int {
 
 // words are what the lines of pins, and of what they belong to, have in their keys.
 var words = []string{
-	"image", "tag", "digest", "version", "regist", "repo", "chart", "revision", "ref", "sha", "global", "kind", "hub", "source", "parameter", "substitut", "commit",
+	"image", "tag", "digest", "newname", "version", "regist", "repo", "chart", "revision", "ref", "sha", "global", "kind", "hub", "source", "parameter", "substitut", "commit",
 }
 
 // keeps tells whether the pins of both versions are surely the same. parts, where there

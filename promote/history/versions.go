@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
@@ -207,7 +209,7 @@ func (h *historian) same(p *pendingChange, old, now []byte) bool {
 	return h.cheap && differing(old, now).keeps(parts, h.keys)
 }
 
-// keysOf are the keys of the pins that a pipeline names; ok is false where a pin may stand
+// keysOf are the keys of the pins that a pipeline names, and those by which it chooses items; ok is false where a pin may stand
 // at any key.
 func keysOf(p *pipeline.Pipeline) (keys []string, ok bool) {
 	for _, image := range p.Spec.Images {
@@ -217,5 +219,32 @@ func keysOf(p *pipeline.Pipeline) (keys []string, ok bool) {
 		}
 		keys = append(keys, strings.ToLower(key))
 	}
+	for _, within := range parts(p) {
+		for _, m := range selector().FindAllStringSubmatch(within, -1) {
+			keys = append(keys, strings.ToLower(m[1]))
+		}
+	}
 	return keys, true
+}
+
+// selector is what chooses an item of a list: [env=.
+var selector = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\[([^=\[\]]+)=`) })
+
+// parts are the paths by which a pipeline finds parts of files, and pins in them.
+func parts(p *pipeline.Pipeline) []string {
+	layouts := []pipeline.Layout{p.Spec.Layout}
+	for _, e := range p.Spec.Environments {
+		layouts = append(layouts, e.Layout)
+	}
+	for _, s := range p.Spec.Services {
+		layouts = append(layouts, s.Layout)
+	}
+	var out []string
+	for _, l := range slices.Concat(layouts...) {
+		out = append(out, l.Within)
+	}
+	for _, image := range p.Spec.Images {
+		out = append(out, image.Path)
+	}
+	return out
 }

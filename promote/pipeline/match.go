@@ -153,7 +153,7 @@ func (p *Pipeline) Misfits(overlays ByService, unknown ...string) []string {
 	var out []string
 	for i := range p.Spec.Environments {
 		e := &p.Spec.Environments[i]
-		if !in[e.Name] && !slices.Contains(unknown, e.Name) {
+		if !in[e.Name] && !slices.Contains(unknown, e.Name) && (len(unknown) == 0 || !e.EachService()) {
 			line := fmt.Sprintf("environment %q has no overlay: nothing fits %s", e.Name,
 				location.Fill(p.Spec.layoutOf(e).String(), location.Holes{location.Environment: e.folder()}))
 			if e.Elsewhere() {

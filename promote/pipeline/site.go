@@ -71,6 +71,7 @@ type Sites struct {
 
 // sharing is a file that services share, as [Sites.Read] is asked for it.
 type sharing struct {
+	place             Place // that of a service, where each has its own
 	path, environment string
 	entry             int
 	strict            bool
@@ -139,13 +140,15 @@ func (s *Sites) All(environments ...string) (ByService, error) {
 		}
 		here, err := s.in(e, "")
 		var place *Unreached
-		if errors.As(err, &place) {
-			unreached = append(unreached, err)
-			continue
-		}
-		if err != nil {
+		switch {
+		case errors.As(err, &place):
+			if unreached = append(unreached, err); !e.EachService() {
+				continue
+			} // whose services are told by the others: those that are known are there
+		case err != nil:
 			return nil, err
 		}
+		err = nil
 		at, _ := s.of(e)
 		here = slices.DeleteFunc(here, func(one Site) bool {
 			if e.EachService() {
@@ -417,7 +420,11 @@ func (s *Sites) Read(one Site, strict bool) (*overlay.File, error) {
 	if one.Within == "" && !one.Image || one.named != "" || s.pipeline.namesServices() {
 		return s.read(one, strict)
 	}
-	return s.shares.Do(sharing{one.Path, one.Environment, one.Entry, strict}, func() (*overlay.File, error) { return s.read(one, strict) })
+	e, err := s.environment(one)
+	if err != nil {
+		return nil, err
+	}
+	return s.shares.Do(sharing{e.Place(), one.Path, one.Environment, one.Entry, strict}, func() (*overlay.File, error) { return s.read(one, strict) })
 }
 
 func (s *Sites) read(one Site, strict bool) (*overlay.File, error) {

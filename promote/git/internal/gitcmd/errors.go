@@ -23,9 +23,10 @@ func FileError(op, path string, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &known) && files.LeadsOut(err):
-		return &Error{Op: known.Op, Msg: strings.TrimSuffix(known.Msg, "directory") + "repository", Hint: known.Hint, Err: known.Err}
-	case known != nil:
+	case errors.As(err, &known):
+		if msg, of := strings.CutSuffix(known.Msg, " leads out of the directory"); of {
+			return &Error{Op: known.Op, Msg: msg + " leads out of the repository", Hint: known.Hint, Err: known.Err}
+		}
 		return err
 	case files.LeadsOut(err):
 		return LeadsOut(path)
