@@ -86,24 +86,15 @@ func (c Change) names(p Pin) bool {
 	return p.Type == c.kind() && p.Name == c.Name
 }
 
-// shown is a malformed name without what stands before an "@": that may be a
-// user and a password.
-func shown(name string) string {
-	if i := strings.LastIndexByte(name, '@'); i >= 0 {
-		return "…" + name[i:]
-	}
-	return name
-}
-
 // check refuses what is no tag, digest or name by the OCI distribution
 // specification. Names may hold upper case: kustomize matches them as written.
 func (c Change) check() error {
 	named := c.Path == "" && c.Policy == ""
 	if name, digest, _ := strings.Cut(c.Name, "@"); named && !c.kind().isName(c.Name) && (c.kind() != TypeImage || !reference.IsName(name) || !reference.IsDigest(digest)) {
-		return fmt.Errorf("%s name %q is malformed", c.kind(), shown(c.Name))
+		return fmt.Errorf("%s name %q is malformed", c.kind(), reference.Shown(c.Name))
 	}
 	if v := c.NewName; v.op == to && !reference.IsName(v.text) {
-		return fmt.Errorf("new name %q of image %q is malformed", shown(v.text), c.Name)
+		return fmt.Errorf("new name %q of image %q is malformed", reference.Shown(v.text), c.Name)
 	}
 	// What a path names is of a type that only the file tells; a policy's tags
 	// are those of images.
@@ -143,19 +134,12 @@ func checkTag(kind Type, tag, name string) error {
 // Unlike kustomize, a malformed tag, digest or name is an error, and so is an
 // empty name before "=", which is an unset shell variable more often than not.
 func ParseArgument(arg string) (Change, error) {
-	name, value, renamed := strings.Cut(arg, "=")
-	if renamed && name == "" {
-		return Change{}, fmt.Errorf("%q has no image name before \"=\"", arg)
-	}
-	if !renamed {
-		value = arg
-	}
-	repo, tag, digest, ok := reference.SplitRef(value, !renamed)
-	if !ok {
-		return Change{}, fmt.Errorf("%q is malformed: want NAME=NEW:TAG@DIGEST, NAME=NEW, NAME:TAG or NAME@DIGEST", arg)
+	name, repo, tag, digest, err := reference.Argument(arg)
+	if err != nil {
+		return Change{}, err
 	}
 	c := Change{Name: repo, NewName: To(""), TagSuffix: To(""), Create: true}
-	if renamed {
+	if name != "" {
 		c.Name, c.NewName = name, argument(repo)
 	}
 	c.Tag, c.Digest = argument(tag), argument(digest)

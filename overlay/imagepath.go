@@ -3,7 +3,6 @@ package overlay
 import (
 	"cmp"
 	"fmt"
-	"strings"
 
 	"github.com/kubepromote/kubepromote/overlay/internal/convention"
 	"github.com/kubepromote/kubepromote/overlay/internal/nodes"
@@ -97,7 +96,10 @@ func (s *parameterSite) name(i ImagePath) { s.p = i.names(s.p) }
 // valuePin makes a pin of a scalar that holds a part of a reference; false where it
 // holds none, as a variable does.
 func (f *finder) valuePin(n *yaml.Node, path, field string, format Format, i ImagePath) bool {
-	what, ok := partOf(nodes.Line(n))
+	what, ok := partTag, reference.IsVersion(nodes.Line(n))
+	if reference.IsDigest(nodes.Line(n)) {
+		what, ok = partDigest, true
+	}
 	if !ok {
 		return false
 	}
@@ -106,16 +108,6 @@ func (f *finder) valuePin(n *yaml.Node, path, field string, format Format, i Ima
 	return true
 }
 
-// partOf tells what part of a reference a text is: a tag, with a digest or without,
-// or a digest.
-func partOf(text string) (part, bool) {
-	if reference.IsDigest(text) {
-		return partDigest, true
-	}
-	tag, digest, both := strings.Cut(text, "@")
-	return partTag, reference.IsTag(tag) && (!both || reference.IsDigest(digest))
-}
-
 func malformed(what, text string) error {
-	return fmt.Errorf("%s %q of an image is malformed: want a name such as registry.example.com/shop/web", what, shown(text))
+	return fmt.Errorf("%s %q of an image is malformed: want a name such as registry.example.com/shop/web", what, reference.Shown(text))
 }

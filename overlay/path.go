@@ -45,14 +45,7 @@ func (s *setter) setValue(v ValueChange) error {
 	if err != nil {
 		return s.file.src.Errorf(nil, "", "%v", err)
 	}
-	var matches []paths.Match
-	var docs []*yaml.Node
-	for i, root := range s.file.src.Docs {
-		if p.In(i, root) {
-			docs = append(docs, root)
-			matches = append(matches, p.Find(root)...)
-		}
-	}
+	docs, matches := p.Of(s.file.src.Docs), p.FindAll(s.file.src.Docs)
 	switch {
 	case len(s.file.src.Docs) == 0 && v.Create, len(matches) == 0 && v.Create && len(docs) == 1:
 		s.missingValues = append(s.missingValues, v)
@@ -106,23 +99,7 @@ func (s *setter) setText(m paths.Match, text string, asPlain bool) error {
 
 // nothingAt says how far a path leads and what is there.
 func (s *setter) nothingAt(docs []*yaml.Node, p paths.Expr) error {
-	best, at := 0, docs[0]
-	for _, root := range docs {
-		matches := []paths.Match{{Node: root}}
-		for i, st := range p.Steps {
-			var next []paths.Match
-			for _, m := range matches {
-				next = append(next, st.Find(m)...)
-			}
-			if len(next) == 0 {
-				break
-			}
-			if i+1 > best {
-				best, at = i+1, next[0].Node
-			}
-			matches = next
-		}
-	}
+	best, at := p.Reach(docs)
 	st := p.Steps[best]
 	where := "the document"
 	if best > 0 {
@@ -174,21 +151,8 @@ func (f *File) create(v ValueChange) (*Edit, error) {
 // createBelow adds keys to the mapping that a path leads to, or to a null there.
 func (f *File) createBelow(p paths.Expr, text string, literal bool) (*syntax.Source, error) {
 	s := &setter{file: f}
-	var docs []*yaml.Node
-	for i, root := range f.src.Docs {
-		if p.In(i, root) {
-			docs = append(docs, root)
-		}
-	}
-	at, parent, have := paths.Match{Node: docs[0]}, (*yaml.Node)(nil), 0
-	for _, st := range p.Steps {
-		next := st.Find(at)
-		if len(next) != 1 || at.Node.Kind == yaml.AliasNode {
-			break
-		}
-		parent, at = at.Node, next[0]
-		have++
-	}
+	docs := p.Of(f.src.Docs)
+	at, parent, have := p.Way(docs[0])
 	keys, ok := p.KeysFrom(have)
 	if !ok || len(keys) == 0 || at.Node.Kind == yaml.AliasNode {
 		return nil, s.nothingAt(docs, p)

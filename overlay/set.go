@@ -36,34 +36,9 @@ func (f *File) Edit(r Request) (*Edit, error) {
 }
 
 func (f *File) edit(r Request) (*Edit, error) {
-	s := &setter{
-		file: f, edits: make(map[*syntax.Source]*syntax.Edit), result: &Edit{Before: f, After: f},
-		want: make(map[string]Pin), written: make(map[*yaml.Node]string), anchors: make(map[*yaml.Node]*anchorEdit), asked: make(map[string]bool), follow: r.FollowAliases, values: len(r.Values) > 0,
-	}
-	var errs []error
-	var missing []Change
-	for _, v := range r.Values {
-		if err := s.setValue(v); err != nil {
-			errs = append(errs, err)
-		}
-	}
-	for _, c := range lastOfEach(r.Changes) {
-		if err := c.check(); err != nil {
-			errs = append(errs, f.src.Errorf(nil, "", "%v", err))
-			continue
-		}
-		n, err := s.change(c)
-		if err != nil {
-			errs = append(errs, err)
-		} else if n == 0 {
-			missing = append(missing, c)
-		}
-	}
-	if err := errors.Join(s.create(missing), s.editAnchors()); err != nil {
-		errs = append(errs, err)
-	}
-	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
+	s := f.setter(r.FollowAliases)
+	if err := s.request(r); err != nil {
+		return nil, err
 	}
 	edit, err := s.apply()
 	if err != nil {
@@ -71,6 +46,34 @@ func (f *File) edit(r Request) (*Edit, error) {
 	}
 	edit.Notes = s.notes
 	return edit, edit.create(s.missingValues)
+}
+
+func (f *File) setter(followAliases bool) *setter {
+	return &setter{
+		file: f, edits: make(map[*syntax.Source]*syntax.Edit), result: &Edit{Before: f, After: f},
+		want: make(map[string]Pin), written: make(map[*yaml.Node]string), anchors: make(map[*yaml.Node]*anchorEdit), asked: make(map[string]bool), follow: followAliases,
+	}
+}
+
+// request asks for all changes of a request.
+func (s *setter) request(r Request) error {
+	s.values = s.values || len(r.Values) > 0
+	var errs []error
+	var missing []Change
+	for _, v := range r.Values {
+		errs = append(errs, s.setValue(v))
+	}
+	for _, c := range lastOfEach(r.Changes) {
+		if err := c.check(); err != nil {
+			errs = append(errs, s.file.src.Errorf(nil, "", "%v", err))
+			continue
+		}
+		n, err := s.change(c)
+		if errs = append(errs, err); err == nil && n == 0 {
+			missing = append(missing, c)
+		}
+	}
+	return errors.Join(append(errs, s.create(missing), s.editAnchors())...)
 }
 
 // create adds values to what an edit has made. Each sees the keys that those before
@@ -284,10 +287,8 @@ func (s *setter) create(missing []Change) error {
 	for _, c := range missing {
 		if c.Create && c.Name != "" && len(s.file.found.homes) == 1 {
 			creatable = append(creatable, c)
-		} else if len(errs) < mostHints {
-			errs = append(errs, s.missing(c, true))
 		} else {
-			errs = append(errs, s.missing(c, false))
+			errs = append(errs, s.missing(c, len(errs) < mostHints))
 		}
 	}
 	if len(creatable) > 0 {

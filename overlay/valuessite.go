@@ -171,18 +171,14 @@ func (v *valuesSite) given(get func(key string) *yaml.Node) bool {
 // readVersion reads tag and digest; false where one of them is malformed, as a
 // variable is.
 func (v *valuesSite) readVersion(get func(key string) *yaml.Node) bool {
-	tag, behind, cut := strings.Cut(nodes.Text(get(v.keys.Tag)), "@")
 	digest := nodes.Text(get(v.keys.Digest))
 	if v.bare() && reference.IsHexDigest(digest) {
 		digest = "sha256:" + digest
 	}
-	v.behind = v.keys.Digest == "" || cut && digest == ""
-	if digest == "" {
-		digest = behind
-	}
-	v.p.Tag, v.p.Digest = tag, digest
-	return (tag == "" || reference.IsTag(tag)) && (digest == "" || reference.IsDigest(digest)) &&
-		(!cut || tag != "" && reference.IsDigest(behind))
+	var ok bool
+	v.p.Tag, v.p.Digest, v.behind, ok = reference.Version(nodes.Text(get(v.keys.Tag)), digest)
+	v.behind = v.behind || v.keys.Digest == ""
+	return ok
 }
 
 // bare tells whether the digest's key holds hexadecimal digits alone.

@@ -68,12 +68,10 @@ func (f *File) ImagesWithin(path string) ([]Pin, error) {
 
 // absent says how far a path leads.
 func (f *File) absent(path string) *Error {
-	expr, err := paths.Parse(path)
 	var docs []*yaml.Node
-	for i, root := range f.src.Docs {
-		if err == nil && expr.In(i, root) {
-			docs = append(docs, root)
-		}
+	expr, err := paths.Parse(path)
+	if err == nil {
+		docs = expr.Of(f.src.Docs)
 	}
 	if len(docs) == 0 {
 		return &Error{File: f.src.Name, Msg: path + " leads nowhere"}
@@ -121,13 +119,7 @@ func (f *File) Scalars(path string) []Scalar {
 		if n.Kind != yaml.ScalarNode {
 			continue
 		}
-		s := Scalar{Path: p.Path, Text: nodes.Text(n), Kind: "string", Position: position(f.src, p.Node)}
-		if kind, _ := syntax.ReadAs(n); kind != "" {
-			s.Kind = kind
-		} else if n.ShortTag() == "!!null" {
-			s.Kind = "null"
-		}
-		out = append(out, s)
+		out = append(out, Scalar{Path: p.Path, Text: nodes.Text(n), Kind: syntax.ScalarKind(n), Position: position(f.src, p.Node)})
 	}
 	return out
 }

@@ -64,20 +64,22 @@ type partOf struct {
 // what the others write.
 func (w *planner) editFile(parts []partOf) {
 	before := parts[0].part.target
-	now := before
+	var all []edits.Part
+	for _, one := range parts {
+		all = append(all, edits.Part{File: one.part.shared, Asked: w.changes(one.part), Others: one.part.along.changes, Values: one.part.along.values, Taken: one.draft.plan.Answer() == Pass})
+	}
+	now, together := before, edits.Together(all, !w.req.NoDiff)
 	for n := range parts {
 		one := &parts[n]
 		c, p := one.draft, one.part
-		changes := w.changes(p)
-		if p.ahead == nil || n > 0 || !slices.Equal(p.ahead.Asked, changes) {
-			target, err := w.sites.Parse(p.site, p.plan.Target, now)
-			if err != nil {
-				one.err = err
+		if together != nil {
+			p.ahead = together[n]
+		} else if changes := all[n].Asked; p.ahead == nil || n > 0 || !slices.Equal(p.ahead.Asked, changes) {
+			if p.ahead, one.err = w.make(p, p.plan.Target, now, changes); one.err != nil {
 				continue
 			}
-			p.ahead = edits.Make(target, changes, p.along.changes, p.along.values, !w.req.NoDiff)
 		}
-		if one.err = p.take(now, before); one.err != nil {
+		if one.err = p.take(before); one.err != nil {
 			continue
 		}
 		if one.notes = p.ahead.Notes; c.plan.Answer() == Pass {
@@ -87,6 +89,18 @@ func (w *planner) editFile(parts []partOf) {
 	if working := parts[0].part.working; working != nil && !bytes.Equal(working, now) {
 		foreign(parts)
 	}
+}
+
+// make makes the edit of a part in a version of its file.
+func (w *planner) make(p *part, file string, data []byte, changes []overlay.Change) (*edits.Made, error) {
+	target := p.shared
+	if target == nil || !bytes.Equal(data, p.target) {
+		var err error
+		if target, err = w.sites.Parse(p.site, file, data); err != nil {
+			return nil, err
+		}
+	}
+	return edits.Make(target, changes, p.along.changes, p.along.values, !w.req.NoDiff), nil
 }
 
 // foreign takes parts back whose file has something else in the working tree than all of
@@ -103,9 +117,12 @@ func foreign(parts []partOf) {
 
 // editAhead makes the edit while the target's syntax is at hand, which is many
 // times as large as the file and is not kept. What registries and verifiers say
-// later seldom changes what is written: where it does, the edit is made again.
+// later seldom changes what is written: where it does, the edit is made again. A file
+// that services share is kept for all of them.
 func (w *planner) editAhead(p *part, target *overlay.File) {
-	if changes := w.changes(p); len(p.paired) > 0 && len(changes) == len(p.paired) {
+	if p.site.Within != "" || p.site.Image {
+		p.shared = target
+	} else if changes := w.changes(p); len(p.paired) > 0 && len(changes) == len(p.paired) {
 		p.ahead = edits.Make(target, changes, p.along.changes, p.along.values, !w.req.NoDiff)
 	}
 }
@@ -121,16 +138,15 @@ func (w *planner) changes(p *part) []overlay.Change {
 	return changes
 }
 
-// take puts an edit of a file into the plan. now is what the parts before it have made
-// of the file, before what it was.
-func (p *part) take(now, before []byte) error {
+// take puts an edit of a file into the plan. before is what the file was.
+func (p *part) take(before []byte) error {
 	made := p.ahead
 	if made.Err != nil {
 		return made.Err
 	}
 	p.plan.write = p.working == nil
 	p.plan.Changes, p.plan.Diff = made.Changes, made.Diff
-	if !bytes.Equal(now, made.After) {
+	if made.Changed {
 		p.plan.file = File{Path: p.plan.Target, Data: made.After, Old: before}
 	}
 	return nil
@@ -151,11 +167,9 @@ func (w *planner) edited(c *draft) func() ([]File, error) {
 			}
 			edit, changes := made[n], w.changes(p)
 			if edit == nil || slices.Contains(targets[:n], targets[n]) || !slices.Equal(edit.Asked, changes) {
-				target, err := w.sites.Parse(p.site, targets[n], out[i].Data)
-				if err != nil {
+				if edit, err = w.make(p, targets[n], out[i].Data, changes); err != nil {
 					return nil, err
 				}
-				edit = edits.Make(target, changes, p.along.changes, p.along.values, !w.req.NoDiff)
 			}
 			if edit.Err != nil {
 				return nil, edit.Err

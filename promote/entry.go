@@ -78,20 +78,14 @@ func (p *Promoter) origin(to *pipeline.Environment, req Request) (*pipeline.Envi
 	case req.Newest:
 		return to, nil
 	}
-	pin, err := parseVersion(req.Version)
-	if err == nil && p.Pipeline.Spec.Pin == pipeline.PinTag && pin.Tag == "" {
-		err = usage("give TAG or TAG@DIGEST", "version %q has no tag, and the pipeline pins by tag", req.Version)
+	pin, ok := history.ParsePin(req.Version)
+	switch {
+	case !ok:
+		return to, usage("give a tag as the registry has it, TAG@DIGEST or @DIGEST", "version %q is malformed", req.Version)
+	case p.Pipeline.Spec.Pin == pipeline.PinTag && pin.Tag == "":
+		return to, usage("give TAG or TAG@DIGEST", "version %q has no tag, and the pipeline pins by tag", req.Version)
 	}
-	return to, err
-}
-
-// parseVersion reads TAG, TAG@DIGEST or @DIGEST.
-func parseVersion(text string) (Pin, error) {
-	pin, ok := history.ParsePin(text)
-	if !ok {
-		return Pin{}, usage("give a tag as the registry has it, TAG@DIGEST or @DIGEST", "version %q is malformed", text)
-	}
-	return pin, nil
+	return to, nil
 }
 
 // enterFiles makes a part of the draft of each file of the target, whose images are
@@ -123,13 +117,13 @@ func (w *planner) enter(ctx context.Context) error {
 	if w.req.Newest {
 		return w.chooseNewest(ctx)
 	}
-	pin, err := parseVersion(w.req.Version)
+	pin, _ := history.ParsePin(w.req.Version) // which is sound; see entry
 	for _, c := range w.drafts {
 		for _, i := range c.all() {
 			w.takeIn(i, pin)
 		}
 	}
-	return err
+	return nil
 }
 
 // takeIn lets a pin come in for an image.
@@ -199,7 +193,7 @@ func (w *planner) newestQuestions(ctx context.Context) ([]newestAsked, error) {
 	for _, c := range slices.Clone(w.drafts) {
 		for _, i := range c.all() {
 			i.done = true // it stays as it is, unless a tag is found
-			rule, err := w.ruleFor(ctx, i)
+			rule, err := w.ruleFor(i)
 			switch {
 			case err != nil:
 				if err = w.setAside(c.plan.Service, err); err != nil && !said[err.Error()] {

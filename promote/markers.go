@@ -4,29 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
-
-	"github.com/kubepromote/kubepromote/promote/internal/imagepolicy"
 )
-
-// imagePolicies gives what the repository has of Flux's image automation; it is read
-// where a pin has a marker, once.
-func (w *planner) imagePolicies(ctx context.Context) (*imagepolicy.Set, error) {
-	if w.policies == nil {
-		w.policies = sync.OnceValues(func() (*imagepolicy.Set, error) { return imagepolicy.Read(ctx, w.target) })
-	}
-	return w.policies()
-}
 
 // writtenOver warns of pins that Flux writes as well: what is promoted stays until it
 // looks again.
-func (w *planner) writtenOver(ctx context.Context) error {
+func (w *planner) writtenOver(context.Context) error {
 	for _, c := range w.drafts {
 		for _, i := range c.all() {
 			if i.target.Policy == "" || i.plan.New == i.plan.Old {
 				continue
 			}
-			set, err := w.imagePolicies(ctx)
+			set, err := w.policies()
 			if err != nil {
 				w.plan.Warnings = append(w.plan.Warnings, "whether Flux writes over what is promoted could not be told: "+err.Error())
 				return nil // it stops no promotion
@@ -45,7 +33,7 @@ type newestRule struct{ text, at, file string }
 
 // ruleFor gives the environment's rule, or that of the ImagePolicy which the pin's
 // marker names.
-func (w *planner) ruleFor(ctx context.Context, i *draftImage) (newestRule, error) {
+func (w *planner) ruleFor(i *draftImage) (newestRule, error) {
 	if w.to.Admit != nil {
 		return newestRule{text: w.to.Admit.Newest, at: fmt.Sprintf("admit.newest of environment %q", w.to.Name)}, nil
 	}
@@ -53,7 +41,7 @@ func (w *planner) ruleFor(ctx context.Context, i *draftImage) (newestRule, error
 	if i.target.Policy == "" {
 		return newestRule{}, none
 	}
-	set, err := w.imagePolicies(ctx)
+	set, err := w.policies()
 	if err != nil {
 		return newestRule{}, err
 	}

@@ -57,6 +57,7 @@ func (p *Promoter) Plan(ctx context.Context, req Request) (*Plan, error) {
 	}
 	w.plan.at, w.plan.place = w.target, to.Place()
 	w.overlays = sync.OnceValues(w.sites.Reached)
+	w.policies = sync.OnceValues(func() (*imagepolicy.Set, error) { return imagepolicy.Read(ctx, w.target) })
 	if req.Mode != "" {
 		w.plan.Mode = req.Mode
 	}
@@ -118,7 +119,7 @@ type planner struct {
 	states         map[pipeline.Place]State
 	sites          *pipeline.Sites
 	overlays       func() (pipeline.ByService, error)
-	policies       func() (*imagepolicy.Set, error)
+	policies       func() (*imagepolicy.Set, error) // of Flux's image automation
 }
 
 // draft is a service on its way into the plan.
@@ -146,6 +147,7 @@ type part struct {
 	paired  []*draftImage
 	byName  map[string]*draftImage
 	ahead   *edits.Made
+	shared  *overlay.File // the target's, where services share it
 	along   along
 }
 
@@ -363,7 +365,7 @@ func (w *planner) useCommitted(ctx context.Context, state State, dirty []string)
 
 // useBytes pairs a target's images anew, as other bytes of its file have them.
 func (w *planner) useBytes(p *part, data []byte) error {
-	p.working, p.target, p.ahead = p.target, data, nil
+	p.working, p.target, p.ahead, p.shared = p.target, data, nil, nil
 	f, err := w.sites.Parse(p.site, p.plan.Target, data)
 	if err != nil {
 		return uncommitted(p.plan.Target, "modified")

@@ -66,6 +66,7 @@ type Sites struct {
 	stands   map[Place]stand
 	namers   sync.Once
 	shares   remember.Once[sharing, *overlay.File]
+	parts    remember.Once[splitting, map[string][]Site]
 	namedBy  map[standing][]user // see users
 }
 
@@ -75,6 +76,13 @@ type sharing struct {
 	path, environment string
 	entry             int
 	strict            bool
+}
+
+// splitting is what tells of its services by a part, or by images.
+type splitting struct {
+	sharing
+	within string
+	image  bool
 }
 
 // stand is a place with what was found in it.
@@ -315,17 +323,28 @@ func (s *Sites) at(entry int, l Location, p location.Found, e *Environment, serv
 // shared gives a site for each service that shares a file, or for the one named. Whose a
 // file is that cannot be read, nobody can tell: that is an error.
 func (s *Sites) shared(one Site, service string) ([]Site, error) {
-	f, err := s.Read(one, false)
-	if errors.Is(err, ErrNoOverlay) {
-		return nil, nil
-	}
+	e, err := s.environment(one)
 	if err != nil {
 		return nil, err
 	}
-	if err := one.isParts(f); err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(one.Split(f), func(part Site) bool { return service != "" && part.Service != service }), nil
+	parts, err := s.parts.Do(splitting{sharing{e.Place(), one.Path, one.Environment, one.Entry, false}, one.Within, one.Image}, func() (map[string][]Site, error) {
+		f, err := s.Read(one, false)
+		if errors.Is(err, ErrNoOverlay) {
+			return nil, nil
+		} else if err == nil {
+			err = one.isParts(f)
+		}
+		if err != nil {
+			return nil, err
+		}
+		all := one.Split(f)
+		by := map[string][]Site{"": all}
+		for i, part := range all {
+			by[part.Service] = all[i : i+1]
+		}
+		return by, nil
+	})
+	return slices.Clone(parts[service]), err
 }
 
 // Split gives a site for each service that shares a file: for each of its images, or for

@@ -88,3 +88,52 @@ func IsBelow(path, root string) bool {
 	rest, ok := strings.CutPrefix(path, root)
 	return ok && (rest == "" || strings.IndexByte(".[|", rest[0]) >= 0)
 }
+
+// Of gives the documents that a path may lead into.
+func (p Expr) Of(docs []*yaml.Node) []*yaml.Node {
+	var out []*yaml.Node
+	for i, root := range docs {
+		if p.In(i, root) {
+			out = append(out, root)
+		}
+	}
+	return out
+}
+
+// Reach tells how many steps of a path lead somewhere in any of the documents, and where
+// to.
+func (p Expr) Reach(docs []*yaml.Node) (steps int, at *yaml.Node) {
+	at = docs[0]
+	for _, root := range docs {
+		matches := []Match{{Node: root}}
+		for i, st := range p.Steps {
+			var next []Match
+			for _, m := range matches {
+				next = append(next, st.Find(m)...)
+			}
+			if len(next) == 0 {
+				break
+			}
+			if i+1 > steps {
+				steps, at = i+1, next[0].Node
+			}
+			matches = next
+		}
+	}
+	return steps, at
+}
+
+// Way follows a path as long as each step leads to one place, and through no alias. It
+// gives where that is, the node that it is in, and the steps that it took.
+func (p Expr) Way(root *yaml.Node) (at Match, parent *yaml.Node, steps int) {
+	at = Match{Node: root}
+	for _, st := range p.Steps {
+		next := st.Find(at)
+		if len(next) != 1 || at.Node.Kind == yaml.AliasNode {
+			break
+		}
+		parent, at = at.Node, next[0]
+		steps++
+	}
+	return at, parent, steps
+}

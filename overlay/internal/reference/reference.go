@@ -6,6 +6,7 @@
 package reference
 
 import (
+	"fmt"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -108,4 +109,47 @@ func RevisionIn(text string) (base, revision string, from, to int) {
 		}
 	}
 	return base, "", 0, 0
+}
+
+// IsVersion tells whether a text is a tag, with a digest or without.
+func IsVersion(s string) bool {
+	tag, digest, both := strings.Cut(s, "@")
+	return IsTag(tag) && (!both || IsDigest(digest))
+}
+
+// Version cuts what stands as the tag and as the digest of an image, where the tag may
+// have the digest behind it, which behind tells; ok is false where one is malformed, as
+// a variable is.
+func Version(tagged, digest string) (tag, of string, behind, ok bool) {
+	tag, after, cut := strings.Cut(tagged, "@")
+	of = digest
+	if digest == "" {
+		of = after
+	}
+	return tag, of, cut && digest == "", (tag == "" || IsTag(tag)) && (of == "" || IsDigest(of)) && (!cut || tag != "" && IsDigest(after))
+}
+
+// Shown is a malformed name without what stands before an "@": that may be a
+// user and a password.
+func Shown(name string) string {
+	if i := strings.LastIndexByte(name, '@'); i >= 0 {
+		return "…" + name[i:]
+	}
+	return name
+}
+
+// Argument cuts NAME=NEW[:TAG][@DIGEST], or NAME:TAG[@DIGEST] without a name.
+func Argument(arg string) (name, repo, tag, digest string, err error) {
+	name, value, renamed := strings.Cut(arg, "=")
+	if renamed && name == "" {
+		return "", "", "", "", fmt.Errorf("%q has no image name before \"=\"", arg)
+	}
+	if !renamed {
+		name, value = "", arg
+	}
+	repo, tag, digest, ok := SplitRef(value, !renamed)
+	if !ok {
+		err = fmt.Errorf("%q is malformed: want NAME=NEW:TAG@DIGEST, NAME=NEW, NAME:TAG or NAME@DIGEST", arg)
+	}
+	return name, repo, tag, digest, err
 }

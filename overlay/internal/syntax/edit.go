@@ -2,7 +2,6 @@ package syntax
 
 import (
 	"bytes"
-	"sort"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -13,6 +12,7 @@ import (
 type Edit struct {
 	src     *Source
 	splices []splice
+	marks   []int                     // how many splices there were at the end of each step
 	want    map[*yaml.Node]*yaml.Node // nodes that shall differ, as they shall be
 }
 
@@ -129,22 +129,10 @@ func (e *Edit) Apply() (*Source, error) {
 	if len(e.splices) == 0 {
 		return e.src, nil
 	}
-	// At one offset, insertions come before what is removed or replaced there.
-	sort.SliceStable(e.splices, func(i, j int) bool {
-		a, b := e.splices[i], e.splices[j]
-		return a.start < b.start || a.start == b.start && a.end == a.start && b.end > b.start
-	})
-	var out bytes.Buffer
-	out.Grow(len(e.src.Bytes) + 256)
-	done := 0
-	for _, sp := range e.splices {
-		if sp.start < done || sp.end < sp.start {
-			return nil, e.src.Errorf(nil, "make the changes one by one", "two changes touch the same text")
-		}
-		out.Write(e.src.Bytes[done:sp.start])
-		out.WriteString(sp.text)
-		done = sp.end
+	sortSplices(e.splices)
+	out := e.src.spliced(0, len(e.src.Bytes), e.splices)
+	if out == nil {
+		return nil, e.src.Errorf(nil, "make the changes one by one", "two changes touch the same text")
 	}
-	out.Write(e.src.Bytes[done:])
-	return e.prove(out.Bytes())
+	return e.prove(out)
 }

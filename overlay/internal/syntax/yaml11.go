@@ -93,3 +93,16 @@ func Unquote(text string) (string, bool) {
 	}
 	return text, false
 }
+
+// ScalarKind tells whether those who read YAML 1.1 take a scalar for a string, number,
+// boolean or null.
+func ScalarKind(n *yaml.Node) string {
+	kind, _ := ReadAs(n)
+	switch {
+	case kind != "":
+		return kind
+	case n.ShortTag() == "!!null":
+		return "null"
+	}
+	return "string"
+}

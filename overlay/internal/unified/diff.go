@@ -10,13 +10,17 @@ import (
 	"github.com/rogpeppe/go-internal/diff"
 )
 
-// contextLines is how many lines a unified diff has around a change.
-const contextLines = 3
+// Context is how many lines a unified diff has around a change.
+const Context = 3
 
 // Diff gives what differs with the file's name on both sides (a/ and b/), or ""
 // where nothing does.
-func Diff(name string, before, after []byte) string {
+func Diff(name string, before, after []byte) string { return DiffAt(name, 0, before, after) }
+
+// DiffAt is Diff for parts of texts that have a number of lines before them.
+func DiffAt(name string, line int, before, after []byte) string {
 	skipped, start, end := alike(before, after)
+	skipped += line
 	d := diff.Diff("a/"+name, before[start:len(before)-end], "b/"+name, after[start:len(after)-end])
 	if i := bytes.IndexByte(d, '\n'); i >= 0 {
 		d = d[i+1:] // "diff a/… b/…" says nothing that the next two lines do not
@@ -46,7 +50,7 @@ func alike(a, b []byte) (lines, start, end int) {
 		same++
 	}
 	start = same
-	for n := 0; n <= contextLines && start > 0; n++ {
+	for n := 0; n <= Context && start > 0; n++ {
 		start = bytes.LastIndexByte(a[:start], '\n')
 		if start < 0 {
 			start = 0
@@ -58,7 +62,7 @@ func alike(a, b []byte) (lines, start, end int) {
 	for end < len(a)-same && end < len(b)-same && a[len(a)-1-end] == b[len(b)-1-end] {
 		end++
 	}
-	for n := 0; n <= contextLines && end > 0; n++ {
+	for n := 0; n <= Context && end > 0; n++ {
 		next := bytes.IndexByte(a[len(a)-end:], '\n')
 		if next < 0 {
 			end = 0

@@ -17,6 +17,8 @@ type Made struct {
 	Changes []overlay.FieldChange
 	Diff    string
 	After   []byte
+	// Changed tells whether any byte differs.
+	Changed bool
 	Notes   []string
 	Err     error
 }
@@ -40,9 +42,61 @@ func Make(target *overlay.File, asked, others []overlay.Change, values []overlay
 	if err != nil {
 		return &Made{Asked: asked, Err: err}
 	}
-	made := &Made{Asked: asked, Changes: edit.Changes, After: edit.After.Bytes(), Notes: append(edit.Notes, leftbehind.Notes(edit, asked)...)}
-	if edit.Changed() && diff {
+	made := &Made{Asked: asked, Changes: edit.Changes, After: edit.After.Bytes(), Changed: edit.Changed()}
+	made.Notes = append(edit.Notes, leftbehind.Notes(edit.After, asked, edit.Before.Images(), edit.After.Images())...)
+	if made.Changed && diff {
 		made.Diff = edit.Diff()
+	}
+	return made
+}
+
+// Part is what is asked of a file for one of those who share it.
+type Part struct {
+	File          *overlay.File
+	Asked, Others []overlay.Change
+	Values        []overlay.ValueChange
+	// Taken says that what comes after it stands upon it.
+	Taken bool
+}
+
+// Together makes all parts of a file, each as if it was made of what those before it have
+// made that are taken; but all that is taken is what is made of the file in the end. It is nil where
+// they have to be made one by one; see overlay.Series.
+func Together(parts []Part, diff bool) []*Made {
+	target := parts[0].File
+	if len(parts) == 1 || target == nil || slices.ContainsFunc(parts, func(p Part) bool { return p.File != target }) {
+		return nil
+	}
+	var all, taken []overlay.Request
+	for _, p := range parts {
+		r := overlay.Request{Changes: slices.Concat(p.Asked, p.Others), Values: p.Values}
+		if all = append(all, r); p.Taken {
+			taken = append(taken, r)
+		}
+	}
+	series := target.Series(all)
+	if series == nil {
+		return nil
+	}
+	with, without := series.After, series.After
+	if len(taken) < len(all) {
+		rest := target.Series(taken)
+		if rest == nil {
+			return nil
+		}
+		without = rest.After
+	}
+	made := make([]*Made, len(parts))
+	for n, p := range parts {
+		step, after := series.Step(n), with
+		if p.Taken {
+			series.Take(n)
+			after = without
+		}
+		made[n] = &Made{Asked: p.Asked, Changes: step.Changes, After: after.Bytes(), Changed: step.Diff != "", Notes: leftbehind.Notes(after, p.Asked, step.Before, step.After)}
+		if diff {
+			made[n].Diff = step.Diff
+		}
 	}
 	return made
 }

@@ -7,11 +7,11 @@ import (
 	"github.com/kubepromote/kubepromote/overlay"
 )
 
-// Notes tells which other versions of the same thing stay in the target's file:
+// Notes tells which other versions of the same thing stay in the target's file after an
+// edit, which made is out of was:
 // the image at a place that is no pin, and what has the old tag as its version, such
 // as the ref of a remote resource or a label.
-func Notes(edit *overlay.Edit, changes []overlay.Change) []string {
-	file := edit.After
+func Notes(file *overlay.File, changes []overlay.Change, was, made []overlay.Pin) []string {
 	var notes []string
 	note := func(p overlay.Position, format string, args ...any) {
 		notes = append(notes, fmt.Sprintf("%s:%d:%d: ", file.Name(), p.Line, p.Col)+fmt.Sprintf(format, args...)+", and stays")
@@ -24,9 +24,8 @@ func Notes(edit *overlay.Edit, changes []overlay.Change) []string {
 		}
 	}
 	told := make(map[string]bool)
-	for i, old := range edit.Before.Images() {
-		now := edit.After.Images()
-		if i >= len(now) || old.Tag == now[i].Tag || old.Tag == "" || told[old.Tag] {
+	for i, old := range was {
+		if i >= len(made) || old.Tag == made[i].Tag || old.Tag == "" || told[old.Tag] {
 			continue
 		}
 		told[old.Tag] = true
