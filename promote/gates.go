@@ -178,9 +178,13 @@ func (w *planner) checkOverrides(own []Gate) error {
 // is none.
 func (w *planner) askGates(ctx context.Context, own []Gate) [][]Verdict {
 	requests := make([]*GateRequest, len(w.drafts))
-	total := 0
+	total, names := 0, make([]string, len(w.drafts))
+	for i, c := range w.drafts {
+		names[i] = c.plan.Service
+	}
 	for i, c := range w.drafts {
 		if requests[i] = w.gateRequest(c); requests[i] != nil {
+			requests[i].Services = slices.Clip(names) // one list for all: no square of them
 			total += len(own)
 		}
 	}
@@ -236,9 +240,6 @@ func (w *planner) gateRequest(c *draft) *GateRequest {
 		if s.Name == q.Service {
 			q.Labels = s.Labels
 		}
-	}
-	for _, other := range w.drafts {
-		q.Services = append(q.Services, other.plan.Service)
 	}
 	q.Edits = w.edited(c)
 	if w.carrier != nil {

@@ -14,6 +14,7 @@ type Steps struct {
 	of    [][]splice // in the order of the text
 	lines []int      // where the source's lines begin
 	taken []splice   // in the order of the text
+	more  int        // lines that these have added
 }
 
 // Mark ends a step: what is asked from now on is of the next one.
@@ -64,6 +65,7 @@ func (s *Steps) Take(n int) {
 			at++ // an insertion comes before what is replaced at its place
 		}
 		s.taken = slices.Insert(s.taken, at, sp)
+		s.more += s.adds(sp)
 	}
 }
 
@@ -78,14 +80,22 @@ func (s *Steps) Line(line int) int {
 
 // added is how many lines the steps that were taken have added before an offset.
 func (s *Steps) added(offset int) int {
+	if len(s.taken) == 0 || s.taken[len(s.taken)-1].start < offset {
+		return s.more // steps are often taken in the order of the text
+	}
 	n := 0
 	for _, sp := range s.taken {
 		if sp.start >= offset {
 			break
 		}
-		n += strings.Count(sp.text, "\n") - bytes.Count(s.src.Bytes[sp.start:sp.end], []byte("\n"))
+		n += s.adds(sp)
 	}
 	return n
+}
+
+// adds is how many lines more there are with a splice.
+func (s *Steps) adds(sp splice) int {
+	return strings.Count(sp.text, "\n") - bytes.Count(s.src.Bytes[sp.start:sp.end], []byte("\n"))
 }
 
 // Around gives the whole lines around a step as they are without and with it, upon those
