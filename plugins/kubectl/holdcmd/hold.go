@@ -327,9 +327,8 @@ func (o *options) deliver(ctx context.Context, w *cli.Workspace, mode pipeline.D
 		return delivered{}, &promote.Error{Msg: "HEAD is detached: a commit would be on no branch", Hint: "git switch BRANCH, or --push"}
 	}
 	d := promote.Delivery{Head: state.Head, Files: []promote.File{*file}, Message: message}
-	if e, err := w.Pipeline.Environment(o.env); err == nil && w.Branch != nil && e.Deliver.ByForge(mode) {
-		d.ByForge = true
-		if err := onforge.Commits(ctx, w.Branch, w.Branch, e.Deliver, cli.UserAgent()); err != nil {
+	if e, err := w.Pipeline.Environment(o.env); err == nil {
+		if d.ByForge, err = onforge.CommitsAtHome(ctx, w.Branch, e, mode, cli.UserAgent()); err != nil {
 			return delivered{}, err
 		}
 	}

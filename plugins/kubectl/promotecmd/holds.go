@@ -80,11 +80,9 @@ func (b *backwards) holdAfter(ctx context.Context, w *cli.Workspace, plans *prom
 		if err != nil {
 			return err
 		}
-		d := promote.Delivery{Head: state.Head, Files: []promote.File{*file}, ByForge: w.Branch != nil && e.Deliver.ByForge(plan.Mode)}
-		if d.ByForge {
-			if err := onforge.Commits(ctx, w.Branch, w.Branch, e.Deliver, cli.UserAgent()); err != nil {
-				return err
-			}
+		d := promote.Delivery{Head: state.Head, Files: []promote.File{*file}}
+		if d.ByForge, err = onforge.CommitsAtHome(ctx, w.Branch, e, plan.Mode, cli.UserAgent()); err != nil {
+			return err
 		}
 		d.Message = fmt.Sprintf("hold(%s): %s\n\nreason: %s\n", b.env, strings.Join(b.options.request.Services, ", "), cli.Clean(b.held[0].Reason))
 		pushed = cli.Pushed{Remote: state.Remote, Branch: state.Branch, Head: state.Head}

@@ -69,6 +69,16 @@ func Commits(ctx context.Context, home, b *branch.Branch, d pipeline.Deliver, us
 	return nil
 }
 
+// CommitsAtHome has the forge make what is committed at home on behalf of an environment, such
+// as a hold, and tells whether it does. What an environment of another repository says is of
+// that one's forge, which knows nothing of home: git commits there.
+func CommitsAtHome(ctx context.Context, home *branch.Branch, e *pipeline.Environment, mode pipeline.DeliverMode, userAgent string) (bool, error) {
+	if home == nil || e.Repository != "" || !e.Deliver.ByForge(mode) {
+		return false, nil
+	}
+	return true, Commits(ctx, home, home, e.Deliver, userAgent)
+}
+
 // committer is a forge that makes commits.
 type committer struct{ maker *commits.Maker }
 
