@@ -6,9 +6,11 @@ import (
 	"context"
 	"os"
 
+	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/forge"
 	"github.com/kubepromote/kubepromote/promote/forge/commits"
 	"github.com/kubepromote/kubepromote/promote/forge/credentials"
+	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/review"
@@ -89,6 +91,22 @@ func (c committer) Make(ctx context.Context, m branch.Making) (string, error) {
 		r.Files = append(r.Files, commits.File{Path: f.Path, Data: f.Data, Was: m.Objects[i], Gone: f.Gone})
 	}
 	return c.maker.Commit(ctx, r)
+}
+
+// FilesAt gives the files of a repository as its revisions have them. What they are read with
+// is closed later.
+func FilesAt(repo *git.Repo, later func(func())) func(ctx context.Context, revision string) (promote.Tree, error) {
+	return func(ctx context.Context, revision string) (promote.Tree, error) {
+		commit, err := repo.Revision(ctx, revision)
+		if err != nil {
+			return nil, err
+		}
+		b, err := branch.OfCommit(ctx, repo, commit)
+		if err == nil {
+			later(b.Close)
+		}
+		return b, err
+	}
 }
 
 // hostsOf is the host that a branch's remote is on.
