@@ -88,10 +88,10 @@ func (p *Promoter) Apply(ctx context.Context, plan *Plan) (*Applied, error) {
 	}
 	done := &Applied{Files: []string{}}
 	all, write := plan.files()
-	var paths []string
 	if len(all) == 0 {
 		return done, nil
 	}
+	var paths []string
 	for _, f := range all {
 		paths = append(paths, f.Path)
 	}
@@ -99,9 +99,9 @@ func (p *Promoter) Apply(ctx context.Context, plan *Plan) (*Applied, error) {
 		done.Files = append(done.Files, f.Path)
 	}
 	ready := func(ctx context.Context) error { return p.unmoved(ctx, plan, paths, write) }
+	var err error
 	if !plan.Mode.Commits() {
-		err := ready(ctx)
-		if err == nil && len(write) > 0 {
+		if err = ready(ctx); err == nil && len(write) > 0 {
 			err = plan.at.Write(ctx, write)
 		}
 		if err != nil {
@@ -109,8 +109,8 @@ func (p *Promoter) Apply(ctx context.Context, plan *Plan) (*Applied, error) {
 		}
 		return done, nil
 	}
-	var err error
-	done.Commit, err = plan.at.Commit(ctx, Delivery{Head: plan.Head, Files: all, Message: plan.message(), Proposal: plan.Proposal(), Check: plan.isRecordedBy, Ready: ready})
+	done.Commit, err = plan.at.Commit(ctx, Delivery{Head: plan.Head, Files: all, Message: plan.message(), Proposal: plan.Proposal(), Check: plan.isRecordedBy, Ready: ready,
+		Fork: plan.deliver.Fork, ByForge: plan.deliver.ByForge(plan.Mode)}) // in one repository each environment has its own
 	var written *NotCommitted
 	if errors.As(err, &written) {
 		hint := "mend it and promote again"

@@ -56,14 +56,13 @@ func (w *planner) assemble() error {
 		}
 		plans[name] = p
 	}
-	var answers []Answer
+	w.plan.Answer = Worst()
 	for _, name := range w.names {
 		if p := plans[name]; p != nil {
 			w.plan.Services = append(w.plan.Services, p)
-			answers = append(answers, p.Answer())
+			w.plan.Answer = Worst(w.plan.Answer, p.Answer())
 		}
 	}
-	w.plan.Answer = Worst(answers...)
 	return nil
 }
 

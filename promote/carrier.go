@@ -76,10 +76,9 @@ func (w *planner) finish(ctx context.Context) error {
 		return nil
 	}
 	err := w.carrier.Finish(ctx, w.plan)
-	var answers []Answer
+	w.plan.Answer = Worst()
 	for _, s := range w.plan.Services {
-		answers = append(answers, s.Answer())
+		w.plan.Answer = Worst(w.plan.Answer, s.Answer())
 	}
-	w.plan.Answer = Worst(answers...)
 	return err
 }

@@ -55,7 +55,7 @@ func (p *Promoter) Plan(ctx context.Context, req Request) (*Plan, error) {
 	if err := w.carry(ctx); err != nil {
 		return nil, err
 	}
-	w.plan.at, w.plan.place = w.target, to.Place()
+	w.plan.at, w.plan.place, w.plan.deliver = w.target, to.Place(), to.Deliver
 	w.overlays = sync.OnceValues(w.sites.Reached)
 	w.policies = sync.OnceValues(func() (*imagepolicy.Set, error) { return imagepolicy.Read(ctx, w.target) })
 	if req.Mode != "" {

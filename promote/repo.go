@@ -44,11 +44,12 @@ type Delivery struct {
 	// Proposal, if not empty, is a branch that the commit goes to in place of the one that
 	// it is made on, to be merged there by somebody.
 	Proposal string
+	Fork     string // has the branch Proposal, if not empty: a remote, or a URL
+	ByForge  bool   // the forge makes the commit
 	// Check, if not nil, looks at the message that the commit has in the end, as a
 	// hook may have changed it. Its error is returned beside the commit.
 	Check func(message string) error
-	// Ready, if not nil, is asked while the files are prepared. Its error leaves
-	// everything as it was.
+	// Ready, if not nil, is asked while the files are prepared. Its error leaves all as it was.
 	Ready func(context.Context) error
 }
 

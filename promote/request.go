@@ -213,10 +213,11 @@ type Plan struct {
 	// Kept are the files of versions, see [pipeline.Record], that the promotion changes.
 	Kept []KeptPlan `json:"kept,omitempty"`
 
-	each  bool // Request.each
-	at    Repo // that the target is in
-	place pipeline.Place
-	index string // State.Index that the plan was made on
+	each    bool // Request.each
+	at      Repo // that the target is in
+	place   pipeline.Place
+	deliver pipeline.Deliver
+	index   string // State.Index that the plan was made on
 	// sourceHead is the commit that the source was read from; that of Head where both are
 	// in one place.
 	sourceHead string

@@ -22,5 +22,6 @@ func run() int {
 	log.SetOutput(io.Discard)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	return kustomize.Run(ctx, os.Args[1:], kustomize.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	return kustomize.RunToSignal(ctx, os.Args[1:], kustomize.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
 }

@@ -11,9 +11,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/kubepromote/kubepromote/internal/fault"
 	"github.com/kubepromote/kubepromote/internal/spelling"
+	"github.com/kubepromote/kubepromote/internal/unbroken"
 	"github.com/kubepromote/kubepromote/internal/yamlbound"
 	"github.com/kubepromote/kubepromote/internal/yamlfile"
 	"github.com/spf13/cobra"
@@ -30,6 +32,8 @@ const (
 	exitUsage   = 2
 	exitRefused = 3
 	exitUnknown = 5
+
+	exitInterrupted = 130
 )
 
 // Streams are what a program reads and writes.
@@ -55,7 +59,7 @@ VerifyImages, PromotionGuard, ImageInventory. A ConfigMap is a configuration as
 well: its key "kind" names the function, the others are the fields of spec.
 
 Exit status: 0 done, 1 failed, 2 usage error, 3 an image was refused, 5 something
-about an image could not be found out.`
+about an image could not be found out, 130 interrupted.`
 
 const programExample = `  # the pins of a rendered overlay
   promote-fn verify-images.yaml rendered.yaml
@@ -78,6 +82,31 @@ func Run(ctx context.Context, args []string, streams Streams) int {
 	cmd.SetOut(&p.out)
 	cmd.SetErr(&p.err)
 	return p.finish(cmd.ExecuteContext(ctx))
+}
+
+// patience is how long what is under way may take to notice a signal.
+const patience = time.Second
+
+// RunToSignal is Run for a program that a signal ends by ending ctx. What does not notice,
+// such as the reading of an input that nobody ends, is given up: no file is written here.
+func RunToSignal(ctx context.Context, args []string, streams Streams) int {
+	done := make(chan int, 1)
+	go func() { done <- Run(ctx, args, streams) }()
+	select {
+	case status := <-done:
+		return status
+	case <-ctx.Done():
+	}
+	select {
+	case status := <-done:
+		if status == exitDone {
+			return status
+		}
+	case <-time.After(patience):
+		fmt.Fprintln(streams.Err, "interrupted")
+	}
+	unbroken.RemoveAll()
+	return exitInterrupted
 }
 
 // program is one run.

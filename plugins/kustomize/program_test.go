@@ -5,6 +5,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -66,6 +67,24 @@ func (endless) Read(b []byte) (int, error) {
 		b[i] = 'a'
 	}
 	return len(b), nil
+}
+
+// A signal did not end the program while it read its input, or a parser was at it: it only
+// ended a context, at which nobody looked.
+func TestRunToSignal(t *testing.T) {
+	in, never := io.Pipe()
+	defer never.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	var out, errs bytes.Buffer
+	cancel()
+	if status := RunToSignal(ctx, nil, Streams{In: in, Out: &out, Err: &errs}); status != exitInterrupted || out.Len() > 0 || errs.String() != "interrupted\n" {
+		t.Errorf("status %d, %d bytes written, said %q", status, out.Len(), errs.String())
+	}
+	ctx, cancel = context.WithCancel(t.Context())
+	defer cancel()
+	if status := RunToSignal(ctx, []string{"--definition", "all"}, Streams{In: in, Out: &out, Err: io.Discard}); status != exitDone || out.Len() == 0 {
+		t.Errorf("status %d, %d bytes written", status, out.Len())
+	}
 }
 
 // Too much is refused, and nothing is written.

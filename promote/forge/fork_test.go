@@ -30,8 +30,9 @@ func TestFork(t *testing.T) {
 		}},
 		{forge.Gitea, []step{
 			{request: "GET /repos/shop/infra/pulls?base_branch=main&limit=100&page=1&state=open", answer: "[" + giteaPull + "," + first(swap(giteaPull, `"number": 7`, `"number": 8`), "shop/infra\"}", "Bot/infra-fork\"}") + "]"},
-			{request: "GET /repos/shop/infra/compare/main...bot%2Finfra-fork:promote%2Fa", answer: `{"total_commits": 1}`},
-			{request: "POST /repos/shop/infra/pulls", body: `{"title": "T", "body": "", "head": "bot/infra-fork:promote/a", "base": "main"}`, status: 201, answer: giteaPull},
+			{request: "GET /repos/bot/infra-fork", answer: `{"parent": {"full_name": "Shop/infra"}}`},
+			{request: "GET /repos/shop/infra/compare/main...bot:promote%2Fa", answer: `{"total_commits": 1}`},
+			{request: "POST /repos/shop/infra/pulls", body: `{"title": "T", "body": "", "head": "bot:promote/a", "base": "main"}`, status: 201, answer: giteaPull},
 		}},
 		{forge.Bitbucket, []step{
 			{request: "GET /repositories/shop/infra/pullrequests?page=1&pagelen=50&q=source.branch.name+%3D+%22promote%2Fa%22+AND+destination.branch.name+%3D+%22main%22&state=OPEN", answer: `{"values": [` + bitbucketPull + "," + first(swap(bitbucketPull, `"id": 7`, `"id": 8`), "shop/infra\"}", "bot/infra-fork\"}") + "]}"},
@@ -69,6 +70,35 @@ func TestFork(t *testing.T) {
 			fork.Web = "https://elsewhere.example.com"
 			if _, err := forge.New(r, forge.Options{Fork: fork}); err == nil || !strings.Contains(err.Error(), "another forge") {
 				t.Errorf("a fork on another forge: %v", err)
+			}
+		})
+	}
+}
+
+// Forgejo, and Gitea before 1.26, take the head of a fork as OWNER:BRANCH alone, and looked
+// for a user called OWNER/NAME. That stands for the owner's fork of the repository: of a fork
+// of a fork, and of one that the repository's own owner has, it is another repository.
+func TestGiteaHeadOfFork(t *testing.T) {
+	for name, c := range map[string]struct{ owner, parent, want, path string }{
+		"a fork":        {"bot", `{"parent": {"full_name": "shop/infra"}}`, "bot:promote/a", "bot:promote%2Fa"},
+		"of a fork":     {"bot", `{"parent": {"full_name": "eve/infra"}}`, "bot/infra-fork:promote/a", "bot%2Finfra-fork:promote%2Fa"},
+		"no fork":       {"bot", `{}`, "bot/infra-fork:promote/a", "bot%2Finfra-fork:promote%2Fa"},
+		"its own owner": {"Shop", `{"parent": {"full_name": "shop/infra"}}`, "Shop/infra-fork:promote/a", "Shop%2Finfra-fork:promote%2Fa"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(t,
+				step{request: "GET /repos/" + c.owner + "/infra-fork", answer: c.parent},
+				step{request: "GET /repos/shop/infra/compare/main..." + c.path, answer: `{"total_commits": 1}`},
+				step{request: "POST /repos/shop/infra/pulls", body: `{"title": "T", "body": "", "head": "` + c.want + `", "base": "main"}`, status: 201, answer: giteaPull})
+			r := forge.Repository{Kind: forge.Gitea, Web: f.URL, API: f.URL, Owner: "shop", Name: "infra"}
+			fork := r
+			fork.Owner, fork.Name = c.owner, "infra-fork"
+			client, err := forge.New(r, forge.Options{Fork: fork})
+			if err == nil {
+				_, err = client.Open(t.Context(), forge.OpenRequest{Head: "promote/a", Base: "main", Title: "T"})
+			}
+			if err != nil {
+				t.Error(err)
 			}
 		})
 	}

@@ -106,19 +106,41 @@ func (g *gitea) open(ctx context.Context, o OpenRequest) (*PullRequest, error) {
 	if o.Draft {
 		title = wipMarks[0] + " " + title
 	}
-	if g.forked() {
-		o.Head = g.heads.Owner + "/" + g.heads.Name + ":" + o.Head
+	var err error
+	if o.Head, err = g.head(ctx, o.Head); err != nil {
+		return nil, err
 	}
 	if err := g.differ(ctx, o); err != nil {
 		return nil, err
 	}
 	in := map[string]any{"title": title, "body": o.Body, "head": o.Head, "base": o.Base}
 	var p giteaPull
-	err := g.send(ctx, call{op: "opening a pull request", method: http.MethodPost, path: g.self + "/pulls", in: in, out: &p, need: needWrite})
+	err = g.send(ctx, call{op: "opening a pull request", method: http.MethodPost, path: g.self + "/pulls", in: in, out: &p, need: needWrite})
 	if err != nil {
 		return nil, because(err, http.StatusConflict, map[string]error{"already exists": ErrExists})
 	}
 	return p.pullRequest(), nil
+}
+
+// head names a branch where heads are. Of a fork that is OWNER:BRANCH, which Forgejo and
+// versions of Gitea before 1.26 take alone. It stands for the owner's fork of the
+// repository, so another of theirs has its whole name.
+func (g *gitea) head(ctx context.Context, branch string) (string, error) {
+	if !g.forked() {
+		return branch, nil
+	}
+	var fork struct {
+		Parent *struct {
+			FullName string `json:"full_name"`
+		} `json:"parent"`
+	}
+	if err := g.wire.get(ctx, "reading the fork", "/repos/"+escape(g.heads.Owner)+"/"+escape(g.heads.Name), &fork); err != nil {
+		return "", err
+	}
+	if r := g.repository; fork.Parent != nil && strings.EqualFold(fork.Parent.FullName, r.Owner+"/"+r.Name) && !strings.EqualFold(r.Owner, g.heads.Owner) {
+		return g.heads.Owner + ":" + branch, nil
+	}
+	return g.heads.Owner + "/" + g.heads.Name + ":" + branch, nil
 }
 
 // differ looks whether there is anything to merge: a pull request without a commit is

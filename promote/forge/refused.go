@@ -12,18 +12,19 @@ import (
 
 	"github.com/kubepromote/kubepromote/internal/fault"
 	"github.com/kubepromote/kubepromote/promote/forge/internal/rest"
+	"github.com/kubepromote/kubepromote/promote/forge/internal/words"
 )
 
 // need is what a token must be good for.
-type need int
+type need = words.Need
 
 const (
-	needRead need = iota
-	needWrite
-	needMerge
-	needStatus
-	needTeam
-	needCommit
+	needRead   = words.NeedRead
+	needWrite  = words.NeedWrite
+	needMerge  = words.NeedMerge
+	needStatus = words.NeedStatus
+	needTeam   = words.NeedTeam
+	needCommit = words.NeedCommit
 )
 
 // fail makes the error of a call.
@@ -135,50 +136,5 @@ func (w *wire) scopes(n need) string {
 	if w.token.Scheme == SchemeJob {
 		return "the token of a CI job is not enough for this: use a project access token with the scope api"
 	}
-	const token = "the token needs "
-	switch w.repository.Kind {
-	case GitHub:
-		return token + [...]string{
-			needRead:   "the permission pull requests: read (or the scope repo)",
-			needWrite:  "the permission pull requests: write (or the scope repo)",
-			needMerge:  "the permissions contents: write and pull requests: write (or the scope repo)",
-			needStatus: "the permission commit statuses: write (or the scope repo:status)",
-			needTeam:   "the permission members: read of the organization (or the scope read:org)",
-			needCommit: "the permission contents: write (or the scope repo)",
-		}[n]
-	case GitLab:
-		return token + [...]string{
-			needRead:   "the scope read_api or api",
-			needWrite:  "the scope api and the role Developer",
-			needMerge:  "the scope api, and a role that may merge into this branch",
-			needStatus: "the scope api and the role Developer",
-			needTeam:   "the scope read_api or api",
-			needCommit: "the scope api and the role Developer",
-		}[n]
-	case Gitea:
-		return token + [...]string{
-			needRead:   "the scope read:repository",
-			needWrite:  "the scopes write:repository and write:issue",
-			needMerge:  "the scope write:repository, and its user the right to merge into this branch",
-			needStatus: "the scope write:repository",
-			needTeam:   "the scope read:organization",
-			needCommit: "the scope write:repository",
-		}[n]
-	case Bitbucket:
-		return token + [...]string{
-			needRead:   "the scope pullrequest",
-			needWrite:  "the scope pullrequest:write",
-			needMerge:  "the scopes pullrequest:write and repository:write",
-			needStatus: "the scope repository",
-		}[n]
-	case BitbucketServer:
-		return token + [...]string{"repository read", "repository write", "repository write", "repository read"}[n]
-	}
-	return token + [...]string{
-		needRead:   "the scope Code (read)",
-		needWrite:  "the scope Code (read & write)",
-		needMerge:  "the scope Code (read & write)",
-		needStatus: "the scope Code (status)",
-		needTeam:   "the scope Project and Team (read)",
-	}[n]
+	return words.Needs(string(w.repository.Kind), n)
 }

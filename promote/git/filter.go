@@ -3,7 +3,8 @@ package git
 import (
 	"bytes"
 	"context"
-	"maps"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/internal/shell"
@@ -38,20 +39,13 @@ func (r *Repo) filtered(ctx context.Context, list []promote.File, converted map[
 			through = append(through, f)
 		}
 	}
-	if len(through) == 0 {
-		return nil
-	}
-	before, err := r.Committed(ctx, pathsOf(through))
-	if err != nil {
-		return err
-	}
 	for _, f := range through {
 		id, err := r.run(ctx, gitcmd.Call{Op: "git hash-object", Stdin: bytes.NewReader(f.Data),
 			Args: []string{"hash-object", "-w", "--stdin", "--path=" + f.Path}})
 		if err != nil {
 			return err
 		}
-		if ok, err := r.brings(ctx, f, before[f.Path], strings.TrimSpace(string(id))); err != nil {
+		if ok, err := r.brings(ctx, f, strings.TrimSpace(string(id))); err != nil {
 			return err
 		} else if !ok {
 			return &Error{Msg: gitcmd.Clean(f.Path) + " would be committed otherwise than it was planned: a filter of git changes what it holds",
@@ -61,49 +55,55 @@ func (r *Repo) filtered(ctx context.Context, list []promote.File, converted map[
 	return nil
 }
 
-// brings tells whether a blob brings the change that was planned to what the file was
-// before in commits: the same lines. A filter that hides all of a file, as LFS and
-// git-crypt do, must give the planned bytes back.
-func (r *Repo) brings(ctx context.Context, f promote.File, was []byte, id string) (bool, error) {
+// brings tells whether a blob is what was planned for a file: the same bytes, but for the
+// ends of lines and for what ident expands. What else a filter changes may be what a
+// deployer reads, such as the blanks in front of a key of YAML, the order of lines or a
+// name. Only a filter that hides all of a file, as LFS and git-crypt do, may store another
+// text, and must give the planned bytes back.
+func (r *Repo) brings(ctx context.Context, f promote.File, id string) (bool, error) {
 	var blob []byte
 	err := r.Blobs(ctx, []string{id}, func(_ string, data []byte) error { blob = data; return nil })
-	if err != nil {
-		return false, err
+	if err != nil || bytes.Equal(plain(blob), plain(f.Data)) {
+		return err == nil, err
 	}
-	if maps.Equal(changedLines(was, blob), changedLines(f.Old, f.Data)) || maps.Equal(changedLines(nil, blob), changedLines(nil, f.Data)) {
-		return true, nil
-	}
-	kept := changedLines(nil, blob)
-	for line := range changedLines(nil, f.Data) {
-		if kept[line] > 0 {
-			return false, nil // it is to be read as it is
-		}
+	if !hides(blob, f.Data) {
+		return false, nil
 	}
 	shown, err := r.run(ctx, gitcmd.Call{Op: "git cat-file", Reads: true, Args: []string{"cat-file", "--filters", "--path=" + f.Path, id}})
-	return err == nil && bytes.Equal(unixLines(shown), unixLines(f.Data)), err
+	return err == nil && bytes.Equal(plain(shown), plain(f.Data)), err
 }
 
-// changedLines counts how many more of a line a text has than another, without the blanks
-// around it.
-func changedLines(old, now []byte) map[string]int {
-	n := make(map[string]int)
-	count := func(text []byte, by int) {
-		for line := range bytes.Lines(text) {
-			if line = bytes.TrimSpace(line); len(line) > 0 {
-				n[string(line)] += by
-			}
-		}
+// expandedID is what the attribute ident makes of $Id$.
+var expandedID = regexp.MustCompile(`\$Id: [0-9a-f]{40,64} \$`)
+
+func plain(text []byte) []byte {
+	return expandedID.ReplaceAll(unixLines(text), []byte("$$Id$$"))
+}
+
+// pointer is how a file begins that LFS keeps elsewhere.
+const pointer = "version https://git-lfs.github.com/spec/v1\n"
+
+// readable are the words that show that a text is still there: long enough not to be in
+// another that is encrypted by accident.
+var readable = regexp.MustCompile("[0-9A-Za-z]{4,}")
+
+// hides tells whether nobody can take a blob for the text: it has no word of it. Of a text
+// without words that cannot be told.
+func hides(blob, text []byte) bool {
+	if bytes.HasPrefix(blob, []byte(pointer)) {
+		return true
 	}
-	count(old, -1)
-	count(now, 1)
-	maps.DeleteFunc(n, func(_ string, count int) bool { return count == 0 })
-	return n
+	words := make(map[string]bool)
+	for _, word := range readable.FindAll(text, -1) {
+		words[string(word)] = true
+	}
+	return len(words) > 0 && !slices.ContainsFunc(readable.FindAll(blob, -1), func(word []byte) bool { return words[string(word)] })
 }
 
 // storedAs tells whether a commit has what git makes of a file's bytes: a clean filter,
 // such as that of LFS, and ident store others. A filter that encrypts may make another
 // text of them each time.
-func (r *Repo) storedAs(ctx context.Context, d promote.Delivery, commit string, f promote.File) (bool, error) {
+func (r *Repo) storedAs(ctx context.Context, commit string, f promote.File) (bool, error) {
 	made, err := r.run(ctx, gitcmd.Call{Op: "git hash-object", Reads: true, Stdin: bytes.NewReader(f.Data),
 		Args: []string{"hash-object", "--stdin", "--path=" + f.Path}})
 	if err != nil {
@@ -121,9 +121,5 @@ func (r *Repo) storedAs(ctx context.Context, d promote.Delivery, commit string, 
 	if err != nil || converted[f.Path] != "filter" {
 		return false, err
 	}
-	was, err := r.At(ctx, d.Head).ReadFile(f.Path)
-	if err != nil && !notExist(err) {
-		return false, err
-	}
-	return r.brings(ctx, f, was, strings.TrimSpace(string(has)))
+	return r.brings(ctx, f, strings.TrimSpace(string(has)))
 }

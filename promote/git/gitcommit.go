@@ -161,7 +161,7 @@ func (r *Repo) holds(ctx context.Context, commit string, d promote.Delivery) err
 		if bytes.Equal(unixLines(blobs[f.Path]), unixLines(f.Data)) {
 			continue
 		}
-		same, err := r.storedAs(ctx, d, commit, f)
+		same, err := r.storedAs(ctx, commit, f)
 		if err != nil {
 			return err
 		}

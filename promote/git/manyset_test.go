@@ -132,7 +132,7 @@ func TestCommitManyConverted(t *testing.T) {
 		"autocrlf, lines end": {"core.autocrlf=true", "", "x\n2", "x\n2", "", "1"},
 		"filter as it is":     {"filter.same.clean=cat", one + " filter=same\n", "x\n2", "x\n2", "", "0"},
 		"unknown filter":      {"core.autocrlf=false", one + " filter=none\n", "x\n2", "x\n2", "", "0"},
-		"filter":              {"filter.crypt.clean=tr a-z2-3 A-Z8-9", one + " filter=crypt\n", "x\n2", "", filtered, "0"},
+		"filter":              {"filter.crypt.clean=tr a-z2-3 A-Z8-9", one + " filter=crypt\n", "tags\n2", "", filtered, "0"},
 		"filter of all":       {"filter.same.clean=cat", "* filter=same\n", "x\n2", "x\n2", "", "0"},
 		"encoding":            {"core.autocrlf=false", one + " working-tree-encoding=ISO-8859-1\n", "\xfc\n2", "", filtered, "0"},
 		"ident":               {"core.autocrlf=false", one + " ident\n", "$Id: 1 $\n2", "", filtered, "0"},

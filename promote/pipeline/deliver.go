@@ -42,6 +42,9 @@ type Deliver struct {
 // CommitsByAPI is the one value of Deliver.Commits.
 const CommitsByAPI = "api"
 
+// ByForge tells whether the forge makes the commits of a delivery.
+func (d Deliver) ByForge(mode DeliverMode) bool { return mode.Shared() && d.Commits == CommitsByAPI }
+
 // forges are the kinds of forges, as promote/forge has them.
 var forges = []string{"github", "gitlab", "gitea", "bitbucket", "bitbucket-server", "azure"}
 

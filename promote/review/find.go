@@ -1,6 +1,7 @@
 package review
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -98,47 +99,120 @@ func (a *asks) checked(ctx context.Context, f *Forge, q promote.GateRequest) (*f
 	return nil, &v
 }
 
+// carried is a pull request that is merged, and the first and the last commit that it has
+// brought of those that are judged.
+type carried struct {
+	forge.PullRequest
+	first, last string
+}
+
 // carrying is the pull request that a commit came from which is merged already, or which a
 // queue is about to merge as another commit. Either has to bring just what is judged: what
-// was approved is the end of the pull request, and not what became of it on the way.
+// was approved is the end of the pull request, and not what became of it on the way. And it
+// has to have made the change: one that came later ends with the same images.
 func (a *asks) carrying(ctx context.Context, f *Forge, q promote.GateRequest) (*forge.PullRequest, error) {
-	var found []forge.PullRequest
-	if a.g.Number > 0 {
-		pr, err := once(a, fmt.Sprintf("get %d", a.g.Number), func() (*forge.PullRequest, error) { return f.Get(ctx, a.g.Number) })
-		if err != nil {
-			return nil, err
-		}
-		if pr.State == forge.StateOpen && pr.Base == f.Base {
-			found = append(found, *pr)
-		}
+	queued, failed := a.queued(ctx, f, q)
+	if queued != nil {
+		return queued, nil
 	}
-	heads := slices.Clone(q.Heads)
-	if a.g.Line != nil {
-		line, err := once(a, "line "+q.Base+" "+q.Heads[0], func() ([]string, error) { return a.g.Line(ctx, q) })
-		if err != nil {
-			return nil, err
-		}
-		heads = append(heads, line...)
+	line, err := a.line(ctx, q)
+	if err != nil {
+		return nil, err
 	}
-	slices.Sort(heads)
-	for _, head := range slices.Compact(heads) {
+	var found []*carried
+	for n, head := range slices.Concat(line, q.Heads) {
 		some, err := once(a, "carrying "+f.Base+" "+head, func() ([]forge.PullRequest, error) { return f.Carrying(ctx, head, f.Base) })
 		if err != nil {
 			return nil, err
 		}
-		found = append(found, some...)
-	}
-	slices.SortFunc(found, func(a, b forge.PullRequest) int { return b.Number - a.Number })
-	for n := range found {
-		if ok, err := a.brings(ctx, &found[n], q); err != nil || ok {
-			return &found[n], err
+		for _, pr := range some {
+			at := slices.IndexFunc(found, func(c *carried) bool { return c.Number == pr.Number })
+			switch {
+			case at < 0 && n < len(line):
+				found = append(found, &carried{pr, head, head})
+			case at < 0: // the other parent of the newest commit
+				found = append(found, &carried{pr, q.Heads[0], q.Heads[0]})
+			case n < len(line):
+				found[at].first = head
+			}
 		}
 	}
-	return nil, nil
+	slices.SortFunc(found, func(a, b *carried) int { return b.Number - a.Number })
+	for _, c := range found {
+		ok, err := a.made(ctx, c, q)
+		if err == nil && ok {
+			ok, err = a.brings(ctx, &c.PullRequest, q)
+		}
+		if err == nil && ok {
+			return &c.PullRequest, nil
+		}
+		failed = cmp.Or(failed, err)
+	}
+	return nil, failed
+}
+
+// line are the commits that are judged, newest first.
+func (a *asks) line(ctx context.Context, q promote.GateRequest) ([]string, error) {
+	if a.g.Line == nil {
+		return q.Heads[:1], nil
+	}
+	line, err := once(a, "line "+q.Base+" "+q.Heads[0], func() ([]string, error) { return a.g.Line(ctx, q) })
+	if err != nil || slices.Contains(line, q.Heads[0]) {
+		return line, err
+	}
+	return slices.Concat(q.Heads[:1], line), nil
+}
+
+// queued is the pull request that a queue is about to merge, where that brings what is judged
+// and began without it.
+func (a *asks) queued(ctx context.Context, f *Forge, q promote.GateRequest) (*forge.PullRequest, error) {
+	if a.g.Number == 0 {
+		return nil, nil
+	}
+	pr, err := once(a, fmt.Sprintf("get %d", a.g.Number), func() (*forge.PullRequest, error) { return f.Get(ctx, a.g.Number) })
+	if err != nil || pr.State != forge.StateOpen || pr.Base != f.Base {
+		return nil, err
+	}
+	if ok, err := a.brings(ctx, pr, q); err != nil || !ok {
+		return nil, err
+	}
+	if a.g.MergeBase == nil {
+		return nil, errNobody
+	}
+	began, err := once(a, fmt.Sprintf("began %s %d", q.Base, pr.Number), func() (string, error) { return a.g.MergeBase(ctx, q.Base, strings.ToLower(pr.HeadCommit)) })
+	if err != nil {
+		return nil, err
+	}
+	if _, some, err := a.at(ctx, began, q); err != nil || some {
+		return nil, err
+	}
+	return pr, nil
+}
+
+// made tells whether the commits of a pull request have brought what is judged: the last has
+// all of it, and what the first was made on has none.
+func (a *asks) made(ctx context.Context, c *carried, q promote.GateRequest) (bool, error) {
+	if all, _, err := a.at(ctx, c.last, q); err != nil || !all {
+		return false, err
+	}
+	_, some, err := a.at(ctx, c.first+"^1", q)
+	return err == nil && !some, err
+}
+
+// at tells which of the images a commit has as they are to be promoted.
+func (a *asks) at(ctx context.Context, revision string, q promote.GateRequest) (all, some bool, err error) {
+	if a.g.At == nil || a.g.Pipeline == nil {
+		return false, false, errNobody
+	}
+	tree, err := once(a, "at "+revision, func() (promote.Tree, error) { return a.g.At(ctx, revision) })
+	if err != nil {
+		return false, false, err
+	}
+	return a.has(tree, q)
 }
 
 // brings tells whether what a pull request ends with has all images as they are to be
-// promoted, each in the file that it would be written to.
+// promoted.
 func (a *asks) brings(ctx context.Context, pr *forge.PullRequest, q promote.GateRequest) (bool, error) {
 	if a.g.Proposed == nil || a.g.Pipeline == nil {
 		return false, errNobody
@@ -147,32 +221,39 @@ func (a *asks) brings(ctx context.Context, pr *forge.PullRequest, q promote.Gate
 	if err != nil {
 		return false, err
 	}
+	all, _, err := a.has(tree, q)
+	return all, err
+}
+
+// has tells whether files have all images as they are to be promoted, each in the file that
+// it would be written to, and whether they have some.
+func (a *asks) has(tree promote.Tree, q promote.GateRequest) (all, some bool, err error) {
 	to, err := a.g.Pipeline.Environment(q.To)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	sites := a.g.Pipeline.Sites(tree)
-	all, err := sites.Of(to, q.Service)
+	found, err := sites.Of(to, q.Service)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	there := make(map[string][]overlay.Pin)
-	for _, one := range sites.WithNamed(all) {
+	for _, one := range sites.WithNamed(found) {
 		f, pins, err := sites.ReadPins(one, false)
 		if errors.Is(err, pipeline.ErrNoOverlay) {
 			continue
 		}
 		if err != nil {
-			return false, err
+			return false, false, err
 		}
 		there[f.Name()] = append(there[f.Name()], pins...)
 	}
+	all = len(q.Images) > 0
 	for _, i := range q.Images {
-		if !slices.ContainsFunc(there[i.File], func(p overlay.Pin) bool {
+		is := slices.ContainsFunc(there[i.File], func(p overlay.Pin) bool {
 			return p.Repository() == i.Repository && p.Digest == i.New.Digest && (i.New.Digest != "" || p.Tag == i.New.Tag)
-		}) {
-			return false, nil
-		}
+		})
+		all, some = all && is, some || is
 	}
-	return len(q.Images) > 0, nil
+	return all, some, nil
 }

@@ -54,6 +54,10 @@ type Gates struct {
 	// Line are the commits of the change that is judged, one after the other: a push may
 	// bring several that were merged. nil is the last alone.
 	Line func(ctx context.Context, q promote.GateRequest) ([]string, error)
+	// At gives the files of the branch that is judged as a commit has them, or, for COMMIT^1, the
+	// one that it was made on; MergeBase the newest commit that two have in common.
+	At        func(ctx context.Context, revision string) (promote.Tree, error)
+	MergeBase func(ctx context.Context, base, head string) (string, error)
 	// History knows which commit has brought an image to an environment.
 	History *gate.History
 }

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -130,6 +131,13 @@ func on(t *testing.T, answers gitea) *review.Gates {
 			return &review.Forge{Client: c, Kind: forge.Gitea, Base: "main"}, nil
 		},
 		Proposed: func(context.Context, string, *forge.PullRequest) (promote.Tree, error) { return proposed("2"), nil },
+		At: func(_ context.Context, revision string) (promote.Tree, error) {
+			if revision == base || strings.HasSuffix(revision, "^1") {
+				return proposed("1"), nil
+			}
+			return proposed("2"), nil
+		},
+		MergeBase: func(context.Context, string, string) (string, error) { return base, nil },
 	}
 }
 
@@ -138,6 +146,20 @@ const (
 	members = "/teams/4/members"
 	reviews = "/pulls/7/reviews"
 )
+
+// has gives the files of revisions of which these have what is promoted.
+func has(these ...string) func(context.Context, string) (promote.Tree, error) {
+	return func(_ context.Context, revision string) (promote.Tree, error) {
+		if slices.Contains(these, revision) {
+			return proposed("2"), nil
+		}
+		return proposed("1"), nil
+	}
+}
+
+func line(commits ...string) func(context.Context, promote.GateRequest) ([]string, error) {
+	return func(context.Context, promote.GateRequest) ([]string, error) { return commits, nil }
+}
 
 // carried is where the forge says which pull request a commit came from.
 var carried = "/commits/" + strings.Repeat("01", 20) + "/pull"
@@ -205,6 +227,40 @@ func TestReviews(t *testing.T) {
 				return []string{q.Heads[0], strings.Repeat("45", 20)}, nil
 			}
 		}, "pass: pull request 7 is approved by ann; 1 is asked for", ""},
+		// A later pull request ends with the same images, and its approvals counted for a change
+		// that nobody had looked at.
+		{"by hand, by an earlier one of a push", "approvals: {by: [ann]}", usual(says("ann", "APPROVED", head)).with("/pulls", "[]", carried, merged(7), strings.ReplaceAll(carried, "01", "45"), merged(6), "/pulls/6/reviews", "[]"), func(g *review.Gates, q *promote.GateRequest) {
+			checked(q)
+			g.Line = line(q.Heads[0], strings.Repeat("45", 20))
+			g.At = has(strings.Repeat("01", 20), strings.Repeat("01", 20)+"^1", strings.Repeat("45", 20))
+		}, "wait: pull request 6 is approved by nobody, 0 of 1; may approve: ann", "review https://git.example.com/shop/infra/pulls/6"},
+		{"by hand, in two commits of one", "approvals: {by: [ann]}", usual(says("ann", "APPROVED", head)).with("/pulls", "[]", carried, merged(7), strings.ReplaceAll(carried, "01", "45"), merged(7)), func(g *review.Gates, q *promote.GateRequest) {
+			checked(q)
+			g.Line = line(q.Heads[0], strings.Repeat("45", 20))
+			g.At = has(strings.Repeat("01", 20), strings.Repeat("01", 20)+"^1", strings.Repeat("45", 20))
+		}, "pass: pull request 7 is approved by ann; 1 is asked for", ""},
+		{"by hand, what it was merged to lacks it", "approvals: {by: [ann]}", usual(says("ann", "APPROVED", head)).with("/pulls", "[]", carried, merged(7)), func(g *review.Gates, q *promote.GateRequest) {
+			checked(q)
+			g.At = has()
+		}, "wait: no pull request into main ends with commit 010101010, or has brought it; may approve: ann", "open one"},
+		{"by hand, nobody knows what was before", "approvals: {by: [ann]}", usual(says("ann", "APPROVED", head)).with("/pulls", "[]", carried, merged(7)), func(g *review.Gates, q *promote.GateRequest) {
+			checked(q)
+			g.At = func(_ context.Context, revision string) (promote.Tree, error) {
+				if strings.HasSuffix(revision, "^1") {
+					return nil, errors.New("the clone is shallow")
+				}
+				return proposed("2"), nil
+			}
+		}, "unknown: the clone is shallow", ""},
+		{"in a queue, began with it", "approvals: {by: [ann]}", usual(says("ann", "APPROVED", head)).with("/pulls", "[]", "/pulls/7", pull(7, "my/branch", head, "bob", "")), func(g *review.Gates, q *promote.GateRequest) {
+			checked(q)
+			g.Number, g.At = 7, has(base)
+		}, "wait: no pull request into main ends with commit 010101010, or has brought it; may approve: ann", "open one"},
+		{"in a queue, nobody knows where it began", "approvals: {by: [ann]}", usual(says("ann", "APPROVED", head)).with("/pulls", "[]", "/pulls/7", pull(7, "my/branch", head, "bob", "")), func(g *review.Gates, q *promote.GateRequest) {
+			checked(q)
+			g.Number = 7
+			g.MergeBase = func(context.Context, string, string) (string, error) { return "", errors.New("the clone is shallow") }
+		}, "unknown: the clone is shallow", ""},
 		{"in a queue", "approvals: {by: [ann]}", usual(says("ann", "APPROVED", head)).with("/pulls", "[]", "/pulls/7", pull(7, "my/branch", head, "bob", "")), func(g *review.Gates, q *promote.GateRequest) {
 			checked(q)
 			g.Number = 7

@@ -109,6 +109,7 @@ func (s *Session) reviews(w *Workspace, h *gate.History) *review.Gates {
 		return r
 	}
 	if repo != nil {
+		r.At, r.MergeBase = onforge.FilesAt(repo, s.closeLater), repo.MergeBase
 		r.Line = func(ctx context.Context, q promote.GateRequest) ([]string, error) {
 			return repo.Line(ctx, q.Base, q.Heads[0])
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
@@ -64,7 +65,7 @@ func (s *Session) OpenFor(ctx context.Context, targets []string, mode pipeline.D
 	switch {
 	case len(shared) == 0:
 		return w, nil
-	case len(shared) < len(environments) || shared[0].Deliver.Remote != shared[len(shared)-1].Deliver.Remote:
+	case len(shared) < len(environments) || slices.ContainsFunc(shared, func(e *pipeline.Environment) bool { return e.Deliver.Remote != shared[0].Deliver.Remote }):
 		err = &UsageError{Msg: "the environments are delivered in different ways", Hint: "promote to one after the other, or --deliver MODE for all"}
 	default:
 		err = s.useBranch(ctx, w, shared[0])
@@ -122,12 +123,12 @@ func (s *Session) remoteName(ctx context.Context, repo *git.Repo, e *pipeline.En
 
 // RemoteOf gives the branches of remotes that the home is, and that the pull requests of an
 // environment are merged into: one branch where that is at home. For an environment that is
-// elsewhere the home is nil if it has no remote. Where the pipeline names a fork, the
-// branches of proposals are that's.
+// elsewhere the home is nil if it has no remote. Where the environment has a fork, the
+// branches of proposals are that's, and its alone.
 func (s *Session) RemoteOf(ctx context.Context, w *Workspace, e *pipeline.Environment) (home, at *branch.Branch, err error) {
 	home, at, err = s.remotesOf(ctx, w, e)
 	if err == nil && e.Deliver.Fork != "" {
-		err = at.ProposeIn(ctx, e.Deliver.Fork)
+		at, err = at.ProposeIn(ctx, e.Deliver.Fork)
 	}
 	return home, at, err
 }

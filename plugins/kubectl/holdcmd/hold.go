@@ -326,12 +326,13 @@ func (o *options) deliver(ctx context.Context, w *cli.Workspace, mode pipeline.D
 	case state.Branch == "":
 		return delivered{}, &promote.Error{Msg: "HEAD is detached: a commit would be on no branch", Hint: "git switch BRANCH, or --push"}
 	}
-	if e, err := w.Pipeline.Environment(o.env); err == nil && w.Branch != nil && mode.Shared() && e.Deliver.Commits == pipeline.CommitsByAPI {
-		if err := onforge.Commits(ctx, w.Branch, w.Branch, e.Deliver, cli.UserAgent()); err != nil {
+	d := promote.Delivery{Head: state.Head, Files: []promote.File{*file}, Message: message}
+	if e, err := w.Pipeline.Environment(o.env); err == nil {
+		if d.ByForge, err = onforge.CommitsAtHome(ctx, w.Branch, e, mode, cli.UserAgent()); err != nil {
 			return delivered{}, err
 		}
 	}
-	commit, err := repo.Commit(ctx, promote.Delivery{Head: state.Head, Files: []promote.File{*file}, Message: message})
+	commit, err := repo.Commit(ctx, d)
 	return delivered{true, commit, state}, err
 }
 

@@ -80,14 +80,13 @@ func (b *backwards) holdAfter(ctx context.Context, w *cli.Workspace, plans *prom
 		if err != nil {
 			return err
 		}
-		if w.Branch != nil && plan.Mode.Shared() && e.Deliver.Commits == pipeline.CommitsByAPI {
-			if err := onforge.Commits(ctx, w.Branch, w.Branch, e.Deliver, cli.UserAgent()); err != nil {
-				return err
-			}
+		d := promote.Delivery{Head: state.Head, Files: []promote.File{*file}}
+		if d.ByForge, err = onforge.CommitsAtHome(ctx, w.Branch, e, plan.Mode, cli.UserAgent()); err != nil {
+			return err
 		}
-		message := fmt.Sprintf("hold(%s): %s\n\nreason: %s\n", b.env, strings.Join(b.options.request.Services, ", "), cli.Clean(b.held[0].Reason))
+		d.Message = fmt.Sprintf("hold(%s): %s\n\nreason: %s\n", b.env, strings.Join(b.options.request.Services, ", "), cli.Clean(b.held[0].Reason))
 		pushed = cli.Pushed{Remote: state.Remote, Branch: state.Branch, Head: state.Head}
-		pushed.Commit, err = w.Promoter.Repo.Commit(ctx, promote.Delivery{Head: state.Head, Files: []promote.File{*file}, Message: message})
+		pushed.Commit, err = w.Promoter.Repo.Commit(ctx, d)
 		return err
 	})
 	if err != nil {

@@ -61,8 +61,8 @@ func (o *options) readyToPropose(ctx context.Context, w *cli.Workspace, plan *pr
 
 // readyToCommit has the forge make the commit, where the pipeline says so.
 func (o *options) readyToCommit(ctx context.Context, w *cli.Workspace, plan *promote.Plan) error {
-	e, err := w.Pipeline.Environment(plan.To)
-	if err != nil || !plan.Mode.Shared() || e.Deliver.Commits != pipeline.CommitsByAPI {
+	e, err := w.Target(plan)
+	if err != nil || !e.Deliver.ByForge(plan.Mode) {
 		return err
 	}
 	home, b, err := o.session.RemoteOf(ctx, w, e)

@@ -66,7 +66,7 @@ func TestByOther(t *testing.T) {
 				if err := b.Fetch(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				return b.Commit(context.Background(), promote.Delivery{Head: b.Tip(), Proposal: proposal,
+				return b.Commit(context.Background(), promote.Delivery{Head: b.Tip(), Proposal: proposal, ByForge: true,
 					Files: []promote.File{{Path: "apps/cart/prod/k.yaml", Data: []byte("tag: v2\n")}}, Message: "promote\n\nPromotion-Service: cart\nPromotion-To: prod\n"})
 			}
 			for want, f := range map[string]*forgeLike{
@@ -93,10 +93,20 @@ func TestByOther(t *testing.T) {
 			stale := &forgeLike{base: first}
 			b.MakeBy(stale)
 			stale.t, stale.bare = t, bare
-			_, err = b.Commit(context.Background(), promote.Delivery{Head: b.Tip(), Files: []promote.File{{Path: "apps/cart/prod/k.yaml", Data: []byte("tag: v3\n")}}, Message: "promote\n"})
+			_, err = b.Commit(context.Background(), promote.Delivery{Head: b.Tip(), ByForge: true, Files: []promote.File{{Path: "apps/cart/prod/k.yaml", Data: []byte("tag: v3\n")}}, Message: "promote\n"})
 			if moved := (*promote.Moved)(nil); !errors.As(err, &moved) {
 				t.Errorf("made on another commit: %v", err)
 			}
+			// A delivery that does not say so is committed by git, whatever an earlier one was: two
+			// environments may share the branch. One that says so is not where no forge is known.
+			d := promote.Delivery{Head: b.Tip(), Files: []promote.File{{Path: "apps/cart/prod/k.yaml", Data: []byte("tag: v4\n")}}, Message: "promote\n"}
+			if hash, err := b.Commit(context.Background(), d); err != nil || hash == stale.made[len(stale.made)-1] || len(stale.made) != 1 {
+				t.Errorf("by git: %s, %v, made %v", hash, err, stale.made)
+			}
+			b.MakeBy(nil)
+			d.Head, d.ByForge = b.Tip(), true
+			_, err = b.Commit(context.Background(), d)
+			wantError(t, err, "a forge is to make the commit, and none is known")
 			if refs := gitIn(t, bare, "for-each-ref", "--format=%(refname)"); strings.Contains(refs, madeIn) {
 				t.Errorf("left: %s", refs)
 			}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -128,14 +129,11 @@ func remoteURL(address string) []string {
 func (c Cache) take(ctx context.Context, address string) (dir string, release func(), err error) {
 	if c.Dir != "" {
 		dir = filepath.Join(c.Dir, fmt.Sprintf("%x", sha256.Sum256([]byte(withoutUser(address))))[:32]+".git")
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return "", nil, gitcmd.FileError("make", dir, err)
-		}
-		f, err := os.Open(dir)
+		f, err := lockDir(dir)
 		if err != nil {
 			return "", nil, gitcmd.FileError("open", dir, err)
 		}
-		if files.TryLock(f) {
+		if f != nil {
 			release = func() { _ = f.Close() } // that gives the lock back
 			now := time.Now()
 			_ = os.Chtimes(dir, now, now) // see Prune
@@ -152,7 +150,6 @@ func (c Cache) take(ctx context.Context, address string) (dir string, release fu
 			release()
 			return "", nil, err
 		}
-		_ = f.Close()
 	}
 	dir, remove, err := unbroken.MkdirTemp("kubepromote-git-")
 	if err != nil {
@@ -166,16 +163,56 @@ func (c Cache) take(ctx context.Context, address string) (dir string, release fu
 	return dir, release, nil
 }
 
+// lockDir makes a directory that is not there and locks it; it gives nothing where another
+// program has the lock. One that was removed while it was opened is no directory any more,
+// and its lock keeps nobody out.
+func lockDir(dir string) (*os.File, error) {
+	const most = 10 // as often as others remove it meanwhile
+	for range most {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, err
+		}
+		f, err := os.Open(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !files.TryLock(f) {
+			return nil, f.Close()
+		}
+		if standsAt(f, dir) {
+			return f, nil
+		}
+		_ = f.Close()
+	}
+	return nil, nil
+}
+
+// standsAt tells whether what is open is what stands at a path now.
+func standsAt(f *os.File, dir string) bool {
+	is, err := f.Stat()
+	there, terr := os.Stat(dir)
+	return err == nil && terr == nil && os.SameFile(is, there)
+}
+
 // prepare makes the repository, or sees that it is one.
 func prepare(ctx context.Context, dir string) error {
 	// Locks and halves of objects that a killed run has left: whoever holds the lock on the
 	// directory is alone.
-	for _, pattern := range []string{"*.lock", "refs/promote/*.lock", "refs/promote/remote/*.lock", "objects/??/tmp_obj_*", "objects/pack/tmp_*"} {
+	for _, pattern := range []string{"*.lock", "objects/??/tmp_obj_*", "objects/pack/tmp_*"} {
 		left, _ := filepath.Glob(filepath.Join(gitcmd.GlobQuoter.Replace(dir), pattern))
 		for _, name := range left {
 			_ = os.Remove(name)
 		}
 	}
+	_ = filepath.WalkDir(filepath.Join(dir, "refs"), func(name string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && strings.HasSuffix(name, ".lock") { // no branch is called so
+			_ = os.Remove(name)
+		}
+		return nil
+	})
 	// One that was killed while it was made is made to its end.
 	if slices.ContainsFunc([]string{"HEAD", "objects", "refs"}, func(part string) bool { _, err := os.Lstat(filepath.Join(dir, part)); return err != nil }) {
 		if _, err := gitcmd.Run(ctx, dir, gitcmd.Call{Op: "git init", Args: []string{"init", "--quiet", "--bare", "--template=", "."}}); err != nil {
@@ -203,10 +240,16 @@ func withoutUser(address string) string {
 	return address
 }
 
+// emptyDir removes what a repository has, and the objects last: one of which that was
+// interrupted has nothing that leads to objects which are gone.
 func emptyDir(dir string) error {
 	entries, err := os.ReadDir(dir)
-	for _, e := range entries {
-		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+	for _, last := range []bool{false, true} {
+		for _, e := range entries {
+			if (e.Name() == "objects") == last {
+				err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+			}
+		}
 	}
 	return err
 }

@@ -75,6 +75,13 @@ func (b *Branch) deliver(ctx context.Context, d promote.Delivery, make func(ctx 
 			return "", err
 		}
 	}
+	if d.Proposal != "" && d.Fork != "" {
+		fork, err := b.ProposeIn(ctx, d.Fork)
+		if err != nil {
+			return "", err
+		}
+		b = fork
+	}
 	defer unbroken.Begin()()
 	b.sweep(ctx)
 	ref := fmt.Sprintf("%s%d-%s", newRef, os.Getpid(), strings.ToLower(rand.Text()))
@@ -121,7 +128,7 @@ func (b *Branch) make(ctx context.Context, d promote.Delivery, ref string) (stri
 	if errors.Is(err, fastimport.ErrNotInParent) {
 		return "", &gitcmd.Error{Op: "git commit", Msg: "a path is no file in " + gitcmd.Clean(b.Where()), Err: err}
 	}
-	if err != nil || b.makes != nil || !b.signs(ctx, "commit.gpgSign") {
+	if err != nil || d.ByForge || !b.signs(ctx, "commit.gpgSign") {
 		return hash, err
 	}
 	return b.sign(ctx, hash, d.Head, message)

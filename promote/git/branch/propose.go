@@ -19,21 +19,23 @@ import (
 // none stands for a branch that is not there.
 const none = "-"
 
-// ProposeIn has the branches of proposals be those of a fork: of a remote of the clone, or of
-// a URL. Whatever else the branch is asked for stays where it is.
-func (b *Branch) ProposeIn(ctx context.Context, fork string) error {
+// ProposeIn gives the branch with the proposals of a fork: of a remote of the clone, or of a
+// URL. Whatever else it is asked for stays where it is, and the branch itself, which others
+// may use, is as it was.
+func (b *Branch) ProposeIn(ctx context.Context, fork string) (*Branch, error) {
 	if !IsURL(fork) {
 		if b.address != "" {
-			return &gitcmd.Error{Msg: "the fork " + gitcmd.Clean(fork) + " is the name of a remote, and there is no clone that could know it", Hint: "fork: https://HOST/OWNER/NAME.git"}
+			return nil, &gitcmd.Error{Msg: "the fork " + gitcmd.Clean(fork) + " is the name of a remote, and there is no clone that could know it", Hint: "fork: https://HOST/OWNER/NAME.git"}
 		}
 		if _, err := remoteAddress(ctx, b.dir, fork); err != nil {
-			return &gitcmd.Error{Msg: "the fork " + gitcmd.Clean(fork) + " is no remote of this clone", Hint: "git remote add " + shell.Quote(fork) + " URL", Err: err}
+			return nil, &gitcmd.Error{Msg: "the fork " + gitcmd.Clean(fork) + " is no remote of this clone", Hint: "git remote add " + shell.Quote(fork) + " URL", Err: err}
 		}
 	} else if err := CheckURL(fork); err != nil {
-		return err
+		return nil, err
 	}
-	b.fork = fork
-	return nil
+	other := *b
+	other.fork = fork
+	return &other, nil
 }
 
 // ForkURL is where the branches of proposals are pushed to, if that is a fork; else empty.

@@ -104,9 +104,12 @@ func TestProposeInFork(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer b.Close()
-				wantError(t, b.ProposeIn(t.Context(), "mine"), "there is no clone that could know it")
+				_, err = b.ProposeIn(t.Context(), "mine")
+				wantError(t, err, "there is no clone that could know it")
 			}
-			if err := b.ProposeIn(t.Context(), name); err != nil {
+			home := b
+			b, err := home.ProposeIn(t.Context(), name)
+			if err != nil {
 				t.Fatal(err)
 			}
 			if at, err := b.ForkURL(t.Context()); err != nil || !strings.HasSuffix(at, fork) {
@@ -130,7 +133,26 @@ func TestProposeInFork(t *testing.T) {
 			if err != nil || len(heads) != 1 {
 				t.Errorf("heads %v, %v", heads, err)
 			}
-			wantError(t, b.ProposeIn(t.Context(), "ext::sh -c x"), "")
+			_, err = b.ProposeIn(t.Context(), "ext::sh -c x")
+			wantError(t, err, "")
+
+			// Each delivery says itself whether it is one of the fork: what was set for one of them
+			// stuck to the branch, and those of others went to the fork as well.
+			mine := fork
+			deliver := func(fork, proposal string) {
+				t.Helper()
+				hash, err := home.Commit(t.Context(), promote.Delivery{Head: home.Tip(), Proposal: proposal, Fork: fork,
+					Files: []promote.File{{Path: "apps/cart/prod/k.yaml", Data: []byte("tag: v2\n")}}, Message: "promote\n\nPromotion-Service: cart\nPromotion-To: prod\n"})
+				at := bare
+				if fork != "" {
+					at = mine
+				}
+				if err != nil || gitIn(t, at, "rev-parse", proposal) != hash {
+					t.Errorf("%q: %s, %v", fork, hash, err)
+				}
+			}
+			deliver(name, "promote/eu/cart")
+			deliver("", "promote/us/cart")
 		})
 	}
 }

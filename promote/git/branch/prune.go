@@ -2,6 +2,7 @@ package branch
 
 import (
 	"cmp"
+	"crypto/rand"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -35,7 +36,12 @@ func (c Cache) Prune(now time.Time, most Bounds) {
 	if c.Dir == "" {
 		return
 	}
-	found, _ := filepath.Glob(filepath.Join(gitcmd.GlobQuoter.Replace(c.Dir), "*.git"))
+	at := gitcmd.GlobQuoter.Replace(c.Dir)
+	left, _ := filepath.Glob(filepath.Join(at, "*"+gone))
+	for _, dir := range left {
+		_ = os.RemoveAll(dir) // of a run that was ended meanwhile
+	}
+	found, _ := filepath.Glob(filepath.Join(at, "*.git"))
 	var all []kept
 	for _, dir := range found {
 		if info, err := os.Stat(dir); err == nil {
@@ -54,14 +60,22 @@ func (c Cache) Prune(now time.Time, most Bounds) {
 	}
 }
 
-// remove removes a repository unless another program is at it, and tells whether it has.
+// gone ends the name of a repository that is being removed. Nobody takes it for one.
+const gone = ".gone"
+
+// remove removes a repository unless another program is at it, and tells whether it has. It
+// goes as a whole: half of one looks like a repository, and lacks what its references name.
 func remove(dir string) bool {
 	f, err := os.Open(dir)
 	if err != nil {
 		return false
 	}
 	defer f.Close()
-	return files.TryLock(f) && os.RemoveAll(dir) == nil
+	if !files.TryLock(f) || !standsAt(f, dir) {
+		return false
+	}
+	away := dir + "-" + rand.Text() + gone
+	return os.Rename(dir, away) == nil && os.RemoveAll(away) == nil
 }
 
 // sizeOf is how many bytes the files of a folder have.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -54,5 +55,81 @@ func TestPrune(t *testing.T) {
 				t.Errorf("%v are left, want %s", left, c.want)
 			}
 		})
+	}
+}
+
+// A run that was ended while it pruned left half of a repository, which the next one took for
+// whole: it fails at objects that its references name. What was begun is ended by the next.
+func TestPruneInterrupted(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a.git-X" + gone, "b.git"} {
+		if err := os.MkdirAll(filepath.Join(dir, name, "objects"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	Cache{Dir: dir}.Prune(time.Now(), Bounds{Unused: time.Hour, Repositories: 9, Bytes: 1 << 20})
+	if left, _ := filepath.Glob(filepath.Join(dir, "*")); len(left) != 1 || filepath.Base(left[0]) != "b.git" {
+		t.Errorf("%v are left", left)
+	}
+}
+
+// Who had opened a directory of the cache that another program removed got a lock on what
+// was not there any more, beside somebody with a lock on the one that was made anew.
+func TestLockOfRemoved(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there are no locks here")
+	}
+	dir := filepath.Join(t.TempDir(), "a.git")
+	first, err := lockDir(dir)
+	if err != nil || first == nil {
+		t.Fatal(err)
+	}
+	if again, err := lockDir(dir); again != nil || err != nil {
+		t.Errorf("two have it: %v", err)
+	}
+	late, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer late.Close()
+	_ = first.Close()
+	if !remove(dir) {
+		t.Fatal("it is not removed")
+	}
+	second, err := lockDir(dir)
+	if err != nil || second == nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	if !files.TryLock(late) || standsAt(late, dir) || !standsAt(second, dir) {
+		t.Error("what was removed is taken for what is there")
+	}
+}
+
+// A lock on a branch with a slash in its name, which a killed run has left, stopped all that
+// came later. A cache that is emptied keeps nothing that leads to objects which are gone.
+func TestPrepareClearsLocks(t *testing.T) {
+	dir := t.TempDir()
+	if err := prepare(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+	lock := filepath.Join(dir, "refs", "promote", "remote", "env", "production.lock")
+	if err := os.MkdirAll(filepath.Dir(lock), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(lock, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := prepare(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(lock); err == nil {
+		t.Error("the lock is left")
+	}
+	if err := emptyDir(dir); err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := os.ReadDir(dir); len(left) > 0 {
+		t.Errorf("%v are left", left)
 	}
 }

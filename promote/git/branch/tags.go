@@ -2,6 +2,7 @@ package branch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -123,22 +124,26 @@ func (b *Branch) CreateTag(ctx context.Context, name, commit, message string) er
 			return err
 		}
 	}
-	if is, err := b.tagSays(ctx, name, message); err != nil {
+	sheltered, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
+	defer cancel()
+	if made && ctx.Err() != nil {
+		return errors.Join(gitcmd.Interrupted("git tag", ctx.Err()), b.deleteTag(sheltered, name))
+	}
+	if is, err := b.tagSays(sheltered, name, message); err != nil {
 		return err
 	} else if !is {
 		return &gitcmd.Error{Msg: fmt.Sprintf("a tag %s is here that is not pushed, and it is not of this promotion", gitcmd.Clean(name)), Hint: "git tag -d " + shell.Quote(name)}
 	}
-	if made {
-		if err := b.checkSigned(ctx, name); err != nil {
-			_ = b.deleteTag(ctx, name)
-			return err
-		}
+	// One that is there already may be what a run has left that was ended before this.
+	switch err := b.checkSigned(sheltered, name); {
+	case err != nil && made:
+		return errors.Join(err, b.deleteTag(sheltered, name))
+	case err != nil:
+		return gitcmd.Hinted(err, "git tag -d "+shell.Quote(name)+", and run the same command again")
 	}
 	if b.remote == "" {
 		return nil
 	}
-	sheltered, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
-	defer cancel()
 	err = b.pushTag(sheltered, name)
 	if made && (err != nil || b.address != "") {
 		if derr := b.deleteTag(sheltered, name); err == nil {

@@ -1,6 +1,7 @@
 package branch
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -35,4 +36,45 @@ func TestTooManyTags(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "more than 20000 tags fit {version}-dev") {
 		t.Errorf("got %v", err)
 	}
+}
+
+// A tag that git had not signed, left by a run that was interrupted before it removed it, was
+// pushed by the next one. It is removed whatever becomes of the command, and what is there
+// without a signature is not pushed.
+func TestUnsignedTag(t *testing.T) {
+	bare := server(t)
+	r := clone(t, bare)
+	b := ofRemote(t, r)
+	head := gitIn(t, r.Root(), "rev-parse", "HEAD")
+	const message = "promote\n"
+	gitIn(t, r.Root(), "tag", "-a", "-m", message, "v1-prod", head)
+	gitIn(t, r.Root(), "config", "tag.gpgSign", "true")
+	err := b.CreateTag(t.Context(), "v1-prod", head, message)
+	wantError(t, err, "the tag could not be signed")
+	if tags := gitIn(t, bare, "tag"); tags != "" {
+		t.Errorf("pushed: %s", tags)
+	}
+
+	// The user stops it once the tag is made: nothing is left of it, and nothing is pushed.
+	gitIn(t, r.Root(), "tag", "-d", "v1-prod")
+	gitIn(t, r.Root(), "config", "tag.gpgSign", "false")
+	err = b.CreateTag(&stopped{t.Context(), filepath.Join(r.Root(), ".git", "refs", "tags", "v1-prod")}, "v1-prod", head, message)
+	wantError(t, err, "interrupted")
+	if tags := gitIn(t, r.Root(), "tag") + gitIn(t, bare, "tag"); tags != "" {
+		t.Errorf("left: %s", tags)
+	}
+}
+
+// stopped is cancelled as soon as a file is there.
+type stopped struct {
+	context.Context
+	file string
+}
+
+// Err implements [context.Context].
+func (s *stopped) Err() error {
+	if _, err := os.Stat(s.file); err == nil {
+		return context.Canceled
+	}
+	return nil
 }

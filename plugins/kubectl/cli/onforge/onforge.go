@@ -6,9 +6,11 @@ import (
 	"context"
 	"os"
 
+	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/forge"
 	"github.com/kubepromote/kubepromote/promote/forge/commits"
 	"github.com/kubepromote/kubepromote/promote/forge/credentials"
+	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/review"
@@ -69,6 +71,16 @@ func Commits(ctx context.Context, home, b *branch.Branch, d pipeline.Deliver, us
 	return nil
 }
 
+// CommitsAtHome has the forge make what is committed at home on behalf of an environment, such
+// as a hold, and tells whether it does. What an environment of another repository says is of
+// that one's forge, which knows nothing of home: git commits there.
+func CommitsAtHome(ctx context.Context, home *branch.Branch, e *pipeline.Environment, mode pipeline.DeliverMode, userAgent string) (bool, error) {
+	if home == nil || e.Repository != "" || !e.Deliver.ByForge(mode) {
+		return false, nil
+	}
+	return true, Commits(ctx, home, home, e.Deliver, userAgent)
+}
+
 // committer is a forge that makes commits.
 type committer struct{ maker *commits.Maker }
 
@@ -79,6 +91,22 @@ func (c committer) Make(ctx context.Context, m branch.Making) (string, error) {
 		r.Files = append(r.Files, commits.File{Path: f.Path, Data: f.Data, Was: m.Objects[i], Gone: f.Gone})
 	}
 	return c.maker.Commit(ctx, r)
+}
+
+// FilesAt gives the files of a repository as its revisions have them. What they are read with
+// is closed later.
+func FilesAt(repo *git.Repo, later func(func())) func(ctx context.Context, revision string) (promote.Tree, error) {
+	return func(ctx context.Context, revision string) (promote.Tree, error) {
+		commit, err := repo.Revision(ctx, revision)
+		if err != nil {
+			return nil, err
+		}
+		b, err := branch.OfCommit(ctx, repo, commit)
+		if err == nil {
+			later(b.Close)
+		}
+		return b, err
+	}
 }
 
 // hostsOf is the host that a branch's remote is on.

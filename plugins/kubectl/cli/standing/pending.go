@@ -57,11 +57,11 @@ func (o *Proposals) ask(ctx context.Context, w *cli.Workspace, statuses []status
 	}
 	type place struct {
 		pipeline.Place
-		remote, forge, url string
+		remote, forge, url, fork string
 	}
 	done := make(map[place]bool)
 	for _, e := range asked {
-		at := place{e.Place(), e.Deliver.Remote, e.Deliver.Forge, e.Deliver.URL}
+		at := place{e.Place(), e.Deliver.Remote, e.Deliver.Forge, e.Deliver.URL, e.Deliver.Fork}
 		if done[at] {
 			continue // one that was asked is asked about all environments
 		}

@@ -1,0 +1,64 @@
+package words
+
+// Need is what a token must be good for.
+type Need int
+
+// The needs.
+const (
+	NeedRead Need = iota
+	NeedWrite
+	NeedMerge
+	NeedStatus
+	NeedTeam
+	NeedCommit
+)
+
+// Needs says what a token must be good for, in the words of the pages of a kind of forge.
+func Needs(kind string, n Need) string {
+	const token = "the token needs "
+	switch kind {
+	case "github":
+		return token + [...]string{
+			NeedRead:   "the permission pull requests: read (or the scope repo)",
+			NeedWrite:  "the permission pull requests: write (or the scope repo)",
+			NeedMerge:  "the permissions contents: write and pull requests: write (or the scope repo)",
+			NeedStatus: "the permission commit statuses: write (or the scope repo:status)",
+			NeedTeam:   "the permission members: read of the organization (or the scope read:org)",
+			NeedCommit: "the permission contents: write (or the scope repo)",
+		}[n]
+	case "gitlab":
+		return token + [...]string{
+			NeedRead:   "the scope read_api or api",
+			NeedWrite:  "the scope api and the role Developer",
+			NeedMerge:  "the scope api, and a role that may merge into this branch",
+			NeedStatus: "the scope api and the role Developer",
+			NeedTeam:   "the scope read_api or api",
+			NeedCommit: "the scope api and the role Developer",
+		}[n]
+	case "gitea":
+		return token + [...]string{
+			NeedRead:   "the scope read:repository",
+			NeedWrite:  "the scopes write:repository and write:issue",
+			NeedMerge:  "the scope write:repository, and its user the right to merge into this branch",
+			NeedStatus: "the scope write:repository",
+			NeedTeam:   "the scope read:organization",
+			NeedCommit: "the scope write:repository",
+		}[n]
+	case "bitbucket":
+		return token + [...]string{
+			NeedRead:   "the scope pullrequest",
+			NeedWrite:  "the scope pullrequest:write",
+			NeedMerge:  "the scopes pullrequest:write and repository:write",
+			NeedStatus: "the scope repository",
+		}[n]
+	case "bitbucket-server":
+		return token + [...]string{"repository read", "repository write", "repository write", "repository read"}[n]
+	}
+	return token + [...]string{
+		NeedRead:   "the scope Code (read)",
+		NeedWrite:  "the scope Code (read & write)",
+		NeedMerge:  "the scope Code (read & write)",
+		NeedStatus: "the scope Code (status)",
+		NeedTeam:   "the scope Project and Team (read)",
+	}[n]
+}
