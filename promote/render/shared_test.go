@@ -165,19 +165,13 @@ func inMemory(t *testing.T, files map[string]string) filesys.FileSystem {
 	return fsys
 }
 
-// wanted is what kustomize gives.
-type wanted struct {
-	text []byte
-	err  error
-}
-
-func kustomized(fsys filesys.FileSystem, dir string) wanted {
+// kustomized is what kustomize gives.
+func kustomized(fsys filesys.FileSystem, dir string) ([]byte, error) {
 	m, err := krusty.MakeKustomizer(options()).Run(fsys, dir)
 	if err != nil {
-		return wanted{err: err}
+		return nil, err
 	}
-	text, err := m.AsYaml()
-	return wanted{text, err}
+	return m.AsYaml()
 }
 
 // What an overlay gives is what kustomize gives, byte for byte, whether its bases are shared
@@ -201,27 +195,22 @@ func TestSharedSame(t *testing.T) {
 				files[dir+"/base/kustomization.yaml"] = "resources: [a.yaml]\n"
 				files[dir+"/base/a.yaml"] = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
 			}
-			r, fsys, wants := New(of(files), Options{}), inMemory(t, files), make(map[string]wanted)
-			for range 2 {
-				for name := range sharedOverlays {
-					if _, ok := wants[name]; !ok {
-						wants[name] = kustomized(fsys, "/"+overlayOf(name))
+			r, fsys := New(of(files), Options{}), inMemory(t, files)
+			for name := range sharedOverlays { // from the second on, the base is shared
+				want, werr := kustomized(fsys, "/"+overlayOf(name))
+				got, err := r.Dir(t.Context(), overlayOf(name))
+				if (err != nil) != (werr != nil) {
+					t.Errorf("%s: got %v, kustomize %v", name, err, werr)
+				}
+				if err != nil {
+					if strings.Contains(err.Error(), sharedFile) {
+						t.Errorf("%s: %v", name, err)
 					}
-					want, werr := wants[name].text, wants[name].err
-					got, err := r.Dir(t.Context(), overlayOf(name))
-					if (err != nil) != (werr != nil) {
-						t.Errorf("%s: got %v, kustomize %v", name, err, werr)
-					}
-					if err != nil {
-						if strings.Contains(err.Error(), sharedFile) {
-							t.Errorf("%s: %v", name, err)
-						}
-						continue
-					}
-					given++
-					if text, err := got.YAML(); err != nil || !bytes.Equal(text, want) {
-						t.Errorf("%s: %v\ngot\n%s\nwant\n%s", name, err, text, want)
-					}
+					continue
+				}
+				given++
+				if text, err := got.YAML(); err != nil || !bytes.Equal(text, want) {
+					t.Errorf("%s: %v\ngot\n%s\nwant\n%s", name, err, text, want)
 				}
 			}
 			if one := r.source.shared["base"]; one != nil && one.text != nil {
@@ -229,7 +218,7 @@ func TestSharedSame(t *testing.T) {
 			}
 		})
 	}
-	if shared < 6 || given < 1100 {
+	if shared < 6 || given < 550 {
 		t.Errorf("%d bases were shared, %d were compared", shared, given)
 	}
 }
