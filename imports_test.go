@@ -93,7 +93,7 @@ var mayImport = map[string][]string{
 	"promote/proposal":                {"promote", "promote/objects", "promote/pipeline", "promote/record", "promote/forge", "promote/sources"},
 	"promote/planfile":                {"promote", "promote/mergeplan", "promote/pipeline", "promote/proposal", "promote/shard", "internal/fault"},
 	"promote/judge":                   {"overlay", "promote", "promote/pipeline", "promote/status"},
-	"promote/lint":                    {"overlay", "promote/discover", "promote/internal/kustomization", "promote/pipeline", "promote/status", "promote/versions", "internal/yamlfile"},
+	"promote/lint":                    {"internal/shell", "overlay", "promote/discover", "promote/internal/kustomization", "promote/pipeline", "promote/status", "promote/versions", "internal/yamlfile"},
 	"promote/check":                   {"overlay", "promote", "promote/history", "promote/judge", "promote/pipeline", "promote/status", "promote/internal/...", "promote/hold"},
 	"promote/merging":                 {"overlay", "promote", "promote/git/branch", "promote/history", "promote/hold", "promote/internal/...", "promote/mergeplan", "promote/pipeline", "internal/shell"},
 	"promote/waves":                   {"promote", "promote/pipeline"},

@@ -95,6 +95,10 @@ func (c *Clusters) Drift(ctx context.Context, q Desired) (Drift, error) {
 
 // elsewhere tells of a release that is installed in another cluster, as far as can be told.
 func (c *connection) elsewhere(r *objects.Release) error {
+	if r != nil && r.ClusterOf != "" {
+		return &Error{Msg: fmt.Sprintf("%s installs in the cluster that its %s says, and whether that is context %q cannot be told: its objects are not compared", r.By, r.ClusterOf, c.context),
+			Hint: "kubectl promote build SERVICE --env ENVIRONMENT | kubectl diff --kubeconfig FILE -f -"}
+	}
 	if r == nil || r.Cluster == "" || r.Cluster == c.context || r.Cluster == strings.TrimSuffix(c.base.String(), "/") {
 		return nil
 	}

@@ -170,6 +170,18 @@ func TestDriftElsewhere(t *testing.T) {
 	}
 }
 
+// A Secret of Flux that is called as a context is was taken for that context.
+func TestDriftElsewhereUnknown(t *testing.T) {
+	s := apitest.Serve(t, nil)
+	c := New(Options{Kubeconfig: s.Kubeconfig(t, apitest.Token, "dev")})
+	o := objects.Of(fieldsOf(t, gitCart))
+	o.Release = &objects.Release{By: "HelmRelease cart", ClusterOf: "Secret dev"}
+	got, err := c.Drift(t.Context(), Desired{Namespace: "env", Objects: []objects.Object{o}})
+	if err == nil || !strings.Contains(err.Error(), `HelmRelease cart installs in the cluster that its Secret dev says, and whether that is context "dev" cannot be told`) || len(got.Differences) > 0 || len(s.Asked()) > 0 {
+		t.Errorf("%+v, %v, %v", got, err, s.Asked())
+	}
+}
+
 // What is not there is missing, what cannot be compared is an error that names it once, and
 // where the whole cluster says no, nothing else is asked for.
 func TestDrift(t *testing.T) {

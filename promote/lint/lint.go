@@ -64,7 +64,7 @@ var rules = []struct {
 	{Rule{"unread-image", "an image of which nobody can say what it is"}, checkUnread},
 	{Rule{"two-names", "one repository under two names in one file"}, checkNames},
 	{Rule{"unlisted-image", "pins of an environment that no location of the pipeline leads to"}, checkUnlisted},
-	{Rule{"unused-overlay", "an overlay beside those of environments that is of none, and that none of them builds upon"}, checkUnused},
+	{Rule{"unused-overlay", "an overlay beside those of environments that is of none, and that nothing in the repository names"}, checkUnused},
 	{Rule{"unrecorded", "an environment whose branch is only moved by promotions, which leaves no record of them"}, checkRecorded},
 	{Rule{RuleVersions, "a file of versions (record.versions) that is not there, not as it was written, or not what the overlays have"}, checkVersionsFiles},
 }

@@ -6,29 +6,33 @@ import (
 	"maps"
 	"path"
 	"slices"
-	"strings"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/promote/internal/kustomization"
 )
 
 // checkUnused finds folders beside overlays that are overlays themselves, of no environment
-// of the pipeline, and that none of the others builds upon: what is left of an environment
+// of the pipeline, and that nothing in the repository names: what is left of an environment
 // that is gone, or one that was forgotten.
 func checkUnused(w *work) {
 	if w.Source == nil {
 		return
 	}
-	beside := make(map[string][]string) // what the overlays of a folder say, by the folder
+	beside := make(map[string]bool) // folders of overlays
 	known := make(map[string]bool)
 	for _, f := range w.files {
 		dir := path.Dir(f.Name())
 		if f.env.Elsewhere() || len(f.pins) == 0 || f.pins[0].Format != overlay.Kustomization || path.Base(dir) != path.Base(cmp.Or(f.env.Path, f.env.Name)) {
 			continue
 		}
-		known[dir] = true
-		beside[path.Dir(dir)] = append(beside[path.Dir(dir)], string(f.Bytes()))
+		known[dir], beside[path.Dir(dir)] = true, true
 	}
+	environments := make(map[string]bool) // those that are elsewhere have a folder here at times
+	for _, e := range w.Pipeline.Spec.Environments {
+		environments[path.Base(cmp.Or(e.Path, e.Name))] = true
+	}
+	var who *mentions
 	for _, parent := range slices.Sorted(maps.Keys(beside)) {
 		entries, err := w.Tree.ReadDir(parent)
 		if err != nil {
@@ -36,8 +40,7 @@ func checkUnused(w *work) {
 		}
 		for _, entry := range entries {
 			dir := path.Join(parent, entry.Name())
-			used := slices.ContainsFunc(beside[parent], func(text string) bool { return strings.Contains(text, "../"+entry.Name()) })
-			if !entry.IsDir() || known[dir] || used {
+			if !entry.IsDir() || known[dir] || environments[entry.Name()] {
 				continue
 			}
 			found, err := w.Tree.ReadAny(dir, kustomization.Names)
@@ -48,8 +51,14 @@ func checkUnused(w *work) {
 			if err != nil || len(f.Pins()) == 0 {
 				continue
 			}
-			w.at(f.Name(), f.Pins()[0].Position, fmt.Sprintf("an environment %s of the pipeline, or git rm -r %s", entry.Name(), dir),
-				"this is an overlay of no environment of the pipeline, and none beside it builds upon it: nothing is promoted to it")
+			if who == nil {
+				who = w.mentioning()
+			}
+			if who.of(dir) {
+				continue
+			}
+			w.at(f.Name(), f.Pins()[0].Position, fmt.Sprintf("an environment %s of the pipeline; whose it was: git log --oneline -- %s", entry.Name(), shell.Quote(dir)),
+				"this is an overlay of no environment of the pipeline, and nothing in this repository names it: nothing is promoted to it")
 		}
 	}
 }

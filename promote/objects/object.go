@@ -31,6 +31,9 @@ type Release struct {
 	// Cluster is the server or the name of the one that it is installed in, where that is
 	// not the one of By.
 	Cluster string
+	// ClusterOf is the Secret or the ConfigMap which alone says what cluster that is, where
+	// it could not be read.
+	ClusterOf string
 }
 
 // Place is where something stands in the repository.

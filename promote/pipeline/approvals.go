@@ -63,7 +63,8 @@ func (g *ApprovalsGate) Approvers() []string {
 var accountName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^@?[A-Za-z0-9_.+@{-][A-Za-z0-9_. +@:{}/-]*$`) })
 
 func (g *ApprovalsGate) check(c gateCheck, at string) {
-	if g.Min < 0 || g.Min > mostApprovers {
+	// What says 0 was taken for what says nothing, which asks for one.
+	if g.Min < 0 || g.Min > mostApprovers || g.Min == 0 && c.Has(at+".min") {
 		c.At(at+".min", "min: 2", "min is %d, and may be 1 to %d", g.Min, mostApprovers)
 	}
 	if from := []string{FromPullRequest, FromAttestation}; g.From != "" && !slices.Contains(from, g.From) {

@@ -169,6 +169,8 @@ func TestGateFaults(t *testing.T) {
 			`hint: ann: [ada@example.com]`, `p.yaml:9:28: signed approvals are asked for, and no policy says whose count`, `hint: policy: policies/approvals.yaml`,
 			`p.yaml:10:37: policy is for signed approvals, and reviews are asked for`, `hint: from: attestation`, `p.yaml:10:37: "../x" is not a path inside the repository`,
 			`hint: policy: policies/approvals.yaml`}},
+		// It was taken for the default, one approval, without a word.
+		{"no approvals", "- approvals: {min: 0}\n- {name: b, approvals: {min: 21}}", []string{`p.yaml:8:24: min is 0, and may be 1 to 20`, `hint: min: 2`, `p.yaml:9:34: min is 21, and may be 1 to 20`, `hint: min: 2`}},
 		{"commitStatus", "- commitStatus: {}\n- {name: b, commitStatus: {contexts: ['[', '{servce}', ''], on: haed, missing: pass}}\n- {name: c, commitStatus: {context: [x], contexts: x}}", []string{
 			`p.yaml:10:32: unknown field "spec.environments[1].gates[2].commitStatus.context"`, `hint: did you mean contexts?`,
 			`p.yaml:10:56: spec.environments[1].gates[2].commitStatus.contexts is a string, not a list`}},

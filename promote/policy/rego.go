@@ -30,6 +30,14 @@ type regoRule struct {
 	name  string // main.deny
 	warn  bool
 	query ast.Body
+	// The first of its name stands here.
+	file string
+	at   *ast.Location
+}
+
+// fail is an error about it.
+func (r *regoRule) fail(hint, format string, args ...any) *Error {
+	return fail(r.file, r.at.Row, r.at.Col, hint, "rule "+r.name+" "+format, args...)
 }
 
 func loadRego(ctx context.Context, r *reader, s Source) (*regoSet, error) {
@@ -171,7 +179,7 @@ func (s *regoSet) find(modules map[string]*ast.Module, namespaces []string, from
 			if err != nil {
 				return regoError(file, err)
 			}
-			s.rules = append(s.rules, regoRule{pkg + "." + name, kind == "warn", query})
+			s.rules = append(s.rules, regoRule{pkg + "." + name, kind == "warn", query, file, rule.Location})
 		}
 	}
 	if len(s.rules) == 0 {
@@ -243,10 +251,10 @@ func (s *regoSet) check(ctx context.Context, all []objects.Object, promotion map
 		for _, r := range s.rules {
 			value, err := s.ask(ctx, r.query, input)
 			if ctx.Err() != nil {
-				return nil, &Error{Msg: "rule " + r.name + " was not evaluated in time", Hint: "timeout: 2m in the gate, or a rule that looks at less"}
+				return nil, r.fail("timeout: 2m in the gate, or a rule that looks at less", "was not evaluated in time")
 			}
 			if err != nil {
-				return nil, &Error{Msg: fault.OneLine(fmt.Sprintf("rule %s cannot be applied to %s: %v", r.name, o, err))}
+				return nil, r.fail("", "cannot be applied to %s: %v", o, err)
 			}
 			found, err := r.findings(o, value)
 			if err != nil {
@@ -267,7 +275,7 @@ func (r *regoRule) findings(o *objects.Object, value *ast.Term) ([]Finding, erro
 	switch value.Value.(type) {
 	case ast.Set, *ast.Array, ast.Object:
 	default:
-		return nil, &Error{Msg: fault.OneLine("rule " + r.name + " " + errNoReasons.Error() + ": " + value.String())}
+		return nil, r.fail("", "%v: %s", errNoReasons, value)
 	}
 	var out []Finding
 	for _, e := range rego.Elements(value.Value) {

@@ -225,3 +225,36 @@ func TestChartFaults(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A HelmRelease says by the name of a Secret or of a ConfigMap which cluster it is installed
+// in. The name was taken for that of a context, and a configMapRef was not read at all: its
+// objects were compared with those of another cluster.
+func TestReleaseCluster(t *testing.T) {
+	settings := "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: prod, namespace: shop}\ndata: {provider: generic, address: 'https://prod.example.com/'}\n"
+	for kubeConfig, want := range map[string]string{
+		"":               " / ",
+		"kubeConfig: \n": " / ",
+		"kubeConfig: {secretRef: {name: prod}}\n":                " / Secret prod",
+		"kubeConfig: {configMapRef: {name: prod}}\n":             " / ConfigMap prod",
+		"kubeConfig: {configMapRef: {name: prod}}\n" + settings:  "https://prod.example.com / ",
+		"kubeConfig: {configMapRef: {name: other}}\n" + settings: " / ConfigMap other",
+		"kubeConfig: {}\n": " / kubeConfig",
+	} {
+		files := map[string]string{"web/Chart.yaml": "name: demo", "flux/prod.yaml": release + "  chart: {spec: {chart: ./web, sourceRef: {kind: GitRepository}}}\n  " + kubeConfig}
+		a := &asked{}
+		s := &Services{Pipeline: parse(t, "flux/{environment}.yaml"), Options: Options{Charts: a.render}}
+		all, err := s.Of(t.Context(), &counting{tree: of(files)}, "shop", "prod")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := "none"
+		for _, o := range all {
+			if o.Release != nil {
+				got = o.Release.Cluster + " / " + o.Release.ClusterOf
+			}
+		}
+		if got != want {
+			t.Errorf("%q: %s, want %s", kubeConfig, got, want)
+		}
+	}
+}

@@ -32,7 +32,7 @@ func (r *Renderer) releases(ctx context.Context, all []objects.Object, environme
 				return nil, err
 			}
 			for n := range more {
-				more[n].Release = &objects.Release{By: all[i].String(), Namespace: q.into, Cluster: q.cluster}
+				more[n].Release = &objects.Release{By: all[i].String(), Namespace: q.into, Cluster: q.cluster, ClusterOf: q.clusterOf}
 			}
 			out = append(out[:len(out):len(out)], more...)
 		}
@@ -41,10 +41,10 @@ func (r *Renderer) releases(ctx context.Context, all []objects.Object, environme
 }
 
 // install is a chart, the namespace that its objects get which name none, and the cluster,
-// if it is another one.
+// if it is another one, or what alone says which one it is.
 type install struct {
 	helm.Request
-	into, cluster string
+	into, cluster, clusterOf string
 }
 
 func (r *Renderer) requests(o *objects.Object, all []objects.Object, environment string) ([]install, error) {
@@ -97,14 +97,14 @@ func (r *Renderer) application(o *objects.Object, fields map[string]any) ([]inst
 		if q.Namespace == "" {
 			q.Namespace = into
 		}
-		out = append(out, install{q, into, clusterOf(mapAt(spec, "destination"))})
+		out = append(out, install{Request: q, into: into, cluster: destination(mapAt(spec, "destination"))})
 	}
 	return out, nil
 }
 
-// clusterOf is the cluster of a destination; "" for the one that Argo CD itself is in.
-func clusterOf(destination map[string]any) string {
-	at := cmp.Or(strings.TrimSuffix(textAt(destination, "server"), "/"), textAt(destination, "name"))
+// destination is the cluster of an Application; "" for the one that Argo CD itself is in.
+func destination(d map[string]any) string {
+	at := cmp.Or(strings.TrimSuffix(textAt(d, "server"), "/"), textAt(d, "name"))
 	if at == "https://kubernetes.default.svc" || at == "in-cluster" {
 		return ""
 	}
@@ -280,7 +280,36 @@ func (r *Renderer) helmRelease(o *objects.Object, all []objects.Object) ([]insta
 		}
 		q.Values = append(q.Values, helm.Values{Name: o.Place(objects.Path{"spec", "values"}).File, Data: data})
 	}
-	return []install{{q, q.Namespace, textAt(mapAt(mapAt(spec, "kubeConfig"), "secretRef"), "name")}}, nil
+	out := install{Request: q, into: q.Namespace}
+	out.cluster, out.clusterOf = kubeConfig(o, all)
+	return []install{out}, nil
+}
+
+// kubeConfig is the cluster that a HelmRelease is installed in, if it is not the one that Flux
+// itself is in, or what says which one it is. A ConfigMap that is rendered beside it has the
+// server's address; what a Secret is called says nothing about clusters.
+func kubeConfig(o *objects.Object, all []objects.Object) (cluster, of string) {
+	refs, ok := mapAt(o.Fields, "spec")["kubeConfig"]
+	if !ok || refs == nil {
+		return "", ""
+	}
+	k, _ := refs.(map[string]any)
+	if name := textAt(mapAt(k, "secretRef"), "name"); name != "" {
+		return "", "Secret " + name
+	}
+	name := textAt(mapAt(k, "configMapRef"), "name")
+	if name == "" {
+		return "", "kubeConfig"
+	}
+	n := slices.IndexFunc(all, func(c objects.Object) bool {
+		return c.Kind == "ConfigMap" && c.Name == name && (c.Namespace == o.Namespace || c.Namespace == "" || o.Namespace == "")
+	})
+	if n >= 0 {
+		if address, ok := datum(&all[n], "address"); ok && address != "" {
+			return strings.TrimSuffix(address, "/"), ""
+		}
+	}
+	return "", "ConfigMap " + name
 }
 
 // valuesFrom reads values of a HelmRelease from the ConfigMaps and Secrets beside it. Each

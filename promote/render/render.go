@@ -90,7 +90,7 @@ func (r *Renderer) Dir(ctx context.Context, dir string) (*Rendered, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := run.withShared(ctx, n).build(ctx, n)
+	m, err := run.buildSharing(ctx, n)
 	if err != nil {
 		return nil, err
 	}

@@ -2,9 +2,10 @@
 // would do otherwise. Run it in the folder e2e: go run ./cmd/bench.
 //
 // All figures of one run are taken on the same machine in turns, A B A B, and
-// the medians are compared. Its exit status is 1 where a bound is missed: this
-// measures, and is no test of the project's. With -out each measurement is a line
-// more in a file, to be plotted.
+// the medians are compared. Its exit status is 1 where a bound is missed or a row
+// failed; the other rows are measured and told all the same. This measures, and is
+// no test of the project's. With -out each measurement is a line more in a file, to
+// be plotted.
 package main
 
 import (
@@ -12,6 +13,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -110,18 +112,28 @@ func run(ctx context.Context) error {
 		}
 		defer os.RemoveAll(b.dir)
 	}
+	return b.all(ctx, rows, os.Stdout, *out)
+}
+
+// all measures rows. What was measured is told whatever becomes of the others: one that
+// fails, or that is interrupted, is an error beside the summary.
+func (b *bench) all(ctx context.Context, rows []row, w io.Writer, out string) error {
+	var failed []error
 	for _, r := range rows {
 		b.row = r.name
 		if err := r.measure(ctx); err != nil {
-			return fmt.Errorf("%s: %w", r.name, err)
+			failed = append(failed, fmt.Errorf("%s: %w", r.name, err))
+		}
+		if ctx.Err() != nil {
+			break
 		}
 	}
-	fmt.Println()
-	b.summary(os.Stdout)
-	if *out != "" {
-		err = b.record(ctx, *out)
+	fmt.Fprintln(w)
+	b.summary(w)
+	if out != "" && len(b.results) > 0 {
+		failed = append(failed, b.record(context.WithoutCancel(ctx), out))
 	}
-	return errors.Join(err, b.missed())
+	return errors.Join(append(failed, b.missed())...)
 }
 
 // choose gives the rows that are named, or all.

@@ -34,6 +34,9 @@ func deadEntries(f *file) []lint.Finding {
 	for _, entry := range entries.Content {
 		name := fieldOf(entry, "name")
 		if name == nil || name.Value == "" || !plainName.MatchString(name.Value) || r.has(name.Value) {
+			if to := textOf(entry, "newName"); to != "" { // those behind it find it under that name
+				r.texts = append(r.texts, to)
+			}
 			continue
 		}
 		hint := "remove the entry, or name it as the containers do"
@@ -52,6 +55,7 @@ var plainName = regexp.MustCompile(`^[A-Za-z0-9._/:-]+$`)
 const (
 	mostReached = 1000
 	mostNodes   = 500_000
+	mostDeep    = 200
 )
 
 // reached is what a kustomization is made of: the texts of all files that it leads to.
@@ -83,8 +87,10 @@ func (r *reached) kustomization(dir string, root *yaml.Node, top bool) {
 		return
 	}
 	for i := 0; i+1 < len(root.Content); i += 2 {
-		field, value := root.Content[i].Value, root.Content[i+1]
+		field, value := root.Content[i].Value, meant(root.Content[i+1])
 		switch {
+		case root.Content[i].Tag == "!!merge":
+			r.unsure = true
 		case slices.ContainsFunc(builds, func(name string) bool { return strings.EqualFold(name, field) }) && len(value.Content) > 0:
 			r.unsure = true
 		case strings.EqualFold(field, "images"):
@@ -94,7 +100,7 @@ func (r *reached) kustomization(dir string, root *yaml.Node, top bool) {
 				}
 			}
 		default:
-			r.take(field, value)
+			r.take(field, value, 0)
 			r.follow(dir, field, value)
 		}
 	}
@@ -106,7 +112,7 @@ func (r *reached) follow(dir, field string, value *yaml.Node) {
 	switch strings.ToLower(field) {
 	case "resources", "bases", "components", "patchesstrategicmerge":
 		for _, one := range value.Content {
-			names = append(names, one.Value)
+			names = append(names, meant(one).Value)
 		}
 	case "patches", "patchesjson6902":
 		for _, one := range value.Content {
@@ -134,7 +140,7 @@ func (r *reached) path(name string) {
 		return
 	}
 	if !info.IsDir() {
-		r.file(name, func(n *yaml.Node) { r.objects++; r.take("", n) })
+		r.file(name, func(n *yaml.Node) { r.objects++; r.take("", n, 0) })
 		return
 	}
 	at, err := cli.FindKustomization(name)
@@ -146,7 +152,12 @@ func (r *reached) path(name string) {
 }
 
 func (r *reached) file(name string, visit func(*yaml.Node)) {
-	d := yaml.NewDecoder(bytes.NewReader(readInside(r.tree, name)))
+	data := readInside(r.tree, name)
+	if data == nil { // that one may have anything
+		r.unsure = true
+		return
+	}
+	d := yaml.NewDecoder(bytes.NewReader(data))
 	for {
 		var doc yaml.Node
 		err := d.Decode(&doc)
@@ -165,11 +176,12 @@ func (r *reached) file(name string, visit func(*yaml.Node)) {
 
 // take takes what may be an image below the value of a key: that of image, or of a patch that
 // sets a value.
-func (r *reached) take(key string, n *yaml.Node) {
-	if r.nodes++; r.nodes > mostNodes {
+func (r *reached) take(key string, n *yaml.Node, depth int) {
+	if r.nodes++; r.unsure || r.nodes > mostNodes || depth > mostDeep {
 		r.unsure = true
 		return
 	}
+	n = meant(n)
 	if n.Kind == yaml.ScalarNode {
 		var inside yaml.Node
 		switch {
@@ -177,14 +189,14 @@ func (r *reached) take(key string, n *yaml.Node) {
 			r.texts, r.images = append(r.texts, n.Value), append(r.images, imageName(n.Value))
 		case !strings.ContainsAny(n.Value, "\n{"):
 		case yaml.Unmarshal([]byte(n.Value), &inside) == nil && len(inside.Content) > 0 && inside.Content[0].Kind != yaml.ScalarNode:
-			r.take("", inside.Content[0]) // a patch that stands there itself
+			r.take("", inside.Content[0], depth+1) // a patch that stands there itself
 		}
 	}
 	for i, one := range n.Content {
 		if n.Kind == yaml.MappingNode && i%2 == 1 {
 			key = n.Content[i-1].Value
 		}
-		r.take(key, one)
+		r.take(key, one, depth+1)
 	}
 }
 
@@ -197,15 +209,24 @@ func imageName(image string) string {
 	return image
 }
 
+// meant is a node, or what it is an alias for.
+func meant(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
+	}
+	return n
+}
+
 // fieldOf gives the value of a field, whatever the case of its letters; nil where there is
 // none.
 func fieldOf(m *yaml.Node, field string) *yaml.Node {
+	m = meant(m)
 	if m.Kind != yaml.MappingNode {
 		return nil
 	}
 	for i := 0; i+1 < len(m.Content); i += 2 {
 		if strings.EqualFold(m.Content[i].Value, field) {
-			return m.Content[i+1]
+			return meant(m.Content[i+1])
 		}
 	}
 	return nil
