@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -55,12 +56,33 @@ func terminalPair(t *testing.T, columns uint16) (tty, master *os.File) {
 // shows; and what stands on the terminal afterwards is those commands and what they have said.
 func TestWork(t *testing.T) {
 	t.Setenv("TERM", "xterm-256color")
+	dir, file := serviceWithRegistry(t)
+	press, ended := working(t, "-C", dir)
+	press("", "PRODUCTION")
+	press("\x1b[C", "cart")
+	press("h", "history cart --env production")
+	press("q", "promote")
+	press("p", "y: kubectl promote apply")
+	press("y", `enter: back to the board`)
+	press("\r", "done: kubectl promote cart --to production")
+	press("q", "leave")
+	if status := <-ended; status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	if data, err := os.ReadFile(file); err != nil || !strings.Contains(string(data), "newTag: v2, digest: sha256:") {
+		t.Errorf("it is not promoted: %s %v", data, err)
+	}
+}
+
+// serviceWithRegistry makes a repository with a service that is behind, and its registry.
+func serviceWithRegistry(t *testing.T) (dir, file string) {
+	t.Helper()
 	registry, err := loopback.Start(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer registry.Stop()
-	dir, file := oneService(t)
+	t.Cleanup(registry.Stop)
+	dir, file = oneService(t)
 	for env, tag := range map[string]string{"staging": "v2", "production": "v1"} {
 		if _, err := registry.Push(t.Context(), "cart", tag, nil); err != nil {
 			t.Fatal(err)
@@ -71,35 +93,61 @@ func TestWork(t *testing.T) {
 		}
 	}
 	run(t, dir, "git", "-C", dir, "commit", "--quiet", "--all", "--message=the registry")
-	tty, master := terminalPair(t, 100)
-	defer master.Close()
-	defer tty.Close()
+	return dir, file
+}
+
+// working runs the board that is worked at, and gives what presses keys until something is said.
+func working(t *testing.T, args ...string) (press func(keys, until string), ended chan int) {
+	t.Helper()
+	tty, master := terminalPair(t, 200)
+	t.Cleanup(func() { tty.Close(); master.Close() })
 	var screen heard
 	go func() { _, _ = io.Copy(&screen, master) }() // ends with the terminal
-	ended := make(chan int, 1)
+	ended = make(chan int, 1)
 	go func() {
-		ended <- Run(t.Context(), []string{"board", "-i", "--no-pending", "-C", dir}, genericiooptions.IOStreams{In: tty, Out: tty, ErrOut: tty})
+		ended <- Run(t.Context(), append([]string{"board", "-i", "--no-pending"}, args...), genericiooptions.IOStreams{In: tty, Out: tty, ErrOut: tty})
 	}()
-	press := func(keys, until string) {
+	return func(keys, until string) {
 		t.Helper()
 		if _, err := io.WriteString(master, keys); err != nil {
 			t.Fatal(err)
 		}
 		screen.await(t, until)
+	}, ended
+}
+
+// The keys of a board that shows a branch promote on that branch. They promoted on the
+// repository's own, and said so nowhere.
+func TestWorkOnBranch(t *testing.T) {
+	t.Setenv("TERM", "xterm-256color")
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	for _, who := range []string{"AUTHOR", "COMMITTER"} {
+		t.Setenv("GIT_"+who+"_NAME", "Ada")
+		t.Setenv("GIT_"+who+"_EMAIL", "ada@example.com")
 	}
+	dir, _ := serviceWithRegistry(t)
+	bare := filepath.Join(t.TempDir(), "infra.git")
+	run(t, dir, "git", "clone", "--quiet", "--bare", dir, bare)
+	for _, args := range [][]string{{"branch", "eu", "main"}, {"config", "uploadpack.allowFilter", "true"}, {"config", "uploadpack.allowAnySHA1InWant", "true"}} {
+		run(t, dir, "git", append([]string{"-C", bare}, args...)...)
+	}
+	press, ended := working(t, "-C", "file://"+bare, "--branch", "eu")
 	press("", "PRODUCTION")
 	press("\x1b[C", "cart")
-	press("h", "history cart --env production")
+	press("g", `gates cart --to production -C \S+infra.git --branch eu`)
 	press("q", "promote")
 	press("p", "y: kubectl promote apply")
 	press("y", `enter: back to the board`)
-	press("\r", "done: kubectl promote cart --to production")
+	press("\r", `done: kubectl promote cart --to production -C \S+infra.git --branch eu`)
 	press("q", "leave")
 	if status := <-ended; status != 0 {
-		t.Errorf("exit status %d:\n%s", status, &screen)
+		t.Errorf("exit status %d", status)
 	}
-	if data, err := os.ReadFile(file); err != nil || !strings.Contains(string(data), "newTag: v2, digest: sha256:") {
-		t.Errorf("it is not promoted: %s %v", data, err)
+	for branch, tag := range map[string]string{"eu": "newTag: v2", "main": "newTag: v1"} {
+		out, err := exec.Command("git", "-C", bare, "show", branch+":apps/cart/overlays/production/kustomization.yaml").Output()
+		if err != nil || !strings.Contains(string(out), tag) {
+			t.Errorf("%s has %s %v", branch, out, err)
+		}
 	}
 }
 

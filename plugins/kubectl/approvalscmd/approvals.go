@@ -48,6 +48,7 @@ func New(s *cli.Session) *cobra.Command {
 	}
 	s.AddSelection(cmd, &o.selection)
 	s.TakesURL(cmd)
+	s.TargetVar(cmd)
 	o.output = cli.AddOutput(cmd)
 	return cmd
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/across"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/standing"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/typed"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/report"
@@ -170,10 +171,10 @@ type view struct {
 	now       time.Time
 	title     string
 	head      string
-	repo      string                 // what a command has behind it to be about this repository
-	changes   map[[2]string][]change // by service and environment, where the page wants them
-	cut       bool                   // there are more of them
-	report    *report.Report         // likewise
+	typed     func(*typed.Line) string // a command line that is about this repository, branch and pipeline
+	changes   map[[2]string][]change   // by service and environment, where the page wants them
+	cut       bool                     // there are more of them
+	report    *report.Report           // likewise
 
 	repository string // its name, where there are several
 	unread     string // why nothing of it could be read
@@ -196,7 +197,7 @@ func (o *options) read(ctx context.Context) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &view{pipeline: w.Pipeline, now: time.Now(), head: state.Head, repo: o.session.InRepo("")}
+	v := &view{pipeline: w.Pipeline, now: time.Now(), head: state.Head, typed: o.session.Here}
 	if v.title = state.Remote; w.Repo != nil {
 		v.title = filepath.Base(w.Repo.Root())
 	}

@@ -6,10 +6,12 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/kubepromote/kubepromote/plugins/kubectl/boardcmd/page"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/typed"
 	"github.com/kubepromote/kubepromote/promote/history"
 	"github.com/kubepromote/kubepromote/promote/report"
 	"github.com/kubepromote/kubepromote/promote/status"
@@ -59,7 +61,7 @@ func TestPageSize(t *testing.T) {
 }
 
 func TestNextCommands(t *testing.T) {
-	v := &view{drifts: []status.Drift{
+	v := &view{typed: (*typed.Line).String, drifts: []status.Drift{
 		{Environment: "staging", Behind: []string{"status", "it's"}},
 		{Environment: "production", Behind: []string{"a", "b", "c", "d"}},
 		{Environment: "held", Behind: []string{"a"}, Held: []string{"a"}},
@@ -68,6 +70,29 @@ func TestNextCommands(t *testing.T) {
 	want := []string{`kubectl promote run status 'it'\''s' --to staging`, "kubectl promote plan --all --to production"}
 	if !marked || fmt.Sprint(all) != fmt.Sprint(want) {
 		t.Errorf("%q", all)
+	}
+}
+
+// A plan that was given up may be written late. It was the file of the next one, which a yes
+// carries out: what was done was not what was shown.
+func TestPlansHaveFilesOfTheirOwn(t *testing.T) {
+	seen := make(map[string]bool)
+	actions := (&options{}).actions(planIn("dir"))
+	for range 3 {
+		for _, a := range actions {
+			steps := a.Look("cart", "production", "")
+			file := steps.Look[0].To
+			if a.Key != "p" {
+				if file != "" {
+					t.Errorf("%s writes %s", a.Label, file)
+				}
+				continue
+			}
+			if seen[file] || !slices.Contains(steps.Look[1].Args, file) || !slices.Contains(steps.Do.Args, file) {
+				t.Errorf("%s: %q, then %q; seen before: %v", file, steps.Look[1].Args, steps.Do.Args, seen[file])
+			}
+			seen[file] = true
+		}
 	}
 }
 

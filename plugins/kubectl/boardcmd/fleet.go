@@ -22,7 +22,7 @@ func (o *options) readFleet(cmd *cobra.Command) (*across.All[view], error) {
 		if v == nil {
 			return nil, err
 		}
-		if len(v.statuses) == 0 {
+		if len(v.statuses) == 0 && err == nil {
 			m.Warn("no service has a pin: what fits %s holds no image that is known", v.pipeline.Spec.Layout)
 		}
 		if v.proposals != nil && o.format == "" {
@@ -79,8 +79,9 @@ func fleetRows(all *across.All[view], details int) [][]string {
 		tables = append(tables, across.Table{Repository: r.Name, Rows: rows})
 	}
 	rows := across.Rows([]string{"SERVICE"}, tables)
+	const fixed = 2 // repository and service, which an environment may be called like
 	for n, name := range rows[0] {
-		if behind[name] > 0 {
+		if n >= fixed && behind[name] > 0 {
 			rows[0][n] += fmt.Sprintf(" (%d behind)", behind[name])
 		}
 	}

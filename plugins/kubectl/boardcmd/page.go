@@ -28,7 +28,7 @@ const (
 	// mostChanges is how many changes a cell has on a page, and mostInAll all of them: the
 	// page of 3,000 services stays below three megabytes.
 	mostChanges = 8
-	mostInAll   = 11_000
+	mostInAll   = 10_900
 	// mostRead is how many changes are read for them.
 	mostRead = 50_000
 	// figuresOf is the span that the figures are of.
@@ -42,7 +42,7 @@ func (o *options) readChanges(ctx context.Context, w *cli.Workspace, v *view) er
 	counts := true
 	read, kept := 0, 0
 	bar := o.session.NewProgress()
-	err := history.Read(ctx, w.Pipeline, w.Promoter.Repo, w.Log(), history.Request{}, func(c history.Change) bool {
+	failed := history.Read(ctx, w.Pipeline, w.Promoter.Repo, w.Log(), history.Request{}, func(c history.Change) bool {
 		at := [2]string{c.Service, c.Environment}
 		read++
 		bar.Show("reading the history", read, max(read, mostRead))
@@ -55,8 +55,8 @@ func (o *options) readChanges(ctx context.Context, w *cli.Workspace, v *view) er
 	})
 	bar.Clear()
 	v.report = book.Report()
-	v.cut = read >= mostRead || kept >= mostInAll
-	if err = o.session.WarnTruncated(err); err != nil && !errors.As(err, new(*pipeline.Unreached)) {
+	v.cut = read >= mostRead || kept >= mostInAll || failed != nil
+	if err := o.session.WarnTruncated(failed); err != nil && !errors.As(err, new(*pipeline.Unreached)) {
 		return err
 	}
 	return nil
@@ -86,7 +86,7 @@ func changeOf(c history.Change) change {
 // pageOf makes what the page shows, of one repository or of several, which have a name each:
 // a column for each environment that any of them has.
 func pageOf(title string, views []*view, commands []string) *page.Board {
-	b := &page.Board{Title: title, Next: []string{}, Environments: []page.Environment{}, Rows: []page.Row{}}
+	b := &page.Board{Title: title, Next: []string{}, Environments: []page.Environment{}, Rows: []page.Row{}, Deliveries: []page.Deliveries{}}
 	b.Text("")
 	at := make(map[string]int) // the columns
 	for _, v := range views {
@@ -99,15 +99,17 @@ func pageOf(title string, views []*view, commands []string) *page.Board {
 				b.Environments = append(b.Environments, page.Environment{Name: d.Environment, From: d.From})
 			}
 			b.Environments[n].Behind += len(d.Behind)
-			if len(views) == 1 {
-				b.Environments[n].Figures = v.figures(b)[[2]string{"", d.Environment}]
-			}
 		}
 	}
 	var unknown []string
 	for _, v := range views {
 		b.Fleet = b.Fleet || v.repository != ""
 		figures := v.figures(b)
+		for _, d := range v.drifts {
+			if f := figures[[2]string{"", d.Environment}]; f != nil {
+				b.Deliveries = append(b.Deliveries, page.Deliveries{Repository: b.Text(v.repository), Environment: b.Text(d.Environment), Figures: f})
+			}
+		}
 		for _, st := range v.statuses {
 			row := page.Row{Repository: b.Text(v.repository), Name: b.Text(st.Service), Cells: make([]page.Cell, len(b.Environments))}
 			for _, e := range st.Environments {
@@ -125,10 +127,14 @@ func pageOf(title string, views []*view, commands []string) *page.Board {
 			bad := page.Cell{Pin: b.Text("unknown"), Error: b.Text(v.unread)}
 			b.Rows = append(b.Rows, page.Row{Repository: b.Text(v.repository), Name: b.Text("unknown"), Cells: slices.Repeat([]page.Cell{bad}, len(b.Environments))})
 			unknown = append(unknown, v.repository+" could not be read")
+			b.Deliveries = append(b.Deliveries, page.Deliveries{Repository: b.Text(v.repository)})
 		}
 		next, _ := v.nextCommands(commands)
 		b.Next = append(b.Next, next...)
 		if text := unknownText(v.drifts); text != "" {
+			if v.repository != "" {
+				text = v.repository + ": " + text
+			}
 			unknown = append(unknown, text)
 		}
 	}

@@ -5,13 +5,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/kubepromote/kubepromote/internal/fault"
-	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/standing"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/tables"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/typed"
 	"github.com/kubepromote/kubepromote/promote/status"
 	"k8s.io/apimachinery/pkg/util/duration"
 )
@@ -23,7 +22,7 @@ func (o *options) print(v *view) error {
 	}
 	s := o.session
 	if len(v.statuses) == 0 {
-		s.Warn("no service has a pin: what fits %s holds no image that is known; kubectl promote lint tells more", v.pipeline.Spec.Layout)
+		s.Warn("no service has a pin: what fits %s holds no image that is known; %s tells more", v.pipeline.Spec.Layout, v.typed(&typed.Line{Command: "kubectl promote lint"}))
 		return nil
 	}
 	style := s.Style()
@@ -101,7 +100,7 @@ func widthOf(rows [][]string) int {
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell)+2)
+			widths[i] = max(widths[i], tables.Width(cell)+2)
 		}
 	}
 	sum := -2
@@ -210,19 +209,20 @@ func (v *view) nextCommands(commands []string) (all []string, marked bool) {
 	for _, d := range v.drifts {
 		next := d.Next()
 		marked = marked || len(d.Behind) > 0
-		switch words := []string{"kubectl promote"}; {
+		line := &typed.Line{Command: "kubectl promote"}
+		switch {
 		case len(next) == 0:
+			continue
 		case len(next) > mostNamed:
-			all = append(all, "kubectl promote plan --all --to "+shell.Quote(d.Environment)+v.repo)
+			line.Command += " plan"
+			line.Set("all", "")
 		default:
 			if slices.Contains(commands, next[0]) {
-				words = append(words, "run")
+				line.Command += " run"
 			}
-			for _, name := range next {
-				words = append(words, shell.Quote(name))
-			}
-			all = append(all, strings.Join(append(words, "--to", shell.Quote(d.Environment)), " ")+v.repo)
+			line.Args = next
 		}
+		all = append(all, v.typed(line.Set("to", d.Environment)))
 	}
 	return all, marked
 }

@@ -38,7 +38,7 @@ func (o *options) work(cmd *cobra.Command) error {
 	ctx, stop := context.WithCancel(cmd.Context())
 	defer stop()
 	w := &worker{options: o, given: givenFlags(cmd), out: out}
-	model := screen.New(ctx, screen.Config{Read: w.read, Run: w.run, Do: w.do(ctx), Typed: w.typed, MayDo: mayDo, Actions: o.actions(filepath.Join(dir, "plan.json"))})
+	model := screen.New(ctx, screen.Config{Read: w.read, Run: w.run, Do: w.do(ctx), Typed: w.typed, MayDo: mayDo, Actions: o.actions(planIn(dir))})
 	program := tea.NewProgram(model, tea.WithContext(ctx), tea.WithInput(o.session.In), tea.WithOutput(out), tea.WithoutSignalHandler())
 	cmd.SetContext(ctx)
 	followed := make(chan error, 1)
@@ -71,11 +71,21 @@ func (o *options) work(cmd *cobra.Command) error {
 // somebody at this terminal who is waited for, or a pull request.
 func mayDo(status int) bool { return status == cli.ExitDone || status == cli.ExitWaiting }
 
+// planIn gives each plan a file of its own: one that was given up may still be written while
+// the next is looked at, and would be carried out in place of it.
+func planIn(dir string) func() string {
+	plans := 0
+	return func() string {
+		plans++
+		return filepath.Join(dir, fmt.Sprintf("plan-%d.json", plans))
+	}
+}
+
 // actions are the keys of the board. A promotion is planned into a file, and exactly that
 // plan is carried out, or nothing.
-func (o *options) actions(plan string) []screen.Action {
-	one := func(command, service string, flags ...string) []screen.Line {
-		return []screen.Line{of(command, service, flags...)}
+func (o *options) actions(newPlan func() string) []screen.Action {
+	one := func(command, service string, flags ...string) screen.Steps {
+		return screen.Steps{Look: []screen.Line{of(command, service, flags...)}}
 	}
 	rollback := func(service, environment, reason string, more ...string) screen.Line {
 		if reason != "" {
@@ -84,21 +94,24 @@ func (o *options) actions(plan string) []screen.Action {
 		return of("rollback", service, append([]string{"--env", environment}, more...)...)
 	}
 	return []screen.Action{
-		{Key: "enter", Label: "plan", Look: func(s, e, _ string) []screen.Line { return one("plan", s, "--to", e) }},
-		{Key: "p", Label: "promote", Look: func(s, e, _ string) []screen.Line {
-			return []screen.Line{{Args: of("plan", s, "--to", e, "-o", "json").Args, To: plan}, {Args: []string{"apply", "-f", plan, "--dry-run"}}}
-		}, Do: func(s, e, _ string) screen.Line {
-			as := of("run", s, "--to", e).Args
+		{Key: "enter", Label: "plan", Look: func(s, e, _ string) screen.Steps { return one("plan", s, "--to", e) }},
+		{Key: "p", Label: "promote", Look: func(s, e, _ string) screen.Steps {
+			plan, as := newPlan(), of("run", s, "--to", e).Args
 			if !slices.Contains(o.commands, s) && as[1] == s {
 				as = as[1:]
 			}
-			return screen.Line{Args: []string{"apply", "-f", plan}, As: as}
+			return screen.Steps{
+				Look: []screen.Line{{Args: of("plan", s, "--to", e, "-o", "json").Args, To: plan}, {Args: []string{"apply", "-f", plan, "--dry-run"}}},
+				Do:   &screen.Line{Args: []string{"apply", "-f", plan}, As: as},
+			}
 		}},
-		{Key: "r", Label: "roll back", Asks: "why it is taken back", Look: func(s, e, why string) []screen.Line { return []screen.Line{rollback(s, e, why, "--dry-run")} },
-			Do: func(s, e, why string) screen.Line { return rollback(s, e, why) }},
-		{Key: "h", Label: "history", Look: func(s, e, _ string) []screen.Line { return one("history", s, "--env", e) }},
-		{Key: "g", Label: "gates", Look: func(s, e, _ string) []screen.Line { return one("gates", s, "--to", e) }},
-		{Key: "d", Label: "diff", Look: func(s, e, _ string) []screen.Line { return one("diff", s, "--to", e) }},
+		{Key: "r", Label: "roll back", Asks: "why it is taken back", Look: func(s, e, why string) screen.Steps {
+			do := rollback(s, e, why)
+			return screen.Steps{Look: []screen.Line{rollback(s, e, why, "--dry-run")}, Do: &do}
+		}},
+		{Key: "h", Label: "history", Look: func(s, e, _ string) screen.Steps { return one("history", s, "--env", e) }},
+		{Key: "g", Label: "gates", Look: func(s, e, _ string) screen.Steps { return one("gates", s, "--to", e) }},
+		{Key: "d", Label: "diff", Look: func(s, e, _ string) screen.Steps { return one("diff", s, "--to", e) }},
 	}
 }
 
@@ -133,7 +146,7 @@ func givenFlags(cmd *cobra.Command) []string {
 	cmd.Root().PersistentFlags().VisitAll(func(f *pflag.Flag) {
 		list, several := f.Value.(pflag.SliceValue)
 		switch {
-		case !f.Changed, f.Name == "quiet", f.Name == "color":
+		case !f.Changed, slices.Contains([]string{"quiet", "color", "repo", "pipeline"}, f.Name): // the last two are given as the session knows them
 		case several:
 			for _, v := range list.GetSlice() {
 				all = append(all, "--"+f.Name+"="+v)
@@ -164,13 +177,21 @@ func (w *worker) run(ctx context.Context, args []string, out, errOut io.Writer) 
 	if slices.Contains(args, "json") {
 		color = "--color=never"
 	}
-	return w.options.runLine(ctx, with(args, append([]string{color}, w.given...)...), genericiooptions.IOStreams{In: strings.NewReader(""), Out: out, ErrOut: errOut})
+	return w.options.runLine(ctx, w.here(args, color), genericiooptions.IOStreams{In: strings.NewReader(""), Out: out, ErrOut: errOut})
+}
+
+// here gives a command line the flags of this one: without its branch, say, what is shown of
+// one would be promoted on another.
+func (w *worker) here(args []string, more ...string) []string {
+	place, _ := w.options.session.FlagsHere(args)
+	return with(args, slices.Concat(more, w.given, place)...)
 }
 
 // typed is a command line as a shell takes it.
 func (w *worker) typed(l screen.Line) string {
 	words := []string{"kubectl promote"}
-	for _, a := range with(l.Args, w.given...) {
+	_, place := w.options.session.FlagsHere(l.Args)
+	for _, a := range with(l.Args, slices.Concat(w.given, place)...) {
 		words = append(words, shell.Quote(a))
 	}
 	if l.To != "" {
@@ -207,7 +228,7 @@ type onTerminal struct {
 func (t *onTerminal) Run() error {
 	s := t.options.session
 	fmt.Fprintln(t.out, "$ "+t.typed(t.line))
-	t.status = t.options.runLine(t.ctx, with(t.line.Args, t.given...), genericiooptions.IOStreams{In: s.In, Out: t.out, ErrOut: t.out})
+	t.status = t.options.runLine(t.ctx, t.here(t.line.Args), genericiooptions.IOStreams{In: s.In, Out: t.out, ErrOut: t.out})
 	fmt.Fprint(t.out, "(enter: back to the board) ")
 	read := make(chan struct{})
 	go func() {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/kubepromote/kubepromote/internal/spelling"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/typed"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/spf13/cobra"
@@ -32,17 +33,23 @@ func (d *Delivery) AddPullRequest(cmd *cobra.Command) {
 
 // AddMode gives a command the flags that say where a plan is made.
 func (d *Delivery) AddMode(s *Session, cmd *cobra.Command) {
-	f := cmd.Flags()
-	f.StringVar(&d.mode, "deliver", "", "worktree, commit, push or pullRequest, in place of the pipeline's mode")
-	f.StringVar(&s.Branch, "branch", "", "branch of the remote to push to (default: the one that the branch at hand follows, or the remote's own default)")
+	cmd.Flags().StringVar(&d.mode, "deliver", "", "worktree, commit, push or pullRequest, in place of the pipeline's mode")
 	Must(cmd.RegisterFlagCompletionFunc("deliver", cobra.FixedCompletions(pipeline.DeliverModes(), cobra.ShellCompDirectiveNoFileComp)))
+	s.TargetVar(cmd)
+}
+
+// TargetVar gives a command the branch that promotions are delivered to.
+func (s *Session) TargetVar(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&s.Branch, "branch", "", "branch of the remote to push to (default: the one that the branch at hand follows, or the remote's own default)")
 	Must(cmd.RegisterFlagCompletionFunc("branch", cobra.NoFileCompletions))
+	Must(typed.Delivers(cmd))
 }
 
 // BranchVar gives a command that reads the branch of a repository which is known by its URL.
 func (s *Session) BranchVar(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&s.Branch, "branch", "", "with -C URL, the branch that is read (default: the repository's own)")
 	Must(cmd.RegisterFlagCompletionFunc("branch", cobra.NoFileCompletions))
+	Must(typed.Reads(cmd))
 }
 
 // Mode is the mode that a flag gives, or empty. It wins over the file, whatever that says.

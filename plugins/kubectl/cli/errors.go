@@ -209,7 +209,7 @@ func (s *Session) WarnTruncated(err error) error {
 	if t.File == "" {
 		text = "the clone is shallow: " + text
 	}
-	s.Warn("%s; %s", text, t.HintText())
+	s.Warn("%s; %s", text, s.HintHere(t.HintText()))
 	return nil
 }
 

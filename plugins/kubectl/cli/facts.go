@@ -59,6 +59,7 @@ func (s *Session) PrintFacts(facts []Fact) {
 	for _, f := range facts {
 		kind := f.kind()
 		if printed[kind]++; printed[kind] <= maxFacts && len(shown) < maxFacts*maxKinds {
+			f.Hint = s.HintHere(f.Hint)
 			shown = append(shown, f)
 			continue
 		}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/internal/shell"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/typed"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/gate"
 	"github.com/kubepromote/kubepromote/promote/git"
@@ -96,7 +97,7 @@ func NewSession(streams genericiooptions.IOStreams) *Session {
 // registries as this one does; what it says is written to errOut. The caller closes it.
 func (s *Session) Member(repo, branch, file string, errOut io.Writer) *Session {
 	m := &Session{IOStreams: s.IOStreams, Stdin: s.Stdin, Repo: repo, Branch: branch, VerifyPolicy: s.VerifyPolicy, Quiet: s.Quiet, Offline: s.Offline, Live: s.Live,
-		cmd: s.cmd, kubeconfig: s.kubeconfig, kubeContext: s.kubeContext, verbose: s.verbose, color: s.color, timeout: s.timeout, registries: s.registries, filled: s.filled, file: file, member: true}
+		cmd: s.cmd, kubeconfig: s.kubeconfig, kubeContext: s.kubeContext, verbose: s.verbose, color: s.color, timeout: s.timeout, registries: s.registries, filled: s.filled, file: file, member: true, takeURL: s.takeURL}
 	m.ErrOut = errOut
 	return m
 }
@@ -160,7 +161,7 @@ func (s *Session) Attach(root *cobra.Command) {
 
 	flags := root.PersistentFlags()
 	flags.StringVarP(&s.Repo, "repo", "C", ".", "directory of the infrastructure repository, or one inside it; or its URL, for what needs no clone")
-	flags.StringVar(&s.Pipeline, "pipeline", "", "pipeline file (default: promotion.yaml at the repository's root, if there is one)")
+	flags.StringVar(&s.Pipeline, "pipeline", "", "pipeline file, or HEAD:PATH for one in the repository (default: promotion.yaml at its root, if there is one)")
 	flags.StringVar(&s.VerifyPolicy, "verify-policy", "", "verification policy file, in place of the pipeline's")
 	flags.DurationVar(&s.timeout, "timeout", 0, "give up after this time, for example 2m (default: no limit)")
 	s.registries.addFlags(root)
@@ -204,15 +205,36 @@ func (s *Session) start(cmd *cobra.Command) error {
 	if s.timeout < 0 {
 		return &UsageError{Msg: "--timeout is negative", Command: cmd.CommandPath()}
 	}
+	if err := s.checkPlace(cmd); err != nil {
+		return err
+	}
 	if branch.IsURL(s.Repo) {
-		if !slices.Contains(s.takeURL, cmd) {
-			return &UsageError{Msg: cmd.CommandPath() + " needs a clone of the repository", Hint: "git clone URL, and -C DIR", Command: cmd.CommandPath()}
-		}
 		return branch.CheckURL(s.Repo)
 	}
 	if info, err := os.Stat(s.Repo); err != nil || !info.IsDir() {
 		return &UsageError{Msg: "not a directory: " + s.Repo, Hint: "give the directory of the infrastructure repository", Command: cmd.CommandPath()}
 	}
+	return nil
+}
+
+// checkPlace refuses where a command cannot work, and what it would have to ignore.
+func (s *Session) checkPlace(cmd *cobra.Command) error {
+	url, takes := branch.IsURL(s.Repo), slices.Contains(s.takeURL, cmd)
+	if url && !takes {
+		return &UsageError{Msg: cmd.CommandPath() + " needs a clone of the repository", Hint: "git clone URL, and -C DIR", Command: cmd.CommandPath()}
+	}
+	if !url && s.Branch != "" && typed.OnlyReads(cmd) && !cmd.Flags().Changed("fleet") {
+		return &UsageError{Msg: "--branch is for a repository that is known by its URL: a clone is read as it is checked out",
+			Hint: "git worktree add DIR " + shell.Quote(s.Branch) + ", then " + cmd.CommandPath() + " -C DIR", Command: cmd.CommandPath()}
+	}
+	name, inside := strings.CutPrefix(s.Pipeline, typed.InCommit)
+	if !inside {
+		return nil
+	}
+	if !takes || !filepath.IsLocal(filepath.FromSlash(name)) || path.Clean(name) != name {
+		return &UsageError{Msg: "--pipeline " + s.Pipeline + " is no file", Hint: cmd.CommandPath() + " --pipeline FILE", Command: cmd.CommandPath()}
+	}
+	s.file, s.Pipeline = name, ""
 	return nil
 }
 
@@ -279,7 +301,7 @@ func (s *Session) warnSparse(ctx context.Context, p *pipeline.Pipeline, repo *gi
 	if len(dirs) > most {
 		hint = "git sparse-checkout disable"
 	}
-	s.PrintFacts([]Fact{{Text: warning + "the checkout is sparse, and without " + text + ": left out here", Hint: s.here(hint)}})
+	s.PrintFacts([]Fact{{Text: warning + "the checkout is sparse, and without " + text + ": left out here", Hint: s.HintHere(hint)}})
 	return nil
 }
 

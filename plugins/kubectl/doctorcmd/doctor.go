@@ -98,7 +98,7 @@ type doctor struct {
 }
 
 func (d *doctor) note(state, check, hint, format string, args ...any) {
-	f := finding{check, state, cli.Clean(fmt.Sprintf(format, args...)), cli.Clean(hint)}
+	f := finding{check, state, cli.Clean(fmt.Sprintf(format, args...)), cli.Clean(d.session.HintHere(hint))}
 	if !slices.Contains(d.found, f) {
 		d.found = append(d.found, f)
 	}

@@ -35,7 +35,7 @@ func (o *options) showFleet(cmd *cobra.Command, printer printers.ResourcePrinter
 	items := []cli.Object{}
 	tables, heading := []across.Table{}, append([]string{"TO"}, rowsOf(&promote.Plan{}, nil)[0]...)
 	for _, r := range all.Results {
-		if r.Value == nil {
+		if r.Value == nil || len(r.Value.All) == 0 && r.Err != "" {
 			tables = append(tables, across.Table{Repository: r.Name})
 			continue
 		}

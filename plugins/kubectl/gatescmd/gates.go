@@ -49,6 +49,7 @@ func New(s *cli.Session) *cobra.Command {
 	}
 	s.AddSelection(cmd, &o.selection)
 	s.TakesURL(cmd)
+	s.TargetVar(cmd)
 	s.AddCluster(cmd)
 	cmd.Flags().BoolVar(&o.wait, "wait", false, "ask again until no gate waits any more, as long as --timeout says")
 	cli.AtVar(cmd, &o.at)

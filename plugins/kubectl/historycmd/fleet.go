@@ -63,7 +63,7 @@ func (o *options) showFleet(cmd *cobra.Command, printer printers.ResourcePrinter
 		tables = append(tables, across.Table{Repository: e.repository, Rows: historyRows([]history.Change{e.Change}, o.output.Wide(), now)})
 	}
 	for _, r := range all.Results {
-		if r.Value == nil {
+		if r.Value == nil || r.Err != "" { // what was read of it is not all
 			tables = append(tables, across.Table{Repository: r.Name})
 		}
 	}

@@ -219,7 +219,7 @@ func (o *options) print(printer printers.ResourcePrinter, findings []lint.Findin
 		}
 		fmt.Fprintln(s.Out, cli.Clean(fmt.Sprintf("%s: %s%s", p.Place(), p.Message, rule)))
 		if p.Hint != "" && !s.Quiet {
-			fmt.Fprintln(s.Out, "hint: "+cli.Clean(p.Hint))
+			fmt.Fprintln(s.Out, "hint: "+cli.Clean(s.HintHere(p.Hint)))
 		}
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/typed"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/lint"
 	"github.com/kubepromote/kubepromote/promote/runbook"
@@ -18,10 +19,7 @@ import (
 
 // runbooks finds those of the working tree that say something else than their pipeline.
 func runbooks(ctx context.Context, r *repository) []lint.Finding {
-	writeAnew := "kubectl promote runbook --file "
-	if r.session.Pipeline != "" {
-		writeAnew = "kubectl promote runbook --pipeline " + shell.Path(r.session.Pipeline) + " --file "
-	}
+	const writeAnew = "kubectl promote runbook --file "
 	const skip = "kubectl promote lint --skip runbook"
 	var found []lint.Finding
 	var now []byte
@@ -56,7 +54,7 @@ func runbooks(ctx context.Context, r *repository) []lint.Finding {
 		}
 		name, err := filepath.Rel(r.root, path)
 		if name = filepath.ToSlash(name); err == nil && !runbook.Same(data, now) {
-			found = append(found, lint.Finding{File: name, Line: 1, Column: 1, Message: "the runbook is not what the pipeline would have written now", Hint: r.session.InRepo(writeAnew + shell.Path(cli.FromHere(path)))})
+			found = append(found, lint.Finding{File: name, Line: 1, Column: 1, Message: "the runbook is not what the pipeline would have written now", Hint: r.session.HintHere(writeAnew + shell.Path(typed.FromHere(path)))})
 		}
 		return nil
 	})

@@ -1,13 +1,16 @@
 package promotecmd
 
 import (
+	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
+	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/spf13/cobra"
 )
 
@@ -58,8 +61,14 @@ func (o *options) noTarget(cmd *cobra.Command, args []string) error {
 		if hint := WordHint(args); hint != "" {
 			return &cli.UsageError{Msg: msg, Hint: hint}
 		}
-		if near := spelling.Nearest(args[0], commands); near != "" {
-			return &cli.UsageError{Msg: msg, Hint: "did you mean kubectl promote " + near + "?"}
+		services, known := o.known(cmd.Context())
+		if is := slices.Contains(services, cli.BareNames(args)[0]); !is {
+			if near := spelling.Nearest(args[0], commands); near != "" {
+				return &cli.UsageError{Msg: msg, Hint: "did you mean kubectl promote " + near + "?"}
+			}
+			if err := unknownWord(args[0], services, known); err != nil {
+				return err
+			}
 		}
 	}
 	switch {
@@ -69,7 +78,44 @@ func (o *options) noTarget(cmd *cobra.Command, args []string) error {
 		args = []string{"SERVICE"}
 	}
 	name := strings.TrimSuffix(cmd.CommandPath(), " run")
-	return &cli.UsageError{Msg: "--to is missing", Hint: name + " " + strings.Join(append(args[:len(args):len(args)], "--to", "ENVIRONMENT"), " ")}
+	words := []string{name}
+	for _, a := range args {
+		words = append(words, shell.Quote(a))
+	}
+	return &cli.UsageError{Msg: "--to is missing", Hint: strings.Join(append(words, "--to", "ENVIRONMENT"), " ")}
+}
+
+// known lists the services of the repository at hand; it tells whether it could.
+func (o *options) known(ctx context.Context) (names []string, known bool) {
+	if branch.IsURL(o.session.Repo) {
+		return nil, false // which would be fetched for the sake of a hint
+	}
+	quiet := o.session.Quiet
+	o.session.Quiet = true // it was not asked for
+	defer func() { o.session.Quiet = quiet }()
+	w, err := o.session.OpenToRead(ctx)
+	if err != nil {
+		return nil, false
+	}
+	defer w.Close()
+	overlays, err := w.Pipeline.Sites(w.Promoter.Repo).All()
+	return slices.Sorted(maps.Keys(overlays)), err == nil
+}
+
+// unknownWord says that a word is neither a command nor a service; nil where it may be one.
+func unknownWord(word string, services []string, known bool) error {
+	if strings.ContainsAny(word, "*?[/") {
+		return nil
+	}
+	e := &cli.UsageError{Msg: fmt.Sprintf("%q is neither a command nor a service here", word), Hint: "kubectl promote --help, or kubectl promote status"}
+	if !known {
+		e.Msg = fmt.Sprintf("%q is no command, and nobody can tell here whether it is a service: --to is missing", word)
+		e.Hint = "kubectl promote --help, or kubectl promote " + shell.Quote(word) + " --to ENVIRONMENT"
+	}
+	if near := spelling.Nearest(word, services); near != "" {
+		e.Hint = "did you mean kubectl promote " + shell.Quote(near) + " --to ENVIRONMENT?"
+	}
+	return e
 }
 
 // meant adds to an error about services what to type where the first of them is the

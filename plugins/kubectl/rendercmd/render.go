@@ -120,7 +120,7 @@ func (o *options) files(ctx context.Context, p *promote.Promoter, tree promote.T
 	all = slices.Sorted(maps.Keys(known))
 	switch {
 	case len(all) == 0:
-		return nil, nil, &promote.Error{Msg: "no service is in " + e.Name, Hint: o.session.InRepo("kubectl promote status"), Err: pipeline.ErrUsage}
+		return nil, nil, &promote.Error{Msg: "no service is in " + e.Name, Hint: "kubectl promote status", Err: pipeline.ErrUsage}
 	case len(named) == 0:
 		named = all
 	}

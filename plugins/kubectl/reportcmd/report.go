@@ -126,18 +126,18 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 	if err := s.WarnTruncated(err); err != nil {
 		return err
 	}
-	if err := o.print(printer, r); err != nil || !cut {
+	if err := o.print(printer, r, cut); err != nil || !cut {
 		return err
 	}
 	return cli.Silent(cli.ExitUnknown) // there may be more, which nobody can tell
 }
 
-func (o *options) print(printer printers.ResourcePrinter, r *report.Report) error {
+func (o *options) print(printer printers.ResourcePrinter, r *report.Report, cut bool) error {
 	s := o.session
 	if printer != nil {
 		return cli.PrintObject(s.Out, printer, "Report", cli.Object{Name: "report", Content: r})
 	}
-	if len(r.Figures) == 0 {
+	if len(r.Figures) == 0 && !cut {
 		s.Note("nothing was delivered since %s", r.Since.Format(time.RFC3339))
 	}
 	return cli.Table(s.Out, rows(r, o.output.Wide()))

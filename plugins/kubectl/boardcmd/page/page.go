@@ -29,9 +29,11 @@ type Board struct {
 	Error string `json:"error,omitempty"`
 	// Fleet tells that the rows are of several repositories.
 	Fleet bool `json:"fleet,omitempty"`
+	// Deliveries are the figures of what something was delivered to, or of what nobody can tell.
+	Deliveries []Deliveries `json:"deliveries"`
 	// Since is from when on figures are counted.
 	Since int64 `json:"since,omitempty"`
-	// Cut tells that older changes are left out.
+	// Cut tells that changes are left out: there are too many, or some could not be read.
 	Cut bool `json:"cut,omitempty"`
 
 	known map[string]int
@@ -42,8 +44,14 @@ type Environment struct {
 	Name   string   `json:"name"`
 	From   []string `json:"from,omitempty"`
 	Behind int      `json:"behind,omitempty"`
-	// Figures are of all its services, with the weeks.
-	Figures *Figures `json:"figures,omitempty"`
+}
+
+// Deliveries are the figures of all services of an environment, with the weeks; without them
+// they are unknown, and without an environment those of a repository.
+type Deliveries struct {
+	Repository  int      `json:"r,omitempty"`
+	Environment int      `json:"e,omitempty"`
+	Figures     *Figures `json:"figures,omitempty"`
 }
 
 // Figures are how often something was delivered, how long that took, in seconds, how often

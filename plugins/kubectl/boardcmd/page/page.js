@@ -50,8 +50,10 @@
 
 	function figures() {
 		$("what").textContent = "Figures since " + when(data.since);
-		const lines = data.environments.filter(e => e.figures).map(e => [e.name, e.figures.n, perWeek(e.figures), took(e.figures.l), failed(e.figures), took(e.figures.r), bars(e.figures)]);
-		const out = lines.length ? table("", ["Environment", "Deployments", "Per week", "Lead time", "Failed", "Recovery", "Weeks"], lines) : [el("p", "", "Nothing was delivered.")];
+		const line = f => f ? [f.n, perWeek(f), took(f.l), failed(f), took(f.r), bars(f)] : ["unknown", "unknown", "unknown", "unknown", "unknown", ""];
+		const lines = data.deliveries.map(d => [...(data.fleet ? [text(d.r)] : []), d.e ? text(d.e) : "unknown", ...line(d.figures)]);
+		const names = [...(data.fleet ? ["Repository"] : []), "Environment", "Deployments", "Per week", "Lead time", "Failed", "Recovery", "Weeks"];
+		const out = lines.length ? table("", names, lines) : [el("p", "", data.cut ? "What was delivered is unknown." : "Nothing was delivered.")];
 		out.push(el("p", "sub", "Lead time: from where an image stood first, the middle of all. Failed: taken back; recovery: how soon. kubectl promote report has them for each service."));
 		if (data.cut) out.push(el("p", "sub", "The history was read in part: there may be more."));
 		$("about").replaceChildren(...out);

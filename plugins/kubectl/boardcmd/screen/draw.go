@@ -2,10 +2,13 @@ package screen
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
+	"sync"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/ansi"
+	"github.com/kubepromote/kubepromote/internal/fault"
 )
 
 // The looks of what is drawn.
@@ -33,12 +36,12 @@ func (m *Model) View() tea.View {
 		lines = m.drawBoard()
 	}
 	for n, l := range lines {
-		lines[n] = ansi.Truncate(l, m.width, "…")
+		lines[n] = ansi.Truncate(plain(l), m.width, "…")
 	}
 	v := tea.NewView(strings.Join(lines, "\n"))
 	v.AltScreen = true
 	if m.board != nil {
-		v.WindowTitle = m.board.Title + ": board"
+		v.WindowTitle = fault.Printable(m.board.Title) + ": board"
 	}
 	return v
 }
@@ -57,11 +60,7 @@ func (m *Model) drawBoard() []string {
 	heading := pad("SERVICE", widths[0])
 	for n := 1; n < len(widths); n++ {
 		e := m.board.Environments[first+n-1]
-		name := strings.ToUpper(e.Name)
-		if e.Behind > 0 {
-			name += fmt.Sprintf(" (%d behind)", e.Behind)
-		}
-		heading += strings.Repeat(" ", gap) + pad(name, widths[n])
+		heading += strings.Repeat(" ", gap) + pad(e.heading(), widths[n])
 	}
 	lines = append(lines, bold+heading+normal)
 	for n := m.top; n < last; n++ {
@@ -115,7 +114,7 @@ func (m *Model) footer(said, help string) []string {
 	case m.stop != nil:
 		said, help = m.busy+" …", "esc give it up"
 	case m.failed != nil:
-		said = "\x1b[31m" + strings.ReplaceAll(strings.ReplaceAll(m.failed.Error(), "\n", "; "), "\x1b", "?") + normal
+		said = "\x1b[31m" + fault.OneLine(strings.ReplaceAll(m.failed.Error(), "\n", "; ")) + normal
 	case m.busy != "":
 		said = m.busy + " …"
 	}
@@ -185,11 +184,7 @@ func (m *Model) columns(from, to int) (first int, widths []int, detail int) {
 func (m *Model) natural(from, to, detail int) []int {
 	widths := []int{len("SERVICE")}
 	for _, e := range m.board.Environments {
-		n := len([]rune(e.Name))
-		if e.Behind > 0 {
-			n += len(fmt.Sprintf(" (%d behind)", e.Behind))
-		}
-		widths = append(widths, n)
+		widths = append(widths, ansi.StringWidth(e.heading()))
 	}
 	for _, i := range m.shown[from:to] {
 		r := m.board.Rows[i]
@@ -201,12 +196,41 @@ func (m *Model) natural(from, to, detail int) []int {
 	return widths
 }
 
+func (e Environment) heading() string {
+	name := strings.ToUpper(e.Name)
+	if e.Behind > 0 {
+		name += fmt.Sprintf(" (%d behind)", e.Behind)
+	}
+	return name
+}
+
 func sum(widths []int) int {
 	n := -gap
 	for _, w := range widths {
 		n += w + gap
 	}
 	return n
+}
+
+// looks are those that commands and this screen give a text.
+var looks = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\x1b\[(?:[0127]|3[0-7])?m`) })
+
+// plain leaves a line nothing that a terminal obeys but its looks: what stands in files,
+// registries and commits, and what is pasted, could write anywhere on the screen, or hide what
+// a yes is for.
+func plain(line string) string {
+	var out strings.Builder
+	last := 0
+	for _, at := range looks().FindAllStringIndex(line, -1) {
+		out.WriteString(fault.Printable(line[last:at[0]]) + line[at[0]:at[1]])
+		last = at[1]
+	}
+	return out.String() + fault.Printable(line[last:])
+}
+
+// wrap breaks a text where words end, and else anywhere: nothing of it is cut off.
+func (m *Model) wrap(text string) string {
+	return ansi.Hardwrap(ansi.Wrap(text, m.width, ""), m.width, true)
 }
 
 // pad gives a text exactly that wide.

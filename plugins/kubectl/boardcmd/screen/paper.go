@@ -19,13 +19,16 @@ type paper struct {
 
 func (p *paper) take(text string) {
 	p.lines = strings.Split(strings.TrimRight(strings.ReplaceAll(text, "\t", "        "), "\n"), "\n")
+	for n, line := range p.lines {
+		p.lines[n] = plain(line)
+	}
 }
 
 func (m *Model) drawPaper() []string {
 	p := m.paper
 	var lines []string
 	for _, t := range p.typed {
-		lines = append(lines, strings.Split(ansi.Wrap(bold+"$ "+t+normal, m.width, ""), "\n")...)
+		lines = append(lines, strings.Split(m.wrap(bold+"$ "+t+normal), "\n")...)
 	}
 	room := max(1, m.height-len(lines)-3)
 	wrapped := strings.Split(ansi.Hardwrap(strings.Join(p.lines, "\n"), m.width, true), "\n")

@@ -65,11 +65,16 @@ type Action struct {
 	Key, Label string
 	// Asks is what is asked for before; empty for nothing.
 	Asks string
-	// Look gives the command lines whose output is shown.
-	Look func(service, environment, answer string) []Line
-	// Do, where there is one, gives the command line that is run once that has been shown
-	// and confirmed.
-	Do func(service, environment, answer string) Line
+	// Look gives what is run for it.
+	Look func(service, environment, answer string) Steps
+}
+
+// Steps are the command lines of one action.
+type Steps struct {
+	// Look are those that come first; the output of the last is shown.
+	Look []Line
+	// Do, where there is one, is run once that has been shown and confirmed.
+	Do *Line
 }
 
 // Config is what a screen is made of.
@@ -250,14 +255,11 @@ func (r Row) behind() bool {
 
 // look runs the command lines of an action, the last of which is shown.
 func (m *Model) look(a Action, service, environment, answer string) tea.Cmd {
-	lines := a.Look(service, environment, answer)
-	p := &paper{line: lines[len(lines)-1]}
+	steps := a.Look(service, environment, answer)
+	lines := steps.Look
+	p := &paper{line: lines[len(lines)-1], do: steps.Do}
 	for _, l := range lines {
 		p.typed = append(p.typed, m.config.Typed(l))
-	}
-	if a.Do != nil {
-		do := a.Do(service, environment, answer)
-		p.do = &do
 	}
 	ctx := m.begin(p.typed[len(p.typed)-1])
 	run := m.run

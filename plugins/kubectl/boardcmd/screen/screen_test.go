@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -41,13 +42,14 @@ func newDesk(t *testing.T, services int) *desk {
 		Typed: func(l Line) string { return "kubectl promote " + strings.Join(l.Args, " ") },
 		MayDo: func(status int) bool { return status == 0 },
 		Actions: []Action{
-			{Key: "enter", Label: "plan", Look: func(s, e, _ string) []Line { return []Line{{Args: []string{"plan", s, "--to", e}}} }},
-			{Key: "p", Label: "promote", Look: func(s, e, _ string) []Line {
-				return []Line{{Args: []string{"plan", s, "--to", e, "-o", "json"}, To: plan}, {Args: []string{"apply", "--dry-run"}}}
-			}, Do: func(_, _, _ string) Line { return Line{Args: []string{"apply"}} }},
-			{Key: "r", Label: "roll back", Asks: "why", Look: func(s, e, why string) []Line {
-				return []Line{{Args: []string{"rollback", s, "--env", e, "--reason", why, "--dry-run"}}}
-			}, Do: func(s, e, why string) Line { return Line{Args: []string{"rollback", s, "--env", e, "--reason", why}} }},
+			{Key: "enter", Label: "plan", Look: func(s, e, _ string) Steps { return Steps{Look: []Line{{Args: []string{"plan", s, "--to", e}}}} }},
+			{Key: "p", Label: "promote", Look: func(s, e, _ string) Steps {
+				return Steps{Look: []Line{{Args: []string{"plan", s, "--to", e, "-o", "json"}, To: plan}, {Args: []string{"apply", "--dry-run"}}}, Do: &Line{Args: []string{"apply"}}}
+			}},
+			{Key: "r", Label: "roll back", Asks: "why", Look: func(s, e, why string) Steps {
+				do := []string{"rollback", s, "--env", e, "--reason", why}
+				return Steps{Look: []Line{{Args: append(slices.Clone(do), "--dry-run")}}, Do: &Line{Args: do}}
+			}},
 		},
 	})
 	d.send(tea.WindowSizeMsg{Width: 80, Height: 12})
@@ -195,8 +197,8 @@ func TestPromoteWithoutPlan(t *testing.T) {
 					return 0
 				}
 			}
-			d.m.config.Actions[1].Look = func(_, _, _ string) []Line {
-				return []Line{{Args: []string{"plan"}, To: to}, {Args: []string{"apply"}}}
+			d.m.config.Actions[1].Look = func(_, _, _ string) Steps {
+				return Steps{Look: []Line{{Args: []string{"plan"}, To: to}, {Args: []string{"apply"}}}, Do: &Line{Args: []string{"apply"}}}
 			}
 			d.press("p", "y")
 			if len(d.ran) != 1 || len(d.done) != 0 {
@@ -270,4 +272,71 @@ func TestFits(t *testing.T) {
 	}
 	d.send(tea.WindowSizeMsg{Width: 80, Height: 12})
 	d.sees("one; two", "service-0000")
+}
+
+// What comes from repositories and registries, and what is pasted, obeys no one: a sequence in it
+// cleared the screen, or hid the line that a yes is for.
+func TestNothingIsObeyed(t *testing.T) {
+	d := newDesk(t, 3)
+	const evil = "\x1b[2J\x1b]0;owned\a\x1b[8mhidden\u009b2J\r\u202e"
+	d.board = shop(3)
+	d.board.Title = evil
+	d.board.Rows[0].Service, d.board.Rows[0].Cells[0].Pin, d.board.Rows[0].Cells[0].By = evil, evil, evil
+	d.board.Environments[0].Name = evil
+	said := fmt.Errorf("bad %s", evil)
+	d.send(BoardMsg{Board: d.board, Err: said})
+	d.m.config.Run = func(_ context.Context, _ []string, out, _ io.Writer) int {
+		fmt.Fprintf(out, "\x1b[32m+ %s\x1b[0m\n", evil)
+		return 0
+	}
+	check := func() {
+		t.Helper()
+		view := d.m.View()
+		for _, bad := range []string{"\x1b[2J", "\x1b]", "\x1b[8m", "\a", "\u009b", "\r", "\u202e"} {
+			if strings.Contains(view.Content, bad) || strings.Contains(view.WindowTitle, bad) {
+				t.Errorf("%q is on the screen:\n%q", bad, view.Content)
+			}
+		}
+	}
+	check()
+	d.press("enter")
+	d.sees("hidden")
+	if !strings.Contains(d.m.View().Content, "\x1b[32m+") {
+		t.Error("what a command colours has no colour")
+	}
+	check()
+	d.press("esc", "/")
+	d.send(tea.PasteMsg{Content: evil})
+	check()
+}
+
+// Letters that take two columns each kept nothing below its heading.
+func TestWideLetters(t *testing.T) {
+	d := newDesk(t, 3)
+	d.board = shop(3)
+	d.board.Rows[0].Service, d.board.Rows[1].Cells[0].By = "購物車服務", "山田太郎"
+	d.board.Environments[0].Name = "開発環境の中で一番長い名前のもの"
+	d.send(BoardMsg{Board: d.board})
+	d.send(tea.WindowSizeMsg{Width: 120, Height: 12})
+	lines := strings.Split(ansi.Strip(d.m.View().Content), "\n")
+	at := ansi.StringWidth(lines[1][:strings.Index(lines[1], "STAGING")])
+	for n, r := range d.board.Rows {
+		line := lines[2+n]
+		pin := r.Cells[1].text(most)
+		if got := ansi.StringWidth(line[:strings.LastIndex(line[:len(line)-len(r.Cells[2].text(most))], pin)]); got != at {
+			t.Errorf("%d, and its heading %d:\n%s\n%s", got, at, lines[1], line)
+		}
+	}
+}
+
+// A command line that is longer than the terminal is wide is whole, to be copied.
+func TestLongLinesAreWhole(t *testing.T) {
+	d := newDesk(t, 1)
+	d.m.config.Typed = func(Line) string {
+		return "kubectl promote plan cart -C file:///srv/" + strings.Repeat("long/", 30) + "infra.git --branch eu"
+	}
+	d.press("enter")
+	if text := strings.ReplaceAll(d.shown(), "\n", ""); !strings.Contains(text, "infra.git") || strings.Contains(text, "…") {
+		t.Errorf("it is cut:\n%s", d.shown())
+	}
 }

@@ -37,6 +37,7 @@ type Member struct {
 	*cli.Session
 	services []string
 	found    map[string]bool
+	unsure   *bool
 }
 
 // Services is a [Choose]. Patterns are given as they are.
@@ -44,6 +45,7 @@ func (m *Member) Services(ctx context.Context, w *cli.Workspace) (names []string
 	if len(m.services) == 0 {
 		return nil, true, nil
 	}
+	defer func() { *m.unsure = *m.unsure || err != nil }()
 	if err := w.Whole(ctx); err != nil {
 		return nil, false, err
 	}
@@ -74,7 +76,9 @@ type Result[T any] struct {
 
 	found map[string]bool
 	none  error // it has nothing of what was asked for
-	voice voice
+	// unsure tells that nobody knows which services it has: a place of it could not be read.
+	unsure bool
+	voice  voice
 }
 
 // All is what was read of all repositories, in the order of the file.
@@ -101,7 +105,7 @@ func Read[T any](cmd *cobra.Command, s *cli.Session, file string, services []str
 	for _, r := range f.Spec.Repositories {
 		one := &Result[T]{Name: r.Name, found: make(map[string]bool), voice: voice{name: r.Name}}
 		all.Results = append(all.Results, one)
-		m := &Member{s.Member(r.Repository, r.Branch, r.Pipeline, &one.voice), services, one.found}
+		m := &Member{s.Member(r.Repository, r.Branch, r.Pipeline, &one.voice), services, one.found, &one.unsure}
 		places <- struct{}{}
 		wait.Go(func() {
 			defer func() { <-places }()
@@ -160,7 +164,8 @@ func open(cmd *cobra.Command, file string) (*fleet.Fleet, error) {
 }
 
 // missed gives an error where a service that was asked for is in no repository, or where
-// none has anything of what was asked for. While one could not be read it may be there.
+// none has anything of what was asked for. While one could not be read, all of it or a place
+// that it names, it may be there.
 func (a *All[T]) missed(services []string) error {
 	if slices.ContainsFunc(a.Results, func(r *Result[T]) bool { return r.Value == nil }) {
 		return nil
@@ -169,7 +174,7 @@ func (a *All[T]) missed(services []string) error {
 		return a.Results[0].none
 	}
 	for _, name := range services {
-		if !slices.ContainsFunc(a.Results, func(r *Result[T]) bool { return r.found[name] || r.none != nil }) {
+		if !slices.ContainsFunc(a.Results, func(r *Result[T]) bool { return r.found[name] || r.none != nil || r.unsure }) {
 			return &promote.Error{Msg: fmt.Sprintf("unknown service %q: none of %d repositories has it", name, len(a.Results)), Hint: "kubectl promote status --fleet FILE shows all", Err: promote.ErrUsage}
 		}
 	}

@@ -24,6 +24,19 @@ func TestRows(t *testing.T) {
 	}
 }
 
+// An environment may be called like a column that is always there: its cell stood in that
+// column, in place of the service.
+func TestRowsCalledLikeColumns(t *testing.T) {
+	got := Rows([]string{"SERVICE"}, []Table{
+		{"shop", [][]string{{"SERVICE", "SERVICE", "REPOSITORY"}, {"cart", "v2", "v1"}}},
+		{"books", [][]string{{"SERVICE", "REPOSITORY", "SERVICE"}, {"api", "v3", "v4"}}},
+	})
+	want := "[[REPOSITORY SERVICE SERVICE REPOSITORY] [shop cart v2 v1] [books api v4 v3]]"
+	if fmt.Sprint(got) != want {
+		t.Errorf("%v, want %s", got, want)
+	}
+}
+
 func TestObject(t *testing.T) {
 	for content, want := range map[any]string{
 		struct {

@@ -24,9 +24,9 @@ type Table struct {
 func Rows(heading []string, tables []Table) [][]string {
 	heading = slices.Concat([]string{Heading}, heading)
 	for _, t := range tables {
-		for _, name := range slices.Concat(t.Rows[:min(1, len(t.Rows))]...) {
-			if !slices.Contains(heading[1:], name) {
-				heading = append(heading, name)
+		for n, at := range t.columns(heading) {
+			if at < 0 {
+				heading = append(heading, t.Rows[0][n])
 			}
 		}
 	}
@@ -38,16 +38,37 @@ func Rows(heading []string, tables []Table) [][]string {
 			rows = append(rows, row)
 			continue
 		}
+		at := t.columns(heading)
 		for _, cells := range t.Rows[1:] {
 			row := slices.Repeat([]string{"-"}, len(heading))
 			row[0] = t.Repository
 			for n, cell := range cells {
-				row[1+slices.Index(heading[1:], t.Rows[0][n])] = cell
+				row[at[n]] = cell
 			}
 			rows = append(rows, row)
 		}
 	}
 	return rows
+}
+
+// columns gives for each of a table's own columns the one of all that has its heading, or -1:
+// the second where it is the second called so, as an environment may be called like a column
+// that is always there.
+func (t Table) columns(heading []string) []int {
+	if len(t.Rows) == 0 {
+		return nil
+	}
+	var at []int
+	from := make(map[string]int)
+	for _, name := range t.Rows[0] {
+		n := slices.Index(heading[1+from[name]:], name)
+		if n >= 0 {
+			n += 1 + from[name]
+			from[name] = n
+		}
+		at = append(at, n)
+	}
+	return at
 }
 
 // Object is an item of a list with the repository that it is of.

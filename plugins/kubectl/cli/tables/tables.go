@@ -8,6 +8,8 @@ import (
 	"io"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/charmbracelet/x/ansi"
 )
 
 // Style is how a table is shown. The zero value is that of files and pipes: whole, and
@@ -45,7 +47,7 @@ func Write(w io.Writer, rows [][]string, s Style) error {
 				line.WriteString(s.paint(cell, i, heading && n == 0))
 				blanks = 0
 			}
-			blanks += max(widths[i]-utf8.RuneCountInString(cell), 0) + gap
+			blanks += max(widths[i]-Width(cell), 0) + gap
 		}
 		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 	}
@@ -62,7 +64,7 @@ func fit(rows [][]string, width int) []int {
 			if i == len(widths) {
 				widths, least = append(widths, 0), append(least, 0)
 			}
-			n := utf8.RuneCountInString(cell)
+			n := Width(cell)
 			widths[i] = max(widths[i], n)
 			if strings.Contains(cell, " ") {
 				least[i] = max(least[i], n)
@@ -93,12 +95,23 @@ func fit(rows [][]string, width int) []int {
 // shorten leaves out the middle of a word: what begins a reference or a path tells less
 // than what ends it, and a name more than either.
 func shorten(word string, width int) string {
-	runes := []rune(word)
-	if len(runes) <= width || width < leastShown {
+	all := Width(word)
+	if all <= width || width < leastShown {
 		return word
 	}
-	head := (width - 1) / 3
-	return string(runes[:head]) + "…" + string(runes[len(runes)-(width-1-head):])
+	head := ansi.Truncate(word, (width-1)/3, "")
+	tail := ansi.TruncateLeft(word, all-(width-1-(width-1)/3), "")
+	return head + "…" + tail
+}
+
+// Width is how many columns a text takes on a terminal: those of East Asia take two each.
+func Width(text string) int {
+	for i := range len(text) {
+		if text[i] >= utf8.RuneSelf {
+			return ansi.StringWidth(text)
+		}
+	}
+	return len(text)
 }
 
 // The colours.

@@ -111,3 +111,14 @@ func TestSort(t *testing.T) {
 		}
 	}
 }
+
+// A letter of East Asia takes two columns: what stood behind one was not below its heading.
+func TestWideLetters(t *testing.T) {
+	got := write(t, [][]string{{"NAME", "TAG"}, {"購物車", "v1"}, {"cart", "v2"}}, Style{})
+	if want := "NAME    TAG\n購物車  v1\ncart    v2\n"; got != want {
+		t.Errorf("got\n%s", got)
+	}
+	if short := shorten(strings.Repeat("購", 20), 13); Width(short) > 13 {
+		t.Errorf("%s is %d wide", short, Width(short))
+	}
+}

@@ -1,4 +1,4 @@
-package cli
+package typed
 
 import (
 	"testing"
@@ -7,7 +7,7 @@ import (
 )
 
 // A hint repeats the command line. The password in a URL would be printed with it.
-func TestTypedHasNoPassword(t *testing.T) {
+func TestLineHasNoPassword(t *testing.T) {
 	cmd := &cobra.Command{Use: "plan", Run: func(*cobra.Command, []string) {}}
 	cmd.Flags().StringP("repo", "C", "", "")
 	cmd.Flags().String("to", "", "")
@@ -15,7 +15,7 @@ func TestTypedHasNoPassword(t *testing.T) {
 	if err := cmd.Execute(); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := typedBy(cmd).String(), "plan -C https://ada@git.example.com/infra.git --to 'a b'"; got != want {
+	if got, want := By(cmd).String(), "plan -C https://ada@git.example.com/infra.git --to 'a b'"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
