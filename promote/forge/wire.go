@@ -87,7 +87,11 @@ func NewAPI(r Repository, o Options) *API {
 // Send makes a request of a method to a path, or whole address, for an op that is being done,
 // which errors name. In is sent and out is read as JSON, where not nil.
 func (a *API) Send(ctx context.Context, op, method, path string, in, out any) error {
-	return a.send(ctx, call{op: op, method: method, path: path, in: in, out: out, need: needCommit})
+	c := call{op: op, method: method, path: path, in: in, out: out, need: needCommit}
+	if method == http.MethodGet {
+		c.need = needRead
+	}
+	return a.send(ctx, c)
 }
 
 // Refused is the error of what was answered, and refused all the same.

@@ -19,14 +19,14 @@ that is missing stands what mends it.
 
 Whether there are credentials is looked up, also by the helpers that know them; none is
 shown. Nobody is asked over the network unless with --reach: then each registry is asked for
-one image that stands in the repository.
+one image that stands in the repository, and the forge whether it protects the branches.
 
 Exit status: 0 nothing is missing, 1 something is, 2 usage error, 5 something could not be told.`
 
 const example = `  # what is missing?
   kubectl promote doctor
 
-  # the same, and whether registries let in
+  # the same, and whether registries let in and branches are protected
   kubectl promote doctor --reach
 
   # only what is missing
@@ -60,7 +60,7 @@ func New(s *cli.Session) *cobra.Command {
 		Example: example,
 		GroupID: cli.GroupKnow,
 	}
-	cmd.Flags().BoolVar(&d.reach, "reach", false, "ask each registry for one image")
+	cmd.Flags().BoolVar(&d.reach, "reach", false, "ask each registry for one image, and the forge whether branches are protected")
 	output := cli.AddOutput(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		printer, err := output.Printer()

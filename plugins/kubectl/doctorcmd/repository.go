@@ -146,7 +146,29 @@ func (d *doctor) forge(ctx context.Context, w *cli.Workspace) {
 			d.fails(unknown, "token", err, "")
 		default:
 			d.ok("token", "there is one for the forge of %s", e.Name)
+			d.protection(ctx, home, at, e)
 		}
+	}
+}
+
+// protection asks the forge, with --reach, whether whoever may write to the repository may
+// push past the gates of an environment.
+func (d *doctor) protection(ctx context.Context, home, at *branch.Branch, e *pipeline.Environment) {
+	if !d.reach {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, eachTime)
+	defer cancel()
+	rules, name, page, err := onforge.Protection(ctx, home, at, e.Deliver, cli.UserAgent())
+	switch {
+	case err != nil:
+		d.fails(unknown, "protection", err, "")
+	case !rules.Protected:
+		d.missing("protection", "protect it at "+page, "nothing protects branch %s: whoever may write pushes past the gates", name)
+	case rules.String() != "":
+		d.ok("protection", "branch %s is protected (%s)", name, rules)
+	default:
+		d.ok("protection", "branch %s is protected", name)
 	}
 }
 

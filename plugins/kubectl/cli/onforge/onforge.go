@@ -10,6 +10,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote/forge"
 	"github.com/kubepromote/kubepromote/promote/forge/commits"
 	"github.com/kubepromote/kubepromote/promote/forge/credentials"
+	"github.com/kubepromote/kubepromote/promote/forge/protection"
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
@@ -26,6 +27,17 @@ func Open(ctx context.Context, home, b *branch.Branch, d pipeline.Deliver, userA
 	}
 	client, err := forge.New(r, options)
 	return &review.Forge{Client: client, Kind: r.Kind, Host: r.Host(), Base: b.Name()}, err
+}
+
+// Protection asks the forge what protects the branch of a remote, and says which branch that
+// is and where on the forge it is protected.
+func Protection(ctx context.Context, home, b *branch.Branch, d pipeline.Deliver, userAgent string) (rules protection.Rules, name, page string, err error) {
+	r, options, err := locate(ctx, home, b, d, userAgent)
+	if err != nil {
+		return rules, "", "", err
+	}
+	rules, err = protection.Of(ctx, r, options, b.Name())
+	return rules, b.Name() + " of " + r.String(), protection.Page(r), err
 }
 
 // locate finds the repository that a branch's remote is, and the token for it.

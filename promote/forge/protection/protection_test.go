@@ -1,0 +1,71 @@
+package protection_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/kubepromote/kubepromote/promote/forge"
+	"github.com/kubepromote/kubepromote/promote/forge/protection"
+)
+
+// answers are those of a forge, by the escaped path.
+func serve(t testing.TB, answers map[string]string) forge.Repository {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer, ok := answers[r.Method+" "+r.URL.EscapedPath()]
+		if !ok {
+			w.WriteHeader(http.StatusNotFound)
+			answer = `{"message": "Not Found"}`
+		}
+		fmt.Fprint(w, answer)
+	}))
+	t.Cleanup(server.Close)
+	return forge.Repository{Web: server.URL, API: server.URL, Owner: "shop", Name: "infra"}
+}
+
+// The shapes are those of the forges' published descriptions. A rule that keeps a branch
+// from being deleted protects nothing of what is promoted.
+func TestOf(t *testing.T) {
+	const (
+		github, rules = "GET /repos/shop/infra/branches/release%2Feu", "GET /repos/shop/infra/rules/branches/release%2Feu"
+		self          = "GET /repos/shop/infra"
+	)
+	for name, c := range map[string]struct {
+		kind    forge.Kind
+		answers map[string]string
+		want    string
+		err     error
+	}{
+		"github, none":               {forge.GitHub, map[string]string{github: `{"name": "release/eu", "protected": false, "protection": {"enabled": false, "required_status_checks": {"contexts": []}}}`, rules: `[]`}, "false ", nil},
+		"github, classic":            {forge.GitHub, map[string]string{github: `{"protected": true, "protection": {"enabled": true, "required_status_checks": {"contexts": ["promote"]}}}`, rules: `[]`}, "true checks: promote", nil},
+		"github, a rule set":         {forge.GitHub, map[string]string{github: `{"protected": false}`, rules: `[{"type": "pull_request", "parameters": {"required_approving_review_count": 2}}, {"type": "required_status_checks", "parameters": {"required_status_checks": [{"context": "promote"}]}}]`}, "true 2 approvals; checks: promote", nil},
+		"github, deletion alone":     {forge.GitHub, map[string]string{github: `{"protected": false}`, rules: `[{"type": "deletion"}, {"type": "non_fast_forward"}]`}, "false ", nil},
+		"github, without rule sets":  {forge.GitHub, map[string]string{github: `{"protected": true}`, self: `{}`}, "true ", nil},
+		"github, no such branch":     {forge.GitHub, map[string]string{self: `{}`}, "", forge.ErrNotFound},
+		"github, no access":          {forge.GitHub, nil, "", forge.ErrNoAccess},
+		"gitlab":                     {forge.GitLab, map[string]string{"GET /projects/shop%2Finfra/repository/branches/release%2Feu": `{"protected": true, "developers_can_push": false}`}, "true ", nil},
+		"gitlab, none":               {forge.GitLab, map[string]string{"GET /projects/shop%2Finfra/repository/branches/release%2Feu": `{"protected": false}`}, "false ", nil},
+		"gitea":                      {forge.Gitea, map[string]string{github: `{"protected": true, "required_approvals": 1, "enable_status_check": true, "status_check_contexts": ["promote/check"]}`}, "true 1 approval; checks: promote/check", nil},
+		"gitea, checks switched off": {forge.Gitea, map[string]string{github: `{"protected": true, "enable_status_check": false, "status_check_contexts": ["old"]}`}, "true ", nil},
+		"azure":                      {forge.Azure, nil, "", forge.ErrUnsupported},
+		"bitbucket":                  {forge.Bitbucket, nil, "", forge.ErrUnsupported},
+	} {
+		r := serve(t, c.answers)
+		r.Kind = c.kind
+		got, err := protection.Of(t.Context(), r, forge.Options{Patience: -1}, "release/eu")
+		if !errors.Is(err, c.err) || err == nil && fmt.Sprintf("%t %s", got.Protected, got) != c.want {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+}
+
+func TestPage(t *testing.T) {
+	for kind, want := range map[forge.Kind]string{forge.GitHub: "/settings/branches", forge.Gitea: "/settings/branches", forge.GitLab: "/-/settings/repository", forge.Azure: ""} {
+		if got := protection.Page(forge.Repository{Kind: kind, Web: "https://forge.example.com", Owner: "shop", Name: "infra"}); strings.TrimPrefix(got, "https://forge.example.com/shop/infra") != want {
+			t.Errorf("%v: %s", kind, got)
+		}
+	}
+}
