@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/promote/forge"
 	"github.com/kubepromote/kubepromote/promote/forge/codeowners"
+	"github.com/kubepromote/kubepromote/promote/forge/protection"
 )
 
 // A pull request is opened once, found again, updated in place, and merged only when the
@@ -22,7 +24,16 @@ func TestReviewedAndMerged(t *testing.T) {
 	if found, err := r.Find(ctx, find); err != nil || len(found) != 0 {
 		t.Fatalf("found %v, %v", found, err)
 	}
+	guarded := func(want protection.Rules) {
+		t.Helper()
+		got, err := protection.Of(ctx, r.where(), forge.Options{Token: forge.Token{Secret: tokens["alice"], From: "the test"}}, "main")
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("main is protected by %+v, want %+v, %v", got, want, err)
+		}
+	}
+	guarded(protection.Rules{})
 	r.protect()
+	guarded(protection.Rules{Protected: true, Approvals: 1, Checks: []string{"ci/test"}})
 	head := r.commit("promote/production", "cart.yaml", "image: cart\n")
 	open := forge.OpenRequest{Head: "promote/production", Base: "main", Title: "promote cart", Body: "one\ntwo\n", Labels: []string{"promotion", "cart"}, Reviewers: []string{"@bob", "alice"}}
 	pr, err := r.Open(ctx, open)

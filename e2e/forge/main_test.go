@@ -85,13 +85,20 @@ func newRepository(t *testing.T) *repository {
 	return r
 }
 
-// as gives a client with another token and patience.
-func (r *repository) as(token string, patience time.Duration) forge.Client {
+// where is the repository as a forge's.
+func (r *repository) where() forge.Repository {
 	r.Helper()
 	where, err := forge.Locate(forge.Remote{URL: server.Remote("alice", r.name), Kind: forge.Gitea})
 	if err != nil {
 		r.Fatal(err)
 	}
+	return where
+}
+
+// as gives a client with another token and patience.
+func (r *repository) as(token string, patience time.Duration) forge.Client {
+	r.Helper()
+	where := r.where()
 	c, err := forge.New(where, forge.Options{Token: forge.Token{Secret: token, From: "the test"}, Patience: patience})
 	if err != nil {
 		r.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote/git"
 )
 
@@ -23,7 +24,7 @@ func TestCompletion(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		d := &doctor{}
+		d := &doctor{session: &cli.Session{}}
 		if d.completion(); len(d.found) != 1 || d.found[0].State != step.state || d.found[0].Check != step.check {
 			t.Errorf("with %q: %+v", step.program, d.found)
 		}
@@ -68,7 +69,7 @@ func TestSettingsOfGitThatFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
-	d := &doctor{}
+	d := &doctor{session: &cli.Session{}}
 	d.settings(t.Context(), repo)
 	for _, f := range d.found {
 		if f.State != unknown {
@@ -82,7 +83,7 @@ func TestSettingsOfGitThatFails(t *testing.T) {
 
 // What is missing counts before what could not be told.
 func TestStatus(t *testing.T) {
-	d := &doctor{}
+	d := &doctor{session: &cli.Session{}}
 	for _, step := range []struct {
 		state string
 		want  int
