@@ -34,6 +34,7 @@ type ValuesVisitor interface {
 //
 //	image: ghcr.io/org/app:v1@sha256:…      also under keys that end in image,
 //	                                        imageName, and in a map or list images
+//	cart: ghcr.io/org/cart:v1               a list of versions by the images' names
 //
 //	image: ghcr.io/org/app        as in Elastic's charts; also fooImageTag with
 //	imageTag: v1                  fooImage, imageRepository or imageName, and
@@ -100,21 +101,29 @@ func (w *valuesWalk) scalar(t *nodes.Trail, parent *yaml.Node) {
 	if !nodes.IsText(t.Node) {
 		return
 	}
-	label := t.Label()
+	label, text := t.Label(), nodes.Text(t.Node)
 	field := label
 	switch {
 	case IsImageKey(label) || strings.EqualFold(label, "imageName"):
 	case parent != nil && t.Up != nil && t.Up.Label() == "images":
 		field = t.Key
 	case parent == nil && label == "images":
+	case parent != nil && isNamedAfter(t.Key, text):
+		field = t.Key
 	default:
 		return
 	}
-	text := nodes.Text(t.Node)
 	if strings.Contains(text, "://") || reference.IsDigest(text) { // "sha256" is no repository
 		return
 	}
 	w.to.Ref(t, field)
+}
+
+// isNamedAfter tells whether a value is the reference, with its registry, of an image that
+// its key is the name of.
+func isNamedAfter(key, text string) bool {
+	repository, _, _, pinned := reference.SplitRef(text, true)
+	return pinned && HasHost(repository) && reference.IsPinned(text) && strings.HasSuffix(repository, "/"+key)
 }
 
 // block adds the pin of a mapping that is an image block; false where it is none.
