@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kubepromote/kubepromote/promote/forge/internal/lists"
+	"github.com/kubepromote/kubepromote/promote/forge/internal/words"
 )
 
 // azure speaks version 7.1 of Azure DevOps Services, or 7.0 of a server of one's own:
@@ -55,9 +56,7 @@ type azureUser struct {
 	Name       string `json:"displayName"`
 }
 
-func (u azureUser) name() string {
-	return cmp.Or(u.UniqueName, u.Name, u.ID)
-}
+func (u azureUser) name() string { return cmp.Or(u.UniqueName, u.Name, u.ID) }
 
 type azureCommit struct {
 	ID string `json:"commitId"`
@@ -83,6 +82,7 @@ type azurePull struct {
 	MergeCommit  azureCommit `json:"lastMergeCommit"`
 	CreatedBy    azureUser   `json:"createdBy"`
 	Fork         *azureFork  `json:"forkSource"`
+	Repository   words.Azure `json:"repository"`
 	Labels       []struct {
 		Name string `json:"name"`
 	} `json:"labels"`
@@ -94,8 +94,8 @@ type azurePull struct {
 
 func (a *azure) pullRequest(p *azurePull) *PullRequest {
 	pr := &PullRequest{Number: p.ID, Title: p.Title, Body: unixLines(p.Description), Head: strings.TrimPrefix(p.Source, "refs/heads/"),
-		HeadCommit: p.SourceCommit.ID, Base: strings.TrimPrefix(p.Target, "refs/heads/"), Author: p.CreatedBy.name(), Draft: p.Draft,
-		State: StateOpen, Mergeable: Unknown}
+		HeadCommit: p.SourceCommit.ID, Base: strings.TrimPrefix(p.Target, "refs/heads/"), Author: p.CreatedBy.name(), Draft: p.Draft, State: StateOpen, Mergeable: Unknown,
+		Into: p.Repository.FullName(a.repository.Owner, a.repository.Name)}
 	pr.URL = a.repository.Web + "/" + escape(a.repository.Owner) + "/_git/" + escape(a.repository.Name) + "/pullrequest/" + strconv.Itoa(p.ID)
 	switch p.Status {
 	case "completed":

@@ -73,7 +73,7 @@ type bitbucketPull struct {
 
 func (p *bitbucketPull) pullRequest() *PullRequest {
 	pr := &PullRequest{Number: p.ID, URL: p.Links.HTML.Href, Title: p.Title, Body: unixLines(p.Description), Head: p.Source.Branch.Name,
-		HeadCommit: p.Source.Commit.Hash, Base: p.Destination.Branch.Name, Author: p.Author.name(), Draft: p.Draft, State: StateClosed, Mergeable: Unknown}
+		HeadCommit: p.Source.Commit.Hash, Base: p.Destination.Branch.Name, Author: p.Author.name(), Draft: p.Draft, State: StateClosed, Mergeable: Unknown, Into: p.Destination.Repository.FullName}
 	switch p.State {
 	case "OPEN":
 		pr.State = StateOpen
@@ -100,7 +100,8 @@ func bitbucketPages[T any](ctx context.Context, b *bitbucket, op, path string, p
 	})
 }
 
-// Carrying implements [Checks]. The list has no more than numbers to rely on.
+// Carrying implements [Checks]. The list has no more than numbers to rely on, and a pull
+// request 12 digits of its head: who looks for a commit whose branch is gone needs all.
 func (b *bitbucket) Carrying(ctx context.Context, commit, _ string) ([]PullRequest, error) {
 	found, err := bitbucketPages[bitbucketPull](ctx, b, "finding the pull request of a commit", b.self+"/commit/"+commit+"/pullrequests")
 	var whole []PullRequest
@@ -108,6 +109,16 @@ func (b *bitbucket) Carrying(ctx context.Context, commit, _ string) ([]PullReque
 		pr, err := b.get(ctx, p.ID)
 		if err != nil {
 			return nil, err
+		}
+		var head struct {
+			Hash string `json:"hash"`
+		}
+		err = b.wire.get(ctx, "reading a commit", b.self+"/commit/"+escape(pr.HeadCommit), &head)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return nil, err
+		}
+		if pr.HeadCommit != "" && strings.HasPrefix(head.Hash, pr.HeadCommit) {
+			pr.HeadCommit = head.Hash
 		}
 		whole = append(whole, *pr)
 	}

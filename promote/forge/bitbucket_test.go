@@ -47,7 +47,7 @@ func TestBitbucket(t *testing.T) {
 	c := f.client(forge.Bitbucket)
 	found, err := c.Find(ctx, forge.FindRequest{Head: "promote/a", Base: "main"})
 	want := []forge.PullRequest{{Number: 7, URL: "https://bitbucket.org/shop/infra/pull-requests/7", Title: "T", Body: "B", Head: "promote/a", HeadCommit: head[:12], Base: "main",
-		Author: "bot", State: forge.StateOpen, Mergeable: forge.Unknown}}
+		Author: "bot", State: forge.StateOpen, Mergeable: forge.Unknown, Into: "shop/infra"}}
 	if err != nil || !reflect.DeepEqual(found, want) {
 		t.Errorf("found %+v, %v", found, err)
 	}
@@ -162,7 +162,7 @@ func TestDataCenter(t *testing.T) {
 	c := f.client(forge.BitbucketServer)
 	found, err := c.Find(ctx, forge.FindRequest{Head: "promote/a", Base: "main"})
 	want := []forge.PullRequest{{Number: 7, URL: "https://git.example.com/projects/SHOP/repos/infra/pull-requests/7", Title: "T", Body: "B", Head: "promote/a", HeadCommit: head, Base: "main",
-		Author: "bot", State: forge.StateOpen, Mergeable: forge.Unknown}}
+		Author: "bot", State: forge.StateOpen, Mergeable: forge.Unknown, Into: "SHOP/infra"}}
 	if err != nil || !reflect.DeepEqual(found, want) {
 		t.Errorf("found %+v, %v", found, err)
 	}

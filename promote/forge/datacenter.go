@@ -80,7 +80,7 @@ type dataCenterPull struct {
 
 func (p *dataCenterPull) pullRequest() *PullRequest {
 	pr := &PullRequest{Number: p.ID, Title: p.Title, Body: unixLines(p.Description), Head: p.FromRef.branch(), HeadCommit: p.FromRef.LatestCommit,
-		Base: p.ToRef.branch(), Author: p.Author.User.Name, Draft: p.Draft, State: StateClosed, Mergeable: Unknown}
+		Base: p.ToRef.branch(), Author: p.Author.User.Name, Draft: p.Draft, State: StateClosed, Mergeable: Unknown, Into: p.ToRef.repository()}
 	if len(p.Links.Self) > 0 {
 		pr.URL = p.Links.Self[0].Href
 	}

@@ -184,4 +184,6 @@ type PullRequest struct {
 	Mergeable Answer `json:"mergeable"`
 	// MergeCommit is the commit on the base branch of one that is merged, where known.
 	MergeCommit string `json:"mergeCommit,omitempty"`
+	// Into is the repository that it is for, as OWNER/NAME, where the forge says so.
+	Into string `json:"-"`
 }

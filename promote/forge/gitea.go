@@ -48,7 +48,7 @@ var wipMarks = []string{"WIP:", "[WIP]"}
 
 func (p *giteaPull) pullRequest() *PullRequest {
 	pr := &PullRequest{Number: p.Number, URL: p.HTMLURL, Body: unixLines(p.Body), Head: p.Head.Ref, HeadCommit: p.Head.SHA,
-		Base: p.Base.Ref, Author: p.User.Login, State: StateOpen, Mergeable: Unknown}
+		Base: p.Base.Ref, Author: p.User.Login, State: StateOpen, Mergeable: Unknown, Into: p.Base.repository()}
 	// Forgejo's versions of old have no field for drafts.
 	pr.Title, pr.Draft = words.Unmarked(p.Title, wipMarks...)
 	pr.Draft = pr.Draft || p.Draft

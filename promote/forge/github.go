@@ -39,6 +39,13 @@ type githubBranch struct {
 	} `json:"repo"`
 }
 
+func (b githubBranch) repository() string {
+	if b.Repo == nil {
+		return ""
+	}
+	return b.Repo.FullName
+}
+
 type githubPull struct {
 	Number    int          `json:"number"`
 	NodeID    string       `json:"node_id"`
@@ -61,7 +68,7 @@ type githubPull struct {
 
 func (p *githubPull) pullRequest() *PullRequest {
 	pr := &PullRequest{Number: p.Number, URL: p.HTMLURL, Title: p.Title, Body: unixLines(p.Body), Head: p.Head.Ref, HeadCommit: p.Head.SHA,
-		Base: p.Base.Ref, Author: p.User.Login, Draft: p.Draft, State: StateOpen, Mergeable: answerOf(p.Mergeable)}
+		Base: p.Base.Ref, Author: p.User.Login, Draft: p.Draft, State: StateOpen, Mergeable: answerOf(p.Mergeable), Into: p.Base.repository()}
 	if p.State != "open" {
 		pr.State = StateClosed
 	}
@@ -112,12 +119,12 @@ func (g *github) Carrying(ctx context.Context, commit, base string) ([]PullReque
 		return nil, nil // no such commit
 	}
 	merged := slices.DeleteFunc(all(found, (*githubPull).pullRequest), func(pr PullRequest) bool { return pr.State != StateMerged })
-	if err != nil || len(merged) > 0 {
+	if err != nil || slices.ContainsFunc(merged, g.mine) {
 		return merged, err
 	}
 	found = nil
 	_, err = g.page(ctx, op, g.self+"/pulls", 1, &found, "state", "closed", "base", base, "sort", "updated", "direction", "desc")
-	return slices.DeleteFunc(all(found, (*githubPull).pullRequest), func(pr PullRequest) bool { return pr.MergeCommit != commit }), err
+	return append(slices.DeleteFunc(all(found, (*githubPull).pullRequest), func(pr PullRequest) bool { return pr.MergeCommit != commit }), merged...), err
 }
 
 func (g *github) get(ctx context.Context, number int) (*PullRequest, error) {

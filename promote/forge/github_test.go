@@ -38,7 +38,7 @@ func TestGitHub(t *testing.T) {
 	c := f.client(forge.GitHub)
 	found, err := c.Find(ctx, forge.FindRequest{Head: "promote/a", Base: "main"})
 	want := []forge.PullRequest{{Number: 7, URL: "https://github.com/shop/infra/pull/7", Title: "T", Body: "B\nC", Head: "promote/a", HeadCommit: head, Base: "main",
-		Author: "bot", Labels: []string{"promotion"}, Draft: true, State: forge.StateOpen, Mergeable: forge.Yes}}
+		Author: "bot", Labels: []string{"promotion"}, Draft: true, State: forge.StateOpen, Mergeable: forge.Yes, Into: "shop/infra"}}
 	if err != nil || !reflect.DeepEqual(found, want) {
 		t.Errorf("found %+v, %v", found, err)
 	}

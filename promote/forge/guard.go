@@ -259,7 +259,20 @@ func (g *guard) Carrying(ctx context.Context, commit, base string) ([]PullReques
 	if errors.Is(err, ErrNotFound) { // a commit that the forge has not got
 		return nil, nil
 	}
-	return slices.DeleteFunc(found, func(pr PullRequest) bool { return pr.Base != base || pr.State != StateMerged }), err
+	found = slices.DeleteFunc(found, func(pr PullRequest) bool { return pr.Base != base || pr.State != StateMerged })
+	mine := slices.DeleteFunc(slices.Clone(found), func(pr PullRequest) bool { return !g.wire.mine(pr) })
+	if err == nil && len(mine) == 0 && len(found) > 0 {
+		self := g.wire.repository.Owner + "/" + g.wire.repository.Name
+		err = g.wire.fail(call{op: "finding the pull request of a commit"}, 0, found[0].URL+" is for "+found[0].Into+" and not for "+self, nil).
+			hinted("if " + self + " is called so now: git remote set-url REMOTE URL")
+	}
+	return mine, err
+}
+
+// mine tells whether a pull request is for this repository, and not for one that has the
+// same commit, such as a fork.
+func (w *wire) mine(pr PullRequest) bool {
+	return pr.Into == "" || strings.EqualFold(pr.Into, w.repository.Owner+"/"+w.repository.Name)
 }
 
 // all makes pull requests of what a forge has.

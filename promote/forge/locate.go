@@ -141,27 +141,7 @@ func (p *place) takeWeb(web string) error {
 }
 
 // kindOf knows the public forges.
-func kindOf(host string) Kind {
-	switch host {
-	case "github.com", "ssh.github.com":
-		return GitHub
-	case "gitlab.com", "altssh.gitlab.com":
-		return GitLab
-	case "bitbucket.org", "altssh.bitbucket.org":
-		return Bitbucket
-	case "dev.azure.com", "ssh.dev.azure.com", "vs-ssh.visualstudio.com":
-		return Azure
-	case "codeberg.org", "gitea.com":
-		return Gitea
-	}
-	switch {
-	case strings.HasSuffix(host, ".ghe.com"):
-		return GitHub
-	case strings.HasSuffix(host, ".visualstudio.com"):
-		return Azure
-	}
-	return ""
-}
+func kindOf(host string) Kind { return Kind(address.Public(host)) }
 
 // locate fills in what depends on the kind.
 func (p *place) locate(r *Repository) error {

@@ -146,6 +146,7 @@ func TestCarrying(t *testing.T) {
 		return "[" + strings.NewReplacer(pairs...).Replace(text) + "]"
 	}
 	hub := merged(githubPull, `"state": "open"`, `"state": "closed", "merged_at": "2026-01-02T00:00:00Z", "merge_commit_sha": "`+head+`"`, `"merge_commit_sha": "cdcd"`, `"x": ""`)
+	foreign := strings.Trim(strings.NewReplacer(`"shop/infra"`, `"eve/infra"`, `"number": 7`, `"number": 8`).Replace(hub), "[]")
 	const hubOf = "GET /repos/shop/infra/commits/"
 	hubClosed := "GET /repos/shop/infra/pulls?base=main&direction=desc&page=1&per_page=100&sort=updated&state=closed"
 	for _, c := range []struct {
@@ -162,12 +163,29 @@ func TestCarrying(t *testing.T) {
 		{"into another branch", forge.GitLab, []step{{request: "GET /projects/shop%2Finfra/repository/commits/" + head + "/merge_requests?page=1&per_page=100", answer: merged(gitlabMerge, `"opened"`, `"merged"`, `"main"`, `"other"`)}}, 0},
 		{"merged", forge.Gitea, []step{{request: "GET /repos/shop/infra/commits/" + head + "/pull", answer: strings.Trim(merged(giteaPull, `"open"`, `"closed"`, `"merged": false`, `"merged": true`), "[]")}}, 1},
 		{"of none", forge.Gitea, []step{{request: "GET /repos/shop/infra/commits/" + head + "/pull", status: 404, answer: "{}"}, {request: "GET /repos/shop/infra", answer: "{}"}}, 0},
-		{"merged", forge.Bitbucket, []step{{request: "GET /repositories/shop/infra/commit/" + head + "/pullrequests?page=1&pagelen=50", answer: `{"values": [{"id": 7}]}`}, {request: "GET /repositories/shop/infra/pullrequests/7", answer: strings.Trim(merged(bitbucketPull, `"OPEN"`, `"MERGED"`), "[]")}}, 1},
+		{"merged", forge.Bitbucket, []step{{request: "GET /repositories/shop/infra/commit/" + head + "/pullrequests?page=1&pagelen=50", answer: `{"values": [{"id": 7}]}`}, {request: "GET /repositories/shop/infra/pullrequests/7", answer: strings.Trim(merged(bitbucketPull, `"OPEN"`, `"MERGED"`), "[]")},
+			{request: "GET /repositories/shop/infra/commit/abababababab", answer: `{"hash": "` + head + `"}`}}, 1},
+		// A pull request into another repository, such as a fork, has the same commit: its
+		// approvals are none of this one's.
+		{"of two repositories", forge.GitHub, []step{{request: hubOf + head + "/pulls?page=1&per_page=100", answer: "[" + foreign + "," + strings.Trim(hub, "[]") + "]"}}, 1},
+		{"of another repository", forge.GitHub, []step{{request: hubOf + head + "/pulls?page=1&per_page=100", answer: "[" + foreign + "]"}, {request: hubClosed, answer: "[]"}}, -1},
+		{"of another repository", forge.BitbucketServer, []step{{request: "GET /api/latest/projects/shop/repos/infra/commits/" + head + "/pull-requests?limit=100&start=0", answer: `{"isLastPage": true, "values": ` + merged(dataCenterPull, `"OPEN"`, `"MERGED"`, `"SHOP"`, `"~EVE"`) + `}`}}, -1},
+		{"of another repository", forge.Azure, []step{{request: "POST " + strings.TrimSuffix(azureAt, "/pullrequests") + "/pullrequestquery?" + azureAPI, body: `{"queries": [{"type": "lastMergeCommit", "items": ["` + head + `"]}]}`, answer: `{"results": [{"` + head + `": ` + merged(azurePull, `"active"`, `"completed"`, `"title"`, `"repository": {"id": "r1", "name": "fork", "project": {"id": "p1", "name": "Shop"}}, "title"`) + `}]}`}}, -1},
+		{"of this one", forge.Azure, []step{{request: "POST " + strings.TrimSuffix(azureAt, "/pullrequests") + "/pullrequestquery?" + azureAPI, body: `{"queries": [{"type": "lastMergeCommit", "items": ["` + head + `"]}]}`, answer: `{"results": [{"` + head + `": ` + merged(azurePull, `"active"`, `"completed"`, `"title"`, `"repository": {"id": "r1", "name": "Infra", "project": {"id": "shop", "name": "The shop"}}, "title"`) + `}]}`}}, 1},
 		{"merged", forge.BitbucketServer, []step{{request: "GET /api/latest/projects/shop/repos/infra/commits/" + head + "/pull-requests?limit=100&start=0", answer: `{"isLastPage": true, "values": ` + merged(dataCenterPull, `"OPEN"`, `"MERGED"`) + `}`}}, 1},
 		{"merged", forge.Azure, []step{{request: "POST " + strings.TrimSuffix(azureAt, "/pullrequests") + "/pullrequestquery?" + azureAPI, body: `{"queries": [{"type": "lastMergeCommit", "items": ["` + head + `"]}]}`, answer: `{"results": [{"` + head + `": ` + merged(azurePull, `"active"`, `"completed"`) + `}]}`}}, 1},
 	} {
 		t.Run(string(c.kind)+" "+c.name, func(t *testing.T) {
 			found, err := newFake(t, c.steps...).client(c.kind).Carrying(t.Context(), head, "main")
+			if c.want < 0 {
+				if err == nil || len(found) > 0 || !strings.Contains(err.Error(), "and not for shop/infra") {
+					t.Errorf("%+v, %v", found, err)
+				}
+				return
+			}
+			if c.kind == forge.Bitbucket && err == nil && len(found) > 0 && found[0].HeadCommit != head {
+				t.Errorf("the head is %s", found[0].HeadCommit)
+			}
 			if err != nil || len(found) != c.want || c.want > 0 && (found[0].Number != 7 || found[0].State != forge.StateMerged) {
 				t.Errorf("%+v, %v", found, err)
 			}

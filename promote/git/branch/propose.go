@@ -187,7 +187,7 @@ func (b *Branch) Proposed(ctx context.Context, name, commit string) (*Branch, er
 		return nil, err
 	}
 	full, err := b.revision(ctx, commit)
-	if err == nil && full == "" {
+	if err == nil && (full == "" || !strings.HasPrefix(full, strings.ToLower(commit))) { // a reference may be called so
 		err = &gitcmd.Error{Msg: "branch " + b.whereProposed(name) + " has not got commit " + gitcmd.Clean(commit) + " any more", Hint: "run the same command again"}
 	}
 	if err != nil {
@@ -196,17 +196,27 @@ func (b *Branch) Proposed(ctx context.Context, name, commit string) (*Branch, er
 	return b.at(ctx, full)
 }
 
+// someCommit is a commit as forges give it: Bitbucket Cloud gives 12 digits.
+var someCommit = regexp.MustCompile("^[0-9a-f]{12,64}$")
+
 // wholeCommit is a commit as a remote may be asked for it.
 var wholeCommit = regexp.MustCompile("^([0-9a-f]{40}|[0-9a-f]{64})$")
 
 // Merged gives the files of a commit that a pull request ended with before it was merged. Its
 // branch may be gone: forges keep the commit, and give it to whom asks for it.
 func (b *Branch) Merged(ctx context.Context, commit string) (*Branch, error) {
-	if !wholeCommit.MatchString(commit) {
+	if !someCommit.MatchString(commit) {
 		return nil, &gitcmd.Error{Msg: "the forge gives no whole commit: " + strconv.Quote(gitcmd.Clean(commit))}
 	}
 	full, err := b.revision(ctx, commit)
-	if err == nil && full == "" {
+	switch {
+	case err != nil:
+		return nil, err
+	case full == "" && !wholeCommit.MatchString(commit): // no remote is asked for less
+		return nil, &gitcmd.Error{Msg: "the forge gives no whole commit, and none here begins with " + commit, Hint: "git fetch " + shell.Quote(b.Remote())}
+	case full != "" && !strings.HasPrefix(full, commit): // a reference is called so
+		return nil, &gitcmd.Error{Msg: "there is a reference that is called " + commit + ", as the forge calls a commit", Hint: "git show-ref " + commit}
+	case full == "":
 		if err = b.fetchOne(ctx, b.remote, gitcmd.Clean(b.Remote()+"/"+commit[:9]), commit); err == nil {
 			full, err = b.revision(ctx, commit)
 		}

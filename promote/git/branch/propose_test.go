@@ -175,3 +175,26 @@ func TestProposeRefuses(t *testing.T) {
 	_, err = remote.Commit(t.Context(), d)
 	wantError(t, err, "is malformed")
 }
+
+// Bitbucket Cloud gives 12 digits of a commit, and a gate about a pull request that was merged
+// was unknown for ever. What is here is found by them; no remote is asked for less than all.
+func TestMergedByPrefix(t *testing.T) {
+	t.Parallel()
+	bare := server(t)
+	r := clone(t, bare)
+	b := ofRemote(t, r)
+	head := gitIn(t, r.Root(), "rev-parse", "HEAD")
+	for _, commit := range []string{head, head[:12]} {
+		if at, err := b.Merged(t.Context(), commit); err != nil || at.Tip() != head {
+			t.Errorf("%s: %v", commit, err)
+		}
+	}
+	for commit, want := range map[string]string{
+		head[:11]: "the forge gives no whole commit", "": "the forge gives no whole commit", "HEAD": "the forge gives no whole commit",
+		"0123456789ab": "none here begins with 0123456789ab", "feedfeedfeed": "there is a reference that is called feedfeedfeed",
+	} {
+		gitIn(t, r.Root(), "branch", "-f", "feedfeedfeed")
+		_, err := b.Merged(t.Context(), commit)
+		wantError(t, err, want)
+	}
+}

@@ -85,6 +85,29 @@ func CheckHost(host string) error {
 	return nil
 }
 
+// Public gives the kind of a public forge by its host; empty for others.
+func Public(host string) string {
+	switch host {
+	case "github.com", "ssh.github.com":
+		return "github"
+	case "gitlab.com", "altssh.gitlab.com":
+		return "gitlab"
+	case "bitbucket.org", "altssh.bitbucket.org":
+		return "bitbucket"
+	case "dev.azure.com", "ssh.dev.azure.com", "vs-ssh.visualstudio.com":
+		return "azure"
+	case "codeberg.org", "gitea.com":
+		return "gitea"
+	}
+	switch {
+	case strings.HasSuffix(host, ".ghe.com"):
+		return "github"
+	case strings.HasSuffix(host, ".visualstudio.com"):
+		return "azure"
+	}
+	return ""
+}
+
 // Loopback tells whether a host is this machine.
 func Loopback(host string) bool {
 	ip := net.ParseIP(host)
