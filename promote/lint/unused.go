@@ -57,7 +57,7 @@ func checkUnused(w *work) {
 			if who.of(dir) {
 				continue
 			}
-			w.at(f.Name(), f.Pins()[0].Position, fmt.Sprintf("an environment %s of the pipeline; whose it was: git log --oneline -- %s", entry.Name(), shell.Quote(dir)),
+			w.at(f.Name(), f.Pins()[0].Position, fmt.Sprintf("an environment %s of the pipeline, or git log --oneline -- %s", entry.Name(), shell.Quote(dir)),
 				"this is an overlay of no environment of the pipeline, and nothing in this repository names it: nothing is promoted to it")
 		}
 	}

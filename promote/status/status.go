@@ -116,6 +116,15 @@ func UnreadIn(f *overlay.File) []UnreadImage {
 	return out
 }
 
+// TagCheck is whether a tag stands for the digest that is pinned beside it.
+type TagCheck struct {
+	// Answer is pass where it does, fail where it has moved, unknown where it cannot be told.
+	Answer string `json:"answer"`
+	// Digest is what the tag stands for now, as far as that is known.
+	Digest string `json:"digest,omitempty"`
+	Reason string `json:"reason,omitempty"`
+}
+
 // Image is one image's pin.
 type Image struct {
 	Name       string `json:"name"`
@@ -125,6 +134,8 @@ type Image struct {
 	Unknown string `json:"unknown,omitempty"`
 	history.Pin
 	Misread overlay.Misread `json:"misread,omitzero"`
+	// TagCheck is what the tag stands for now, where that was asked for.
+	TagCheck *TagCheck `json:"tagCheck,omitempty"`
 	// File is the one that it stands in.
 	File string `json:"file"`
 	// Last is the newest change of this pin, where history was asked for.

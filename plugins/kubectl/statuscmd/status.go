@@ -19,7 +19,6 @@ import (
 	"github.com/kubepromote/kubepromote/promote/shard"
 	"github.com/kubepromote/kubepromote/promote/status"
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/cli-runtime/pkg/printers"
 )
 
@@ -34,7 +33,11 @@ its digest and, from the history, since when and by whom.
 With --live the clusters of the environments are asked as the gate health asks them: whether
 Argo CD, Flux and the objects themselves say that a service is healthy, and whether what runs
 is what its pins say. An environment whose pipeline has no health is not asked about. Exit
-status 5 where the answer for one is unknown.`
+status 5 where the answer for one is unknown.
+
+With --check the registries are asked whether each tag that stands beside a digest still
+stands for it: exit status 1 where one has moved, 5 where that cannot be told. A tag alone has
+nothing that it could be compared with.`
 
 const example = `  # the board of all services
   kubectl promote status
@@ -47,6 +50,9 @@ const example = `  # the board of all services
 
   # and is that what runs, and healthy?
   kubectl promote status --live
+
+  # does each tag still stand for the digest beside it?
+  kubectl promote status --check
 
   # where is this digest?
   kubectl promote status --digest sha256:4de5636384d5
@@ -81,9 +87,11 @@ func New(s *cli.Session) *cobra.Command {
 	cmd.Flags().BoolVar(&o.pending, "pending", false, "ask the forge for open pull requests of promotions and rollbacks")
 	s.AddCluster(cmd)
 	cmd.Flags().BoolVar(&s.Live, "live", false, "ask the clusters whether it runs there, and is healthy")
+	cmd.Flags().BoolVar(&o.check, "check", false, "ask the registries whether tags have moved from the digests beside them")
 	cli.ShardVar(cmd, &o.shard, "services")
 	across.Var(cmd, &o.fleet)
 	cmd.MarkFlagsMutuallyExclusive("fleet", "watch")
+	cmd.MarkFlagsMutuallyExclusive("fleet", "check")
 	cmd.MarkFlagsMutuallyExclusive("fleet", "shard")
 	s.BranchVar(cmd)
 	s.TakesURL(cmd)
@@ -98,6 +106,7 @@ type options struct {
 	digest  string
 	pending bool
 	watch   bool
+	check   bool
 	shard   shard.Shard
 	fleet   string
 	// proposals are the pull requests that are open, where they were asked for.
@@ -198,8 +207,8 @@ func (o *options) read(ctx context.Context, printer printers.ResourcePrinter, ch
 		return nil, err
 	}
 	r.statuses = statuses
-	if failed == nil && unseen(statuses) {
-		failed = cli.Silent(cli.ExitUnknown)
+	if failed == nil {
+		failed = answer(statuses)
 	}
 	return r, failed
 }
@@ -255,6 +264,11 @@ func (o *options) complete(ctx context.Context, w *cli.Workspace, statuses []sta
 			return err
 		}
 	}
+	if o.check {
+		if err := o.addCheck(ctx, statuses); err != nil {
+			return err
+		}
+	}
 	if !withHistory {
 		return nil
 	}
@@ -293,6 +307,7 @@ func (o *options) print(printer printers.ResourcePrinter, p *pipeline.Pipeline, 
 			o.proposals.Explain(shown)
 		}
 		o.explainLive(shown)
+		o.explainCheck(shown)
 	}
 	if printer == nil && o.digest == "" {
 		o.explain(p, shown, bare)
@@ -415,6 +430,7 @@ func cell(e status.Environment) string {
 	if s := state(e); s != "" {
 		mark += " " + s
 	}
+	mark += tagsMark(e)
 	switch {
 	case !e.Exists:
 		return "-"
@@ -443,52 +459,4 @@ func along(all []status.Along) string {
 		}
 	}
 	return all[0].Version
-}
-
-func wideStatus(statuses []status.Service, now time.Time, pending, live bool) [][]string {
-	rows := [][]string{{"SERVICE", "ENVIRONMENT", "IMAGE", "TAG", "DIGEST", "SINCE", "BY", "FROM"}}
-	if pending {
-		rows[0] = append(rows[0], "PENDING")
-	}
-	if live {
-		rows[0] = append(rows[0], "LIVE")
-	}
-	for _, st := range statuses {
-		for _, e := range st.Environments {
-			before := len(rows)
-			if e.Error != "" {
-				rows = append(rows, []string{st.Service, e.Environment, "unknown", "-", "-", "-", "-", "-"})
-			}
-			if e.Exists && e.Error == "" && len(e.Images)+len(e.Along) == 0 {
-				rows = append(rows, []string{st.Service, e.Environment, "none", "-", "-", "-", "-", "-"})
-			}
-			for _, a := range e.Along {
-				since, by, from := lastOf(a.Last, now)
-				rows = append(rows, []string{st.Service, e.Environment, a.Kind + " " + a.Name, a.Version, "-", since, by, from})
-			}
-			for _, i := range e.Images {
-				since, by, from := lastOf(i.Last, now)
-				tag := cli.Dash(i.Tag)
-				if e.Held != nil {
-					tag += " held"
-				}
-				rows = append(rows, []string{st.Service, e.Environment, i.Name, tag, cli.ShortDigest(i.Digest), since, by, from})
-			}
-			for n := before; pending && n < len(rows); n++ {
-				rows[n] = append(rows[n], cli.Dash(standing.Numbers(e.Pending)))
-			}
-			for n := before; live && n < len(rows); n++ {
-				rows[n] = append(rows[n], cli.Dash(state(e)))
-			}
-		}
-	}
-	return rows
-}
-
-// lastOf says since when something is what it is, by whom, and from where it came.
-func lastOf(l *status.LastChange, now time.Time) (since, by, from string) {
-	if l == nil {
-		return "-", "-", "-"
-	}
-	return duration.HumanDuration(now.Sub(l.Time)), l.Author, cli.Origin(l.From, l.Entry)
 }

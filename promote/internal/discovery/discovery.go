@@ -3,9 +3,13 @@ package discovery
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
+	"path"
+	"slices"
 
 	"github.com/kubepromote/kubepromote/overlay"
+	"github.com/kubepromote/kubepromote/promote/internal/location"
 )
 
 // Tree reads files by slash-separated paths; "." is the root. Symbolic links are not
@@ -81,12 +85,35 @@ var ErrNone = errors.New("no file or folder named after an environment holds a p
 // mostLeft is how many leftovers are told.
 const mostLeft = 20
 
+// fluxOwn leaves out the files that flux bootstrap writes, and tells of those that have images.
+func fluxOwn(files []string) ([]string, []Leftover) {
+	first, more := "", 0
+	files = slices.DeleteFunc(files, func(file string) bool {
+		if path.Base(file) == "gotk-components.yaml" {
+			if first == "" {
+				first = file
+			} else {
+				more++
+			}
+		}
+		return location.IsFluxOwn(path.Base(file))
+	})
+	switch {
+	case first == "":
+		return files, nil
+	case more > 0:
+		return files, []Leftover{{first, fmt.Sprintf("is what flux bootstrap installs Flux itself by, and no service (%d more)", more)}}
+	}
+	return files, []Leftover{{first, "is what flux bootstrap installs Flux itself by, and no service"}}
+}
+
 // Discover finds the layout of a tree by the pins that it holds.
 func Discover(ctx context.Context, tree Tree) (Result, error) {
 	files, limited, err := Files(ctx, tree)
 	if err != nil {
 		return Result{}, err
 	}
+	files, own := fluxOwn(files)
 	f := &finder{
 		ctx: ctx, claimed: make(map[string]bool),
 		reader: &reader{ctx: ctx, tree: tree, folders: make(map[string]string), known: make(map[string]*once)},
@@ -104,6 +131,7 @@ func Discover(ctx context.Context, tree Tree) (Result, error) {
 	f.again()
 	f.inline()
 	r := f.result()
+	r.Left = append(r.Left, own...)
 	if limited {
 		r.Left = append(r.Left, Leftover{".", "more than a million files and folders: the rest was not looked at"})
 	}

@@ -30,6 +30,10 @@ func TestMatch(t *testing.T) {
 		{template: "{service}/{service}-{environment}.yaml", path: "cart/web-prod.yaml", environment: "prod"},
 		{template: "apps/{environment}/{service}", path: "apps/prod/eu/cart", environment: "prod/eu", holes: Holes{"service": "cart"}},
 		{template: "{team}/{service}/*/{environment}.yaml", path: "red/cart/eu/prod.yaml", environment: "prod", holes: Holes{"service": "cart", "team": "red"}, stars: []string{"eu"}},
+		// What flux bootstrap writes was a service.
+		{template: "clusters/{environment}/flux-system/{service}.yaml", path: "clusters/prod/flux-system/gotk-components.yaml", environment: "prod"},
+		{template: "clusters/{environment}/*.yaml", path: "clusters/prod/gotk-sync.yaml", environment: "prod"},
+		{template: "clusters/{environment}/{service}/gotk-components.yaml", path: "clusters/prod/flux/gotk-components.yaml", environment: "prod", holes: Holes{"service": "flux"}},
 		{template: "*-{environment}/x.yaml", path: "-prod/x.yaml", environment: "prod"},
 	} {
 		got, ok := Match(tc.template, tc.path, Holes{Environment: tc.environment})

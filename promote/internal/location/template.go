@@ -149,6 +149,9 @@ func (f *Found) take(template, name string) bool {
 	if at < 0 {
 		return template == name
 	}
+	if IsFluxOwn(name) {
+		return false
+	}
 	text, ok := strings.CutPrefix(name, template[:at])
 	if !ok {
 		return false
@@ -166,6 +169,11 @@ func (f *Found) take(template, name string) bool {
 	f.Holes = f.Holes.With(hole, text)
 	return true
 }
+
+// IsFluxOwn tells the files that flux bootstrap writes, by which Flux itself is installed and
+// told where to begin. They are no service, and are written anew by the next bootstrap: no
+// hole stands for them, and a template that is to lead there names them.
+func IsFluxOwn(name string) bool { return name == "gotk-components.yaml" || name == "gotk-sync.yaml" }
 
 // IsName tells what services and environments may be called: they become path
 // elements and values of trailers.
