@@ -22,7 +22,7 @@ func (o *options) print(v *view) error {
 	}
 	s := o.session
 	if len(v.statuses) == 0 {
-		s.Warn("no service has a pin: what fits %s holds no image that is known; %s tells more", v.pipeline.Spec.Layout, v.typed(&typed.Line{Command: "kubectl promote lint"}))
+		s.Warn("%s", v.empty())
 		return nil
 	}
 	style := s.Style()
@@ -38,6 +38,11 @@ func (o *options) print(v *view) error {
 	}
 	next, marked := v.nextCommands(o.commands)
 	return o.printNext(next, marked, unknownText(v.drifts))
+}
+
+// empty says why there is no service.
+func (v *view) empty() string {
+	return fmt.Sprintf("no service has a pin: what fits %s holds no image that is known; %s tells more", v.pipeline.Spec.Layout, v.typed(&typed.Line{Command: "kubectl promote lint"}))
 }
 
 // printNext says below a table what its marks mean, and what to type next.

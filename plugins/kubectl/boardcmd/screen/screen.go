@@ -31,6 +31,8 @@ type Board struct {
 	Title        string
 	Environments []Environment
 	Rows         []Row
+	// Empty says why there is no row, where there is none.
+	Empty string
 }
 
 // Environment is a column.
@@ -197,11 +199,17 @@ func (m *Model) take(b *Board) {
 	at := m.service()
 	m.board = b
 	m.choose()
+	m.find(at)
+}
+
+// find has the cursor on a service, where it is shown.
+func (m *Model) find(service string) (found bool) {
 	for n, i := range m.shown {
-		if b.Rows[i].Service == at {
-			m.row = n
+		if m.board.Rows[i].Service == service {
+			m.row, found = n, true
 		}
 	}
+	return found
 }
 
 func (m *Model) service() string {
