@@ -37,7 +37,8 @@ func (o *options) print(v *view) error {
 		v.proposals.Explain(v.statuses)
 	}
 	next, marked := v.nextCommands(o.commands)
-	return o.printNext(next, marked, unknownText(v.drifts))
+	unknown := unknownText(v.drifts)
+	return o.printNext(next, marked, unknown != "", unknown)
 }
 
 // empty says why there is no service.
@@ -46,12 +47,12 @@ func (v *view) empty() string {
 }
 
 // printNext says below a table what its marks mean, and what to type next.
-func (o *options) printNext(next []string, marked bool, unknown string) error {
+func (o *options) printNext(next []string, marked, unsure bool, unknown string) error {
 	s, style := o.session, o.session.Style()
 	if marked && !s.Quiet {
 		fmt.Fprintln(s.ErrOut, "*: differs from the environment that it is promoted from")
 	}
-	if unknown != "" && !s.Quiet {
+	if unsure && !s.Quiet {
 		fmt.Fprintln(s.ErrOut, "?: what it is promoted from cannot be read")
 	}
 	if len(next) == 0 {

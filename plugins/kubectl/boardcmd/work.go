@@ -114,7 +114,9 @@ func (o *options) actions(newPlan func() string) []screen.Action {
 		}},
 		{Key: "h", Label: "history", Look: func(s, e, _ string) screen.Steps { return one("history", s, "--env", e) }},
 		{Key: "g", Label: "gates", Look: func(s, e, _ string) screen.Steps { return one("gates", s, "--to", e) }},
-		{Key: "d", Label: "diff", Look: func(s, e, _ string) screen.Steps { return one("diff", s, "--to", e) }},
+		{Key: "d", Label: "diff", Look: func(s, e, _ string) screen.Steps {
+			return screen.Steps{Look: []screen.Line{of("diff", s, "--to", e)}, Compares: true}
+		}},
 	}
 }
 

@@ -128,6 +128,9 @@ func (m *Model) footer(said, help string) []string {
 	}
 	most := max(2, m.height/2) // the rest is for what is worked at
 	lines := strings.Split(m.wrap(said), "\n")
+	if over := len(lines) - (most - 1); over > 0 && m.prompt != nil {
+		lines = lines[over:] // what is being typed stands at the end
+	}
 	lines = lines[:min(len(lines), most-1)]
 	for line := range strings.SplitSeq(ansi.Wordwrap(help, m.width, "·"), "\n") {
 		if len(lines) < most {

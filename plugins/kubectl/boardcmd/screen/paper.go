@@ -16,6 +16,8 @@ type paper struct {
 	room   int // for lines, as it was drawn last
 	status int
 	do     *Line // what a yes runs; nil where there is nothing to confirm
+
+	compares bool // and 1 is no failure
 }
 
 func (p *paper) take(text string) {
@@ -28,6 +30,9 @@ func (p *paper) take(text string) {
 func (m *Model) drawPaper() []string {
 	p := m.paper
 	said, help := outcome("", p.status), "esc back"
+	if compared := map[int]string{0: "no difference", 1: "there is a difference", 2: "failed"}[p.status]; p.compares && compared != "" {
+		said = compared
+	}
 	if p.do != nil {
 		said, help = bold+"y: "+m.config.Typed(*p.do)+normal, "y carry it out · "+help
 	}

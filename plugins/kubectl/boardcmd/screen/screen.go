@@ -77,6 +77,8 @@ type Steps struct {
 	Look []Line
 	// Do, where there is one, is run once that has been shown and confirmed.
 	Do *Line
+	// Compares tells that the exit statuses of the last are those of a comparison.
+	Compares bool
 }
 
 // Config is what a screen is made of.
@@ -265,7 +267,7 @@ func (r Row) behind() bool {
 func (m *Model) look(a Action, service, environment, answer string) tea.Cmd {
 	steps := a.Look(service, environment, answer)
 	lines := steps.Look
-	p := &paper{line: lines[len(lines)-1], do: steps.Do}
+	p := &paper{line: lines[len(lines)-1], do: steps.Do, compares: steps.Compares}
 	for _, l := range lines {
 		p.typed = append(p.typed, m.config.Typed(l))
 	}

@@ -353,6 +353,8 @@ func TestSmallTerminal(t *testing.T) {
 		d.sees("y: kubectl")
 		d.press("end")
 		d.sees("y: kubectl", "--dry-run")
+		d.press("esc", "r", "because it loses orders")
+		d.sees("orders")
 		d.press("esc")
 	}
 }
@@ -373,4 +375,16 @@ func TestEmptyAndFiltered(t *testing.T) {
 	d.sees("service-0090", "service-0091", "service-0092")
 	d = newDesk(t, 1)
 	d.sees("shop  1 service\n")
+}
+
+// A difference is no failure: its exit status was told as one.
+func TestCompared(t *testing.T) {
+	d := newDesk(t, 3)
+	d.m.config.Actions[0].Look = func(_, _, _ string) Steps { return Steps{Look: []Line{{Args: []string{"diff"}}}, Compares: true} }
+	for status, said := range []string{"no difference", "there is a difference", "failed"} {
+		d.status = status
+		d.press("enter")
+		d.sees(said)
+		d.press("esc")
+	}
 }
