@@ -109,6 +109,29 @@ func TestWatch(t *testing.T) {
 	}
 }
 
+// A repository that goes away while it is watched is told as that, and watched on: another may
+// come in its place. It ended the command, and a board to work at stood there as if it were the
+// newest.
+func TestWatchGone(t *testing.T) {
+	dir, file := oneService(t)
+	out, errOut, stop := runOn(t, "board", "-w", "-C", dir)
+	out.await(t, `cart +v2.* v1`)
+	if err := os.Rename(dir, dir+"-away"); err != nil {
+		t.Fatal(err)
+	}
+	errOut.await(t, `is not a directory that can be entered`)
+	if err := os.Rename(dir+"-away", dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte("images:\n- {name: cart, newTag: v3}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out.await(t, `cart +v2.* v3`)
+	if status := stop(); status != cli.ExitInterrupted {
+		t.Errorf("exit status %d", status)
+	}
+}
+
 // The page that is served is the repository's as it is now, and ends with the command.
 func TestServe(t *testing.T) {
 	dir, file := oneService(t)

@@ -36,7 +36,7 @@ type Repo struct {
 func Open(ctx context.Context, dir string) (*Repo, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
-		return nil, gitcmd.FileError("open", dir, err)
+		return nil, &Error{Msg: "the working directory is gone", Err: err}
 	}
 	answer, err := locate(ctx, abs)
 	if err != nil {

@@ -46,7 +46,7 @@ func (o *options) showFleet(cmd *cobra.Command) error {
 		return err
 	}
 	var next, unknown []string
-	marked := false
+	marked, unsure := false, false
 	for _, r := range all.Results {
 		if r.Value == nil {
 			unknown = append(unknown, "what is to be promoted is unknown for "+r.Name)
@@ -55,10 +55,10 @@ func (o *options) showFleet(cmd *cobra.Command) error {
 		lines, differs := r.Value.nextCommands(o.commands)
 		next, marked = append(next, lines...), marked || differs
 		if text := unknownText(r.Value.drifts); text != "" {
-			unknown = append(unknown, r.Name+": "+text)
+			unknown, unsure = append(unknown, r.Name+": "+text), true
 		}
 	}
-	return errors.Join(o.printNext(next, marked, strings.Join(unknown, "; ")), all.Ends())
+	return errors.Join(o.printNext(next, marked, unsure, strings.Join(unknown, "; ")), all.Ends())
 }
 
 // fleetRows has a row for each service, and one for each repository that could not be read.

@@ -43,8 +43,12 @@ func (o *options) servePage(cmd *cobra.Command) error {
 	server := &http.Server{Handler: &at, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
 	defer server.Close()
 	started := false
-	return standing.Follow(cmd, o.session, func() error {
-		v, failed := o.read(cmd.Context())
+	return standing.Follow(cmd, o.session, func(gone error) error {
+		var v *view
+		failed := gone
+		if gone == nil {
+			v, failed = o.read(cmd.Context())
+		}
 		if failed != nil {
 			if v == nil && !started || cmd.Context().Err() != nil {
 				return failed

@@ -22,7 +22,7 @@ func (o *options) print(v *view) error {
 	}
 	s := o.session
 	if len(v.statuses) == 0 {
-		s.Warn("no service has a pin: what fits %s holds no image that is known; %s tells more", v.pipeline.Spec.Layout, v.typed(&typed.Line{Command: "kubectl promote lint"}))
+		s.Warn("%s", v.empty())
 		return nil
 	}
 	style := s.Style()
@@ -37,16 +37,22 @@ func (o *options) print(v *view) error {
 		v.proposals.Explain(v.statuses)
 	}
 	next, marked := v.nextCommands(o.commands)
-	return o.printNext(next, marked, unknownText(v.drifts))
+	unknown := unknownText(v.drifts)
+	return o.printNext(next, marked, unknown != "", unknown)
+}
+
+// empty says why there is no service.
+func (v *view) empty() string {
+	return fmt.Sprintf("no service has a pin: what fits %s holds no image that is known; %s tells more", v.pipeline.Spec.Layout, v.typed(&typed.Line{Command: "kubectl promote lint"}))
 }
 
 // printNext says below a table what its marks mean, and what to type next.
-func (o *options) printNext(next []string, marked bool, unknown string) error {
+func (o *options) printNext(next []string, marked, unsure bool, unknown string) error {
 	s, style := o.session, o.session.Style()
 	if marked && !s.Quiet {
 		fmt.Fprintln(s.ErrOut, "*: differs from the environment that it is promoted from")
 	}
-	if unknown != "" && !s.Quiet {
+	if unsure && !s.Quiet {
 		fmt.Fprintln(s.ErrOut, "?: what it is promoted from cannot be read")
 	}
 	if len(next) == 0 {

@@ -44,13 +44,16 @@ func (o *options) work(cmd *cobra.Command) error {
 	followed := make(chan error, 1)
 	go func() {
 		first := true
-		followed <- standing.Follow(cmd, o.session, func() error {
-			if first { // which the screen reads itself
+		followed <- standing.Follow(cmd, o.session, func(gone error) error {
+			if first && gone == nil { // which the screen reads itself
 				first = false
 				return nil
 			}
-			b, err := w.read(ctx)
-			program.Send(screen.BoardMsg{Board: b, Err: err})
+			msg := screen.BoardMsg{Err: gone}
+			if gone == nil {
+				msg.Board, msg.Err = w.read(ctx)
+			}
+			program.Send(msg)
 			return nil
 		})
 	}()
@@ -111,7 +114,9 @@ func (o *options) actions(newPlan func() string) []screen.Action {
 		}},
 		{Key: "h", Label: "history", Look: func(s, e, _ string) screen.Steps { return one("history", s, "--env", e) }},
 		{Key: "g", Label: "gates", Look: func(s, e, _ string) screen.Steps { return one("gates", s, "--to", e) }},
-		{Key: "d", Label: "diff", Look: func(s, e, _ string) screen.Steps { return one("diff", s, "--to", e) }},
+		{Key: "d", Label: "diff", Look: func(s, e, _ string) screen.Steps {
+			return screen.Steps{Look: []screen.Line{of("diff", s, "--to", e)}, Compares: true}
+		}},
 	}
 }
 
@@ -254,6 +259,9 @@ func (*onTerminal) SetStderr(io.Writer) {}
 // screen makes what the terminal shows.
 func (v *view) screen() *screen.Board {
 	b := &screen.Board{Title: cli.Clean(v.title)}
+	if len(v.statuses) == 0 {
+		b.Empty = v.empty()
+	}
 	for _, d := range v.drifts {
 		b.Environments = append(b.Environments, screen.Environment{Name: d.Environment, Behind: len(d.Behind)})
 	}

@@ -3,6 +3,7 @@ package screen
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -54,7 +55,7 @@ func (m *Model) drawBoard() []string {
 		return m.fill([]string{m.busy}, m.footer("", "q leave"))
 	}
 	lines := []string{m.title()}
-	m.top = max(min(m.top, m.row), m.row-m.rows()+1, 0)
+	m.top = max(min(m.top, m.row, len(m.shown)-m.rows()), m.row-m.rows()+1, 0)
 	last := min(len(m.shown), m.top+m.rows())
 	first, widths, detail := m.columns(m.top, last)
 	heading := pad("SERVICE", widths[0])
@@ -63,6 +64,9 @@ func (m *Model) drawBoard() []string {
 		heading += strings.Repeat(" ", gap) + pad(e.heading(), widths[n])
 	}
 	lines = append(lines, bold+heading+normal)
+	if len(m.board.Rows) == 0 {
+		lines = append(lines, strings.Split(m.wrap(m.board.Empty), "\n")...)
+	}
 	for n := m.top; n < last; n++ {
 		r := m.board.Rows[m.shown[n]]
 		line := pad(r.Service, widths[0])
@@ -84,10 +88,14 @@ func (m *Model) drawBoard() []string {
 
 func (m *Model) title() string {
 	text := bold + m.board.Title + normal
-	if len(m.shown) == len(m.board.Rows) {
-		text += fmt.Sprintf("  %d services", len(m.shown))
+	all, what := len(m.board.Rows), "services"
+	if all == 1 {
+		what = "service"
+	}
+	if len(m.shown) == all {
+		text += fmt.Sprintf("  %d %s", all, what)
 	} else {
-		text += fmt.Sprintf("  %d of %d services", len(m.shown), len(m.board.Rows))
+		text += fmt.Sprintf("  %d of %d %s", len(m.shown), all, what)
 	}
 	if m.filter != "" {
 		text += "  filter: " + m.filter
@@ -118,15 +126,27 @@ func (m *Model) footer(said, help string) []string {
 	case m.busy != "":
 		said = m.busy + " …"
 	}
-	lines := []string{"", said}
+	most := max(2, m.height/2) // the rest is for what is worked at
+	lines := strings.Split(m.wrap(said), "\n")
+	if over := len(lines) - (most - 1); over > 0 && m.prompt != nil {
+		lines = lines[over:] // what is being typed stands at the end
+	}
+	lines = lines[:min(len(lines), most-1)]
 	for line := range strings.SplitSeq(ansi.Wordwrap(help, m.width, "·"), "\n") {
-		lines = append(lines, dim+line+normal)
+		if len(lines) < most {
+			lines = append(lines, dim+line+normal)
+		}
+	}
+	if len(lines) < most {
+		lines = slices.Insert(lines, 0, "")
 	}
 	return lines
 }
 
-// fill puts the footer at the bottom.
+// fill puts the footer at the bottom, whatever there is no room for above it: it says what a
+// yes does.
 func (m *Model) fill(lines, footer []string) []string {
+	lines = lines[:min(len(lines), max(0, m.height-len(footer)))]
 	for len(lines)+len(footer) < m.height {
 		lines = append(lines, "")
 	}

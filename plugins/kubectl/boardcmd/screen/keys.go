@@ -65,7 +65,7 @@ func (p *prompt) tell(m *Model) {
 
 // turn takes a key where the output of a command is shown.
 func (m *Model) turn(pressed string) tea.Cmd {
-	p, page := m.paper, max(1, m.height-4)
+	p, page := m.paper, max(1, m.paper.room)
 	switch pressed {
 	case "up", "k":
 		p.top--
@@ -132,8 +132,11 @@ func (m *Model) onBoard(pressed string) tea.Cmd {
 }
 
 func (m *Model) setFilter(text string) {
+	at := m.service()
 	m.filter = text
-	m.choose()
+	if m.choose(); !m.find(at) {
+		m.row = 0
+	}
 }
 
 // act starts the action of a key for the cell at the cursor.

@@ -13,8 +13,11 @@ type paper struct {
 	line   Line     // the one that is shown
 	lines  []string
 	top    int
+	room   int // for lines, as it was drawn last
 	status int
 	do     *Line // what a yes runs; nil where there is nothing to confirm
+
+	compares bool // and 1 is no failure
 }
 
 func (p *paper) take(text string) {
@@ -26,22 +29,30 @@ func (p *paper) take(text string) {
 
 func (m *Model) drawPaper() []string {
 	p := m.paper
+	said, help := outcome("", p.status), "esc back"
+	if compared := map[int]string{0: "no difference", 1: "there is a difference", 2: "failed"}[p.status]; p.compares && compared != "" {
+		said = compared
+	}
+	if p.do != nil {
+		said, help = bold+"y: "+m.config.Typed(*p.do)+normal, "y carry it out · "+help
+	}
+	const more = "arrows, space: more · "
+	footer := len(m.footer(said, more+more+help)) // with the numbers of lines it is no longer
 	var lines []string
 	for _, t := range p.typed {
 		lines = append(lines, strings.Split(m.wrap(bold+"$ "+t+normal), "\n")...)
 	}
-	room := max(1, m.height-len(lines)-3)
-	wrapped := strings.Split(ansi.Hardwrap(strings.Join(p.lines, "\n"), m.width, true), "\n")
-	p.top = max(0, min(p.top, len(wrapped)-room))
-	last := min(len(wrapped), p.top+room)
-	lines = append(lines, wrapped[p.top:last]...)
-	help := "esc back"
-	if len(wrapped) > room {
-		help = fmt.Sprintf("%d–%d of %d lines · arrows, space: more · esc back", p.top+1, last, len(wrapped))
+	text := strings.Split(ansi.Hardwrap(strings.Join(p.lines, "\n"), m.width, true), "\n")
+	if len(lines) > m.height/3 { // they would leave no room for what is said
+		lines, text = nil, append(lines, text...)
 	}
-	said := outcome("", p.status)
-	if p.do != nil {
-		said, help = bold+"y: "+m.config.Typed(*p.do)+normal, "y carry it out · "+help
+	room := max(1, m.height-len(lines)-footer)
+	p.room = room
+	p.top = max(0, min(p.top, len(text)-room))
+	last := min(len(text), p.top+room)
+	lines = append(lines, text[p.top:last]...)
+	if len(text) > room {
+		help = fmt.Sprintf("%d–%d of %d lines · ", p.top+1, last, len(text)) + more + help
 	}
 	return m.fill(lines, m.footer(said, help))
 }

@@ -31,6 +31,8 @@ type Board struct {
 	Title        string
 	Environments []Environment
 	Rows         []Row
+	// Empty says why there is no row, where there is none.
+	Empty string
 }
 
 // Environment is a column.
@@ -75,6 +77,8 @@ type Steps struct {
 	Look []Line
 	// Do, where there is one, is run once that has been shown and confirmed.
 	Do *Line
+	// Compares tells that the exit statuses of the last are those of a comparison.
+	Compares bool
 }
 
 // Config is what a screen is made of.
@@ -197,11 +201,17 @@ func (m *Model) take(b *Board) {
 	at := m.service()
 	m.board = b
 	m.choose()
+	m.find(at)
+}
+
+// find has the cursor on a service, where it is shown.
+func (m *Model) find(service string) (found bool) {
 	for n, i := range m.shown {
-		if b.Rows[i].Service == at {
-			m.row = n
+		if m.board.Rows[i].Service == service {
+			m.row, found = n, true
 		}
 	}
+	return found
 }
 
 func (m *Model) service() string {
@@ -257,7 +267,7 @@ func (r Row) behind() bool {
 func (m *Model) look(a Action, service, environment, answer string) tea.Cmd {
 	steps := a.Look(service, environment, answer)
 	lines := steps.Look
-	p := &paper{line: lines[len(lines)-1], do: steps.Do}
+	p := &paper{line: lines[len(lines)-1], do: steps.Do, compares: steps.Compares}
 	for _, l := range lines {
 		p.typed = append(p.typed, m.config.Typed(l))
 	}

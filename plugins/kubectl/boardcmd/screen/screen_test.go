@@ -340,3 +340,51 @@ func TestLongLinesAreWhole(t *testing.T) {
 		t.Errorf("it is cut:\n%s", d.shown())
 	}
 }
+
+// However small the terminal is, what a yes does stands on it, and all that was said can be
+// reached: the command lines alone had filled it.
+func TestSmallTerminal(t *testing.T) {
+	d := newDesk(t, 3)
+	d.m.config.Typed = func(l Line) string { return "kubectl promote " + strings.Join(l.Args, " ") }
+	for _, size := range [][2]int{{20, 5}, {30, 6}, {80, 10}} {
+		d.send(tea.WindowSizeMsg{Width: size[0], Height: size[1]})
+		d.sees("service", "enter plan")
+		d.press("p")
+		d.sees("y: kubectl")
+		d.press("end")
+		d.sees("y: kubectl", "--dry-run")
+		d.press("esc", "r", "because it loses orders")
+		d.sees("orders")
+		d.press("esc")
+	}
+}
+
+// A board without a service says why; and what a filter leaves fills the screen, as the cursor
+// was at the end of a longer list.
+func TestEmptyAndFiltered(t *testing.T) {
+	d := newDesk(t, 0)
+	d.board = &Board{Title: "shop", Environments: shop(0).Environments, Empty: "no service has a pin"}
+	d.press("u")
+	d.sees("0 services", "no service has a pin")
+	d = newDesk(t, 300)
+	d.press("end", "/", "service-00", "enter")
+	d.sees("100 of 300 services", "[v1.0.0 3d Ada")
+	d.press("end", "/", "backspace", "enter")
+	d.sees("300 services", "[v1.99.0 3d Ada")
+	d.press("home", "end", "/", "09", "enter")
+	d.sees("service-0090", "service-0091", "service-0092")
+	d = newDesk(t, 1)
+	d.sees("shop  1 service\n")
+}
+
+// A difference is no failure: its exit status was told as one.
+func TestCompared(t *testing.T) {
+	d := newDesk(t, 3)
+	d.m.config.Actions[0].Look = func(_, _, _ string) Steps { return Steps{Look: []Line{{Args: []string{"diff"}}}, Compares: true} }
+	for status, said := range []string{"no difference", "there is a difference", "failed"} {
+		d.status = status
+		d.press("enter")
+		d.sees(said)
+		d.press("esc")
+	}
+}

@@ -32,14 +32,17 @@ func WatchVar(cmd *cobra.Command, watch *bool) {
 // cleared before.
 func Watch(cmd *cobra.Command, s *cli.Session, show func() error) error {
 	first := true
-	return Follow(cmd, s, func() error {
-		switch {
-		case s.Watched():
-			fmt.Fprint(s.Out, "\x1b[H\x1b[2J\x1b[3J")
-		case !first:
-			fmt.Fprintln(s.Out)
+	return Follow(cmd, s, func(gone error) error {
+		err := gone
+		if gone == nil {
+			switch {
+			case s.Watched():
+				fmt.Fprint(s.Out, "\x1b[H\x1b[2J\x1b[3J")
+			case !first:
+				fmt.Fprintln(s.Out)
+			}
+			err = show()
 		}
-		err := show()
 		if first = false; err != nil && cmd.Context().Err() == nil {
 			s.Fail(err)
 			err = nil
@@ -49,25 +52,22 @@ func Watch(cmd *cobra.Command, s *cli.Session, show func() error) error {
 }
 
 // Follow calls changed at once, and then whenever the head of the session's repository or
-// one of its files has changed, until changed fails or the command is stopped.
-func Follow(cmd *cobra.Command, s *cli.Session, changed func() error) error {
+// one of its files has changed, until changed fails or the command is stopped. Once the
+// repository cannot be looked at any more it is told why: what is shown is of before. It may
+// come back.
+func Follow(cmd *cobra.Command, s *cli.Session, changed func(gone error) error) error {
 	ctx := cmd.Context()
 	if branch.IsURL(s.Repo) {
 		return &cli.UsageError{Msg: "what is watched is a clone", Hint: "git clone URL, and -C DIR", Command: cmd.CommandPath()}
 	}
-	repo, err := git.Open(ctx, s.Repo)
-	if err != nil {
+	f := &follower{dir: s.Repo}
+	defer f.close()
+	if err := f.open(ctx); err != nil {
 		return err
 	}
-	defer repo.Close()
-	seen := uint64(0)
-	for first := true; ; first = false {
+	for {
 		began := time.Now()
-		mark, err := look(ctx, repo)
-		if err == nil && (first || mark != seen) {
-			seen, err = mark, changed()
-		}
-		if err != nil && ctx.Err() == nil {
+		if err := f.step(ctx, changed); err != nil && ctx.Err() == nil {
 			return err
 		}
 		select {
@@ -79,6 +79,55 @@ func Follow(cmd *cobra.Command, s *cli.Session, changed func() error) error {
 		case <-time.After(max(pollEvery, 9*time.Since(began))):
 		}
 	}
+}
+
+// follower is a repository that is followed.
+type follower struct {
+	dir    string
+	repo   *git.Repo // nil while it cannot be opened
+	looked bool
+	seen   uint64
+	gone   string // why it could not be looked at the last time
+}
+
+func (f *follower) open(ctx context.Context) (err error) {
+	f.repo, err = git.Open(ctx, f.dir)
+	return err
+}
+
+func (f *follower) close() {
+	if f.repo != nil {
+		f.repo.Close()
+		f.repo = nil
+	}
+}
+
+// step looks at the repository once. One that has failed is opened anew: another may stand in
+// its place.
+func (f *follower) step(ctx context.Context, changed func(gone error) error) error {
+	var mark uint64
+	var err error
+	if f.repo == nil {
+		err = f.open(ctx)
+	}
+	if err == nil {
+		mark, err = look(ctx, f.repo)
+	}
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil
+	case err != nil:
+		f.close()
+		if again := f.gone == err.Error(); again {
+			return nil
+		}
+		f.gone = err.Error()
+		return changed(err)
+	case f.looked && f.gone == "" && mark == f.seen:
+		return nil
+	}
+	f.looked, f.gone, f.seen = true, "", mark
+	return changed(nil)
 }
 
 // look gives a number that is another once the head, or a file, is: by names, sizes and
