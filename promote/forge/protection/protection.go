@@ -1,5 +1,7 @@
 // Package protection asks a forge what protects a branch: whether whoever may write to the
-// repository may push to it, and so past every gate.
+// repository may push to it, and so past every gate; and how many approvals and which checks
+// a pull request into it needs. It reads alone: rules are made by people, on the page that
+// [Page] gives. A token that may read the repository is enough.
 package protection
 
 import (
