@@ -1,5 +1,8 @@
 // Package protection asks a forge what protects a branch: whether whoever may write to the
 // repository may push to it, and so past every gate.
+//
+// Nothing is changed by asking, and a token that may read is enough. What a forge tells to
+// administrators alone is not known, which is another answer than that nothing is protected.
 package protection
 
 import (
