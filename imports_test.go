@@ -105,6 +105,7 @@ var mayImport = map[string][]string{
 	"promote/forge/credentials": {"promote/forge", "internal/fault"},
 	"promote/forge/codeowners":  {"internal/fault"},
 	"promote/forge/commits":     {"promote/forge"},
+	"promote/forge/deployments": {"promote/forge"},
 	"promote/forge/protection":  {"promote/forge"},
 	"promote/cluster":           {"promote", "promote/internal/kinds", "internal/fault", "internal/spelling", "promote/objects"},
 	"promote/gate":              {"promote", "promote/cluster", "promote/pipeline", "promote/history", "promote/internal/...", "internal/address", "internal/expression", "internal/fault", "internal/yamlfile", "internal/shell", "promote/objects/...", "promote/policy", "promote/schema"},

@@ -21,6 +21,7 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/kubepromote/kubepromote/promote/forge"
 	"github.com/kubepromote/kubepromote/promote/forge/commits"
+	"github.com/kubepromote/kubepromote/promote/forge/deployments"
 )
 
 // octokit publishes GitHub's own description.
@@ -173,9 +174,10 @@ func (s *server) find(at string) (string, map[string]string) {
 func TestGitHub(t *testing.T) {
 	const repo = "/repos/{owner}/{repo}"
 	s := &server{T: t, asked: make(map[string]int), answers: map[string]string{
-		"POST /graphql": `{"data": {"createCommitOnBranch": {"commit": {"oid": "` + strings.Repeat("cd", 20) + `"}}}}`,
+		"GET " + repo + "/deployments": `[]`,
+		"POST /graphql":                `{"data": {"createCommitOnBranch": {"commit": {"oid": "` + strings.Repeat("cd", 20) + `"}}}}`,
 	}}
-	s.doc = described(t, repo+"/pulls", repo+"/issues/{issue_number}", repo+"/commits/{ref}", repo+"/statuses", repo+"/git/refs", repo+"/installation",
+	s.doc = described(t, repo+"/pulls", repo+"/issues/{issue_number}", repo+"/commits/{ref}", repo+"/statuses", repo+"/git/refs", repo+"/installation", repo+"/deployments",
 		"/orgs/{org}/teams/{team_slug}/members", "/app/installations")
 	web := httptest.NewServer(s)
 	defer web.Close()
@@ -221,6 +223,13 @@ func TestGitHub(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := maker.Commit(ctx, commits.Request{Branch: "new", Base: "master", Parent: head, Message: "m\n", Files: []commits.File{{Path: "a", Data: []byte("a")}}}); err != nil {
+		t.Error(err)
+	}
+	shows, err := deployments.New(where, forge.Options{Token: forge.Token{Secret: "t"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := shows.Record(ctx, deployments.Deployment{Environment: deployments.Name("production", "cart"), Commit: head, Branch: "master", Description: "cart", Payload: map[string]any{"service": "cart"}}); err != nil {
 		t.Error(err)
 	}
 	if token, err := forge.InstallationToken(ctx, where, forge.Token{Secret: "jwt"}, 0, forge.Options{}); err != nil || token.Secret == "" {

@@ -23,7 +23,7 @@ var servers = struct {
 // directory, as they are at the moment; its URL is in $SERVER. A directory is answered with
 // the file index in it. Beside a file, NAME.status holds the status that it is answered
 // with, NAME.auth the header Authorization without which that is 401, and NAME.posted is
-// what was sent to it last. NAME.next takes the file's place once that was asked for.
+// what was sent to it last; NAME.made is what that is answered with, if it is there. NAME.next takes the file's place once that was asked for.
 // server silent: one that accepts and never answers.
 func cmdServer(ts *testscript.TestScript, neg bool, args []string) {
 	switch {
@@ -68,6 +68,9 @@ func (f *fileAnswers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if sent, err := io.ReadAll(r.Body); err == nil && r.Method == http.MethodPost {
 		os.WriteFile(name+".posted", append(sent, '\n'), 0o644) //nolint:errcheck // the script sees what has become of it
+		if made, err := os.ReadFile(name + ".made"); err == nil {
+			data = made
+		}
 	}
 	if auth, err := os.ReadFile(name + ".auth"); err == nil && strings.TrimSpace(string(auth)) != r.Header.Get("Authorization") {
 		http.Error(w, `{"error": "who are you?"}`, http.StatusUnauthorized)

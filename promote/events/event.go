@@ -43,6 +43,9 @@ type Event struct {
 	From string `json:"from,omitempty"`
 	// Commit has brought it, or is the one that the plan was made on.
 	Commit string `json:"commit,omitempty"`
+	// Pushed tells that Commit is on the branch that others have, and not only here or
+	// proposed.
+	Pushed bool `json:"-"`
 	// By is who has done it, as Git knows them.
 	By string `json:"by,omitempty"`
 	// Reason is why: of a hold, an override, or what gates say.

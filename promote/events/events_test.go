@@ -3,6 +3,7 @@ package events
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -236,6 +237,36 @@ func TestPinsOfText(t *testing.T) {
 	e.Images = []Image{{Tag: "v1"}, {Tag: "v2"}, {Tag: "v1"}}
 	if got := e.Text(); !strings.Contains(got, "promoted v1, v2 from") {
 		t.Error(got)
+	}
+}
+
+// A forge shows what has come to a branch that others have, and nothing else; what one
+// environment's forge does not show keeps back none of the others.
+func TestDeployments(t *testing.T) {
+	pushed, back, proposed, local, other := one, one, one, one, one
+	pushed.Pushed, back.Pushed, proposed.Pushed, other.Pushed = true, true, true, true
+	back.Kind, proposed.Kind, other.Environment = RolledBack, Proposed, "staging"
+	to := &recording.Events{Deployments: &recording.Deployments{}}
+	var shown []string
+	tell := teller(nil)
+	tell.Deploy = func(_ context.Context, e Event) error {
+		if e.Environment == "staging" {
+			return errors.New("it has none")
+		}
+		shown = append(shown, e.Kind+" "+e.Environment)
+		return nil
+	}
+	all := []Event{other, pushed, proposed, local, back}
+	errs := tell.Tell(t.Context(), to, all)
+	if len(errs) != 1 || errs[0].Error() != "events: deployments: it has none; 1 of 5 events are not told" || !slices.Equal(shown, []string{"promoted production", "rolledBack production"}) {
+		t.Errorf("%v, %v", shown, errs)
+	}
+	tell.Deploy = nil // --offline
+	if errs := tell.Tell(t.Context(), to, []Event{pushed}); len(errs) != 1 || errs[0].Error() != "events: deployments: no forge may be asked" {
+		t.Error(errs)
+	}
+	if errs := tell.Tell(t.Context(), to, []Event{local, proposed}); len(errs) > 0 {
+		t.Error(errs)
 	}
 }
 

@@ -40,6 +40,9 @@ type Teller struct {
 	Sleep func(ctx context.Context, d time.Duration) error
 	// Limit is how long all of it may take; by default [DefaultLimit].
 	Limit time.Duration
+	// Deploy has a forge show a deployment, once for the same event however often it is
+	// asked; nil where no forge may be asked. It does its own retries.
+	Deploy func(ctx context.Context, e Event) error
 	// UserAgent is what servers are told.
 	UserAgent string
 }
@@ -113,6 +116,9 @@ func (t Teller) destinations(to *recording.Events) []destination {
 	if s := to.CloudEvents; s != nil {
 		all = append(all, destination{"cloudevents", func(ctx context.Context, some []Event) (int, error) { return t.server(ctx, s, some) }})
 	}
+	if to.Deployments != nil {
+		all = append(all, destination{"deployments", t.deploy})
+	}
 	for _, c := range []struct {
 		name string
 		from *pipeline.Variable
@@ -168,6 +174,28 @@ func (t Teller) server(ctx context.Context, s *recording.EventServer, all []Even
 		}
 	}
 	return len(all), nil
+}
+
+// deploy has a forge show what has come to a branch that others have; of the rest, such as a
+// pull request, it is told nothing. What one environment lacks, such as a forge that has
+// deployments, does not keep the others' from being shown.
+func (t Teller) deploy(ctx context.Context, all []Event) (told int, err error) {
+	for _, e := range all {
+		failed := error(nil)
+		switch {
+		case !e.Pushed || !slices.Contains(recording.DeploymentKinds(), e.Kind):
+		case t.Deploy == nil:
+			failed = fault.Text("no forge may be asked")
+		default:
+			failed = t.Deploy(ctx, e)
+		}
+		if failed == nil {
+			told++
+		} else if err == nil {
+			err = failed
+		}
+	}
+	return told, err
 }
 
 // chat sends lines to an incoming webhook. Its URL is a secret: it goes over no connection

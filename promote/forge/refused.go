@@ -25,6 +25,7 @@ const (
 	needStatus = words.NeedStatus
 	needTeam   = words.NeedTeam
 	needCommit = words.NeedCommit
+	needDeploy = words.NeedDeploy
 )
 
 // fail makes the error of a call.

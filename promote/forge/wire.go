@@ -73,22 +73,33 @@ func (w *wire) ours(head, base string) bool {
 }
 
 // API is a forge's own interface, for what [Client] does not know.
-type API struct{ *wire }
+type API struct {
+	*wire
+	need need
+}
 
 // NewAPI makes one for a repository.
 func NewAPI(r Repository, o Options) *API {
 	w := newWire(r, o)
-	if r.Kind == GitHub {
-		w = newGitHub(w).wire
+	switch r.Kind { // each sets what is its own
+	case GitHub:
+		newGitHub(w)
+	case GitLab:
+		newGitLab(w)
+	case Gitea:
+		newGitea(w)
 	}
-	return &API{w}
+	return &API{w, needCommit}
 }
+
+// Deploying is the interface for deployments, for which a token needs something else.
+func (a *API) Deploying() *API { return &API{a.wire, needDeploy} }
 
 // Send makes a request of a method to a path, or whole address, for an op that is being done,
 // which errors name. In is sent and out is read as JSON, where not nil.
 func (a *API) Send(ctx context.Context, op, method, path string, in, out any) error {
-	c := call{op: op, method: method, path: path, in: in, out: out, need: needCommit}
-	if method == http.MethodGet {
+	c := call{op: op, method: method, path: path, in: in, out: out, need: a.need}
+	if method == http.MethodGet && a.need == needCommit {
 		c.need = needRead
 	}
 	return a.send(ctx, c)
@@ -98,7 +109,7 @@ func (a *API) Send(ctx context.Context, op, method, path string, in, out any) er
 func (a *API) Refused(op, msg string, forbidden bool) error {
 	e := a.fail(call{op: op}, 0, msg, nil)
 	if forbidden {
-		e.Err, e.Hint = ErrNotAllowed, a.scopes(needCommit)
+		e.Err, e.Hint = ErrNotAllowed, a.scopes(a.need)
 	}
 	return e
 }

@@ -17,8 +17,8 @@ type Deliver struct {
 	// Remote is the name of the remote that is pushed to; by default the one that the
 	// branch at hand follows, or origin.
 	Remote string `yaml:"remote" json:"remote,omitempty"`
-	// Forge is the kind of forge that pull requests are opened on, or that makes commits: github,
-	// gitlab, gitea, bitbucket, bitbucket-server or azure, for hosts that do not tell.
+	// Forge is the kind of forge that pull requests are opened on, or that makes commits or shows
+	// deployments: github, gitlab, gitea, bitbucket, bitbucket-server or azure, for hosts that do not tell.
 	Forge string `yaml:"forge" json:"forge,omitempty"`
 	// URL is the forge's, where it is not that of the remote.
 	URL string `yaml:"url" json:"url,omitempty"`
@@ -101,11 +101,12 @@ func (e *Environment) checkDeliver(f *yamlfile.File, path string) {
 		f.At(path+".deliver.fork", "fork: https://git.example.com/bot/infra.git", "%q is neither a URL nor the name of a remote", d.Fork)
 	}
 	e.checkCommits(f, path)
+	asks := d.Commits != "" || d.Mode == DeliverPush && f.Has("spec.record.events.deployments") // the forge
 	if d.Mode != DeliverPullRequest {
 		for _, only := range []struct {
 			field string
 			set   bool
-		}{{"forge", d.Forge != "" && d.Commits == ""}, {"url", d.URL != "" && d.Commits == ""}, {"labels", len(d.Labels) > 0}, {"reviewers", len(d.Reviewers) > 0}, {"draft", d.Draft}, {"autoMerge", d.AutoMerge != ""}, {"fork", d.Fork != ""}} {
+		}{{"forge", d.Forge != "" && !asks}, {"url", d.URL != "" && !asks}, {"labels", len(d.Labels) > 0}, {"reviewers", len(d.Reviewers) > 0}, {"draft", d.Draft}, {"autoMerge", d.AutoMerge != ""}, {"fork", d.Fork != ""}} {
 			if only.set && d.Mode != "" {
 				f.At(path+".deliver."+only.field, "mode: pullRequest", "deliver.%s is for pull requests, and deliver.mode is %s", only.field, d.Mode)
 			}

@@ -299,6 +299,9 @@ func (w *writer) told(e *recording.Events) {
 			w.line("- %s%s", one.what, variables([]string{one.from.Env}))
 		}
 	}
+	if e.Deployments != nil {
+		w.line("- the deployments of the forge, of what is pushed")
+	}
 	w.line("")
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/cluster"
 	"github.com/kubepromote/kubepromote/promote/discover"
+	"github.com/kubepromote/kubepromote/promote/forge"
 	"github.com/kubepromote/kubepromote/promote/forge/credentials"
 	"github.com/kubepromote/kubepromote/promote/gate"
 	"github.com/kubepromote/kubepromote/promote/git"
@@ -132,21 +133,30 @@ func (d *doctor) gates(ctx context.Context, repo *git.Repo, p *pipeline.Pipeline
 func (d *doctor) forge(ctx context.Context, w *cli.Workspace) {
 	for i := range w.Pipeline.Spec.Environments {
 		e := &w.Pipeline.Spec.Environments[i]
-		if e.Deliver.Mode != pipeline.DeliverPullRequest && !asksForge(e.Gates) {
+		deploys := e.Deliver.Mode == pipeline.DeliverPush && w.Pipeline.Spec.Record.Events.Deploys()
+		opens := e.Deliver.Mode == pipeline.DeliverPullRequest || asksForge(e.Gates)
+		if !deploys && !opens {
 			continue
 		}
 		home, at, err := d.session.RemoteOf(ctx, w, e)
-		if err == nil {
+		if err == nil && opens {
 			_, err = onforge.Open(ctx, home, at, e.Deliver, cli.UserAgent())
 		}
+		if err == nil && deploys {
+			_, err = onforge.Deployments(ctx, home, at, e.Deliver, cli.UserAgent())
+		}
 		switch {
+		case errors.Is(err, forge.ErrUnsupported):
+			d.fails(missing, "deployments", err, "")
 		case errors.Is(err, credentials.ErrNone):
 			d.fails(missing, "token", err, "")
 		case err != nil:
 			d.fails(unknown, "token", err, "")
 		default:
 			d.ok("token", "there is one for the forge of %s", e.Name)
-			d.protection(ctx, home, at, e)
+			if opens {
+				d.protection(ctx, home, at, e)
+			}
 		}
 	}
 }

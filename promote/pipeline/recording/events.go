@@ -30,7 +30,16 @@ type Events struct {
 	// Metrics is a file in OpenMetrics text with the time of the last event of each kind,
 	// service and environment, for a textfile collector. The variable has its path.
 	Metrics *Variable `yaml:"metrics" json:"metrics,omitempty"`
+	// Deployments has GitHub or GitLab show what has been pushed as a deployment: {}. Each
+	// service has an environment of its own there, ENVIRONMENT/SERVICE.
+	Deployments *Deployments `yaml:"deployments" json:"deployments,omitempty"`
 }
+
+// Deployments says that the forge of each environment's repository shows deployments.
+type Deployments struct{}
+
+// DeploymentKinds are the kinds of events that a forge shows as deployments.
+func DeploymentKinds() []string { return []string{"promoted", "rolledBack"} }
 
 // EventServer is a server that events are sent to.
 type EventServer struct {
@@ -59,6 +68,9 @@ func (e *Events) Tells(kind string) bool {
 	return slices.Contains(e.On, kind)
 }
 
+// Deploys tells whether a forge shows deployments.
+func (e *Events) Deploys() bool { return e != nil && e.Deployments != nil }
+
 // check finds what is wrong with what is said of events.
 func (e *Events) check(f *yamlfile.File, at string) {
 	if e == nil {
@@ -78,7 +90,10 @@ func (e *Events) check(f *yamlfile.File, at string) {
 			CheckVariable(f, at+"."+one.field+".env", one.from.Env)
 		}
 	}
-	if !told {
+	switch {
+	case e.Deployments != nil && !slices.ContainsFunc(DeploymentKinds(), e.Tells):
+		f.At(at+".deployments", "on: [promoted, rolledBack]", "deployments are told of what is promoted and rolledBack, and on has neither")
+	case !told && e.Deployments == nil:
 		f.At(at, "slack: {env: PROMOTE_SLACK}", "events says nobody to tell")
 	}
 	if s := e.CloudEvents; s != nil {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
@@ -42,11 +41,11 @@ func Tell(ctx context.Context, s *cli.Session, w *cli.Workspace, all []events.Ev
 			all[n].Time = time.Now()
 		}
 	}
-	var client *http.Client
+	teller := events.Teller{UserAgent: cli.UserAgent()}
 	if !s.Offline {
-		client = gate.NewClient()
+		teller.Client, teller.Deploy = gate.NewClient(), newForges(s, w).deploy
 	}
-	for _, err := range (events.Teller{Client: client, UserAgent: cli.UserAgent()}).Tell(ctx, to, all) {
+	for _, err := range teller.Tell(ctx, to, all) {
 		s.Warn("%v", err)
 		if hint := s.HintOf(err); hint != "" && !s.Quiet {
 			fmt.Fprintln(s.ErrOut, "hint: "+cli.Clean(hint))
@@ -78,7 +77,7 @@ func Plans(plans *promote.Plans, applied []*promote.Applied, requests []*proposa
 			case dryRun:
 				e.Kind = events.Planned
 			case sp.Changed() && n < len(applied) && applied[n].Commit != "" && (answer == promote.Pass || plan.Mode == pipeline.DeliverPullRequest && answer == promote.Wait):
-				e.Kind, e.Commit = events.Promoted, applied[n].Commit
+				e.Kind, e.Commit, e.Pushed = events.Promoted, applied[n].Commit, plan.Mode == pipeline.DeliverPush
 				if rollback {
 					e.Kind = events.RolledBack
 				}

@@ -1,15 +1,17 @@
 // Package onforge finds the forge that a repository's remote is on, what is asked of it on
-// behalf of gates, and who makes commits there.
+// behalf of gates, who makes commits there, and who shows deployments.
 package onforge
 
 import (
 	"context"
 	"os"
+	"time"
 
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/forge"
 	"github.com/kubepromote/kubepromote/promote/forge/commits"
 	"github.com/kubepromote/kubepromote/promote/forge/credentials"
+	"github.com/kubepromote/kubepromote/promote/forge/deployments"
 	"github.com/kubepromote/kubepromote/promote/forge/protection"
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
@@ -39,6 +41,19 @@ func Protection(ctx context.Context, home, b *branch.Branch, d pipeline.Deliver,
 	rules, err = protection.Of(ctx, r, options, b.Name())
 	return rules, b.Name() + " of " + r.String(), protection.Page(r), err
 }
+
+// Deployments has the forge of a branch's remote show deployments.
+func Deployments(ctx context.Context, home, b *branch.Branch, d pipeline.Deliver, userAgent string) (*deployments.Maker, error) {
+	r, options, err := locate(ctx, home, b, d, userAgent)
+	if err != nil {
+		return nil, err
+	}
+	options.Patience = deploymentPatience
+	return deployments.New(r, options)
+}
+
+// deploymentPatience is short: nobody waits for long to have told something.
+const deploymentPatience = 5 * time.Second
 
 // locate finds the repository that a branch's remote is, and the token for it.
 func locate(ctx context.Context, home, b *branch.Branch, d pipeline.Deliver, userAgent string) (forge.Repository, forge.Options, error) {

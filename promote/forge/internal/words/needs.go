@@ -11,6 +11,7 @@ const (
 	NeedStatus
 	NeedTeam
 	NeedCommit
+	NeedDeploy
 )
 
 // Needs says what a token must be good for, in the words of the pages of a kind of forge.
@@ -25,6 +26,7 @@ func Needs(kind string, n Need) string {
 			NeedStatus: "the permission commit statuses: write (or the scope repo:status)",
 			NeedTeam:   "the permission members: read of the organization (or the scope read:org)",
 			NeedCommit: "the permission contents: write (or the scope repo)",
+			NeedDeploy: "the permission deployments: write (or the scope repo_deployment)",
 		}[n]
 	case "gitlab":
 		return token + [...]string{
@@ -34,6 +36,7 @@ func Needs(kind string, n Need) string {
 			NeedStatus: "the scope api and the role Developer",
 			NeedTeam:   "the scope read_api or api",
 			NeedCommit: "the scope api and the role Developer",
+			NeedDeploy: "the scope api and the role Developer",
 		}[n]
 	case "gitea":
 		return token + [...]string{
