@@ -109,11 +109,8 @@ func (p *Promoter) Apply(ctx context.Context, plan *Plan) (*Applied, error) {
 		}
 		return done, nil
 	}
-	d := Delivery{Head: plan.Head, Files: all, Message: plan.message(), Proposal: plan.Proposal(), Check: plan.isRecordedBy, Ready: ready, Fork: plan.deliver.Fork}
-	if plan.deliver.ByForge(plan.Mode) {
-		d.ByForge = plan.To // in one repository each environment has its own
-	}
-	done.Commit, err = plan.at.Commit(ctx, d)
+	done.Commit, err = plan.at.Commit(ctx, Delivery{Head: plan.Head, Files: all, Message: plan.message(), Proposal: plan.Proposal(), Check: plan.isRecordedBy, Ready: ready,
+		Fork: plan.deliver.Fork, ByForge: map[bool]string{true: plan.To}[plan.deliver.ByForge(plan.Mode)]}) // in one repository each environment has its own
 	var written *NotCommitted
 	if errors.As(err, &written) {
 		hint := "mend it and promote again"
