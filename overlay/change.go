@@ -1,6 +1,7 @@
 package overlay
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -60,10 +61,7 @@ type Change struct {
 
 // kind gives the type of the pins concerned.
 func (c Change) kind() Type {
-	if c.Type == "" {
-		return TypeImage
-	}
-	return c.Type
+	return cmp.Or(c.Type, TypeImage)
 }
 
 // Over gives a reference as the change would have it.
@@ -99,25 +97,12 @@ func (c Change) check() error {
 	// What a path names is of a type that only the file tells; a policy's tags
 	// are those of images.
 	if v := c.Tag; v.op == to && c.Path == "" {
-		if err := checkTag(c.kind(), v.text, c.Name); err != nil {
+		if err := reference.CheckTag(string(c.kind()), c.kind() == TypeImage, v.text, c.Name); err != nil {
 			return err
 		}
 	}
 	if v := c.Digest; v.op == to && !reference.IsDigest(v.text) {
 		return fmt.Errorf("digest %q of image %q is malformed: sha256: and 64 lower-case hexadecimal digits", v.text, c.Name)
-	}
-	return nil
-}
-
-// checkTag refuses what is no tag by the OCI distribution specification, or, of
-// other types, what no Git reference and no chart version can hold. Revisions may
-// have slashes, versions a plus.
-func checkTag(kind Type, tag, name string) error {
-	if kind == TypeImage && !reference.IsTag(tag) {
-		return fmt.Errorf("tag %q of image %q is malformed: at most 128 letters, digits, '_', '.' and '-', the first no '.' or '-'", tag, name)
-	}
-	if kind != TypeImage && !reference.IsWord(tag) {
-		return fmt.Errorf("version %q of %s %q is malformed: it has white space or control characters, begins with '-' or is too long", tag, kind, name)
 	}
 	return nil
 }
@@ -149,11 +134,9 @@ func ParseArgument(arg string) (Change, error) {
 // ParseImagePolicy reads NAMESPACE:NAME=REPOSITORY:TAG[@DIGEST]: what the markers
 // of a Flux image policy stand for. "*" keeps the repository, tag or digest.
 func ParseImagePolicy(arg string) (Change, error) {
-	policy, ref, ok := strings.Cut(arg, "=")
-	repo, tag, digest, sound := reference.SplitRef(ref, true)
-	namespace, name, colon := strings.Cut(policy, ":")
-	if !ok || !sound || !colon || !reference.IsName(namespace) || !reference.IsName(name) || strings.Contains(name, ":") {
-		return Change{}, fmt.Errorf("%q is malformed: want NAMESPACE:NAME=REPOSITORY:TAG[@DIGEST]", arg)
+	policy, repo, tag, digest, err := reference.ImagePolicy(arg)
+	if err != nil {
+		return Change{}, err
 	}
 	c := Change{Policy: policy, NewName: argument(repo), Tag: argument(tag), Digest: argument(digest)}
 	return c, c.check()

@@ -21,7 +21,7 @@ type finder struct {
 	opts   Options
 	prefix string
 	sites  []site
-	homes  []home
+	homes  []*imagesHome
 	nested []nested
 	errs   []error
 	unread []Unread

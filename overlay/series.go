@@ -5,6 +5,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
 	"github.com/kubepromote/kubepromote/overlay/internal/unified"
+	"go.yaml.in/yaml/v3"
 )
 
 // Series is several requests made of one file, one upon the other.
@@ -20,7 +21,7 @@ type Step struct {
 	Changes []FieldChange
 	// Diff is a unified diff, as that of an Edit.
 	Diff string
-	// Before and After are the pins that the request names.
+	// Before and After are the images that the request names, in the order of the file.
 	Before, After []Pin
 }
 
@@ -31,7 +32,7 @@ type Step struct {
 func (f *File) Series(requests []Request) *Series {
 	s := f.setter(false)
 	out := &Series{of: make([]Step, len(requests))}
-	named := make([][]int, len(requests))
+	of := make(map[int]int) // requests by the pins that they name
 	for n, r := range requests {
 		from := len(s.result.Changes)
 		if len(r.Values) > 0 || r.FollowAliases || s.request(r) != nil || len(s.anchored)+len(s.added)+len(s.notes)+len(s.result.Warnings) > 0 {
@@ -39,7 +40,12 @@ func (f *File) Series(requests []Request) *Series {
 		}
 		out.of[n].Changes = append([]FieldChange(nil), s.result.Changes[from:]...)
 		for _, c := range r.Changes {
-			named[n] = append(named[n], s.sites(c)...)
+			for _, i := range s.sites(c) {
+				if by, ok := of[i]; ok && by != n {
+					return nil // what the second changes is up to what became of the first
+				}
+				of[i] = n
+			}
 		}
 		s.edit(f.src).Mark()
 	}
@@ -48,13 +54,13 @@ func (f *File) Series(requests []Request) *Series {
 		return nil
 	}
 	e, err := s.apply()
-	if err != nil || len(e.Warnings) > 0 || len(e.After.pins) != len(f.pins) {
+	if err != nil || len(e.Warnings) > 0 || len(e.After.pins) != len(f.pins) || !s.quotesStand(e) {
 		return nil
 	}
 	out.After = e.After
-	for n, pins := range named {
-		for _, i := range pins {
-			out.of[n].Before, out.of[n].After = append(out.of[n].Before, f.pins[i]), append(out.of[n].After, e.After.pins[i])
+	for i, p := range f.pins {
+		if n, ok := of[i]; ok && p.Type == TypeImage {
+			out.of[n].Before, out.of[n].After = append(out.of[n].Before, p), append(out.of[n].After, e.After.pins[i])
 		}
 	}
 	return out
@@ -70,6 +76,25 @@ func (s *Series) Step(n int) Step {
 	before, after, skipped := s.steps.Around(n, unified.Context+1)
 	step.Diff = unified.DiffAt(s.After.Name(), skipped, before, after)
 	return step
+}
+
+// Position is where something of the file, which the requests change nothing of, stands with
+// the request of an index and those that were taken before it; false where a line of it is changed.
+func (s *Series) Position(n int, p Position) (Position, bool) {
+	line, ok := s.steps.LineWith(n, p.Line)
+	return Position{line, p.Col}, ok
+}
+
+// quotesStand tells whether new fields take the same quotes whichever of the requests are
+// made before: those of a sibling, which another of them may have given the field.
+func (s *setter) quotesStand(e *Edit) bool {
+	var after []*yaml.Node
+	for _, h := range e.After.found.homes {
+		after = append(after, *h.siblings...)
+	}
+	return s.memo.OneStyle(after, func(key string) bool {
+		return slices.ContainsFunc(e.Changes, func(c FieldChange) bool { return c.Field == key && c.New == "" })
+	})
 }
 
 // Take makes the request of an index, for those that follow.

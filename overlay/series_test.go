@@ -128,6 +128,9 @@ func TestNoSeries(t *testing.T) {
 	}{
 		"two on one line":  {"values.yaml", "a: {image: {repository: r.io/a, tag: v1}, b: {image: {repository: r.io/b, tag: v1}}}\n", []overlay.Request{tag("a.image", "v2"), tag("a.b.image", "v2")}},
 		"two wishes":       {"values.yaml", "image: {repository: r.io/a, tag: v1}\n", []overlay.Request{tag("image", "v2"), tag("image", "v3")}},
+		"one of two":       {"values.yaml", "image: {repository: r.io/a, tag: v1}\n", []overlay.Request{tag("image", "v2"), tag("image", "v1")}},
+		"another's quotes": {"kustomization.yaml", "images:\n- name: a\n- name: b\n", []overlay.Request{tag("images[name=a]", "1.10"), tag("images[name=b]", "v1")}},
+		"a line of YAML":   {"values.yaml", "# \u2028\na: {image: {repository: r.io/a, tag: v1}}\n", []overlay.Request{tag("a.image", "v2")}},
 		"an anchor":        {"values.yaml", "a: {image: {repository: r.io/a, tag: &v v1}}\nb:\n  image: {repository: r.io/b, tag: *v}\n", []overlay.Request{tag("a.image", "v2")}},
 		"a chain":          {"kustomization.yaml", "images:\n- {name: a, newName: b}\n- {name: b, newTag: v1}\n", []overlay.Request{{Changes: []overlay.Change{{Name: "b", Tag: overlay.To("v2")}}}}},
 		"nothing is there": {"values.yaml", "image: {repository: r.io/a, tag: v1}\n", []overlay.Request{tag("c", "v2")}},

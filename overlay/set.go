@@ -6,6 +6,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/overlay/internal/nodes"
+	"github.com/kubepromote/kubepromote/overlay/internal/reference"
 	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
 	"go.yaml.in/yaml/v3"
 )
@@ -270,7 +271,7 @@ func (s *setter) meaning(st site, c Change) (Change, error) {
 		return c, nil
 	}
 	if p := st.pin(); c.Tag.op == to {
-		if err := checkTag(p.Type, c.Tag.text, p.Name); err != nil {
+		if err := reference.CheckTag(string(p.Type), p.Type == TypeImage, c.Tag.text, p.Name); err != nil {
 			return c, &Error{File: s.file.Name(), Line: p.Position.Line, Col: p.Position.Col, Msg: err.Error()}
 		}
 	}

@@ -22,14 +22,6 @@ type site interface {
 	scalars() scalars
 }
 
-// home is a list that new entries can be added to.
-type home interface {
-	// add plans the edits that add entries, and gives their pins.
-	add(s *setter, changes []Change) ([]Pin, error)
-	// node is where the entries stand, or would.
-	node() *yaml.Node
-}
-
 // refSite is a scalar that holds a whole reference, repository[:tag][@digest],
 // or, in Argo CD's lists, name=repository[:tag][@digest].
 type refSite struct {

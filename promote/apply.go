@@ -110,7 +110,7 @@ func (p *Promoter) Apply(ctx context.Context, plan *Plan) (*Applied, error) {
 		return done, nil
 	}
 	done.Commit, err = plan.at.Commit(ctx, Delivery{Head: plan.Head, Files: all, Message: plan.message(), Proposal: plan.Proposal(), Check: plan.isRecordedBy, Ready: ready,
-		Fork: plan.deliver.Fork, ByForge: plan.deliver.ByForge(plan.Mode)}) // in one repository each environment has its own
+		Fork: plan.deliver.Fork, ByForge: map[bool]string{true: plan.To}[plan.deliver.ByForge(plan.Mode)]}) // in one repository each environment has its own
 	var written *NotCommitted
 	if errors.As(err, &written) {
 		hint := "mend it and promote again"

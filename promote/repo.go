@@ -45,7 +45,7 @@ type Delivery struct {
 	// it is made on, to be merged there by somebody.
 	Proposal string
 	Fork     string // has the branch Proposal, if not empty: a remote, or a URL
-	ByForge  bool   // the forge makes the commit
+	ByForge  string // the environment whose forge makes the commit, if not empty
 	// Check, if not nil, looks at the message that the commit has in the end, as a
 	// hook may have changed it. Its error is returned beside the commit.
 	Check func(message string) error

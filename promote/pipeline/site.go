@@ -308,11 +308,11 @@ func (s *Sites) at(entry int, l Location, p location.Found, e *Environment, serv
 	switch {
 	case l.eachImage():
 		one.Image = true
-		return s.shared(one, service)
+		return s.shared(one, service, e)
 	case !location.Has(l.Path+l.Within, location.Service):
 		one.Service = l.service(s.pipeline)
 	case !location.Has(l.Path, location.Service):
-		return s.shared(one, service)
+		return s.shared(one, service, e)
 	default:
 		one.Service = cmp.Or(p.Holes[location.Service], service)
 	}
@@ -322,13 +322,13 @@ func (s *Sites) at(entry int, l Location, p location.Found, e *Environment, serv
 
 // shared gives a site for each service that shares a file, or for the one named. Whose a
 // file is that cannot be read, nobody can tell: that is an error.
-func (s *Sites) shared(one Site, service string) ([]Site, error) {
-	e, err := s.environment(one)
-	if err != nil {
-		return nil, err
+func (s *Sites) shared(one Site, service string, e *Environment) ([]Site, error) {
+	reader := one
+	if each, err := s.environment(one); err != nil || each.Place() != e.Place() {
+		reader.Service = service // the place is this one's
 	}
 	parts, err := s.parts.Do(splitting{sharing{e.Place(), one.Path, one.Environment, one.Entry, false}, one.Within, one.Image}, func() (map[string][]Site, error) {
-		f, err := s.Read(one, false)
+		f, err := s.Read(reader, false)
 		if errors.Is(err, ErrNoOverlay) {
 			return nil, nil
 		} else if err == nil {

@@ -1,6 +1,8 @@
 package nodes
 
 import (
+	"slices"
+
 	"github.com/kubepromote/kubepromote/overlay/internal/syntax"
 	"go.yaml.in/yaml/v3"
 )
@@ -29,6 +31,29 @@ func (m *Memo) Like(siblings *[]*yaml.Node, key string) *yaml.Node {
 		known[key] = n
 	}
 	return n
+}
+
+// OneStyle tells whether all values have one style that Like has been asked for the keys of,
+// those of the siblings as well as those of what became of them; and none of them is gone.
+func (m *Memo) OneStyle(after []*yaml.Node, gone func(key string) bool) bool {
+	for siblings, keys := range m.likes {
+		for key := range keys {
+			if styles := slices.Concat(styles(*siblings, key), styles(after, key)); gone(key) || len(slices.Compact(styles)) > 1 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// styles are those of the values that siblings have under a key.
+func styles(siblings []*yaml.Node, key string) (out []yaml.Style) {
+	for _, m := range siblings {
+		if v := Like([]*yaml.Node{m}, key); v != nil {
+			out = append(out, v.Style)
+		}
+	}
+	return out
 }
 
 // Index is keyIndex, for mappings that may be large.

@@ -153,3 +153,27 @@ func Argument(arg string) (name, repo, tag, digest string, err error) {
 	}
 	return name, repo, tag, digest, err
 }
+
+// ImagePolicy reads NAMESPACE:NAME=REPOSITORY:TAG[@DIGEST].
+func ImagePolicy(arg string) (policy, repository, tag, digest string, err error) {
+	policy, ref, ok := strings.Cut(arg, "=")
+	repository, tag, digest, sound := SplitRef(ref, true)
+	namespace, name, colon := strings.Cut(policy, ":")
+	if !ok || !sound || !colon || !IsName(namespace) || !IsName(name) || strings.Contains(name, ":") {
+		return "", "", "", "", fmt.Errorf("%q is malformed: want NAMESPACE:NAME=REPOSITORY:TAG[@DIGEST]", arg)
+	}
+	return policy, repository, tag, digest, nil
+}
+
+// CheckTag refuses what is no tag by the OCI distribution specification, or, of
+// other kinds than images, what no Git reference and no chart version can hold. Revisions may
+// have slashes, versions a plus.
+func CheckTag(kind string, image bool, tag, name string) error {
+	if image && !IsTag(tag) {
+		return fmt.Errorf("tag %q of image %q is malformed: at most 128 letters, digits, '_', '.' and '-', the first no '.' or '-'", tag, name)
+	}
+	if !image && !IsWord(tag) {
+		return fmt.Errorf("version %q of %s %q is malformed: it has white space or control characters, begins with '-' or is too long", tag, kind, name)
+	}
+	return nil
+}

@@ -15,21 +15,26 @@ type Steps struct {
 	lines []int      // where the source's lines begin
 	taken []splice   // in the order of the text
 	more  int        // lines that these have added
+	// touched are lines by the steps that change them.
+	touched map[int]int
 }
 
 // Mark ends a step: what is asked from now on is of the next one.
 func (e *Edit) Mark() { e.marks = append(e.marks, len(e.splices)) }
 
 // Steps gives the steps that marks have ended; nil where two of them touch one line, as
-// neither of these could be shown without the other. Afterwards Apply proves what all make.
+// neither of these could be shown without the other, and where YAML counts other lines than
+// a diff. Afterwards Apply proves what all make.
 func (e *Edit) Steps() *Steps {
-	s := &Steps{src: e.src, lines: []int{0}}
+	if otherBreaks(e.src.Bytes) {
+		return nil
+	}
+	s := &Steps{src: e.src, lines: []int{0}, touched: make(map[int]int)}
 	for i, c := range e.src.Bytes {
 		if c == '\n' {
 			s.lines = append(s.lines, i+1)
 		}
 	}
-	touched := make(map[int]int) // lines, by the step
 	from := 0
 	for n, mark := range e.marks {
 		own := slices.Clone(e.splices[from:mark])
@@ -37,15 +42,25 @@ func (e *Edit) Steps() *Steps {
 		sortSplices(own)
 		for _, sp := range own {
 			for line := s.line(sp.start); line <= s.line(sp.end); line++ {
-				if by, ok := touched[line]; ok && by != n {
+				if by, ok := s.touched[line]; ok && by != n {
 					return nil
 				}
-				touched[line] = n
+				s.touched[line] = n
 			}
 		}
 		s.of = append(s.of, own)
 	}
 	return s
+}
+
+// otherBreaks tells whether something else than \n or \r\n ends a line, for YAML.
+func otherBreaks(text []byte) bool {
+	for _, b := range []string{"\u0085", "\u2028", "\u2029"} {
+		if bytes.Contains(text, []byte(b)) {
+			return true
+		}
+	}
+	return bytes.Count(text, []byte("\r")) != bytes.Count(text, []byte("\r\n"))
 }
 
 // line is the index of the line in which an offset is.
@@ -76,6 +91,21 @@ func (s *Steps) Line(line int) int {
 		return line
 	}
 	return line + s.added(s.lines[line-1]+1)
+}
+
+// LineWith is Line with a step made upon those that were taken; false where any step
+// changes the line.
+func (s *Steps) LineWith(n, line int) (int, bool) {
+	if _, ok := s.touched[line-1]; ok || line < 1 || line > len(s.lines) {
+		return 0, false
+	}
+	out := s.Line(line)
+	for _, sp := range s.of[n] {
+		if sp.start <= s.lines[line-1] {
+			out += s.adds(sp)
+		}
+	}
+	return out, true
 }
 
 // added is how many lines the steps that were taken have added before an offset.

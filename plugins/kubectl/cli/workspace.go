@@ -65,7 +65,7 @@ func (s *Session) OpenFor(ctx context.Context, targets []string, mode pipeline.D
 	switch {
 	case len(shared) == 0:
 		return w, nil
-	case len(shared) < len(environments) || slices.ContainsFunc(shared, func(e *pipeline.Environment) bool { return e.Deliver.Remote != shared[0].Deliver.Remote }):
+	case len(shared) < len(environments) || slices.ContainsFunc(shared, func(e *pipeline.Environment) bool { return homeRemote(e) != homeRemote(shared[0]) }):
 		err = &UsageError{Msg: "the environments are delivered in different ways", Hint: "promote to one after the other, or --deliver MODE for all"}
 	default:
 		err = s.useBranch(ctx, w, shared[0])
@@ -111,14 +111,23 @@ func (s *Session) useBranch(ctx context.Context, w *Workspace, e *pipeline.Envir
 	return s.promoterOf(ctx, w)
 }
 
-// remoteName says which branch of which remote an environment is delivered to.
+// homeRemote is the remote of home that an environment names. What one of another repository
+// says is of that one's remotes: home may have one that is called like it.
+func homeRemote(e *pipeline.Environment) string {
+	if e.Repository != "" {
+		return ""
+	}
+	return e.Deliver.Remote
+}
+
+// remoteName says which branch of which remote of home is that of an environment.
 func (s *Session) remoteName(ctx context.Context, repo *git.Repo, e *pipeline.Environment) (remote, name string, err error) {
 	state, err := repo.State(ctx, nil)
 	if err != nil {
 		return "", "", err
 	}
 	remote, name, err = branch.Upstream(ctx, repo, state.Branch)
-	return cmp.Or(e.Deliver.Remote, remote), cmp.Or(s.Branch, name), err
+	return cmp.Or(homeRemote(e), remote), cmp.Or(s.Branch, name), err
 }
 
 // RemoteOf gives the branches of remotes that the home is, and that the pull requests of an

@@ -69,7 +69,7 @@ func (o *options) readyToCommit(ctx context.Context, w *cli.Workspace, plan *pro
 	if err != nil {
 		return err
 	}
-	return onforge.Commits(ctx, home, b, e.Deliver, cli.UserAgent())
+	return onforge.Commits(ctx, home, b, e, cli.UserAgent())
 }
 
 // propose opens the pull requests of what was put on branches of its own, brings those

@@ -25,10 +25,10 @@ type Branch struct {
 	ctx     context.Context // of its reads
 	dir     string          // git's own directory, or the clone's root
 	gitDir  string
-	remote  string // the remote's name; empty for a branch of this repository
-	address string // its URL, where it is known by that alone
-	makes   Committer
-	fork    string // the remote, or the URL, that has the branches of proposals; empty for the same
+	remote  string               // the remote's name; empty for a branch of this repository
+	address string               // its URL, where it is known by that alone
+	makes   map[string]Committer // by environments
+	fork    string               // the remote, or the URL, that has the branches of proposals; empty for the same
 	name    string
 	objects *objects
 	hooks   bool // of the clone's user

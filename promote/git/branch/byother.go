@@ -30,22 +30,28 @@ type Making struct {
 	Objects []string
 }
 
-// MakeBy has another make the commits of which the delivery says that a forge makes them;
-// the branch may be that of other deliveries as well. Each is fetched and compared with what
-// was meant before any branch leads to it.
-func (b *Branch) MakeBy(c Committer) { b.makes = c }
+// MakeBy has another make the commits of which the delivery says that the forge of an
+// environment makes them; the branch may be that of other environments as well, on another
+// forge. Each is fetched and compared with what was meant before any branch leads to it.
+func (b *Branch) MakeBy(environment string, c Committer) {
+	if b.makes == nil {
+		b.makes = make(map[string]Committer)
+	}
+	b.makes[environment] = c
+}
 
 // madeIn begins the name of the branch that such a commit is made on. What follows comes
 // from what is to be committed: a run that was killed leaves it, and the next one removes it.
 const madeIn = "kubepromote-commit-"
 
-// byOther has a commit made by the branch's Committer, where the delivery says so. Hash is the
+// byOther has a commit made by a Committer of the branch, where the delivery says so. Hash is the
 // commit as git makes it, and ref leads to the other one afterwards.
 func (b *Branch) byOther(ctx context.Context, d promote.Delivery, hash, ref string) (string, error) {
+	by := b.makes[d.ByForge]
 	switch {
-	case !d.ByForge:
+	case d.ByForge == "":
 		return hash, nil
-	case b.makes == nil:
+	case by == nil:
 		return "", &gitcmd.Error{Msg: "a forge is to make the commit, and none is known", Hint: "remove the line deliver.commits: git commits then"}
 	}
 	meant, err := b.objects.get(ctx, hash)
@@ -64,7 +70,7 @@ func (b *Branch) byOther(ctx context.Context, d promote.Delivery, hash, ref stri
 		m.Objects = append(m.Objects, object)
 	}
 	b.unmake(ctx, m.Branch)
-	made, err := b.makes.Make(ctx, m)
+	made, err := by.Make(ctx, m)
 	if err == nil {
 		err = b.fetchMade(ctx, m.Branch, made, ref)
 	}

@@ -62,11 +62,11 @@ func TestByOther(t *testing.T) {
 			first := b.Tip()
 			commit := func(f *forgeLike, proposal string) (string, error) {
 				f.t, f.bare = t, bare
-				b.MakeBy(f)
+				b.MakeBy("prod", f)
 				if err := b.Fetch(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-				return b.Commit(context.Background(), promote.Delivery{Head: b.Tip(), Proposal: proposal, ByForge: true,
+				return b.Commit(context.Background(), promote.Delivery{Head: b.Tip(), Proposal: proposal, ByForge: "prod",
 					Files: []promote.File{{Path: "apps/cart/prod/k.yaml", Data: []byte("tag: v2\n")}}, Message: "promote\n\nPromotion-Service: cart\nPromotion-To: prod\n"})
 			}
 			for want, f := range map[string]*forgeLike{
@@ -90,10 +90,19 @@ func TestByOther(t *testing.T) {
 			if hash, err = commit(f, ""); err != nil || gitIn(t, bare, "rev-parse", "main") != hash || hash != f.made[len(f.made)-1] {
 				t.Errorf("%s, %v", hash, err)
 			}
+			// Two environments share the branch, and each has its own forge: the one that was set
+			// last made the commits of both.
+			other := &forgeLike{}
+			b.MakeBy("eu", other)
+			made := len(f.made)
+			hash, err = b.Commit(context.Background(), promote.Delivery{Head: b.Tip(), ByForge: "prod", Files: []promote.File{{Path: "apps/cart/prod/k.yaml", Data: []byte("tag: v2b\n")}}, Message: "promote\n"})
+			if err != nil || len(f.made) != made+1 || hash != f.made[made] || len(other.made) != 0 {
+				t.Errorf("%s, %v, made %v and by the other %v", hash, err, f.made, other.made)
+			}
 			stale := &forgeLike{base: first}
-			b.MakeBy(stale)
+			b.MakeBy("prod", stale)
 			stale.t, stale.bare = t, bare
-			_, err = b.Commit(context.Background(), promote.Delivery{Head: b.Tip(), ByForge: true, Files: []promote.File{{Path: "apps/cart/prod/k.yaml", Data: []byte("tag: v3\n")}}, Message: "promote\n"})
+			_, err = b.Commit(context.Background(), promote.Delivery{Head: b.Tip(), ByForge: "prod", Files: []promote.File{{Path: "apps/cart/prod/k.yaml", Data: []byte("tag: v3\n")}}, Message: "promote\n"})
 			if moved := (*promote.Moved)(nil); !errors.As(err, &moved) {
 				t.Errorf("made on another commit: %v", err)
 			}
@@ -103,8 +112,8 @@ func TestByOther(t *testing.T) {
 			if hash, err := b.Commit(context.Background(), d); err != nil || hash == stale.made[len(stale.made)-1] || len(stale.made) != 1 {
 				t.Errorf("by git: %s, %v, made %v", hash, err, stale.made)
 			}
-			b.MakeBy(nil)
-			d.Head, d.ByForge = b.Tip(), true
+			b.MakeBy("prod", nil)
+			d.Head, d.ByForge = b.Tip(), "prod"
 			_, err = b.Commit(context.Background(), d)
 			wantError(t, err, "a forge is to make the commit, and none is known")
 			if refs := gitIn(t, bare, "for-each-ref", "--format=%(refname)"); strings.Contains(refs, madeIn) {

@@ -128,7 +128,7 @@ func (b *Branch) make(ctx context.Context, d promote.Delivery, ref string) (stri
 	if errors.Is(err, fastimport.ErrNotInParent) {
 		return "", &gitcmd.Error{Op: "git commit", Msg: "a path is no file in " + gitcmd.Clean(b.Where()), Err: err}
 	}
-	if err != nil || d.ByForge || !b.signs(ctx, "commit.gpgSign") {
+	if err != nil || d.ByForge != "" || !b.signs(ctx, "commit.gpgSign") {
 		return hash, err
 	}
 	return b.sign(ctx, hash, d.Head, message)

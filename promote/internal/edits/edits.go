@@ -43,7 +43,7 @@ func Make(target *overlay.File, asked, others []overlay.Change, values []overlay
 		return &Made{Asked: asked, Err: err}
 	}
 	made := &Made{Asked: asked, Changes: edit.Changes, After: edit.After.Bytes(), Changed: edit.Changed()}
-	made.Notes = append(edit.Notes, leftbehind.Notes(edit.After, asked, edit.Before.Images(), edit.After.Images())...)
+	made.Notes = append(edit.Notes, leftbehind.Notes(edit.After, asked, edit.Before.Images(), edit.After.Images(), nil)...)
 	if made.Changed && diff {
 		made.Diff = edit.Diff()
 	}
@@ -88,12 +88,20 @@ func Together(parts []Part, diff bool) []*Made {
 	}
 	made := make([]*Made, len(parts))
 	for n, p := range parts {
-		step, after := series.Step(n), with
+		step, after, known := series.Step(n), with, true
+		notes := leftbehind.Notes(target, p.Asked, step.Before, step.After, func(at overlay.Position) overlay.Position {
+			at, ok := series.Position(n, at)
+			known = known && ok
+			return at
+		})
+		if !known {
+			return nil
+		}
 		if p.Taken {
 			series.Take(n)
 			after = without
 		}
-		made[n] = &Made{Asked: p.Asked, Changes: step.Changes, After: after.Bytes(), Changed: step.Diff != "", Notes: leftbehind.Notes(after, p.Asked, step.Before, step.After)}
+		made[n] = &Made{Asked: p.Asked, Changes: step.Changes, After: after.Bytes(), Changed: step.Diff != "", Notes: notes}
 		if diff {
 			made[n].Diff = step.Diff
 		}

@@ -10,10 +10,14 @@ import (
 // Notes tells which other versions of the same thing stay in the target's file after an
 // edit, which made is out of was:
 // the image at a place that is no pin, and what has the old tag as its version, such
-// as the ref of a remote resource or a label.
-func Notes(file *overlay.File, changes []overlay.Change, was, made []overlay.Pin) []string {
+// as the ref of a remote resource or a label. Where at is not nil, the file is that before the
+// edit, and at says where its places are afterwards.
+func Notes(file *overlay.File, changes []overlay.Change, was, made []overlay.Pin, at func(overlay.Position) overlay.Position) []string {
 	var notes []string
 	note := func(p overlay.Position, format string, args ...any) {
+		if at != nil {
+			p = at(p)
+		}
 		notes = append(notes, fmt.Sprintf("%s:%d:%d: ", file.Name(), p.Line, p.Col)+fmt.Sprintf(format, args...)+", and stays")
 	}
 	for _, c := range changes {

@@ -84,9 +84,9 @@ func locate(ctx context.Context, home, b *branch.Branch, d pipeline.Deliver, use
 	return r, options, err
 }
 
-// Commits has the forge make the commits of a branch.
-func Commits(ctx context.Context, home, b *branch.Branch, d pipeline.Deliver, userAgent string) error {
-	r, options, err := locate(ctx, home, b, d, userAgent)
+// Commits has the forge of an environment make the commits of a branch on its behalf.
+func Commits(ctx context.Context, home, b *branch.Branch, e *pipeline.Environment, userAgent string) error {
+	r, options, err := locate(ctx, home, b, e.Deliver, userAgent)
 	if err != nil {
 		return err
 	}
@@ -94,18 +94,18 @@ func Commits(ctx context.Context, home, b *branch.Branch, d pipeline.Deliver, us
 	if err != nil {
 		return err
 	}
-	b.MakeBy(committer{maker})
+	b.MakeBy(e.Name, committer{maker})
 	return nil
 }
 
 // CommitsAtHome has the forge make what is committed at home on behalf of an environment, such
-// as a hold, and tells whether it does. What an environment of another repository says is of
+// as a hold, and gives its name if it does. What an environment of another repository says is of
 // that one's forge, which knows nothing of home: git commits there.
-func CommitsAtHome(ctx context.Context, home *branch.Branch, e *pipeline.Environment, mode pipeline.DeliverMode, userAgent string) (bool, error) {
+func CommitsAtHome(ctx context.Context, home *branch.Branch, e *pipeline.Environment, mode pipeline.DeliverMode, userAgent string) (environment string, err error) {
 	if home == nil || e.Repository != "" || !e.Deliver.ByForge(mode) {
-		return false, nil
+		return "", nil
 	}
-	return true, Commits(ctx, home, home, e.Deliver, userAgent)
+	return e.Name, Commits(ctx, home, home, e, userAgent)
 }
 
 // committer is a forge that makes commits.
