@@ -8,6 +8,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/promote/internal/inside"
+	"github.com/kubepromote/kubepromote/promote/internal/location"
 )
 
 // isParts is an error where a shared file has something else than a part for each service
@@ -75,3 +76,58 @@ func (s Site) nameInside(f *overlay.File, pins []overlay.Pin) []overlay.Pin {
 // Inside gives what is left of a path behind the part of the file that is the site's; ok is
 // false where the path leads elsewhere.
 func (s Site) Inside(path string) (rest string, ok bool) { return inside.Of(s.Within, path) }
+
+// shared gives a site for each service that shares a file, or for the one named. Whose a
+// file is that cannot be read, nobody can tell: that is an error.
+func (s *Sites) shared(one Site, service string, e *Environment) ([]Site, error) {
+	reader := one
+	if each, err := s.environment(one); err != nil || each.Place() != e.Place() {
+		reader.Service = service // the place is this one's
+	}
+	parts, err := s.parts.Do(sharing{e.Place(), one.Path, one.Environment, one.Entry, false, one.Within, one.Image}, func() (map[string][]Site, error) {
+		f, err := s.Read(reader, false)
+		if errors.Is(err, ErrNoOverlay) {
+			return nil, nil
+		} else if err == nil {
+			err = one.isParts(f)
+		}
+		if err != nil {
+			return nil, err
+		}
+		all := one.Split(f)
+		by := map[string][]Site{"": all}
+		for i, part := range all {
+			by[part.Service] = all[i : i+1]
+		}
+		return by, nil
+	})
+	return slices.Clone(parts[service]), err
+}
+
+// Split gives a site for each service that shares a file: for each of its images, or for
+// each part.
+func (s Site) Split(f *overlay.File) []Site {
+	var names []string
+	if s.Image {
+		for _, pin := range f.Images() {
+			names = append(names, imageService(pin))
+		}
+	} else {
+		names = f.KeysAt(inside.Parts(s.Within))
+	}
+	var out []Site
+	seen := make(map[string]bool)
+	for _, name := range names {
+		if location.IsName(name) && !seen[name] {
+			seen[name] = true
+			part := s
+			part.Service, part.Within = name, location.Fill(s.Within, location.Holes{location.Service: name})
+			out = append(out, part)
+		}
+	}
+	return out
+}
+
+// imageService is the name of the service that an image is: the last element of its
+// own.
+func imageService(p overlay.Pin) string { return path.Base(p.Name) }

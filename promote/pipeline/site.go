@@ -14,7 +14,6 @@ import (
 
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/overlay"
-	"github.com/kubepromote/kubepromote/promote/internal/inside"
 	"github.com/kubepromote/kubepromote/promote/internal/kustomization"
 	"github.com/kubepromote/kubepromote/promote/internal/location"
 	"github.com/kubepromote/kubepromote/promote/internal/remember"
@@ -66,7 +65,7 @@ type Sites struct {
 	stands   map[Place]stand
 	namers   sync.Once
 	shares   remember.Once[sharing, *overlay.File]
-	parts    remember.Once[splitting, map[string][]Site]
+	parts    remember.Once[sharing, map[string][]Site]
 	namedBy  map[standing][]user // see users
 }
 
@@ -76,13 +75,8 @@ type sharing struct {
 	path, environment string
 	entry             int
 	strict            bool
-}
-
-// splitting is what tells of its services by a part, or by images.
-type splitting struct {
-	sharing
-	within string
-	image  bool
+	within            string // where it is asked for its services
+	image             bool
 }
 
 // stand is a place with what was found in it.
@@ -320,61 +314,6 @@ func (s *Sites) at(entry int, l Location, p location.Found, e *Environment, serv
 	return []Site{one}, nil
 }
 
-// shared gives a site for each service that shares a file, or for the one named. Whose a
-// file is that cannot be read, nobody can tell: that is an error.
-func (s *Sites) shared(one Site, service string, e *Environment) ([]Site, error) {
-	reader := one
-	if each, err := s.environment(one); err != nil || each.Place() != e.Place() {
-		reader.Service = service // the place is this one's
-	}
-	parts, err := s.parts.Do(splitting{sharing{e.Place(), one.Path, one.Environment, one.Entry, false}, one.Within, one.Image}, func() (map[string][]Site, error) {
-		f, err := s.Read(reader, false)
-		if errors.Is(err, ErrNoOverlay) {
-			return nil, nil
-		} else if err == nil {
-			err = one.isParts(f)
-		}
-		if err != nil {
-			return nil, err
-		}
-		all := one.Split(f)
-		by := map[string][]Site{"": all}
-		for i, part := range all {
-			by[part.Service] = all[i : i+1]
-		}
-		return by, nil
-	})
-	return slices.Clone(parts[service]), err
-}
-
-// Split gives a site for each service that shares a file: for each of its images, or for
-// each part.
-func (s Site) Split(f *overlay.File) []Site {
-	var names []string
-	if s.Image {
-		for _, pin := range f.Images() {
-			names = append(names, imageService(pin))
-		}
-	} else {
-		names = f.KeysAt(inside.Parts(s.Within))
-	}
-	var out []Site
-	seen := make(map[string]bool)
-	for _, name := range names {
-		if location.IsName(name) && !seen[name] {
-			seen[name] = true
-			part := s
-			part.Service, part.Within = name, location.Fill(s.Within, location.Holes{location.Service: name})
-			out = append(out, part)
-		}
-	}
-	return out
-}
-
-// imageService is the name of the service that an image is: the last element of its
-// own.
-func imageService(p overlay.Pin) string { return path.Base(p.Name) }
-
 // named gives services that are called alike their full names, in which the other
 // holes are told: team/web.
 func named(all []Site) []Site {
@@ -443,7 +382,7 @@ func (s *Sites) Read(one Site, strict bool) (*overlay.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.shares.Do(sharing{e.Place(), one.Path, one.Environment, one.Entry, strict}, func() (*overlay.File, error) { return s.read(one, strict) })
+	return s.shares.Do(sharing{e.Place(), one.Path, one.Environment, one.Entry, strict, "", false}, func() (*overlay.File, error) { return s.read(one, strict) })
 }
 
 func (s *Sites) read(one Site, strict bool) (*overlay.File, error) {

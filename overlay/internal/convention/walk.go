@@ -34,7 +34,7 @@ type ValuesVisitor interface {
 //
 //	image: ghcr.io/org/app:v1@sha256:…      also under keys that end in image,
 //	                                        imageName, and in a map or list images
-//	cart: ghcr.io/org/cart:v1               a list of versions by the images' names
+//	cart: ghcr.io/org/cart:v1               a file of such versions, and nothing else
 //
 //	image: ghcr.io/org/app        as in Elastic's charts; also fooImageTag with
 //	imageTag: v1                  fooImage, imageRepository or imageName, and
@@ -50,11 +50,17 @@ type ValuesVisitor interface {
 // that has no key for one beside it, "version" as a tag, URLs, and a tag under no
 // image at all, such as Istio's global.tag.
 func WalkValues(root *yaml.Node, path string, to ValuesVisitor) {
-	w := &valuesWalk{to}
+	w := &valuesWalk{to: to}
+	if isListOfVersions(root) {
+		w.list = root
+	}
 	w.walk(nodes.Start(root, path))
 }
 
-type valuesWalk struct{ to ValuesVisitor }
+type valuesWalk struct {
+	to   ValuesVisitor
+	list *yaml.Node // the root, where it is a list of versions
+}
 
 func (w *valuesWalk) walk(t *nodes.Trail) {
 	n := t.Node
@@ -108,7 +114,7 @@ func (w *valuesWalk) scalar(t *nodes.Trail, parent *yaml.Node) {
 	case parent != nil && t.Up != nil && t.Up.Label() == "images":
 		field = t.Key
 	case parent == nil && label == "images":
-	case parent != nil && isNamedAfter(t.Key, text):
+	case parent != nil && parent == w.list:
 		field = t.Key
 	default:
 		return
@@ -119,11 +125,21 @@ func (w *valuesWalk) scalar(t *nodes.Trail, parent *yaml.Node) {
 	w.to.Ref(t, field)
 }
 
-// isNamedAfter tells whether a value is the reference, with its registry, of an image that
-// its key is the name of.
-func isNamedAfter(key, text string) bool {
-	repository, _, _, pinned := reference.SplitRef(text, true)
-	return pinned && HasHost(repository) && reference.IsPinned(text) && strings.HasSuffix(repository, "/"+key)
+// isListOfVersions tells whether all values of a file are references, with their registries,
+// of images that their keys are the names of. With anything else in it, such as what ran
+// before, it may be another list.
+func isListOfVersions(m *yaml.Node) bool {
+	if m.Kind != yaml.MappingNode {
+		return false
+	}
+	for i := 0; i+1 < len(m.Content); i += 2 {
+		text := nodes.Text(m.Content[i+1])
+		repository, _, _, pinned := reference.SplitRef(text, true)
+		if !pinned || !nodes.IsText(m.Content[i+1]) || !HasHost(repository) || !reference.IsPinned(text) || !strings.HasSuffix(repository, "/"+m.Content[i].Value) {
+			return false
+		}
+	}
+	return true
 }
 
 // block adds the pin of a mapping that is an image block; false where it is none.
