@@ -328,7 +328,7 @@ spec:
 	}
 	c.commit("shop", time.Hour, files)
 	c.git(c.dir, "push", "-q", "origin", "HEAD:main")
-	c.run(4, "prod-eu is delivered: waiting: pull request 1 is not merged yet; not delivered: prod-us (cart)", "cart", "--to", "production", "--wait", "--timeout", "90s")
+	c.run(4, "prod-eu is delivered: pull request 1 is not merged yet; not delivered: prod-us (cart)", "cart", "--to", "production", "--wait", "--timeout", "90s")
 	if all := r.pulls(); len(all) != 1 {
 		t.Fatalf("%d are open", len(all))
 	}
