@@ -75,7 +75,7 @@ func (w *planner) editFile(parts []partOf) {
 		if together != nil {
 			p.ahead = together[n]
 		} else if changes := all[n].Asked; p.ahead == nil || n > 0 || !slices.Equal(p.ahead.Asked, changes) {
-			if p.ahead, one.err = w.make(p, p.plan.Target, now, changes); one.err != nil {
+			if p.ahead, one.err = w.editIn(p, p.plan.Target, now, changes); one.err != nil {
 				continue
 			}
 		}
@@ -91,8 +91,8 @@ func (w *planner) editFile(parts []partOf) {
 	}
 }
 
-// make makes the edit of a part in a version of its file.
-func (w *planner) make(p *part, file string, data []byte, changes []overlay.Change) (*edits.Made, error) {
+// editIn makes the edit of a part in a version of its file.
+func (w *planner) editIn(p *part, file string, data []byte, changes []overlay.Change) (*edits.Made, error) {
 	target := p.shared
 	if target == nil || !bytes.Equal(data, p.target) {
 		var err error
@@ -120,7 +120,7 @@ func foreign(parts []partOf) {
 // later seldom changes what is written: where it does, the edit is made again. A file
 // that services share is kept for all of them.
 func (w *planner) editAhead(p *part, target *overlay.File) {
-	if p.site.Within != "" || p.site.Image {
+	if w.sites.Shares(p.site) {
 		p.shared = target
 	} else if changes := w.changes(p); len(p.paired) > 0 && len(changes) == len(p.paired) {
 		p.ahead = edits.Make(target, changes, p.along.changes, p.along.values, !w.req.NoDiff)
@@ -167,7 +167,7 @@ func (w *planner) edited(c *draft) func() ([]File, error) {
 			}
 			edit, changes := made[n], w.changes(p)
 			if edit == nil || slices.Contains(targets[:n], targets[n]) || !slices.Equal(edit.Asked, changes) {
-				if edit, err = w.make(p, targets[n], out[i].Data, changes); err != nil {
+				if edit, err = w.editIn(p, targets[n], out[i].Data, changes); err != nil {
 					return nil, err
 				}
 			}

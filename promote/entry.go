@@ -117,7 +117,7 @@ func (w *planner) enter(ctx context.Context) error {
 	if w.req.Newest {
 		return w.chooseNewest(ctx)
 	}
-	pin, _ := history.ParsePin(w.req.Version) // which is sound; see entry
+	pin, _ := history.ParsePin(w.req.Version) // which is sound; see origin
 	for _, c := range w.drafts {
 		for _, i := range c.all() {
 			w.takeIn(i, pin)

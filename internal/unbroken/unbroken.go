@@ -3,10 +3,40 @@
 package unbroken
 
 import (
+	"context"
 	"os"
 	"slices"
 	"sync"
+	"time"
 )
+
+// patience is how long what is under way may take to notice a signal.
+const patience = time.Second
+
+// Run runs a program that a signal ends by ending ctx, and gives its exit status. What does
+// not notice, such as the reading of a large file or of an input that nobody ends, is given up
+// as soon as nothing is under way that must be whole: ok is false then, and the caller ends.
+func Run(ctx context.Context, program func() int) (status int, ok bool) {
+	done := make(chan int, 1)
+	go func() { done <- program() }()
+	select {
+	case status = <-done:
+		return status, true
+	case <-ctx.Done():
+	}
+	select {
+	case status = <-done:
+		return status, true
+	case <-time.After(patience):
+	}
+	select {
+	case status = <-done:
+		return status, true
+	case <-Over():
+	}
+	RemoveAll()
+	return 0, false
+}
 
 var (
 	lock  sync.Mutex

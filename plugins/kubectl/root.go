@@ -7,7 +7,6 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -58,32 +57,15 @@ func RunAs(ctx context.Context, argv []string, streams genericiooptions.IOStream
 	return Run(ctx, append([]string{cobra.ShellCompRequestCmd}, argv[1:]...), streams)
 }
 
-// patience is how long what is under way may take to notice a signal.
-const patience = time.Second
-
 // RunToSignal is RunAs for a program that a signal ends by ending ctx. What does not notice,
 // such as the reading of a large file, is given up; what is being written is not.
 func RunToSignal(ctx context.Context, argv []string, streams genericiooptions.IOStreams) int {
-	done := make(chan int, 1)
-	go func() { done <- RunAs(ctx, argv, streams) }()
-	select {
-	case status := <-done:
-		return status
-	case <-ctx.Done():
+	status, ok := unbroken.Run(ctx, func() int { return RunAs(ctx, argv, streams) })
+	if !ok {
+		fmt.Fprintln(streams.ErrOut, "interrupted")
+		return cli.ExitInterrupted
 	}
-	select {
-	case status := <-done:
-		return status
-	case <-time.After(patience):
-	}
-	select {
-	case status := <-done:
-		return status
-	case <-unbroken.Over():
-	}
-	unbroken.RemoveAll()
-	fmt.Fprintln(streams.ErrOut, "interrupted")
-	return cli.ExitInterrupted
+	return status
 }
 
 // NewCommand gives the command tree for documentation and embedding.

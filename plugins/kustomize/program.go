@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/kubepromote/kubepromote/internal/fault"
 	"github.com/kubepromote/kubepromote/internal/spelling"
@@ -84,29 +83,18 @@ func Run(ctx context.Context, args []string, streams Streams) int {
 	return p.finish(cmd.ExecuteContext(ctx))
 }
 
-// patience is how long what is under way may take to notice a signal.
-const patience = time.Second
-
 // RunToSignal is Run for a program that a signal ends by ending ctx. What does not notice,
 // such as the reading of an input that nobody ends, is given up: no file is written here.
 func RunToSignal(ctx context.Context, args []string, streams Streams) int {
-	done := make(chan int, 1)
-	go func() { done <- Run(ctx, args, streams) }()
-	select {
-	case status := <-done:
-		return status
-	case <-ctx.Done():
-	}
-	select {
-	case status := <-done:
-		if status == exitDone {
-			return status
-		}
-	case <-time.After(patience):
+	status, ok := unbroken.Run(ctx, func() int { return Run(ctx, args, streams) })
+	switch {
+	case !ok:
 		fmt.Fprintln(streams.Err, "interrupted")
+		return exitInterrupted
+	case ctx.Err() != nil && status != exitDone:
+		return exitInterrupted
 	}
-	unbroken.RemoveAll()
-	return exitInterrupted
+	return status
 }
 
 // program is one run.

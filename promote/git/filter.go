@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/promote"
@@ -74,10 +75,10 @@ func (r *Repo) brings(ctx context.Context, f promote.File, id string) (bool, err
 }
 
 // expandedID is what the attribute ident makes of $Id$.
-var expandedID = regexp.MustCompile(`\$Id: [0-9a-f]{40,64} \$`)
+var expandedID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\$Id: [0-9a-f]{40,64} \$`) })
 
 func plain(text []byte) []byte {
-	return expandedID.ReplaceAll(unixLines(text), []byte("$$Id$$"))
+	return expandedID().ReplaceAll(unixLines(text), []byte("$$Id$$"))
 }
 
 // pointer is how a file begins that LFS keeps elsewhere.
@@ -85,7 +86,7 @@ const pointer = "version https://git-lfs.github.com/spec/v1\n"
 
 // readable are the words that show that a text is still there: long enough not to be in
 // another that is encrypted by accident.
-var readable = regexp.MustCompile("[0-9A-Za-z]{4,}")
+var readable = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("[0-9A-Za-z]{4,}") })
 
 // hides tells whether nobody can take a blob for the text: it has no word of it. Of a text
 // without words that cannot be told.
@@ -94,10 +95,10 @@ func hides(blob, text []byte) bool {
 		return true
 	}
 	words := make(map[string]bool)
-	for _, word := range readable.FindAll(text, -1) {
+	for _, word := range readable().FindAll(text, -1) {
 		words[string(word)] = true
 	}
-	return len(words) > 0 && !slices.ContainsFunc(readable.FindAll(blob, -1), func(word []byte) bool { return words[string(word)] })
+	return len(words) > 0 && !slices.ContainsFunc(readable().FindAll(blob, -1), func(word []byte) bool { return words[string(word)] })
 }
 
 // storedAs tells whether a commit has what git makes of a file's bytes: a clean filter,

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/kubepromote/kubepromote/promote/internal/kustomization"
 )
@@ -101,7 +102,7 @@ func ofName(c byte) bool {
 	return c == '-' || c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
 
-var pathField = regexp.MustCompile(`\bpath["']?:[ \t]*["']?([^\s"',}\]]+)`)
+var pathField = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\bpath["']?:[ \t]*["']?([^\s"',}\]]+)`) })
 
 // leads tells whether an object of Argo CD or Flux has a path to all that is in a folder
 // around this one, or to all folders of its kind.
@@ -109,7 +110,7 @@ func (m *mentions) leads(data []byte, dir string) bool {
 	if !bytes.Contains(data, []byte("argoproj.io/")) && !bytes.Contains(data, []byte("toolkit.fluxcd.io/")) {
 		return false
 	}
-	for _, found := range pathField.FindAllSubmatch(data, -1) {
+	for _, found := range pathField().FindAllSubmatch(data, -1) {
 		to := string(found[1])
 		if at := strings.IndexAny(to, "{*$?["); at >= 0 {
 			if to = strings.TrimLeft(to[:at], "./"); to != "" && strings.HasPrefix(dir, to) {

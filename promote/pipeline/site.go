@@ -371,11 +371,16 @@ func (s *Sites) leadsOn(e *Environment, at stand, one Site) bool {
 	return false
 }
 
+// Shares tells whether a site's file is read once for all services that have a part of it.
+func (s *Sites) Shares(one Site) bool {
+	return (one.Within != "" || one.Image) && one.named == "" && !s.pipeline.namesServices()
+}
+
 // Read reads the file of a site. It returns ErrNoOverlay where there is none. strict
 // refuses a directory that has several kustomization files, as kustomize does. A file that
 // services share is read once.
 func (s *Sites) Read(one Site, strict bool) (*overlay.File, error) {
-	if one.Within == "" && !one.Image || one.named != "" || s.pipeline.namesServices() {
+	if !s.Shares(one) {
 		return s.read(one, strict)
 	}
 	e, err := s.environment(one)

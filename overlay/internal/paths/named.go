@@ -16,6 +16,7 @@ type Namer struct {
 	mu    sync.Mutex
 	names map[*yaml.Node]map[string][]int // of each list, which items have it
 	kinds map[[2]string]int               // of the documents, how many have this kind and name
+	memo  nodes.Memo
 }
 
 // NewNamer makes one for the documents of a file.
@@ -124,6 +125,9 @@ func (n *Namer) first(s step, node *yaml.Node) *yaml.Node {
 			return list.Content[at[0]]
 		}
 		return nil
+	}
+	if s.Selects == 0 {
+		return n.memo.Value(nodes.Resolve(node), s.Key)
 	}
 	if found := s.Find(Match{Node: node}); len(found) > 0 {
 		return found[0].Node

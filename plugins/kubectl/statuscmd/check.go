@@ -3,8 +3,8 @@ package statuscmd
 import (
 	"context"
 	"fmt"
-	"strings"
 
+	"github.com/google/go-containerregistry/pkg/v1/types"
 	"github.com/kubepromote/kubepromote/digest"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
@@ -42,35 +42,56 @@ func (o *options) addCheck(ctx context.Context, statuses []status.Service) error
 		bar.Show("asking", done, len(refs))
 	})
 	bar.Clear()
+	// What a tag stands for now is asked of those that have moved, together.
+	var moved []string
+	for _, r := range results {
+		if hasMoved(r) {
+			moved = append(moved, r.Repository+":"+r.Tag)
+		}
+	}
+	now := resolver.ResolveAll(ctx, moved, nil)
 	for n, r := range results {
+		check := tagCheck(r)
+		if hasMoved(r) {
+			check, now = movedCheck(r, now[0]), now[1:]
+		}
 		for _, i := range images[refs[n]] {
-			i.TagCheck = tagCheck(ctx, resolver, r)
+			i.TagCheck = check
 		}
 	}
 	return ctx.Err()
 }
 
-// tagCheck is what an answer means. An image of one platform is pinned beside the tag of an
-// index at times, which then has it or not: nobody looks.
-func tagCheck(ctx context.Context, resolver *digest.Resolver, r digest.Result) *status.TagCheck {
+func hasMoved(r digest.Result) bool {
+	return r.Err == nil && r.TagDigest != "" && r.TagDigest != r.Digest
+}
+
+// tagCheck is what an answer means, where the tag has not moved.
+func tagCheck(r digest.Result) *status.TagCheck {
 	switch {
 	case r.Err != nil:
 		return &status.TagCheck{Answer: string(promote.Unknown), Reason: r.Err.Error()}
 	case r.TagDigest == "":
 		return &status.TagCheck{Answer: string(promote.Unknown), Reason: "there is no such tag any more, or it could not be asked for"}
-	case r.TagDigest == r.Digest:
-		return &status.TagCheck{Answer: string(promote.Pass), Digest: r.TagDigest}
 	}
-	now := resolver.ResolveAll(ctx, []string{r.Repository + ":" + r.Tag}, nil)[0]
-	if now.Err != nil || isIndex(now.MediaType) != isIndex(r.MediaType) {
-		return &status.TagCheck{Answer: string(promote.Unknown), Digest: r.TagDigest, Reason: "one is an index and the other the image of one platform, or it could not be told which is which"}
-	}
-	return &status.TagCheck{Answer: string(promote.Fail), Digest: r.TagDigest}
+	return &status.TagCheck{Answer: string(promote.Pass), Digest: r.TagDigest}
 }
 
-func isIndex(mediaType string) bool {
-	return strings.Contains(mediaType, "index") || strings.Contains(mediaType, "manifest.list")
+// movedCheck is what it means that a tag stands for something else now. An image of one
+// platform is pinned beside the tag of an index at times, which then has it or not: nobody
+// looks.
+func movedCheck(was, now digest.Result) *status.TagCheck {
+	check := &status.TagCheck{Answer: string(promote.Fail), Digest: was.TagDigest}
+	switch {
+	case now.Err != nil:
+		check.Answer, check.Reason = string(promote.Unknown), now.Err.Error()
+	case isIndex(now) != isIndex(was):
+		check.Answer, check.Reason = string(promote.Unknown), "one is an index and the other the image of one platform"
+	}
+	return check
 }
+
+func isIndex(r digest.Result) bool { return types.MediaType(r.MediaType).IsIndex() }
 
 // tagMark is what stands beside a tag.
 func tagMark(c *status.TagCheck) string {

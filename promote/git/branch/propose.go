@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/promote"
@@ -197,7 +198,7 @@ func (b *Branch) Proposed(ctx context.Context, name, commit string) (*Branch, er
 }
 
 // someCommit is a commit as forges give it: Bitbucket Cloud gives 12 digits.
-var someCommit = regexp.MustCompile("^[0-9a-f]{12,64}$")
+var someCommit = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile("^[0-9a-f]{12,64}$") })
 
 // wholeCommit is a commit as a remote may be asked for it.
 var wholeCommit = regexp.MustCompile("^([0-9a-f]{40}|[0-9a-f]{64})$")
@@ -205,7 +206,7 @@ var wholeCommit = regexp.MustCompile("^([0-9a-f]{40}|[0-9a-f]{64})$")
 // Merged gives the files of a commit that a pull request ended with before it was merged. Its
 // branch may be gone: forges keep the commit, and give it to whom asks for it.
 func (b *Branch) Merged(ctx context.Context, commit string) (*Branch, error) {
-	if !someCommit.MatchString(commit) {
+	if !someCommit().MatchString(commit) {
 		return nil, &gitcmd.Error{Msg: "the forge gives no whole commit: " + strconv.Quote(gitcmd.Clean(commit))}
 	}
 	full, err := b.revision(ctx, commit)

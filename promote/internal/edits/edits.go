@@ -43,7 +43,8 @@ func Make(target *overlay.File, asked, others []overlay.Change, values []overlay
 		return &Made{Asked: asked, Err: err}
 	}
 	made := &Made{Asked: asked, Changes: edit.Changes, After: edit.After.Bytes(), Changed: edit.Changed()}
-	made.Notes = append(edit.Notes, leftbehind.Notes(edit.After, asked, edit.Before.Images(), edit.After.Images(), nil)...)
+	finder := leftbehind.Finder{File: edit.After}
+	made.Notes = append(edit.Notes, finder.Notes(asked, edit.Before.Images(), edit.After.Images())...)
 	if made.Changed && diff {
 		made.Diff = edit.Diff()
 	}
@@ -86,14 +87,15 @@ func Together(parts []Part, diff bool) []*Made {
 		}
 		without = rest.After
 	}
-	made := make([]*Made, len(parts))
+	made, finder := make([]*Made, len(parts)), leftbehind.Finder{File: target}
 	for n, p := range parts {
 		step, after, known := series.Step(n), with, true
-		notes := leftbehind.Notes(target, p.Asked, step.Before, step.After, func(at overlay.Position) overlay.Position {
+		finder.At = func(at overlay.Position) overlay.Position {
 			at, ok := series.Position(n, at)
 			known = known && ok
 			return at
-		})
+		}
+		notes := finder.Notes(p.Asked, step.Before, step.After)
 		if !known {
 			return nil
 		}

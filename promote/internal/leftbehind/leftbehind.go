@@ -7,21 +7,29 @@ import (
 	"github.com/kubepromote/kubepromote/overlay"
 )
 
-// Notes tells which other versions of the same thing stay in the target's file after an
-// edit, which made is out of was:
-// the image at a place that is no pin, and what has the old tag as its version, such
-// as the ref of a remote resource or a label. Where at is not nil, the file is that before the
-// edit, and at says where its places are afterwards.
-func Notes(file *overlay.File, changes []overlay.Change, was, made []overlay.Pin, at func(overlay.Position) overlay.Position) []string {
+// Finder looks through one file for what stays in it.
+type Finder struct {
+	File *overlay.File
+	// At, if not nil, says where a place of the file is after the edit, which is not in it yet.
+	At func(overlay.Position) overlay.Position
+
+	versions map[string][]overlay.Mention // by the tag: edits of one file have one tag at times
+	others   map[string][]overlay.Pin     // those of no image, by the tag
+}
+
+// Notes tells which other versions of the same thing stay after an edit: the image at a place
+// that is no pin, and what has the old tag as its version, such as the ref of a remote resource
+// or a label. Made are the pins that the edit has made of those that were.
+func (f *Finder) Notes(changes []overlay.Change, was, made []overlay.Pin) []string {
 	var notes []string
 	note := func(p overlay.Position, format string, args ...any) {
-		if at != nil {
-			p = at(p)
+		if f.At != nil {
+			p = f.At(p)
 		}
-		notes = append(notes, fmt.Sprintf("%s:%d:%d: ", file.Name(), p.Line, p.Col)+fmt.Sprintf(format, args...)+", and stays")
+		notes = append(notes, fmt.Sprintf("%s:%d:%d: ", f.File.Name(), p.Line, p.Col)+fmt.Sprintf(format, args...)+", and stays")
 	}
 	for _, c := range changes {
-		for _, m := range file.Mentions(c.Name) {
+		for _, m := range f.File.Mentions(c.Name) {
 			if c.Over(m.Text) != m.Text {
 				note(m.Position, "%s has %s", m.Path, m.Text)
 			}
@@ -33,14 +41,28 @@ func Notes(file *overlay.File, changes []overlay.Change, was, made []overlay.Pin
 			continue
 		}
 		told[old.Tag] = true
-		for _, p := range file.Pins() {
-			if p.Type != overlay.TypeImage && p.Tag == old.Tag {
-				note(p.Position, "%s %q has %s, as image %q had", p.Type, p.Name, p.Tag, old.Name)
-			}
+		f.index(old.Tag)
+		for _, p := range f.others[old.Tag] {
+			note(p.Position, "%s %q has %s, as image %q had", p.Type, p.Name, p.Tag, old.Name)
 		}
-		for _, m := range file.Versions(old.Tag) {
+		for _, m := range f.versions[old.Tag] {
 			note(m.Position, "%s has %s, as image %q had", m.Path, m.Text, old.Name)
 		}
 	}
 	return notes
+}
+
+// index finds what the file has of a tag.
+func (f *Finder) index(tag string) {
+	if f.others == nil {
+		f.versions, f.others = make(map[string][]overlay.Mention), make(map[string][]overlay.Pin)
+		for _, p := range f.File.Pins() {
+			if p.Type != overlay.TypeImage {
+				f.others[p.Tag] = append(f.others[p.Tag], p)
+			}
+		}
+	}
+	if _, known := f.versions[tag]; !known {
+		f.versions[tag] = f.File.Versions(tag)
+	}
 }
