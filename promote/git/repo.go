@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/internal/shell"
@@ -28,6 +29,7 @@ type Repo struct {
 	top, gitDir, common, index, store string
 	prefix                            string
 	env                               []string // of what reads objects
+	opened                            promote.State
 }
 
 // Open finds the repository that dir is in. It is an error if dir is in no
@@ -50,30 +52,40 @@ func Open(ctx context.Context, dir string) (*Repo, error) {
 		store:  filepath.FromSlash(answer[4]),
 		prefix: strings.TrimSuffix(answer[5], "/"),
 	}
+	if len(answer) > len(locations) {
+		r.opened = standing(answer[6], answer[7])
+	}
 	if r.root, err = os.OpenRoot(r.top); err != nil {
 		return nil, gitcmd.FileError("open", r.top, err)
 	}
 	return r, nil
 }
 
-// locate asks for the work tree, the git directory, the common one, the index,
-// the objects and the prefix. Git ends each answer with a newline, so only a path with a
-// newline in it needs a question for each.
+// locations are the questions for the work tree, the git directory, the common one, the
+// index, the objects and the prefix.
+var locations = []string{"--show-toplevel", "--git-dir", "--git-common-dir", "--git-path index", "--git-path objects", "--show-prefix"}
+
+// locate asks for the locations, and for the head and its branch at once: before the first
+// commit, where that fails, for the locations alone. Git ends each answer with a newline, so
+// only a path with a newline in it needs a question for each.
 func locate(ctx context.Context, dir string) ([]string, error) {
-	questions := []string{"--show-toplevel", "--git-dir", "--git-common-dir", "--git-path index", "--git-path objects", "--show-prefix"}
-	out, err := revParse(ctx, dir, questions...)
+	out, err := revParse(ctx, dir, append(slices.Clone(locations), whereabouts)...)
+	if answers := strings.Split(out, "\n"); err == nil && len(answers) == len(locations)+2 {
+		return answers, nil
+	}
+	out, err = revParse(ctx, dir, locations...)
 	if err != nil {
 		return nil, notOpened(ctx, dir, err)
 	}
 	answers := strings.Split(out, "\n")
-	if len(answers) == len(questions) {
+	if len(answers) == len(locations) {
 		return answers, nil
 	}
 	if old := gitcmd.TooOld(ctx); old != "" {
 		return nil, &Error{Msg: "git " + old + " is too old, 2.38 or newer is needed", Hint: "git --version"}
 	}
 	answers = nil
-	for _, question := range questions {
+	for _, question := range locations {
 		out, err := revParse(ctx, dir, question)
 		if err != nil {
 			return nil, notOpened(ctx, dir, err)
@@ -121,6 +133,15 @@ func (r *Repo) GitDir() string { return r.common }
 // Prefix gives the directory that Open was called with, relative to the root
 // and with slashes; it is empty at the root.
 func (r *Repo) Prefix() string { return r.prefix }
+
+// Opened tells on which commit and branch the repository stood when it was opened; it may
+// have moved since, which [Repo.State] asks. Nothing is said of its files.
+func (r *Repo) Opened(ctx context.Context) (promote.State, error) {
+	if r.opened.Head == "" {
+		return r.State(ctx, nil)
+	}
+	return r.opened, nil
+}
 
 // Close releases the handles on the work tree.
 func (r *Repo) Close() error { return r.root.Close() }

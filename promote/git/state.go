@@ -97,7 +97,7 @@ func (r *Repo) State(ctx context.Context, paths []string) (promote.State, error)
 // where tells the head and its branch, without a look at the index as git status
 // takes it. Before the first commit it is an error.
 func (r *Repo) where(ctx context.Context) (promote.State, error) {
-	out, err := r.run(ctx, gitcmd.Call{Op: "git rev-parse", Args: []string{"rev-parse", "HEAD", "--symbolic-full-name", "HEAD"}, Reads: true})
+	out, err := r.run(ctx, gitcmd.Call{Op: "git rev-parse", Args: append([]string{"rev-parse"}, strings.Fields(whereabouts)...), Reads: true})
 	lines := strings.Split(string(out), "\n")
 	if err == nil && len(lines) != 3 {
 		err = &Error{Op: "git rev-parse", Msg: "unexpected answer: " + gitcmd.Clean(string(out))}
@@ -105,11 +105,19 @@ func (r *Repo) where(ctx context.Context) (promote.State, error) {
 	if err != nil {
 		return promote.State{}, err
 	}
-	state := promote.State{Head: lines[0], Dirty: map[string]string{}}
-	if lines[1] != "HEAD" { // it is detached
-		state.Branch = strings.TrimPrefix(lines[1], "refs/heads/")
+	return standing(lines[0], lines[1]), nil
+}
+
+// whereabouts are the words that have git rev-parse tell the head and its branch.
+const whereabouts = "HEAD --symbolic-full-name HEAD"
+
+// standing is what git rev-parse has told of them.
+func standing(head, name string) promote.State {
+	state := promote.State{Head: head, Dirty: map[string]string{}}
+	if name != "HEAD" { // it is detached
+		state.Branch = strings.TrimPrefix(name, "refs/heads/")
 	}
-	return state, nil
+	return state
 }
 
 // indexMark gives what tells one content of git's index from another: its size,

@@ -25,10 +25,10 @@ type Tree struct {
 	commit string
 }
 
-// Head gives the tree of the head, or nil before the first commit. Its reads end
-// with ctx.
+// Head gives the tree of the commit that the repository stood on when it was opened, or nil
+// before the first commit. Its reads end with ctx.
 func (r *Repo) Head(ctx context.Context) (*Tree, error) {
-	state, err := r.State(ctx, nil)
+	state, err := r.Opened(ctx)
 	if err != nil || state.Head == "" {
 		return nil, err
 	}

@@ -38,6 +38,8 @@ type tool struct {
 	dir string
 	// flags are those of go build.
 	flags []string
+	// c tells that the program has parts in C.
+	c bool
 }
 
 // tools are the tool directives of the go.mod files.
@@ -48,7 +50,7 @@ var tools = []tool{
 	{name: "kubectl-krew", pkg: "sigs.k8s.io/krew/cmd/krew", module: "sigs.k8s.io/krew"},
 	{name: "validate-krew-manifest", pkg: "sigs.k8s.io/krew/cmd/validate-krew-manifest", module: "sigs.k8s.io/krew"},
 	{name: "kustomize", pkg: "sigs.k8s.io/kustomize/kustomize/v5", module: "sigs.k8s.io/kustomize/kustomize/v5"},
-	{name: Gitea, pkg: giteaModule, module: giteaModule, dir: giteaDir, flags: []string{"-tags", "sqlite sqlite_unlock_notify"}},
+	{name: Gitea, pkg: giteaModule, module: giteaModule, dir: giteaDir, flags: []string{"-tags", "sqlite sqlite_unlock_notify"}, c: true},
 	{name: APIServer, pkg: "k8s.io/kubernetes/cmd/kube-apiserver", module: "k8s.io/kubernetes", dir: kubernetesDir},
 	{name: Etcd, pkg: "go.etcd.io/etcd/server/v3", module: "go.etcd.io/etcd/server/v3", dir: kubernetesDir},
 }
@@ -112,12 +114,12 @@ func Build(ctx context.Context, log io.Writer, names ...string) (string, error) 
 		if builtFrom(target, t.module) == version {
 			continue
 		}
-		if err := build(ctx, log, dir, t.pkg, target, version, t.flags...); err != nil {
+		if err := build(ctx, log, dir, t, target, version); err != nil {
 			return "", err
 		}
 	}
 	if len(names) == 0 || wanted[Function] {
-		if err := build(ctx, log, filepath.Dir(root), "./cmd/"+Function, filepath.Join(bin, exe(Function)), ""); err != nil {
+		if err := build(ctx, log, filepath.Dir(root), tool{pkg: "./cmd/" + Function}, filepath.Join(bin, exe(Function)), ""); err != nil {
 			return "", err
 		}
 	}
@@ -129,7 +131,7 @@ func Build(ctx context.Context, log io.Writer, names ...string) (string, error) 
 		fmt.Fprintf(log, "testing %s\n", given)
 		return bin, replaceWithCopy(given, target)
 	}
-	return bin, build(ctx, log, filepath.Dir(root), "./cmd/"+Product, target, "")
+	return bin, build(ctx, log, filepath.Dir(root), tool{pkg: "./cmd/" + Product}, target, "")
 }
 
 func replaceWithCopy(from, to string) error {
@@ -164,7 +166,7 @@ func builtFrom(file, module string) string {
 
 // build writes the program under another name first, so that an interrupted
 // build leaves no half of a program behind.
-func build(ctx context.Context, log io.Writer, dir, pkg, target, version string, flags ...string) error {
+func build(ctx context.Context, log io.Writer, dir string, t tool, target, version string) error {
 	ctx, cancel := context.WithTimeout(ctx, buildLimit)
 	defer cancel()
 	name := filepath.Base(target)
@@ -174,7 +176,11 @@ func build(ctx context.Context, log io.Writer, dir, pkg, target, version string,
 	started := time.Now()
 	temp := fmt.Sprintf("%s.%d.tmp", target, os.Getpid())
 	defer os.Remove(temp)
-	if _, err := goCommand(ctx, dir, slices.Concat([]string{"build", "-o", temp}, flags, []string{pkg})...); err != nil {
+	var env []string
+	if t.c {
+		env = []string{"CGO_ENABLED=1"}
+	}
+	if _, err := goIn(ctx, dir, env, slices.Concat([]string{"build", "-o", temp}, t.flags, []string{t.pkg})...); err != nil {
 		return fmt.Errorf("building %s: %w", name, err)
 	}
 	if version != "" || time.Since(started) > 10*time.Second {
@@ -194,9 +200,14 @@ func moduleRoot(ctx context.Context) (string, error) {
 }
 
 func goCommand(ctx context.Context, dir string, args ...string) (string, error) {
+	return goIn(ctx, dir, nil, args...)
+}
+
+// goIn runs go with more in its environment.
+func goIn(ctx context.Context, dir string, env []string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOWORK=off")
+	cmd.Env = slices.Concat(os.Environ(), []string{"GOWORK=off"}, env)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

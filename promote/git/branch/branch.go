@@ -284,7 +284,7 @@ func Upstream(ctx context.Context, r *git.Repo, name string) (remote, branch str
 		return strings.TrimSpace(string(out))
 	}
 	if name != "" {
-		remote, branch = ask("config", "--get", "branch."+name+".remote"), strings.TrimPrefix(ask("config", "--get", "branch."+name+".merge"), "refs/heads/")
+		remote, branch = follows(ask("config", "-z", "--get-regexp", "^branch[.]"), name)
 		if remote != "" && remote != "." && branch != "" {
 			return remote, branch, nil
 		}
@@ -305,6 +305,20 @@ func Upstream(ctx context.Context, r *git.Repo, name string) (remote, branch str
 		name, err = defaultBranch(ctx, &Branch{dir: r.Root()}, remote)
 	}
 	return remote, name, err
+}
+
+// follows finds in git's list of settings, keys and values with a newline between and a zero
+// byte behind, which branch of which remote a branch follows. The last setting counts.
+func follows(settings, name string) (remote, branch string) {
+	for setting := range strings.SplitSeq(settings, "\x00") {
+		switch key, value, _ := strings.Cut(setting, "\n"); key {
+		case "branch." + name + ".remote":
+			remote = value
+		case "branch." + name + ".merge":
+			branch = strings.TrimPrefix(value, "refs/heads/")
+		}
+	}
+	return remote, branch
 }
 
 // defaultBranch asks a remote.

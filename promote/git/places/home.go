@@ -88,7 +88,7 @@ func (h *Home) Settle(p *pipeline.Pipeline) error {
 	if h.branch != nil {
 		name = h.branch.Name()
 	} else {
-		state, err := h.Repo.State(h.ctx, nil)
+		state, err := h.clone.Opened(h.ctx)
 		if err != nil {
 			return err
 		}
