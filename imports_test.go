@@ -89,6 +89,7 @@ var mayImport = map[string][]string{
 	"promote/git/branch":              {"promote", "promote/git", "promote/mergeplan", "promote/history", "promote/pipeline", "promote/record", "promote/git/internal/...", "internal/files", "internal/shell", "internal/spelling", "internal/unbroken"},
 	"promote/git/places":              {"overlay", "promote", "promote/git", "promote/git/branch", "promote/history", "promote/pipeline", "internal/shell"},
 	"promote/git/internal/gitcmd":     {"internal/files", "internal/unbroken"},
+	"promote/git/internal/stored":     {"promote", "promote/git/internal/gitcmd", "internal/shell"},
 	"promote/git/internal/fastimport": {"promote", "promote/git/internal/gitcmd"},
 	"promote/proposal":                {"promote", "promote/objects", "promote/pipeline", "promote/record", "promote/forge", "promote/sources"},
 	"promote/planfile":                {"promote", "promote/mergeplan", "promote/pipeline", "promote/proposal", "promote/shard", "internal/fault"},

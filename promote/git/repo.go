@@ -11,6 +11,7 @@ import (
 	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
+	"github.com/kubepromote/kubepromote/promote/git/internal/stored"
 	"github.com/kubepromote/kubepromote/promote/history"
 )
 
@@ -29,6 +30,7 @@ type Repo struct {
 	top, gitDir, common, index, store string
 	prefix                            string
 	env                               []string // of what reads objects
+	stored                            stored.Objects
 	opened                            promote.State
 }
 
@@ -55,6 +57,7 @@ func Open(ctx context.Context, dir string) (*Repo, error) {
 	if len(answer) > len(locations) {
 		r.opened = standing(answer[6], answer[7])
 	}
+	r.stored.Dir = r.top
 	if r.root, err = os.OpenRoot(r.top); err != nil {
 		return nil, gitcmd.FileError("open", r.top, err)
 	}
@@ -143,8 +146,11 @@ func (r *Repo) Opened(ctx context.Context) (promote.State, error) {
 	return r.opened, nil
 }
 
-// Close releases the handles on the work tree.
-func (r *Repo) Close() error { return r.root.Close() }
+// Close releases the handles on the work tree, and ends what still runs.
+func (r *Repo) Close() error {
+	r.stored.Close()
+	return r.root.Close()
+}
 
 func (r *Repo) run(ctx context.Context, c gitcmd.Call) ([]byte, error) {
 	return gitcmd.Run(ctx, r.top, c)

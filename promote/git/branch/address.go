@@ -6,12 +6,13 @@ import (
 
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
+	"github.com/kubepromote/kubepromote/promote/git/internal/stored"
 )
 
 // Named is a branch of a remote of a clone that nobody has looked at: where it is can be
 // asked, and other branches of the remote be read.
 func Named(ctx context.Context, r *git.Repo, remote, name string) *Branch {
-	return &Branch{ctx: ctx, dir: r.Root(), gitDir: r.GitDir(), remote: remote, name: name, objects: &objects{dir: r.Root()}}
+	return &Branch{ctx: ctx, dir: r.Root(), gitDir: r.GitDir(), remote: remote, name: name, objects: &stored.Objects{Dir: r.Root()}}
 }
 
 // URL is where the branch is pushed to, with the credentials that may be in it: it is

@@ -9,7 +9,7 @@ const allOfIt = "blob:limit=64m"
 // than what was read; from then on Fetch gets what is new in the same way. It is for who
 // is going to read much of it: one by one, each file would take a request.
 func (b *Branch) FetchAll(ctx context.Context) error {
-	if b.objects.fetch == nil || b.whole == b.tip {
+	if b.objects.Fetch == nil || b.whole == b.tip {
 		return nil
 	}
 	_, err := b.reach(ctx, "fetch "+b.Where(), "-c", "fetch.negotiationAlgorithm=noop", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head",
@@ -18,6 +18,6 @@ func (b *Branch) FetchAll(ctx context.Context) error {
 		return err
 	}
 	b.whole = b.tip
-	b.objects.changed()
+	b.objects.Changed()
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
+	"github.com/kubepromote/kubepromote/promote/git/internal/stored"
 )
 
 var _ promote.Repo = (*Branch)(nil)
@@ -30,7 +31,7 @@ type Branch struct {
 	makes   map[string]Committer // by environments
 	fork    string               // the remote, or the URL, that has the branches of proposals; empty for the same
 	name    string
-	objects *objects
+	objects *stored.Objects
 	hooks   bool // of the clone's user
 
 	env     []string // for the calls that reach the remote
@@ -44,20 +45,20 @@ type Branch struct {
 
 // OfRemote gives a branch of a remote of a clone, as the remote has it now.
 func OfRemote(ctx context.Context, r *git.Repo, remote, name string) (*Branch, error) {
-	return open(ctx, &Branch{ctx: ctx, dir: r.Root(), gitDir: r.GitDir(), remote: remote, name: name, hooks: true, objects: &objects{dir: r.Root()}})
+	return open(ctx, &Branch{ctx: ctx, dir: r.Root(), gitDir: r.GitDir(), remote: remote, name: name, hooks: true, objects: &stored.Objects{Dir: r.Root()}})
 }
 
 // OfClone gives another branch of the repository itself.
 func OfClone(ctx context.Context, r *git.Repo, name string) (*Branch, error) {
-	return open(ctx, &Branch{ctx: ctx, dir: r.Root(), gitDir: r.GitDir(), name: name, hooks: true, objects: &objects{dir: r.Root()}})
+	return open(ctx, &Branch{ctx: ctx, dir: r.Root(), gitDir: r.GitDir(), name: name, hooks: true, objects: &stored.Objects{Dir: r.Root()}})
 }
 
 // Other gives another branch of the same repository; where that is known by its URL, an
 // empty name is that of its default. It is of use as long as this one is not closed.
 func (b *Branch) Other(ctx context.Context, name string) (_ *Branch, err error) {
-	other := &Branch{ctx: ctx, dir: b.dir, gitDir: b.gitDir, remote: b.remote, address: b.address, name: name, hooks: b.hooks, env: b.env, user: b.user, objects: &objects{dir: b.dir}}
-	if b.objects.fetch != nil {
-		other.objects.fetch, other.far = other.fetchObjects, &far{}
+	other := &Branch{ctx: ctx, dir: b.dir, gitDir: b.gitDir, remote: b.remote, address: b.address, name: name, hooks: b.hooks, env: b.env, user: b.user, objects: &stored.Objects{Dir: b.dir}}
+	if b.objects.Fetch != nil {
+		other.objects.Fetch, other.far = other.fetchObjects, &far{}
 	}
 	if name == "" {
 		if other.name, err = defaultBranch(ctx, other, b.remote); err != nil {
@@ -89,7 +90,7 @@ func checkName(ctx context.Context, dir, name string) error {
 
 // Close ends what still runs.
 func (b *Branch) Close() {
-	b.objects.close()
+	b.objects.Close()
 	if b.release != nil {
 		b.release()
 	}
@@ -133,8 +134,8 @@ func (b *Branch) Fetch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.objects.changed()
-	root, err := b.objects.rootOf(ctx, tip)
+	b.objects.Changed()
+	root, err := b.objects.RootOf(ctx, tip)
 	if err != nil {
 		return err
 	}
@@ -263,7 +264,7 @@ func (b *Branch) tracking() string {
 
 // partial are the options of a clone that has no more than what was read.
 func (b *Branch) partial() []string {
-	if b.objects.fetch == nil {
+	if b.objects.Fetch == nil {
 		return nil
 	}
 	if b.whole != "" { // what is new comes whole as well

@@ -515,27 +515,6 @@ func TestUpstream(t *testing.T) {
 	wantError(t, err, "no remote to push to")
 }
 
-func FuzzParseTree(f *testing.F) {
-	f.Add([]byte("40000 apps\x00"+strings.Repeat("a", 20)+"100644 x\x00"+strings.Repeat("b", 20)), 20)
-	f.Add([]byte("100644 x"), 32)
-	f.Fuzz(func(t *testing.T, data []byte, size int) {
-		if size != 20 && size != 32 {
-			return
-		}
-		entries, err := parseTree(data, size)
-		var again []byte
-		for _, e := range entries {
-			if len(e.id) != 2*size || e.mode == "" {
-				t.Fatalf("%+v", e)
-			}
-			again = append(again, e.mode+" "+e.name+"\x00"+e.id...)
-		}
-		if err == nil && len(again) != len(data)+len(entries)*size {
-			t.Fatalf("%d bytes of %d", len(again), len(data))
-		}
-	})
-}
-
 // Who is going to read much gets all of it in one request, and what is new later as well.
 func TestFetchAll(t *testing.T) {
 	t.Parallel()
@@ -546,8 +525,8 @@ func TestFetchAll(t *testing.T) {
 	}
 	defer b.Close()
 	asked := 0
-	fetch := b.objects.fetch
-	b.objects.fetch = func(ctx context.Context, ids []string) error { asked++; return fetch(ctx, ids) }
+	fetch := b.objects.Fetch
+	b.objects.Fetch = func(ctx context.Context, ids []string) error { asked++; return fetch(ctx, ids) }
 	read := func(want string) {
 		t.Helper()
 		for _, name := range []string{"apps/cart/prod/k.yaml", "apps/web/prod/k.yaml", "promotion.yaml"} {

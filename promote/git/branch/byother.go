@@ -54,7 +54,7 @@ func (b *Branch) byOther(ctx context.Context, d promote.Delivery, hash, ref stri
 	case by == nil:
 		return "", &gitcmd.Error{Msg: "a forge is to make the commit, and none is known", Hint: "remove the line deliver.commits: git commits then"}
 	}
-	meant, err := b.objects.get(ctx, hash)
+	meant, err := b.objects.Get(ctx, hash)
 	if err != nil {
 		return "", err
 	}
@@ -93,7 +93,7 @@ func (b *Branch) unmake(ctx context.Context, name string) {
 func (b *Branch) fetchMade(ctx context.Context, name, made, ref string) error {
 	args := append([]string{"fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance"}, b.twoDeep()...)
 	_, err := b.reach(ctx, "fetch "+gitcmd.Clean(b.Remote()+"/"+name), append(args, "--end-of-options", b.remote, "+refs/heads/"+name+":"+ref)...)
-	b.objects.changed()
+	b.objects.Changed()
 	if err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func (b *Branch) fetchMade(ctx context.Context, name, made, ref string) error {
 // isAsMeant compares what was made with what was meant: its parent, its files, and its
 // record. It is a *promote.Moved where it was made on another commit.
 func (b *Branch) isAsMeant(ctx context.Context, made string, d promote.Delivery, tree, message string) error {
-	o, err := b.objects.get(ctx, made)
+	o, err := b.objects.Get(ctx, made)
 	if err != nil {
 		return err
 	}

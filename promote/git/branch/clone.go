@@ -18,6 +18,7 @@ import (
 	"github.com/kubepromote/kubepromote/internal/files"
 	"github.com/kubepromote/kubepromote/internal/unbroken"
 	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
+	"github.com/kubepromote/kubepromote/promote/git/internal/stored"
 )
 
 // Cache is where parts of repositories are kept that are known by their URL alone.
@@ -83,7 +84,7 @@ func OfURL(ctx context.Context, address, name string, cache Cache) (*Branch, err
 		return nil, err
 	}
 	b := &Branch{ctx: ctx, dir: dir, gitDir: dir, remote: "origin", address: address, name: name, env: append(remoteURL(address), cache.Env...), user: cache.User, release: release}
-	b.objects, b.far = &objects{dir: dir, fetch: b.fetchObjects}, &far{}
+	b.objects, b.far = &stored.Objects{Dir: dir, Fetch: b.fetchObjects}, &far{}
 	if name == "" {
 		if b.name, err = defaultBranch(ctx, b, "origin"); err != nil {
 			b.Close()

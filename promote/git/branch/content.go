@@ -118,7 +118,7 @@ func (b *Branch) Drift(ctx context.Context, m *Merge) (*mergeplan.Drift, error) 
 	if err != nil {
 		return nil, err
 	}
-	base, err := b.objects.rootOf(ctx, m.Base)
+	base, err := b.objects.RootOf(ctx, m.Base)
 	if err != nil {
 		return nil, err
 	}

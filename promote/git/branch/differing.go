@@ -9,6 +9,7 @@ import (
 
 	"github.com/bmatcuk/doublestar/v4"
 	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
+	"github.com/kubepromote/kubepromote/promote/git/internal/stored"
 	"github.com/kubepromote/kubepromote/promote/history"
 )
 
@@ -103,7 +104,7 @@ func (b *Branch) filesOf(ctx context.Context, all []commitTree, segments [][]str
 		if looked += len(ids); looked > mostTrees {
 			return nil, &gitcmd.Error{Msg: "the history of " + gitcmd.Clean(b.Where()) + " differs in more than can be read", Hint: "git clone, and -C DIR"}
 		}
-		if err := b.objects.fetchLacking(ctx, slices.Collect(maps.Keys(ids))); err != nil {
+		if err := b.objects.FetchLacking(ctx, slices.Collect(maps.Keys(ids))); err != nil {
 			return nil, err
 		}
 		var next []pair
@@ -135,55 +136,51 @@ func (b *Branch) differ(ctx context.Context, p pair, files *[]history.FileVersio
 	if err != nil {
 		return nil, err
 	}
-	before := make(map[string]entry, len(old))
+	before := make(map[string]stored.Entry, len(old))
 	for _, e := range old {
-		before[e.name] = e
+		before[e.Name()] = e
 	}
 	var next []pair
-	add := func(was, is entry, name string) {
+	add := func(was, is stored.Entry, name string) {
 		at := path.Join(p.path, name)
 		further, meant := below(p.segments, p.depth, name, at)
 		if was == is || len(further) == 0 {
 			return
 		}
 		one := pair{of: p.of, path: at, segments: further, depth: p.depth + 1}
-		if was.mode == modeTree {
-			one.old = was.id
+		if was.Mode == stored.ModeTree {
+			one.old = was.ID
 		}
-		if is.mode == modeTree {
-			one.now = is.id
+		if is.Mode == stored.ModeTree {
+			one.now = is.ID
 		}
 		if one.old != one.now {
 			next = append(next, one)
 		}
-		blob := func(e entry) string {
-			if e.isDir() {
+		blob := func(e stored.Entry) string {
+			if e.IsDir() {
 				return ""
 			}
-			return e.id
+			return e.ID
 		}
 		if v := (history.FileVersion{Path: at, Old: blob(was), New: blob(is)}); meant && v.Old+v.New != "" {
 			*files = append(*files, v)
 		}
 	}
 	for _, e := range now {
-		add(before[e.name], e, e.name)
-		delete(before, e.name)
+		add(before[e.Name()], e, e.Name())
+		delete(before, e.Name())
 	}
 	for name, e := range before {
-		add(e, entry{}, name)
+		add(e, stored.Entry{}, name)
 	}
 	return next, nil
 }
 
 // entriesOf reads a tree, which is not kept: there may be many, and each is read once.
-func (b *Branch) entriesOf(ctx context.Context, id string) ([]entry, error) {
+func (b *Branch) entriesOf(ctx context.Context, id string) ([]stored.Entry, error) {
 	if id == "" {
 		return nil, nil
 	}
-	found, err := b.objects.get(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	return parseTree(found.Data, len(id)/2)
+	return b.objects.TreeOnce(ctx, id)
 }

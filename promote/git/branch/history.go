@@ -14,6 +14,7 @@ import (
 
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
+	"github.com/kubepromote/kubepromote/promote/git/internal/stored"
 	"github.com/kubepromote/kubepromote/promote/history"
 	"github.com/kubepromote/kubepromote/promote/record"
 )
@@ -25,7 +26,7 @@ import (
 func (b *Branch) Log() history.Log { return b.logOf(b.tip) }
 
 func (b *Branch) logOf(commit string) history.Log {
-	if b.objects.fetch == nil {
+	if b.objects.Fetch == nil {
 		return git.LogIn(b.gitDir, commit)
 	}
 	return &farLog{branch: b, commit: commit}
@@ -44,7 +45,7 @@ func (b *Branch) LogAt(ctx context.Context, revision string) (history.Log, strin
 		if err != nil || commit != "" {
 			return b.logOf(commit), commit, err
 		}
-		if b.objects.fetch == nil || b.far.depths == len(fetchDepths) {
+		if b.objects.Fetch == nil || b.far.depths == len(fetchDepths) {
 			return nil, "", &gitcmd.Error{Msg: "there is no commit " + gitcmd.Clean(revision) + " in " + gitcmd.Clean(b.Where()), Hint: "kubectl promote history"}
 		}
 		b.far.mu.Lock()
@@ -66,7 +67,7 @@ var fetchDepths = [...]int{200, 2000, MostCommits}
 func (b *Branch) deepen(ctx context.Context, depth int) error {
 	_, err := b.reach(ctx, "fetch the history of "+gitcmd.Clean(b.Where()), "-c", "fetch.negotiationAlgorithm=noop", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head",
 		"--no-recurse-submodules", "--no-auto-maintenance", "--filter=tree:0", fmt.Sprintf("--depth=%d", depth), "--end-of-options", b.remote, b.tip)
-	b.objects.changed()
+	b.objects.Changed()
 	return err
 }
 
@@ -202,7 +203,7 @@ func (l *farLog) Renames(ctx context.Context, commit string) ([]history.Rename, 
 	if len(alone) > most {
 		return nil, nil
 	}
-	if err := l.branch.objects.fetchLacking(ctx, alone); err != nil {
+	if err := l.branch.objects.FetchLacking(ctx, alone); err != nil {
 		return nil, err
 	}
 	return git.LogIn(l.branch.gitDir, commit).Renames(ctx, commit)
@@ -215,7 +216,7 @@ func (l *farLog) Blobs(ctx context.Context, ids []string, visit func(id string, 
 			return &gitcmd.Error{Msg: "not an object name: " + gitcmd.Clean(id)}
 		}
 	}
-	if err := l.branch.objects.fetchLacking(ctx, ids); err != nil {
+	if err := l.branch.objects.FetchLacking(ctx, ids); err != nil {
 		return err
 	}
 	return git.LogIn(l.branch.gitDir, l.commit).Blobs(ctx, ids, visit)
@@ -247,7 +248,7 @@ func (l *farLog) chain(ctx context.Context, option string, revisions ...string) 
 		cut[hash] = true
 	}
 	args := append([]string{"rev-list", option, "--encoding=UTF-8", commitFormat}, revisions...)
-	p, err := gitcmd.Start(ctx, b.dir, gitcmd.Call{Op: "git rev-list", Args: append(args, "--"), Reads: true, Env: []string{gitcmd.AsStored, noFetch}})
+	p, err := gitcmd.Start(ctx, b.dir, gitcmd.Call{Op: "git rev-list", Args: append(args, "--"), Reads: true, Env: []string{gitcmd.AsStored, stored.NoFetch}})
 	if err != nil {
 		return nil, err
 	}

@@ -47,7 +47,7 @@ func (b *Branch) Merge(ctx context.Context, from string, undo ...string) (*Merge
 	case m.Contained:
 		return m, nil
 	case m.FastForward:
-		m.Tree, err = b.objects.rootOf(ctx, from)
+		m.Tree, err = b.objects.RootOf(ctx, from)
 		return m, err
 	}
 	return m, b.mergeTree(ctx, m, ours, from)
@@ -69,7 +69,7 @@ func (b *Branch) takeBack(ctx context.Context, m *Merge, ours, commit string) er
 	if err != nil {
 		return err
 	}
-	before, err := b.objects.rootOf(ctx, parent)
+	before, err := b.objects.RootOf(ctx, parent)
 	if err != nil {
 		return err
 	}
@@ -94,12 +94,12 @@ func (b *Branch) meet(ctx context.Context, from string) (string, error) {
 		if gitcmd.ExitCode(err) != 1 {
 			return "", err
 		}
-		if b.objects.fetch == nil || n == len(fetchDepths) {
+		if b.objects.Fetch == nil || n == len(fetchDepths) {
 			return "", b.apart(ctx)
 		}
 		_, err = b.reach(ctx, "fetch the history of "+gitcmd.Clean(b.Where()), "-c", "fetch.negotiationAlgorithm=noop", "fetch", "--quiet", "--no-tags", "--no-write-fetch-head",
 			"--no-recurse-submodules", "--no-auto-maintenance", "--filter=tree:0", fmt.Sprintf("--depth=%d", fetchDepths[n]), "--end-of-options", b.remote, b.tip, from)
-		b.objects.changed()
+		b.objects.Changed()
 		if err != nil {
 			return "", err
 		}
@@ -134,7 +134,7 @@ func (b *Branch) answer(ctx context.Context, c gitcmd.Call) (string, error) {
 	if err == nil && !gitcmd.IsHash(id) {
 		err = &gitcmd.Error{Op: c.Op, Msg: "unexpected answer: " + gitcmd.Clean(id)}
 	}
-	b.objects.changed()
+	b.objects.Changed()
 	return id, err
 }
 
@@ -160,7 +160,7 @@ func (b *Branch) mergeTree(ctx context.Context, m *Merge, ours, theirs string) e
 	if err != nil && gitcmd.ExitCode(err) != 1 {
 		return err
 	}
-	b.objects.changed()
+	b.objects.Changed()
 	m.Tree = fields[0]
 	if err == nil {
 		return nil

@@ -104,7 +104,7 @@ func (b *Branch) stands(ctx context.Context, d promote.Delivery, commit string) 
 	if err := b.fetchBranch(ctx, d.Proposal); err != nil {
 		return false, err
 	}
-	o, err := b.objects.get(ctx, commit)
+	o, err := b.objects.Get(ctx, commit)
 	if err != nil {
 		return false, err
 	}
@@ -157,7 +157,7 @@ func (b *Branch) Proposes(ctx context.Context, name, commit string) (bool, error
 	if err := b.fetchBranch(ctx, name); err != nil {
 		return false, err
 	}
-	o, err := b.objects.get(ctx, there)
+	o, err := b.objects.Get(ctx, there)
 	if err != nil {
 		return false, err
 	}
@@ -174,7 +174,7 @@ func (b *Branch) fetchBranch(ctx context.Context, name string) error {
 func (b *Branch) fetchOne(ctx context.Context, from, name, what string) error {
 	args := append([]string{"fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance"}, b.twoDeep()...)
 	_, err := b.reach(ctx, "fetch "+name, append(args, "--end-of-options", from, what)...)
-	b.objects.changed()
+	b.objects.Changed()
 	return err
 }
 
@@ -231,7 +231,7 @@ func (b *Branch) Merged(ctx context.Context, commit string) (*Branch, error) {
 // twoDeep are the options that fetch a commit and its parent, where no more is wanted.
 func (b *Branch) twoDeep() []string {
 	switch {
-	case b.objects.fetch == nil:
+	case b.objects.Fetch == nil:
 		return nil
 	case b.fork != "": // whose trees the repository itself has not got
 		return []string{"--depth=2"}
@@ -241,7 +241,7 @@ func (b *Branch) twoDeep() []string {
 
 // at is the branch as it was at another commit.
 func (b *Branch) at(ctx context.Context, commit string) (*Branch, error) {
-	root, err := b.objects.rootOf(ctx, commit)
+	root, err := b.objects.RootOf(ctx, commit)
 	if err != nil {
 		return nil, err
 	}

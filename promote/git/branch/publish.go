@@ -158,8 +158,8 @@ func Refused(err error) bool { return errors.Is(err, errRefused) }
 
 // follow notes what the branch is now.
 func (b *Branch) follow(ctx context.Context, hash string) {
-	b.objects.changed()
-	if root, err := b.objects.rootOf(ctx, hash); err == nil {
+	b.objects.Changed()
+	if root, err := b.objects.RootOf(ctx, hash); err == nil {
 		b.tip, b.root = hash, root
 	}
 }
@@ -169,7 +169,7 @@ func (b *Branch) contains(ctx context.Context, hash string) (bool, error) {
 	if hash == b.tip {
 		return true, nil
 	}
-	if b.objects.fetch != nil { // as far back as others may have come since
+	if b.objects.Fetch != nil { // as far back as others may have come since
 		_, err := b.reach(ctx, "fetch "+b.Where(), "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--filter=tree:0", "--depth=200", "--end-of-options", b.remote, b.tip)
 		if err != nil {
 			return false, err

@@ -15,6 +15,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
+	"github.com/kubepromote/kubepromote/promote/git/internal/stored"
 	"github.com/kubepromote/kubepromote/promote/history"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
@@ -35,7 +36,7 @@ func (t Tag) Older(than Tag) bool { return t.version.LessThan(than.version) }
 
 // InClone is the clone itself, for what is asked of it as of the branch of a remote.
 func InClone(ctx context.Context, r *git.Repo) *Branch {
-	return &Branch{ctx: ctx, dir: r.Root(), gitDir: r.GitDir(), hooks: true, objects: &objects{dir: r.Root()}}
+	return &Branch{ctx: ctx, dir: r.Root(), gitDir: r.GitDir(), hooks: true, objects: &stored.Objects{Dir: r.Root()}}
 }
 
 // tagsAt is where the tags of a remote are kept, apart from the user's own.
@@ -57,7 +58,7 @@ func (b *Branch) Tags(ctx context.Context, at pipeline.Place, all []pipeline.Pla
 		if _, err := b.reach(ctx, "fetch the tags of "+gitcmd.Clean(b.Remote()), append(args, "--end-of-options", b.remote, spec)...); err != nil {
 			return nil, err
 		}
-		b.objects.changed()
+		b.objects.Changed()
 	}
 	format := "%(refname)%00%(objecttype)%00%(objectname)%00%(*objecttype)%00%(*objectname)%00%(creatordate:unix)%00%(taggername)%(authorname)%00%(taggeremail)%(authoremail)%00%(contents)%00"
 	out, err := gitcmd.Run(ctx, b.dir, gitcmd.Call{Op: "git for-each-ref", Args: []string{"for-each-ref", fmt.Sprintf("--count=%d", mostTags+1), "--format=" + format, ref + globQuoter.Replace(before) + "*" + globQuoter.Replace(after)}, Reads: true, Env: b.lazily()})
@@ -258,7 +259,7 @@ func (*tagLog) Merged(context.Context, string, []string, func(history.Commit) (b
 // Blobs implements [history.Log].
 func (l *tagLog) Blobs(ctx context.Context, ids []string, visit func(id string, data []byte) error) error {
 	for _, id := range ids {
-		found, err := l.branch.objects.get(ctx, id)
+		found, err := l.branch.objects.Get(ctx, id)
 		if err == nil {
 			err = visit(id, found.Data)
 		}

@@ -1,4 +1,9 @@
-package branch
+// Package stored reads the objects of a repository, and the files of its commits, as git
+// has stored them: without the line endings and filters of a checkout, and without the
+// objects that stand for others.
+//
+// [Objects] asks one git, which lasts as long as they do; [Files] are those of one commit.
+package stored
 
 import (
 	"bytes"
@@ -11,38 +16,41 @@ import (
 	"github.com/kubepromote/kubepromote/promote/git/internal/gitcmd"
 )
 
-// objects reads objects by their names with one git, as long as it lasts.
-type objects struct {
-	dir string
-	// fetch, if not nil, gets objects that the repository lacks.
-	fetch func(ctx context.Context, ids []string) error
+// Objects reads objects by their names with one git, as long as it lasts. Its methods may be
+// called concurrently.
+type Objects struct {
+	// Dir is git's own directory, or the clone's root.
+	Dir string
+	// Fetch, if not nil, gets objects that the repository lacks.
+	Fetch func(ctx context.Context, ids []string) error
 
 	mu      sync.Mutex
 	process *gitcmd.Process
-	trees   map[string][]entry
+	trees   map[string][]Entry
 	// known are the objects that are here, where others may be fetched: git that is asked
 	// for one which is not here fetches it by itself, with all that it leads to, or ends.
 	known map[string]bool
 }
 
-// entry is a line of a tree.
-type entry struct{ name, mode, id string }
+// Entry is a line of a tree: a mode in octal digits, as git writes it there, and the name
+// of an object.
+type Entry struct{ name, Mode, ID string }
 
+// The modes of what is no file.
 const (
-	modeTree = "40000"
-	// ModeLink and ModeSubmodule are what is neither a file nor a directory.
+	ModeTree      = "40000"
 	ModeLink      = "120000"
 	ModeSubmodule = "160000"
 )
 
-// close ends git.
-func (o *objects) close() {
+// Close ends git.
+func (o *Objects) Close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.stop()
 }
 
-func (o *objects) stop() {
+func (o *Objects) stop() {
 	if o.process != nil {
 		_ = o.process.In.Close()
 		o.process.Stop()
@@ -50,16 +58,16 @@ func (o *objects) stop() {
 	}
 }
 
-// get reads an object; it fetches what the repository lacks, where that may be done.
-func (o *objects) get(ctx context.Context, id string) (gitcmd.Object, error) {
+// Get reads an object; it fetches what the repository lacks, where that may be done.
+func (o *Objects) Get(ctx context.Context, id string) (gitcmd.Object, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.read(ctx, id)
 }
 
-func (o *objects) read(ctx context.Context, id string) (gitcmd.Object, error) {
+func (o *Objects) read(ctx context.Context, id string) (gitcmd.Object, error) {
 	found, err := o.ask(id)
-	if err == nil && found.Kind == "" && o.fetch != nil {
+	if err == nil && found.Kind == "" && o.Fetch != nil {
 		if err = o.obtain(ctx, []string{id}); err == nil {
 			found, err = o.ask(id)
 		}
@@ -71,8 +79,8 @@ func (o *objects) read(ctx context.Context, id string) (gitcmd.Object, error) {
 }
 
 // obtain fetches objects.
-func (o *objects) obtain(ctx context.Context, ids []string) error {
-	err := o.fetch(ctx, ids)
+func (o *Objects) obtain(ctx context.Context, ids []string) error {
+	err := o.Fetch(ctx, ids)
 	if err == nil && o.known != nil {
 		for _, id := range ids {
 			o.known[id] = true
@@ -82,12 +90,12 @@ func (o *objects) obtain(ctx context.Context, ids []string) error {
 }
 
 // isKnown tells whether an object is here, or always yes where all are.
-func (o *objects) isKnown(id string) (bool, error) {
-	if o.fetch == nil {
+func (o *Objects) isKnown(id string) (bool, error) {
+	if o.Fetch == nil {
 		return true, nil
 	}
 	if o.known == nil {
-		out, err := gitcmd.Run(context.Background(), o.dir, gitcmd.Call{Op: "git cat-file", Args: []string{"cat-file", "--batch-all-objects", "--batch-check=%(objectname)", "--unordered", "--buffer"}, Reads: true, Env: []string{noFetch}})
+		out, err := gitcmd.Run(context.Background(), o.Dir, gitcmd.Call{Op: "git cat-file", Args: []string{"cat-file", "--batch-all-objects", "--batch-check=%(objectname)", "--unordered", "--buffer"}, Reads: true, Env: []string{NoFetch}})
 		if err != nil {
 			return false, err
 		}
@@ -99,28 +107,28 @@ func (o *objects) isKnown(id string) (bool, error) {
 	return o.known[id], nil
 }
 
-// changed forgets which objects are here.
-func (o *objects) changed() {
+// Changed forgets which objects are here.
+func (o *Objects) Changed() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.known = nil
 }
 
-// noFetch has git fetch nothing on its own.
-const noFetch = "GIT_NO_LAZY_FETCH=1"
+// NoFetch has git fetch nothing on its own.
+const NoFetch = "GIT_NO_LAZY_FETCH=1"
 
 // ask asks git, which is started where it does not run. It ends with the branch and
 // not with one request, whose context may be a short one.
-func (o *objects) ask(id string) (gitcmd.Object, error) {
+func (o *Objects) ask(id string) (gitcmd.Object, error) {
 	if here, err := o.isKnown(id); err != nil || !here {
 		return gitcmd.Object{}, err
 	}
 	if o.process == nil {
 		env := []string{gitcmd.AsStored}
-		if o.fetch != nil {
-			env = append(env, noFetch)
+		if o.Fetch != nil {
+			env = append(env, NoFetch)
 		}
-		p, err := gitcmd.Start(context.Background(), o.dir, gitcmd.Call{Op: "git cat-file", Args: []string{"cat-file", "--batch"}, Reads: true, Talks: true, Env: env})
+		p, err := gitcmd.Start(context.Background(), o.Dir, gitcmd.Call{Op: "git cat-file", Args: []string{"cat-file", "--batch"}, Reads: true, Talks: true, Env: env})
 		if err != nil {
 			return gitcmd.Object{}, err
 		}
@@ -142,8 +150,8 @@ func (o *objects) ask(id string) (gitcmd.Object, error) {
 	return found, nil
 }
 
-// tree gives the entries of a tree, in the order in which git has them.
-func (o *objects) tree(ctx context.Context, id string) ([]entry, error) {
+// Tree gives the entries of a tree, in the order in which git has them.
+func (o *Objects) Tree(ctx context.Context, id string) ([]Entry, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if entries, ok := o.trees[id]; ok {
@@ -153,22 +161,28 @@ func (o *objects) tree(ctx context.Context, id string) ([]entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	if found.Kind != "tree" {
-		return nil, &gitcmd.Error{Msg: "object " + id + " is a " + found.Kind + ", not a tree"}
-	}
-	entries, err := parseTree(found.Data, len(id)/2)
+	entries, err := parseTree(found)
 	if err != nil {
 		return nil, err
 	}
 	if o.trees == nil {
-		o.trees = make(map[string][]entry)
+		o.trees = make(map[string][]Entry)
 	}
 	o.trees[id] = entries
 	return entries, nil
 }
 
-// fetchLacking fetches those of the objects that the repository has not, in one request.
-func (o *objects) fetchLacking(ctx context.Context, ids []string) error {
+// TreeOnce does the same, and does not keep them: there may be many, each read once.
+func (o *Objects) TreeOnce(ctx context.Context, id string) ([]Entry, error) {
+	found, err := o.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return parseTree(found)
+}
+
+// FetchLacking fetches those of the objects that the repository has not, in one request.
+func (o *Objects) FetchLacking(ctx context.Context, ids []string) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	var lacking []string
@@ -187,9 +201,9 @@ func (o *objects) fetchLacking(ctx context.Context, ids []string) error {
 	return o.obtain(ctx, lacking)
 }
 
-// rootOf gives the tree of a commit.
-func (o *objects) rootOf(ctx context.Context, commit string) (string, error) {
-	found, err := o.get(ctx, commit)
+// RootOf gives the tree of a commit.
+func (o *Objects) RootOf(ctx context.Context, commit string) (string, error) {
+	found, err := o.Get(ctx, commit)
 	if err != nil {
 		return "", err
 	}
@@ -204,8 +218,12 @@ func (o *objects) rootOf(ctx context.Context, commit string) (string, error) {
 // parseTree reads a tree as git cat-file gives it: a mode in octal digits, a blank, a
 // name, a zero byte, and the object's name in binary form, which has a fixed size
 // (https://git-scm.com/book/en/v2/Git-Internals-Git-Objects).
-func parseTree(data []byte, size int) ([]entry, error) {
-	var entries []entry
+func parseTree(o gitcmd.Object) ([]Entry, error) {
+	if o.Kind != "tree" {
+		return nil, &gitcmd.Error{Msg: "object " + o.ID + " is a " + o.Kind + ", not a tree"}
+	}
+	var entries []Entry
+	data, size := o.Data, len(o.ID)/2
 	for len(data) > 0 {
 		blank := bytes.IndexByte(data, ' ')
 		zero := bytes.IndexByte(data, 0)
@@ -213,7 +231,7 @@ func parseTree(data []byte, size int) ([]entry, error) {
 			return nil, &gitcmd.Error{Op: "git cat-file", Msg: "unexpected answer: a tree that ends early"}
 		}
 		id := data[zero+1 : zero+1+size]
-		entries = append(entries, entry{string(data[blank+1 : zero]), string(data[:blank]), hex.EncodeToString(id)})
+		entries = append(entries, Entry{string(data[blank+1 : zero]), string(data[:blank]), hex.EncodeToString(id)})
 		data = data[zero+1+size:]
 	}
 	return entries, nil
