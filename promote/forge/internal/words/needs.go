@@ -1,5 +1,7 @@
 package words
 
+import "cmp"
+
 // Need is what a token must be good for.
 type Need int
 
@@ -16,10 +18,14 @@ const (
 
 // Needs says what a token must be good for, in the words of the pages of a kind of forge.
 func Needs(kind string, n Need) string {
-	const token = "the token needs "
+	return "the token needs " + cmp.Or(rights(kind)[n], "rights for this, which it has not")
+}
+
+// rights are those of a kind of forge, of what this project does there.
+func rights(kind string) map[Need]string {
 	switch kind {
 	case "github":
-		return token + [...]string{
+		return map[Need]string{
 			NeedRead:   "the permission pull requests: read (or the scope repo)",
 			NeedWrite:  "the permission pull requests: write (or the scope repo)",
 			NeedMerge:  "the permissions contents: write and pull requests: write (or the scope repo)",
@@ -27,9 +33,9 @@ func Needs(kind string, n Need) string {
 			NeedTeam:   "the permission members: read of the organization (or the scope read:org)",
 			NeedCommit: "the permission contents: write (or the scope repo)",
 			NeedDeploy: "the permission deployments: write (or the scope repo_deployment)",
-		}[n]
+		}
 	case "gitlab":
-		return token + [...]string{
+		return map[Need]string{
 			NeedRead:   "the scope read_api or api",
 			NeedWrite:  "the scope api and the role Developer",
 			NeedMerge:  "the scope api, and a role that may merge into this branch",
@@ -37,31 +43,36 @@ func Needs(kind string, n Need) string {
 			NeedTeam:   "the scope read_api or api",
 			NeedCommit: "the scope api and the role Developer",
 			NeedDeploy: "the scope api and the role Developer",
-		}[n]
+		}
 	case "gitea":
-		return token + [...]string{
+		return map[Need]string{
 			NeedRead:   "the scope read:repository",
 			NeedWrite:  "the scopes write:repository and write:issue",
 			NeedMerge:  "the scope write:repository, and its user the right to merge into this branch",
 			NeedStatus: "the scope write:repository",
 			NeedTeam:   "the scope read:organization",
 			NeedCommit: "the scope write:repository",
-		}[n]
+		}
 	case "bitbucket":
-		return token + [...]string{
+		return map[Need]string{
 			NeedRead:   "the scope pullrequest",
 			NeedWrite:  "the scope pullrequest:write",
 			NeedMerge:  "the scopes pullrequest:write and repository:write",
 			NeedStatus: "the scope repository",
-		}[n]
+		}
 	case "bitbucket-server":
-		return token + [...]string{"repository read", "repository write", "repository write", "repository read"}[n]
+		return map[Need]string{
+			NeedRead:   "repository read",
+			NeedWrite:  "repository write",
+			NeedMerge:  "repository write",
+			NeedStatus: "repository read",
+		}
 	}
-	return token + [...]string{
+	return map[Need]string{
 		NeedRead:   "the scope Code (read)",
 		NeedWrite:  "the scope Code (read & write)",
 		NeedMerge:  "the scope Code (read & write)",
 		NeedStatus: "the scope Code (status)",
 		NeedTeam:   "the scope Project and Team (read)",
-	}[n]
+	}
 }
