@@ -63,7 +63,10 @@ func NewKeylessSigner(o KeylessOptions) (Signer, error) {
 		return Signer{}, errors.New("nothing would show when the signature was made: a timestamp authority or a Rekor of version 1 is needed")
 	}
 	for _, u := range []string{o.Fulcio, o.Rekor, o.TSA} {
-		if err := checkService(u); err != nil {
+		if u == "" {
+			continue
+		}
+		if err := CheckService(u); err != nil {
 			return Signer{}, err
 		}
 	}
@@ -74,11 +77,9 @@ func NewKeylessSigner(o KeylessOptions) (Signer, error) {
 	return Signer{keyless: &o}, nil
 }
 
-// checkService keeps tokens off the open wire.
-func checkService(s string) error {
-	if s == "" {
-		return nil
-	}
+// CheckService keeps tokens off the open wire: it is an error where s is neither a URL with
+// https nor one with http of the machine itself, or has a user in it.
+func CheckService(s string) error {
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" || u.User != nil {
 		return fmt.Errorf("%s is no URL of a service", untrusted.Quoted(s))

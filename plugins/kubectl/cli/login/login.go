@@ -1,0 +1,168 @@
+// Package login gets the identity tokens that statements are signed with where there is
+// no key: from the CI system whose job this is, or from a person, by a browser on this
+// machine or on another device.
+//
+// A token is an OpenID Connect ID token for the audience of a Fulcio. It is given to the
+// caller, and written nowhere.
+package login
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/pkg/browser"
+	"github.com/sigstore/sigstore/pkg/oauthflow"
+	"golang.org/x/oauth2"
+
+	"github.com/kubepromote/kubepromote/internal/fault"
+)
+
+// The services of Sigstore's public good instance, which are asked where a person says so
+// and names no others. What their log is given is public for ever.
+const (
+	PublicIssuer = "https://oauth2.sigstore.dev/auth"
+	PublicFulcio = "https://fulcio.sigstore.dev"
+	PublicRekor  = "https://rekor.sigstore.dev"
+)
+
+// ClientID is what Fulcio wants a token to be for, and what its issuers know its users'
+// programs by.
+const ClientID = "sigstore"
+
+// The ways in which a person logs in.
+const (
+	Browser = "browser"
+	Device  = "device"
+)
+
+// Flows are all of them.
+var Flows = []string{Browser, Device}
+
+// limit bounds one login, in which a person has to look for a password.
+const limit = 5 * time.Minute
+
+// Options say where a person logs in.
+type Options struct {
+	// Issuer is the URL of the OpenID provider, without its "/.well-known" part. It is
+	// https, or http on this machine. Required.
+	Issuer string
+	// ClientID is what it knows this program by; empty: [ClientID].
+	ClientID string
+	// Flow is [Browser] or [Device]; empty: Browser. With Device a code is printed, which
+	// is typed in a browser anywhere.
+	Flow string
+	// In and Out are the person's terminal.
+	In  io.Reader
+	Out io.Writer
+}
+
+// Person has a person log in and gives the token, which was checked: it is the issuer's, for
+// this client, and not for another login. It ends with ctx, and after five minutes.
+func Person(ctx context.Context, o Options) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	ctx = oidc.ClientContext(ctx, &http.Client{Timeout: 30 * time.Second})
+	provider, err := oidc.NewProvider(ctx, o.Issuer)
+	if err != nil {
+		return "", o.fail(ctx, err)
+	}
+	config := oauth2.Config{ClientID: cmp.Or(o.ClientID, ClientID), Endpoint: provider.Endpoint(), Scopes: []string{oidc.ScopeOpenID, "email"}}
+	var token string
+	if o.Flow == Device {
+		token, err = o.device(ctx, provider, config)
+	} else {
+		token, err = o.browser(ctx, provider, config)
+	}
+	if err != nil {
+		return "", o.fail(ctx, err)
+	}
+	return token, nil
+}
+
+// browser waits for a person's browser to come back, for as long as ctx says: the library
+// does not know of one.
+func (o Options) browser(ctx context.Context, provider *oidc.Provider, config oauth2.Config) (string, error) {
+	browser.Stdout = os.Stderr // what the browser says is no output of ours
+	getter := *oauthflow.DefaultIDTokenGetter
+	getter.Input, getter.Output = o.In, clean{o.Out}
+	type answer struct {
+		token *oauthflow.OIDCIDToken
+		err   error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		token, err := getter.GetIDToken(provider, config)
+		done <- answer{token, err}
+	}()
+	select {
+	case a := <-done:
+		if a.err != nil {
+			return "", a.err
+		}
+		return a.token.RawString, nil
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+// device prints a code (RFC 8628), and asks until somebody has typed it.
+func (o Options) device(ctx context.Context, provider *oidc.Provider, config oauth2.Config) (string, error) {
+	if config.Endpoint.DeviceAuthURL == "" {
+		return "", errors.New("it has no login by a code on another device")
+	}
+	verifier := oauth2.GenerateVerifier()
+	code, err := config.DeviceAuth(ctx, oauth2.S256ChallengeOption(verifier))
+	if err != nil {
+		return "", err
+	}
+	at := cmp.Or(code.VerificationURIComplete, code.VerificationURI)
+	fmt.Fprintf(o.Out, "open %s\nand enter the code %s\n", fault.OneLine(at), fault.OneLine(code.UserCode))
+	token, err := config.DeviceAccessToken(ctx, code, oauth2.VerifierOption(verifier))
+	if err != nil {
+		return "", err
+	}
+	raw, _ := token.Extra("id_token").(string)
+	if raw == "" {
+		return "", errors.New("its answer has no identity token")
+	}
+	checked, err := provider.Verifier(&oidc.Config{ClientID: config.ClientID}).Verify(ctx, raw)
+	if err != nil {
+		return "", err
+	}
+	if _, err := oauthflow.SubjectFromToken(checked); err != nil {
+		return "", fmt.Errorf("the e-mail address is %w", err)
+	}
+	return raw, nil
+}
+
+func (o Options) fail(ctx context.Context, err error) error {
+	if ctx.Err() != nil && !errors.Is(ctx.Err(), context.Canceled) {
+		err = errors.New("nobody has logged in within five minutes")
+	}
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return ctx.Err()
+	}
+	return fmt.Errorf("login at %s: %s", fault.OneLine(o.Issuer), fault.OneLine(err.Error()))
+}
+
+// clean keeps a provider's words from writing anything that a terminal would obey.
+type clean struct{ io.Writer }
+
+func (c clean) Write(p []byte) (int, error) {
+	lines := strings.Split(string(p), "\n")
+	for i, line := range lines {
+		lines[i] = fault.Printable(line)
+	}
+	if _, err := io.WriteString(c.Writer, strings.Join(lines, "\n")); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
