@@ -96,16 +96,14 @@ func (e *Edit) create(values []ValueChange) error {
 
 // lastOfEach keeps the last change of each name, at the place of the first.
 func lastOfEach(changes []Change) []Change {
-	at := make(map[Change]int, len(changes))
-	var out []Change
+	at, out := make(map[[3]string]int, len(changes)), make([]Change, 0, len(changes))
 	for _, c := range changes {
-		key := Change{Name: c.Name, Path: c.Path, Policy: c.Policy}
-		if i, ok := at[key]; ok {
-			out[i] = c
-			continue
+		key := [3]string{c.Name, c.Path, c.Policy}
+		if _, ok := at[key]; !ok {
+			at[key] = len(out)
+			out = append(out, c)
 		}
-		at[key] = len(out)
-		out = append(out, c)
+		out[at[key]] = c
 	}
 	return out
 }

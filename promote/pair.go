@@ -35,7 +35,7 @@ func (w *planner) pair(c *draft, p *part, sources []siteFile, target siteFile) {
 				key = source.NamedPath(img)
 			}
 			if key != "" && !apart[img.Name] {
-				if _, ok := atPath(target, img, pathOf(p.site, source.site, key)); !ok {
+				if _, ok := target.found.At(img.Format, pathOf(p.site, source.site, key)); !ok {
 					key = ""
 				}
 			}
@@ -83,20 +83,6 @@ func pathOf(s, source pipeline.Site, key string) string {
 // name, or by path where several have one name.
 func (w *planner) asksFor(i overlay.Pin) bool {
 	return len(w.req.Images) == 0 || slices.Contains(w.req.Images, i.Name) || slices.Contains(w.req.Images, i.Path)
-}
-
-// atPath finds the target's pin of the same format at a path; see NamedPath. In a part of
-// a file that is the same path inside the part.
-func atPath(f siteFile, img overlay.Pin, key string) (overlay.Pin, bool) {
-	want, within := f.site.Inside(key)
-	for _, p := range f.pins {
-		at := f.NamedPath(p)
-		got, ok := f.site.Inside(at)
-		if p.Format == img.Format && (at == key || ok && within && got == want) {
-			return p, true
-		}
-	}
-	return overlay.Pin{}, false
 }
 
 // chooseImages leaves the services that have images to promote, or says why there
@@ -233,15 +219,10 @@ func placed(file string, p overlay.Pin, hint, format string, args ...any) error 
 func (i *draftImage) counterpart(f siteFile) (overlay.Pin, bool) {
 	img := i.source
 	if i.key != "" {
-		return atPath(f, img, i.key)
+		return f.found.At(img.Format, i.key)
 	}
 	if f.site.Within != "" || f.site.Image {
-		for _, p := range f.pins {
-			if p.Name == img.Name {
-				return p, true
-			}
-		}
-		return overlay.Pin{}, false
+		return f.found.Named(img.Name)
 	}
 	if p, ok := f.Image(img.Name); ok {
 		return p, true
