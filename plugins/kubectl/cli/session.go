@@ -157,7 +157,7 @@ func (s *Session) gitCache() branch.Cache {
 // and has the session started before a command is run.
 func (s *Session) Attach(root *cobra.Command) {
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return s.start(cmd) }
-	root.PersistentPostRunE = func(*cobra.Command, []string) error { s.cancel(); return s.written() }
+	root.PersistentPostRun = func(*cobra.Command, []string) { s.cancel() }
 
 	flags := root.PersistentFlags()
 	flags.StringVarP(&s.Repo, "repo", "C", ".", "directory of the infrastructure repository, or one inside it; or its URL, for what needs no clone")
