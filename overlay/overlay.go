@@ -213,6 +213,7 @@ func (o Options) parse(s *syntax.Source) (*File, error) {
 		f.pins[i] = st.pin()
 		f.pins[i].Misread = misread(st, f.pins[i])
 	}
+	isOther := func(p Pin) bool { return p.Type != TypeImage }
 	if f.images = f.pins; slices.ContainsFunc(f.pins, isOther) {
 		f.images = slices.DeleteFunc(slices.Clone(f.pins), isOther)
 	}
@@ -221,8 +222,6 @@ func (o Options) parse(s *syntax.Source) (*File, error) {
 	}
 	return f, nil
 }
-
-func isOther(p Pin) bool { return p.Type != TypeImage }
 
 // Name is the name that the file was parsed under.
 func (f *File) Name() string { return f.src.Name }

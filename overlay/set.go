@@ -324,9 +324,10 @@ func (s *setter) missing(c Change, hint bool) error {
 	case c.Policy != "":
 		what, name = "marker of policy", c.Policy
 	}
-	near := ""
-	if best := spelling.Nearest(name, names); best != "" {
-		near = fmt.Sprintf("; did you mean %q?", best)
+	for _, u := range s.file.found.unread {
+		if c.Path == u.Path || reference.Begins(u.Text, c.Name) {
+			return &syntax.Error{File: s.file.Name(), Line: u.Position.Line, Col: u.Position.Col, Msg: fmt.Sprintf("%s %q stands here as %q, which cannot be read as an image", what, name, u.Text), Hint: "write a tag of letters, digits, _, . and - there"}
+		}
 	}
 	var at *yaml.Node
 	if docs := s.file.src.Docs; len(docs) > 0 {
@@ -335,7 +336,7 @@ func (s *setter) missing(c Change, hint bool) error {
 	if homes := s.file.found.homes; len(homes) > 0 {
 		at = homes[0].node()
 	}
-	return s.file.src.Errorf(at, "", "%s %q has no entry here%s", what, name, near)
+	return s.file.src.Errorf(at, "", "%s %q has no entry here%s", what, name, spelling.Question(name, names))
 }
 
 // apply makes the edits of nested YAML first, then those of the file around it.

@@ -11,6 +11,7 @@ import (
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/promote/history"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/status"
 )
 
 // pair pairs the images of a target's file with those of its source, as far as they are
@@ -85,6 +86,17 @@ func (w *planner) asksFor(i overlay.Pin) bool {
 	return len(w.req.Images) == 0 || slices.Contains(w.req.Images, i.Name) || slices.Contains(w.req.Images, i.Path)
 }
 
+// noImage says that a source has no image to promote: those that cannot be read are no reason
+// to pin another beside them.
+func (w *planner) noImage(c *draft) error {
+	if i := slices.IndexFunc(c.unread, func(u status.UnreadImage) bool { return slices.Contains(c.sourceFiles(), u.File) }); i >= 0 {
+		u := c.unread[i]
+		return &overlay.Error{File: u.File, Line: u.Position.Line, Col: u.Position.Col,
+			Msg: fmt.Sprintf("image %q cannot be read, so it cannot be promoted", u.Text), Hint: "write a tag of letters, digits, _, . and - there"}
+	}
+	return failure("", "%s: no image in the source", c.sourceFile()).advising(w.pinAdvice(c, ""))
+}
+
 // chooseImages leaves the services that have images to promote, or says why there
 // are none.
 func (w *planner) chooseImages(context.Context) error {
@@ -106,7 +118,7 @@ func (w *planner) chooseImages(context.Context) error {
 		case n == 0 && len(w.req.Images) > 0:
 			w.plan.Warnings = append(w.plan.Warnings, fmt.Sprintf("%s: none of the images named; the service is left out", c.sourceFile()))
 		case n == 0:
-			errs = append(errs, failure("", "%s: no image in the source", c.sourceFile()).advising(w.pinAdvice(c, "")))
+			errs = append(errs, w.noImage(c))
 		}
 		if n > 0 {
 			kept = append(kept, c)
