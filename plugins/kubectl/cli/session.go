@@ -221,7 +221,11 @@ func (s *Session) start(cmd *cobra.Command) error {
 func (s *Session) checkPlace(cmd *cobra.Command) error {
 	url, takes := branch.IsURL(s.Repo), slices.Contains(s.takeURL, cmd)
 	if url && !takes {
-		return &UsageError{Msg: cmd.CommandPath() + " needs a clone of the repository", Hint: "git clone URL, and -C DIR", Command: cmd.CommandPath()}
+		hint := "git clone URL, and -C DIR"
+		if before, dir := s.place().Clone(cmd); before != "" {
+			hint = before + s.Retyped(cmd, "repo", dir)
+		}
+		return &UsageError{Msg: cmd.CommandPath() + " needs a clone of the repository", Hint: hint, Command: cmd.CommandPath()}
 	}
 	if !url && s.Branch != "" && typed.OnlyReads(cmd) && !cmd.Flags().Changed("fleet") {
 		return &UsageError{Msg: "--branch is for a repository that is known by its URL: a clone is read as it is checked out",
