@@ -81,7 +81,7 @@ var mayImport = map[string][]string{
 	"promote/rollback":                {"overlay", "promote", "promote/pipeline", "promote/history", "promote/record"},
 	"promote/pipeline/recording":      {"internal/spelling", "internal/yamlfile"},
 	"promote/discover":                {"overlay", "promote/pipeline", "promote/internal/..."},
-	"promote/report":                  {"promote/history", "promote/pipeline"},
+	"promote/report":                  {"promote/history", "promote/internal/parallel", "promote/pipeline"},
 	"promote/pipeline":                {"overlay", "overlay/valuesfiles", "promote/internal/...", "internal/expression", "internal/spelling", "internal/yamlfile", "promote/objects"},
 	"promote/runbook":                 {"promote/pipeline/recording", "promote/pipeline", "internal/fault", "internal/shell"},
 	"promote/events":                  {"promote/pipeline/recording", "promote/pipeline", "internal/fault", "internal/files"},

@@ -3,6 +3,7 @@ package overlay
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/kubepromote/kubepromote/overlay/internal/paths"
@@ -204,20 +205,20 @@ func (o Options) parse(s *syntax.Source) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &File{src: s, opts: o, found: found, byName: make(map[string]int), byPath: make(map[string]int), names: paths.NewNamer(s.Docs)}
+	n := len(found.sites) // pins are large: room for all at once
+	f := &File{src: s, opts: o, found: found, pins: make([]Pin, n), byName: make(map[string]int, n), byPath: make(map[string]int, n), names: paths.NewNamer(s.Docs)}
 	f.texts, f.taken = sync.OnceValue(func() texts.Index { return texts.Of(s.Docs) }), sync.OnceValue(f.pinned)
 	f.imagesBelow = sync.OnceValue(func() *paths.Tree { return paths.NewTree(s.Docs, f.images, func(p Pin) string { return p.Path }) })
-	for _, st := range found.sites {
-		p := st.pin()
-		p.Misread = misread(st, p)
-		f.pins = append(f.pins, p)
-		if p.Type == TypeImage {
-			if _, ok := f.byName[p.Name]; !ok {
-				f.byName[p.Name] = len(f.images)
-			}
-			f.byPath[p.Path] = len(f.images)
-			f.images = append(f.images, p)
-		}
+	for i, st := range found.sites {
+		f.pins[i] = st.pin()
+		f.pins[i].Misread = misread(st, f.pins[i])
+	}
+	isOther := func(p Pin) bool { return p.Type != TypeImage }
+	if f.images = f.pins; slices.ContainsFunc(f.pins, isOther) {
+		f.images = slices.DeleteFunc(slices.Clone(f.pins), isOther)
+	}
+	for i, p := range slices.Backward(f.images) { // the first of each name counts
+		f.byName[p.Name], f.byPath[p.Path] = i, i
 	}
 	return f, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -77,7 +78,7 @@ func TestSeries(t *testing.T) {
 		for range 200 {
 			var requests []overlay.Request
 			var taken []bool
-			pins := f.Images()
+			pins := slices.Clone(f.Images())
 			random.Shuffle(len(pins), func(i, j int) { pins[i], pins[j] = pins[j], pins[i] })
 			for _, p := range pins {
 				c := overlay.Change{Path: p.Path}

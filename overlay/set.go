@@ -96,16 +96,14 @@ func (e *Edit) create(values []ValueChange) error {
 
 // lastOfEach keeps the last change of each name, at the place of the first.
 func lastOfEach(changes []Change) []Change {
-	at := make(map[Change]int, len(changes))
-	var out []Change
+	at, out := make(map[[3]string]int, len(changes)), make([]Change, 0, len(changes))
 	for _, c := range changes {
-		key := Change{Name: c.Name, Path: c.Path, Policy: c.Policy}
-		if i, ok := at[key]; ok {
-			out[i] = c
-			continue
+		key := [3]string{c.Name, c.Path, c.Policy}
+		if _, ok := at[key]; !ok {
+			at[key] = len(out)
+			out = append(out, c)
 		}
-		at[key] = len(out)
-		out = append(out, c)
+		out[at[key]] = c
 	}
 	return out
 }
@@ -326,9 +324,10 @@ func (s *setter) missing(c Change, hint bool) error {
 	case c.Policy != "":
 		what, name = "marker of policy", c.Policy
 	}
-	near := ""
-	if best := spelling.Nearest(name, names); best != "" {
-		near = fmt.Sprintf("; did you mean %q?", best)
+	for _, u := range s.file.found.unread {
+		if c.Path == u.Path || reference.Begins(u.Text, c.Name) {
+			return &syntax.Error{File: s.file.Name(), Line: u.Position.Line, Col: u.Position.Col, Msg: fmt.Sprintf("%s %q stands here as %q, which cannot be read as an image", what, name, u.Text), Hint: "write a tag of letters, digits, _, . and - there"}
+		}
 	}
 	var at *yaml.Node
 	if docs := s.file.src.Docs; len(docs) > 0 {
@@ -337,7 +336,7 @@ func (s *setter) missing(c Change, hint bool) error {
 	if homes := s.file.found.homes; len(homes) > 0 {
 		at = homes[0].node()
 	}
-	return s.file.src.Errorf(at, "", "%s %q has no entry here%s", what, name, near)
+	return s.file.src.Errorf(at, "", "%s %q has no entry here%s", what, name, spelling.Question(name, names))
 }
 
 // apply makes the edits of nested YAML first, then those of the file around it.

@@ -11,6 +11,7 @@ import (
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/promote/history"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/status"
 )
 
 // pair pairs the images of a target's file with those of its source, as far as they are
@@ -35,7 +36,7 @@ func (w *planner) pair(c *draft, p *part, sources []siteFile, target siteFile) {
 				key = source.NamedPath(img)
 			}
 			if key != "" && !apart[img.Name] {
-				if _, ok := atPath(target, img, pathOf(p.site, source.site, key)); !ok {
+				if _, ok := target.found.At(img.Format, pathOf(p.site, source.site, key)); !ok {
 					key = ""
 				}
 			}
@@ -85,18 +86,15 @@ func (w *planner) asksFor(i overlay.Pin) bool {
 	return len(w.req.Images) == 0 || slices.Contains(w.req.Images, i.Name) || slices.Contains(w.req.Images, i.Path)
 }
 
-// atPath finds the target's pin of the same format at a path; see NamedPath. In a part of
-// a file that is the same path inside the part.
-func atPath(f siteFile, img overlay.Pin, key string) (overlay.Pin, bool) {
-	want, within := f.site.Inside(key)
-	for _, p := range f.pins {
-		at := f.NamedPath(p)
-		got, ok := f.site.Inside(at)
-		if p.Format == img.Format && (at == key || ok && within && got == want) {
-			return p, true
-		}
+// noImage says that a source has no image to promote: those that cannot be read are no reason
+// to pin another beside them.
+func (w *planner) noImage(c *draft) error {
+	if i := slices.IndexFunc(c.unread, func(u status.UnreadImage) bool { return slices.Contains(c.sourceFiles(), u.File) }); i >= 0 {
+		u := c.unread[i]
+		return &overlay.Error{File: u.File, Line: u.Position.Line, Col: u.Position.Col,
+			Msg: fmt.Sprintf("image %q cannot be read, so it cannot be promoted", u.Text), Hint: "write a tag of letters, digits, _, . and - there"}
 	}
-	return overlay.Pin{}, false
+	return failure("", "%s: no image in the source", c.sourceFile()).advising(w.pinAdvice(c, ""))
 }
 
 // chooseImages leaves the services that have images to promote, or says why there
@@ -120,7 +118,7 @@ func (w *planner) chooseImages(context.Context) error {
 		case n == 0 && len(w.req.Images) > 0:
 			w.plan.Warnings = append(w.plan.Warnings, fmt.Sprintf("%s: none of the images named; the service is left out", c.sourceFile()))
 		case n == 0:
-			errs = append(errs, failure("", "%s: no image in the source", c.sourceFile()).advising(w.pinAdvice(c, "")))
+			errs = append(errs, w.noImage(c))
 		}
 		if n > 0 {
 			kept = append(kept, c)
@@ -233,15 +231,10 @@ func placed(file string, p overlay.Pin, hint, format string, args ...any) error 
 func (i *draftImage) counterpart(f siteFile) (overlay.Pin, bool) {
 	img := i.source
 	if i.key != "" {
-		return atPath(f, img, i.key)
+		return f.found.At(img.Format, i.key)
 	}
 	if f.site.Within != "" || f.site.Image {
-		for _, p := range f.pins {
-			if p.Name == img.Name {
-				return p, true
-			}
-		}
-		return overlay.Pin{}, false
+		return f.found.Named(img.Name)
 	}
 	if p, ok := f.Image(img.Name); ok {
 		return p, true

@@ -374,7 +374,7 @@ func (w *planner) useBytes(p *part, data []byte) error {
 	if err != nil {
 		return err
 	}
-	target := siteFile{f, p.site, pins, nil}
+	target := newSiteFile(f, p.site, pins)
 	for _, i := range p.paired {
 		var ok bool
 		i.target, ok = i.counterpart(target)

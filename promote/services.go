@@ -13,6 +13,7 @@ import (
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/overlay/unlisted"
 	"github.com/kubepromote/kubepromote/promote/internal/globs"
+	"github.com/kubepromote/kubepromote/promote/internal/inside"
 	"github.com/kubepromote/kubepromote/promote/internal/parallel"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/status"
@@ -260,10 +261,17 @@ func (w *planner) readService(name string) (*draft, error) {
 // siteFile is a file and the site that it was read for.
 type siteFile struct {
 	*overlay.File
-	site pipeline.Site
-	pins []overlay.Pin // the service's
+	site  pipeline.Site
+	pins  []overlay.Pin // the service's
+	found *inside.Pins  // the same
 	// notes are what is to be told of the files of values that it names.
 	notes []string
+}
+
+func newSiteFile(f *overlay.File, s pipeline.Site, pins []overlay.Pin) siteFile {
+	out := siteFile{File: f, site: s, pins: pins}
+	out.found = inside.NewPins(s.Within, pins, func(p overlay.Pin) string { return f.NamedPath(p) })
+	return out
 }
 
 // readAll reads all files of a service in an environment, and returns pipeline.ErrNoOverlay where
@@ -280,7 +288,7 @@ func (w *planner) readAll(e *pipeline.Environment, service string) ([]siteFile, 
 		if errors.Is(err, pipeline.ErrNoOverlay) {
 			continue
 		}
-		errs, out = append(errs, err), append(out, siteFile{f, all[i], pins, nil})
+		errs, out = append(errs, err), append(out, newSiteFile(f, all[i], pins))
 		if err == nil {
 			more, notes := w.sites.Named(all[i], f)
 			out[len(out)-1].notes, all = notes, slices.Concat(all, more)

@@ -29,6 +29,15 @@ func Nearest(word string, words []string) string {
 	return best
 }
 
+// Question asks behind a message whether the nearest of some words is meant; it is empty
+// where none is near.
+func Question(word string, words []string) string {
+	if near := Nearest(word, words); near != "" {
+		return fmt.Sprintf("; did you mean %q?", near)
+	}
+	return ""
+}
+
 // Meant is the hint for a word that is none of those known: the nearest of them,
 // or all.
 func Meant(word string, known []string) string {

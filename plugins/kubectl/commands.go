@@ -12,6 +12,7 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kubectl/democmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/diffcmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/doctorcmd"
+	"github.com/kubepromote/kubepromote/plugins/kubectl/eventscmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/explaincmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/fncmd"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/gatescmd"
@@ -48,6 +49,7 @@ func subcommands(s *cli.Session) []*cobra.Command {
 		promotecmd.NewRollback(s),
 		holdcmd.New(s),
 		holdcmd.NewUnhold(s),
+		eventscmd.New(s),
 
 		rendercmd.New(s),
 

@@ -30,7 +30,7 @@ func Run(ctx context.Context, args []string, streams genericiooptions.IOStreams)
 		args = []string{"version"} // what people try first
 	}
 	root.SetArgs(asKubectl(args))
-	err := root.ExecuteContext(ctx)
+	err := s.Ended(root.ExecuteContext(ctx))
 	if err == nil {
 		return cli.ExitDone
 	}

@@ -19,6 +19,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
@@ -213,7 +214,8 @@ func cmdImage(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("DIGEST", digest.String())
 }
 
-// labeled REPOSITORY:TAG LABEL=VALUE...: push an image with labels. Its digest is in $DIGEST.
+// labeled REPOSITORY:TAG LABEL=VALUE...: push an image with labels; created=TIME is when it was
+// made. Its digest is in $DIGEST.
 func cmdLabeled(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) < 2 {
 		ts.Fatalf("usage: labeled REPOSITORY:TAG LABEL=VALUE...")
@@ -223,7 +225,13 @@ func cmdLabeled(ts *testscript.TestScript, neg bool, args []string) {
 		label, value, _ := strings.Cut(text, "=")
 		labels[label] = value
 	}
-	img, err := mutate.ConfigFile(empty.Image, &v1.ConfigFile{Config: v1.Config{Labels: labels}})
+	config := &v1.ConfigFile{Config: v1.Config{Labels: labels}}
+	if at, ok := labels["created"]; ok {
+		made, err := time.Parse(time.RFC3339, at)
+		ts.Check(err)
+		config.Created = v1.Time{Time: made}
+	}
+	img, err := mutate.ConfigFile(empty.Image, config)
 	ts.Check(err)
 	ref, err := name.ParseReference(scriptRegistry(ts).Host + "/" + args[0])
 	ts.Check(err)

@@ -35,6 +35,7 @@ func TestOutputFails(t *testing.T) {
 	for _, args := range [][]string{
 		{"version"}, {"version", "-o", "json"}, {"options"}, {"completion", "bash"}, {"images", "-f", pod}, {"images", "-f", pod, "-o", "json"},
 		{"set", "web:2", "-f", pod, "--dry-run"}, {"build", dir}, {"fn", filepath.Join(dir, "set.yaml"), pod}, {"fn", "--definition", "all"},
+		{"--help"}, {"set", "--help"}, {"doctor", "-C", dir}, // cobra ends help before anything that follows a command
 	} {
 		var errs bytes.Buffer
 		status := Run(t.Context(), args, genericiooptions.IOStreams{In: strings.NewReader(""), Out: full{}, ErrOut: &errs})

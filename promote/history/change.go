@@ -36,8 +36,10 @@ type Change struct {
 type ImageChange struct {
 	Name       string `json:"name"`
 	Repository string `json:"repository"`
-	Old        Pin    `json:"old"`
-	New        Pin    `json:"new"`
+	// Unknown tells that Repository is no more than a name: no registry is asked about it.
+	Unknown bool `json:"-"`
+	Old     Pin  `json:"old"`
+	New     Pin  `json:"new"`
 	// OldRepository is where it came from before, if that was another.
 	OldRepository string `json:"oldRepository,omitempty"`
 	// File is the one that it stands in.

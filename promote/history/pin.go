@@ -104,7 +104,7 @@ func ImageChanges(file string, old, now []overlay.Pin) []ImageChange {
 		kept[key(i)] = true
 		oldPin, newPin := Pin{b.Tag, b.Digest}, Pin{i.Tag, i.Digest}
 		if oldPin != newPin || b.Name != "" && b.Repository() != i.Repository() {
-			c := ImageChange{Name: i.Name, File: file, Path: i.Path, Repository: i.Repository(), Old: oldPin, New: newPin}
+			c := ImageChange{Name: i.Name, File: file, Path: i.Path, Repository: i.Repository(), Unknown: !i.Known(), Old: oldPin, New: newPin}
 			if b.Name != "" && b.Repository() != i.Repository() {
 				c.OldRepository = b.Repository()
 			}
@@ -113,7 +113,7 @@ func ImageChanges(file string, old, now []overlay.Pin) []ImageChange {
 	}
 	for _, i := range old {
 		if !kept[key(i)] && (i.Tag != "" || i.Digest != "") {
-			out = append(out, ImageChange{Name: i.Name, File: file, Path: i.Path, Repository: i.Repository(), Old: Pin{i.Tag, i.Digest}})
+			out = append(out, ImageChange{Name: i.Name, File: file, Path: i.Path, Repository: i.Repository(), Unknown: !i.Known(), Old: Pin{i.Tag, i.Digest}})
 		}
 	}
 	return out

@@ -28,6 +28,9 @@ type Request struct {
 type Report struct {
 	Since time.Time `json:"since"`
 	Until time.Time `json:"until"`
+	// LeadTimeFrom is "history" where lead times count from where an image stood first, and
+	// "created" where they do from when it was made; see [Book.Ask].
+	LeadTimeFrom string `json:"leadTimeFrom"`
 	// Figures are of each service in each environment that something was delivered to, in
 	// the pipeline's order, and after those of an environment the ones of all its services,
 	// without a name.
@@ -45,6 +48,8 @@ type Figures struct {
 	// LeadTime is how long images took from where they stood first to here; missing where
 	// nothing is promoted to the environment.
 	LeadTime *Spread `json:"leadTime,omitempty"`
+	// LeadTimeUnknown are the deployments of which nobody knows when their images were made.
+	LeadTimeUnknown int `json:"leadTimeUnknown,omitempty"`
 	// Failed are the deployments that were taken back, Recovery is how soon.
 	Failed      int     `json:"failed"`
 	FailureRate float64 `json:"failureRate"`
@@ -109,6 +114,8 @@ type Book struct {
 	seen     map[string]sight // where each digest was first, as far as was read
 	open     map[string]bool  // digests whose way in has not come up yet
 	older    int              // changes before the span
+	// created is when images were made, by reference; nil where nobody was asked.
+	created map[string]time.Time
 }
 
 // NewBook makes one without a change.
@@ -159,7 +166,10 @@ func identity(i history.ImageChange) string {
 
 // Report counts what was added. The book is of no use afterwards.
 func (b *Book) Report() *Report {
-	r := &Report{Since: b.req.Since, Until: b.req.Until, Figures: []Figures{}}
+	r := &Report{Since: b.req.Since, Until: b.req.Until, LeadTimeFrom: FromHistory, Figures: []Figures{}}
+	if b.created != nil {
+		r.LeadTimeFrom = FromCreated
+	}
 	services := make(map[string][]string)
 	for k, chain := range b.chains {
 		slices.Reverse(chain)
@@ -238,7 +248,10 @@ func (b *Book) count(service, environment string, all []*delivery) Figures {
 	f := Figures{Service: service, Environment: environment, Deployments: len(all)}
 	var lead, recovery []time.Duration
 	for _, d := range all {
-		if took, ok := b.lead(d); ok {
+		took, ok, unknown := b.lead(d)
+		if unknown {
+			f.LeadTimeUnknown++
+		} else if ok {
 			lead = append(lead, took)
 		}
 		if d.failed {
@@ -276,15 +289,18 @@ func (b *Book) weeks(span time.Duration, all []*delivery) []Week {
 }
 
 // lead is how long the slowest image of a deployment took from another environment, where
-// it stood first.
-func (b *Book) lead(d *delivery) (took time.Duration, known bool) {
+// it stood first, or from when it was made.
+func (b *Book) lead(d *delivery) (took time.Duration, known, unknown bool) {
+	if b.created != nil {
+		return b.sinceMade(d)
+	}
 	for _, i := range d.Images {
 		first, ok := b.seen[identity(i)]
 		if ok && i.New != i.Old && first.environment != d.Environment {
 			took, known = max(took, d.Time.Sub(first.time)), true
 		}
 	}
-	return took, known
+	return took, known, false
 }
 
 func spread(all []time.Duration) *Spread {

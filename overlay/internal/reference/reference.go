@@ -60,6 +60,13 @@ func IsName(s string) bool {
 	return s != "" && isLetterOrDigit(s[0]) && isLetterOrDigit(s[len(s)-1]) && isMadeOf(s, "._:/-")
 }
 
+// Begins tells whether a text that is no reference begins with a name, so that it seems to
+// be meant for a tag or a digest of that image.
+func Begins(text, name string) bool {
+	rest, ok := strings.CutPrefix(strings.TrimSpace(text), name)
+	return ok && name != "" && (rest == "" || rest[0] == ':' || rest[0] == '@')
+}
+
 // IsPinned tells whether a text is a reference that has a tag or a digest.
 func IsPinned(text string) bool {
 	repo, tag, digest, ok := SplitRef(text, true)

@@ -2,6 +2,7 @@ package syntax
 
 import (
 	"bytes"
+	"path"
 	"regexp"
 	"strings"
 	"sync"
@@ -165,6 +166,9 @@ func (s *Source) CreateDocument(keys []string, value string, literal bool) (*Sou
 	if s.form != YAML {
 		return s.createEntry(keys, value)
 	}
+	if strings.EqualFold(path.Ext(s.Name), ".json") && len(bytes.TrimSpace(bytes.TrimPrefix(s.Bytes, []byte(bom)))) == 0 {
+		return s.createObject(keys, value, literal)
+	}
 	text, scalar := scalarOf(value, 0, literal)
 	eol := s.lineBreak(len(s.Bytes))
 	lines, pair := nestedKeys(keys, text, scalar, 0, 2, eol)
@@ -181,6 +185,23 @@ func (s *Source) CreateDocument(keys []string, value string, literal bool) (*Sou
 		return nil, s.Edit().refuse(nil, why)
 	}
 	return after, nil
+}
+
+// createObject writes keys into an empty file of JSON, as into one that holds {}.
+func (s *Source) createObject(keys []string, value string, literal bool) (*Source, error) {
+	begin := ""
+	if bytes.HasPrefix(s.Bytes, []byte(bom)) {
+		begin = bom
+	}
+	object, err := Parse(s.Name, []byte(begin+"{}\n"))
+	if err != nil {
+		return nil, err
+	}
+	e := object.Edit()
+	if err := e.Create(object.Docs[0], keys, value, literal); err != nil {
+		return nil, err
+	}
+	return e.Apply()
 }
 
 // createFlow adds {a: {b: value}} to a flow mapping.

@@ -16,6 +16,7 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kubectl/boardcmd/screen"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/standing"
+	"github.com/kubepromote/kubepromote/promote/planfile"
 	"github.com/kubepromote/kubepromote/promote/status"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -74,6 +75,17 @@ func (o *options) work(cmd *cobra.Command) error {
 // somebody at this terminal who is waited for, or a pull request.
 func mayDo(status int) bool { return status == cli.ExitDone || status == cli.ExitWaiting }
 
+// changesNothing tells that a plan in a file has nothing to carry out: no pin, no file, no
+// merge. One that cannot be read may have something.
+func changesNothing(file string) bool {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return false
+	}
+	plan, err := planfile.Decode(file, data)
+	return err == nil && len(plan.Writes) == 0 && !slices.ContainsFunc(plan.Items, func(i planfile.Item) bool { return i.Changed || i.Merge != nil })
+}
+
 // planIn gives each plan a file of its own: one that was given up may still be written while
 // the next is looked at, and would be carried out in place of it.
 func planIn(dir string) func() string {
@@ -105,7 +117,7 @@ func (o *options) actions(newPlan func() string) []screen.Action {
 			}
 			return screen.Steps{
 				Look: []screen.Line{{Args: of("plan", s, "--to", e, "-o", "json").Args, To: plan}, {Args: []string{"apply", "-f", plan, "--dry-run"}}},
-				Do:   &screen.Line{Args: []string{"apply", "-f", plan}, As: as},
+				Do:   &screen.Line{Args: []string{"apply", "-f", plan}, As: as}, Nothing: func() bool { return changesNothing(plan) },
 			}
 		}},
 		{Key: "r", Label: "roll back", Asks: "why it is taken back", Look: func(s, e, why string) screen.Steps {

@@ -45,7 +45,10 @@ func (e *UsageError) HintText() string {
 }
 
 // silentError ends a command whose messages are out already.
-type silentError struct{ status int }
+type silentError struct {
+	status int
+	told   bool // also that the output could not be written
+}
 
 // Silent is the error that ends a command with a status and no further message;
 // nil where the status is that of success.
@@ -53,7 +56,15 @@ func Silent(status int) error {
 	if status == ExitDone {
 		return nil
 	}
-	return &silentError{status}
+	return &silentError{status: status}
+}
+
+// Told is Silent for what looks itself whether its output could be written.
+func Told(status int) error {
+	if status == ExitDone {
+		return nil
+	}
+	return &silentError{status, true}
 }
 
 // Error is for a program that has this one built in: nothing prints it here.
@@ -75,7 +86,7 @@ func (s *Session) FailAs(err error, status int) error {
 		return silent
 	}
 	s.printError(err)
-	return Silent(status)
+	return Told(status)
 }
 
 // statusError is what the error of a command implements that knows its exit status.

@@ -157,7 +157,7 @@ func (s *Session) gitCache() branch.Cache {
 // and has the session started before a command is run.
 func (s *Session) Attach(root *cobra.Command) {
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return s.start(cmd) }
-	root.PersistentPostRunE = func(*cobra.Command, []string) error { s.cancel(); return s.written() }
+	root.PersistentPostRun = func(*cobra.Command, []string) { s.cancel() }
 
 	flags := root.PersistentFlags()
 	flags.StringVarP(&s.Repo, "repo", "C", ".", "directory of the infrastructure repository, or one inside it; or its URL, for what needs no clone")
@@ -221,7 +221,11 @@ func (s *Session) start(cmd *cobra.Command) error {
 func (s *Session) checkPlace(cmd *cobra.Command) error {
 	url, takes := branch.IsURL(s.Repo), slices.Contains(s.takeURL, cmd)
 	if url && !takes {
-		return &UsageError{Msg: cmd.CommandPath() + " needs a clone of the repository", Hint: "git clone URL, and -C DIR", Command: cmd.CommandPath()}
+		hint := "git clone URL, and -C DIR"
+		if before, dir := s.place().Clone(cmd); before != "" {
+			hint = before + s.Retyped(cmd, "repo", dir)
+		}
+		return &UsageError{Msg: cmd.CommandPath() + " needs a clone of the repository", Hint: hint, Command: cmd.CommandPath()}
 	}
 	if !url && s.Branch != "" && typed.OnlyReads(cmd) && !cmd.Flags().Changed("fleet") {
 		return &UsageError{Msg: "--branch is for a repository that is known by its URL: a clone is read as it is checked out",

@@ -106,6 +106,21 @@ func (s *Session) Screen() *os.File {
 	return o.w.(*os.File)
 }
 
+// Ended gives the error of a command that has ended with err. It is that the output could
+// not be written where err says nothing of it: help, and findings that ended with a status
+// alone. The status of findings stands.
+func (s *Session) Ended(err error) error {
+	lost := s.written()
+	silent, ok := errors.AsType[*silentError](err)
+	switch {
+	case err == nil:
+		return lost
+	case ok && !silent.told && lost != nil:
+		return s.FailAs(lost, silent.status)
+	}
+	return err
+}
+
 // written gives the error of a command that could not write all of its output.
 func (s *Session) written() error {
 	o, ok := s.Out.(*stdout)

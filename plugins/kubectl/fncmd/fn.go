@@ -37,7 +37,7 @@ func New(s *cli.Session) *cobra.Command {
 		// The program parses them, and prints its own help.
 		DisableFlagParsing: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return cli.Silent(kustomize.Run(cmd.Context(), args, kustomize.Streams{In: s.Stdin, Out: s.Out, Err: s.ErrOut}))
+			return cli.Told(kustomize.Run(cmd.Context(), args, kustomize.Streams{In: s.Stdin, Out: s.Out, Err: s.ErrOut}))
 		},
 	}
 }

@@ -4,6 +4,7 @@ package reportcmd
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -23,10 +24,12 @@ import (
 const long = `Count how often images are delivered, how long they take, and how often they are taken back.
 
 The figures are those that DORA asks teams for, read from the history of pins, whoever
-changed them. No registry is asked.
+changed them. No registry is asked without --created.
 
   DEPLOYMENTS  commits that have changed the images of a service in an environment
-  LEAD TIME    how long an image took from where it stood first, the middle of all
+  LEAD TIME    how long an image took from where it stood first, the middle of all;
+               with --created from when it was made, as its registry has it: of an
+               image without a date, or one that is not a date of the day, unknown
   FAILED       deployments that were taken back: by a rollback, or by a change that put
                back what the one before it took away
   RECOVERY     how soon, the middle of all
@@ -48,6 +51,9 @@ const example = `  # the last three months
   kubectl promote --all --to staging --push --shard 1/2 -o json > results/1.json
   kubectl promote report ./results
 
+  # lead times from when the images were made
+  kubectl promote report --created
+
   # production alone, with what nine of ten do not exceed
   kubectl promote report --env production --since 30d -o wide`
 
@@ -67,6 +73,7 @@ func New(s *cli.Session) *cobra.Command {
 	s.EnvironmentVar(cmd, &o.request.Environment, "env", "only this environment")
 	cmd.Flags().StringVar(&o.since, "since", "90d", "count from then on: 24h, 90d, 2026-11-28, '2026-11-28 18:00' or 2026-11-28T18:00:00Z")
 	cmd.Flags().StringVar(&o.until, "until", "", "count until then (default: now)")
+	cmd.Flags().BoolVar(&o.created, "created", false, "count lead times from when images were made: the registries are asked")
 	for _, name := range []string{"since", "until"} {
 		cli.Must(cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions))
 	}
@@ -82,6 +89,7 @@ type options struct {
 	request      report.Request
 	output       *cli.Output
 	since, until string
+	created      bool
 }
 
 func (o *options) run(cmd *cobra.Command, services []string) error {
@@ -121,16 +129,44 @@ func (o *options) run(cmd *cobra.Command, services []string) error {
 			return err
 		}
 	}
-	r, err := report.Read(cmd.Context(), w.Pipeline, w.Promoter.Repo, w.Log(), o.request)
+	book := report.NewBook(w.Pipeline, o.request)
+	err = history.Read(cmd.Context(), w.Pipeline, w.Promoter.Repo, w.Log(), history.Request{Services: services}, book.Add)
 	_, cut := errors.AsType[*history.Truncated](err)
 	if err := s.WarnTruncated(err); err != nil {
 		return err
 	}
-	if err := o.print(printer, r, cut); err != nil || !cut {
+	if o.created {
+		failed, err := o.ask(cmd.Context(), book)
+		if err != nil {
+			return err
+		}
+		cut = cut || failed
+	}
+	if err := o.print(printer, book.Report(), cut); err != nil || !cut {
 		return err
 	}
 	return cli.Silent(cli.ExitUnknown) // there may be more, which nobody can tell
 }
+
+// ask asks the registries when images were made; failed tells that some gave no answer.
+func (o *options) ask(ctx context.Context, book *report.Book) (failed bool, err error) {
+	resolver, err := o.session.NewResolver()
+	if err != nil {
+		return false, err
+	}
+	errs := book.Ask(ctx, resolver.Created)
+	for n, err := range errs {
+		if n == mostTold {
+			o.session.Warn("and %d other images", len(errs)-n)
+			break
+		}
+		o.session.Warn("when an image was made is not known: %v", err)
+	}
+	return len(errs) > 0, ctx.Err()
+}
+
+// mostTold is how many images are told of one by one that a registry gave no answer about.
+const mostTold = 10
 
 func (o *options) print(printer printers.ResourcePrinter, r *report.Report, cut bool) error {
 	s := o.session
@@ -167,13 +203,24 @@ func rows(r *report.Report, wide bool) [][]string {
 	}
 	for _, f := range r.Figures {
 		row := []string{f.Environment, cmp.Or(f.Service, "all"), fmt.Sprint(f.Deployments), fmt.Sprintf("%.1f", f.PerWeek),
-			median(f.LeadTime), fmt.Sprintf("%d (%.0f %%)", f.Failed, 100*f.FailureRate), median(f.Recovery)}
+			leadTime(f), fmt.Sprintf("%d (%.0f %%)", f.Failed, 100*f.FailureRate), median(f.Recovery)}
 		if wide {
 			row = append(row, p90(f.LeadTime), p90(f.Recovery))
 		}
 		out = append(out, row)
 	}
 	return out
+}
+
+func leadTime(f report.Figures) string {
+	if f.LeadTimeUnknown == 0 {
+		return median(f.LeadTime)
+	}
+	unknown := fmt.Sprintf("%d unknown", f.LeadTimeUnknown)
+	if f.LeadTime == nil {
+		return unknown
+	}
+	return median(f.LeadTime) + ", " + unknown
 }
 
 func median(s *report.Spread) string {

@@ -39,6 +39,7 @@ func (o *options) showFleet(cmd *cobra.Command, printer printers.ResourcePrinter
 			one.proposals.Explain(r.statuses)
 		}
 		one.explainLive(r.statuses)
+		one.explainCheck(r.statuses)
 		if o.digest == "" {
 			one.explain(r.pipeline, r.statuses, bare)
 		}

@@ -91,7 +91,6 @@ func New(s *cli.Session) *cobra.Command {
 	cli.ShardVar(cmd, &o.shard, "services")
 	across.Var(cmd, &o.fleet)
 	cmd.MarkFlagsMutuallyExclusive("fleet", "watch")
-	cmd.MarkFlagsMutuallyExclusive("fleet", "check")
 	cmd.MarkFlagsMutuallyExclusive("fleet", "shard")
 	s.BranchVar(cmd)
 	s.TakesURL(cmd)

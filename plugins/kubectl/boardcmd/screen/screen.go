@@ -77,6 +77,9 @@ type Steps struct {
 	Look []Line
 	// Do, where there is one, is run once that has been shown and confirmed.
 	Do *Line
+	// Nothing, where there is one, tells that what has been looked at would change nothing:
+	// then nothing is asked for.
+	Nothing func() bool
 	// Compares tells that the exit statuses of the last are those of a comparison.
 	Compares bool
 }
@@ -292,7 +295,7 @@ func (m *Model) look(a Action, service, environment, answer string) tea.Cmd {
 				break
 			}
 		}
-		if p.do != nil && !m.config.MayDo(p.status) {
+		if p.do != nil && (!m.config.MayDo(p.status) || steps.Nothing != nil && steps.Nothing()) {
 			p.do = nil
 		}
 		return lookMsg{run, p}

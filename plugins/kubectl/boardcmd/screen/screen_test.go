@@ -184,6 +184,26 @@ func TestPromote(t *testing.T) {
 	}
 }
 
+// A yes that would do nothing is not asked for: it was, for a plan that changes nothing.
+func TestPromoteNothing(t *testing.T) {
+	d := newDesk(t, 3)
+	look, nothing := d.m.config.Actions[1].Look, true
+	d.m.config.Actions[1].Look = func(s, e, answer string) Steps {
+		steps := look(s, e, answer)
+		steps.Nothing = func() bool { return nothing }
+		return steps
+	}
+	d.press("p", "y")
+	if len(d.done) > 0 {
+		t.Errorf("a plan that changes nothing was carried out: %q", d.done)
+	}
+	nothing = false
+	d.press("esc", "p", "y")
+	if got := fmt.Sprint(d.done); got != "[apply]" {
+		t.Errorf("carried out: %s", got)
+	}
+}
+
 // A plan that cannot be kept, or of which there is none, is not gone on with: the file may
 // have the one before.
 func TestPromoteWithoutPlan(t *testing.T) {

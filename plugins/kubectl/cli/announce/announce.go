@@ -19,15 +19,33 @@ import (
 )
 
 // Tell tells events, with the repository and who has done it. A --timeout that is over does
-// not keep the news of it back; Ctrl-C does.
-func Tell(ctx context.Context, s *cli.Session, w *cli.Workspace, all []events.Event) {
+// not keep the news of it back; Ctrl-C does. It tells whether all
+// have been told: what has not is a warning.
+func Tell(ctx context.Context, s *cli.Session, w *cli.Workspace, all []events.Event) (told bool) {
 	to := w.Pipeline.Spec.Record.Events
 	if to == nil || len(all) == 0 || errors.Is(ctx.Err(), context.Canceled) {
-		return
+		return len(all) == 0
 	}
 	if ctx.Err() != nil {
 		ctx = context.WithoutCancel(ctx)
 	}
+	Complete(ctx, w, all)
+	teller := events.Teller{UserAgent: cli.UserAgent()}
+	if !s.Offline {
+		teller.Client, teller.Deploy = gate.NewClient(), newForges(s, w).deploy
+	}
+	failed := teller.Tell(ctx, to, all)
+	for _, err := range failed {
+		s.Warn("%v", err)
+		if hint := s.HintOf(err); hint != "" && !s.Quiet {
+			fmt.Fprintln(s.ErrOut, "hint: "+cli.Clean(hint))
+		}
+	}
+	return len(failed) == 0
+}
+
+// Complete gives events the repository, and, where they lack them, who it was and the time.
+func Complete(ctx context.Context, w *cli.Workspace, all []events.Event) {
 	repository, by := where(ctx, w), ""
 	if who, err := w.Who(ctx); err == nil {
 		by = who
@@ -39,16 +57,6 @@ func Tell(ctx context.Context, s *cli.Session, w *cli.Workspace, all []events.Ev
 		}
 		if all[n].Time.IsZero() {
 			all[n].Time = time.Now()
-		}
-	}
-	teller := events.Teller{UserAgent: cli.UserAgent()}
-	if !s.Offline {
-		teller.Client, teller.Deploy = gate.NewClient(), newForges(s, w).deploy
-	}
-	for _, err := range teller.Tell(ctx, to, all) {
-		s.Warn("%v", err)
-		if hint := s.HintOf(err); hint != "" && !s.Quiet {
-			fmt.Fprintln(s.ErrOut, "hint: "+cli.Clean(hint))
 		}
 	}
 }

@@ -109,6 +109,36 @@ func open(value string) string {
 	return value
 }
 
+// Clone is what comes before a command that needs a clone where the repository is known by its
+// URL alone, and the folder that is made by it; both are empty where it needs none.
+func (p Place) Clone(cmd *cobra.Command) (before, dir string) {
+	if !branch.IsURL(p.Repository) || p.TakesURL(cmd) || isBare(cmd) {
+		return "", ""
+	}
+	url := strings.TrimRight(open(p.Repository), "/")
+	if dir = strings.TrimSuffix(url[strings.LastIndexAny(url, "/:")+1:], ".git"); dir == "" || strings.HasPrefix(dir, "-") {
+		return "", ""
+	}
+	if before = "git clone "; p.Branch != "" {
+		before += "--branch " + shell.Quote(p.Branch) + " "
+	}
+	return before + shell.Quote(url) + " && ", dir
+}
+
+// near is the place where a command works that needs a clone: in the one that is made before.
+func (p Place) near(cmd *cobra.Command) (before string, at Place) {
+	before, dir := p.Clone(cmd)
+	if before != "" {
+		p.Repository, p.Branch = dir, ""
+	}
+	return before, p
+}
+
+func isBare(cmd *cobra.Command) bool {
+	whole := cmd.CommandPath() + " "
+	return slices.ContainsFunc(bare, func(name string) bool { return strings.HasPrefix(whole, program+" "+name+" ") })
+}
+
 func (p Place) text(cmd *cobra.Command) (text string) {
 	for _, f := range p.flags(cmd) {
 		text += " " + dashed(f[0]) + " " + shell.Quote(open(f[1]))
@@ -122,9 +152,11 @@ func (p Place) Give(l *Line) *Line {
 		return l
 	}
 	cmd, _ := p.find(strings.TrimPrefix(l.Command, program))
-	for _, f := range p.flags(cmd) {
+	before, at := p.near(cmd)
+	for _, f := range at.flags(cmd) {
 		l.Set(f[0], open(f[1]))
 	}
+	l.Command = before + l.Command
 	return l
 }
 
@@ -166,15 +198,16 @@ func (p Place) In(hint string) string {
 		if out.WriteString(before); !found {
 			return out.String()
 		}
-		out.WriteString(program)
 		step := " " + rest
 		if end := steps().FindStringIndex(step); end != nil {
 			step = step[:end[0]]
 		}
 		cmd, length := p.find(step)
-		out.WriteString(step[:length])
-		if whole := cmd.CommandPath() + " "; !placed().MatchString(step+" ") && !slices.ContainsFunc(bare, func(name string) bool { return strings.HasPrefix(whole, program+" "+name+" ") }) {
-			out.WriteString(p.text(cmd))
+		if placed().MatchString(step+" ") || isBare(cmd) {
+			out.WriteString(program + step[:length])
+		} else {
+			before, at := p.near(cmd)
+			out.WriteString(before + program + step[:length] + at.text(cmd))
 		}
 		hint = (" " + rest)[length:]
 	}

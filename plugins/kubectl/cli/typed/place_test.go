@@ -28,6 +28,9 @@ func TestHintsAreHere(t *testing.T) {
 	any := func(*cobra.Command) bool { return true }
 	folder := Place{Repository: "../infra", Pipeline: "p.yaml", Branch: "eu", Root: root, TakesURL: any}
 	url := Place{Repository: "https://ada:s3cret@git.example.com/infra.git", Branch: "eu", File: "deploy/p.yaml", Root: root, TakesURL: any}
+	// What needs a clone has none where the repository is known by its URL alone.
+	status := func(cmd *cobra.Command) bool { return cmd.Name() == "status" }
+	remote := Place{Repository: "https://git.example.com/infra.git", File: "deploy/p.yaml", Root: root, TakesURL: status}
 	for _, tc := range []struct {
 		place      Place
 		hint, want string
@@ -42,6 +45,9 @@ func TestHintsAreHere(t *testing.T) {
 		{folder, "write environment: dev", "write environment: dev"},
 		{folder, "kubectl promote", "kubectl promote"},
 		{url, "kubectl promote status", "kubectl promote status -C https://git.example.com/infra.git --branch eu --pipeline HEAD:deploy/p.yaml"},
+		{remote, "kubectl promote lint --fix, or kubectl promote status", "git clone https://git.example.com/infra.git && kubectl promote lint -C infra --pipeline infra/deploy/p.yaml --fix, or kubectl promote status -C https://git.example.com/infra.git --pipeline HEAD:deploy/p.yaml"},
+		{remote, "kubectl promote demo", "kubectl promote demo"},
+		{Place{Repository: "git@git.example.com:infra.git", Branch: "eu", Root: root, TakesURL: status}, "kubectl promote lint", "git clone --branch eu git@git.example.com:infra.git && kubectl promote lint -C infra"},
 		{Place{Repository: ".", Root: root}, "kubectl promote status", "kubectl promote status"},
 		{Place{Repository: "../infra"}, "kubectl promote status", "kubectl promote status"},
 	} {
