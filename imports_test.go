@@ -80,6 +80,8 @@ var mayImport = map[string][]string{
 	"promote/attempts":                {"promote", "promote/internal/..."},
 	"promote/rollback":                {"overlay", "promote", "promote/pipeline", "promote/history", "promote/record"},
 	"promote/pipeline/recording":      {"internal/spelling", "internal/yamlfile"},
+	"promote/pipeline/clusters":       {"internal/yamlfile"},
+	"promote/pipeline/span":           {"internal/yamlfile"},
 	"promote/discover":                {"overlay", "promote/pipeline", "promote/internal/..."},
 	"promote/report":                  {"promote/history", "promote/pipeline"},
 	"promote/pipeline":                {"overlay", "overlay/valuesfiles", "promote/internal/...", "internal/expression", "internal/spelling", "internal/yamlfile", "promote/objects"},
