@@ -70,7 +70,7 @@ func (o *options) repository(ctx context.Context, tree string) ([]lint.Finding, 
 	findings, rerr := lint.Run(ctx, in)
 	err = errors.Join(err, rerr)
 	policies, perr := o.policies(repo, in)
-	delivery, derr := o.delivery(ctx, home, repo.Root(), in.Pipeline)
+	delivery, derr := o.delivery(ctx, home, repo, in.Pipeline)
 	return slices.Concat(findings, policies, delivery), errors.Join(err, perr, derr)
 }
 
