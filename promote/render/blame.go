@@ -1,6 +1,7 @@
 package render
 
 import (
+	"bytes"
 	"fmt"
 	"path"
 	"reflect"
@@ -28,6 +29,31 @@ func (s *source) blame(n *node) error {
 		}
 	}
 	return nil
+}
+
+// manyObjects is from how many on kustomize takes long: it compares each object with all others,
+// at every level.
+const manyObjects = 1000
+
+// late is the error of a kustomization that was not rendered in time.
+func (s *source) late(n *node, cause error) error {
+	e := &promote.Error{Msg: n.dir + " was not rendered in time", Hint: "timeout: 2m in the gate, or --timeout", Err: cause}
+	var all []string
+	n.files(&all)
+	count := 0
+	for _, file := range all {
+		if k, err := s.at(file); err != nil || k != isFile {
+			continue
+		}
+		if data, err := s.bytes(file); err == nil {
+			count += 1 + bytes.Count(bytes.TrimSuffix(bytes.TrimSpace(data), []byte("---")), []byte("\n---"))
+		}
+	}
+	if count >= manyObjects {
+		e.Msg += fmt.Sprintf(": it has about %d objects, each of which kustomize compares with all others", count)
+		e.Hint = "divide it into several overlays, or timeout: 10m in the gate"
+	}
+	return e
 }
 
 // files are those among the resources of a kustomization and all below it, each once.

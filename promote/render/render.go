@@ -168,13 +168,13 @@ func (r *Renderer) buildWith(ctx context.Context, n *node, o *krusty.Options) (r
 	}()
 	select {
 	case <-ctx.Done():
-		return nil, &promote.Error{Msg: n.dir + " was not rendered in time", Hint: "timeout: 2m in the gate, or --timeout", Err: ctx.Err()}
+		return nil, r.source.late(n, ctx.Err())
 	case b := <-done:
 		fsys.mu.Lock()
 		defer fsys.mu.Unlock()
 		switch {
 		case ctx.Err() != nil:
-			return nil, &promote.Error{Msg: n.dir + " was not rendered in time", Hint: "timeout: 2m in the gate, or --timeout", Err: ctx.Err()}
+			return nil, r.source.late(n, ctx.Err())
 		case fsys.err != nil:
 			return nil, fsys.err
 		case b.err != nil:

@@ -332,6 +332,25 @@ func TestWith(t *testing.T) {
 	}
 }
 
+// What takes long is said, where that is how many objects there are: kustomize compares each with
+// all others, so that ten times as many take a hundred times as long.
+func TestManyObjects(t *testing.T) {
+	var text strings.Builder
+	for n := range manyObjects {
+		fmt.Fprintf(&text, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c%d}\n---\n", n)
+	}
+	files := of(map[string]string{"o/kustomization.yaml": "resources: [../b]\n", "b/kustomization.yaml": "resources: [all.yaml]\n", "b/all.yaml": text.String()})
+	r := New(files, Options{})
+	n, err := r.source.graph("o")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "o was not rendered in time: it has about 1000 objects, each of which kustomize compares with all others"
+	if err := r.source.late(n, context.DeadlineExceeded); !strings.HasPrefix(err.Error(), want) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // Each field is told with the place that has the last word on it.
 func TestPlaces(t *testing.T) {
 	r := New(of(map[string]string{
