@@ -80,6 +80,8 @@ var mayImport = map[string][]string{
 	"promote/attempts":                {"promote", "promote/internal/..."},
 	"promote/rollback":                {"overlay", "promote", "promote/pipeline", "promote/history", "promote/record"},
 	"promote/pipeline/recording":      {"internal/spelling", "internal/yamlfile"},
+	"promote/pipeline/clusters":       {"internal/yamlfile"},
+	"promote/pipeline/span":           {"internal/yamlfile"},
 	"promote/discover":                {"overlay", "promote/pipeline", "promote/internal/..."},
 	"promote/report":                  {"promote/history", "promote/internal/parallel", "promote/pipeline"},
 	"promote/pipeline":                {"overlay", "overlay/valuesfiles", "promote/internal/...", "internal/expression", "internal/spelling", "internal/yamlfile", "promote/objects"},
@@ -115,7 +117,7 @@ var mayImport = map[string][]string{
 	"promote/hydrate": {"promote", "promote/objects", "internal/fault"},
 	"promote/policy":  {"promote/pipeline", "promote/objects", "internal/expression", "internal/fault", "internal/rego", "internal/yamlbound"},
 	"promote/schema":  {"promote/pipeline", "promote/objects", "internal/fault", "internal/spelling", "internal/yamlbound"},
-	"promote/render":  {"promote", "promote/pipeline", "promote/objects", "promote/internal/...", "internal/fault", "internal/shell", "internal/yamlbound"},
+	"promote/render":  {"promote", "promote/pipeline", "promote/objects", "promote/internal/...", "internal/fault", "internal/shell", "internal/spelling", "internal/yamlbound"},
 	// What promote is made of knows nothing of it.
 	"promote/internal": {"overlay", "overlay/valuesfiles", "internal/..."},
 

@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime/metrics"
+	"sync/atomic"
 	"time"
 )
 
@@ -50,6 +51,8 @@ type request struct {
 	SkipCRDs    bool     `json:"skipCRDs"`
 	SkipHooks   bool     `json:"skipHooks"`
 	Tests       bool     `json:"tests"`
+	// Limit, if not zero, is how many milliseconds it may take, where that is less.
+	Limit int64 `json:"limit"`
 }
 
 // protocol is the version of request and answer.
@@ -62,6 +65,8 @@ type answer struct {
 	// Changing are the templates that give something else each time.
 	Changing []string `json:"changing,omitempty"`
 	Error    string   `json:"error,omitempty"`
+	// At is the template that was being executed, where that was what took too much.
+	At string `json:"at,omitempty"`
 }
 
 func main() {
@@ -78,6 +83,9 @@ func run(in io.Reader) answer {
 	}
 	if q.Protocol != protocol {
 		return answer{Error: fmt.Sprintf("promote-helm speaks version %d of its protocol, and was asked in %d: install the promote-helm of the same release", protocol, q.Protocol)}
+	}
+	if q.Limit > 0 {
+		limit.Store(min(int64(maxTime), q.Limit*int64(time.Millisecond)))
 	}
 	first, err := q.render(time.Now)
 	if err != nil {
@@ -101,17 +109,25 @@ func say(a answer) {
 	os.Exit(0)
 }
 
+// limit is how long all may take, and executed the template that is being executed.
+var (
+	limit    atomic.Int64
+	executed atomic.Value
+)
+
 // bound ends the program where a template does not end, or takes too much memory.
 func bound() {
 	start := time.Now()
+	limit.CompareAndSwap(0, int64(maxTime))
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	for range time.Tick(20 * time.Millisecond) {
+		at, _ := executed.Load().(string)
 		metrics.Read(sample)
 		if sample[0].Value.Uint64() > maxMemory {
-			say(answer{Error: fmt.Sprintf("rendering takes more than %d MiB of memory", maxMemory>>20)})
+			say(answer{Error: fmt.Sprintf("rendering takes more than %d MiB of memory", maxMemory>>20), At: at})
 		}
-		if time.Since(start) > maxTime {
-			say(answer{Error: fmt.Sprintf("rendering takes more than %s", maxTime)})
+		if most := time.Duration(limit.Load()); time.Since(start) > most {
+			say(answer{Error: fmt.Sprintf("rendering takes more than %s", most.Round(time.Second)), At: at})
 		}
 	}
 }

@@ -70,7 +70,8 @@ func (q *request) render(now func() time.Time) (*rendered, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := engine.Engine{CustomTemplateFuncs: map[string]any{"now": now}}
+	watched(c)
+	e := engine.Engine{CustomTemplateFuncs: map[string]any{"now": now, watch: executes}}
 	files, err := e.Render(c, top)
 	if err != nil {
 		return nil, err
@@ -78,6 +79,37 @@ func (q *request) render(now func() time.Time) (*rendered, error) {
 	maps.DeleteFunc(files, func(name, _ string) bool { return strings.HasSuffix(name, "NOTES.txt") })
 	text, err := q.write(c, files)
 	return &rendered{text, files}, err
+}
+
+// watch is the function that a template begins with, so that it can be told which one did not
+// end. It gives nothing, and stands in the first line.
+const watch = "promoteHelmExecutes"
+
+// watched has all templates of a chart say when they are executed.
+func watched(c *chart.Chart) {
+	for _, t := range c.Templates {
+		t.Data = append(fmt.Appendf(nil, "{{ %s %q . }}", watch, path.Join(c.ChartFullPath(), t.Name)), t.Data...)
+	}
+	for _, below := range c.Dependencies() {
+		watched(below)
+	}
+}
+
+// executes notes a template that is executed for itself: what another one includes is part of
+// that one, whose name the values have then.
+func executes(name string, values any) string {
+	top, _ := values.(common.Values)
+	if top == nil {
+		top, _ = values.(map[string]any)
+	}
+	own, _ := top["Template"].(common.Values)
+	if own == nil {
+		own, _ = top["Template"].(map[string]any)
+	}
+	if own["Name"] == name {
+		executed.Store(name)
+	}
+	return ""
 }
 
 // load makes the chart of its files, without those that its .helmignore names.

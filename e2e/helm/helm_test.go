@@ -85,7 +85,7 @@ func TestEqual(t *testing.T) {
 		"plain/templates/service.yaml: gives something else each time it is rendered": func(q *helm.Request) {
 			q.Files["templates/service.yaml"] = []byte("apiVersion: v1\nkind: Secret\nmetadata: {name: x}\nstringData: {a: {{ now | date \"2006\" }}}\n")
 		},
-		"plain: rendering takes more than 1024 MiB of memory (look for a template in it that calls itself, or that counts far)": func(q *helm.Request) {
+		"plain/templates/service.yaml: rendering takes more than 1024 MiB of memory (look for a template in it that calls itself, or that counts far)": func(q *helm.Request) {
 			q.Files["templates/service.yaml"] = []byte(`{{ repeat 2000000000 "xxxxxxxx" }}`)
 		},
 		"plain/templates/service.yaml:1: includes a template that includes itself without an end": func(q *helm.Request) {

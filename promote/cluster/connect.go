@@ -16,6 +16,7 @@ import (
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/clientcmd/api"
 )
 
 // Options say which clusters there are. The zero value has those that kubectl has.
@@ -109,6 +110,9 @@ func (c *Clusters) dial(name string) (*connection, error) {
 		names := slices.Sorted(maps.Keys(raw.Contexts))
 		return nil, &Error{Msg: fmt.Sprintf("the kubeconfig has no context %q", fault.Shorten(name)), Hint: contextHint(name, names)}
 	}
+	if err := whole(raw.Contexts[name], name, raw); err != nil {
+		return nil, err
+	}
 	config, err := loader.ClientConfig()
 	if err != nil {
 		return nil, unreadable(err)
@@ -129,6 +133,24 @@ func (c *Clusters) dial(name string) (*connection, error) {
 	// Whoever sends elsewhere would be sent the credentials.
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &connection{context: name, namespace: namespace, base: base, http: client, sleep: c.options.Sleep, kinds: make(map[string][]resource)}, nil
+}
+
+// whole finds what a context names and the kubeconfig does not have. Whoever reads it after this
+// takes a context without its cluster for no kubeconfig at all.
+func whole(context *api.Context, name string, raw api.Config) error {
+	if context == nil {
+		return nil
+	}
+	lacks := func(what, called string) error {
+		return &Error{Msg: fmt.Sprintf("context %q is of the %s %q, which the kubeconfig does not have", fault.Shorten(name), what, fault.Shorten(called)), Hint: "kubectl config view"}
+	}
+	if raw.Clusters[context.Cluster] == nil {
+		return lacks("cluster", context.Cluster)
+	}
+	if raw.AuthInfos[context.AuthInfo] == nil && context.AuthInfo != "" {
+		return lacks("user", context.AuthInfo)
+	}
+	return nil
 }
 
 // Contexts are the names of the contexts of the kubeconfig, sorted.

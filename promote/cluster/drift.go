@@ -31,6 +31,9 @@ type Desired struct {
 	Objects   []objects.Object
 	// Appliers are field managers that apply what Git has, beside those that are known.
 	Appliers []string
+	// Contexts, if not nil, gives the contexts of the cluster that Argo CD or Flux knows by a
+	// name or by the address of its server.
+	Contexts func(cluster string) []string
 }
 
 // Drift is how live objects differ from those that Git has.
@@ -71,7 +74,7 @@ func (c *Clusters) Drift(ctx context.Context, q Desired) (Drift, error) {
 		places <- struct{}{}
 		wait.Go(func() {
 			defer func() { <-places }()
-			if faults[n] = con.elsewhere(all[n].Release); faults[n] != nil {
+			if faults[n] = con.elsewhere(all[n].Release, q.Contexts); faults[n] != nil {
 				return
 			}
 			if found[n], faults[n] = con.drift(ctx, &all[n], q); faults[n] != nil {
@@ -93,17 +96,28 @@ func (c *Clusters) Drift(ctx context.Context, q Desired) (Drift, error) {
 	return out, joined(faults)
 }
 
-// elsewhere tells of a release that is installed in another cluster, as far as can be told.
-func (c *connection) elsewhere(r *objects.Release) error {
+// elsewhere tells of a release that is installed in another cluster, or of which nobody can tell.
+// The name that Argo CD has for a cluster is no context: that the two are alike says nothing.
+func (c *connection) elsewhere(r *objects.Release, contexts func(string) []string) error {
 	if r != nil && r.ClusterOf != "" {
 		return &Error{Msg: fmt.Sprintf("%s installs in the cluster that its %s says, and whether that is context %q cannot be told: its objects are not compared", r.By, r.ClusterOf, c.context),
 			Hint: "kubectl promote build SERVICE --env ENVIRONMENT | kubectl diff --kubeconfig FILE -f -"}
 	}
-	if r == nil || r.Cluster == "" || r.Cluster == c.context || r.Cluster == strings.TrimSuffix(c.base.String(), "/") {
+	if r == nil || r.Cluster == "" || r.Cluster == strings.TrimSuffix(c.base.String(), "/") {
 		return nil
 	}
+	var known []string
+	if contexts != nil {
+		known = contexts(r.Cluster)
+	}
+	switch {
+	case slices.Contains(known, c.context):
+		return nil
+	case len(known) > 0:
+		return &Error{Msg: fmt.Sprintf("%s installs in cluster %s, which is context %q, and not %q: its objects are not compared", r.By, fault.Shorten(r.Cluster), known[0], c.context), Hint: "--context " + known[0]}
+	}
 	return &Error{Msg: fmt.Sprintf("%s installs in cluster %s, and whether that is context %q cannot be told: its objects are not compared", r.By, fault.Shorten(r.Cluster), c.context),
-		Hint: "--context CONTEXT, one whose server it is"}
+		Hint: fmt.Sprintf("clusters: {%s: [%s]} in spec of the pipeline file, if that is its cluster", cmp.Or(c.context, "CONTEXT"), fault.Shorten(r.Cluster))}
 }
 
 // joined are errors, each once.

@@ -152,19 +152,26 @@ func TestDriftOfRelease(t *testing.T) {
 }
 
 // What an Application installs in another cluster was compared with what the one that was
-// asked has by the same name.
+// asked has by the same name. So was what it installs in one that Argo CD calls as the context is
+// called: the names of Argo CD are its own, and only the pipeline file says whose they are.
 func TestDriftElsewhere(t *testing.T) {
 	s := apitest.Serve(t, nil)
 	c := New(Options{Kubeconfig: s.Kubeconfig(t, apitest.Token, "dev")})
-	for at, asks := range map[string]bool{"dev": true, "https://prod.example.com": false, "prod": false} {
+	contexts := map[string][]string{"dev-1": {"dev", "other"}, "prod-1": {"prod"}}
+	for at, want := range map[string]string{
+		"dev-1": "", s.URL: "",
+		"dev":                      `Application cart installs in cluster dev, and whether that is context "dev" cannot be told`,
+		"https://prod.example.com": `Application cart installs in cluster https://prod.example.com, and whether that is context "dev" cannot be told`,
+		"prod-1":                   `Application cart installs in cluster prod-1, which is context "prod", and not "dev"`,
+	} {
 		before := len(s.Asked())
 		o := objects.Of(fieldsOf(t, gitCart))
 		o.Release = &objects.Release{By: "Application cart", Cluster: at}
-		got, err := c.Drift(t.Context(), Desired{Namespace: "env", Objects: []objects.Object{o}})
-		if told := err != nil && strings.Contains(err.Error(), "Application cart installs in cluster "+at); told == asks || len(got.Differences) > 0 && !asks {
+		got, err := c.Drift(t.Context(), Desired{Namespace: "env", Objects: []objects.Object{o}, Contexts: func(cluster string) []string { return contexts[cluster] }})
+		if (err != nil) != (want != "") || err != nil && !strings.HasPrefix(err.Error(), want+":") && !strings.Contains(err.Error(), want) || len(got.Differences) > 0 && want != "" {
 			t.Errorf("%s: %v, %v", at, got.Differences, err)
 		}
-		if asked := len(s.Asked()) > before; asked != asks {
+		if asked := len(s.Asked()) > before; asked != (want == "") {
 			t.Errorf("%s: asked: %v", at, asked)
 		}
 	}

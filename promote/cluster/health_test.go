@@ -299,6 +299,11 @@ func TestKubeconfigs(t *testing.T) {
 		{"gone", gone, "unknown: context dev cannot be reached: connection refused; hint: kubectl --context dev cluster-info"},
 		{"absent", filepath.Join(t.TempDir(), "none"), "unknown: the kubeconfig cannot be used: stat "},
 		{"broken", write("users: [{name: u, user: {token: " + secret + "\n"), "unknown: the kubeconfig cannot be used: "},
+		// It was taken for no kubeconfig at all.
+		{"a cluster that is not there", write("{apiVersion: v1, kind: Config, current-context: dev, contexts: [{name: dev, context: {cluster: c}}]}"),
+			`unknown: context "dev" is of the cluster "c", which the kubeconfig does not have; hint: kubectl config view`},
+		{"a user that is not there", write("{apiVersion: v1, kind: Config, current-context: dev, clusters: [{name: c, cluster: " + alive.Cluster() + "}], contexts: [{name: dev, context: {cluster: c, user: u}}]}"),
+			`unknown: context "dev" is of the user "u", which the kubeconfig does not have; hint: kubectl config view`},
 		{"a plugin that is not there", write(exec + `no-such-plugin, args: [` + secret + `]}}}]}`), "unknown: context dev cannot be reached: request failed: getting credentials: exec: executable no-such-plugin not found"},
 		{"a plugin that fails", write(exec + `sh, args: [-c, "echo ` + secret + `; exit 3"]}}}]}`), "unknown: context dev cannot be reached: request failed: getting credentials: exec: executable sh failed with exit code 3"},
 		{"a plugin that works", write(exec + `sh, args: [-c, "echo '{\"apiVersion\":\"client.authentication.k8s.io/v1\",\"kind\":\"ExecCredential\",\"status\":{\"token\":\"` + apitest.Token + `\"}}'"]}}}]}`),

@@ -139,8 +139,21 @@ func (p *prometheus) verdict(err error, when string) promote.Verdict {
 	if errors.Is(err, errNoData) {
 		return say(promote.Wait, "%s: %v %s", host, err, when)
 	}
-	return unknown("%s: %v", host, err)
+	v := unknown("%s: %v", host, err)
+	switch {
+	case errors.Is(err, errRange):
+		v.Hint = "query: avg_over_time(METRIC[5m]), or window: 5m beside the bounds"
+	case errors.Is(err, errSeries):
+		v.Hint = "query: sum(QUERY), or a query with the labels of one series"
+	}
+	return v
 }
+
+// What a query gives that is no one value, whatever the bounds.
+var (
+	errRange  = errors.New("the query gives the values of a range, and one value is wanted")
+	errSeries = errors.New("the query gives several series")
+)
 
 // steps is how many values of a window are asked for.
 const steps = 60
@@ -164,14 +177,14 @@ func (p *prometheus) value(ctx context.Context, from, to time.Time) (float64, er
 	if err != nil {
 		return 0, err
 	}
-	return a.value()
+	return a.value(path == "/api/v1/query")
 }
 
 func seconds(t time.Time) string { return strconv.FormatFloat(float64(t.UnixMilli())/1000, 'f', 3, 64) }
 
 // value is that of an answer of Prometheus: of one series, or the mean of its values. A
-// part of an answer is none.
-func (a *answer) value() (float64, error) {
+// part of an answer is none, and neither is what a range vector has of one moment: up[5m].
+func (a *answer) value(instant bool) (float64, error) {
 	var body struct {
 		Status, Error string
 		Warnings      []string
@@ -193,18 +206,20 @@ func (a *answer) value() (float64, error) {
 	}
 	type sample [2]any
 	var values []sample
-	switch body.Data.ResultType {
-	case "scalar":
+	switch kind := body.Data.ResultType; {
+	case kind == "matrix" && instant:
+		return 0, errRange
+	case kind == "scalar":
 		values = make([]sample, 1)
 		err = json.Unmarshal(body.Data.Result, &values[0])
-	case "vector", "matrix":
+	case kind == "vector", kind == "matrix":
 		var series []struct {
 			Value  sample
 			Values []sample
 		}
 		err = json.Unmarshal(body.Data.Result, &series)
 		if len(series) > 1 {
-			return 0, fmt.Errorf("the query gives %d series, and one value is wanted", len(series))
+			return 0, fmt.Errorf("%w: %d, and one value is wanted", errSeries, len(series))
 		}
 		for _, s := range series {
 			if values = s.Values; body.Data.ResultType == "vector" {

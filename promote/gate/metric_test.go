@@ -33,8 +33,11 @@ func TestMetric(t *testing.T) {
 		{"nothing yet", "below: 3", 200, vector(), "wait: URL: the query gives no value now"},
 		{"no number", "below: 3", 200, vector("NaN"), "unknown: URL: the value is NaN"},
 		{"infinite", "above: 3", 200, vector("+Inf"), "unknown: URL: the value is +Inf"},
-		{"several", "below: 3", 200, vector("1", "2"), "unknown: URL: the query gives 2 series, and one value is wanted"},
+		{"several", "below: 3", 200, vector("1", "2"), "unknown: URL: the query gives several series: 2, and one value is wanted; hint: query: sum(QUERY), or a query with the labels of one series"},
 		{"a text", "below: 3", 200, `{"status":"success","data":{"resultType":"string","result":[1,"x"]}}`, "unknown: URL: the query gives a string, and one value is wanted"},
+		// The mean of its values was taken, and nothing in it was waited for.
+		{"a range", "below: 3", 200, `{"status":"success","data":{"resultType":"matrix","result":[{"values":[[1,"1"],[2,"2"]]}]}}`, "unknown: URL: the query gives the values of a range, and one value is wanted; hint: query: avg_over_time(METRIC[5m]), or window: 5m beside the bounds"},
+		{"an empty range", "below: 3", 200, `{"status":"success","data":{"resultType":"matrix","result":[]}}`, "unknown: URL: the query gives the values of a range, and one value is wanted; hint: query: avg_over_time(METRIC[5m]), or window: 5m beside the bounds"},
 		{"a part", "below: 3", 200, `{"status":"success","warnings":["store 2 is down\nand more"],"data":{"resultType":"vector","result":[]}}`, "unknown: URL: the answer is not whole: store 2 is down and more"},
 		{"a wrong query", "below: 3", 400, `{"status":"error","errorType":"bad_data","error":"parse error: unexpected end"}`, "unknown: URL: the query is refused: parse error: unexpected end"},
 		{"down", "below: 3", 503, `no healthy upstream`, "unknown: URL: it answered 503"},
@@ -120,7 +123,7 @@ func FuzzPrometheus(f *testing.F) {
 		f.Add(200, s)
 	}
 	f.Fuzz(func(t *testing.T, status int, body string) {
-		v, err := (&answer{status: status, body: []byte(body)}).value()
+		v, err := (&answer{status: status, body: []byte(body)}).value(false)
 		if err != nil && strings.ContainsAny(err.Error(), "\n\r\x1b") || err == nil && v-v != 0 {
 			t.Fatalf("%v, %q", v, err)
 		}

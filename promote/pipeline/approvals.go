@@ -147,3 +147,8 @@ func (g *CommitStatusGate) check(c gateCheck, at string) {
 		}
 	}
 }
+
+// AsksForge tells whether a forge says what the gate asks, whatever the delivery is.
+func (g Gate) AsksForge() bool {
+	return g.CommitStatus != nil || g.Approvals != nil && !g.Approvals.Signed() || slices.ContainsFunc(g.AnyOf, Gate.AsksForge)
+}

@@ -43,7 +43,7 @@ func (g *SoakGate) check(c gateCheck, at string) {
 	if g.For == "" {
 		c.At(at, "for: 10m", "soak does not say for how long")
 	}
-	g.For.check(c.File, at+".for", "10m", maxSpan)
+	g.For.Check(c.File, at+".for", "10m", maxSpan)
 	c.otherEnvironment(at, g.Environment, false)
 }
 
@@ -182,7 +182,7 @@ func (g *MetricGate) check(c gateCheck, at string) {
 	if g.Above != nil && g.Below != nil && *g.Above >= *g.Below {
 		c.At(at+".above", "", "nothing is above %v and below %v", *g.Above, *g.Below)
 	}
-	g.Window.check(c.File, at+".window", "10m", maxSpan)
+	g.Window.Check(c.File, at+".window", "10m", maxSpan)
 	c.otherEnvironment(at, g.Environment, false)
 }
 

@@ -17,8 +17,8 @@ type Deliver struct {
 	// Remote is the name of the remote that is pushed to; by default the one that the
 	// branch at hand follows, or origin.
 	Remote string `yaml:"remote" json:"remote,omitempty"`
-	// Forge is the kind of forge that pull requests are opened on, or that makes commits or shows
-	// deployments: github, gitlab, gitea, bitbucket, bitbucket-server or azure, for hosts that do not tell.
+	// Forge is the kind of forge that pull requests are opened on, that makes commits, shows
+	// deployments or is asked by gates (approvals, commitStatus): github, gitlab, gitea, bitbucket, bitbucket-server or azure, for hosts that do not tell.
 	Forge string `yaml:"forge" json:"forge,omitempty"`
 	// URL is the forge's, where it is not that of the remote.
 	URL string `yaml:"url" json:"url,omitempty"`
@@ -101,7 +101,7 @@ func (e *Environment) checkDeliver(f *yamlfile.File, path string) {
 		f.At(path+".deliver.fork", "fork: https://git.example.com/bot/infra.git", "%q is neither a URL nor the name of a remote", d.Fork)
 	}
 	e.checkCommits(f, path)
-	asks := d.Commits != "" || d.Mode == DeliverPush && f.Has("spec.record.events.deployments") // the forge
+	asks := d.Commits != "" || d.Mode == DeliverPush && f.Has("spec.record.events.deployments") || slices.ContainsFunc(e.Gates, Gate.AsksForge)
 	if d.Mode != DeliverPullRequest {
 		for _, only := range []struct {
 			field string

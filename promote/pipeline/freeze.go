@@ -120,7 +120,7 @@ func (w Window) check(c gateCheck, at string) {
 	if w.Duration == "" {
 		c.At(at, "duration: 64h", "the window has no duration")
 	}
-	w.Duration.check(c.File, at+".duration", "64h", schedule.MaxDuration)
+	w.Duration.Check(c.File, at+".duration", "64h", schedule.MaxDuration)
 	for i, glob := range w.Services {
 		if _, err := path.Match(glob, ""); err != nil || glob == "" {
 			c.At(fmt.Sprintf("%s.services[%d]", at, i), "cart, or legacy-*", "service %q is malformed", glob)

@@ -13,6 +13,7 @@ import (
 	"github.com/kubepromote/kubepromote/internal/yamlfile"
 	"github.com/kubepromote/kubepromote/promote/internal/condition"
 	"github.com/kubepromote/kubepromote/promote/internal/location"
+	"github.com/kubepromote/kubepromote/promote/pipeline/span"
 )
 
 // Gate is one condition on what comes to an environment. Just one field is set of those
@@ -79,27 +80,8 @@ const (
 	MaxTimeout     = 10 * time.Minute
 )
 
-// Duration is a time as Go has it: 90s, 10m, 64h. That of a pipeline that was parsed is
-// positive, or "" where there is none.
-type Duration string
-
-// Time is the duration; 0 where there is none.
-func (d Duration) Time() time.Duration {
-	t, _ := time.ParseDuration(string(d))
-	return t
-}
-
-// check finds a duration that is none, or beyond a limit.
-func (d Duration) check(f *yamlfile.File, at, example string, most time.Duration) {
-	t, err := time.ParseDuration(string(d))
-	switch name := at[strings.LastIndexByte(at, '.')+1:]; {
-	case d == "":
-	case err != nil || t <= 0:
-		f.At(at, name+": "+example, "%s is %q, and must be a time such as 90s, 10m or 64h", name, d)
-	case t > most:
-		f.At(at, name+": "+example, "%s is %s, and at most %s is possible", name, d, most)
-	}
-}
+// Duration is a time as Go has it: 90s, 10m, 64h.
+type Duration = span.Duration
 
 // Title is what verdicts call the gate: its name, or what it asks.
 func (g Gate) Title() string {
@@ -195,7 +177,7 @@ func (c gateCheck) gate(at string, g Gate) {
 		_, err := condition.When(g.When)
 		c.expression(at+".when", "when", err)
 	}
-	g.Timeout.check(c.File, at+".timeout", "30s", MaxTimeout)
+	g.Timeout.Check(c.File, at+".timeout", "30s", MaxTimeout)
 	switch {
 	case g.Promoted != nil:
 		c.promoted(at, g)

@@ -254,6 +254,23 @@ func TestEnvironmentHealthFaults(t *testing.T) {
 	}
 }
 
+// A host that does not tell which forge it is is asked by gates too, whatever the delivery is:
+// deliver.forge and url were for pull requests alone, and such a gate stayed unknown.
+func TestForgeOfGates(t *testing.T) {
+	const text = "apiVersion: kubepromote.dev/v1alpha1\nkind: Pipeline\nspec:\n  environments:\n  - {name: dev}\n  - {name: prod, from: [dev], gates: [%s], deliver: {mode: %s, forge: gitea, url: https://git.example.com}}\n"
+	for gate, asks := range map[string]bool{
+		"approvals: {by: [ann]}": true, "commitStatus: {contexts: [ci]}": true, "anyOf: [{soak: {for: 1h}}, {approvals: {by: [ann]}}]": true,
+		"soak: {for: 1h}": false, "approvals: {from: attestation, policy: p.yaml}": false,
+	} {
+		for _, mode := range []string{"push", "commit", "worktree"} {
+			_, err := Parse("promotion.yaml", fmt.Appendf(nil, text, "{"+gate+"}", mode))
+			if asks && err != nil || !asks && (err == nil || !strings.Contains(err.Error(), "deliver.forge is for pull requests, and deliver.mode is "+mode)) {
+				t.Errorf("%s, %s: %v", gate, mode, err)
+			}
+		}
+	}
+}
+
 // A way back by itself leaves the policy as it is: without gates it is asked.
 func TestForRollback(t *testing.T) {
 	e := Environment{Verify: &VerifyRule{Policy: "p.yaml"}, Rollback: &Rollback{OnUnhealthy: "10m"}}

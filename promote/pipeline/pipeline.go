@@ -14,6 +14,7 @@ import (
 	"github.com/kubepromote/kubepromote/overlay"
 	"github.com/kubepromote/kubepromote/promote/internal/location"
 	"github.com/kubepromote/kubepromote/promote/internal/order"
+	"github.com/kubepromote/kubepromote/promote/pipeline/clusters"
 )
 
 // APIVersion is the version of the pipeline file and of all printed objects.
@@ -68,6 +69,9 @@ type Spec struct {
 	GateTemplates map[string][]Gate `yaml:"gateTemplates" json:"gateTemplates,omitempty"`
 	// Environments are listed in the order in which they are shown.
 	Environments []Environment `yaml:"environments" json:"environments"`
+	// Clusters are, by context of a kubeconfig, the names and the addresses of servers by which
+	// Argo CD and Flux know its cluster: clusters: {prod-eu: [eu-1, https://10.0.0.1:6443]}.
+	Clusters clusters.Names `yaml:"clusters" json:"clusters,omitempty"`
 	// Services are those of which there is more to say than where they are found.
 	Services []Service `yaml:"services" json:"services,omitempty"`
 	// Record is what is kept and told of promotions beside their commits.
@@ -169,7 +173,7 @@ func (e *Environment) checkRollback(f *yamlfile.File, path string) {
 			f.At(fmt.Sprintf("%s.rollback.gates[%d]", path, i), spelling.Hint(name, known), "environment %q has no gate %q that a rollback could pass", e.Name, name)
 		}
 	}
-	e.Rollback.OnUnhealthy.check(f, path+".rollback.onUnhealthy", "10m", maxFollowed)
+	e.Rollback.OnUnhealthy.Check(f, path+".rollback.onUnhealthy", "10m", maxFollowed)
 	if e.Rollback.OnUnhealthy != "" && e.Health == nil {
 		f.At(path+".rollback.onUnhealthy", "health: {context: "+e.Name+", kind: Deployment}", "environment %q does not say where its health is seen", e.Name)
 	}
@@ -338,6 +342,7 @@ func (p *Pipeline) check(f *yamlfile.File) {
 	p.checkServices(f)
 	p.checkGroups(f, names)
 	p.Spec.Record.Check(f)
+	p.Spec.Clusters.Check(f, "spec.clusters")
 	for i, e := range p.Spec.Environments {
 		e.check(f, fmt.Sprintf("spec.environments[%d]", i), from, p.gateCheck(f, &e, names))
 		p.checkStrategy(f, i)

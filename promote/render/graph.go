@@ -131,7 +131,7 @@ func (s *source) parse(dir string) (*node, error) {
 	}
 	n.doc = doc.Content[0]
 	if err := n.k.Unmarshal(data); err != nil {
-		return nil, &promote.Error{Msg: file + ": " + fault.OneLine(strings.TrimPrefix(err.Error(), "invalid Kustomization: "))}
+		return nil, kustomizationError(file, n.doc, err)
 	}
 	n.k.FixKustomization()
 	return n, nil
@@ -292,6 +292,9 @@ func yamlError(file string, err error) error {
 	text := fault.OneLine(err.Error())
 	if m := yamlLine().FindStringSubmatch(text); m != nil {
 		return &promote.Error{Msg: file + ":" + m[1] + ": " + m[2]}
+	}
+	if rest, ok := strings.CutPrefix(text, "yaml: "); ok && !strings.HasPrefix(rest, "unmarshal errors") { // the parser does not name the first line
+		return &promote.Error{Msg: file + ":1: " + rest}
 	}
 	return &promote.Error{Msg: file + ": " + strings.TrimPrefix(text, "yaml: ")}
 }

@@ -168,16 +168,19 @@ func (r *Renderer) buildWith(ctx context.Context, n *node, o *krusty.Options) (r
 	}()
 	select {
 	case <-ctx.Done():
-		return nil, &promote.Error{Msg: n.dir + " was not rendered in time", Hint: "timeout: 2m in the gate, or --timeout", Err: ctx.Err()}
+		return nil, r.source.late(n, ctx.Err())
 	case b := <-done:
 		fsys.mu.Lock()
 		defer fsys.mu.Unlock()
 		switch {
 		case ctx.Err() != nil:
-			return nil, &promote.Error{Msg: n.dir + " was not rendered in time", Hint: "timeout: 2m in the gate, or --timeout", Err: ctx.Err()}
+			return nil, r.source.late(n, ctx.Err())
 		case fsys.err != nil:
 			return nil, fsys.err
 		case b.err != nil:
+			if err := r.source.blame(n); err != nil {
+				return nil, err
+			}
 			return nil, kustomizeError(n, b.err)
 		case b.m.Size() > maxObjects:
 			return nil, &promote.Error{Msg: fmt.Sprintf("%s: gives %d objects, and at most %d are rendered", n.file, b.m.Size(), maxObjects)}
@@ -201,6 +204,9 @@ func kustomizeError(n *node, err error) error {
 		return err
 	}
 	text := strings.NewReplacer("'/", "'", "`/", "`", " /", " ").Replace(fault.OneLine(err.Error()))
+	if at := n.innermost(text); at != nil {
+		n = at
+	}
 	// What is nested is told from the outside; the innermost is the cause.
 	if at := strings.LastIndex(text, "accumulating resources from "); at > 0 {
 		text = text[at:]

@@ -250,17 +250,25 @@ func TestRefused(t *testing.T) {
 		"a cycle in a function":      {one("resources: [web.yaml]\ntransformers: [t.yaml]\n", "o/t.yaml", builtin("PatchTransformer", "patch: '{a: &a [*a]}'")), "o/t.yaml:4: its aliases"},
 		"a cycle in one written out": {one("resources: [web.yaml]\ntransformers:\n- |\n  " + strings.ReplaceAll(builtin("PatchTransformer", "patch: '{a: &a [*a]}'"), "\n", "\n  ") + "\n"), "o/kustomization.yaml:3: its aliases"},
 
-		"no kustomization": {map[string]string{"o/x.txt": ""}, "o has neither a kustomization nor an object"},
-		"two of them":      {one("resources: [web.yaml]\n", "o/Kustomization", ""), "o has both kustomization.yaml and Kustomization"},
-		"no YAML":          {one("resources: [web.yaml\n"), "o/kustomization.yaml:1: "},
-		"no mapping":       {one("- a\n"), "o/kustomization.yaml: is no kustomization"},
-		"a base without":   {one("resources: [../b]\n", "b/x.yaml", web), "b has no kustomization.yaml"},
-		"a linked base":    {one("resources: [../b]\n", "b", "-> o2", "o2/kustomization.yaml", ""), "o/kustomization.yaml:1:13: b: leads over a symbolic link"},
-		"a linked file":    {one("resources: [b.yaml]\n", "o/b.yaml", "-> web.yaml"), "o/b.yaml: leads over a symbolic link"},
-		"a linked patch":   {one("resources: [web.yaml]\npatches: [{path: b.yaml}]\n", "o/b.yaml", "-> web.yaml"), "o/b.yaml: leads over a symbolic link"},
-		"a program":        {one("resources: [web.yaml]\ntransformers: [t.yaml]\n", "o/t.yaml", "apiVersion: x/v1\nkind: X\nmetadata: {name: x, annotations: {config.kubernetes.io/function: 'exec: {path: /bin/true}'}}\n"), "external plugins disabled"},
-		"our functions":    {one("resources: [web.yaml]\ntransformers: [t.yaml]\n", "o/t.yaml", "apiVersion: kubepromote.dev/v1alpha1\nkind: SetImages\nmetadata: {name: x}\n"), "lists functions of kubepromote.dev, which are not run here"},
-		"no schema":        {one("resources: [web.yaml]\nopenapi: {path: s.json}\npatches: [{path: web.yaml}]\n", "o/s.json", "{"), "o/kustomization.yaml: kustomize: "},
+		// Kustomize names such files as the kustomization does that they are in, and no line.
+		"no YAML in a base": {one("resources: [../b]\n", "b/kustomization.yaml", "resources: [x.yaml]\n", "b/x.yaml", web+"---\na: b\n c: d\n"), "b/x.yaml:"},
+		"no kind in a base": {one("resources: [../b]\n", "b/kustomization.yaml", "resources: [x.yaml]\n", "b/x.yaml", web+"---\na: b\n"), ": is listed among resources, and is no object of Kubernetes: it has no apiVersion"},
+		"no name":           {one("resources: [web.yaml, x.yaml]\n", "o/x.yaml", "apiVersion: v1\nkind: Service\n"), "o/x.yaml:1: is listed among resources, and is no object of Kubernetes: it has no metadata.name"},
+		"a field":           {one("resources: [web.yaml]\nimges: []\n"), `o/kustomization.yaml:2:1: unknown field "imges"`},
+		"a field in a list": {one("resources: [web.yaml]\nimages: [{name: a, newtag: b, tga: c}]\n"), `o/kustomization.yaml:2:31: unknown field "tga"`},
+		"no YAML in line 1": {one("resources: [web.yaml}\n"), "o/kustomization.yaml:1: did not find"},
+		"a patch of a base": {one("resources: [../b]\n", "b/kustomization.yaml", "resources: [x.yaml]\npatches: [{patch: '[{op: replace, path: /spec/none/x, value: 1}]', target: {kind: Deployment}}]\n", "b/x.yaml", web), "b/kustomization.yaml: kustomize: "},
+		"no kustomization":  {map[string]string{"o/x.txt": ""}, "o has neither a kustomization nor an object"},
+		"two of them":       {one("resources: [web.yaml]\n", "o/Kustomization", ""), "o has both kustomization.yaml and Kustomization"},
+		"no YAML":           {one("resources: [web.yaml\n"), "o/kustomization.yaml:1: "},
+		"no mapping":        {one("- a\n"), "o/kustomization.yaml: is no kustomization"},
+		"a base without":    {one("resources: [../b]\n", "b/x.yaml", web), "b has no kustomization.yaml"},
+		"a linked base":     {one("resources: [../b]\n", "b", "-> o2", "o2/kustomization.yaml", ""), "o/kustomization.yaml:1:13: b: leads over a symbolic link"},
+		"a linked file":     {one("resources: [b.yaml]\n", "o/b.yaml", "-> web.yaml"), "o/b.yaml: leads over a symbolic link"},
+		"a linked patch":    {one("resources: [web.yaml]\npatches: [{path: b.yaml}]\n", "o/b.yaml", "-> web.yaml"), "o/b.yaml: leads over a symbolic link"},
+		"a program":         {one("resources: [web.yaml]\ntransformers: [t.yaml]\n", "o/t.yaml", "apiVersion: x/v1\nkind: X\nmetadata: {name: x, annotations: {config.kubernetes.io/function: 'exec: {path: /bin/true}'}}\n"), "external plugins disabled"},
+		"our functions":     {one("resources: [web.yaml]\ntransformers: [t.yaml]\n", "o/t.yaml", "apiVersion: kubepromote.dev/v1alpha1\nkind: SetImages\nmetadata: {name: x}\n"), "lists functions of kubepromote.dev, which are not run here"},
+		"no schema":         {one("resources: [web.yaml]\nopenapi: {path: s.json}\npatches: [{path: web.yaml}]\n", "o/s.json", "{"), "o/kustomization.yaml: kustomize: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := New(of(tc.files), Options{}).Dir(t.Context(), "o")
@@ -321,6 +329,25 @@ func TestWith(t *testing.T) {
 	all := objects.Compare(before.Objects, after.Objects, objects.ByName)
 	if len(all) != 2 || all[1].Changes[0].New != "shop/web:v2" || all[0].Summary() != "+ ConfigMap new is new" {
 		t.Errorf("%+v", all)
+	}
+}
+
+// What takes long is said, where that is how many objects there are: kustomize compares each with
+// all others, so that ten times as many take a hundred times as long.
+func TestManyObjects(t *testing.T) {
+	var text strings.Builder
+	for n := range manyObjects {
+		fmt.Fprintf(&text, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c%d}\n---\n", n)
+	}
+	files := of(map[string]string{"o/kustomization.yaml": "resources: [../b]\n", "b/kustomization.yaml": "resources: [all.yaml]\n", "b/all.yaml": text.String()})
+	r := New(files, Options{})
+	n, err := r.source.graph("o")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "o was not rendered in time: it has about 1000 objects, each of which kustomize compares with all others"
+	if err := r.source.late(n, context.DeadlineExceeded); !strings.HasPrefix(err.Error(), want) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
 	}
 }
 

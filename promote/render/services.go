@@ -59,7 +59,8 @@ func once[T any](ctx context.Context, mu *sync.Mutex, known *map[string]*call[T]
 	select {
 	case c.turn <- struct{}{}:
 	case <-ctx.Done():
-		return out, ctx.Err()
+		_, what, _ := strings.Cut(key, "\n")
+		return out, &promote.Error{Msg: strings.Join(strings.Fields(what), " in ") + ": what is rendered for another gate did not end in time", Hint: "timeout: 2m in the gate, or --timeout", Err: ctx.Err()}
 	}
 	defer func() { <-c.turn }()
 	if c.done {

@@ -180,7 +180,7 @@ func (o *drift) compare(ctx context.Context, p *promote.Promoter, e *pipeline.En
 			continue
 		}
 		for _, at := range o.where(e, name) {
-			found, err := clusters.Drift(ctx, cluster.Desired{Context: at.Context, Namespace: at.Namespace, Objects: git, Appliers: o.appliers})
+			found, err := clusters.Drift(ctx, cluster.Desired{Context: at.Context, Namespace: at.Namespace, Objects: git, Appliers: o.appliers, Contexts: p.Pipeline.Spec.Clusters.Contexts})
 			bar.Clear()
 			for _, why := range found.Skipped {
 				o.session.Warn("%s: %s", name, why)

@@ -134,7 +134,7 @@ func (d *doctor) forge(ctx context.Context, w *cli.Workspace) {
 	for i := range w.Pipeline.Spec.Environments {
 		e := &w.Pipeline.Spec.Environments[i]
 		deploys := e.Deliver.Mode == pipeline.DeliverPush && w.Pipeline.Spec.Record.Events.Deploys()
-		opens := e.Deliver.Mode == pipeline.DeliverPullRequest || asksForge(e.Gates)
+		opens := e.Deliver.Mode == pipeline.DeliverPullRequest || slices.ContainsFunc(e.Gates, pipeline.Gate.AsksForge)
 		if !deploys && !opens {
 			continue
 		}
@@ -180,12 +180,6 @@ func (d *doctor) protection(ctx context.Context, home, at *branch.Branch, e *pip
 	default:
 		d.ok("protection", "branch %s is protected", name)
 	}
-}
-
-func asksForge(gates []pipeline.Gate) bool {
-	return slices.ContainsFunc(gates, func(g pipeline.Gate) bool {
-		return g.CommitStatus != nil || g.Approvals != nil && !g.Approvals.Signed() || asksForge(g.AnyOf)
-	})
 }
 
 // images looks at what is pinned: which registries, and whether charts are rendered.

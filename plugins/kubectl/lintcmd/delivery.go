@@ -18,6 +18,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/forge"
 	"github.com/kubepromote/kubepromote/promote/forge/codeowners"
+	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/places"
 	"github.com/kubepromote/kubepromote/promote/hold"
 	"github.com/kubepromote/kubepromote/promote/lint"
@@ -37,6 +38,7 @@ func deliveryRules() []deliveryRule {
 		{lint.Rule{Name: "hold", About: "a hold that is over, holds nothing, or cannot be read"}, holds},
 		{lint.Rule{Name: "order", About: "an order of Argo CD or Flux that contradicts dependsOn"}, orders},
 		{lint.Rule{Name: "unowned", About: "files that pull requests change and that CODEOWNERS names nobody for"}, unowned},
+		{lint.Rule{Name: "unprotected", About: "a branch that promotions are merged into and that files of the repository leave unprotected"}, unprotected},
 		{lint.Rule{Name: "runbook", About: "a runbook that is not what its pipeline would have written now"}, runbooks},
 	}
 }
@@ -52,13 +54,15 @@ type repository struct {
 	now      time.Time
 	most     int     // files and folders
 	errs     []error // where the search has ended early
+	// names gives the full name of a reference; nil where nobody can.
+	names func(ctx context.Context, revision string) (string, error)
 }
 
 // delivery looks at how the services of a pipeline are delivered. What cannot be listed
 // package lint has told.
-func (o *options) delivery(ctx context.Context, home *places.Home, root string, p *pipeline.Pipeline) ([]lint.Finding, error) {
+func (o *options) delivery(ctx context.Context, home *places.Home, repo *git.Repo, p *pipeline.Pipeline) ([]lint.Finding, error) {
 	sites, err := p.Sites(home).All()
-	r := &repository{session: o.session, Home: home, Pipeline: p, root: root, sites: sites, partial: err != nil, now: time.Now(), most: maxEntries}
+	r := &repository{session: o.session, Home: home, Pipeline: p, root: repo.Root(), sites: sites, partial: err != nil, now: time.Now(), most: maxEntries, names: repo.FullName}
 	var all []lint.Finding
 	for _, rule := range deliveryRules() {
 		if slices.Contains(o.skip, rule.Name) {

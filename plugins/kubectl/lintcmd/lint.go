@@ -35,8 +35,9 @@ at their locations, as the working tree has them. Beside that, directories and e
 nothing outside of the repository is read. Where -C names no Git repository, nothing
 outside of that directory is.
 
-With --fix files of versions (record.versions) are written anew, from the overlays of the working
-tree, before anything is looked for; nothing else is written.
+With --fix misspelt fields of the pipeline file become the one name that is near, where nothing
+else is wrong with it then; files of versions (record.versions) are written anew, from the overlays
+of the working tree. That is before anything is looked for; nothing else is written.
 
 Exit status: 0 nothing found, 1 something found or not readable, 2 usage error.
 
@@ -111,7 +112,7 @@ func New(s *cli.Session) *cobra.Command {
 	}
 	cmd.Flags().StringSliceVar(&o.skip, "skip", nil, "rules that are not looked at; can be repeated")
 	cli.Must(cmd.RegisterFlagCompletionFunc("skip", cobra.FixedCompletions(ruleNames(), cobra.ShellCompDirectiveNoFileComp)))
-	cmd.Flags().BoolVar(&o.fix, "fix", false, "write files of versions anew, as the overlays have it")
+	cmd.Flags().BoolVar(&o.fix, "fix", false, "mend misspelt fields of the pipeline file, and write files of versions anew, as the overlays have it")
 	cmd.Flags().StringSliceVar(&o.exclude, "exclude", nil, "files that are not looked at, by their paths or globs; ** is any folders; can be repeated")
 	o.output = cli.AddOutput(cmd, formatSARIF, formatJUnit)
 	cmd.RunE = func(cmd *cobra.Command, dirs []string) error { return o.run(cmd.Context(), dirs) }

@@ -1,6 +1,7 @@
 package lintcmd
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -55,6 +56,11 @@ func (o *options) repository(ctx context.Context, tree string) ([]lint.Finding, 
 			return nil, nil
 		}
 	case err == nil:
+		if o.fix && o.session.Pipeline == "" && !slices.Contains(o.skip, rulePipeline) {
+			if err := o.respell(ctx, repo, &in); err != nil {
+				return nil, err
+			}
+		}
 		in.Pipeline, err = pipeline.Parse(in.Name, in.Source)
 		faults, err = o.faults(rulePipeline, err)
 	}
@@ -70,11 +76,24 @@ func (o *options) repository(ctx context.Context, tree string) ([]lint.Finding, 
 	findings, rerr := lint.Run(ctx, in)
 	err = errors.Join(err, rerr)
 	policies, perr := o.policies(repo, in)
-	delivery, derr := o.delivery(ctx, home, repo.Root(), in.Pipeline)
+	delivery, derr := o.delivery(ctx, home, repo, in.Pipeline)
 	return slices.Concat(findings, policies, delivery), errors.Join(err, perr, derr)
 }
 
-// writeFixes writes what rules can write anew, and says so.
+// respell mends the misspelt fields of the pipeline file, before it is read.
+func (o *options) respell(ctx context.Context, repo *git.Repo, in *lint.Input) error {
+	data := respelled(in.Name, in.Source)
+	if bytes.Equal(data, in.Source) {
+		return nil
+	}
+	err := o.write(ctx, repo, []promote.File{{Path: in.Name, Data: data, Old: in.Source}})
+	if err == nil {
+		in.Source = data
+	}
+	return err
+}
+
+// writeFixes writes what rules can write anew.
 func (o *options) writeFixes(ctx context.Context, repo *git.Repo, in lint.Input) error {
 	fixes, err := lint.Fixes(ctx, in)
 	var list []promote.File
@@ -84,15 +103,20 @@ func (o *options) writeFixes(ctx context.Context, repo *git.Repo, in lint.Input)
 	if len(list) == 0 {
 		return err
 	}
-	if werr := repo.Write(ctx, list); werr != nil {
-		return errors.Join(err, werr)
+	return errors.Join(err, o.write(ctx, repo, list))
+}
+
+// write writes files, and says so.
+func (o *options) write(ctx context.Context, repo *git.Repo, list []promote.File) error {
+	if err := repo.Write(ctx, list); err != nil {
+		return err
 	}
 	if !o.session.Quiet {
 		for _, f := range list {
 			fmt.Fprintln(o.session.ErrOut, cli.Clean(f.Path)+": written")
 		}
 	}
-	return err
+	return nil
 }
 
 // policies reads all policies that the pipeline names.

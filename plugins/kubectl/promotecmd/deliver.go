@@ -3,6 +3,7 @@ package promotecmd
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -137,7 +138,41 @@ func (o *options) await(ctx context.Context, w *cli.Workspace) (*promote.Plans, 
 	if !o.wait {
 		return ask(ctx)
 	}
-	return o.session.AwaitIn(ctx, o.clock, w, ask)
+	var proposable *promote.Plans
+	plans, err := o.session.AwaitIn(ctx, o.clock, w, func(ctx context.Context) (*promote.Plans, error) {
+		plans, err := ask(ctx)
+		if err == nil && awaitsProposal(plans) {
+			proposable, err = plans, errAwaitsProposal
+		}
+		return plans, err
+	})
+	if errors.Is(err, errAwaitsProposal) {
+		return proposable, nil
+	}
+	return plans, err
+}
+
+// errAwaitsProposal ends the wait for what only a pull request brings.
+var errAwaitsProposal = errors.New("there is no pull request yet")
+
+// awaitsProposal tells whether plans wait for nothing but that they are proposed: whoever
+// says yes does so there.
+func awaitsProposal(plans *promote.Plans) bool {
+	waits := false
+	for _, plan := range plans.All {
+		for _, s := range plan.Services {
+			for _, v := range s.Verdicts {
+				switch {
+				case v.Answer != promote.Wait:
+				case plan.Mode != pipeline.DeliverPullRequest || v.Advice.Do != promote.DoPropose:
+					return false
+				default:
+					waits = true
+				}
+			}
+		}
+	}
+	return waits
 }
 
 // proposes tells whether there may be a pull request, which shows the diff.

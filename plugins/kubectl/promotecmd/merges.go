@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/forge"
 	"github.com/kubepromote/kubepromote/promote/proposal"
@@ -26,6 +28,9 @@ type awaited struct {
 	request     *proposal.Result
 	// merged is told the commit that it has become.
 	merged func(commit string) error
+	// said is what was said of it last, and when, where several services ask.
+	said  promote.Verdict
+	asked time.Time
 }
 
 func (m *merges) add(plan *promote.Plan, f forge.Forge, pr *proposal.Result, merged func(string) error) {
@@ -67,4 +72,39 @@ func (a awaited) verdict(ctx context.Context) promote.Verdict {
 		return promote.Verdict{Answer: promote.Fail, Reason: fmt.Sprintf("pull request %d was closed", pr.Number), Hint: "promote again, for another one"}
 	}
 	return promote.Verdict{Answer: promote.Wait, Reason: fmt.Sprintf("pull request %d is not merged yet", pr.Number), Hint: "merge " + pr.URL}
+}
+
+// again is verdict, asked once at each moment.
+func (a *awaited) again(ctx context.Context, now time.Time) promote.Verdict {
+	if a.said.Answer != promote.Pass && a.asked != now {
+		a.said, a.asked = a.verdict(ctx), now
+	}
+	return a.said
+}
+
+// merged tells whether there is nothing left to be merged before health is asked for.
+func (p *patient) merged() bool { return p.request == nil }
+
+// awaitMerge has services followed from the merge of their pull request on, as the commit
+// that it has become.
+func (o *options) awaitMerge(ctx context.Context, w *cli.Workspace, plan *promote.Plan, pr *proposal.Result, services []*patient) {
+	one := &awaited{environment: plan.To, forge: o.forgeOf(w, plan), request: pr}
+	one.merged = func(commit string) error {
+		if err := o.session.Again(ctx, w); err != nil { // which has the commit now
+			return err
+		}
+		if commit == "" {
+			commit = w.Branch.Tip()
+		}
+		for _, p := range services {
+			p.commit, p.question.Head, p.until = commit, commit, o.clock.Now().Add(p.span)
+		}
+		return nil
+	}
+	for _, p := range services {
+		p.request = one
+	}
+	if s := o.session; len(services) > 0 && !s.Quiet {
+		fmt.Fprintf(s.ErrOut, "%s is followed once pull request %d is merged\n", cli.Clean(plan.To), pr.Number)
+	}
 }

@@ -43,6 +43,9 @@ type options struct {
 	make func(context.Context, *cli.Workspace) (*promote.Plans, error)
 	// rollback is set where pins are taken back, which no plan file can ask for.
 	rollback bool
+	// again, if not empty, is the command that goes on where this one was stopped, if that is
+	// another one.
+	again string
 	// after, if not nil, is what comes once all is delivered.
 	after func(context.Context, *cli.Workspace, *promote.Plans, []*promote.Applied) error
 	// homeHead is the commit of the branch with the pipeline that the plans were made on.
@@ -190,7 +193,11 @@ func (o *options) carryOut(cmd *cobra.Command, printer printers.ResourcePrinter,
 	if failed != nil && o.wait { // it is told before what was delivered is followed
 		failed = cli.Silent(o.session.Fail(failed))
 	}
-	err = o.watch(cmd, w, plans, applied)
+	var refused error // which is told before that, too
+	if failed == nil {
+		refused = o.refusal(plans, applied)
+	}
+	err = o.watch(cmd, w, plans, applied, requests)
 	switch {
 	case failed != nil && err != nil:
 		o.session.Fail(err)
@@ -198,7 +205,7 @@ func (o *options) carryOut(cmd *cobra.Command, printer printers.ResourcePrinter,
 	case failed != nil || err != nil:
 		return errors.Join(failed, err)
 	}
-	return o.refusal(plans, applied)
+	return refused
 }
 
 // refusal says why nothing was done, where that is so, and gives the exit status. What

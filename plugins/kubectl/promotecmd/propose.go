@@ -1,6 +1,7 @@
 package promotecmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -94,7 +95,7 @@ func (o *options) propose(ctx context.Context, w *cli.Workspace, plans *promote.
 			results[n], err = o.openRequest(ctx, w, f, plan, a.Commit, e)
 		}
 		if err != nil && a.Commit != "" {
-			err = &promote.Error{Msg: "the commit is on branch " + plan.Proposal() + ", and its pull request is not up to date", Err: err, Hint: "run the same command again"}
+			err = &promote.Error{Msg: "the commit is on branch " + plan.Proposal() + ", and its pull request is not up to date", Err: err, Hint: cmp.Or(o.again, "run the same command again")}
 		}
 		errs = append(errs, err)
 		if r := results[n]; r != nil && r.Warning != "" {

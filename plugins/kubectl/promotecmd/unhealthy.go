@@ -7,9 +7,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
+	"github.com/kubepromote/kubepromote/promote/proposal"
 	"github.com/kubepromote/kubepromote/promote/rollback"
 	"github.com/spf13/cobra"
 )
@@ -24,6 +26,9 @@ type patient struct {
 	question             promote.GateRequest
 	vitals               rollback.Vitals
 	last                 promote.Verdict
+	// request, if not nil, is what has to be merged first; then it is followed for span.
+	request *awaited
+	span    time.Duration
 }
 
 // How often health is asked for: some times while it is followed, and of so many at once.
@@ -34,31 +39,39 @@ const (
 )
 
 // watch follows, with --wait, the health of what was delivered to environments that ask for
-// it, and takes back what has lost it.
-func (o *options) watch(cmd *cobra.Command, w *cli.Workspace, plans *promote.Plans, applied []*promote.Applied) error {
+// it, and takes back what has lost it. What is proposed is followed from its merge.
+func (o *options) watch(cmd *cobra.Command, w *cli.Workspace, plans *promote.Plans, applied []*promote.Applied, requests []*proposal.Result) error {
 	if !o.wait || o.dryRun {
 		return nil
 	}
-	patients, every, err := o.patients(cmd.Context(), w, plans, applied)
+	patients, every, err := o.patients(cmd.Context(), w, plans, applied, requests)
 	if err != nil || len(patients) == 0 {
 		return err
 	}
-	lost := 0
+	lost, dropped := 0, 0
 	err = o.attend(cmd.Context(), patients, every, func(p *patient) {
+		if !p.merged() { // and never will be
+			dropped++
+			o.session.PrintFacts([]cli.Fact{{Text: fmt.Sprintf("%s in %s is not followed: %s", p.service, p.environment, p.last.Text()), Hint: p.last.Hint}})
+			return
+		}
 		lost++
 		o.session.PrintFacts([]cli.Fact{{Text: fmt.Sprintf("%s in %s is not healthy, and is taken back: %s", p.service, p.environment, p.last.Text())}})
 		if err := o.takeBack(cmd, p, "unhealthy: "+p.last.Text()); err != nil {
 			o.session.Fail(err) // which keeps no other from being taken back
 		}
 	})
-	if err == nil && lost > 0 {
+	switch {
+	case err == nil && lost > 0:
 		err = cli.Silent(cli.ExitFailed)
+	case err == nil && dropped > 0:
+		err = cli.Silent(cli.ExitRefused)
 	}
 	return err
 }
 
 // patients are the services that are followed, and how often.
-func (o *options) patients(ctx context.Context, w *cli.Workspace, plans *promote.Plans, applied []*promote.Applied) ([]*patient, time.Duration, error) {
+func (o *options) patients(ctx context.Context, w *cli.Workspace, plans *promote.Plans, applied []*promote.Applied, requests []*proposal.Result) ([]*patient, time.Duration, error) {
 	var all []*patient
 	every := askHealth
 	for n := range applied {
@@ -67,8 +80,14 @@ func (o *options) patients(ctx context.Context, w *cli.Workspace, plans *promote
 		if err != nil {
 			return nil, 0, err
 		}
-		if e.Rollback == nil || e.Rollback.OnUnhealthy == "" || applied[n].Commit == "" || plan.Mode == pipeline.DeliverPullRequest {
+		if e.Rollback == nil || e.Rollback.OnUnhealthy == "" || applied[n].Commit == "" {
 			continue
+		}
+		var request *proposal.Result
+		if plan.Mode == pipeline.DeliverPullRequest {
+			if request = requests[n]; request == nil || request.State == proposal.Closed {
+				continue // which is said already
+			}
 		}
 		if w.Repo == nil {
 			o.session.PrintFacts([]cli.Fact{{Text: "the health in " + plan.To + " is not followed: there is no clone to take anything back from", Hint: "git clone the repository, and -C DIR"}})
@@ -85,14 +104,19 @@ func (o *options) patients(ctx context.Context, w *cli.Workspace, plans *promote
 		}
 		span := e.Rollback.OnUnhealthy.Time()
 		every = min(every, span/fewestAsks)
+		var here []*patient
 		for _, sp := range plan.Services {
-			if !sp.Changed() || sp.Answer() != promote.Pass { // what is refused was not delivered
+			if !sp.Changed() || sp.Answer() != promote.Pass && (request == nil || sp.Answer() != promote.Wait) { // what is refused was not delivered
 				continue
 			}
 			q := promote.GateRequest{Service: sp.Service, From: plan.To, To: plan.To, Images: sp.Images, Head: applied[n].Commit, Services: []string{sp.Service}}
-			all = append(all, &patient{service: sp.Service, environment: plan.To, commit: applied[n].Commit, before: plan.Head,
-				until: o.clock.Now().Add(span), gate: health, question: q})
+			here = append(here, &patient{service: sp.Service, environment: plan.To, commit: applied[n].Commit, before: plan.Head,
+				until: o.clock.Now().Add(span), span: span, gate: health, question: q})
 		}
+		if request != nil {
+			o.awaitMerge(ctx, w, plan, request, here)
+		}
+		all = append(all, here...)
 	}
 	return all, every, nil
 }
@@ -115,9 +139,9 @@ func (o *options) attend(ctx context.Context, patients []*patient, every time.Du
 			}
 			p.last = said
 			switch {
-			case p.vitals.Lost(said):
+			case !p.merged() && said.Answer == promote.Fail, p.merged() && p.vitals.Lost(said):
 				lost(p)
-			case now.Before(p.until):
+			case !p.merged(), now.Before(p.until):
 				left = append(left, p)
 			case said.Answer != promote.Pass:
 				o.session.PrintFacts([]cli.Fact{{Text: fmt.Sprintf("%s in %s is not healthy yet: %s", p.service, p.environment, said.Text()), Hint: said.Hint}})
@@ -143,6 +167,12 @@ func (o *options) askAll(ctx context.Context, patients []*patient, now time.Time
 	places := make(chan struct{}, sideBySide)
 	var wait sync.WaitGroup
 	for n, p := range patients {
+		if p.request != nil {
+			if says[n] = p.request.again(ctx, now); says[n].Answer != promote.Pass {
+				continue
+			}
+			p.request = nil // it is healthy, or not, from now on
+		}
 		p.question.Now = now
 		places <- struct{}{}
 		wait.Go(func() {
@@ -174,6 +204,7 @@ func (o *options) takeBack(cmd *cobra.Command, p *patient, reason string) error 
 	b := &backwards{options: back, env: p.environment, revision: p.before, only: p.commit}
 	back.make, back.after, back.rollback = b.plan, b.holdAfter, true
 	back.request.Targets, back.request.Services = []string{p.environment}, []string{p.service}
+	back.again = "kubectl promote rollback " + shell.Quote(p.service) + " --env " + shell.Quote(p.environment)
 	if err := back.settle(cmd, nil); err != nil {
 		return err
 	}

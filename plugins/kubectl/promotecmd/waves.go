@@ -134,7 +134,7 @@ func (o *options) carryOutSteps(cmd *cobra.Command, printer printers.ResourcePri
 			o.session.Note("%s: delivered: %s", s, strings.Join(s.Services, ", "))
 		}
 		if err == nil {
-			err = o.watch(cmd, w, plans, applied) // what is taken back lets nothing follow
+			err = o.watch(cmd, w, plans, applied, proposed) // what is taken back lets nothing follow
 		}
 		return err == nil && all, err
 	}

@@ -1,6 +1,7 @@
 // Package protection asks a forge what protects a branch: whether whoever may write to the
 // repository may push to it, and so past every gate; and how many approvals and which checks
-// a pull request into it needs. It reads alone: rules are made by people, on the page that
+// a pull request into it needs. [Written] gives the same of files of the repository that others
+// apply, where there are some. It reads alone: rules are made by people, on the page that
 // [Page] gives. A token that may read the repository is enough.
 package protection
 
@@ -79,6 +80,10 @@ func Of(ctx context.Context, r forge.Repository, o forge.Options, branch string)
 	return Rules{}, &forge.Error{Op: r.Host() + ": " + op, Msg: r.Kind.String() + " tells of that to administrators alone", Hint: "look at " + r.Web, Err: forge.ErrUnsupported}
 }
 
+// barring are the kinds of rules that keep people from pushing. Others, such as
+// non_fast_forward, let anybody push.
+var barring = []string{"pull_request", "required_status_checks", "update", "merge_queue"}
+
 // github asks about the protection of the branch, and about the rule sets that it falls
 // under, which are other things there.
 func github(ctx context.Context, api *forge.API, branch, rules string) (Rules, error) {
@@ -107,8 +112,7 @@ func github(ctx context.Context, api *forge.API, branch, rules string) (Rules, e
 	}
 	out := Rules{Protected: one.Protected, Checks: one.Protection.Checks.Contexts}
 	for _, s := range sets {
-		// Rules such as non_fast_forward let anybody push; these do not.
-		out.Protected = out.Protected || slices.Contains([]string{"pull_request", "required_status_checks", "update", "merge_queue"}, s.Type)
+		out.Protected = out.Protected || slices.Contains(barring, s.Type)
 		out.Approvals = max(out.Approvals, s.Parameters.Approvals)
 		for _, c := range s.Parameters.Checks {
 			out.Checks = append(out.Checks, c.Context)

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/kubepromote/kubepromote/promote/forge"
 	"github.com/kubepromote/kubepromote/promote/forge/protection"
@@ -66,6 +67,53 @@ func TestPage(t *testing.T) {
 	for kind, want := range map[forge.Kind]string{forge.GitHub: "/settings/branches", forge.Gitea: "/settings/branches", forge.GitLab: "/-/settings/repository", forge.Azure: ""} {
 		if got := protection.Page(forge.Repository{Kind: kind, Web: "https://forge.example.com", Owner: "shop", Name: "infra"}); strings.TrimPrefix(got, "https://forge.example.com/shop/infra") != want {
 			t.Errorf("%v: %s", kind, got)
+		}
+	}
+}
+
+// What is written of a branch: by its name, by rule sets that are enforced, and not by those that
+// keep it from being deleted alone. Where nothing is written there is no file.
+func TestWritten(t *testing.T) {
+	const set = `{"name": "x", "target": "branch", "enforcement": "ENFORCEMENT", "conditions": {"ref_name": {"include": ["INCLUDE"], "exclude": ["refs/heads/release/old"]}},
+		"rules": [{"type": "deletion"}, RULES]}`
+	const pulls = `{"type": "pull_request", "parameters": {"required_approving_review_count": 2}}, {"type": "required_status_checks", "parameters": {"required_status_checks": [{"context": "promote/check"}]}}`
+	of := func(enforcement, include, rules string) string {
+		return strings.NewReplacer("ENFORCEMENT", enforcement, "INCLUDE", include, "RULES", rules).Replace(set)
+	}
+	app := ".github/settings.yml"
+	one := ".github/rulesets/one.json"
+	for name, c := range map[string]struct {
+		files  map[string]string
+		branch string
+		want   string
+	}{
+		"nothing":                  {nil, "main", "false , in "},
+		"nothing of branches":      {map[string]string{app: "repository: {name: x}\n"}, "main", "false , in "},
+		"by name":                  {map[string]string{app: "branches:\n- {name: main, protection: {required_pull_request_reviews: {required_approving_review_count: 1}, required_status_checks: {contexts: [ci], checks: [{context: b}]}}}\n"}, "main", "true 1 approval; checks: b, ci, in " + app},
+		"another's name":           {map[string]string{app: "branches:\n- {name: develop, protection: {required_pull_request_reviews: {}}}\n"}, "main", "false , in " + app},
+		"switched off":             {map[string]string{app: "branches:\n- {name: main, protection: null}\n"}, "main", "false , in " + app},
+		"that asks for nothing":    {map[string]string{app: "branches:\n- {name: main, protection: {enforce_admins: true, required_status_checks: null}}\n"}, "main", "false , in " + app},
+		"a set":                    {map[string]string{one: of("active", "~DEFAULT_BRANCH", pulls)}, "main", "true 2 approvals; checks: promote/check, in " + one},
+		"a set of others":          {map[string]string{one: of("active", "~DEFAULT_BRANCH", pulls)}, "release/eu", "false , in " + one},
+		"a set of all below":       {map[string]string{one: of("active", "refs/heads/release/*", pulls)}, "release/eu", "true 2 approvals; checks: promote/check, in " + one},
+		"but for one":              {map[string]string{one: of("active", "refs/heads/release/*", pulls)}, "release/old", "false , in " + one},
+		"a set that only looks":    {map[string]string{one: of("evaluate", "~ALL", pulls)}, "main", "false , in " + one},
+		"a set against deletion":   {map[string]string{one: of("active", "~ALL", `{"type": "non_fast_forward"}`)}, "main", "false , in " + one},
+		"a set in the app's file":  {map[string]string{app: "rulesets:\n- {name: x, enforcement: active, conditions: {ref_name: {include: [~ALL]}}, rules: [{type: pull_request}]}\n"}, "main", "true , in " + app},
+		"one in one file, one not": {map[string]string{app: "branches: [{name: develop, protection: null}]\n", one: of("active", "~ALL", pulls)}, "main", "true 2 approvals; checks: promote/check, in " + one},
+		"no YAML":                  {map[string]string{app: "branches: [\n"}, "main", "error .github/settings.yml"},
+	} {
+		tree := make(fstest.MapFS)
+		for name, text := range c.files {
+			tree[name] = &fstest.MapFile{Data: []byte(text)}
+		}
+		got, file, err := protection.Written(tree, c.branch, c.branch == "main")
+		said := fmt.Sprintf("%t %s, in %s", got.Protected, got, file)
+		if err != nil {
+			said = "error " + file
+		}
+		if said != c.want {
+			t.Errorf("%s: %s, want %s (%v)", name, said, c.want, err)
 		}
 	}
 }

@@ -47,15 +47,19 @@ func names(v any) []string {
 
 // workloads pairs those of two environments.
 func workloads(source, target []objects.Object) [][2]*objects.Object {
+	type named struct{ kind, original string }
+	first := make(map[named]*objects.Object)
+	for m := range source {
+		key := named{source[m].Kind, source[m].Original}
+		if _, ok := source[m].Pods(); ok && first[key] == nil {
+			first[key] = &source[m]
+		}
+	}
 	var out [][2]*objects.Object
 	for n := range target {
-		if _, ok := target[n].Pods(); !ok {
-			continue
-		}
-		for m := range source {
-			if _, ok := source[m].Pods(); ok && source[m].Kind == target[n].Kind && source[m].Original == target[n].Original {
-				out = append(out, [2]*objects.Object{&source[m], &target[n]})
-				break
+		if from := first[named{target[n].Kind, target[n].Original}]; from != nil {
+			if _, ok := target[n].Pods(); ok {
+				out = append(out, [2]*objects.Object{from, &target[n]})
 			}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kubepromote/kubepromote/promote/objects"
 	"go.yaml.in/yaml/v3"
@@ -140,4 +141,25 @@ func ExampleMissing() {
 		fmt.Println(f)
 	}
 	// Output: Pod web: names ServiceAccount web, which is not there
+}
+
+// Each workload was looked for among all of the source: 10,000 objects in one overlay had no
+// answer in two minutes.
+func TestLostAmongMany(t *testing.T) {
+	const many = 20_000
+	var source, target []objects.Object
+	for n := range many {
+		for _, side := range []struct {
+			all *[]objects.Object
+			env []any
+		}{{&source, []any{map[string]any{"name": "MODE", "value": "x"}}}, {&target, nil}} {
+			containers := []any{map[string]any{"name": "app", "env": side.env}}
+			*side.all = append(*side.all, objects.Of(map[string]any{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": map[string]any{"name": fmt.Sprint("web", n)},
+				"spec": map[string]any{"template": map[string]any{"spec": map[string]any{"containers": containers}}}}))
+		}
+	}
+	start := time.Now()
+	if found := Lost(source, target, nil); len(found) != many || time.Since(start) > 20*time.Second {
+		t.Errorf("%d are found in %s", len(found), time.Since(start))
+	}
 }

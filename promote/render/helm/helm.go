@@ -80,7 +80,7 @@ func (p *Program) Render(ctx context.Context, q Request) (string, error) {
 	case err != nil:
 		return "", err
 	case a.Error != "":
-		return "", q.explain(a.Error)
+		return "", q.explain(a.Error, a.At)
 	case len(a.Changing) > 0:
 		_, rest, _ := strings.Cut(a.Changing[0], "/")
 		return "", &promote.Error{Msg: path.Join(q.Dir, rest) + ": gives something else each time it is rendered: a random value, or the time",
@@ -208,10 +208,19 @@ var placeOf = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`([\w.-]+)/((?:charts/[\w.-]+/)*templates/[^\s:()]+):(\d+)`)
 })
 
-// explain words an error of Helm with the file of the repository.
-func (q *Request) explain(text string) error {
+// executing is what Helm says in front of an error: the file that is said already, and a column
+// of what it was given.
+var executing = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^\S+:\d+:\d+\s+executing "[^"]*" at `) })
+
+// explain words an error of Helm with the file of the repository; at is the template that it is
+// about, where it does not say so itself.
+func (q *Request) explain(text, template string) error {
 	text = strings.TrimSpace(text)
-	msg := fault.OneLine(strings.TrimPrefix(text, "Error: "))
+	msg := strings.Join(strings.Fields(executing().ReplaceAllString(fault.OneLine(strings.TrimPrefix(text, "Error: ")), "")), " ")
+	file := q.Dir
+	if _, rest, ok := strings.Cut(template, "/"); ok { // behind the chart's own name
+		file = path.Join(q.Dir, rest)
+	}
 	switch at := placeOf().FindStringSubmatch(text); {
 	case strings.Contains(text, "missing in charts/ directory"):
 		return &promote.Error{Msg: path.Join(q.Dir, "Chart.yaml") + ": " + msg + ": nothing is fetched to render",
@@ -227,7 +236,7 @@ func (q *Request) explain(text string) error {
 		}
 		return &promote.Error{Msg: fmt.Sprintf("%s:%s: %s", path.Join(q.Dir, at[2]), at[3], msg)}
 	case strings.Contains(text, "takes more than"):
-		return &promote.Error{Msg: q.Dir + ": " + msg, Hint: "look for a template in it that calls itself, or that counts far"}
+		return &promote.Error{Msg: file + ": " + msg, Hint: "look for a template in it that calls itself, or that counts far"}
 	}
 	return &promote.Error{Msg: q.Dir + ": helm: " + msg}
 }

@@ -39,12 +39,15 @@ func TestRender(t *testing.T) {
 		"a missing value": {"promote-helm", `printf '{"error": "execution error at (demo/templates/a.yaml:1:6): tell me a"}'`, "error apps/web/templates/a.yaml:1: tell me a (hint: set it in apps/web/values-prod.yaml)"},
 		"a dependency":    {"promote-helm", `printf '{"error": "found in Chart.yaml, but missing in charts/ directory: db"}'`, "error apps/web/Chart.yaml: found in Chart.yaml, but missing in charts/ directory: db: nothing is fetched to render (hint: helm dependency build apps/web, and commit apps/web/charts)"},
 		"too much memory": {"promote-helm", `printf '{"error": "rendering takes more than 1024 MiB of memory"}'`, "error apps/web: rendering takes more than 1024 MiB of memory (hint: look for a template in it that calls itself, or that counts far)"},
-		"a loop":          {"promote-helm", `printf '{"error": "template: demo/templates/a.yaml:1:3: executing: rendering template has a nested reference name: l: unable to execute template"}'`, "error apps/web/templates/a.yaml:1: includes a template that includes itself without an end"},
-		"no answer":       {"promote-helm", `printf nothing`, "error apps/web: promote-helm gives no answer (hint: install the promote-helm of the same release)"},
-		"it ends":         {"promote-helm", `exit 7`, "error apps/web: promote-helm has failed: exit status 7 (hint: look for a template in it that takes a lot of memory)"},
-		"helm":            {"helm", `printf '%s\n' "$*"; printf '%s\n' "$HOME$KUBECONFIG$PATH" | while read x; do case $x in */promote-helm-*/dev/null) echo clean;; esac; done`, "template web chart --namespace shop --include-crds --skip-tests --values values-0.yaml\nclean\n"},
-		"helm fails":      {"helm", `echo 'Error: execution error at (demo/charts/sub/templates/b.yaml:3:6): tell me' >&2; exit 1`, "error apps/web/charts/sub/templates/b.yaml:3: tell me (hint: set it in apps/web/values-prod.yaml)"},
-		"helm changes":    {"helm", `printf '%s' $$`, "error apps/web/templates: gives something else each time it is rendered: a random value, or the time (hint: set what it makes up in a values file, as an existing Secret or a fixed value)"},
+		// Which of a chart's templates it was nobody knew, nor how long it had.
+		"too long":      {"promote-helm", `printf '{"error": "rendering takes more than 27s", "at": "demo/charts/sub/templates/b.yaml"}'`, "error apps/web/charts/sub/templates/b.yaml: rendering takes more than 27s (hint: look for a template in it that calls itself, or that counts far)"},
+		"its own place": {"promote-helm", `printf '{"error": "demo/templates/a.yaml:1:17\\n  executing \"demo/templates/a.yaml\" at <.Values.a.b>:\\n    nil pointer"}'`, "error apps/web/templates/a.yaml:1: <.Values.a.b>: nil pointer"},
+		"a loop":        {"promote-helm", `printf '{"error": "template: demo/templates/a.yaml:1:3: executing: rendering template has a nested reference name: l: unable to execute template"}'`, "error apps/web/templates/a.yaml:1: includes a template that includes itself without an end"},
+		"no answer":     {"promote-helm", `printf nothing`, "error apps/web: promote-helm gives no answer (hint: install the promote-helm of the same release)"},
+		"it ends":       {"promote-helm", `exit 7`, "error apps/web: promote-helm has failed: exit status 7 (hint: look for a template in it that takes a lot of memory)"},
+		"helm":          {"helm", `printf '%s\n' "$*"; printf '%s\n' "$HOME$KUBECONFIG$PATH" | while read x; do case $x in */promote-helm-*/dev/null) echo clean;; esac; done`, "template web chart --namespace shop --include-crds --skip-tests --values values-0.yaml\nclean\n"},
+		"helm fails":    {"helm", `echo 'Error: execution error at (demo/charts/sub/templates/b.yaml:3:6): tell me' >&2; exit 1`, "error apps/web/charts/sub/templates/b.yaml:3: tell me (hint: set it in apps/web/values-prod.yaml)"},
+		"helm changes":  {"helm", `printf '%s' $$`, "error apps/web/templates: gives something else each time it is rendered: a random value, or the time (hint: set what it makes up in a values file, as an existing Secret or a fixed value)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := program(t, tc.program, tc.text).Render(t.Context(), demo())

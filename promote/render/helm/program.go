@@ -20,11 +20,13 @@ import (
 )
 
 // The bounds of a run. A program of ours bounds its memory and its time itself, which is
-// shorter: it tells what was too much.
+// shorter: it tells what was too much, and in which template. Of the time that whoever asks has,
+// it leaves what is needed to tell that.
 const (
 	maxAnswer = 128 << 20
 	maxErrors = 64 << 10
 	maxTime   = 35 * time.Second
+	toTell    = 3 * time.Second
 )
 
 // protocol is the version of what promote-helm is asked in.
@@ -74,6 +76,9 @@ type answer struct {
 	Manifests string   `json:"manifests"`
 	Changing  []string `json:"changing"`
 	Error     string   `json:"error"`
+	// At is the template that the error is about, as Helm calls it: CHART/templates/FILE. It
+	// is empty where the error says its place itself.
+	At string `json:"at"`
 }
 
 // asked is a request as promote-helm reads it.
@@ -89,6 +94,8 @@ type asked struct {
 	SkipCRDs    bool              `json:"skipCRDs"`
 	SkipHooks   bool              `json:"skipHooks"`
 	Tests       bool              `json:"tests"`
+	// Limit, if not zero, is how many milliseconds it may take.
+	Limit int64 `json:"limit"`
 }
 
 func (p *Program) ask(ctx context.Context, q *Request) (*answer, error) {
@@ -102,7 +109,12 @@ func (p *Program) ask(ctx context.Context, q *Request) (*answer, error) {
 	if p.helm {
 		return p.template(ctx, q, dir)
 	}
-	in, err := json.Marshal(asked{protocol, q.Files, q.Values, q.Set, q.Release, q.Namespace, q.KubeVersion, q.APIVersions, q.SkipCRDs, q.SkipHooks, q.Tests})
+	deadline, _ := ctx.Deadline()
+	limit := time.Until(deadline) - toTell
+	if limit < time.Second { // that is no time to tell anything in
+		limit = 0
+	}
+	in, err := json.Marshal(asked{protocol, q.Files, q.Values, q.Set, q.Release, q.Namespace, q.KubeVersion, q.APIVersions, q.SkipCRDs, q.SkipHooks, q.Tests, limit.Milliseconds()})
 	if err != nil {
 		return nil, err
 	}
