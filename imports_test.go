@@ -80,6 +80,7 @@ var mayImport = map[string][]string{
 	"promote/attempts":                {"promote", "promote/internal/..."},
 	"promote/rollback":                {"overlay", "promote", "promote/pipeline", "promote/history", "promote/record"},
 	"promote/pipeline/recording":      {"internal/spelling", "internal/yamlfile"},
+	"promote/pipeline/delivery":       {"internal/spelling", "internal/yamlfile", "promote/internal/gitname"},
 	"promote/discover":                {"overlay", "promote/pipeline", "promote/internal/..."},
 	"promote/report":                  {"promote/history", "promote/pipeline"},
 	"promote/pipeline":                {"overlay", "overlay/valuesfiles", "promote/internal/...", "internal/expression", "internal/spelling", "internal/yamlfile", "promote/objects"},
