@@ -327,7 +327,8 @@ examples/{service}/overlays/{environment} (2, 2)
 .github/workflows/{staging,production}.yaml workflow
 ci/{staging,production}.gitlab-ci.yml =build:\n  image: quay.io/acme/builder:v1\n
 docker-compose.{staging,production}.yml compose
-azure-pipelines-{staging,production}.yml workflow`, ``},
+azure-pipelines-{staging,production}.yml workflow`, `
+- docker-compose.{environment}.yml: is of Docker Compose, in staging, production, and in no shape; in a pipeline: layout: [{path: "docker-compose.{environment}.yml", within: "services.{service}"}], images: ["services.{service}.image"]`},
 	{"terraform", `
 terraform/{staging,production}/terraform.tfvars.json terraform
 terraform/{staging,production}/main.tf line`, `
