@@ -82,6 +82,7 @@ var mayImport = map[string][]string{
 	"promote/pipeline/recording":      {"internal/spelling", "internal/yamlfile"},
 	"promote/pipeline/clusters":       {"internal/yamlfile"},
 	"promote/pipeline/span":           {"internal/yamlfile"},
+	"promote/pipeline/delivery":       {"internal/spelling", "internal/yamlfile", "promote/internal/gitname"},
 	"promote/discover":                {"overlay", "promote/pipeline", "promote/internal/..."},
 	"promote/report":                  {"promote/history", "promote/internal/parallel", "promote/pipeline"},
 	"promote/pipeline":                {"overlay", "overlay/valuesfiles", "promote/internal/...", "internal/expression", "internal/spelling", "internal/yamlfile", "promote/objects"},

@@ -83,7 +83,7 @@ func (p properties) MarshalJSON() ([]byte, error) {
 
 // pipelineSchemaOf gives the JSON schema of the pipeline file.
 func pipelineSchemaOf() ([]byte, error) {
-	return schemaOf(reflect.TypeFor[pipeline.Pipeline](), pipeline.SchemaURL, required, "promote/pipeline", "promote/pipeline/recording", "promote/pipeline/span", "overlay")
+	return schemaOf(reflect.TypeFor[pipeline.Pipeline](), pipeline.SchemaURL, required, "promote/pipeline", "promote/pipeline/recording", "promote/pipeline/span", "promote/pipeline/delivery", "overlay")
 }
 
 // fleetSchemaOf gives that of the fleet file.

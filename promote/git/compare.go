@@ -2,6 +2,7 @@ package git
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -91,11 +92,18 @@ func (r *Repo) Authors(ctx context.Context, base, head string) ([]string, error)
 	return slices.Compact(all), err
 }
 
-// Line are the commits that a head has on top of a base, along first parents, newest first; of
-// many, some.
-func (r *Repo) Line(ctx context.Context, base, head string) ([]string, error) {
-	const most = "--max-count=20"
-	out, err := r.run(ctx, gitcmd.Call{Op: "git rev-list", Args: []string{"rev-list", "--first-parent", most, "--end-of-options", base + ".." + head}, Reads: true, Env: r.asStored()})
+// MostOfLine is how many commits [Repo.Line] gives at most.
+const MostOfLine = 1000
+
+// Line are the commits that a head has on top of a base, along first parents, newest first:
+// those that change one of some files, or all of them where no file is named. Of more than
+// [MostOfLine] these are the newest.
+func (r *Repo) Line(ctx context.Context, base, head string, files []string) ([]string, error) {
+	args := []string{"rev-list", "--first-parent", fmt.Sprintf("--max-count=%d", MostOfLine), "--end-of-options", base + ".." + head, "--"}
+	for _, f := range files {
+		args = append(args, ":(top,literal)"+f)
+	}
+	out, err := r.run(ctx, gitcmd.Call{Op: "git rev-list", Args: args, Reads: true, Env: r.asStored()})
 	return slices.DeleteFunc(strings.Fields(string(out)), func(s string) bool { return strings.HasPrefix(s, "-") }), err
 }
 

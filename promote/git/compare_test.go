@@ -2,6 +2,7 @@ package git
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -41,6 +42,31 @@ func TestAuthors(t *testing.T) {
 	want := []string{`"Katherine Johnson" <katherine@x>`, "Hopper, Grace <grace@x>", "ada@w", "ada@x", "ada@z"}
 	if slices.Sort(want); err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %q, %v, want %q", got, err, want)
+	}
+}
+
+// The newest twenty commits of a push were looked at, whatever they were about.
+func TestLine(t *testing.T) {
+	r := newRepo(t, map[string]string{"a": "1", "b": "1"})
+	base := headOf(t, r)
+	var want []string
+	for i := range 30 {
+		name := "b"
+		if i < 3 {
+			name = "a"
+		}
+		put(t, r.top, map[string]string{name: fmt.Sprint(i + 2)})
+		gitIn(t, r.top, "commit", "-q", "-a", "-m", name)
+		if name == "a" {
+			want = append([]string{headOf(t, r)}, want...)
+		}
+	}
+	got, err := r.Line(t.Context(), base, headOf(t, r), []string{"a"})
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %q, %v, want %q", got, err, want)
+	}
+	if got, err = r.Line(t.Context(), base, headOf(t, r), nil); err != nil || len(got) != 30 || got[0] != headOf(t, r) {
+		t.Errorf("without files: got %q, %v", got, err)
 	}
 }
 

@@ -7,8 +7,10 @@ import (
 
 // reduced is a text without lines that surely have no pin and are of none: what is left has
 // the same pins at the same paths. Large files of values are mostly such lines, and parsing
-// many versions of them takes long. keys are those of pins that the pipeline names.
-func reduced(text []byte, keys []string) []byte {
+// many versions of them takes long. keys are those of pins that the pipeline names. Where the
+// file is of one service, whole is true: mappings go with all that is in them then, but for the
+// first of each mapping. Else one of them may be a service, and is there without a pin.
+func reduced(text []byte, keys []string, whole bool) []byte {
 	all := bytes.SplitAfter(text, []byte("\n"))
 	telling := tellingLines(text, all, keys)
 	out := make([]byte, 0, len(text)/8)
@@ -18,7 +20,11 @@ func reduced(text []byte, keys []string) []byte {
 	}
 	var above []key
 	before := -1 // the indentation of the line before
+	skip := 0
 	for i, raw := range all {
+		if i < skip {
+			continue
+		}
 		l, ok := edgeOf(raw)
 		if !ok {
 			out = append(out, raw...)
@@ -28,6 +34,12 @@ func reduced(text []byte, keys []string) []byte {
 			above = above[:n]
 		}
 		here := telling[i] || len(above) > 0 && above[len(above)-1].telling
+		if whole && !here && !l.item && l.indent <= before {
+			if n := subtree(l, telling[i:], all[i:]); n > 0 {
+				skip = i + n
+				continue
+			}
+		}
 		above = append(above, key{l.indent, l.item, here})
 		if here || l.item || l.indent > before || !isLeaf(l, all[i+1:]) || !isPlainEntry(raw) {
 			out = append(out, raw...)
@@ -85,10 +97,47 @@ func isLeaf(l line, after [][]byte) bool {
 // isPlainEntry tells whether a line is a key and its value, in which nothing reaches beyond
 // it, and which belongs to nothing beside it.
 func isPlainEntry(raw []byte) bool {
+	name, ok := plainKey(raw)
+	return ok && name != "name" && name != "value"
+}
+
+// plainKey gives the key of a line in which nothing reaches beyond it.
+func plainKey(raw []byte) (key string, ok bool) {
 	rest := bytes.Trim(raw, " \n")
 	name, _, found := bytes.Cut(rest, []byte(": "))
 	if !found {
 		name, found = bytes.CutSuffix(rest, []byte(":"))
 	}
-	return found && !bytes.ContainsAny(rest, "&*\t\r!%\\\"'{}[]<>|?`@,") && string(name) != "name" && string(name) != "value"
+	rest = name
+	if _, value, ok := bytes.Cut(bytes.Trim(raw, " \n"), []byte(": ")); ok && !isQuoted(bytes.TrimLeft(value, " ")) {
+		rest = bytes.Trim(raw, " \n")
+	}
+	return string(name), found && !bytes.ContainsAny(rest, "&*\t\r!%\\\"'{}[]<>|?`@,")
+}
+
+// isQuoted tells a text that begins and ends with the same quote, in which there is no other and
+// nothing is escaped.
+func isQuoted(text []byte) bool {
+	if len(text) < 2 || text[0] != '"' && text[0] != '\'' || text[len(text)-1] != text[0] {
+		return false
+	}
+	return !bytes.ContainsAny(text[1:len(text)-1], string(text[:1])+"\\\t\r")
+}
+
+// subtree is how many lines the first of some lines has below it, with itself, where none of
+// them may have a pin or reach beyond its line; 0 where one does.
+func subtree(l line, telling []bool, all [][]byte) int {
+	for i, raw := range all {
+		next, ok := edgeOf(raw)
+		switch {
+		case i > 0 && ok && (next.indent < l.indent || next.indent == l.indent && !next.item):
+			return i
+		case telling[i] || i == 0 && !isPlainEntry(raw):
+			return 0
+		}
+		if _, plain := plainKey(raw); ok && !plain {
+			return 0
+		}
+	}
+	return len(all)
 }

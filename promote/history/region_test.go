@@ -243,14 +243,23 @@ func TestReduced(t *testing.T) {
 		for i := range 40 {
 			k := r.IntN(len(lines))
 			indent := len(lines[k]) - len(strings.TrimLeft(lines[k], " "))
-			lines = slices.Insert(lines, k, fmt.Sprintf("%skey%d: some text\n", strings.Repeat(" ", indent), i))
+			noise := "%[1]skey%[2]d: some text\n"
+			switch i % 4 {
+			case 1:
+				noise = "%[1]skey%[2]d: \"some: text, [quoted]\"\n"
+			case 2:
+				noise = "%[1]skey%[2]d:\n%[1]s  a: 'one'\n%[1]s  b:\n%[1]s  - c: d\n%[1]s  - e: x\n%[1]s  value: g\n"
+			case 3:
+				noise = "%[1]skey%[2]d:\n%[1]s- h: i\n%[1]s  j: k\n"
+			}
+			lines = slices.Insert(lines, k, fmt.Sprintf(noise, strings.Repeat(" ", indent), i))
 		}
 		text := strings.Join(lines, "")
 		want, ok := at([]byte(text))
 		if !ok {
 			continue
 		}
-		short := reduced([]byte(text), nil)
+		short := reduced([]byte(text), nil, n%2 == 0)
 		if got, ok := at(short); !ok || got != want {
 			t.Fatalf("got %v %s, want %s of\n%s---\n%s", ok, got, want, text, short)
 		}
@@ -265,7 +274,14 @@ func TestReduced(t *testing.T) {
 func TestReducedKeeps(t *testing.T) {
 	text := "a: b\nc: d\nengine: x\ntext: one\n  two\nlist: e\nm:\n  f: g\n  h: i\nimages:\n  j: k\n  l: m\n"
 	want := "a: b\nengine: x\ntext: one\n  two\nm:\n  f: g\nimages:\n  j: k\n  l: m\n"
-	if got := string(reduced([]byte(text), []string{"engine"})); got != want {
+	if got := string(reduced([]byte(text), []string{"engine"}, false)); got != want {
+		t.Errorf("got %q", got)
+	}
+	// Mappings in which nothing can be a pin were kept with their first lines each, which was
+	// most of a large file, as was all that has quotes.
+	text = "a:\n  b: c\nd:\n  e:\n    f: \"g: h\"\n  i:\n  - j: k\nl:\n  m:\n    tag: v1\n  n:\n    o: p\nq:\n  r: |\n    s\n"
+	want = "a:\n  b: c\nl:\n  m:\n    tag: v1\nq:\n  r: |\n    s\n"
+	if got := string(reduced([]byte(text), nil, true)); got != want {
 		t.Errorf("got %q", got)
 	}
 }

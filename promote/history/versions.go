@@ -87,7 +87,7 @@ func (h *historian) parse(versions map[string]map[siteKey]version, id string, p 
 		return
 	}
 	if h.cheap && isLarge(p.file.Path, data) {
-		data = reduced(data, h.keys)
+		data = reduced(data, h.keys, p.site.Within == "")
 	}
 	v, err := h.read(p.site, p.file.Path, data)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/kubepromote/kubepromote/promote/internal/location"
 	"github.com/kubepromote/kubepromote/promote/internal/order"
 	"github.com/kubepromote/kubepromote/promote/pipeline/clusters"
+	"github.com/kubepromote/kubepromote/promote/pipeline/delivery"
 )
 
 // APIVersion is the version of the pipeline file and of all printed objects.
@@ -386,7 +387,8 @@ func (e *Environment) check(file *yamlfile.File, path string, from map[string][]
 		}
 	}
 	e.checkPlace(file, path)
-	e.checkDeliver(file, path)
+	e.Deliver.Check(file, path, delivery.Target{Repository: e.Repository, Makes: e.Strategy != nil && (e.Strategy.Merge != nil || e.Strategy.Tag != nil),
+		Asked: slices.ContainsFunc(e.Gates, Gate.AsksForge)})
 	e.checkRollback(file, path)
 	gates.gates(e.Gates)
 	gates.own(path+".health", e.Health)

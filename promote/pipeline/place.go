@@ -48,10 +48,18 @@ type Place struct {
 	// Tag, if not empty, is the template of the names of tags with {version} in it: the place
 	// is the commit that one of them names.
 	Tag string
+	// Remote, if not empty, is the remote that has it, of the clone of Repository or of the
+	// home, where that is another one than the one which the branch follows.
+	Remote string
 }
 
 // String names a place for people.
 func (p Place) String() string {
+	if p.Remote != "" {
+		remote := p.Remote
+		p.Remote = ""
+		return p.String() + " at remote " + remote
+	}
 	switch {
 	case p == Place{}:
 		return "this branch"
@@ -69,6 +77,9 @@ func (p Place) String() string {
 func (e *Environment) Place() Place {
 	holes := location.Holes{location.Environment: e.folder()}
 	at := Place{Repository: location.Fill(e.Repository, holes), Branch: location.Fill(e.Branch, holes)}
+	if at != (Place{}) { // home itself is whatever is at hand
+		at.Remote = e.Deliver.Remote
+	}
 	if t := e.Tagging(); t != nil {
 		at.Tag = location.Fill(cmp.Or(t.Name, defaultTag), holes)
 	}

@@ -115,10 +115,11 @@ func (a *asks) carrying(ctx context.Context, f *Forge, q promote.GateRequest) (*
 	if queued != nil {
 		return queued, nil
 	}
-	line, err := a.line(ctx, q)
+	line, more, err := a.line(ctx, q)
 	if err != nil {
 		return nil, err
 	}
+	failed = cmp.Or(failed, more)
 	var found []*carried
 	for n, head := range slices.Concat(line, q.Heads) {
 		some, err := once(a, "carrying "+f.Base+" "+head, func() ([]forge.PullRequest, error) { return f.Carrying(ctx, head, f.Base) })
@@ -151,16 +152,29 @@ func (a *asks) carrying(ctx context.Context, f *Forge, q promote.GateRequest) (*
 	return nil, failed
 }
 
-// line are the commits that are judged, newest first.
-func (a *asks) line(ctx context.Context, q promote.GateRequest) ([]string, error) {
+// mostAsked is how many commits of a push the forge is asked about, each by a request.
+const mostAsked = 100
+
+// line are the commits that are judged, newest first. Of too many to be asked about the others
+// are in more: what one of them has brought nobody knows then.
+func (a *asks) line(ctx context.Context, q promote.GateRequest) (line []string, more, err error) {
 	if a.g.Line == nil {
-		return q.Heads[:1], nil
+		return q.Heads[:1], nil, nil
 	}
-	line, err := once(a, "line "+q.Base+" "+q.Heads[0], func() ([]string, error) { return a.g.Line(ctx, q) })
-	if err != nil || slices.Contains(line, q.Heads[0]) {
-		return line, err
+	line, err = once(a, "line "+q.Base+" "+q.Heads[0]+" "+q.To+" "+q.Service, func() ([]string, error) { return a.g.Line(ctx, q) })
+	if err != nil {
+		return nil, nil, err
 	}
-	return slices.Concat(q.Heads[:1], line), nil
+	if len(line) > mostAsked {
+		next := line[mostAsked]
+		more = &promote.Error{Msg: fmt.Sprintf("of the commits since %.9s that change it the newest %d were asked about: what brought it may be commit %.9s, or an older one", q.Base, mostAsked, next),
+			Hint: fmt.Sprintf("kubectl promote check --base %s --head %s", q.Base, next)}
+		line = line[:mostAsked]
+	}
+	if !slices.Contains(line, q.Heads[0]) {
+		line = slices.Concat(q.Heads[:1], line)
+	}
+	return line, more, nil
 }
 
 // queued is the pull request that a queue is about to merge, where that brings what is judged

@@ -51,8 +51,8 @@ type Gates struct {
 	// Number is that of the open pull request which a queue of the forge is about to merge,
 	// where a change is judged whose head is one of the queue's own; or 0.
 	Number int
-	// Line are the commits of the change that is judged, one after the other: a push may
-	// bring several that were merged. nil is the last alone.
+	// Line are the commits of the change that is judged and that touch its files, newest first:
+	// a push may bring many that were merged. nil is the last alone.
 	Line func(ctx context.Context, q promote.GateRequest) ([]string, error)
 	// At gives the files of the branch that is judged as a commit has them, or, for COMMIT^1, the
 	// one that it was made on; MergeBase the newest commit that two have in common.

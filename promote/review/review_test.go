@@ -239,6 +239,13 @@ func TestReviews(t *testing.T) {
 			g.Line = line(q.Heads[0], strings.Repeat("45", 20))
 			g.At = has(strings.Repeat("01", 20), strings.Repeat("01", 20)+"^1", strings.Repeat("45", 20))
 		}, "pass: pull request 7 is approved by ann; 1 is asked for", ""},
+		// Of a long push the forge is not asked about every commit, and who brought it is not known
+		// then: it was said that nobody had.
+		{"by hand, one of many in a push", "approvals: {by: [ann]}", usual(says("ann", "APPROVED", head)).with("/pulls", "[]"), func(g *review.Gates, q *promote.GateRequest) {
+			checked(q)
+			q.Base = strings.Repeat("9", 40)
+			g.Line = line(slices.Repeat([]string{q.Heads[0]}, 101)...)
+		}, "unknown: of the commits since 999999999 that change it the newest 100 were asked about: what brought it may be commit 010101010, or an older one", "kubectl promote check --base " + strings.Repeat("9", 40) + " --head " + strings.Repeat("01", 20)},
 		{"by hand, what it was merged to lacks it", "approvals: {by: [ann]}", usual(says("ann", "APPROVED", head)).with("/pulls", "[]", carried, merged(7)), func(g *review.Gates, q *promote.GateRequest) {
 			checked(q)
 			g.At = has()

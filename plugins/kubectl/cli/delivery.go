@@ -3,8 +3,10 @@ package cli
 import (
 	"context"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/internal/spelling"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli/typed"
+	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/spf13/cobra"
@@ -76,22 +78,26 @@ func (d *Delivery) Mode(cmd *cobra.Command) (pipeline.DeliverMode, error) {
 // Pushed is a commit that was pushed on top of Head to a branch of a remote.
 type Pushed struct{ Remote, Branch, Head, Commit string }
 
-// Follow brings the branch at hand to what was pushed, where it stood there before. It
-// tells whether it has, or has nothing to do with it. What is what was pushed.
-func (s *Session) Follow(ctx context.Context, w *Workspace, p Pushed, what string) (bool, error) {
-	state, err := w.Repo.State(ctx, nil)
+// Follow brings the branch at hand of a clone to what was pushed, where it stood there before.
+// It tells whether it has, or has nothing to do with it. What is what was pushed.
+func (s *Session) Follow(ctx context.Context, repo *git.Repo, p Pushed, what string) (bool, error) {
+	state, err := repo.State(ctx, nil)
 	if err != nil || state.Branch == "" {
 		return false, err
 	}
-	if remote, name, err := branch.Upstream(ctx, w.Repo, state.Branch); err != nil || remote != p.Remote || name != p.Branch {
+	if remote, name, err := branch.Upstream(ctx, repo, "", state.Branch); err != nil || remote != p.Remote || name != p.Branch {
 		return true, nil //nolint:nilerr // a branch that follows none has nothing to do with it
 	}
-	left, err := w.Repo.Follow(ctx, p.Head, p.Commit)
+	left, err := repo.Follow(ctx, p.Head, p.Commit)
 	if err != nil {
 		return false, err
 	}
 	if left != "" {
-		s.Warn("%s is on %s/%s; %s here stays where it is: %s; git pull brings it", what, p.Remote, p.Branch, state.Branch, left)
+		here, pull := "here", "git pull"
+		if repo.Root() != s.root {
+			here, pull = "at "+repo.Root(), "git -C "+shell.Quote(repo.Root())+" pull"
+		}
+		s.Warn("%s is on %s/%s; %s %s stays where it is: %s; %s brings it", what, p.Remote, p.Branch, state.Branch, here, left, pull)
 	}
 	return left == "", nil
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/kubepromote/kubepromote/internal/shell"
@@ -90,6 +91,16 @@ func (s *Session) HealthGate(p *promote.Promoter, environment string) (promote.G
 	return gate.New(pipeline.Gate{Health: &pipeline.Health{}}, s.gates)
 }
 
+// filesOf are the files that have the images which are judged.
+func filesOf(q promote.GateRequest) []string {
+	var files []string
+	for _, i := range q.Images {
+		files = append(files, i.File)
+	}
+	slices.Sort(files)
+	return slices.Compact(files)
+}
+
 // reviews asks others what they say of a change.
 func (s *Session) reviews(w *Workspace, h *gate.History) *review.Gates {
 	p, repo, b := w.Promoter, w.Repo, w.Branch
@@ -111,7 +122,7 @@ func (s *Session) reviews(w *Workspace, h *gate.History) *review.Gates {
 	if repo != nil {
 		r.At, r.MergeBase = onforge.FilesAt(repo, s.closeLater), repo.MergeBase
 		r.Line = func(ctx context.Context, q promote.GateRequest) ([]string, error) {
-			return repo.Line(ctx, q.Base, q.Heads[0])
+			return repo.Line(ctx, q.Base, q.Heads[0], filesOf(q))
 		}
 	}
 	r.Forge = func(ctx context.Context, environment string) (*review.Forge, error) {

@@ -160,8 +160,12 @@ func (s *Session) takeRules(ctx context.Context, p *promote.Promoter, tree promo
 			p.Pipeline.Metadata.Name = PipelineName(at)
 			s.Note("no %s: the layout found is %s", pipeline.FileName, p.Pipeline.Spec.Layout)
 		}
+		tell := s.Note
+		if err != nil {
+			tell = s.Warn // there is nothing else to go by
+		}
 		for _, l := range left {
-			s.Note("%s: %s", l.Path, l.Reason)
+			tell("%s: %s", l.Path, l.Reason)
 		}
 		return err
 	}

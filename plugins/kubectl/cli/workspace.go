@@ -45,7 +45,11 @@ func (w *Workspace) Close() error {
 // where it is not empty. The caller closes it.
 func (s *Session) OpenFor(ctx context.Context, targets []string, mode pipeline.DeliverMode) (*Workspace, error) {
 	if branch.IsURL(s.Repo) {
-		return s.openURL(ctx)
+		w, err := s.openURL(ctx)
+		if err == nil {
+			s.warnOfRemotes(w, targets)
+		}
+		return w, err
 	}
 	p, repo, err := s.Open(ctx)
 	if err != nil {
@@ -74,6 +78,20 @@ func (s *Session) OpenFor(ctx context.Context, targets []string, mode pipeline.D
 		return nil, errors.Join(err, w.Close())
 	}
 	return w, nil
+}
+
+// warnOfRemotes says what is pushed to another repository than the one that the pipeline means:
+// its name of a remote is one of a clone, and who gives a URL has said where to.
+func (s *Session) warnOfRemotes(w *Workspace, targets []string) {
+	environments, err := w.Pipeline.Targets(targets)
+	if err != nil {
+		return // which planning says better
+	}
+	for _, e := range environments {
+		if remote := homeRemote(e); remote != "" && remote != "origin" {
+			s.Warn("%s is delivered to remote %s, which only a clone knows: it goes to %s", e.Name, remote, w.Branch.Remote())
+		}
+	}
 }
 
 // OpenToRead opens the repository for what asks no registry about its images: the working
@@ -126,8 +144,8 @@ func (s *Session) remoteName(ctx context.Context, repo *git.Repo, e *pipeline.En
 	if err != nil {
 		return "", "", err
 	}
-	remote, name, err = branch.Upstream(ctx, repo, state.Branch)
-	return cmp.Or(homeRemote(e), remote), cmp.Or(s.Branch, name), err
+	remote, name, err = branch.Upstream(ctx, repo, homeRemote(e), state.Branch)
+	return remote, cmp.Or(s.Branch, name), err
 }
 
 // RemoteOf gives the branches of remotes that the home is, and that the pull requests of an
@@ -159,7 +177,7 @@ func (s *Session) remotesOf(ctx context.Context, w *Workspace, e *pipeline.Envir
 	if !elsewhere {
 		return home, home, nil
 	}
-	at, err = w.Home.RemoteAt(e.Place(), e.Deliver.Remote)
+	at, err = w.Home.RemoteAt(e.Place())
 	return home, at, err
 }
 

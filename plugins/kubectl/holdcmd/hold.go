@@ -245,7 +245,7 @@ func (o *options) change(cmd *cobra.Command, services []string, verb string, mak
 	if mode != pipeline.DeliverPush || w.Repo == nil || done.commit == "" {
 		return nil
 	}
-	_, err = s.Follow(cmd.Context(), w, cli.Pushed{Remote: done.state.Remote, Branch: done.state.Branch, Head: done.state.Head, Commit: done.commit}, "it")
+	_, err = s.Follow(cmd.Context(), w.Repo, cli.Pushed{Remote: done.state.Remote, Branch: done.state.Branch, Head: done.state.Head, Commit: done.commit}, "it")
 	return err
 }
 

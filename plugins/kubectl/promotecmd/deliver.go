@@ -11,6 +11,7 @@ import (
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/attempts"
+	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/pipeline"
 	"github.com/kubepromote/kubepromote/promote/proposal"
 	"github.com/spf13/cobra"
@@ -183,16 +184,25 @@ func (o *options) proposes(w *cli.Workspace) bool {
 	})
 }
 
-// follow brings the branch at hand to what was pushed, where it stood there before.
+// follow brings the branch at hand to what was pushed, where it stood there before; that of a
+// clone beside this one, too, which the environment is in.
 func (o *options) follow(ctx context.Context, w *cli.Workspace, plans *promote.Plans, applied []*promote.Applied) error {
+	stays := make(map[*git.Repo]bool)
 	for n, a := range applied {
 		plan := plans.All[n]
 		e, err := w.Target(plan)
 		if err != nil {
 			return err
 		}
-		if w.Repo == nil || e.Repository != "" || plan.Mode != pipeline.DeliverPush || a.Commit == "" {
+		if w.Repo == nil || plan.Mode != pipeline.DeliverPush || a.Commit == "" {
 			continue
+		}
+		repo := w.Repo
+		if e.Repository != "" && e.Tagging() == nil {
+			repo, err = w.Home.CloneAt(e.Place())
+		}
+		if err != nil || repo == nil || stays[repo] {
+			continue // which was read to be promoted to, or has no clone
 		}
 		pushed := cli.Pushed{Remote: plan.Remote, Branch: plan.Branch, Head: plan.Head, Commit: a.Commit}
 		if e.Tagging() != nil { // what follows the tag is at home
@@ -201,9 +211,11 @@ func (o *options) follow(ctx context.Context, w *cli.Workspace, plans *promote.P
 				continue // nothing does
 			}
 		}
-		if goes, err := o.session.Follow(ctx, w, pushed, "the promotion"); err != nil || !goes {
+		goes, err := o.session.Follow(ctx, repo, pushed, "the promotion")
+		if err != nil {
 			return err
 		}
+		stays[repo] = !goes
 	}
 	return nil
 }

@@ -96,7 +96,7 @@ func (b *backwards) holdAfter(ctx context.Context, w *cli.Workspace, plans *prom
 	if pushed.Commit == "" || w.Repo == nil || plan.Mode != pipeline.DeliverPush {
 		return nil
 	}
-	_, err = s.Follow(ctx, w, pushed, "the hold")
+	_, err = s.Follow(ctx, w.Repo, pushed, "the hold")
 	return err
 }
 

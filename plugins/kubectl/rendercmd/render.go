@@ -151,7 +151,7 @@ func (o *options) deliver(ctx context.Context, p *promote.Promoter, repo *git.Re
 	if state.Head == "" {
 		return &promote.Error{Msg: "there is no commit to render", Hint: "git commit"}
 	}
-	remote, upstream, err := branch.Upstream(ctx, repo, state.Branch)
+	remote, upstream, err := branch.Upstream(ctx, repo, "", state.Branch)
 	if err != nil {
 		return err
 	}

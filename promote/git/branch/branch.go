@@ -275,8 +275,9 @@ func (b *Branch) partial() []string {
 
 // Upstream gives the remote and the branch there that a branch of a clone follows; for
 // a branch that follows none, or an empty name, the remote origin, or the only one, and the
-// same name or the branch that the remote has as its default.
-func Upstream(ctx context.Context, r *git.Repo, name string) (remote, branch string, err error) {
+// same name or the branch that the remote has as its default. A remote that is named takes
+// the place of the one that it follows; it is an error where the clone has no such remote.
+func Upstream(ctx context.Context, r *git.Repo, named, name string) (remote, branch string, err error) {
 	ask := func(args ...string) string {
 		out, err := gitcmd.Run(ctx, r.Root(), gitcmd.Call{Op: "git " + args[0], Args: args, Reads: true})
 		if err != nil {
@@ -284,14 +285,19 @@ func Upstream(ctx context.Context, r *git.Repo, name string) (remote, branch str
 		}
 		return strings.TrimSpace(string(out))
 	}
+	remotes := strings.Fields(ask("remote"))
+	if named != "" && !slices.Contains(remotes, named) {
+		return "", "", &gitcmd.Error{Msg: gitcmd.Clean(r.Root()) + " has no remote " + gitcmd.Clean(named), Hint: "git -C " + shell.Quote(r.Root()) + " remote add " + shell.Quote(named) + " URL"}
+	}
 	if name != "" {
 		remote, branch = follows(ask("config", "-z", "--get-regexp", "^branch[.]"), name)
 		if remote != "" && remote != "." && branch != "" {
-			return remote, branch, nil
+			return cmp.Or(named, remote), branch, nil
 		}
 	}
-	remotes := strings.Fields(ask("remote"))
 	switch {
+	case named != "":
+		remote = named
 	case slices.Contains(remotes, "origin"):
 		remote = "origin"
 	case len(remotes) == 1:

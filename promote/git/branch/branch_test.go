@@ -502,16 +502,29 @@ func TestUpstream(t *testing.T) {
 	bare := server(t)
 	r := clone(t, bare)
 	for _, tc := range []struct{ name, branch string }{{"main", "main"}, {"", "main"}, {"topic", "topic"}} {
-		if remote, branch, err := Upstream(t.Context(), r, tc.name); err != nil || remote != "origin" || branch != tc.branch {
+		if remote, branch, err := Upstream(t.Context(), r, "", tc.name); err != nil || remote != "origin" || branch != tc.branch {
 			t.Errorf("%q: %s, %s, %v", tc.name, remote, branch, err)
 		}
 	}
 	gitIn(t, r.Root(), "symbolic-ref", "--delete", "refs/remotes/origin/HEAD")
-	if _, branch, err := Upstream(t.Context(), r, ""); err != nil || branch != "main" {
+	if _, branch, err := Upstream(t.Context(), r, "", ""); err != nil || branch != "main" {
 		t.Errorf("%s, %v", branch, err)
 	}
-	gitIn(t, r.Root(), "remote", "remove", "origin")
-	_, _, err := Upstream(t.Context(), r, "main")
+	// One that is named takes the place of the one that is followed, and needs no other.
+	gitIn(t, r.Root(), "remote", "add", "mine", bare)
+	if remote, branch, err := Upstream(t.Context(), r, "mine", "main"); err != nil || remote != "mine" || branch != "main" {
+		t.Errorf("%s, %s, %v", remote, branch, err)
+	}
+	gitIn(t, r.Root(), "remote", "rename", "origin", "theirs")
+	gitIn(t, r.Root(), "branch", "--unset-upstream", "main")
+	if remote, branch, err := Upstream(t.Context(), r, "mine", "main"); err != nil || remote != "mine" || branch != "main" {
+		t.Errorf("%s, %s, %v", remote, branch, err)
+	}
+	_, _, err := Upstream(t.Context(), r, "none", "main")
+	wantError(t, err, "has no remote none")
+	gitIn(t, r.Root(), "remote", "remove", "theirs")
+	gitIn(t, r.Root(), "remote", "remove", "mine")
+	_, _, err = Upstream(t.Context(), r, "", "main")
 	wantError(t, err, "no remote to push to")
 }
 

@@ -8,11 +8,13 @@ import (
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/git"
 	"github.com/kubepromote/kubepromote/promote/git/branch"
+	"github.com/kubepromote/kubepromote/promote/pipeline"
 )
 
 // inClone finds a branch of a clone: its working tree where it is checked out there, or
 // where no branch is named.
-func (h *Home) inClone(clone *git.Repo, name string) (*found, error) {
+func (h *Home) inClone(clone *git.Repo, at pipeline.Place) (*found, error) {
+	name := at.Branch
 	state, err := clone.State(h.ctx, nil)
 	if err != nil {
 		return nil, err
@@ -27,7 +29,7 @@ func (h *Home) inClone(clone *git.Repo, name string) (*found, error) {
 		name = state.Branch
 	}
 	shared, remote := "", ""
-	if r, there, err := branch.Upstream(h.ctx, clone, name); err == nil {
+	if r, there, err := branch.Upstream(h.ctx, clone, at.Remote, name); err == nil {
 		remote = r + "/" + there
 		if shared, err = clone.Known(h.ctx, "refs/remotes/"+remote); err != nil {
 			return nil, err

@@ -13,7 +13,6 @@
 package places
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"path/filepath"
@@ -98,12 +97,19 @@ func (h *Home) Settle(p *pipeline.Pipeline) error {
 	for i := range p.Spec.Environments {
 		if e := &p.Spec.Environments[i]; e.Tagging() != nil {
 			h.follows[e.Place()] = e.FollowedBy()
-		} else if name != "" && e.Place() == (pipeline.Place{Branch: name}) {
+		} else if name != "" && h.isHome(e.Place(), name) {
 			e.Branch = ""
 		}
 	}
 	h.all = p.Spec.Places()
 	return nil
+}
+
+// isHome tells whether a place is the home's branch, of that name, by another word.
+func (h *Home) isHome(at pipeline.Place, name string) bool {
+	remote := at.Remote
+	at.Remote = ""
+	return at == pipeline.Place{Branch: name} && (remote == "" || h.clone == nil || !h.ofRemote() || remote == h.branch.Remote())
 }
 
 func (h *Home) remotes() []string {
@@ -140,10 +146,19 @@ func (h *Home) BranchAt(at pipeline.Place) (*branch.Branch, error) {
 	return f.branch, f.err
 }
 
+// CloneAt gives the clone that a place is in, beside this one; nil where it is in this one, or
+// is known by its URL alone.
+func (h *Home) CloneAt(at pipeline.Place) (*git.Repo, error) {
+	f := h.find(at)
+	if f.err != nil || f.clone == h.clone {
+		return nil, f.err
+	}
+	return f.clone, nil
+}
+
 // RemoteAt gives the branch of a remote that pull requests for a place are merged into. Where
-// the place is in a clone nobody has looked at it yet, and a remote that is named is that of
-// the home's clone, in place of the one that the branch follows.
-func (h *Home) RemoteAt(at pipeline.Place, remote string) (*branch.Branch, error) {
+// the place is in a clone nobody has looked at it yet.
+func (h *Home) RemoteAt(at pipeline.Place) (*branch.Branch, error) {
 	f := h.find(at)
 	if f.err != nil {
 		return nil, f.err
@@ -159,14 +174,11 @@ func (h *Home) RemoteAt(at pipeline.Place, remote string) (*branch.Branch, error
 		}
 		name = state.Branch
 	}
-	follows, name, err := branch.Upstream(h.ctx, f.clone, name)
-	if at.Repository == "" {
-		follows = cmp.Or(remote, follows)
-	}
+	remote, name, err := branch.Upstream(h.ctx, f.clone, at.Remote, name)
 	if err != nil {
 		return nil, err
 	}
-	b := branch.Named(h.ctx, f.clone, follows, name)
+	b := branch.Named(h.ctx, f.clone, remote, name)
 	h.lock.Lock()
 	defer h.lock.Unlock()
 	h.opened = append(h.opened, b)
@@ -213,10 +225,12 @@ func (h *Home) look(at pipeline.Place) (*found, error) {
 		return ofTree(h.clone), nil
 	case at.Tag != "":
 		return h.lookTag(at)
+	case at.Repository == "" && h.ofRemote() && h.clone != nil && at.Remote != "" && at.Remote != h.branch.Remote():
+		return h.keep(branch.OfRemote(h.ctx, h.clone, at.Remote, at.Branch))(h.clone)
 	case at.Repository == "" && h.ofRemote():
 		return h.keep(h.branch.Other(h.ctx, at.Branch))(h.clone)
 	case at.Repository == "":
-		return h.inClone(h.clone, at.Branch)
+		return h.inClone(h.clone, at)
 	case branch.IsURL(at.Repository):
 		return h.byURL(at)
 	case h.clone == nil:
@@ -228,9 +242,9 @@ func (h *Home) look(at pipeline.Place) (*found, error) {
 	}
 	h.clones = append(h.clones, clone)
 	if !h.ofRemote() {
-		return h.inClone(clone, at.Branch)
+		return h.inClone(clone, at)
 	}
-	remote, name, err := branch.Upstream(h.ctx, clone, at.Branch)
+	remote, name, err := branch.Upstream(h.ctx, clone, at.Remote, at.Branch)
 	if err != nil {
 		return nil, err
 	}

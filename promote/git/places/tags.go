@@ -66,7 +66,7 @@ func (h *Home) Tags(ctx context.Context, at pipeline.Place) ([]branch.Tag, *bran
 // what others have.
 func (h *Home) tagsIn(ctx context.Context, at pipeline.Place) (*branch.Branch, error) {
 	if at.Repository != "" {
-		f, err := h.look(pipeline.Place{Repository: at.Repository})
+		f, err := h.look(pipeline.Place{Repository: at.Repository, Remote: at.Remote})
 		if err != nil {
 			return nil, err
 		}

@@ -241,14 +241,14 @@ func (b *builder) shape(pinned []*entry, service int) Shape {
 		}
 	}
 	s.Path = strings.Join(elements, "/")
-	s.Images = declared(pinned)
+	s.Images = b.declared(pinned, s.Path)
 	return s
 }
 
 // literal makes a shape of one entry as it stands.
 func (b *builder) literal(e *entry) Shape {
 	s := b.totals([]*entry{e})
-	s.Path, s.Images = e.group.template, declared([]*entry{e})
+	s.Path, s.Images = e.group.template, b.declared([]*entry{e}, e.group.template)
 	return s
 }
 
@@ -272,18 +272,23 @@ func (b *builder) totals(pinned []*entry) Shape {
 }
 
 // mostDeclared is how many paths of pins are listed.
-const mostDeclared = 32
+const mostDeclared = 1000
 
-// declared lists the paths of pins that no convention finds.
-func declared(pinned []*entry) []string {
+// declared lists the paths of pins that no convention finds. What is more than can be listed
+// would be missing from a board without a word, so that it is told.
+func (b *builder) declared(pinned []*entry, at string) []string {
 	paths := make(map[string]bool)
 	for _, e := range pinned {
 		for _, p := range e.pins {
 			if p.format == "" && p.path != "" {
-				paths[p.path] = true
+				paths[join(e.group.within, p.path)] = true
 			}
 		}
 	}
 	out := slices.Sorted(maps.Keys(paths))
-	return out[:min(len(out), mostDeclared)]
+	if more := len(out) - mostDeclared; more > 0 {
+		b.left = append(b.left, Leftover{at, strconv.Itoa(more) + " pins more than the first " + strconv.Itoa(mostDeclared) + " are in no shape"})
+		out = out[:mostDeclared]
+	}
+	return out
 }

@@ -109,7 +109,7 @@ func fluxOwn(files []string) ([]string, []Leftover) {
 
 // Discover finds the layout of a tree by the pins that it holds.
 func Discover(ctx context.Context, tree Tree) (Result, error) {
-	files, limited, err := Files(ctx, tree)
+	files, limited, err := allFiles(ctx, tree)
 	if err != nil {
 		return Result{}, err
 	}
@@ -118,6 +118,7 @@ func Discover(ctx context.Context, tree Tree) (Result, error) {
 		ctx: ctx, claimed: make(map[string]bool),
 		reader: &reader{ctx: ctx, tree: tree, folders: make(map[string]string), known: make(map[string]*once)},
 	}
+	files, composed := f.composed(files)
 	clusters := f.sort(files)
 	for _, c := range clusters {
 		if c.aside && len(f.shapes) > 0 {
@@ -131,7 +132,7 @@ func Discover(ctx context.Context, tree Tree) (Result, error) {
 	f.again()
 	f.inline()
 	r := f.result()
-	r.Left = append(r.Left, own...)
+	r.Left = append(append(r.Left, own...), composed...)
 	if limited {
 		r.Left = append(r.Left, Leftover{".", "more than a million files and folders: the rest was not looked at"})
 	}

@@ -19,6 +19,7 @@ type pin struct {
 	format overlay.Format // empty where no convention knows the pin
 	name   string         // empty where the file does not say which image it is
 	path   string
+	own    bool // its key is the name of a service
 }
 
 // matches tells whether two pins of two files are of the same thing.
@@ -146,10 +147,40 @@ func valuePins(file string, data []byte) []pin {
 			at = join(at, key)
 		}
 	}
-	if top != nil {
+	if w.versions && at == "" {
+		w.list(top)
+	}
+	if top != nil && len(w.found) == 0 {
 		w.walk(top, at, 0)
 	}
 	return w.found
+}
+
+// list takes a mapping of names to versions, with nothing else in it: each is of a service.
+func (w *valueWalk) list(n *yaml.Node) {
+	if n == nil || n.Kind != yaml.MappingNode {
+		return
+	}
+	var found []pin
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i].Value, n.Content[i+1]
+		switch nested := value.Kind == yaml.MappingNode && isEnvironment(key); {
+		case nested: // a list for each environment
+			inner := valueWalk{}
+			if inner.list(value); len(inner.found) == 0 {
+				return
+			}
+			for _, p := range inner.found {
+				p.path = join(escape(key), p.path)
+				found = append(found, p)
+			}
+		case value.Kind != yaml.ScalarNode || validName(key) == "" || isEnvironment(key) || isVersionKey(key) || strings.HasSuffix(strings.ToLower(key), "version") || !isVersion(value.Value):
+			return
+		default:
+			found = append(found, pin{kind: overlay.TypeImage, path: escape(key), own: true})
+		}
+	}
+	w.found = found
 }
 
 func field(n *yaml.Node, key string) *yaml.Node {
@@ -164,8 +195,8 @@ func field(n *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
-// mostPins of one file are enough to know it by.
-const mostPins = 256
+// mostPins of one file are enough to know it by: more than a layout lists, which is told.
+const mostPins = mostDeclared + 1
 
 type valueWalk struct {
 	versions bool // version: is a pin as well

@@ -327,7 +327,8 @@ examples/{service}/overlays/{environment} (2, 2)
 .github/workflows/{staging,production}.yaml workflow
 ci/{staging,production}.gitlab-ci.yml =build:\n  image: quay.io/acme/builder:v1\n
 docker-compose.{staging,production}.yml compose
-azure-pipelines-{staging,production}.yml workflow`, ``},
+azure-pipelines-{staging,production}.yml workflow`, `
+- docker-compose.{environment}.yml: is of Docker Compose, in staging, production, and in no shape; in a pipeline: layout: [{path: "docker-compose.{environment}.yml", within: "services.{service}"}], images: ["services.{service}.image"]`},
 	{"terraform", `
 terraform/{staging,production}/terraform.tfvars.json terraform
 terraform/{staging,production}/main.tf line`, `
@@ -336,6 +337,23 @@ terraform/{staging,production}/main.tf line`, `
 charts/web/values.yaml block:web
 charts/web/Chart.yaml =apiVersion: v2\nname: web\nversion: 1.0.0\n
 charts/web/templates/{staging,production}.yaml =image: quay.io/acme/web:v1\n`, ``},
+	// Paths of pins are from the file's root. They were from the part of the environment, where
+	// nothing is, and the board was of none.
+	{"parts of environments in one file", `
+deploy.yaml =dev:\n  web:\n    tag: v1.2\n  api:\n    tag: v2\nprod:\n  web:\n    tag: v1.1\n  api:\n    tag: v2\n`, `
+deploy.yaml within {environment}.{service} images {environment}.{service}.tag (2, 2)
+= dev prod<dev`},
+	{"a list of versions", `
+env/{dev,prod}/versions.json ={"web":"1.2.0","api":"2.0.0"}`, `
+env/{environment}/versions.json service image images api,web (2, 2)
+= dev prod<dev`},
+	{"a list of versions for each environment", `
+versions.yaml =dev:\n  web: 1.2.0\n  api: 2.0.0\nprod:\n  web: 1.1.0\n  api: 2.0.0\n`, `
+versions.yaml within {environment} service image images {environment}.api,{environment}.web (2, 2)
+= dev prod<dev`},
+	{"something else among versions", `
+env/{dev,prod}/versions.json ={"web":"1.2.0","team":"blue"}`, `
+- env/{environment}/versions.json: it is in dev, prod and holds no pin`},
 	{"one environment", `
 apps/{web,api}/overlays/production/kustomization.yaml kustomization:web`, `
 - apps/*/overlays/{environment}: holds pins and is in no shape: production is its only environment`},

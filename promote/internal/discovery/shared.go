@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"cmp"
 	"path"
 	"slices"
 	"strings"
@@ -25,7 +26,7 @@ func (b *builder) shared(pinned []*entry) Shape {
 		names := make(map[string]bool)
 		for _, e := range pinned {
 			for _, p := range e.pins {
-				names[p.name] = true
+				names[cmp.Or(p.name, p.path)] = true
 			}
 		}
 		s.Services = len(names)
@@ -42,6 +43,9 @@ func serviceOf(pinned []*entry) string {
 		for _, p := range e.pins {
 			if p.kind != overlay.TypeImage && e.images() {
 				continue
+			}
+			if p.own {
+				return "image"
 			}
 			if p.name == "" {
 				unknown[p.path] = true
@@ -134,7 +138,7 @@ func (b *builder) within(pinned []*entry) (Shape, bool) {
 		if p.format == "" {
 			steps := items(steps(p.path))
 			steps[at] = holeIn(steps[at])
-			s.Images = append(s.Images, joinSteps("", steps))
+			s.Images = append(s.Images, joinSteps(e.group.within, steps))
 		}
 	}
 	slices.Sort(s.Images)

@@ -40,6 +40,12 @@ type walker struct {
 // Files lists the files of a tree that may hold pins, or what else a person has written
 // for a cluster, in order, and tells whether it ended at the limit.
 func Files(ctx context.Context, tree Tree) (files []string, limited bool, err error) {
+	files, limited, err = allFiles(ctx, tree)
+	return slices.DeleteFunc(files, isCompose), limited, err
+}
+
+// allFiles are Files with those of Docker Compose.
+func allFiles(ctx context.Context, tree Tree) (files []string, limited bool, err error) {
 	if l, ok := tree.(Lister); ok {
 		all, err := l.Files(ctx)
 		limited = len(all) > mostEntries
@@ -161,6 +167,9 @@ func choose(all []string) []string {
 // may where it or a folder around it is named like an environment.
 func mayHold(file string) bool {
 	name := path.Base(file)
+	if isCompose(name) {
+		return true // to be told of
+	}
 	for _, f := range foreign {
 		if strings.HasPrefix(name, f) || strings.Contains(name, f) && strings.HasSuffix(name, "ml") {
 			return false

@@ -61,8 +61,9 @@ var parts = set(`values value patch patches deployment deploy deployments helmre
 var wholeNames = set(`service services app apps ingress namespace main index all resources cluster infrastructure system
 	workload workloads pod pods web-app release-values`)
 
-// foreign are parts of names of files that hold images which no cluster runs.
-var foreign = []string{"docker-compose", "compose.", "gitlab-ci", "azure-pipelines", "bitbucket-pipelines", "cloudbuild", "skaffold", "buildspec",
+// foreign are parts of names of files that hold images which no cluster runs, beside those of
+// Docker Compose.
+var foreign = []string{"gitlab-ci", "azure-pipelines", "bitbucket-pipelines", "cloudbuild", "skaffold", "buildspec",
 	"renovate", "package.json", "package-lock", "tsconfig", "composer."}
 
 func set(words string) map[string]bool {

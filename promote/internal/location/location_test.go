@@ -34,6 +34,12 @@ func TestMatch(t *testing.T) {
 		{template: "clusters/{environment}/flux-system/{service}.yaml", path: "clusters/prod/flux-system/gotk-components.yaml", environment: "prod"},
 		{template: "clusters/{environment}/*.yaml", path: "clusters/prod/gotk-sync.yaml", environment: "prod"},
 		{template: "clusters/{environment}/{service}/gotk-components.yaml", path: "clusters/prod/flux/gotk-components.yaml", environment: "prod", holes: Holes{"service": "flux"}},
+		// What lists the services of a folder was one of them.
+		{template: "{environment}/{service}.yaml", path: "prod/kustomization.yaml", environment: "prod"},
+		{template: "{environment}/{service}.yml", path: "prod/kustomization.yml", environment: "prod"},
+		{template: "{environment}/{service}", path: "prod/Kustomization", environment: "prod"},
+		{template: "{environment}/{service}/kustomization.yaml", path: "prod/cart/kustomization.yaml", environment: "prod", holes: Holes{"service": "cart"}},
+		{template: "{service}/{environment}.yaml", path: "kustomization/prod.yaml", environment: "prod", holes: Holes{"service": "kustomization"}},
 		{template: "*-{environment}/x.yaml", path: "-prod/x.yaml", environment: "prod"},
 	} {
 		got, ok := Match(tc.template, tc.path, Holes{Environment: tc.environment})

@@ -163,6 +163,9 @@ func (f *Found) take(template, name string) bool {
 		return ok && text != ""
 	}
 	hole, behind, _ := strings.Cut(template[at+1:], "}")
+	if hole == Service && slices.Contains(kustomization.Names, name) {
+		return false // it is about the files beside it, and no service among them
+	}
 	if text, ok = strings.CutSuffix(text, behind); !ok || !IsName(text) {
 		return false
 	}
