@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
@@ -90,7 +89,7 @@ func Person(ctx context.Context, o Options) (string, error) {
 // browser waits for a person's browser to come back, for as long as ctx says: the library
 // does not know of one.
 func (o Options) browser(ctx context.Context, provider *oidc.Provider, config oauth2.Config) (string, error) {
-	browser.Stdout = os.Stderr // what the browser says is no output of ours
+	browser.Stdout, browser.Stderr = clean{o.Out}, clean{o.Out} // what it says is no output of ours
 	getter := *oauthflow.DefaultIDTokenGetter
 	getter.Input, getter.Output = o.In, clean{o.Out}
 	type answer struct {
