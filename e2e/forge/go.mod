@@ -9,7 +9,11 @@ require (
 	github.com/kubepromote/kubepromote/e2e v0.0.0
 )
 
-require github.com/hmarr/codeowners v1.2.1 // indirect
+require (
+	github.com/bmatcuk/doublestar/v4 v4.10.4 // indirect
+	github.com/hmarr/codeowners v1.2.1 // indirect
+	go.yaml.in/yaml/v3 v3.0.6 // indirect
+)
 
 replace (
 	github.com/kubepromote/kubepromote => ../..

@@ -65,7 +65,7 @@ var answers = []struct{ why, pattern string }{
 	{"the word to type in place of the one that the message quotes", `(?:did you mean .*\?|known (?:are|here).*|letters, digits, .*|a time, for example .*|tag\+digest, digest, tag or source|--push, or --pr|--commit, or --push)`},
 	{"a flag of the command that was typed, or its values", `(?:git pull, or |run the command with )?-(?:k|f|o|-[a-z-]+)\b.*|- once, .*|one of the two|one of them at a time|an unset variable\?|name the file with the private key, .*`},
 	{"what to write at the place that the message names", `(?:- )?[\w.-]+: .*|write .*|list it in .*|(?:keep|remove) (?:one|the) .*|keep a copy of it in the repository|spec\.replicas, .*|VerifyImages .*|change the value at the anchor.*|promote the values that the template is rendered with|a line for it|the same order in both|remove \w+, or \w+|set it in \S+`},
-	{"what asks the cluster itself, or where a person has to say it", `kubectl --context .* (?:auth can-i .*|cluster-info)|review https://.*`},
+	{"what asks the cluster itself, or where a person has to say it", `kubectl --context .* (?:auth can-i .*|cluster-info)|(?:review|merge) https://.*`},
 	{"what a path or a file has to be", `(?:give|it is|a public key begins) .*`},
 	{"what is set on the forge's pages alone", `the token needs the permission .*|protect it at http.*`},
 	{"what to set outside", `(?:(?:set|export) (?:COSIGN_PASSWORD|KUBECONFIG|PROMOTE_\w+)|git's credential helpers keep it).*`},

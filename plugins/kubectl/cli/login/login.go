@@ -58,6 +58,9 @@ type Options struct {
 	// Flow is [Browser] or [Device]; empty: Browser. With Device a code is printed, which
 	// is typed in a browser anywhere.
 	Flow string
+	// Redirect is the URL on this machine, with a port, that the provider sends the browser
+	// back to; empty: http://localhost with any free port, and the path /auth/callback.
+	Redirect string
 	// In and Out are the person's terminal.
 	In  io.Reader
 	Out io.Writer
@@ -73,7 +76,7 @@ func Person(ctx context.Context, o Options) (string, error) {
 	if err != nil {
 		return "", o.fail(ctx, err)
 	}
-	config := oauth2.Config{ClientID: cmp.Or(o.ClientID, ClientID), Endpoint: provider.Endpoint(), Scopes: []string{oidc.ScopeOpenID, "email"}}
+	config := oauth2.Config{ClientID: cmp.Or(o.ClientID, ClientID), Endpoint: provider.Endpoint(), Scopes: []string{oidc.ScopeOpenID, "email"}, RedirectURL: o.Redirect}
 	var token string
 	if o.Flow == Device {
 		token, err = o.device(ctx, provider, config)

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
+	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -45,6 +47,9 @@ func (o *Options) identity(s *cli.Session, command string) (func(context.Context
 	}
 	if err := attest.CheckService(flow.Issuer); err != nil {
 		return nil, &cli.UsageError{Msg: "--oidc-issuer: " + err.Error(), Hint: "--oidc-issuer https://HOST", Command: command}
+	}
+	if at, err := url.Parse(flow.Redirect); flow.Redirect != "" && (err != nil || at.Scheme != "http" || at.Port() == "" || attest.CheckService(flow.Redirect) != nil) {
+		return nil, &cli.UsageError{Msg: fmt.Sprintf("--oidc-redirect-url is %q, which is no address with a port of this machine", flow.Redirect), Hint: "--oidc-redirect-url http://127.0.0.1:8400/auth/callback", Command: command}
 	}
 	flow.In, flow.Out = s.In, s.ErrOut
 	return once(hinted(command, func(ctx context.Context) (string, error) { return login.Person(ctx, flow) })), nil

@@ -52,9 +52,10 @@ func (o *Options) AddFlags(cmd *cobra.Command) {
 	f.StringVar(&o.keyless.TSA, "timestamp-url", "", "timestamp authority, to sign without a key")
 	f.StringVar(&o.login.Issuer, "oidc-issuer", "", "OpenID provider to log in at")
 	f.StringVar(&o.login.ClientID, "oidc-client-id", login.ClientID, "what the provider knows this program by, and the authority wants tokens to be for")
+	f.StringVar(&o.login.Redirect, "oidc-redirect-url", "", "where on this machine the provider sends the browser back to, with the port (default: http://localhost:PORT/auth/callback, on a free port)")
 	f.StringVar(&o.login.Flow, "oidc-flow", "", "how to log in: "+strings.Join(login.Flows, " or ")+" (default: browser, on a terminal)")
 	f.BoolVar(&o.legacy, "legacy", false, "store under the .att tag, as older versions of cosign do, and not as a referrer")
-	for _, name := range []string{"fulcio-url", "rekor-url", "rekor-version", "timestamp-url", "oidc-issuer", "oidc-client-id"} {
+	for _, name := range []string{"fulcio-url", "rekor-url", "rekor-version", "timestamp-url", "oidc-issuer", "oidc-client-id", "oidc-redirect-url"} {
 		cli.Must(cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions))
 	}
 	cli.Must(cmd.RegisterFlagCompletionFunc("oidc-flow", cobra.FixedCompletions(login.Flows, cobra.ShellCompDirectiveNoFileComp)))
