@@ -213,10 +213,8 @@ func (o Options) parse(s *syntax.Source) (*File, error) {
 		f.pins[i] = st.pin()
 		f.pins[i].Misread = misread(st, f.pins[i])
 	}
-	isOther := func(p Pin) bool { return p.Type != TypeImage }
-	if f.images = f.pins; slices.ContainsFunc(f.pins, isOther) {
-		f.images = slices.DeleteFunc(slices.Clone(f.pins), isOther)
-	}
+	// Callers are given the images: what they do with that list changes no pin.
+	f.images = slices.DeleteFunc(slices.Clone(f.pins), func(p Pin) bool { return p.Type != TypeImage })
 	for i, p := range slices.Backward(f.images) { // the first of each name counts
 		f.byName[p.Name], f.byPath[p.Path] = i, i
 	}
