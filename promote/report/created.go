@@ -3,6 +3,7 @@ package report
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/kubepromote/kubepromote/promote/history"
@@ -49,6 +50,7 @@ func (b *Book) Ask(ctx context.Context, created func(ctx context.Context, ref st
 			}
 		}
 	}
+	slices.Sort(refs) // the chains are in no order: the same are asked about, and told of, each time
 	times := make([]time.Time, len(refs))
 	errs := parallel.Each(ctx, len(refs), func(n int) (err error) {
 		if n >= MostAsked {

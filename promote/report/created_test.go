@@ -3,7 +3,10 @@ package report
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,12 +35,15 @@ func TestLeadTimeFromCreated(t *testing.T) {
 	for _, c := range slices.Backward(changes) {
 		b.Add(c)
 	}
+	var lock sync.Mutex
 	var asked []string
 	down := errors.New("down")
 	answers := map[string]time.Time{"v1": start.Add(8 * time.Hour), "epoch": time.Unix(0, 0), "later": start.Add(2 * week)}
 	errs := b.Ask(t.Context(), func(_ context.Context, ref string) (time.Time, error) {
 		const prefix = "r.example.com/cart@sha256:"
+		lock.Lock()
 		asked = append(asked, ref)
+		lock.Unlock()
 		if ref == prefix+"down" {
 			return time.Time{}, down
 		}
@@ -62,5 +68,23 @@ func TestLeadTimeFromCreated(t *testing.T) {
 		if i < 0 || r.Figures[i].LeadTime == nil || *r.Figures[i].LeadTime != c.lead || r.Figures[i].LeadTimeUnknown != c.unknown {
 			t.Errorf("%s: %+v", c.environment, r.Figures)
 		}
+	}
+}
+
+// Of many images without an answer the first few are told of: they were others each time.
+func TestAskInOrder(t *testing.T) {
+	p, err := pipeline.Parse("promotion.yaml", []byte(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := NewBook(p, Request{Since: start, Until: start.Add(4 * week)})
+	for n := range 40 {
+		c := change(10, "dev", "old", fmt.Sprintf("new%02d", n), nil)
+		c.Service, c.Images[0].Repository = fmt.Sprintf("s%02d", n), "r.example.com/cart"
+		b.Add(c)
+	}
+	errs := b.Ask(t.Context(), func(_ context.Context, ref string) (time.Time, error) { return time.Time{}, errors.New(ref) })
+	if len(errs) != 40 || !slices.IsSortedFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) }) {
+		t.Errorf("%d: %v", len(errs), errs)
 	}
 }

@@ -46,7 +46,7 @@ type KeylessOptions struct {
 	TSA string
 
 	Transport http.RoundTripper // for Fulcio and TSA; nil: http.DefaultTransport
-	Timeout   time.Duration     // for one signature; 0: 60s
+	Timeout   time.Duration     // for one signature, once there is a token; 0: 60s
 }
 
 // NewKeylessSigner returns a Signer that gets a certificate for each signature.
@@ -96,21 +96,25 @@ func isLoopback(host string) bool {
 }
 
 func (o *KeylessOptions) attest(ctx context.Context, content sign.Content) ([]byte, error) {
+	// It may be a person who logs in, for longer than any service takes.
+	token, err := untrusted.Promptly(ctx, func() (string, error) { return o.Token(ctx) })
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, fmt.Errorf("the statement was not signed: %w", ctx.Err())
+	case err != nil:
+		return nil, fmt.Errorf("there is no identity token to sign with: %w", err)
+	}
 	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
 	// The libraries below keep waiting for an answer after ctx is done.
-	bundle, err := untrusted.Promptly(ctx, func() ([]byte, error) { return o.sign(ctx, content) })
+	bundle, err := untrusted.Promptly(ctx, func() ([]byte, error) { return o.sign(ctx, content, token) })
 	if err != nil && ctx.Err() != nil {
 		return nil, fmt.Errorf("the statement was not signed: %w", ctx.Err())
 	}
 	return bundle, err
 }
 
-func (o *KeylessOptions) sign(ctx context.Context, content sign.Content) ([]byte, error) {
-	token, err := o.Token(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("there is no identity token to sign with: %w", err)
-	}
+func (o *KeylessOptions) sign(ctx context.Context, content sign.Content, token string) ([]byte, error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err

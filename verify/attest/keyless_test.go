@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -300,6 +301,23 @@ func TestKeylessStops(t *testing.T) {
 		Token: func(context.Context) (string, error) { return "", gone }})
 	sigtest.Must(t, err)
 	if _, err := signer.Attest(t.Context(), someVSA(t)); !errors.Is(err, gone) {
+		t.Error(err)
+	}
+}
+
+// A person who logs in takes longer than a service may: a minute for all of it ended the login
+// of whoever had to look for a password.
+func TestKeylessLogin(t *testing.T) {
+	late := errors.New("too late")
+	signer, err := NewKeylessSigner(KeylessOptions{Fulcio: "https://fulcio.example.com", TSA: "https://tsa.example.com",
+		Token: func(ctx context.Context) (string, error) {
+			if at, ok := ctx.Deadline(); ok {
+				return "", fmt.Errorf("there is time until %s", at)
+			}
+			return "", late
+		}})
+	sigtest.Must(t, err)
+	if _, err := signer.Attest(t.Context(), someVSA(t)); !errors.Is(err, late) {
 		t.Error(err)
 	}
 }

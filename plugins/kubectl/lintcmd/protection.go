@@ -1,6 +1,7 @@
 package lintcmd
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -25,14 +26,15 @@ func unprotected(ctx context.Context, r *repository) []lint.Finding {
 		if err != nil {
 			continue // which package lint has told
 		}
-		branch, isDefault := e.Branch, false
-		if home := r.mainBranch(ctx); e.Repository == "" && (branch == "" || branch == home) {
-			branch, isDefault = home, true
+		branch, main := e.Branch, "" // the default one of another repository nobody knows here
+		if e.Repository == "" {
+			main = r.branch(ctx, "refs/remotes/origin/HEAD")
+			branch = cmp.Or(branch, main, r.branch(ctx, "HEAD"))
 		}
 		if branch == "" {
 			continue
 		}
-		rules, file, err := protection.Written(tree, branch, isDefault)
+		rules, file, err := protection.Written(tree, branch, main)
 		at := lint.Finding{File: file, Line: 1, Column: 1, Hint: "kubectl promote doctor --reach"}
 		switch {
 		case err != nil:
@@ -50,18 +52,16 @@ func unprotected(ctx context.Context, r *repository) []lint.Finding {
 	return all
 }
 
-// mainBranch is the one that the repository's others come from, as the clone knows it, or the one
+// branch is the one that a reference of the clone stands for: the remote's default one, or the one
 // at hand; empty where there is none.
-func (r *repository) mainBranch(ctx context.Context) string {
+func (r *repository) branch(ctx context.Context, revision string) string {
 	if r.names == nil {
 		return ""
 	}
-	for _, revision := range []string{"refs/remotes/origin/HEAD", "HEAD"} {
-		full, err := r.names(ctx, revision)
-		for _, prefix := range []string{"refs/remotes/origin/", "refs/heads/"} {
-			if name, ok := strings.CutPrefix(full, prefix); ok && err == nil && name != "HEAD" {
-				return name
-			}
+	full, err := r.names(ctx, revision)
+	for _, prefix := range []string{"refs/remotes/origin/", "refs/heads/"} {
+		if name, ok := strings.CutPrefix(full, prefix); ok && err == nil && name != "HEAD" {
+			return name
 		}
 	}
 	return ""

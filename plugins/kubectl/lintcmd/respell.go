@@ -3,6 +3,7 @@ package lintcmd
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -50,22 +51,42 @@ func faultsOf(name string, data []byte) []*overlay.Error {
 	return all
 }
 
-// better tells whether a fault is gone, and none is on its line that was not before.
+// better tells whether a fault is gone, and none is there that was not before: neither on its line
+// nor elsewhere about the field that it has become, which may stand there twice or have a value
+// that does not fit. What is wrong inside of the field is seen only now.
 func better(before, after []*overlay.Error, gone *overlay.Error) bool {
+	at, _, meant := field(gone)
 	for _, f := range after {
-		known := slices.ContainsFunc(before, func(b *overlay.Error) bool { return b.Msg == f.Msg })
-		if f.Msg == gone.Msg || f.Line == gone.Line && !known || f.Line == 0 {
+		now, was := alike(after, f), alike(before, f)
+		about := strings.HasPrefix(f.Msg, at+meant+" ") || f.Msg == fmt.Sprintf("duplicate field %q", meant)
+		if f.Msg == gone.Msg || now > was && (about || f.Line == gone.Line && was == 0) || f.Line == 0 {
 			return false
 		}
 	}
 	return true
 }
 
+// alike counts the faults that say the same as one.
+func alike(all []*overlay.Error, one *overlay.Error) int {
+	n := 0
+	for _, f := range all {
+		if f.Msg == one.Msg {
+			n++
+		}
+	}
+	return n
+}
+
+// field gives where a misspelt field is, with a dot behind it, its name, and the one that is meant.
+func field(fault *overlay.Error) (at, word, meant string) {
+	word = strings.TrimSuffix(strings.TrimPrefix(fault.Msg, `unknown field "`), `"`)
+	n := strings.LastIndexByte(word, '.') + 1
+	return word[:n], word[n:], strings.TrimSuffix(strings.TrimPrefix(fault.Hint, "did you mean "), "?")
+}
+
 // respell puts the name that is meant in the place of a key; nil where the key is not there.
 func respell(data []byte, fault *overlay.Error) []byte {
-	word := strings.TrimSuffix(strings.TrimPrefix(fault.Msg, `unknown field "`), `"`)
-	word = word[strings.LastIndexByte(word, '.')+1:]
-	meant := strings.TrimSuffix(strings.TrimPrefix(fault.Hint, "did you mean "), "?")
+	_, word, meant := field(fault)
 	at := offsetOf(data, fault.Line, fault.Col)
 	if at < 0 || word == "" {
 		return nil

@@ -161,17 +161,23 @@ func (o *options) attend(ctx context.Context, patients []*patient, every time.Du
 	}
 }
 
-// askAll asks for the health of all side by side.
+// askAll asks for the health of all side by side, once all are asked about whose pull requests
+// are not known to be merged: what a merge has brought is fetched, which nobody may read meanwhile.
 func (o *options) askAll(ctx context.Context, patients []*patient, now time.Time) []promote.Verdict {
 	says := make([]promote.Verdict, len(patients))
+	for n, p := range patients {
+		if p.request == nil {
+			continue
+		}
+		if says[n] = p.request.again(ctx, now); says[n].Answer == promote.Pass {
+			p.request = nil // it is healthy, or not, from now on
+		}
+	}
 	places := make(chan struct{}, sideBySide)
 	var wait sync.WaitGroup
 	for n, p := range patients {
-		if p.request != nil {
-			if says[n] = p.request.again(ctx, now); says[n].Answer != promote.Pass {
-				continue
-			}
-			p.request = nil // it is healthy, or not, from now on
+		if !p.merged() {
+			continue
 		}
 		p.question.Now = now
 		places <- struct{}{}

@@ -107,13 +107,31 @@ func TestWritten(t *testing.T) {
 		for name, text := range c.files {
 			tree[name] = &fstest.MapFile{Data: []byte(text)}
 		}
-		got, file, err := protection.Written(tree, c.branch, c.branch == "main")
+		got, file, err := protection.Written(tree, c.branch, "main")
 		said := fmt.Sprintf("%t %s, in %s", got.Protected, got, file)
 		if err != nil {
 			said = "error " + file
 		}
 		if said != c.want {
 			t.Errorf("%s: %s, want %s (%v)", name, said, c.want, err)
+		}
+	}
+}
+
+// Of a branch that may be the default one nobody can tell where a rule is of that alone, for or
+// against: it was said to be unprotected.
+func TestWrittenOfUnknownDefault(t *testing.T) {
+	const set = `{"enforcement": "active", "conditions": {"ref_name": {"include": ["%s"], "exclude": ["%s"]}}, "rules": [{"type": "pull_request"}]}`
+	for _, c := range []struct{ include, exclude, want string }{
+		{"~DEFAULT_BRANCH", "", "false in "},
+		{"~ALL", "", "true in .github/rulesets/one.json"},
+		{"~ALL", "~DEFAULT_BRANCH", "false in "},
+		{"refs/heads/develop", "", "false in .github/rulesets/one.json"},
+	} {
+		tree := fstest.MapFS{".github/rulesets/one.json": {Data: fmt.Appendf(nil, set, c.include, c.exclude)}}
+		got, file, err := protection.Written(tree, "main", "")
+		if said := fmt.Sprintf("%t in %s", got.Protected, file); err != nil || said != c.want {
+			t.Errorf("%s, but for %s: %s, want %s (%v)", c.include, c.exclude, said, c.want, err)
 		}
 	}
 }

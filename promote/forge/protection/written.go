@@ -66,9 +66,21 @@ type settings struct {
 // Written gives the rules of a branch as files of the repository say them, to those who apply
 // them, and the file that it is said in: the first one that has a rule of the branch, or the last
 // that has rules of others. It is empty where no file says anything of branches, which says
-// nothing of the branch either. The default branch has names of its own in rule sets. An error
-// is about a file that cannot be read.
-func Written(files Files, branch string, isDefault bool) (rules Rules, file string, err error) {
+// nothing of the branch either. The default branch has names of its own in rule sets: defaultBranch
+// is the repository's, or empty where nobody knows it; then there is no file either where it makes
+// the difference. An error is about a file that cannot be read.
+func Written(files Files, branch, defaultBranch string) (rules Rules, file string, err error) {
+	rules, file, err = written(files, branch, branch == defaultBranch)
+	if err != nil || defaultBranch != "" {
+		return rules, file, err
+	}
+	if other, _, err := written(files, branch, true); err != nil || other.Protected != rules.Protected {
+		return Rules{}, "", err
+	}
+	return rules, file, nil
+}
+
+func written(files Files, branch string, isDefault bool) (rules Rules, file string, err error) {
 	if data, err := files.ReadFile(settingsFile); err == nil {
 		var s settings
 		if err := yaml.Unmarshal(data, &s); err != nil {

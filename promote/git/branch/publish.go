@@ -156,10 +156,10 @@ var errRefused = errors.New("refused by the remote")
 // the push, as for a protected branch. Another delivery may be taken.
 func Refused(err error) bool { return errors.Is(err, errRefused) }
 
-// follow notes what the branch is now.
+// follow notes what the branch is now, which is so whatever has ended since.
 func (b *Branch) follow(ctx context.Context, hash string) {
 	b.objects.Changed()
-	if root, err := b.objects.RootOf(ctx, hash); err == nil {
+	if root, err := b.objects.RootOf(context.WithoutCancel(ctx), hash); err == nil {
 		b.tip, b.root = hash, root
 	}
 }

@@ -68,13 +68,13 @@ type Options struct {
 
 // Person has a person log in and gives the token, which was checked: it is the issuer's, for
 // this client, and not for another login. It ends with ctx, and after five minutes.
-func Person(ctx context.Context, o Options) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, limit)
+func Person(asked context.Context, o Options) (string, error) {
+	ctx, cancel := context.WithTimeout(asked, limit)
 	defer cancel()
 	ctx = oidc.ClientContext(ctx, &http.Client{Timeout: 30 * time.Second})
 	provider, err := oidc.NewProvider(ctx, o.Issuer)
 	if err != nil {
-		return "", o.fail(ctx, err)
+		return "", o.fail(asked, ctx, err)
 	}
 	config := oauth2.Config{ClientID: cmp.Or(o.ClientID, ClientID), Endpoint: provider.Endpoint(), Scopes: []string{oidc.ScopeOpenID, "email"}, RedirectURL: o.Redirect}
 	var token string
@@ -84,7 +84,7 @@ func Person(ctx context.Context, o Options) (string, error) {
 		token, err = o.browser(ctx, provider, config)
 	}
 	if err != nil {
-		return "", o.fail(ctx, err)
+		return "", o.fail(asked, ctx, err)
 	}
 	return token, nil
 }
@@ -145,12 +145,13 @@ func (o Options) device(ctx context.Context, provider *oidc.Provider, config oau
 	return raw, nil
 }
 
-func (o Options) fail(ctx context.Context, err error) error {
-	if ctx.Err() != nil && !errors.Is(ctx.Err(), context.Canceled) {
-		err = errors.New("nobody has logged in within five minutes")
+// fail says why nobody has logged in: that who asked has no time left is theirs to say.
+func (o Options) fail(asked, ctx context.Context, err error) error {
+	if asked.Err() != nil {
+		return asked.Err()
 	}
-	if errors.Is(ctx.Err(), context.Canceled) {
-		return ctx.Err()
+	if ctx.Err() != nil {
+		err = errors.New("nobody has logged in within five minutes")
 	}
 	return fmt.Errorf("login at %s: %s", fault.OneLine(o.Issuer), fault.OneLine(err.Error()))
 }

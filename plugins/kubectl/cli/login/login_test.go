@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -259,6 +260,16 @@ func TestStopped(t *testing.T) {
 		return true
 	}
 	if _, err := login.Person(ctx, login.Options{Issuer: p.URL, Flow: login.Device, Out: &bytes.Buffer{}}); err == nil || err.Error() != context.Canceled.Error() {
+		t.Error(err)
+	}
+}
+
+// Whoever gives it less time is told that, and not of five minutes that nobody has waited.
+func TestLate(t *testing.T) {
+	p := newProvider(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 0)
+	defer cancel()
+	if _, err := login.Person(ctx, login.Options{Issuer: p.URL, Flow: login.Device, Out: &bytes.Buffer{}}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
 }

@@ -26,6 +26,7 @@ type Objects struct {
 
 	mu      sync.Mutex
 	process *gitcmd.Process
+	end     context.CancelFunc // of the process, whoever reads from it
 	trees   map[string][]Entry
 	// known are the objects that are here, where others may be fetched: git that is asked
 	// for one which is not here fetches it by itself, with all that it leads to, or ends.
@@ -54,6 +55,7 @@ func (o *Objects) stop() {
 	if o.process != nil {
 		_ = o.process.In.Close()
 		o.process.Stop()
+		o.end()
 		o.process = nil
 	}
 }
@@ -66,10 +68,10 @@ func (o *Objects) Get(ctx context.Context, id string) (gitcmd.Object, error) {
 }
 
 func (o *Objects) read(ctx context.Context, id string) (gitcmd.Object, error) {
-	found, err := o.ask(id)
+	found, err := o.ask(ctx, id)
 	if err == nil && found.Kind == "" && o.Fetch != nil {
 		if err = o.obtain(ctx, []string{id}); err == nil {
-			found, err = o.ask(id)
+			found, err = o.ask(ctx, id)
 		}
 	}
 	if err == nil && found.Kind == "" {
@@ -117,37 +119,59 @@ func (o *Objects) Changed() {
 // NoFetch has git fetch nothing on its own.
 const NoFetch = "GIT_NO_LAZY_FETCH=1"
 
-// ask asks git, which is started where it does not run. It ends with the branch and
-// not with one request, whose context may be a short one.
-func (o *Objects) ask(id string) (gitcmd.Object, error) {
+// ask asks git, which is started where it does not run. It lasts longer than one request; but
+// a request whose context is over ends it, as it may wait for another machine: of a partial
+// clone git itself fetches what is not here.
+func (o *Objects) ask(ctx context.Context, id string) (gitcmd.Object, error) {
 	if here, err := o.isKnown(id); err != nil || !here {
 		return gitcmd.Object{}, err
 	}
-	if o.process == nil {
-		env := []string{gitcmd.AsStored}
-		if o.Fetch != nil {
-			env = append(env, NoFetch)
-		}
-		p, err := gitcmd.Start(context.Background(), o.Dir, gitcmd.Call{Op: "git cat-file", Args: []string{"cat-file", "--batch"}, Reads: true, Talks: true, Env: env})
-		if err != nil {
-			return gitcmd.Object{}, err
-		}
-		o.process = p
+	const op = "git cat-file"
+	if ctx.Err() != nil {
+		return gitcmd.Object{}, gitcmd.Interrupted(op, ctx.Err())
 	}
+	if err := o.start(op); err != nil {
+		return gitcmd.Object{}, err
+	}
+	lasts := context.AfterFunc(ctx, o.end)
 	_, err := io.WriteString(o.process.In, id+"\n")
 	var found gitcmd.Object
 	if err == nil {
 		found, err = gitcmd.ReadObject(o.process.Out, id)
+	}
+	if !lasts() {
+		o.stop()
+		return gitcmd.Object{}, gitcmd.Interrupted(op, ctx.Err())
 	}
 	if err != nil {
 		_ = o.process.In.Close()
 		if werr := o.process.Wait(); werr != nil {
 			err = werr // it says why
 		}
+		o.end()
 		o.process = nil
 		return found, err
 	}
 	return found, nil
+}
+
+// start has git run.
+func (o *Objects) start(op string) error {
+	if o.process != nil {
+		return nil
+	}
+	env := []string{gitcmd.AsStored}
+	if o.Fetch != nil {
+		env = append(env, NoFetch)
+	}
+	ctx, end := context.WithCancel(context.Background())
+	p, err := gitcmd.Start(ctx, o.Dir, gitcmd.Call{Op: op, Args: []string{"cat-file", "--batch"}, Reads: true, Talks: true, Env: env})
+	if err != nil {
+		end()
+		return err
+	}
+	o.process, o.end = p, end
+	return nil
 }
 
 // Tree gives the entries of a tree, in the order in which git has them.

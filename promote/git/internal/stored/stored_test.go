@@ -1,8 +1,11 @@
 package stored
 
 import (
+	"context"
 	"errors"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -138,6 +141,36 @@ func TestFetch(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := o.Tree(t.Context(), hash); err == nil || !strings.Contains(err.Error(), "is a commit, not a tree") {
+		t.Error(err)
+	}
+}
+
+// A partial clone fetches what it lacks by itself, from a remote that may never answer: the read
+// ends with its context, and the next one is another git's. It had hung past --timeout, and git
+// was left behind.
+func TestEndsWithContext(t *testing.T) {
+	t.Parallel()
+	o, hash := commit(t, map[string]string{"x": "text"})
+	git(t, o.Dir, "config", "uploadpack.allowFilter", "true")
+	dir := filepath.Join(t.TempDir(), "partial")
+	git(t, o.Dir, "clone", "--quiet", "--no-checkout", "--filter=blob:none", "file://"+filepath.ToSlash(o.Dir), dir)
+	ctx, cancel := context.WithCancel(t.Context())
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		cancel()
+		<-r.Context().Done()
+	}))
+	defer server.Close()
+	git(t, dir, "config", "remote.origin.url", server.URL)
+	partial := &Objects{Dir: dir}
+	t.Cleanup(partial.Close)
+	f := filesOf(t, partial, hash)
+	f.Context = ctx
+	for range 2 {
+		if _, err := f.ReadFile("x"); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	}
+	if _, err := partial.RootOf(t.Context(), hash); err != nil {
 		t.Error(err)
 	}
 }
