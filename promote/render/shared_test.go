@@ -165,8 +165,10 @@ func inMemory(t *testing.T, files map[string]string) filesys.FileSystem {
 	return fsys
 }
 
-// kustomized is what kustomize gives.
+// kustomized is what kustomize gives. A build of ours that has ended may not yet have given
+// up its turn with the schemas.
 func kustomized(fsys filesys.FileSystem, dir string) ([]byte, error) {
+	defer useSchemas(false)()
 	m, err := krusty.MakeKustomizer(options()).Run(fsys, dir)
 	if err != nil {
 		return nil, err

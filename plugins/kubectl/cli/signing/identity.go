@@ -39,7 +39,7 @@ func (o *Options) identity(s *cli.Session, command string) (func(context.Context
 	case !o.services():
 		return nil, &cli.UsageError{Msg: "nothing to sign with", Hint: "--key cosign.key, or --keyless, or --identity-token FILE --fulcio-url URL", Command: command}
 	case login.Job() != "" && o.login.Flow == "":
-		return hinted(command, func(ctx context.Context) (string, error) { return login.OfJob(ctx, o.login.ClientID) }), nil
+		return hinted(func(ctx context.Context) (string, error) { return login.OfJob(ctx, o.login.ClientID) }), nil
 	case flow.Issuer == "":
 		return nil, &cli.UsageError{Msg: "nobody says where to log in", Hint: "--keyless, or --oidc-issuer URL, or --identity-token FILE", Command: command}
 	case !s.Terminal() && o.login.Flow == "":
@@ -52,15 +52,15 @@ func (o *Options) identity(s *cli.Session, command string) (func(context.Context
 		return nil, &cli.UsageError{Msg: fmt.Sprintf("--oidc-redirect-url is %q, which is no address with a port of this machine", flow.Redirect), Hint: "--oidc-redirect-url http://127.0.0.1:8400/auth/callback", Command: command}
 	}
 	flow.In, flow.Out = s.In, s.ErrOut
-	return once(hinted(command, func(ctx context.Context) (string, error) { return login.Person(ctx, flow) })), nil
+	return once(hinted(func(ctx context.Context) (string, error) { return login.Person(ctx, flow) })), nil
 }
 
 // hinted says what else can be done where nobody's identity was to be had.
-func hinted(command string, ask func(context.Context) (string, error)) func(context.Context) (string, error) {
+func hinted(ask func(context.Context) (string, error)) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		token, err := ask(ctx)
 		if err != nil && ctx.Err() == nil {
-			err = &promote.Error{Msg: err.Error(), Hint: command + " --identity-token FILE"}
+			err = &promote.Error{Msg: err.Error(), Hint: "--identity-token FILE"}
 		}
 		return token, err
 	}

@@ -18,6 +18,9 @@ import (
 // maxLinks is how many symbolic links one path may lead through.
 const maxLinks = 16
 
+// maxTarget is how many bytes the path in a link may have, as on Linux.
+const maxTarget = 4096
+
 // Files are those below the tree Root, which is empty where there are none.
 type Files struct {
 	Context context.Context // of the reads
@@ -117,56 +120,63 @@ func missing(name string) error {
 	return &gitcmd.Error{Op: "read " + gitcmd.Clean(name), Msg: "no such file or directory", Err: fs.ErrNotExist}
 }
 
-// find walks from the root to a path, and through symbolic links.
+// find walks from the root to a path, and through symbolic links as the system does: what
+// ".." leaves is where a link has led to, and not what it is called.
 func (f Files) find(name string) (Entry, error) {
-	at := name
-	for range maxLinks {
-		e, link, err := f.step(at)
-		if err != nil || link == "" {
-			return e, err
-		}
-		if at = link; !fs.ValidPath(at) {
-			return Entry{}, gitcmd.LeadsOut(name)
-		}
-	}
-	return Entry{}, &gitcmd.Error{Op: "read " + gitcmd.Clean(name), Msg: "too many levels of symbolic links"}
-}
-
-// step walks until the path's end or the first link on the way; then it gives the path
-// that is meant instead.
-func (f Files) step(name string) (found Entry, link string, err error) {
-	here := Entry{Mode: ModeTree, ID: f.Root}
-	if name == "." { // where a link led
-		return here, "", nil
-	}
-	walked := "."
-	for elem := range strings.SplitSeq(name, "/") {
+	at := []Entry{{Mode: ModeTree, ID: f.Root}} // what leads here
+	links := 0
+	for rest := strings.Split(name, "/"); len(rest) > 0; {
+		elem, here := rest[0], at[len(at)-1]
+		rest = rest[1:]
 		if here.Mode != ModeTree || here.ID == "" {
-			return Entry{}, "", missing(name)
+			return Entry{}, missing(name)
+		}
+		switch {
+		case elem == "" || elem == ".":
+			continue
+		case elem == ".." && len(at) == 1:
+			return Entry{}, gitcmd.LeadsOut(name)
+		case elem == "..":
+			at = at[:len(at)-1]
+			continue
 		}
 		entries, err := f.Objects.Tree(f.Context, here.ID)
 		if err != nil {
-			return Entry{}, "", err
+			return Entry{}, err
 		}
 		i := slices.IndexFunc(entries, func(e Entry) bool { return e.name == elem })
 		if i < 0 {
-			return Entry{}, "", missing(name)
+			return Entry{}, missing(name)
 		}
-		here = entries[i]
-		if here.Mode == ModeLink {
-			target, err := f.Objects.Get(f.Context, here.ID)
-			if err != nil {
-				return Entry{}, "", err
-			}
-			rest := strings.TrimPrefix(strings.TrimPrefix(name, path.Join(walked, elem)), "/")
-			if path.IsAbs(string(target.Data)) {
-				return Entry{}, "", gitcmd.LeadsOut(name)
-			}
-			return Entry{}, path.Join(walked, string(target.Data), rest), nil
+		if entries[i].Mode != ModeLink {
+			at = append(at, entries[i])
+			continue
 		}
-		walked = path.Join(walked, elem)
+		if links++; links > maxLinks {
+			return Entry{}, &gitcmd.Error{Op: "read " + gitcmd.Clean(name), Msg: "too many levels of symbolic links"}
+		}
+		target, err := f.leads(name, entries[i])
+		if err != nil {
+			return Entry{}, err
+		}
+		rest = append(target, rest...)
 	}
-	return here, "", nil
+	return at[len(at)-1], nil
+}
+
+// leads gives the elements of the path that a link has.
+func (f Files) leads(name string, link Entry) ([]string, error) {
+	target, err := f.Objects.Get(f.Context, link.ID)
+	if err != nil {
+		return nil, err
+	}
+	if len(target.Data) > maxTarget {
+		return nil, &gitcmd.Error{Op: "read " + gitcmd.Clean(name), Msg: "a symbolic link on the way is no path"}
+	}
+	if path.IsAbs(string(target.Data)) {
+		return nil, gitcmd.LeadsOut(name)
+	}
+	return strings.Split(string(target.Data), "/"), nil
 }
 
 // Object gives what stands at a path as git has it, a link as a link: its mode and its object.

@@ -70,13 +70,13 @@ func filesOf(t *testing.T, o *Objects, commit string) Files {
 func TestReadFile(t *testing.T) {
 	t.Parallel()
 	o, hash := commit(t, map[string]string{
-		"apps/x": "text", "empty": "", "in": "->apps/x", "dir": "->apps", "apps/self": "->.", "top": "->.", "apps/up": "->..",
+		"apps/x": "text", "empty": "", "in": "->apps/x", "dir": "->apps", "apps/self": "->.", "top": "->.", "apps/up": "->..", "far": "->apps/deep/down", "apps/deep/down/y": "deep", "apps/deep/z": "beside", "near": "->far/../z",
 		"out": "->../secret", "absolute": "->/etc/passwd", "dangling": "->nothing", "loop": "->loop",
 		"lfs": "version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "crypt": "\x00GITCRYPT\x00abc",
 	})
 	f := filesOf(t, o, hash)
 	for name, want := range map[string]string{
-		"apps/x": "text", "empty": "", "in": "text", "dir/x": "text", "apps/self/x": "text", "top/in": "text", "apps/up/in": "text",
+		"apps/x": "text", "empty": "", "in": "text", "dir/x": "text", "apps/self/x": "text", "top/in": "text", "apps/up/in": "text", "far/y": "deep", "near": "beside",
 	} {
 		if data, err := f.ReadFile(name); err != nil || string(data) != want {
 			t.Errorf("%s: %q, %v", name, data, err)
@@ -96,7 +96,7 @@ func TestReadFile(t *testing.T) {
 		}
 	}
 	for _, dir := range []string{"top", "."} {
-		if entries, err := f.ReadDir(dir); err != nil || len(entries) != 11 || entries[0].Name() != "absolute" || entries[0].Type() != fs.ModeSymlink || !entries[1].IsDir() {
+		if entries, err := f.ReadDir(dir); err != nil || len(entries) != 13 || entries[0].Name() != "absolute" || entries[0].Type() != fs.ModeSymlink || !entries[1].IsDir() {
 			t.Errorf("%s: %v, %v", dir, entries, err)
 		}
 	}
