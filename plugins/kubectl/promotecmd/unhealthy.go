@@ -35,6 +35,7 @@ type patient struct {
 const (
 	fewestAsks = 5
 	askHealth  = 10 * time.Second
+	askAtMost  = 100 * time.Millisecond // a cluster is no place to ask without a break
 	sideBySide = 32
 )
 
@@ -103,7 +104,7 @@ func (o *options) patients(ctx context.Context, w *cli.Workspace, plans *promote
 			return nil, 0, err
 		}
 		span := e.Rollback.OnUnhealthy.Time()
-		every = min(every, span/fewestAsks)
+		every = min(every, max(span/fewestAsks, askAtMost))
 		var here []*patient
 		for _, sp := range plan.Services {
 			if !sp.Changed() || sp.Answer() != promote.Pass && (request == nil || sp.Answer() != promote.Wait) { // what is refused was not delivered
