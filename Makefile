@@ -99,7 +99,7 @@ check: lint ## lint, and fail where formatting, go.mod or generated files are no
 api: ## compare the packages' API with the last tag's
 	@.ci/apidiff $(GO) run $(APIDIFF)
 
-# What only has to compile is not optimised: that takes a quarter of the time more.
+# What only has to compile is not optimised, which would take longer.
 platforms: ## compile everything for PLATFORMS (all that a release is made for)
 	@set -e; for p in $(or $(PLATFORMS),linux/386 linux/amd64 linux/arm linux/arm64 linux/ppc64le darwin/amd64 darwin/arm64 windows/386 windows/amd64 windows/arm64); do \
 	  echo "$$p"; CGO_ENABLED=0 GOARM=6 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build -trimpath -gcflags='all=-N -l' ./...; \

@@ -169,12 +169,23 @@ type entry struct {
 	mode fs.FileMode
 }
 
-func (e entry) Name() string       { return path.Base(e.name) }
-func (e entry) Size() int64        { return 0 }
-func (e entry) Mode() fs.FileMode  { return e.mode }
+// Name implements [fs.FileInfo].
+func (e entry) Name() string { return path.Base(e.name) }
+
+// Size implements [fs.FileInfo].
+func (e entry) Size() int64 { return 0 }
+
+// Mode implements [fs.FileInfo].
+func (e entry) Mode() fs.FileMode { return e.mode }
+
+// ModTime implements [fs.FileInfo].
 func (e entry) ModTime() time.Time { return time.Time{} }
-func (e entry) IsDir() bool        { return e.mode.IsDir() }
-func (e entry) Sys() any           { return nil }
+
+// IsDir implements [fs.FileInfo].
+func (e entry) IsDir() bool { return e.mode.IsDir() }
+
+// Sys implements [fs.FileInfo].
+func (e entry) Sys() any { return nil }
 
 // values merges what the request has.
 func (q *request) values() (map[string]any, error) {

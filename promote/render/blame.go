@@ -21,9 +21,7 @@ import (
 // and one with a document that is no object. Kustomize names files as the kustomization does that
 // they are in, and tells of each that leads there.
 func (s *source) blame(n *node) error {
-	var all []string
-	n.files(&all)
-	for _, file := range all {
+	for _, file := range n.files() {
 		if err := s.noObject(file); err != nil {
 			return err
 		}
@@ -38,10 +36,8 @@ const manyObjects = 1000
 // late is the error of a kustomization that was not rendered in time.
 func (s *source) late(n *node, cause error) error {
 	e := &promote.Error{Msg: n.dir + " was not rendered in time", Hint: "timeout: 2m in the gate, or --timeout", Err: cause}
-	var all []string
-	n.files(&all)
 	count := 0
-	for _, file := range all {
+	for _, file := range n.files() {
 		if k, err := s.at(file); err != nil || k != isFile {
 			continue
 		}
@@ -56,16 +52,29 @@ func (s *source) late(n *node, cause error) error {
 	return e
 }
 
-// files are those among the resources of a kustomization and all below it, each once.
-func (n *node) files(all *[]string) {
-	for _, below := range slices.Concat(n.resources, n.components) {
-		below.files(all)
-	}
-	for _, entry := range n.k.Resources {
-		if at := path.Join(n.dir, entry); !strings.Contains(entry, "\n") && !slices.Contains(*all, at) {
-			*all = append(*all, at)
+// files are those among the resources of a kustomization and all below it, each once, those
+// below first.
+func (n *node) files() []string {
+	var all []string
+	seen := make(map[string]bool)
+	var visit func(*node)
+	visit = func(n *node) {
+		if seen[n.dir] {
+			return
+		}
+		seen[n.dir] = true
+		for _, below := range slices.Concat(n.resources, n.components) {
+			visit(below)
+		}
+		for _, entry := range n.k.Resources {
+			if at := path.Join(n.dir, entry); !strings.Contains(entry, "\n") && !seen[at] {
+				seen[at] = true
+				all = append(all, at)
+			}
 		}
 	}
+	visit(n)
+	return all
 }
 
 var accumulated = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`recursed accumulation of path '([^']+)'`) })

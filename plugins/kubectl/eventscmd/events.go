@@ -30,8 +30,9 @@ on each push tells of it, as promoted or rolledBack, and records deployments.
 The first-parent history behind the commit is read. What a command has pushed
 itself it has told itself, and is left out without --all; so are changes of pins
 without a promotion's record, which --all tells too. What is merged into another
-repository, where an environment is, is not told. The id of an event is the same
-each time: whoever gets one twice can leave it out.
+branch or repository, where an environment is, is told by a job there, and not
+here. The id of an event is the same each time: whoever gets one twice can leave
+it out.
 
 The exit status is 1 where somebody named could not be told, and 5 where the
 clone does not reach back to the commit.`
@@ -92,8 +93,8 @@ func (o *options) run(cmd *cobra.Command, _ []string) error {
 		return &promote.Error{Msg: "the pipeline tells nobody: it has no record.events", Hint: "kubectl promote explain pipeline.spec.record.events"}
 	}
 	for _, e := range p.Pipeline.Spec.Environments {
-		if e.Repository != "" {
-			o.session.Warn("%s is in another repository: what is merged there is not told of here", e.Name)
+		if e.Elsewhere() {
+			o.session.Warn("%s is on %s: what is merged there is not told of here", e.Name, e.Place())
 		}
 	}
 	found, err := o.find(ctx, w)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubepromote/kubepromote/internal/shell"
 	"github.com/kubepromote/kubepromote/plugins/kubectl/cli"
 	"github.com/kubepromote/kubepromote/promote"
 	"github.com/kubepromote/kubepromote/promote/forge"
@@ -69,9 +70,22 @@ func (a awaited) verdict(ctx context.Context) promote.Verdict {
 		a.request.Merged = true
 		return promote.Verdict{Answer: promote.Pass}
 	case pr.State == forge.StateClosed:
-		return promote.Verdict{Answer: promote.Fail, Reason: fmt.Sprintf("pull request %d was closed", pr.Number), Hint: "promote again, for another one"}
+		return promote.Verdict{Answer: promote.Fail, Reason: fmt.Sprintf("pull request %d was closed", pr.Number), Hint: a.another()}
 	}
 	return promote.Verdict{Answer: promote.Wait, Reason: fmt.Sprintf("pull request %d is not merged yet", pr.Number), Hint: "merge " + pr.URL}
+}
+
+// another is the command that opens another one.
+func (a awaited) another() string {
+	const named = 5
+	words := []string{"--all"}
+	if len(a.services) <= named {
+		words = nil
+		for _, s := range a.services {
+			words = append(words, shell.Quote(s))
+		}
+	}
+	return "kubectl promote " + strings.Join(words, " ") + " --to " + shell.Quote(a.environment) + " --pr"
 }
 
 // again is verdict, asked once at each moment.
@@ -85,6 +99,22 @@ func (a *awaited) again(ctx context.Context, now time.Time) promote.Verdict {
 // merged tells whether there is nothing left to be merged before health is asked for.
 func (p *patient) merged() bool { return p.request == nil }
 
+// becomes is the commit that a pull request has become. Where the forge does not say, it is taken
+// for the newest one, which is at hand of a branch at home alone.
+func becomes(w *cli.Workspace, plan *promote.Plan, commit string) (string, error) {
+	if commit != "" {
+		return commit, nil
+	}
+	e, err := w.Pipeline.Environment(plan.To)
+	if err == nil && e.Elsewhere() {
+		err = &promote.Error{Msg: "the forge does not say which commit it has become on " + e.Place().String()}
+	}
+	if err != nil {
+		return "", err
+	}
+	return w.Branch.Tip(), nil
+}
+
 // awaitMerge has services followed from the merge of their pull request on, as the commit
 // that it has become.
 func (o *options) awaitMerge(ctx context.Context, w *cli.Workspace, plan *promote.Plan, pr *proposal.Result, services []*patient) {
@@ -93,8 +123,9 @@ func (o *options) awaitMerge(ctx context.Context, w *cli.Workspace, plan *promot
 		if err := o.session.Again(ctx, w); err != nil { // which has the commit now
 			return err
 		}
-		if commit == "" {
-			commit = w.Branch.Tip()
+		commit, err := becomes(w, plan, commit)
+		if err != nil {
+			return err
 		}
 		for _, p := range services {
 			p.commit, p.question.Head, p.until = commit, commit, o.clock.Now().Add(p.span)

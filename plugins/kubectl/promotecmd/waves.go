@@ -118,8 +118,13 @@ func (o *options) carryOutSteps(cmd *cobra.Command, printer printers.ResourcePri
 		for n, plan := range plans.All {
 			if pr := proposed[n]; pr != nil && plan.Changed() && pr.State != proposal.Closed {
 				merges.add(plan, o.forgeOf(w, plan), pr, func(commit string) error {
-					err := o.session.Again(ctx, w) // which has the commit now
-					health.Delivered(plan, cmp.Or(commit, w.Branch.Tip()))
+					if err := o.session.Again(ctx, w); err != nil { // which has the commit now
+						return err
+					}
+					commit, err := becomes(w, plan, commit)
+					if err == nil {
+						health.Delivered(plan, commit)
+					}
 					return err
 				})
 			} else {

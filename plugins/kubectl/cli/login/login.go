@@ -48,6 +48,9 @@ var Flows = []string{Browser, Device}
 // limit bounds one login, in which a person has to look for a password.
 const limit = 5 * time.Minute
 
+// answerBytes bounds each answer of a provider.
+const answerBytes = 1 << 20
+
 // Options say where a person logs in.
 type Options struct {
 	// Issuer is the URL of the OpenID provider, without its "/.well-known" part. It is
@@ -71,7 +74,7 @@ type Options struct {
 func Person(asked context.Context, o Options) (string, error) {
 	ctx, cancel := context.WithTimeout(asked, limit)
 	defer cancel()
-	ctx = oidc.ClientContext(ctx, &http.Client{Timeout: 30 * time.Second})
+	ctx = oidc.ClientContext(ctx, &http.Client{Timeout: 30 * time.Second, Transport: bounded{http.DefaultTransport}})
 	provider, err := oidc.NewProvider(ctx, o.Issuer)
 	if err != nil {
 		return "", o.fail(asked, ctx, err)
@@ -159,6 +162,7 @@ func (o Options) fail(asked, ctx context.Context, err error) error {
 // clean keeps a provider's words from writing anything that a terminal would obey.
 type clean struct{ io.Writer }
 
+// Write implements [io.Writer].
 func (c clean) Write(p []byte) (int, error) {
 	lines := strings.Split(string(p), "\n")
 	for i, line := range lines {
@@ -168,4 +172,16 @@ func (c clean) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	return len(p), nil
+}
+
+// bounded keeps a provider from answering without an end.
+type bounded struct{ http.RoundTripper }
+
+// RoundTrip implements [http.RoundTripper].
+func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := b.RoundTripper.RoundTrip(req)
+	if err == nil {
+		resp.Body = http.MaxBytesReader(nil, resp.Body, answerBytes)
+	}
+	return resp, err
 }

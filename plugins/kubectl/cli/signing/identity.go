@@ -34,11 +34,13 @@ func (o *Options) identity(s *cli.Session, command string) (func(context.Context
 		flow.Issuer = cmp.Or(flow.Issuer, login.PublicIssuer)
 	}
 	switch {
+	case o.tokenFile != "" && o.logs():
+		return nil, &cli.UsageError{Msg: "--identity-token stands beside flags of a login", Hint: "one of the two", Command: command}
 	case o.tokenFile != "" || token != "" && o.login.Flow == "" && o.login.Issuer == "":
 		return func(context.Context) (string, error) { return token, nil }, nil
 	case !o.services():
 		return nil, &cli.UsageError{Msg: "nothing to sign with", Hint: "--key cosign.key, or --keyless, or --identity-token FILE --fulcio-url URL", Command: command}
-	case login.Job() != "" && o.login.Flow == "":
+	case login.Job() != "" && o.login.Flow == "" && o.login.Issuer == "":
 		return hinted(func(ctx context.Context) (string, error) { return login.OfJob(ctx, o.login.ClientID) }), nil
 	case flow.Issuer == "":
 		return nil, &cli.UsageError{Msg: "nobody says where to log in", Hint: "--keyless, or --oidc-issuer URL, or --identity-token FILE", Command: command}

@@ -99,7 +99,12 @@ func (o *Options) makeSigner(ctx context.Context, s *cli.Session, command string
 
 // services tells whether any flag says how to sign without a key.
 func (o *Options) services() bool {
-	return o.public || o.keyless.Fulcio != "" || o.keyless.Rekor != "" || o.keyless.TSA != "" || o.login.Issuer != "" || o.login.Flow != ""
+	return o.public || o.keyless.Fulcio != "" || o.keyless.Rekor != "" || o.keyless.TSA != "" || o.logs()
+}
+
+// logs tells whether any flag says how to log in.
+func (o *Options) logs() bool {
+	return o.login.Issuer != "" || o.login.Flow != "" || o.login.Redirect != "" || o.login.ClientID != "" && o.login.ClientID != login.ClientID
 }
 
 func (o *Options) makeKeyless(s *cli.Session, command string) (attest.Signer, error) {

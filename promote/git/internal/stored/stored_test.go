@@ -127,7 +127,7 @@ func TestReadAny(t *testing.T) {
 }
 
 // What the repository lacks is no file that is not there, and is told as that.
-func TestFetch(t *testing.T) {
+func TestLacking(t *testing.T) {
 	t.Parallel()
 	o, hash := commit(t, map[string]string{"x": "text"})
 	empty := t.TempDir()
